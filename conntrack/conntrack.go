@@ -1,0 +1,112 @@
+// Package conntrack is a simulated connection tracking table: what netfilter
+// (profile Linux) or Open vSwitch's userspace datapath (profile OVSUserspace)
+// does when a flow says ct(…).
+//
+// One Table serves one chassis and holds all its zones. Packets are IP
+// packets as bytes; a look-up that applies NAT rewrites them in place. The
+// only clock is the one handed in with each packet: nothing here reads the
+// wall clock, draws random numbers or depends on map order, so the same calls
+// in the same order always give the same results.
+//
+// A Table is not safe for concurrent use. In steady state (no connection
+// created or removed) Execute allocates nothing.
+//
+// The package knows nothing of OVN, databases or files of captures.
+package conntrack
+
+import (
+	"ovnreplay/nat"
+)
+
+// Time is a moment on the capture's clock, in nanoseconds since the Unix epoch.
+type Time int64
+
+// State is a set of ct_state bits, as OVS and OVN number them.
+type State uint16
+
+const (
+	New State = 1 << iota
+	Established
+	Related
+	Reply
+	Invalid
+	Tracked
+	SNAT
+	DNAT
+)
+
+// Label is ct_label: 128 bits.
+type Label struct{ Hi, Lo uint64 }
+
+// Profile says whose behaviour the table imitates.
+type Profile uint8
+
+const (
+	Linux Profile = iota + 1 // nf_conntrack, as the kernel datapath uses it
+	OVSUserspace
+)
+
+// Meta is what a packet carries from one ct action to the next: the ct_*
+// fields, and the connection it was found to belong to. The zero Meta is an
+// untracked packet; ct_clear and crossing a patch port make it so again.
+// Copying a Meta (clone) copies what the packet knows, not the connection.
+type Meta struct {
+	State State
+	Zone  uint16
+	Mark  uint32
+	Label Label
+	Orig  nat.Tuple // original direction of the connection; zero when untracked
+
+	conn connRef // cached connection, valid within Zone
+}
+
+// Request is one ct action: ct(zone=Zone, commit, nat(…), exec(set mark, label)).
+type Request struct {
+	Zone   uint16
+	Commit bool
+	Force  bool
+
+	// Exec: bits to set on the connection, with Commit only. Zero masks change nothing.
+	Mark, MarkMask   uint32
+	Label, LabelMask Label
+
+	NAT    nat.Binding // zero: no nat(); nat.Apply: nat without arguments
+	Helper Helper
+}
+
+// Helper is a connection-tracking helper (alg=…).
+type Helper uint8
+
+const (
+	NoHelper Helper = iota
+	FTP
+	TFTP
+)
+
+// Outcome says what Execute did beyond changing the packet and its Meta.
+type Outcome struct {
+	Drop Drop // not zero: the packet goes no further
+
+	Created   bool // a connection was committed
+	Rewritten bool // NAT changed the packet; Before and After are its tuples
+	Before    nat.Tuple
+	After     nat.Tuple
+
+	// Guess: a choice that a real datapath makes at random or by a private
+	// hash (another source port than the packet's own) was made by rule.
+	Guess bool
+
+	// Loose: the connection was picked up in the middle: it began before the capture.
+	Loose bool
+}
+
+// Drop is why the datapath drops a packet inside a ct action. Zero: it does not.
+type Drop uint8
+
+const (
+	NoDrop         Drop = iota
+	DropPortsTaken      // SNAT: no free port in the range
+	DropTableFull       // the profile refuses new connections
+	DropZoneLimit       // the zone's limit is reached
+	DropFragment        // a fragment waits for its siblings (they leave together)
+)

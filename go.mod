@@ -1,0 +1,3 @@
+module ovnreplay
+
+go 1.26

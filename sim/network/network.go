@@ -1,0 +1,229 @@
+// Package network is the logical network of a Southbound database: datapaths,
+// ports, groups, logical flows and bindings, as plain data ready to replay on.
+//
+// Load builds it from database rows of any OVN from 20.03 to 26.03: a table
+// or column the database lacks is empty, one we do not know is ignored. A
+// Network never changes once loaded (what a replay learns lives in package
+// sim) and its order never depends on map iteration.
+//
+// The package does not parse matches or actions and reads no files.
+package network
+
+import "net/netip"
+
+// Network is one Southbound database's logical network.
+type Network struct {
+	Version string // SB_Global options:northd_internal_version, "" if absent
+
+	Datapaths []*Datapath // by tunnel key
+	Ports     []*Port     // Ports[0] is nil: index 0 is "no port"; then by datapath key, tunnel key, UUID
+	Groups    []*Group    // multicast groups, by datapath and tunnel key
+	Flows     []*Flow     // by UUID
+	Chassis   []*Chassis  // by name
+
+	AddressSets map[string][]string
+	PortGroups  map[string][]string          // SB Port_Group: name -> logical port names
+	Templates   map[string]map[string]string // chassis name -> variables
+
+	MACBindings     []MACBinding // by datapath, port name, IP
+	StaticMACs      []MACBinding
+	FDB             []FDBEntry
+	LoadBalancers   []*LoadBalancer
+	DHCPv4          map[string]DHCPOption
+	DHCPv6          map[string]DHCPOption
+	DNS             []*DNS
+	Meters          map[string]bool
+	SBGlobal        map[string]string // SB_Global options
+	ServiceMonitors []ServiceMonitor
+
+	// Problems lists rows that could not be used, each with its reason. They are shown to the user.
+	Problems []Problem
+
+	portByName map[string]*Port
+	portByUUID map[string]*Port
+	dpByKey    map[uint32]*Datapath
+}
+
+// Problem is a row that could not be used.
+type Problem struct{ Table, UUID, Reason string }
+
+// Datapath is a Datapath_Binding: a logical switch or router.
+type Datapath struct {
+	Index       int // in Network.Datapaths
+	UUID        string
+	TunnelKey   uint32
+	Name        string // external_ids:name, else the UUID
+	Name2       string // external_ids:name2
+	Router      bool   // external_ids:logical-router, or type
+	NBUUID      string // external_ids:logical-switch / logical-router, or nb_uuid
+	SNATCTZone  int    // external_ids:snat-ct-zone; -1 when absent
+	ExternalIDs map[string]string
+
+	Ports         []*Port
+	Groups        []*Group
+	LoadBalancers []*LoadBalancer
+	DNS           []*DNS
+	Localnet      []*Port // its localnet ports
+	HasVTEP       bool
+
+	// Flows by pipeline (0 ingress, 1 egress) and table, highest priority
+	// first, then by UUID; shared with other datapaths of a group.
+	Flows [2][][]*Flow
+}
+
+// PortType is Port_Binding.type.
+type PortType uint8
+
+const (
+	VIF PortType = iota + 1 // ""
+	Patch
+	L3Gateway
+	L2Gateway
+	Localnet
+	Localport
+	ChassisRedirect
+	VTEP
+	External
+	Virtual
+	Remote
+	Port_Unknown
+)
+
+// Port is a Port_Binding.
+type Port struct {
+	Index       int // in Network.Ports, never 0
+	UUID        string
+	Name        string // logical_port
+	Name2       string // external_ids:name, or ""
+	Type        PortType
+	TypeName    string
+	Datapath    *Datapath
+	TunnelKey   uint32
+	Peer        *Port // patch and l3gateway
+	Distributed *Port // chassisredirect: its distributed port
+
+	Chassis    *Chassis   // the row's chassis, nil if unbound
+	Additional []*Chassis // additional_chassis
+	HAChassis  []HAMember // gateway_chassis or ha_chassis_group, highest priority first
+
+	Addresses     []Address // parsed from mac
+	RawMAC        []string  // the mac column
+	Unknown       bool      // mac holds "unknown"
+	PortSecurity  []string
+	NATAddresses  []string
+	Options       map[string]string
+	ExternalIDs   map[string]string
+	Parent        *Port // container ports
+	ParentName    string
+	Tag           int // 0 when absent
+	VirtualParent string
+	Up            bool // true unless the row says otherwise
+	MirrorPort    string
+}
+
+// Address is one "MAC IP…" entry.
+type Address struct {
+	MAC [6]byte
+	IPs []netip.Prefix // with the written prefix length, else a single address
+}
+
+// HAMember is a chassis with its priority in a gateway or HA group.
+type HAMember struct {
+	Chassis  *Chassis
+	Priority int
+}
+
+// Chassis is a Chassis row.
+type Chassis struct {
+	Index    int // in Network.Chassis
+	UUID     string
+	Name     string
+	Hostname string
+	Encaps   []Encap
+	Options  map[string]string // other_config, else external_ids
+}
+
+// Encap is a tunnel endpoint of a chassis.
+type Encap struct{ Type, IP string }
+
+// Group is a Multicast_Group.
+type Group struct {
+	Index     int // in Network.Groups
+	UUID      string
+	Name      string
+	Datapath  *Datapath
+	TunnelKey uint32
+	Ports     []*Port // by tunnel key
+}
+
+// Flow is a Logical_Flow. It is shared by every datapath it applies to.
+type Flow struct {
+	Index     int // in Network.Flows
+	UUID      string
+	Datapaths []*Datapath
+	Egress    bool
+	Table     uint8
+	Priority  uint16
+	Match     string
+	Actions   string
+	Stage     string // external_ids:stage-name
+	Source    string // external_ids:source
+	StageHint string
+	Meter     string            // controller_meter
+	Tags      map[string]string // tags
+}
+
+// MACBinding is a MAC_Binding or Static_MAC_Binding row.
+type MACBinding struct {
+	UUID      string
+	Datapath  *Datapath
+	Port      *Port
+	IP        netip.Addr
+	MAC       [6]byte
+	Timestamp int64 // milliseconds; 0 when the database has none
+	Override  bool  // static: override_dynamic_mac
+}
+
+// FDBEntry is an FDB row.
+type FDBEntry struct {
+	DatapathKey, PortKey uint32
+	MAC                  [6]byte
+	Timestamp            int64
+}
+
+// LoadBalancer is a Southbound Load_Balancer.
+type LoadBalancer struct {
+	UUID, Name string
+	Protocol   uint8 // 6, 17, 132; 0 when absent
+	VIPs       []VIP // by VIP text
+	Options    map[string]string
+	Datapaths  []*Datapath
+}
+
+// VIP is one virtual address with its backends. Port 0: all ports.
+type VIP struct {
+	Addr     netip.Addr
+	Port     uint16
+	Backends []netip.AddrPort
+}
+
+// DHCPOption is a row of DHCP_Options or DHCPv6_Options.
+type DHCPOption struct {
+	Code uint8
+	Type string
+}
+
+// DNS is a Southbound DNS row.
+type DNS struct {
+	UUID      string
+	Records   map[string]string
+	Options   map[string]string
+	Datapaths []*Datapath
+}
+
+// ServiceMonitor is a Service_Monitor row.
+type ServiceMonitor struct {
+	UUID, IP, LogicalPort, Protocol, SrcMAC, SrcIP, Status string
+	Port                                                   int
+	Options                                                map[string]string
+}
