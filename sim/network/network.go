@@ -39,9 +39,15 @@ type Network struct {
 	// Problems lists rows that could not be used, each with its reason. They are shown to the user.
 	Problems []Problem
 
-	portByName map[string]*Port
-	portByUUID map[string]*Port
-	dpByKey    map[uint32]*Datapath
+	IPMulticast  []IPMulticast
+	BFD          []BFD
+	ECMPNexthops []ECMPNexthop
+
+	portByName  map[string]*Port
+	portByName2 map[string]*Port // nil for a name several ports have
+	portByUUID  map[string]*Port
+	dpByKey     map[uint32]*Datapath
+	chassis     map[string]*Chassis // by name
 }
 
 // Problem is a row that could not be used.
@@ -119,6 +125,8 @@ type Port struct {
 	VirtualParent string
 	Up            bool // true unless the row says otherwise
 	MirrorPort    string
+
+	active *Chassis // the one it is at
 }
 
 // Address is one "MAC IP…" entry.
@@ -201,10 +209,16 @@ type LoadBalancer struct {
 }
 
 // VIP is one virtual address with its backends. Port 0: all ports.
+//
+// A template load balancer names variables ("^vip:^port", "^backends") that
+// differ by chassis: then Text and BackendText are as written, Addr is the
+// zero Addr, and ParseVIP makes the VIP of the texts expanded.
 type VIP struct {
 	Addr     netip.Addr
 	Port     uint16
 	Backends []netip.AddrPort
+
+	Text, BackendText string
 }
 
 // DHCPOption is a row of DHCP_Options or DHCPv6_Options.
@@ -226,4 +240,39 @@ type ServiceMonitor struct {
 	UUID, IP, LogicalPort, Protocol, SrcMAC, SrcIP, Status string
 	Port                                                   int
 	Options                                                map[string]string
+}
+
+// IPMulticast is an IP_Multicast row: how a switch snoops and queries.
+type IPMulticast struct {
+	UUID             string
+	Datapath         *Datapath
+	Enabled, Querier bool
+	EthSrc           string
+	IP4Src, IP6Src   string
+	TableSize, SeqNo int
+	IdleTimeout      int // seconds
+	QueryInterval    int // seconds
+	QueryMaxResponse int // seconds
+}
+
+// BFD is a BFD row: a session a router port keeps with a next hop.
+type BFD struct {
+	UUID         string
+	Port         *Port // nil if the named port does not exist
+	LogicalPort  string
+	DstIP        string
+	SrcPort      uint16
+	Disc         uint32
+	MinTX, MinRX int // milliseconds
+	DetectMult   int
+	Status       string
+}
+
+// ECMPNexthop is an ECMP_Nexthop row: a next hop of ECMP symmetric reply.
+type ECMPNexthop struct {
+	UUID     string
+	Nexthop  netip.Addr
+	Port     *Port
+	Datapath *Datapath // nil where the schema has no such column
+	MAC      string
 }

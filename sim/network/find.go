@@ -1,0 +1,121 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Port returns the port of that logical port name, else of that second name
+// (external_ids:name) if just one port has it; nil when there is none.
+func (n *Network) Port(name string) *Port {
+	if p := n.portByName[name]; p != nil {
+		return p
+	}
+	return n.portByName2[name]
+}
+
+// PortByUUID returns the port whose Port_Binding row has that UUID, or nil.
+func (n *Network) PortByUUID(uuid string) *Port { return n.portByUUID[uuid] }
+
+// DatapathByKey returns the datapath of that tunnel key, or nil.
+func (n *Network) DatapathByKey(key uint32) *Datapath { return n.dpByKey[key] }
+
+// ChassisByName returns the chassis of that name, or nil.
+func (n *Network) ChassisByName(name string) *Chassis { return n.chassis[name] }
+
+// PortByKey returns the datapath's port of that tunnel key, or nil.
+func (d *Datapath) PortByKey(key uint32) *Port {
+	// Ports are in order of their keys.
+	i, found := slices.BinarySearchFunc(d.Ports, key, func(p *Port, key uint32) int { return int(p.TunnelKey) - int(key) })
+	if !found {
+		return nil
+	}
+	return d.Ports[i]
+}
+
+// GroupByKey returns the datapath's multicast group of that key, or nil.
+func (d *Datapath) GroupByKey(key uint32) *Group {
+	i, found := slices.BinarySearchFunc(d.Groups, key, func(g *Group, key uint32) int { return int(g.TunnelKey) - int(key) })
+	if !found {
+		return nil
+	}
+	return d.Groups[i]
+}
+
+// minPrefix is the shortest beginning of a UUID taken for one.
+const minPrefix = 4
+
+// FindPort finds the port a person means: by logical port name, second name,
+// UUID, or beginning of one UUID only.
+func (n *Network) FindPort(text string) (*Port, error) {
+	if p := n.Port(text); p != nil {
+		return p, nil
+	}
+	if _, ambiguous := n.portByName2[text]; ambiguous {
+		return nil, fmt.Errorf("several ports are named %s: give the logical port's own name or its UUID", text)
+	}
+	var found []*Port
+	var close []string
+	for _, p := range n.Ports[1:] {
+		if matchesUUID(p.UUID, text) {
+			found = append(found, p)
+		}
+		if strings.Contains(p.Name, text) {
+			close = append(close, p.Name)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, fmt.Errorf("no logical port is named %s%s", text, didYouMean(close))
+	}
+	return nil, fmt.Errorf("the UUIDs of %d ports begin with %s: give more of it", len(found), text)
+}
+
+// FindDatapath finds the datapath a person means: by name, second name, UUID
+// of the Southbound or Northbound row, or beginning of one UUID only.
+func (n *Network) FindDatapath(text string) (*Datapath, error) {
+	var named, found []*Datapath
+	var close []string
+	for _, d := range n.Datapaths {
+		if d.Name == text || d.Name2 == text && text != "" {
+			named = append(named, d)
+		}
+		if matchesUUID(d.UUID, text) || matchesUUID(d.NBUUID, text) {
+			found = append(found, d)
+		}
+		if strings.Contains(d.Name, text) {
+			close = append(close, d.Name)
+		}
+	}
+	switch {
+	case len(named) == 1:
+		return named[0], nil
+	case len(named) > 1:
+		return nil, fmt.Errorf("%d datapaths are named %s: give the UUID, such as %s", len(named), text, named[0].UUID)
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return nil, fmt.Errorf("the UUIDs of %d datapaths begin with %s: give more of it", len(found), text)
+	}
+	return nil, fmt.Errorf("no datapath is named %s%s", text, didYouMean(close))
+}
+
+// matchesUUID reports whether text is a UUID or begins it.
+func matchesUUID(uuid, text string) bool {
+	return len(text) >= minPrefix && len(text) <= len(uuid) && strings.EqualFold(uuid[:len(text)], text)
+}
+
+// didYouMean names some of what there is.
+func didYouMean(names []string) string {
+	const most = 3
+	switch {
+	case len(names) == 0:
+		return ""
+	case len(names) > most:
+		return fmt.Sprintf("; there are %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return "; there is " + strings.Join(names, ", ")
+}

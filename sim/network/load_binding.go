@@ -1,0 +1,147 @@
+package network
+
+import (
+	"bytes"
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ovnreplay/store"
+)
+
+// macBindings reads MAC_Binding and Static_MAC_Binding.
+func (l *loader) macBindings() {
+	l.net.MACBindings = l.bindings("MAC_Binding")
+	l.net.StaticMACs = l.bindings("Static_MAC_Binding")
+}
+
+func (l *loader) bindings(table string) []MACBinding {
+	var list []MACBinding
+	for _, r := range l.rows(table) {
+		d := l.datapathRef(r)
+		if d == nil {
+			continue
+		}
+		p := l.net.portByName[r.Text("logical_port")]
+		if p == nil {
+			l.problem(r, "its port %q does not exist", r.Text("logical_port"))
+			continue
+		}
+		ip, err := netip.ParseAddr(r.Text("ip"))
+		if err != nil {
+			l.problem(r, "%q is not an IP address", r.Text("ip"))
+			continue
+		}
+		mac, ok := ParseMAC(r.Text("mac"))
+		if !ok {
+			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
+			continue
+		}
+		list = append(list, MACBinding{
+			UUID: r.UUID.String(), Datapath: d, Port: p, IP: ip, MAC: mac,
+			Timestamp: r.Integer("timestamp"), Override: r.Bool("override_dynamic_mac"),
+		})
+	}
+	slices.SortStableFunc(list, func(a, b MACBinding) int {
+		return cmp.Or(cmp.Compare(a.Datapath.Index, b.Datapath.Index), strings.Compare(a.Port.Name, b.Port.Name), a.IP.Compare(b.IP))
+	})
+	return list
+}
+
+// fdb reads FDB, whose rows name datapath and port by tunnel key.
+func (l *loader) fdb() {
+	for _, r := range l.rows("FDB") {
+		mac, ok := ParseMAC(r.Text("mac"))
+		if !ok {
+			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
+			continue
+		}
+		e := FDBEntry{DatapathKey: uint32(r.Integer("dp_key")), PortKey: uint32(r.Integer("port_key")), MAC: mac, Timestamp: r.Integer("timestamp")}
+		d := l.net.dpByKey[e.DatapathKey]
+		if d == nil {
+			l.problem(r, "no datapath has the tunnel key %d", e.DatapathKey)
+			continue
+		}
+		if d.PortByKey(e.PortKey) == nil {
+			l.problem(r, "no port of datapath %s has the tunnel key %d", d.Name, e.PortKey)
+			continue
+		}
+		l.net.FDB = append(l.net.FDB, e)
+	}
+	slices.SortStableFunc(l.net.FDB, func(a, b FDBEntry) int {
+		return cmp.Or(cmp.Compare(a.DatapathKey, b.DatapathKey), bytes.Compare(a.MAC[:], b.MAC[:]), cmp.Compare(a.PortKey, b.PortKey))
+	})
+}
+
+// services reads the tables behind what ovn-controller does of itself.
+func (l *loader) services() {
+	n := l.net
+	for _, r := range l.rows("DNS") {
+		d := &DNS{UUID: r.UUID.String(), Records: r.Map("records"), Options: r.Map("options"), Datapaths: l.datapathRefs(r, "datapaths")}
+		n.DNS = append(n.DNS, d)
+		for _, dp := range d.Datapaths {
+			dp.DNS = append(dp.DNS, d)
+		}
+	}
+	for _, r := range l.rows("Service_Monitor") {
+		n.ServiceMonitors = append(n.ServiceMonitors, ServiceMonitor{
+			UUID: r.UUID.String(), IP: r.Text("ip"), LogicalPort: r.Text("logical_port"), Protocol: r.Text("protocol"),
+			SrcMAC: r.Text("src_mac"), SrcIP: r.Text("src_ip"), Status: r.Text("status"),
+			Port: int(r.Integer("port")), Options: r.Map("options"),
+		})
+	}
+	for _, r := range l.rows("IP_Multicast") {
+		if d := l.datapathRef(r); d != nil {
+			n.IPMulticast = append(n.IPMulticast, ipMulticast(r, d))
+		}
+	}
+	slices.SortStableFunc(n.IPMulticast, func(a, b IPMulticast) int { return cmp.Compare(a.Datapath.Index, b.Datapath.Index) })
+	for _, r := range l.rows("BFD") {
+		n.BFD = append(n.BFD, l.bfd(r))
+	}
+	for _, r := range l.rows("ECMP_Nexthop") {
+		l.nexthop(r)
+	}
+}
+
+func ipMulticast(r *store.Row, d *Datapath) IPMulticast {
+	return IPMulticast{
+		UUID: r.UUID.String(), Datapath: d, Enabled: r.Bool("enabled"), Querier: r.Bool("querier"),
+		EthSrc: r.Text("eth_src"), IP4Src: r.Text("ip4_src"), IP6Src: r.Text("ip6_src"),
+		TableSize: int(r.Integer("table_size")), SeqNo: int(r.Integer("seq_no")),
+		IdleTimeout: int(r.Integer("idle_timeout")), QueryInterval: int(r.Integer("query_interval")),
+		QueryMaxResponse: int(r.Integer("query_max_resp")),
+	}
+}
+
+func (l *loader) bfd(r *store.Row) BFD {
+	b := BFD{
+		UUID: r.UUID.String(), LogicalPort: r.Text("logical_port"), DstIP: r.Text("dst_ip"),
+		SrcPort: uint16(r.Integer("src_port")), Disc: uint32(r.Integer("disc")),
+		MinTX: int(r.Integer("min_tx")), MinRX: int(r.Integer("min_rx")),
+		DetectMult: int(r.Integer("detect_mult")), Status: r.Text("status"),
+	}
+	if b.Port = l.net.portByName[b.LogicalPort]; b.Port == nil {
+		l.problem(r, "its port %q does not exist", b.LogicalPort)
+	}
+	return b
+}
+
+func (l *loader) nexthop(r *store.Row) {
+	ip, err := netip.ParseAddr(r.Text("nexthop"))
+	if err != nil {
+		l.problem(r, "%q is not an IP address", r.Text("nexthop"))
+		return
+	}
+	e := ECMPNexthop{UUID: r.UUID.String(), Nexthop: ip, MAC: r.Text("mac")}
+	if u, ok := r.Ref("port"); ok {
+		if e.Port = l.port[u]; e.Port == nil {
+			l.problem(r, "its port %s does not exist", u)
+		}
+	}
+	if r.Has("datapath") {
+		e.Datapath = l.datapathRef(r)
+	}
+	l.net.ECMPNexthops = append(l.net.ECMPNexthops, e)
+}

@@ -1,0 +1,52 @@
+package network
+
+import "slices"
+
+// everywhere reports whether every chassis has the port for itself.
+func (p *Port) everywhere() bool {
+	return p.Type == Patch || p.Type == Localnet || p.Type == Localport
+}
+
+// settle works out the one chassis a port is at. The row's chassis column
+// says it. While nobody has claimed the port, a gateway port is taken to be
+// where its options say, a redirecting or external one at the chassis of
+// highest priority, and a container's port where its parent is.
+func (p *Port) settle(n *Network) {
+	p.active = p.Chassis
+	switch {
+	case p.everywhere():
+		p.active = nil
+	case p.active != nil:
+	case p.Type == L3Gateway:
+		p.active = n.chassis[p.Options["l3gateway-chassis"]]
+	case p.Type == L2Gateway:
+		p.active = n.chassis[p.Options["l2gateway-chassis"]]
+	case (p.Type == ChassisRedirect || p.Type == External) && len(p.HAChassis) > 0:
+		p.active = p.HAChassis[0].Chassis
+	case p.Parent != nil:
+		p.active = p.Parent.Chassis
+	}
+}
+
+// ActiveChassis is the one chassis that handles the port's packets; nil for a
+// port that every chassis has (patch, localnet, localport) and for one that
+// is nowhere.
+func (p *Port) ActiveChassis() *Chassis { return p.active }
+
+// ResidentOn reports whether the chassis handles the port's packets: always
+// for a patch, localnet or localport, which every chassis has; else where the
+// port is bound, additionally bound, or for a chassisredirect port active.
+func (p *Port) ResidentOn(c *Chassis) bool {
+	if p.everywhere() {
+		return true
+	}
+	return c != nil && (p.active == c || slices.Contains(p.Additional, c))
+}
+
+// BoundTo answers is_chassis_resident("port") of a logical flow as
+// ovn-controller does: whether the port is claimed by the chassis, or if a
+// chassisredirect port active there. Unlike ResidentOn it is never true of a
+// patch, localnet or localport, nor of an additional chassis.
+func (p *Port) BoundTo(c *Chassis) bool {
+	return c != nil && p.active == c
+}

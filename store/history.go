@@ -1,0 +1,273 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// History reads a database file transaction by transaction. Standalone and
+// clustered files hold every transaction since they were last compacted, the
+// first of them being all that was there then; other forms hold just one.
+type History struct {
+	source  string
+	format  format
+	db      *Database
+	dec     *decoder
+	in      *input
+	ahead   bool // the next transaction is read, not applied: dec holds it
+	done    bool
+	pending Transaction
+	close   func()
+}
+
+// format is one form of database file.
+type format interface {
+	// open reads up to the schema and makes the database.
+	open(h *History) error
+	// read reads the next transaction into h.dec, applying nothing, and
+	// returns its record and offset; io.EOF when there are no more.
+	read(h *History) (record int, offset int64, err error)
+}
+
+// OpenHistory opens the database file at source, before its first transaction.
+func OpenHistory(ctx context.Context, source string, opts Options) (*History, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if remote(source) {
+		return nil, &SourceError{Source: source, Problem: "a server tells no history", Advice: "give the server's database file"}
+	}
+	file, err := openFile(source)
+	if err != nil {
+		return nil, err
+	}
+	h, err := newHistory(source, file, opts)
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	stop := h.close
+	h.close = func() { stop(); file.Close() }
+	return h, nil
+}
+
+func openFile(path string) (*os.File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		err = openError(path, err)
+	case info.IsDir():
+		err = &SourceError{Source: path, Problem: "is a directory", Advice: "name the database file in it"}
+	case info.Mode()&os.ModeSocket != 0:
+		err = &SourceError{Source: path, Problem: "is a socket", Advice: "write unix:" + path}
+	case info.Mode().IsRegular() && info.Size() == 0:
+		err = &SourceError{Source: path, Problem: "is empty", Advice: "take a copy of the database with \"ovsdb-client backup\""}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// newHistory reads a database from r, whatever its form.
+func newHistory(source string, r io.Reader, opts Options) (*History, error) {
+	plain, compression, stop, err := decompress(r)
+	if err != nil {
+		stop()
+		return nil, &SourceError{Source: source, Problem: err.Error(), Advice: "copy the file again", Err: err}
+	}
+	start, peekErr := plain.Peek(512)
+	h := &History{source: source, in: newInput(plain), close: stop}
+	switch {
+	case bytes.HasPrefix(start, []byte("OVSDB "+standaloneMagic+" ")):
+		h.format = &standalone{recordLog{in: h.in, source: source, magic: standaloneMagic}}
+	default:
+		stop()
+		return nil, notDatabase(source, compression, start, peekErr)
+	}
+	if err := h.format.open(h); err != nil {
+		stop()
+		return nil, err
+	}
+	if h.db.Name != opts.database() {
+		stop()
+		return nil, &WrongDatabaseError{Source: source, Name: h.db.Name, Want: opts.database()}
+	}
+	return h, nil
+}
+
+// notDatabase says what a file that is no database seems to be.
+func notDatabase(source, compression string, start []byte, err error) error {
+	e := &SourceError{Source: source, Problem: "is not an OVSDB database", Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
+	switch {
+	case compression != "" && err != nil && err != io.EOF:
+		e.Problem, e.Advice, e.Err = "bad "+compression+" data: "+err.Error(), "copy the file again", err
+	case compression != "" && len(start) == 0:
+		e.Problem = "is empty inside its " + compression + " compression"
+	case len(start) == 0:
+		e.Problem = "is empty"
+	case bytes.HasPrefix(start, []byte("OVSDB ")):
+		line, _, _ := bytes.Cut(start, []byte("\n"))
+		e.Problem = fmt.Sprintf("is an OVSDB file of an unknown kind (%.40q)", line)
+	case isCapture(start):
+		e.Problem, e.Advice = "is a packet capture, not a database", "pass captures with -r and the Southbound database with --db"
+	}
+	return e
+}
+
+// isCapture recognises the magic numbers of pcap and pcapng.
+func isCapture(start []byte) bool {
+	for _, magic := range []string{"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x0a\x0d\x0d\x0a"} {
+		if strings.HasPrefix(string(start), magic) {
+			return true
+		}
+	}
+	return false
+}
+
+// Database is the database as of the transactions read so far. It changes
+// with each further Next; what it was, Database.Clone keeps.
+func (h *History) Database() *Database { return h.db }
+
+// Close releases the file.
+func (h *History) Close() { h.close() }
+
+// start makes the database of a schema.
+func (h *History) start(format string, s *schema) {
+	h.db = newDatabase(h.source, format, s)
+	said := make(map[string]bool)
+	h.dec = &decoder{db: h.db, warn: func(what string) {
+		if !said[what] && len(said) < 100 {
+			said[what] = true
+			h.db.Warnings = append(h.db.Warnings, &IgnoredError{Source: h.source, Record: h.pending.Record, What: what})
+		}
+	}}
+}
+
+// peek reads the next transaction without applying it. At the end of the
+// file, and at damage, which is then in Database.Warnings, it returns io.EOF;
+// damage before the first transaction is an error.
+func (h *History) peek() error {
+	if h.ahead {
+		return nil
+	}
+	if h.done {
+		return io.EOF
+	}
+	record, offset, err := h.format.read(h)
+	if err == nil {
+		if err = h.dec.check(); err != nil {
+			err = &DamageError{Source: h.source, Record: record, Offset: offset, Damage: Inconsistent, Detail: err.Error()}
+		}
+	}
+	if err == nil {
+		h.ahead = true
+		h.pending = Transaction{Record: record, Offset: offset, Comment: h.dec.comment, Time: time.UnixMilli(h.dec.date).UTC()}
+		if h.dec.date == 0 {
+			h.pending.Time = time.Time{}
+		}
+		return nil
+	}
+	h.done = true
+	h.db.Bytes = h.in.offset()
+	var damage *DamageError
+	if !errors.As(err, &damage) {
+		return err
+	}
+	damage.Used = h.db.Transactions
+	if damage.Used == 0 {
+		return damage
+	}
+	h.db.Warnings = append(h.db.Warnings, damage)
+	return io.EOF
+}
+
+// Next applies the next transaction to the database and tells what it
+// changed. It returns io.EOF when there are no more.
+func (h *History) Next() (*Transaction, error) {
+	if err := h.peek(); err != nil {
+		return nil, err
+	}
+	h.ahead = false
+	t := h.pending
+	t.Changes = h.dec.apply(true)
+	return &t, nil
+}
+
+// Until applies every transaction up to and including those of time t, and
+// returns how many. The first transaction is always applied: there is
+// nothing before it.
+func (h *History) Until(t time.Time) (int, error) {
+	for n := 0; ; n++ {
+		if err := h.peek(); err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return n, err
+		}
+		if h.db.Transactions > 0 && h.pending.Time.After(t) {
+			return n, nil
+		}
+		h.ahead = false
+		h.dec.apply(false)
+	}
+}
+
+// finish applies all transactions.
+func (h *History) finish(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := h.peek(); err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		h.ahead = false
+		h.dec.apply(false)
+	}
+}
+
+// standalone is the format of a server that is no cluster's member, and of
+// backups: record 1 is the schema, each other record a transaction.
+type standalone struct{ recordLog }
+
+func (f *standalone) open(h *History) error {
+	if err := f.recordLog.open(); err != nil {
+		return err
+	}
+	text, err := f.text()
+	if err != nil {
+		return err
+	}
+	s, err := parseSchema(text)
+	if err != nil {
+		return f.damage(BadJSON, f.body, "%v", err)
+	}
+	h.start("standalone", s)
+	return nil
+}
+
+func (f *standalone) read(h *History) (int, int64, error) {
+	if err := f.recordLog.open(); err != nil {
+		return 0, 0, err
+	}
+	h.pending.Record = f.record
+	if err := f.close(h.dec.read(f.in)); err != nil {
+		return 0, 0, err
+	}
+	return f.record, f.start, nil
+}

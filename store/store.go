@@ -1,0 +1,79 @@
+// Package store is where networks come from: Southbound databases in files
+// and on servers, and snapshots of them.
+//
+// Open reads a whole database into compact rows. Every value is kept once,
+// however many rows hold it, and in one canonical form, so two databases can
+// be compared value by value. Any schema version is taken as it is: a row
+// knows the columns its database had, and a column it had not reads as empty.
+//
+// The package knows OVSDB's formats (RFC 7047, ovsdb(5), ovsdb(7)) and
+// nothing of what the rows mean. It never writes to a database it reads, and
+// what it allocates is bounded by what the input really holds, not by what
+// the input claims.
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Southbound is the name of the database of logical flows.
+const Southbound = "OVN_Southbound"
+
+// Options says how Open reads.
+type Options struct {
+	// Database is the database the source must hold; "" is Southbound.
+	Database string
+}
+
+func (o Options) database() string {
+	if o.Database == "" {
+		return Southbound
+	}
+	return o.Database
+}
+
+// Open reads the database at source, a file path. The file may be an OVSDB
+// standalone or clustered database, the output of "ovsdb-client backup" or of
+// "ovsdb-client dump -f json", plain or compressed with gzip, xz or zstd.
+//
+// A file damaged part way is read up to the damage, as ovsdb-server does;
+// what is missing is then said in Database.Warnings (*DamageError). A source
+// that yields no database is an error: *SourceError for what is not there or
+// not a database, *WrongDatabaseError for another database, *DamageError for
+// one damaged before its first transaction.
+func Open(ctx context.Context, source string, opts Options) (*Database, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if source == "" {
+		return nil, &SourceError{Source: `""`, Problem: "no database named", Advice: "give a Southbound database: a file, or unix:, tcp: or ssl: and an address"}
+	}
+	if remote(source) {
+		return openServer(ctx, source, opts)
+	}
+	h, err := OpenHistory(ctx, source, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	if err := h.finish(ctx); err != nil {
+		return nil, err
+	}
+	return h.db, nil
+}
+
+// remote reports whether source names a server rather than a file.
+func remote(source string) bool {
+	for _, scheme := range []string{"unix:", "tcp:", "ssl:"} {
+		if strings.HasPrefix(source, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+func openServer(ctx context.Context, source string, opts Options) (*Database, error) {
+	return nil, &SourceError{Source: source, Problem: "live servers cannot be read yet", Advice: fmt.Sprintf("take a copy: ovsdb-client backup %s %s > sb.db", source, opts.database())}
+}
