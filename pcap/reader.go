@@ -1,0 +1,262 @@
+package pcap
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Options bound and shape reading. The zero value is the default.
+type Options struct {
+	// MaxPacket is the most bytes a packet may have; 0 means 256 KiB.
+	MaxPacket int
+	// MaxBlock is the most bytes a kept block other than a packet may have;
+	// 0 means 16 MiB.
+	MaxBlock int
+	// KeepBlocks keeps what a pcapng carries beside packets (name resolution,
+	// decryption secrets, copiable custom blocks) for TakeBlocks. The caller
+	// must take them as it reads, or they pile up.
+	KeepBlocks bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxPacket <= 0 {
+		o.MaxPacket = 256 << 10
+	}
+	if o.MaxBlock <= 0 {
+		o.MaxBlock = 16 << 20
+	}
+	return o
+}
+
+// Source is a stream of records: a Reader, a Set or a Merge. Next returns
+// io.EOF at a clean end and a *FormatError at any other; both are final,
+// except that a Merge goes on after a FormatError.
+type Source interface {
+	Next(*Record) error
+}
+
+// Reader reads one capture. It is not safe for concurrent use.
+type Reader struct {
+	// Clock corrects this capture's times. Set it before the first Next.
+	Clock Clock
+
+	name    string
+	in      *input
+	opts    Options
+	format  format
+	frame   int   // frames delivered
+	err     error // final
+	last    int64 // RawTime of the last record
+	closers []func() error
+	kept    []Block
+	counts  Counts
+}
+
+// Counts says what a reader has met so far.
+type Counts struct {
+	Frames        int
+	Bytes         int64 // of the decompressed capture
+	SkippedBlocks int   // pcapng blocks of kinds not read, and those not kept
+	Uncopiable    int   // custom blocks and options whose maker forbids copying
+}
+
+// format reads the records of one file format.
+type format interface {
+	// next fills rec, returning io.EOF at a clean end. The frame number is the
+	// Reader's business.
+	next(r *Reader, rec *Record) error
+	name() string
+}
+
+// Open opens a capture file of any format; "-" is standard input.
+func Open(path string) (*Reader, error) { return OpenWith(path, Options{}) }
+
+// OpenWith is Open with options.
+func OpenWith(path string, opts Options) (*Reader, error) {
+	if path == "-" {
+		return NewReaderWith(os.Stdin, "standard input", opts)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, &FormatError{File: path, Fault: ReadFailed, What: "cannot open the capture", Err: err, Advice: "check the name and permissions"}
+	}
+	r, err := NewReaderWith(f, path, opts)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r.closers = append(r.closers, f.Close)
+	return r, nil
+}
+
+// NewReader reads a capture of any format from src; name is for errors.
+func NewReader(src io.Reader, name string) (*Reader, error) {
+	return NewReaderWith(src, name, Options{})
+}
+
+// NewReaderWith is NewReader with options.
+func NewReaderWith(src io.Reader, name string, opts Options) (*Reader, error) {
+	r := &Reader{name: name, in: newInput(src), opts: opts.withDefaults()}
+	if err := r.unpack(); err != nil {
+		return nil, err
+	}
+	if err := r.detect(); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Reader) unpack() error {
+	plain, closer, err := decompress(r.in)
+	if err != nil {
+		return &FormatError{File: r.name, Fault: Corrupt, What: "cannot be decompressed", Err: err, Advice: "check that the file is whole (gzip -t, xz -t, zstd -t)"}
+	}
+	if closer != nil {
+		r.closers = append(r.closers, func() error { closer(); return nil })
+	}
+	if plain != nil {
+		r.in = newInput(plain)
+	}
+	return nil
+}
+
+func (r *Reader) detect() error {
+	head, err := r.in.peek(4)
+	if len(head) < 4 {
+		return r.notCapture(head, err)
+	}
+	if bytes.Equal(head, magicSection) {
+		r.format = new(ngFormat)
+		return nil
+	}
+	c, err := newClassic(r, head)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		more, err := r.in.peek(16)
+		return r.notCapture(more, err)
+	}
+	r.format = c
+	return nil
+}
+
+// notCapture names what the input is instead, as far as its first bytes tell.
+func (r *Reader) notCapture(head []byte, err error) error {
+	e := &FormatError{File: r.name, Fault: NotCapture, Advice: "give a pcap or pcapng file, plain or gzip, xz or zstd"}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Fault, e.What, e.Advice = Truncated, "is compressed and cut off before its first packet", "copy or record the file again"
+		return e
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		e.Fault, e.What, e.Err, e.Advice = ReadFailed, "cannot be read", err, "check that it is a readable file"
+		return e
+	}
+	if len(head) == 0 {
+		e.What, e.Advice = "is empty", "a capture has a header at least; record it again"
+		return e
+	}
+	for _, k := range otherKinds {
+		if bytes.HasPrefix(head, []byte(k.magic)) {
+			e.What, e.Advice = "is not a capture but "+k.kind, k.advice
+			return e
+		}
+	}
+	e.What = fmt.Sprintf("is not a capture: it begins with % x (%q)", head, head)
+	return e
+}
+
+// otherKinds are files people hand in by mistake.
+var otherKinds = []struct{ magic, kind, advice string }{
+	{"snoop\x00\x00\x00", "a Solaris snoop file", "convert it: editcap -F pcapng IN OUT"},
+	{"\x1c\x00\x01\xac", "an IXIA capture", "convert it: editcap -F pcapng IN OUT"},
+	{"\xac\x01\x00\x1c", "an IXIA capture", "convert it: editcap -F pcapng IN OUT"},
+	{"\x1c\x00\x01\xab", "an IXIA capture", "convert it: editcap -F pcapng IN OUT"},
+	{"\xab\x01\x00\x1c", "an IXIA capture", "convert it: editcap -F pcapng IN OUT"},
+	{"BZh", "bzip2 data", "unpack it first: bunzip2"},
+	{"\x04\x22\x4d\x18", "lz4 data", "unpack it first: unlz4"},
+	{"PK\x03\x04", "a zip archive", "unpack it first: unzip"},
+	{"OVSDB ", "an OVSDB database", "databases are given with --db"},
+	{"\x1f\x8b", "compressed twice", "unpack it once: gunzip"},
+}
+
+// Next reads the next record into rec, reusing its buffers.
+func (r *Reader) Next(rec *Record) error {
+	if r.err != nil {
+		return r.err
+	}
+	rec.reset()
+	if err := r.format.next(r, rec); err != nil {
+		r.err = err
+		return err
+	}
+	r.frame++
+	rec.File, rec.Frame = r.name, r.frame
+	r.last = rec.RawTime
+	rec.Time = r.Clock.Correct(rec.RawTime)
+	return nil
+}
+
+// Name is the capture's file name as given.
+func (r *Reader) Name() string { return r.name }
+
+// Format names the file's format: "pcap", "pcapng", …
+func (r *Reader) Format() string { return r.format.name() }
+
+// Counts tells what has been read so far.
+func (r *Reader) Counts() Counts {
+	c := r.counts
+	c.Frames, c.Bytes = r.frame, r.in.offset()
+	return c
+}
+
+// TakeBlocks returns the blocks met since the last call (see Options.KeepBlocks).
+func (r *Reader) TakeBlocks() []Block {
+	b := r.kept
+	r.kept = nil
+	return b
+}
+
+// Close releases the file. Records read before stay valid.
+func (r *Reader) Close() error {
+	var errs []error
+	for i := len(r.closers) - 1; i >= 0; i-- {
+		errs = append(errs, r.closers[i]())
+	}
+	r.closers = nil
+	if r.err == nil {
+		r.err = &FormatError{File: r.name, Fault: ReadFailed, What: "is closed"}
+	}
+	return errors.Join(errs...)
+}
+
+// fault makes the error for the record being read.
+func (r *Reader) fault(f Fault, offset int64, advice, format string, args ...any) error {
+	return &FormatError{File: r.name, Frame: r.frame + 1, Offset: offset, Fault: f,
+		What: fmt.Sprintf(format, args...), Advice: advice}
+}
+
+// ended makes the error for an input that stops while want bytes of what were
+// due at offset and got were there.
+func (r *Reader) ended(what string, offset int64, got, want int64, err error) error {
+	e := &FormatError{File: r.name, Frame: r.frame + 1, Offset: offset, Fault: Truncated,
+		What:   fmt.Sprintf("the file ends inside %s: %d of %d bytes are there", what, got, want),
+		Advice: fmt.Sprintf("the %d frames before it are good; copy or record the file again for the rest", r.frame)}
+	if errors.Is(err, io.EOF) {
+		return e
+	}
+	e.Fault, e.Err = ReadFailed, err
+	e.What = fmt.Sprintf("reading stopped inside %s: %d of %d bytes are there", what, got, want)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Fault = Truncated
+	}
+	return e
+}
