@@ -1,0 +1,199 @@
+package sim
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// backend chooses the member of a load balancer for p, nil if it has none on
+// this chassis. With more than one the datapath's choice is a hash of its own:
+// the Chooser is asked, and failing that the choice is a guess.
+func (e *Engine) backend(p *pkt, f *table.Flow, lb *table.LB) *table.Backend {
+	var here [maxBackends]*table.Backend
+	members := here[:0]
+	for i := range lb.Backends {
+		b := &lb.Backends[i]
+		if lb.Op == lflow.LBMarkLocal && !e.localBackend(p, b) {
+			continue
+		}
+		members = append(members, b)
+	}
+	switch len(members) {
+	case 0:
+		return nil
+	case 1:
+		return members[0]
+	}
+	if e.opts.Choose != nil {
+		if i, ok := e.ask(p, members); ok {
+			p.seen = true
+			e.note(p, trace.Note, trace.ObservedChoice, f)
+			return members[i]
+		}
+	}
+	p.guess = true
+	e.note(p, trace.Note, trace.GuessBackend, f)
+	return members[hashTuple(p)%uint64(len(members))]
+}
+
+// maxBackends is how many members fit without allocating.
+const maxBackends = 64
+
+func (e *Engine) localBackend(p *pkt, b *table.Backend) bool {
+	return b.Target != 0 && b.Target&groupBit == 0 && e.Net.Ports[b.Target].ResidentOn(p.chassis.Chassis)
+}
+
+// ask lets the Chooser pick a member.
+func (e *Engine) ask(p *pkt, members []*table.Backend) (int, bool) {
+	c := Choice{Kind: trace.GuessBackend, Time: e.now}
+	for _, b := range members {
+		c.Options = append(c.Options, ChoiceOption{b.Addr, b.V6, b.Port})
+	}
+	i, ok := e.opts.Choose.Choose(&c, p.Data)
+	return i, ok && i >= 0 && i < len(members)
+}
+
+// hashTuple is a fixed hash of the packet's five-tuple, for guesses.
+func hashTuple(p *pkt) uint64 {
+	h := uint64(14695981039346656037)
+	for _, id := range [...]field.ID{field.IPProto, field.IP4Src, field.IP4Dst, field.IP6Src, field.IP6Dst, field.TpSrc, field.TpDst} {
+		v := p.Key.Get128(id)
+		h = (h ^ v.Hi ^ v.Lo) * 1099511628211
+		h ^= h >> 29
+	}
+	return h
+}
+
+// hairpinKey finds the VIPs whose backend a packet's destination is.
+type hairpinKey struct {
+	dp    int
+	addr  [16]byte
+	port  uint16
+	proto uint8
+}
+
+type hairpinVIP struct {
+	lb  *network.LoadBalancer
+	vip network.VIP
+	// snat is the source a hairpinned packet gets: the VIP, or the load
+	// balancer's hairpin_snat_ip.
+	snat [16]byte
+}
+
+func (e *Engine) indexHairpins() {
+	e.hairpins = map[hairpinKey][]hairpinVIP{}
+	for _, dp := range e.Net.Datapaths {
+		if dp.Router {
+			continue
+		}
+		for _, lb := range dp.LoadBalancers {
+			for _, v := range lb.VIPs {
+				h := hairpinVIP{lb: lb, vip: v, snat: addr16(v.Addr)}
+				if a, ok := lb.HairpinSNAT(v.Addr.Is4()); ok {
+					h.snat = addr16(a)
+				}
+				for _, b := range v.Backends {
+					k := hairpinKey{dp.Index, addr16(b.Addr()), b.Port(), lb.Protocol}
+					if v.Port == 0 {
+						k.port, k.proto = 0, 0
+					}
+					e.hairpins[k] = append(e.hairpins[k], h)
+				}
+			}
+		}
+	}
+}
+
+// hairpin finds the VIP by which a client reached itself: its packet, already
+// translated, has the same source and destination.
+func (e *Engine) hairpin(p *pkt) *hairpinVIP {
+	t, ok := tupleOf(p)
+	if !ok || t.Src != t.Dst {
+		return nil
+	}
+	return e.findHairpin(p, &t, t.Dst, t.DstPort)
+}
+
+func (e *Engine) findHairpin(p *pkt, t *nat.Tuple, addr [16]byte, port uint16) *hairpinVIP {
+	for _, k := range [...]hairpinKey{
+		{p.dp.Index, addr, port, t.Proto},
+		{p.dp.Index, addr, 0, 0},
+	} {
+		list := e.hairpins[k]
+		for i := range list {
+			h := &list[i]
+			// The connection's own destination tells VIPs of one backend apart.
+			if p.ct.Orig.Dst == addr16(h.vip.Addr) && (h.vip.Port == 0 || p.ct.Orig.DstPort == h.vip.Port) {
+				return h
+			}
+		}
+	}
+	return nil
+}
+
+// hairpinReply reports whether p is the answer to a hairpinned packet: from a
+// backend to the address such packets get as source.
+func (e *Engine) hairpinReply(p *pkt) bool {
+	t, ok := tupleOf(p)
+	if !ok {
+		return false
+	}
+	for _, k := range [...]hairpinKey{
+		{p.dp.Index, t.Src, t.SrcPort, t.Proto},
+		{p.dp.Index, t.Src, 0, 0},
+	} {
+		for i := range e.hairpins[k] {
+			if e.hairpins[k][i].snat == t.Dst {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hairpinSNAT is ct_snat_to_vip.
+func (e *Engine) hairpinSNAT(p *pkt, req *conntrack.Request) bool {
+	h := e.hairpin(p)
+	if h == nil {
+		return false
+	}
+	req.Commit = true
+	req.NAT = nat.Binding{Kind: nat.Src, V6: !h.vip.Addr.Is4(), AddrLo: h.snat, AddrHi: h.snat}
+	return true
+}
+
+// tupleOf returns the packet's tuple as its key has it, false if it is not IP.
+func tupleOf(p *pkt) (t nat.Tuple, ok bool) {
+	k := &p.Key
+	switch k.Get(field.EthType) {
+	case etherIPv4:
+		binary.BigEndian.PutUint32(t.Src[:], uint32(k.Get(field.IP4Src)))
+		binary.BigEndian.PutUint32(t.Dst[:], uint32(k.Get(field.IP4Dst)))
+	case etherIPv6:
+		t.V6 = true
+		t.Src, t.Dst = k.Get128(field.IP6Src).Bytes(), k.Get128(field.IP6Dst).Bytes()
+	default:
+		return t, false
+	}
+	t.Proto = uint8(k.Get(field.IPProto))
+	t.SrcPort, t.DstPort = uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst))
+	return t, true
+}
+
+// addr16 returns an address as tuples hold it.
+func addr16(a netip.Addr) (b [16]byte) {
+	if a.Is4() {
+		v4 := a.As4()
+		copy(b[:], v4[:])
+		return b
+	}
+	return a.As16()
+}

@@ -1,0 +1,128 @@
+package sim
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+)
+
+// chassis is one chassis during a replay.
+type chassis struct {
+	*network.Chassis
+	index    int
+	ct       *conntrack.Table
+	resident table.Resident // for is_chassis_resident
+	zones    zones
+}
+
+// zones are a chassis' conntrack zones. -1: the port or datapath has none.
+type zones struct {
+	port, dnat, snat []int32 // by port index, by datapath index
+	names            map[uint16]string
+}
+
+func newChassis(net *network.Network, c *network.Chassis, opts Options) (*chassis, error) {
+	out := &chassis{
+		Chassis:  c,
+		index:    c.Index,
+		ct:       conntrack.NewTable(conntrack.Options{Profile: opts.Profile}),
+		resident: make(table.Resident, len(net.Ports)/64+1),
+	}
+	for _, p := range net.Ports[1:] {
+		if p.ResidentOn(c) {
+			out.resident.Add(uint32(p.Index))
+		}
+	}
+	out.zones = numberZones(net, c, opts.Zones[c.Name])
+	return out, nil
+}
+
+// numberZones gives each port and datapath its zones: the numbers recorded
+// from the chassis when known, else numbers by rule.
+func numberZones(net *network.Network, c *network.Chassis, recorded map[string]uint16) zones {
+	z := zones{
+		port:  make([]int32, len(net.Ports)),
+		dnat:  make([]int32, len(net.Datapaths)),
+		snat:  make([]int32, len(net.Datapaths)),
+		names: map[uint16]string{},
+	}
+	n := zoneNumberer{recorded: recorded, taken: map[uint16]bool{0: true}, names: z.names}
+	for _, v := range recorded {
+		n.taken[v] = true
+	}
+	for _, dp := range net.Datapaths {
+		if dp.SNATCTZone >= 0 {
+			n.taken[uint16(dp.SNATCTZone)] = true
+		}
+	}
+	for i, dp := range net.Datapaths {
+		z.dnat[i] = n.number(-1, dp.Name+"_dnat", dp.UUID+"_dnat")
+		z.snat[i] = n.number(dp.SNATCTZone, dp.Name+"_snat", dp.UUID+"_snat")
+	}
+	for i, p := range net.Ports {
+		z.port[i] = -1
+		if p == nil {
+			continue
+		}
+		if _, ok := recorded[p.Name]; ok || recorded == nil && portHasZone(net, p, c) {
+			z.port[i] = n.number(-1, p.Name)
+		}
+	}
+	return z
+}
+
+// portHasZone says whether ovn-controller gives a port a zone of its own.
+// Patch ports have none. Before OVN 22.03 neither had any port but those of
+// interfaces; since then l3gateway, chassisredirect and localnet ports do.
+func portHasZone(net *network.Network, p *network.Port, c *network.Chassis) bool {
+	switch p.Type {
+	case network.Patch:
+		return false
+	case network.VIF, network.Localport, network.Virtual:
+		return true
+	}
+	return !net.Before(22, 3)
+}
+
+type zoneNumberer struct {
+	recorded map[string]uint16
+	taken    map[uint16]bool
+	names    map[uint16]string
+	next     uint16
+}
+
+// number returns the zone with one of the given names (older versions use the
+// datapath's UUID, newer ones its name): the fixed number unless negative,
+// the recorded one, or the next that is free.
+func (n *zoneNumberer) number(fixed int, names ...string) int32 {
+	z := uint16(fixed)
+	found := fixed >= 0
+	for _, name := range names {
+		if v, ok := n.recorded[name]; ok && !found {
+			z, found = v, true
+		}
+	}
+	for !found {
+		n.next++
+		if n.next == 0 {
+			return 0 // more zones than numbers: share zone 0, as a last resort
+		}
+		z, found = n.next, !n.taken[n.next]
+	}
+	n.taken[z] = true
+	if _, ok := n.names[z]; !ok {
+		n.names[z] = names[0]
+	}
+	return int32(z)
+}
+
+// ZoneName returns the name of a chassis' conntrack zone, "" if it has none.
+func (e *Engine) ZoneName(chassis int32, zone uint16) string {
+	return e.chassis[chassis].zones.names[zone]
+}
+
+// ChassisName returns the name of the chassis with an index.
+func (e *Engine) ChassisName(index int32) string { return e.chassis[index].Name }
+
+// Conntrack returns a chassis' connection tracking table.
+func (e *Engine) Conntrack(c *network.Chassis) *conntrack.Table { return e.chassis[c.Index].ct }

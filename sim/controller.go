@@ -1,0 +1,242 @@
+package sim
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// doController runs the actions whose effect ovn-controller or tables it
+// fills provide.
+func (e *Engine) doController(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	k := &p.Key
+	switch op.Code {
+	case table.Result:
+		e.result(p, f, op)
+	case table.Select:
+		return e.selectMember(p, f, op, at)
+	case table.FwdGroup:
+		return e.forward(p, f, op, at)
+	case table.CommitECMPNextHop:
+		e.commitECMP(p, f, op)
+	case table.CommitLBAffinity:
+		e.commitAffinity(p, f, op)
+	case table.CheckEVPNARP:
+		k.Store(op.Dst, field.Uint128{})
+		e.note(p, trace.Note, trace.ApproxAction, f)
+	case table.PutOpts, table.DHCPRelay:
+		if op.Dst.Width != 0 {
+			k.Store(op.Dst, field.Uint128{})
+		}
+		e.note(p, trace.Note, trace.ApproxAction, f)
+	case table.Plain:
+		e.plain(p, f, op)
+	case table.BindVport, table.Mirror:
+		e.note(p, trace.Note, trace.ApproxAction, f)
+	}
+	return place{}, false
+}
+
+// plain runs the actions that are bare words.
+func (e *Engine) plain(p *pkt, f *table.Flow, op *table.Op) {
+	switch op.Plain {
+	case lflow.MACCacheUse:
+	case lflow.FloodRemote:
+		e.note(p, trace.Note, trace.ApproxAction, f)
+	default:
+		e.drop(p, trace.DropConsumed, f)
+	}
+}
+
+// result runs "dst = name();".
+func (e *Engine) result(p *pkt, f *table.Flow, op *table.Op) {
+	var v bool
+	switch op.Result {
+	case lflow.CheckLBHairpin:
+		v = e.hairpin(p) != nil
+	case lflow.CheckLBHairpinReply:
+		v = e.hairpinReply(p)
+	case lflow.CheckInPortSec:
+		v = !e.portSecurityIn(p)
+	case lflow.CheckOutPortSec:
+		v = !e.portSecurityOut(p)
+	case lflow.CheckECMPNextHop, lflow.CheckECMPNextHopMAC:
+		v = e.checkECMP(p, op.Result == lflow.CheckECMPNextHopMAC)
+	case lflow.CheckLBAffinity:
+		v = e.checkAffinity(p)
+	default:
+		e.note(p, trace.Note, trace.ApproxAction, f)
+	}
+	p.Key.Store(op.Dst, bit(v))
+}
+
+// selectMember is "dst = select(…);": one of the values, by weight.
+func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	a, ok := op.Action.(lflow.Select)
+	if !ok || len(a.Members) == 0 {
+		e.drop(p, trace.DropEmptyGroup, f)
+		return place{}, false
+	}
+	total := uint64(0)
+	for _, m := range a.Members {
+		total += uint64(m.Weight)
+	}
+	if total == 0 {
+		e.drop(p, trace.DropEmptyGroup, f)
+		return place{}, false
+	}
+	pick := hashTuple(p) % total
+	i := 0
+	for ; pick >= uint64(a.Members[i].Weight); i++ {
+		pick -= uint64(a.Members[i].Weight)
+	}
+	if len(a.Members) > 1 {
+		p.guess = true
+		e.note(p, trace.Note, trace.GuessBackend, f)
+	}
+	p.Key.Store(op.Dst, field.U64(uint64(a.Members[i].ID)))
+	return at.next(), true
+}
+
+// forward is fwd_group: one of the child ports becomes the outport.
+func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	if len(op.Ports) == 0 {
+		e.drop(p, trace.DropEmptyGroup, f)
+		return place{}, false
+	}
+	if len(op.Ports) > 1 {
+		p.guess = true
+		e.note(p, trace.Note, trace.GuessBackend, f)
+	}
+	p.Key.Set(field.Outport, uint64(op.Ports[hashTuple(p)%uint64(len(op.Ports))]))
+	return at.next(), true
+}
+
+// ecmpKey names one learned symmetric reply: the connection as its original
+// direction has it.
+type ecmpKey struct {
+	dp    int
+	tuple nat.Tuple
+}
+
+type ecmpEntry struct {
+	mac         uint64
+	used, since conntrack.Time
+}
+
+// Lifetimes of a learned symmetric reply (ovn-sb(5), commit_ecmp_nh).
+const (
+	ecmpIdle = 20e9
+	ecmpHard = 30e9
+)
+
+// commitECMP is commit_ecmp_nh: replies of this connection will go back to
+// the router the packet came from.
+func (e *Engine) commitECMP(p *pkt, f *table.Flow, op *table.Op) {
+	t, ok := tupleOf(p)
+	if !ok || op.N != 0 && uint32(t.Proto) != op.N {
+		return
+	}
+	k := ecmpKey{p.dp.Index, t}
+	mac := p.Key.Get(field.EthSrc)
+	if old, ok := e.learned.ecmp[k]; ok && old.mac == mac && e.ecmpAlive(old) {
+		return
+	}
+	e.learned.ecmp[k] = ecmpEntry{mac: mac, used: e.now, since: e.now}
+	e.note(p, trace.Learn, trace.LearnECMP, f)
+}
+
+func (e *Engine) ecmpAlive(x ecmpEntry) bool {
+	return e.now-x.used < ecmpIdle && e.now-x.since < ecmpHard
+}
+
+// checkECMP is chk_ecmp_nh (the reply direction) and chk_ecmp_nh_mac (the
+// original one, from the same router).
+func (e *Engine) checkECMP(p *pkt, sameMAC bool) bool {
+	t, ok := tupleOf(p)
+	if !ok {
+		return false
+	}
+	if !sameMAC {
+		t.Src, t.Dst, t.SrcPort, t.DstPort = t.Dst, t.Src, t.DstPort, t.SrcPort
+	}
+	k := ecmpKey{p.dp.Index, t}
+	x, ok := e.learned.ecmp[k]
+	if !ok || !e.ecmpAlive(x) || sameMAC && x.mac != p.Key.Get(field.EthSrc) {
+		return false
+	}
+	x.used = e.now
+	e.learned.ecmp[k] = x
+	return true
+}
+
+// affinityKey names a client of a virtual address.
+type affinityKey struct {
+	dp     int
+	client [16]byte
+	vip    [16]byte
+	port   uint16
+	proto  uint8
+}
+
+type affinityEntry struct {
+	backend [16]byte
+	port    uint16
+	timeout conntrack.Time
+	used    conntrack.Time
+}
+
+// OVN keeps the virtual address a packet was for, and later the backend its
+// client sticks to, in these registers (ovn-northd(8)).
+var (
+	regVIP4 = field.Slice{Field: field.XXReg1, Ofs: 96, Width: 32} // reg4
+	regVIP6 = field.Slice{Field: field.XXReg1, Ofs: 0, Width: 128}
+	regPort = field.Slice{Field: field.XXReg0, Ofs: 32, Width: 16} // reg2[0..15]
+)
+
+// commitAffinity is commit_lb_aff.
+func (e *Engine) commitAffinity(p *pkt, f *table.Flow, op *table.Op) {
+	a, ok := op.Action.(lflow.CommitLBAffinity)
+	t, isIP := tupleOf(p)
+	if !ok || !isIP {
+		return
+	}
+	k := affinityKey{p.dp.Index, t.Src, addr16(a.VIP.Addr()), a.VIP.Port(), a.Proto}
+	e.learned.affinity[k] = affinityEntry{
+		backend: addr16(a.Backend.Addr()), port: a.Backend.Port(),
+		timeout: conntrack.Time(a.Timeout) * 1e9, used: e.now,
+	}
+	e.note(p, trace.Learn, trace.LearnAffinity, f)
+}
+
+// checkAffinity is chk_lb_aff: if the client sticks to a backend, its address
+// and port are left in registers.
+func (e *Engine) checkAffinity(p *pkt) bool {
+	t, ok := tupleOf(p)
+	if !ok {
+		return false
+	}
+	for _, k := range [...]affinityKey{
+		{p.dp.Index, t.Src, t.Dst, t.DstPort, t.Proto},
+		{p.dp.Index, t.Src, t.Dst, 0, 0},
+	} {
+		x, ok := e.learned.affinity[k]
+		if !ok || e.now-x.used >= x.timeout {
+			continue
+		}
+		x.used = e.now
+		e.learned.affinity[k] = x
+		v := field.FromBytes(x.backend)
+		if t.V6 {
+			p.Key.Store(regVIP6, v)
+		} else {
+			p.Key.Store(regVIP4, v.Rsh(96))
+		}
+		p.Key.Store(regPort, field.U64(uint64(x.port)))
+		return true
+	}
+	return false
+}

@@ -1,0 +1,252 @@
+package sim
+
+import (
+	"encoding/binary"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// OVN's bits in ct_mark, and in ct_label for versions that used that.
+const (
+	ctNatted    = 1 << 1
+	ctSkipSNAT  = 1 << 2
+	ctForceSNAT = 1 << 3
+)
+
+// zoneOf returns the number of the zone an operation means for p now.
+func (e *Engine) zoneOf(p *pkt, z table.Zone) uint16 {
+	if !p.dp.Router {
+		return p.zone.port
+	}
+	switch z {
+	case table.ZoneSNAT:
+		return p.zone.snat
+	case table.ZoneCommon:
+		if p.dp.SNATCTZone >= 0 {
+			return p.zone.snat
+		}
+	}
+	return p.zone.dnat
+}
+
+// track runs an action that sends the packet through conntrack and on to the
+// next table.
+func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	req := conntrack.Request{Zone: e.zoneOf(p, op.Zone)}
+	switch op.Code {
+	case table.CTNext:
+	case table.CTCommitToZone:
+		req.Commit = true
+		if op.NAT {
+			req.NAT.Kind = nat.Apply
+		}
+	case table.CTNAT:
+		req.Commit = op.Commit
+		req.NAT = binding(op)
+	case table.CTLB:
+		if !e.balance(p, f, op.LB, &req) {
+			return place{}, false
+		}
+	case table.CTSNATToVIP:
+		if !e.hairpinSNAT(p, &req) {
+			return place{}, false // OVS: the table has no flow, nothing happens
+		}
+	}
+	if !e.conntrack(p, f, &req, true) {
+		return place{}, false
+	}
+	return at.next(), true
+}
+
+// binding is the nat() argument of ct_snat and ct_dnat.
+func binding(op *table.Op) nat.Binding {
+	if !op.Commit || op.Addr == [16]byte{} {
+		return nat.Binding{Kind: nat.Apply}
+	}
+	b := nat.Binding{Kind: nat.Dst, V6: op.V6, AddrLo: op.Addr, AddrHi: op.Addr, PortLo: op.PortLo, PortHi: op.PortHi}
+	if op.SNAT {
+		b.Kind = nat.Src
+	}
+	if op.PortLo != 0 {
+		b.Flags = nat.Random
+	}
+	return b
+}
+
+// balance chooses a load balancer's backend; without backends the action only
+// applies the connection's own NAT.
+func (e *Engine) balance(p *pkt, f *table.Flow, lb *table.LB, req *conntrack.Request) bool {
+	if len(lb.Backends) == 0 {
+		req.NAT.Kind = nat.Apply
+		return true
+	}
+	b := e.backend(p, f, lb)
+	if b == nil {
+		e.drop(p, trace.DropNoBackend, f)
+		return false
+	}
+	req.Commit = true
+	req.NAT = nat.Binding{Kind: nat.Dst, V6: b.V6, AddrLo: b.Addr, AddrHi: b.Addr, PortLo: b.Port, PortHi: b.Port}
+	bits := uint64(ctNatted)
+	if lb.SkipSNAT {
+		bits |= ctSkipSNAT
+	}
+	if lb.ForceSNAT {
+		bits |= ctForceSNAT
+	}
+	if lb.Op == lflow.LB {
+		req.Label.Lo, req.LabelMask.Lo = bits, bits
+	} else {
+		req.Mark, req.MarkMask = uint32(bits), uint32(bits)
+	}
+	return true
+}
+
+// commit is ct_commit: the connection is committed and its mark and label set,
+// but the packet's own ct_* fields do not change.
+func (e *Engine) commit(p *pkt, f *table.Flow, op *table.Op) {
+	req := conntrack.Request{
+		Zone:   e.zoneOf(p, table.ZoneDNAT),
+		Commit: true,
+		// All-zero SNAT: if this connection would collide with a translated
+		// one, its source port moves.
+		NAT: nat.Binding{Kind: nat.Src, V6: p.Key.Get(field.EthType) == etherIPv6},
+	}
+	for i := range op.Inner {
+		setMarkOrLabel(&p.Key, &op.Inner[i], &req)
+	}
+	e.conntrack(p, f, &req, false)
+}
+
+// setMarkOrLabel adds one assignment of a ct_commit block to the request.
+func setMarkOrLabel(k *field.Key, op *table.Op, req *conntrack.Request) {
+	v, mask := op.Value, op.Mask
+	if op.Code == table.Move {
+		v, mask = k.Load(op.A), field.Ones(int(op.Dst.Width))
+	}
+	v, mask = v.And(mask).Lsh(uint(op.Dst.Ofs)), mask.Lsh(uint(op.Dst.Ofs))
+	switch op.Dst.Field {
+	case field.CTMark:
+		req.Mark = req.Mark&^uint32(mask.Lo) | uint32(v.Lo)
+		req.MarkMask |= uint32(mask.Lo)
+	case field.CTLabel:
+		old := field.Uint128{Hi: req.Label.Hi, Lo: req.Label.Lo}.AndNot(mask).Or(v)
+		req.Label = conntrack.Label{Hi: old.Hi, Lo: old.Lo}
+		req.LabelMask.Hi |= mask.Hi
+		req.LabelMask.Lo |= mask.Lo
+	}
+}
+
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+)
+
+// conntrack passes p through its chassis' table. With show, the result becomes
+// visible in the packet's ct_* fields. It returns false if the packet ended.
+func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show bool) bool {
+	p.Flush()
+	ip := p.IP()
+	if ip == nil {
+		p.ct.Clear()
+		p.ct.State = conntrack.Tracked | conntrack.Invalid
+		p.ct.Zone = req.Zone
+		e.showCT(p)
+		return true
+	}
+	ip = ip[:p.Layout.L3End-p.Layout.L3]
+	out := p.chassis.ct.Execute(e.now, ip, &p.ct, req)
+	e.recordCT(p, f, req, &out)
+	if out.Rewritten {
+		p.Reparse()
+		e.recordNAT(p, f, &out)
+	}
+	if show {
+		e.showCT(p)
+	}
+	if out.Drop != conntrack.NoDrop {
+		e.drop(p, ctDrop(out.Drop), f)
+		p.broken = true
+		return false
+	}
+	return true
+}
+
+// showCT makes what conntrack said visible to the flows that follow.
+func (e *Engine) showCT(p *pkt) {
+	k := &p.Key
+	k.Set(field.CTState, uint64(p.ct.State))
+	k.Set(field.CTMark, uint64(p.ct.Mark))
+	k.Set128(field.CTLabel, field.Uint128{Hi: p.ct.Label.Hi, Lo: p.ct.Label.Lo})
+	o := &p.ct.Orig
+	k.Set(field.CTProto, uint64(o.Proto))
+	k.Set(field.CTTpSrc, uint64(o.SrcPort))
+	k.Set(field.CTTpDst, uint64(o.DstPort))
+	if o.V6 {
+		k.Set128(field.CTIP6Src, field.FromBytes(o.Src))
+		k.Set128(field.CTIP6Dst, field.FromBytes(o.Dst))
+		k.Set(field.CTNwSrc, 0)
+		k.Set(field.CTNwDst, 0)
+		return
+	}
+	k.Set128(field.CTIP6Src, field.Uint128{})
+	k.Set128(field.CTIP6Dst, field.Uint128{})
+	k.Set(field.CTNwSrc, uint64(binary.BigEndian.Uint32(o.Src[:])))
+	k.Set(field.CTNwDst, uint64(binary.BigEndian.Uint32(o.Dst[:])))
+}
+
+func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *conntrack.Outcome) {
+	step := trace.CTStep{
+		Chassis: int32(p.chassis.index), Zone: req.Zone, Commit: req.Commit,
+		Created: out.Created, Guess: out.Guess, Loose: out.Loose,
+		State: p.ct.State, Mark: p.ct.Mark, Label: p.ct.Label, Orig: p.ct.Orig,
+	}
+	step.Reply, step.Connected = p.chassis.ct.Reply(&p.ct)
+	t := &e.out.Trace
+	t.CT = append(t.CT, step)
+	e.event(p, trace.Event{Kind: trace.CT, Flow: int32(f.Index), Arg: int32(len(t.CT) - 1)})
+	if out.Guess {
+		p.guess = true
+		e.note(p, trace.Note, trace.GuessPort, f)
+	}
+	if out.Loose {
+		e.note(p, trace.Note, trace.LooseConnection, f)
+	}
+}
+
+// recordNAT records what was translated: source, destination, or both.
+func (e *Engine) recordNAT(p *pkt, f *table.Flow, out *conntrack.Outcome) {
+	b, a := &out.Before, &out.After
+	undo := p.ct.State&conntrack.Reply != 0
+	if b.Src != a.Src || b.SrcPort != a.SrcPort {
+		e.addNAT(p, f, trace.NATStep{Undo: undo, Flow: int32(f.Index), From: *b, To: *a})
+	}
+	if b.Dst != a.Dst || b.DstPort != a.DstPort {
+		e.addNAT(p, f, trace.NATStep{Dst: true, Undo: undo, Flow: int32(f.Index), From: *b, To: *a})
+	}
+}
+
+func (e *Engine) addNAT(p *pkt, f *table.Flow, s trace.NATStep) {
+	t := &e.out.Trace
+	t.NAT = append(t.NAT, s)
+	e.event(p, trace.Event{Kind: trace.NAT, Flow: int32(f.Index), Arg: int32(len(t.NAT) - 1)})
+}
+
+func ctDrop(d conntrack.Drop) trace.Reason {
+	switch d {
+	case conntrack.DropPortsTaken:
+		return trace.DropPortsTaken
+	case conntrack.DropTableFull:
+		return trace.DropTableFull
+	case conntrack.DropZoneLimit:
+		return trace.DropZoneLimit
+	case conntrack.DropFragment:
+		return trace.DropFragment
+	}
+	return trace.DropBroken
+}

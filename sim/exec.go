@@ -1,0 +1,140 @@
+package sim
+
+import (
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// place is a table of a pipeline.
+type place struct {
+	egress bool
+	table  uint8
+}
+
+func (at place) next() place { return place{at.egress, at.table + 1} }
+
+// exec runs a flow's actions on p. It returns the table where the packet goes
+// on, or false when it goes nowhere from here.
+func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, bool) {
+	for i := range ops {
+		op := &ops[i]
+		last := i == len(ops)-1
+		e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index), Arg: int32(op.Seq)})
+		to, moves := e.do(p, f, op, at)
+		if p.broken {
+			return place{}, false
+		}
+		if !moves {
+			continue
+		}
+		if last {
+			return to, true
+		}
+		// A transfer that is not the last action, as OVS's resubmit: the rest
+		// follows when the packet's walk from there is over. Actions that send
+		// the packet through conntrack fork it instead: the rest is done by the
+		// packet as it was.
+		if op.Forks() {
+			c := e.copyOf(p)
+			c.depth++
+			e.pipeline(c, to.egress, to.table)
+			e.put(c)
+			continue
+		}
+		p.depth++
+		e.pipeline(p, to.egress, to.table)
+		p.depth--
+	}
+	return place{}, false
+}
+
+// do runs one action; it returns true with a table if the packet moves there.
+func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	k := &p.Key
+	switch op.Code {
+	case table.Next:
+		return place{op.Egress, op.Table}, true
+	case table.Output:
+		e.output(p, f, at)
+	case table.Drop:
+		e.drop(p, trace.DropAction, f)
+	case table.Load:
+		old := k.Load(op.Dst)
+		k.Store(op.Dst, old.AndNot(op.Mask).Or(op.Value.And(op.Mask)))
+	case table.Move:
+		k.Store(op.Dst, k.Load(op.A))
+	case table.Exchange:
+		a, b := k.Load(op.A), k.Load(op.B)
+		k.Store(op.A, b)
+		k.Store(op.B, a)
+	case table.Push:
+		p.stack = append(p.stack, k.Load(op.A))
+	case table.Pop:
+		if n := len(p.stack); n > 0 {
+			k.Store(op.Dst, p.stack[n-1])
+			p.stack = p.stack[:n-1]
+		}
+	case table.DecTTL:
+		return place{}, e.decTTL(p, f)
+	case table.CTNext, table.CTNAT, table.CTLB, table.CTCommitToZone, table.CTSNATToVIP:
+		return e.track(p, f, op, at)
+	case table.CTCommit:
+		e.commit(p, f, op)
+	case table.CTClear:
+		p.ct.Clear()
+		clearBits(k, &ctMask)
+	case table.CTStateSave:
+		k.Store(op.Dst, field.U64(k.Get(field.CTState)))
+	case table.CTOriginal:
+		k.Store(op.Dst, k.Load(op.A))
+	case table.Nested:
+		e.nested(p, f, op, at)
+	case table.CheckPktLarger:
+		larger := uint64(0)
+		if p.Wire > int(op.N) {
+			larger = 1
+		}
+		k.Store(op.Dst, field.U64(larger))
+	case table.Note, table.LoadOVNField:
+	default:
+		return e.doLearned(p, f, op, at)
+	}
+	return place{}, false
+}
+
+// decTTL is ip.ttl--; OVS drops a packet whose TTL is 0 or 1.
+func (e *Engine) decTTL(p *pkt, f *table.Flow) bool {
+	ttl := p.Key.Get(field.IPTTL)
+	if ttl <= 1 {
+		e.drop(p, trace.DropTTL, f)
+		p.broken = true
+		return false
+	}
+	p.Key.Set(field.IPTTL, ttl-1)
+	return false
+}
+
+// nested runs an action with a block.
+func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) {
+	if op.Block == lflow.Clone {
+		c := e.copyOf(p)
+		c.depth++
+		e.follow(c, f, op.Inner, at)
+		e.put(c)
+		return
+	}
+	e.made(p, f, op, at)
+}
+
+// follow runs a block of actions and the walk it leads to.
+func (e *Engine) follow(p *pkt, f *table.Flow, ops []table.Op, at place) {
+	if p.depth > maxDepth {
+		e.drop(p, trace.DropTooDeep, f)
+		return
+	}
+	if to, ok := e.exec(p, f, ops, at); ok {
+		e.pipeline(p, to.egress, to.table)
+	}
+}

@@ -1,0 +1,174 @@
+package sim
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// learned is what ovn-controller knows beside the logical flows, and what it
+// learns during the replay. Each table starts with the database's rows.
+type learned struct {
+	macs     map[macKey]macEntry
+	statics  map[macKey]staticMAC
+	fdb      map[fdbKey]fdbEntry
+	affinity map[affinityKey]affinityEntry
+	ecmp     map[ecmpKey]ecmpEntry
+}
+
+type macKey struct {
+	port uint32
+	ip   field.Uint128 // IPv4 in the low 32 bits
+	v6   bool
+}
+
+// macEntry is a MAC binding. A change takes effect when ovn-controller has
+// had it back from the Southbound database: until from, old holds.
+type macEntry struct {
+	mac, old uint64
+	known    bool // old is a binding
+	from     conntrack.Time
+}
+
+type staticMAC struct {
+	mac      uint64
+	override bool // wins over a learned binding
+}
+
+type fdbKey struct {
+	dp  uint32
+	mac uint64
+}
+
+type fdbEntry struct {
+	port uint32
+	from conntrack.Time
+}
+
+func (l *learned) init(net *network.Network) {
+	l.macs = map[macKey]macEntry{}
+	l.statics = map[macKey]staticMAC{}
+	l.fdb = map[fdbKey]fdbEntry{}
+	l.affinity = map[affinityKey]affinityEntry{}
+	l.ecmp = map[ecmpKey]ecmpEntry{}
+	for _, b := range net.MACBindings {
+		if b.Port != nil {
+			l.macs[bindingKey(&b)] = macEntry{mac: macNumber(b.MAC)}
+		}
+	}
+	for _, b := range net.StaticMACs {
+		if b.Port != nil {
+			l.statics[bindingKey(&b)] = staticMAC{macNumber(b.MAC), b.Override}
+		}
+	}
+	for _, f := range net.FDB {
+		dp := net.DatapathByKey(f.DatapathKey)
+		if dp == nil {
+			continue
+		}
+		if port := dp.PortByKey(f.PortKey); port != nil {
+			l.fdb[fdbKey{uint32(dp.Index), macNumber(f.MAC)}] = fdbEntry{port: uint32(port.Index)}
+		}
+	}
+}
+
+func bindingKey(b *network.MACBinding) macKey {
+	ip := b.IP.As16()
+	k := macKey{port: uint32(b.Port.Index), ip: field.FromBytes(ip), v6: !b.IP.Is4()}
+	if !k.v6 {
+		k.ip = field.U64(k.ip.Lo & 0xffffffff)
+	}
+	return k
+}
+
+func macNumber(m [6]byte) (v uint64) {
+	for _, b := range m {
+		v = v<<8 | uint64(b)
+	}
+	return v
+}
+
+// learnDelay is how long ovn-controller takes to see what it learned come
+// back from the Southbound database (measured: a few milliseconds).
+const learnDelay = 5_000_000
+
+// binding returns the MAC bound to an address behind a port, as get_arp finds it.
+func (l *learned) binding(now conntrack.Time, k macKey) (uint64, bool) {
+	static, isStatic := l.statics[k]
+	if isStatic && static.override {
+		return static.mac, true
+	}
+	if e, ok := l.macs[k]; ok {
+		if now >= e.from {
+			return e.mac, true
+		}
+		if e.known {
+			return e.old, true
+		}
+	}
+	return static.mac, isStatic
+}
+
+// learnMAC is put_arp and put_nd.
+func (l *learned) learnMAC(now conntrack.Time, k macKey, mac uint64) bool {
+	old, known := l.binding(now, k)
+	if e, pending := l.macs[k]; known && old == mac || pending && e.mac == mac {
+		return false
+	}
+	l.macs[k] = macEntry{mac: mac, old: old, known: known, from: now + learnDelay}
+	return true
+}
+
+// doLearned runs the actions that consult or change what was learned.
+func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	k := &p.Key
+	l := &e.learned
+	switch op.Code {
+	case table.GetMACBind:
+		mac, _ := l.binding(e.now, p.macKey(op))
+		k.Set(field.EthDst, mac) // 0 when there is none
+	case table.LookupMACBind:
+		mac, ok := l.binding(e.now, p.macKey(op))
+		if op.C.Width != 0 {
+			ok = ok && mac == k.Load(op.C).Lo
+		}
+		k.Store(op.Dst, bit(ok))
+	case table.PutMACBind:
+		if l.learnMAC(e.now, p.macKey(op), k.Load(op.C).Lo) {
+			e.note(p, trace.Learn, trace.LearnMAC, f)
+		}
+	case table.GetFDB:
+		port := uint64(0)
+		if entry, ok := l.fdb[fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}]; ok && e.now >= entry.from {
+			port = uint64(entry.port)
+		}
+		k.Store(op.Dst, field.U64(port))
+	case table.LookupFDB:
+		entry, ok := l.fdb[fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}]
+		k.Store(op.Dst, bit(ok && e.now >= entry.from && uint64(entry.port) == k.Load(op.A).Lo))
+	case table.PutFDB:
+		key := fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}
+		port := uint32(k.Load(op.A).Lo)
+		if entry, ok := l.fdb[key]; !ok || entry.port != port {
+			l.fdb[key] = fdbEntry{port, e.now + learnDelay}
+			e.note(p, trace.Learn, trace.LearnFDB, f)
+		}
+	default:
+		return e.doController(p, f, op, at)
+	}
+	return place{}, false
+}
+
+// macKey reads the port and address arguments of a MAC binding action.
+func (p *pkt) macKey(op *table.Op) macKey {
+	return macKey{port: uint32(p.Key.Load(op.A).Lo), ip: p.Key.Load(op.B), v6: op.V6}
+}
+
+func bit(b bool) field.Uint128 {
+	if b {
+		return field.U64(1)
+	}
+	return field.Uint128{}
+}

@@ -1,0 +1,72 @@
+package sim
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+)
+
+// Outcome is what became of an injected packet. It and all it refers to is
+// valid until the engine's next Inject.
+type Outcome struct {
+	Verdict Verdict
+	Drop    trace.Reason // Dropped: why the packet ended, the first reason found
+	DropAt  int          // Dropped: index of the event that says so, -1 if none
+	Outputs []Output
+	Trace   trace.Trace
+}
+
+// Verdict is a packet's fate in a word.
+type Verdict uint8
+
+const (
+	Delivered Verdict = iota + 1 // something left at a port
+	Dropped                      // nothing left, and nothing was learned from it
+	Consumed                     // ovn-controller took it, or holds it
+)
+
+// String returns the verdict as run --json spells it.
+func (v Verdict) String() string {
+	switch v {
+	case Delivered:
+		return "delivered"
+	case Dropped:
+		return "dropped"
+	case Consumed:
+		return "consumed"
+	}
+	return "none"
+}
+
+// Output is a packet that leaves OVN at a logical port.
+type Output struct {
+	Port    *network.Port
+	Chassis *network.Chassis
+	Time    conntrack.Time
+	Data    []byte // the frame
+	Wire    int    // its length on the wire; more than len(Data) if the capture had cut it
+	Guess   bool   // a choice on its way was guessed
+	Seen    bool   // a choice on its way was read from a capture
+	Event   int    // index of its Out event
+	Made    bool   // ovn-controller made the packet
+}
+
+// Choice is one decision a real datapath takes at random or by a private hash.
+type Choice struct {
+	Kind    trace.Reason // GuessBackend or GuessPort
+	Time    conntrack.Time
+	Options []ChoiceOption
+}
+
+// ChoiceOption is one of a choice's alternatives.
+type ChoiceOption struct {
+	Addr [16]byte
+	V6   bool
+	Port uint16
+}
+
+// Chooser says which of a choice's options the datapath took; false if it
+// cannot know. frame is the packet as it is then, from its Ethernet header on.
+type Chooser interface {
+	Choose(c *Choice, frame []byte) (int, bool)
+}

@@ -1,0 +1,251 @@
+package sim
+
+import (
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// output is the action "output;": from ingress on to the egress pipeline of
+// whatever the outport is, from egress out of the port.
+func (e *Engine) output(p *pkt, f *table.Flow, at place) {
+	if at.egress {
+		e.leave(p, f)
+		return
+	}
+	out := uint32(p.Key.Get(field.Outport))
+	switch {
+	case out == 0:
+		e.drop(p, trace.DropNoOutport, f)
+	case out&groupBit != 0:
+		e.toGroup(p, f, out)
+	default:
+		e.toPort(p, f, e.Net.Ports[out])
+	}
+}
+
+// toPort sends p to one port: into the egress pipeline here, or by tunnel to
+// the chassis that has the port.
+func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
+	c := p.chassis.Chassis
+	if port.Type == network.ChassisRedirect {
+		if !port.ResidentOn(c) {
+			e.toChassis(p, f, port, port.ActiveChassis())
+			return
+		}
+		if port.Distributed != nil {
+			port = port.Distributed
+			p.Key.Set(field.Outport, uint64(port.Index))
+		}
+		e.toEgress(p, f, port)
+		return
+	}
+	if e.isHere(port, c) || e.throughLocalnet(port) != nil {
+		e.toEgress(p, f, port)
+		return
+	}
+	e.toChassis(p, f, port, port.Chassis)
+}
+
+// isHere reports whether a port's packets are delivered on chassis c.
+func (e *Engine) isHere(port *network.Port, c *network.Chassis) bool {
+	switch port.Type {
+	case network.Patch, network.Localport:
+		return true
+	case network.Localnet:
+		return true
+	}
+	if port.Parent != nil {
+		return port.Parent.ResidentOn(c)
+	}
+	return port.ResidentOn(c)
+}
+
+// throughLocalnet returns the localnet port by which a port of another
+// chassis is reached, nil if there is none: packets for it then take a tunnel.
+func (e *Engine) throughLocalnet(port *network.Port) *network.Port {
+	if len(port.Datapath.Localnet) == 0 || port.Type == network.L3Gateway {
+		return nil
+	}
+	return port.Datapath.Localnet[0]
+}
+
+// toEgress runs the egress pipeline for an outport of this chassis.
+func (e *Engine) toEgress(p *pkt, f *table.Flow, port *network.Port) {
+	e.loadZones(p, port, false)
+	flags := p.Key.Get(field.Flags)
+	if p.Key.Get(field.Inport) == uint64(port.Index) && flags&flagLoopback == 0 {
+		e.drop(p, trace.DropLoopback, f)
+		return
+	}
+	clearBits(&p.Key, &registerMask)
+	p.depth++
+	e.event(p, trace.Event{Kind: trace.Enter, Egress: true, Flow: -1,
+		Port: uint32(p.Key.Get(field.Inport)), Arg: int32(port.Index)})
+	e.pipeline(p, true, 0)
+	p.depth--
+}
+
+// toChassis sends p through a tunnel: only the keys of the datapath and the
+// ports go with it.
+func (e *Engine) toChassis(p *pkt, f *table.Flow, port *network.Port, to *network.Chassis) {
+	switch {
+	case to == nil:
+		e.drop(p, trace.DropUnbound, f)
+		return
+	case to == p.chassis.Chassis:
+		e.drop(p, trace.DropNotLocal, f)
+		return
+	case p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0:
+		e.drop(p, trace.DropLocalOnly, f)
+		return
+	}
+	c := e.copyOf(p)
+	e.arrive(c, to, uint32(port.Index))
+	if c.depth <= maxDepth {
+		e.toPort(c, f, port)
+	}
+	e.put(c)
+}
+
+// arrive makes p a packet that comes out of a tunnel at a chassis.
+func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32) {
+	e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Port: outport &^ groupBit, Arg: int32(to.Index)})
+	p.Flush()
+	p.depth++
+	inport := p.Key.Get(field.Inport)
+	clearMetadata(&p.Key)
+	p.ct.Clear()
+	p.chassis = e.chassis[to.Index]
+	p.Key.Set(field.Inport, inport)
+	p.Key.Set(field.Outport, uint64(outport))
+	p.Key.Set(field.Flags, flagTunnelRX)
+	p.zone.port = 0
+	dp := p.dp.Index
+	p.zone.dnat, p.zone.snat = zoneNumber(p.chassis.zones.dnat[dp]), zoneNumber(p.chassis.zones.snat[dp])
+}
+
+func zoneNumber(z int32) uint16 { return uint16(max(z, 0)) }
+
+// toGroup gives each member of a multicast group its own copy. Members that
+// are patch ports are served on the sending chassis only; chassis with other
+// members get one copy by tunnel, unless a localnet port connects them.
+func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
+	g := e.group(p.dp, out)
+	if g == nil {
+		e.drop(p, trace.DropNoGroup, f)
+		return
+	}
+	served := e.toMembers(p, f, g, true)
+	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
+	if !local && len(p.dp.Localnet) == 0 {
+		for _, ch := range e.chassis {
+			if ch != p.chassis && hasMember(g, ch.Chassis) {
+				c := e.copyOf(p)
+				e.arrive(c, ch.Chassis, out)
+				e.toMembers(c, f, g, false)
+				e.put(c)
+				served = true
+			}
+		}
+	}
+	if !served {
+		e.drop(p, trace.DropNoGroup, f)
+	}
+}
+
+// toMembers delivers to the members on p's chassis.
+func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, source bool) bool {
+	served := false
+	for _, port := range g.Ports {
+		switch port.Type {
+		case network.Patch, network.Localport:
+			if !source {
+				continue
+			}
+		case network.Localnet:
+		case network.ChassisRedirect:
+			if !port.ResidentOn(p.chassis.Chassis) {
+				continue
+			}
+		default:
+			if !e.isHere(port, p.chassis.Chassis) {
+				continue
+			}
+		}
+		served = true
+		c := e.copyOf(p)
+		c.depth++
+		c.Key.Set(field.Outport, uint64(port.Index))
+		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index)})
+		e.toPort(c, f, port)
+		e.put(c)
+	}
+	return served
+}
+
+// hasMember reports whether a chassis has members of the group that packets
+// reach by tunnel.
+func hasMember(g *network.Group, c *network.Chassis) bool {
+	for _, port := range g.Ports {
+		switch port.Type {
+		case network.Patch, network.Localport, network.Localnet:
+			continue
+		}
+		if port.ResidentOn(c) || port.Parent != nil && port.Parent.ResidentOn(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// leave is the end of an egress pipeline: the packet crosses to the peer's
+// datapath or leaves OVN.
+func (e *Engine) leave(p *pkt, f *table.Flow) {
+	out := uint32(p.Key.Get(field.Outport))
+	if out == 0 || out&groupBit != 0 {
+		e.drop(p, trace.DropNoOutport, f)
+		return
+	}
+	port := e.Net.Ports[out]
+	switch port.Type {
+	case network.Patch, network.L3Gateway:
+		if port.Peer == nil {
+			e.drop(p, trace.DropUnbound, f)
+			return
+		}
+		c := e.copyOf(p)
+		c.depth++
+		e.enter(c, port.Peer)
+		e.put(c)
+		return
+	}
+	if ln := e.throughLocalnet(port); ln != nil && !e.isHere(port, p.chassis.Chassis) {
+		port = ln
+	}
+	e.emit(p, port)
+}
+
+// emit records a packet that leaves OVN at a port.
+func (e *Engine) emit(p *pkt, port *network.Port) {
+	p.Flush()
+	data, wire := p.Data, p.Wire
+	if port.Tag != 0 {
+		c := e.copyOf(p)
+		defer e.put(c)
+		c.Key.Set(field.VLANTCI, uint64(port.Tag)|vlanPresent)
+		c.Flush()
+		data, wire = c.Data, c.Wire
+	}
+	start := len(e.outData)
+	e.outData = append(e.outData, data...)
+	e.out.Outputs = append(e.out.Outputs, Output{
+		Port: port, Chassis: p.chassis.Chassis, Time: e.now,
+		Data: e.outData[start:len(e.outData):len(e.outData)], Wire: wire,
+		Guess: p.guess, Seen: p.seen, Made: p.made, Event: len(e.out.Trace.Events),
+	})
+	e.event(p, trace.Event{Kind: trace.Out, Port: uint32(port.Index), Flow: -1, Arg: int32(len(e.out.Outputs) - 1)})
+}
+
+const vlanPresent = 1 << 12

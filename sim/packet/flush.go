@@ -1,0 +1,277 @@
+package packet
+
+import (
+	"encoding/binary"
+
+	"ovnreplay/sim/field"
+)
+
+// Dirty reports whether the key's packet fields differ from the frame.
+func (p *Packet) Dirty() bool {
+	for w := range p.Key {
+		if (p.Key[w]^p.held[w])&packetMask[w] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Flush writes the packet fields that changed since Set, Reparse or the last
+// Flush into the frame. Fields whose header the frame does not have are put
+// back as they were: a flow's prerequisites keep that from happening.
+func (p *Packet) Flush() {
+	if !p.Dirty() {
+		return
+	}
+	k, h, l := &p.Key, &p.held, &p.Layout
+	if k[ethWord] != h[ethWord] || k[ethDstWord] != h[ethDstWord] {
+		p.flushEthernet()
+	}
+	if l.L3 != 0 {
+		switch h.Get(field.EthType) {
+		case TypeIPv4:
+			p.flushIPv4()
+		case TypeIPv6:
+			p.flushIPv6()
+		case TypeARP, TypeRARP:
+			p.flushARP()
+		}
+		if l.L4 != 0 {
+			p.flushL4()
+		}
+	}
+	p.Reparse()
+}
+
+var (
+	ethWord    = field.EthSrc.Word()
+	ethDstWord = field.EthDst.Word()
+)
+
+// changed returns a field's new value and whether it differs from the frame's.
+func (p *Packet) changed(id field.ID) (uint64, bool) {
+	v := p.Key.Get(id)
+	return v, v != p.held.Get(id)
+}
+
+func (p *Packet) flushEthernet() {
+	putMAC(p.Data[0:], p.Key.Get(field.EthDst))
+	putMAC(p.Data[6:], p.Key.Get(field.EthSrc))
+	if tci, ok := p.changed(field.VLANTCI); ok {
+		p.setVLAN(uint16(tci))
+	}
+}
+
+// setVLAN pushes, pops or changes the outer tag.
+func (p *Packet) setVLAN(tci uint16) {
+	had := p.held.Get(field.VLANTCI) != 0
+	switch {
+	case tci&tciPresent == 0 && had:
+		p.Data = append(p.Data[:12], p.Data[16:]...)
+		p.Wire -= 4
+		p.Layout.shift(-4)
+	case tci&tciPresent != 0 && !had:
+		p.Data = append(p.Data, 0, 0, 0, 0)
+		copy(p.Data[16:], p.Data[12:len(p.Data)-4])
+		binary.BigEndian.PutUint16(p.Data[12:], TypeVLAN)
+		p.Wire += 4
+		p.Layout.shift(4)
+		fallthrough
+	case tci&tciPresent != 0:
+		binary.BigEndian.PutUint16(p.Data[14:], tci&^tciPresent)
+	}
+}
+
+func (l *Layout) shift(n int) {
+	for _, at := range []*int{&l.L3, &l.L3End, &l.L4, &l.NDLink} {
+		if *at != 0 {
+			*at += n
+		}
+	}
+}
+
+func (p *Packet) flushIPv4() {
+	ip := p.Data[p.Layout.L3:]
+	var old [2]byte
+	if src, ok := p.changed(field.IP4Src); ok {
+		p.setAddr4(ip[12:16], uint32(src))
+	}
+	if dst, ok := p.changed(field.IP4Dst); ok {
+		p.setAddr4(ip[16:20], uint32(dst))
+	}
+	if ttl, ok := p.changed(field.IPTTL); ok {
+		copy(old[:], ip[8:10])
+		ip[8] = byte(ttl)
+		p.ipChecksum(old[:], ip[8:10])
+	}
+	dscp, d := p.changed(field.IPDSCP)
+	ecn, e := p.changed(field.IPECN)
+	if d || e {
+		copy(old[:], ip[0:2])
+		ip[1] = byte(dscp<<2 | ecn)
+		p.ipChecksum(old[:], ip[0:2])
+	}
+}
+
+// setAddr4 writes an IPv4 address and mends both checksums that cover it.
+func (p *Packet) setAddr4(at []byte, v uint32) {
+	var old [4]byte
+	copy(old[:], at)
+	binary.BigEndian.PutUint32(at, v)
+	p.ipChecksum(old[:], at[:4])
+	p.pseudoChecksum(old[:], at[:4])
+}
+
+func (p *Packet) ipChecksum(old, new []byte) {
+	adjust(p.Data[p.Layout.L3+10:], old, new)
+}
+
+func (p *Packet) flushIPv6() {
+	ip := p.Data[p.Layout.L3:]
+	p.setAddr6(ip[8:24], field.IP6Src)
+	p.setAddr6(ip[24:40], field.IP6Dst)
+	if ttl, ok := p.changed(field.IPTTL); ok {
+		ip[7] = byte(ttl)
+	}
+	dscp, d := p.changed(field.IPDSCP)
+	ecn, e := p.changed(field.IPECN)
+	label, f := p.changed(field.IP6Label)
+	if d || e || f {
+		tc := uint32(dscp<<2 | ecn)
+		binary.BigEndian.PutUint32(ip, 6<<28|tc<<20|uint32(label)&0xfffff)
+	}
+}
+
+func (p *Packet) setAddr6(at []byte, id field.ID) {
+	v := p.Key.Get128(id)
+	if v == p.held.Get128(id) {
+		return
+	}
+	var old [16]byte
+	copy(old[:], at)
+	new := v.Bytes()
+	copy(at, new[:])
+	p.pseudoChecksum(old[:], new[:])
+}
+
+// pseudoChecksum mends the transport checksum after an address changed.
+func (p *Packet) pseudoChecksum(old, new []byte) {
+	if p.Layout.L4 == 0 || p.held.Get(field.IPProto) == ProtoICMP {
+		return
+	}
+	p.l4Checksum(old, new)
+}
+
+// l4Checksum mends the transport checksum after bytes it covers changed.
+// ICMP has its own in flushL4; SCTP's CRC does not cover addresses.
+func (p *Packet) l4Checksum(old, new []byte) {
+	l4 := p.Data[p.Layout.L4:]
+	switch p.held.Get(field.IPProto) {
+	case ProtoTCP:
+		adjust(l4[16:], old, new)
+	case ProtoUDP:
+		if be16(l4[6:]) == 0 {
+			return // the sender computed none
+		}
+		adjust(l4[6:], old, new)
+		if be16(l4[6:]) == 0 {
+			binary.BigEndian.PutUint16(l4[6:], 0xffff)
+		}
+	case ProtoICMP, ProtoICMPv6:
+		adjust(l4[2:], old, new)
+	}
+}
+
+func (p *Packet) flushL4() {
+	l4 := p.Data[p.Layout.L4:]
+	switch p.held.Get(field.IPProto) {
+	case ProtoTCP:
+		p.set16(l4[0:], field.TpSrc)
+		p.set16(l4[2:], field.TpDst)
+		if flags, ok := p.changed(field.TCPFlags); ok {
+			p.put16(l4[12:], be16(l4[12:])&0xf000|uint16(flags))
+		}
+	case ProtoUDP:
+		p.set16(l4[0:], field.TpSrc)
+		p.set16(l4[2:], field.TpDst)
+	case ProtoSCTP:
+		p.flushSCTP(l4)
+	case ProtoICMP:
+		p.setType(l4, field.ICMP4Type, field.ICMP4Code)
+	case ProtoICMPv6:
+		p.setType(l4, field.ICMP6Type, field.ICMP6Code)
+		p.flushND(l4)
+	}
+}
+
+// flushSCTP keeps the difference between the CRC the packet carried and the
+// right one, as OVS does, so that a wrong CRC stays wrong.
+func (p *Packet) flushSCTP(l4 []byte) {
+	src, s := p.changed(field.TpSrc)
+	dst, d := p.changed(field.TpDst)
+	if !s && !d || p.Layout.Short {
+		return
+	}
+	body := p.Data[p.Layout.L4:p.Layout.L3End]
+	wrong := binary.LittleEndian.Uint32(l4[8:]) ^ sctpCRC(body)
+	binary.BigEndian.PutUint16(l4[0:], uint16(src))
+	binary.BigEndian.PutUint16(l4[2:], uint16(dst))
+	binary.LittleEndian.PutUint32(l4[8:], sctpCRC(body)^wrong)
+}
+
+func (p *Packet) setType(l4 []byte, typ, code field.ID) {
+	t, a := p.changed(typ)
+	c, b := p.changed(code)
+	if a || b {
+		p.put16(l4, uint16(t<<8|c))
+	}
+}
+
+func (p *Packet) flushND(l4 []byte) {
+	if len(l4) < 24 {
+		return
+	}
+	if v := p.Key.Get128(field.NDTarget); v != p.held.Get128(field.NDTarget) {
+		var old [16]byte
+		copy(old[:], l4[8:24])
+		new := v.Bytes()
+		copy(l4[8:24], new[:])
+		p.l4Checksum(old[:], new[:])
+	}
+	if p.Layout.NDLink == 0 {
+		return
+	}
+	for _, id := range [...]field.ID{field.NDSLL, field.NDTLL} {
+		if v, ok := p.changed(id); ok {
+			at := p.Data[p.Layout.NDLink:]
+			var old [6]byte
+			copy(old[:], at)
+			putMAC(at, v)
+			p.l4Checksum(old[:], at[:6])
+		}
+	}
+}
+
+func (p *Packet) set16(at []byte, id field.ID) {
+	if v, ok := p.changed(id); ok {
+		p.put16(at, uint16(v))
+	}
+}
+
+func (p *Packet) put16(at []byte, v uint16) {
+	var old [2]byte
+	copy(old[:], at)
+	binary.BigEndian.PutUint16(at, v)
+	p.l4Checksum(old[:], at[:2])
+}
+
+func (p *Packet) flushARP() {
+	a := p.Data[p.Layout.L3:]
+	if v, ok := p.changed(field.ARPOp); ok {
+		binary.BigEndian.PutUint16(a[6:], uint16(v))
+	}
+	putMAC(a[8:], p.Key.Get(field.ARPSHA))
+	binary.BigEndian.PutUint32(a[14:], uint32(p.Key.Get(field.ARPSPA)))
+	putMAC(a[18:], p.Key.Get(field.ARPTHA))
+	binary.BigEndian.PutUint32(a[24:], uint32(p.Key.Get(field.ARPTPA)))
+}

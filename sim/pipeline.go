@@ -1,0 +1,225 @@
+package sim
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// pkt is a packet on its way, with the metadata OVS carries beside it.
+type pkt struct {
+	packet.Packet
+	ct      conntrack.Meta
+	dp      *network.Datapath
+	chassis *chassis
+	zone    struct{ port, dnat, snat uint16 }
+	stack   []field.Uint128
+	depth   int
+	broken  bool // left for good: nothing more happens to it
+
+	guess, seen, made bool
+}
+
+// maxDepth bounds crossings and nested blocks, as OVS bounds resubmits.
+const maxDepth = 64
+
+// maxSteps bounds the stages one injected packet visits, copies included: a
+// network that loops must end.
+const maxSteps = 1 << 16
+
+// Injection is a packet to replay.
+type Injection struct {
+	Port    *network.Port
+	Chassis *network.Chassis
+	Time    conntrack.Time
+	Frame   []byte
+	Wire    int // length on the wire, if the capture cut the frame
+}
+
+// Inject replays one packet that enters OVN at a logical port.
+func (e *Engine) Inject(in Injection) *Outcome {
+	e.now = in.Time
+	e.out.Trace.Reset()
+	e.out.Outputs = e.out.Outputs[:0]
+	e.outData = e.outData[:0]
+	e.steps = 0
+	p := e.get()
+	p.Set(in.Frame, in.Wire)
+	p.ct.Clear()
+	p.chassis = e.chassis[in.Chassis.Index]
+	p.depth = 0
+	p.guess, p.seen, p.made, p.broken = false, false, false, false
+	p.stack = p.stack[:0]
+	e.enter(p, in.Port)
+	e.put(p)
+	e.judge()
+	return &e.out
+}
+
+// judge sums the trace up in a verdict.
+func (e *Engine) judge() {
+	e.out.Verdict, e.out.Drop, e.out.DropAt = Dropped, trace.DropAction, -1
+	for i, ev := range e.out.Trace.Events {
+		if ev.Kind == trace.Drop && e.out.DropAt < 0 {
+			e.out.Drop, e.out.DropAt = ev.Reason, i
+		}
+		if ev.Kind == trace.Drop && (ev.Reason == trace.DropConsumed || ev.Reason == trace.DropWaits) {
+			e.out.Verdict = Consumed
+		}
+	}
+	if len(e.out.Outputs) > 0 {
+		e.out.Verdict, e.out.Drop, e.out.DropAt = Delivered, trace.NoReason, -1
+	}
+}
+
+// get takes a packet from the pool, put returns it.
+func (e *Engine) get() *pkt {
+	if n := len(e.pkts); n > 0 {
+		p := e.pkts[n-1]
+		e.pkts = e.pkts[:n-1]
+		return p
+	}
+	return new(pkt)
+}
+
+func (e *Engine) put(p *pkt) { e.pkts = append(e.pkts, p) }
+
+// copyOf returns a copy of p from the pool.
+func (e *Engine) copyOf(p *pkt) *pkt {
+	c := e.get()
+	stack := append(c.stack[:0], p.stack...)
+	data := c.Data
+	*c = *p
+	c.Data = append(data[:0], p.Data...)
+	c.stack = stack
+	return c
+}
+
+// enter begins a fresh ingress at a port: nothing is carried over but the frame.
+func (e *Engine) enter(p *pkt, port *network.Port) {
+	if p.depth > maxDepth {
+		e.drop(p, trace.DropTooDeep, nil)
+		return
+	}
+	clearMetadata(&p.Key)
+	p.ct.Clear()
+	p.dp = port.Datapath
+	p.Key.Set(field.Inport, uint64(port.Index))
+	e.loadZones(p, port, true)
+	if port.Type == network.Localnet {
+		p.Key.Set(field.Flags, flagLocalnet)
+	}
+	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
+	e.pipeline(p, false, 0)
+}
+
+// loadZones loads the zones of a port's and its datapath's. On a fresh entry
+// a port without a zone means zone 0; later it keeps what was loaded before.
+func (e *Engine) loadZones(p *pkt, port *network.Port, fresh bool) {
+	z := &p.chassis.zones
+	if fresh {
+		p.zone.port, p.zone.dnat, p.zone.snat = 0, 0, 0
+	}
+	load := func(to *uint16, v int32) {
+		if v >= 0 {
+			*to = uint16(v)
+		}
+	}
+	load(&p.zone.port, z.port[port.Index])
+	load(&p.zone.dnat, z.dnat[port.Datapath.Index])
+	load(&p.zone.snat, z.snat[port.Datapath.Index])
+}
+
+// flags that only the physical side sets (ovn-architecture(7)).
+const (
+	flagLoopback  = 1 << 0
+	flagLocalOnly = 1 << 4
+	flagNested    = 1 << 5
+	flagLocalport = 1 << 10
+	flagLocalnet  = 1 << 15
+	flagTunnelRX  = 1 << 16
+)
+
+// metadata is the mask of every field that is not of the packet.
+var metadata = []field.ID{
+	field.XXReg0, field.XXReg1, field.XReg4, field.Inport, field.Outport, field.Flags,
+	field.PktMark, field.CTState, field.CTMark, field.CTLabel, field.CTProto, field.CTTpSrc,
+	field.CTTpDst, field.CTNwSrc, field.CTNwDst, field.CTIP6Src, field.CTIP6Dst,
+}
+
+var metadataMask, registerMask, ctMask = masks()
+
+func masks() (all, regs, ct field.Key) {
+	for i, id := range metadata {
+		all.Set128(id, field.Ones(128))
+		if i < 3 {
+			regs.Set128(id, field.Ones(128))
+		}
+		if id >= field.CTState && id <= field.CTIP6Dst {
+			ct.Set128(id, field.Ones(128))
+		}
+	}
+	return all, regs, ct
+}
+
+func clearBits(k, mask *field.Key) {
+	for w := range k {
+		k[w] &^= mask[w]
+	}
+}
+
+func clearMetadata(k *field.Key) { clearBits(k, &metadataMask) }
+
+// pipeline runs p through a pipeline of its datapath from a table on.
+func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
+	for {
+		e.steps++
+		if e.steps > maxSteps {
+			e.drop(p, trace.DropTooDeep, nil)
+			return
+		}
+		s := e.stage(p.dp, egress, tbl)
+		var f *table.Flow
+		if s != nil {
+			e.reportBroken(p, s, egress, tbl)
+			f = s.Lookup(&p.Key, p.chassis.resident)
+		}
+		if f == nil {
+			e.event(p, trace.Event{Kind: trace.Miss, Egress: egress, Table: tbl, Flow: -1})
+			e.drop(p, trace.DropNoMatch, nil)
+			return
+		}
+		e.event(p, trace.Event{Kind: trace.Match, Egress: egress, Table: tbl, Flow: int32(f.Index)})
+		to, ok := e.exec(p, f, f.Ops, place{egress, tbl})
+		if !ok {
+			return
+		}
+		egress, tbl = to.egress, to.table
+	}
+}
+
+// reportBroken says which flows of a stage could not be compiled.
+func (e *Engine) reportBroken(p *pkt, s *table.Stage, egress bool, tbl uint8) {
+	for _, f := range s.Broken() {
+		e.out.Trace.Texts = append(e.out.Trace.Texts, f.Err.Error())
+		e.event(p, trace.Event{Kind: trace.Broken, Egress: egress, Table: tbl, Flow: int32(f.Index),
+			Arg: int32(len(e.out.Trace.Texts) - 1)})
+	}
+}
+
+// drop records that p, or this copy of it, ends here.
+func (e *Engine) drop(p *pkt, why trace.Reason, f *table.Flow) {
+	flow := int32(-1)
+	if f != nil {
+		flow = int32(f.Index)
+	}
+	e.event(p, trace.Event{Kind: trace.Drop, Reason: why, Flow: flow})
+}
+
+// note records something that happened to p without ending it.
+func (e *Engine) note(p *pkt, kind trace.Kind, why trace.Reason, f *table.Flow) {
+	e.event(p, trace.Event{Kind: kind, Reason: why, Flow: int32(f.Index)})
+}

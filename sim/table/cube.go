@@ -1,0 +1,86 @@
+package table
+
+import (
+	"cmp"
+	"slices"
+
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+)
+
+// cube is a conjunction of word tests, at most one for each word, by word.
+type cube []field.Term
+
+// maxCubes bounds how many cubes one match is spread over in the classifier.
+const maxCubes = 64
+
+// cover returns cubes that together accept at least every key the expression
+// accepts. The classifier finds candidates by them; the match itself decides.
+// An empty cube accepts everything; no cubes at all accept nothing.
+func (c *matchCompiler) cover(e *lflow.Expr) []cube {
+	switch e.Kind {
+	case lflow.Bool:
+		if !e.True {
+			return nil
+		}
+	case lflow.Cmp:
+		if e.Op != lflow.EQ {
+			break
+		}
+		terms, ok := c.terms(e)
+		if !ok {
+			return nil
+		}
+		return []cube{terms}
+	case lflow.And:
+		return c.coverAnd(e.Args)
+	case lflow.Or:
+		var all []cube
+		for _, a := range e.Args {
+			all = append(all, c.cover(a)...)
+			if len(all) > maxCubes {
+				return []cube{{}}
+			}
+		}
+		return all
+	}
+	return []cube{{}}
+}
+
+func (c *matchCompiler) coverAnd(args []*lflow.Expr) []cube {
+	product := []cube{{}}
+	for _, a := range args {
+		factor := c.cover(a)
+		if len(product)*len(factor) > maxCubes {
+			continue // leave this condition to the match
+		}
+		var next []cube
+		for _, p := range product {
+			for _, f := range factor {
+				if both, ok := intersect(p, f); ok {
+					next = append(next, both)
+				}
+			}
+		}
+		product = next
+	}
+	return product
+}
+
+// intersect returns the conjunction of a and b, false if it is empty.
+func intersect(a, b cube) (cube, bool) {
+	out := slices.Clone(a)
+	for _, t := range b {
+		i, found := slices.BinarySearchFunc(out, t, func(x, y field.Term) int { return cmp.Compare(x.Word, y.Word) })
+		if !found {
+			out = slices.Insert(out, i, t)
+			continue
+		}
+		if (out[i].Value^t.Value)&out[i].Mask&t.Mask != 0 {
+			return nil, false
+		}
+		out[i].Mask |= t.Mask
+		out[i].Value |= t.Value
+	}
+	return out, true
+}

@@ -1,0 +1,176 @@
+// Package trace is what happened to one packet, as typed events, and how to
+// show it: ovn-trace's detailed, summary and minimal forms, one line, JSON.
+//
+// Events are plain numbers that refer to the network the packet was replayed
+// on. Recording one allocates nothing once the Trace has grown to its size.
+package trace
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+)
+
+// Kind says what an Event records.
+type Kind uint8
+
+const (
+	Enter  Kind = iota + 1 // the packet enters a pipeline: Datapath, Egress, Port in, Arg out
+	Match                  // a logical flow matched: Flow
+	Act                    // the flow's action number Arg begins
+	ActEnd                 // its block ends
+	Miss                   // no flow of the table matched: the packet is dropped
+	Broken                 // the table holds Flow, which does not compile: Arg indexes Trace.Texts
+	CT                     // conntrack: Arg indexes Trace.CT
+	NAT                    // Arg indexes Trace.NAT
+	Out                    // a packet leaves: Port, Arg indexes the outcome's outputs
+	Tunnel                 // on to another chassis: Arg is its index
+	Member                 // a copy for a multicast group's member: Port
+	Made                   // ovn-controller made a packet: Arg is a Maker
+	Learn                  // something was learned: Reason says what
+	Drop                   // the packet, or this copy of it, ends here: Reason
+	Note                   // Reason, without effect on the packet
+)
+
+// Event is one step of a packet.
+type Event struct {
+	Kind     Kind
+	Reason   Reason
+	Egress   bool
+	Table    uint8
+	Depth    uint16 // nesting: blocks and crossings
+	Chassis  int32
+	Datapath int32
+	Flow     int32 // index in the network, -1 for none
+	Port     uint32
+	Arg      int32
+}
+
+// Trace is everything one injected packet did.
+type Trace struct {
+	Events []Event
+	CT     []CTStep
+	NAT    []NATStep
+	Texts  []string
+}
+
+// Reset empties the trace and keeps its memory.
+func (t *Trace) Reset() {
+	t.Events, t.CT, t.NAT, t.Texts = t.Events[:0], t.CT[:0], t.NAT[:0], t.Texts[:0]
+}
+
+// CTStep is one pass through connection tracking.
+type CTStep struct {
+	Chassis   int32
+	Zone      uint16
+	Commit    bool
+	Created   bool
+	Guess     bool
+	Loose     bool
+	State     conntrack.State
+	Mark      uint32
+	Label     conntrack.Label
+	Orig      nat.Tuple // original direction
+	Reply     nat.Tuple // reply direction, as it will be seen
+	Connected bool      // there is a connection: Orig and Reply are its
+}
+
+// NATStep is one address and port that conntrack translated.
+type NATStep struct {
+	Dst      bool // destination, else source
+	Undo     bool // of a reply: un-NAT
+	Flow     int32
+	From, To nat.Tuple // the packet's tuples before and after
+}
+
+// Reason says why: each drop, guess, approximation and note has one.
+type Reason uint8
+
+const (
+	NoReason Reason = iota
+
+	// Why a packet ends.
+	DropAction     // the flow says drop
+	DropNoMatch    // no flow matches
+	DropNoOutport  // output with no outport
+	DropLoopback   // back to its own port without flags.loopback
+	DropNoBackend  // a load balancer without members here
+	DropPortsTaken // SNAT found no free port
+	DropTableFull  // conntrack table full
+	DropZoneLimit  // conntrack zone limit
+	DropFragment   // a fragment waits for its siblings
+	DropTTL        // ip.ttl-- on a TTL of 0 or 1 without a flow that answers
+	DropTooDeep    // more crossings than OVS allows
+	DropNotLocal   // the port is on no chassis
+	DropLocalOnly  // flags.local_only forbids the tunnel
+	DropUnbound    // logical port is not bound
+	DropNoGroup    // the multicast group has no member here
+	DropBroken     // not a packet we can follow
+	DropWaits      // held until its next hop is resolved
+	DropConsumed   // ovn-controller takes it
+	DropEmptyGroup // fwd_group or select without members
+
+	// What was made, learned or assumed.
+	MadeARP
+	MadeNDNS
+	MadeNDNA
+	MadeICMP
+	MadeReset
+	MadeDHCP
+	MadeDNS
+	LearnMAC
+	LearnFDB
+	LearnAffinity
+	LearnECMP
+	GuessBackend    // which member: the datapath's private hash decides
+	GuessPort       // which source port
+	ObservedChoice  // the choice was read from a capture
+	LooseConnection // began before the capture
+	ApproxAction    // the action's effect is not modelled
+)
+
+var reasonText = [...]string{
+	NoReason:        "",
+	DropAction:      "drop",
+	DropNoMatch:     "no match (implicit drop)",
+	DropNoOutport:   "output without an outport",
+	DropLoopback:    "omitting output because inport == outport && !flags.loopback",
+	DropNoBackend:   "load balancer has no backend here",
+	DropPortsTaken:  "SNAT: every source port of the range is taken",
+	DropTableFull:   "conntrack table is full",
+	DropZoneLimit:   "conntrack zone limit is reached",
+	DropFragment:    "fragment waits for its siblings",
+	DropTTL:         "TTL exceeded",
+	DropTooDeep:     "more crossings than Open vSwitch allows",
+	DropNotLocal:    "the port is bound to no chassis",
+	DropLocalOnly:   "local-only packet for a port of another chassis",
+	DropUnbound:     "logical port is not bound",
+	DropNoGroup:     "multicast group has no member here",
+	DropBroken:      "packet too short to follow",
+	DropWaits:       "held until the next hop's address is known",
+	DropConsumed:    "taken by ovn-controller",
+	DropEmptyGroup:  "group without members",
+	MadeARP:         "ovn-controller sends an ARP request",
+	MadeNDNS:        "ovn-controller sends a neighbor solicitation",
+	MadeNDNA:        "ovn-controller sends a neighbor advertisement",
+	MadeICMP:        "ovn-controller sends an ICMP message",
+	MadeReset:       "ovn-controller sends a reset",
+	MadeDHCP:        "ovn-controller answers DHCP",
+	MadeDNS:         "ovn-controller answers DNS",
+	LearnMAC:        "MAC binding learned",
+	LearnFDB:        "FDB entry learned",
+	LearnAffinity:   "load balancer affinity learned",
+	LearnECMP:       "ECMP next hop learned",
+	GuessBackend:    "backend guessed: the datapath chooses by a hash of its own",
+	GuessPort:       "source port guessed: the packet's own was taken",
+	ObservedChoice:  "choice read from a capture",
+	LooseConnection: "connection picked up in the middle: it began before the capture",
+	ApproxAction:    "action's effect is not modelled",
+}
+
+// String returns the reason in words.
+func (r Reason) String() string {
+	if int(r) < len(reasonText) {
+		return reasonText[r]
+	}
+	return "unknown reason"
+}
