@@ -3,11 +3,9 @@ package pcap
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // Magic numbers of compressed data.
@@ -30,11 +28,7 @@ func decompress(in *input) (plain io.Reader, closer func(), err error) {
 		z, err := gzip.NewReader(in)
 		return z, nil, err
 	case bytes.HasPrefix(head, magicXZ):
-		if err := checkXZDictionary(in); err != nil {
-			return nil, nil, err
-		}
-		z, err := xz.ReaderConfig{DictCap: 1 << 16}.NewReader(in)
-		return z, nil, err
+		return &xzReader{in: in}, nil, nil
 	case bytes.HasPrefix(head, magicZstd):
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(maxDictionary), zstd.WithDecoderMaxMemory(1<<62))
@@ -44,37 +38,6 @@ func decompress(in *input) (plain io.Reader, closer func(), err error) {
 		return z, z.Close, nil
 	}
 	return nil, nil, nil
-}
-
-var errDictionary = errors.New("its xz dictionary is larger than 128 MiB")
-
-// checkXZDictionary refuses a dictionary size the xz package would allocate at
-// once. It knows the usual block header only: size, flags, optional sizes, one
-// LZMA2 filter; any other is left to the xz package to refuse.
-func checkXZDictionary(in *input) error {
-	const streamHeader = 12
-	head, err := in.peek(streamHeader + 1024)
-	if len(head) < streamHeader+12 {
-		return err
-	}
-	block := head[streamHeader:]
-	flags, at := block[1], 2
-	for _, bit := range []byte{0x40, 0x80} { // compressed size, uncompressed size
-		for flags&bit != 0 && at < len(block)-4 && block[at]&0x80 != 0 {
-			at++
-		}
-		if flags&bit != 0 {
-			at++
-		}
-	}
-	if block[0] == 0 || flags&3 != 0 || at+3 > len(block) || block[at] != 0x21 {
-		return nil
-	}
-	// Sizes go 4 KiB, 6 KiB, 8 KiB, 12 KiB…: 2|bits&1 shifted by bits/2+11.
-	if bits := block[at+2] & 0x3f; uint64(2|bits&1)<<(bits/2+11) > maxDictionary {
-		return errDictionary
-	}
-	return nil
 }
 
 // Read and ReadByte give the bytes to a decompressor.

@@ -1,0 +1,66 @@
+package pcap
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestXZ reads what the xz command writes: each check, several blocks, several
+// streams, padding between them.
+func TestXZ(t *testing.T) {
+	plain := bytes.Repeat(mustRead(t, "testdata/client.pcap"), 40)
+	path := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(path, plain, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-0"}, {"-7e"}, {"--check=none"}, {"--check=crc32"}, {"--check=sha256"}, {"--block-size=10000"}, {"-T2", "--block-size=20000"}} {
+		packed := []byte(run(t, "xz", append(args, "-c", path)...))
+		if got, err := unxz(packed); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("xz %v: %d bytes, %v", args, len(got), err)
+		}
+		twice := append(append(bytes.Clone(packed), 0, 0, 0, 0, 0, 0, 0, 0), packed...)
+		if got, err := unxz(twice); err != nil || len(got) != 2*len(plain) {
+			t.Errorf("xz %v twice: %d bytes, %v", args, len(got), err)
+		}
+		for n := 1; n < len(packed); n += max(1, len(packed)/40) {
+			if _, err := unxz(packed[:n]); err == nil {
+				t.Fatalf("xz %v cut to %d of %d bytes: no error", args, n, len(packed))
+			}
+		}
+	}
+}
+
+func unxz(packed []byte) ([]byte, error) {
+	return io.ReadAll(&xzReader{in: newInput(bytes.NewReader(packed))})
+}
+
+// TestXZFlippedBits: with a check, a flipped bit is noticed or does no harm.
+func TestXZFlippedBits(t *testing.T) {
+	plain := mustRead(t, "testdata/client.nsec.pcap")
+	packed := []byte(run(t, "xz", "-c", "testdata/client.nsec.pcap"))
+	for i := range packed {
+		bad := bytes.Clone(packed)
+		bad[i] ^= 1 << (i % 8)
+		if got, err := unxz(bad); err == nil && !bytes.Equal(got, plain) {
+			t.Errorf("byte %d flipped: no error", i)
+		}
+	}
+}
+
+func TestXZDictionaryIsBounded(t *testing.T) {
+	packed := []byte(run(t, "xz", "-c", "testdata/client.nsec.pcap"))
+	h := packed[12:24] // block header: size 2, flags, filter, one property byte, padding, sum
+	if h[0] != 2 || h[2] != xzLZMA2 {
+		t.Fatalf("block header % x is not the expected one", h)
+	}
+	h[4] = 40 // 4 GiB - 1
+	binary.LittleEndian.PutUint32(h[8:], crc32.ChecksumIEEE(h[:8]))
+	if _, err := unxz(packed); err != errXZDictionary {
+		t.Errorf("error %v", err)
+	}
+}
