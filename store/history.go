@@ -111,6 +111,8 @@ func newHistory(source string, r io.Reader, opts Options) (*History, error) {
 func notDatabase(source, compression string, start []byte, err error) error {
 	e := &SourceError{Source: source, Problem: "is not an OVSDB database", Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
 	switch {
+	case compression != "" && errors.Is(err, io.ErrUnexpectedEOF):
+		e.Problem, e.Advice, e.Err = "its "+compression+" data end too early", "copy the file again", err
 	case compression != "" && err != nil && err != io.EOF:
 		e.Problem, e.Advice, e.Err = "bad "+compression+" data: "+err.Error(), "copy the file again", err
 	case compression != "" && len(start) == 0:

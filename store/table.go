@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -327,23 +328,28 @@ func (r *Row) Get(name, key string) string {
 }
 
 // Display is a column's whole value as text, for people: a scalar as it is, a
-// set as [a, b], a map as {k=v, l=w}.
+// set as [a, b], a map as {k=v, l=w}; in those, an empty string is "".
 func (r *Row) Display(name string) string {
 	_, t := r.raw(name)
 	if t.scalar() {
 		return r.Text(name)
 	}
-	var b []byte
+	var parts []string
 	if t.value != 0 {
 		for k, v := range r.Pairs(name) {
-			b = append(append(append(append(b, ", "...), k...), '='), v...)
+			parts = append(parts, visible(k)+"="+visible(v))
 		}
-		return "{" + string(trimSeparator(b)) + "}"
+		return "{" + strings.Join(parts, ", ") + "}"
 	}
 	for _, s := range r.Set(name) {
-		b = append(append(b, ", "...), s...)
+		parts = append(parts, visible(s))
 	}
-	return "[" + string(trimSeparator(b)) + "]"
+	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-func trimSeparator(b []byte) []byte { return bytes.TrimPrefix(b, []byte(", ")) }
+func visible(s string) string {
+	if s == "" {
+		return `""`
+	}
+	return s
+}
