@@ -24,7 +24,9 @@ type Constant struct {
 	Value  field.Uint128
 	Mask   field.Uint128 // all ones for an unmasked constant
 	Masked bool
-	Format Format // as written, for printing
+	Format Format // as written, for printing; 0 for strings
+
+	wide *wideNumber // beyond 128 bits, for printing
 }
 
 // Format is how an integer constant was written.
@@ -95,6 +97,7 @@ type (
 		Op         CTLBOp
 		Backends   []Backend
 		HashFields string // "" is the five-tuple
+		Hashed     bool   // hash_fields was given, if only ""
 		SkipSNAT   bool
 		ForceSNAT  bool
 	}
@@ -168,10 +171,12 @@ type (
 	}
 	// Log is "log(verdict=…, …);".
 	Log struct {
-		Verdict  string // "" when absent
+		Verdict  string // allow, drop, reject or pass
 		Severity string
 		Name     string
 		Meter    string
+		HasName  bool // a name was given, if only ""
+		HasMeter bool
 	}
 	// SetMeter and SetQueue change nothing of the packet.
 	SetMeter struct{ Rate, Burst uint64 }
@@ -199,6 +204,7 @@ type (
 		Dst        FieldRef
 		Members    []Member
 		HashFields string
+		Hashed     bool // hash_fields was given, if only ""
 	}
 	// Sample is "sample(probability=…, …);".
 	Sample struct {
@@ -287,6 +293,7 @@ type Option struct {
 	Code   uint8
 	Type   string // as in the DHCP_Options table: bool, uint8, …, ipv4, static_routes, str, domain, host_id
 	Values []Constant
+	Braces bool // written { … }
 }
 
 // ResultOp tells argument-less result actions apart.

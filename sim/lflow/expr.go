@@ -19,6 +19,7 @@ type Symbol struct {
 	Width int // bits; 0 for strings and predicates
 
 	Field     field.ID // fields only; subfields refer to their Parent
+	FieldOfs  int      // fields only: where in Field it begins; remote_outport shares reg1
 	OVNField  OVNField // fields that exist only for ovn-controller (icmp4.frag_mtu, …)
 	Parent    *Symbol  // subfields only
 	ParentOfs int      // subfields only
@@ -30,6 +31,32 @@ type Symbol struct {
 	MustCrossproduct bool
 	ReadOnly         bool  // can be matched but not assigned
 	Writable         Scope // where it can be assigned
+
+	// The annotated expressions of prerequisites and predicate, shared by
+	// every expression that mentions the symbol; nil when they do not parse.
+	prereqs           *Expr
+	positive, negated *Expr
+}
+
+// bits is the width of the part of Field that holds the symbol; it says which
+// strings can be assigned to each other.
+func (s *Symbol) bits() int {
+	switch {
+	case s.Width > 0:
+		return s.Width
+	case s.Field == field.XXReg0 || s.Field == field.XXReg1:
+		return 32 // a register of a kind
+	}
+	return s.Field.Width()
+}
+
+// Slice returns the bits of the flow key that hold the symbol, a field, a
+// subfield or a string. Predicates and OVN fields have none: Width is 0.
+func (s *Symbol) Slice() field.Slice {
+	if s.Predicate != "" || s.OVNField != NoOVNField {
+		return field.Slice{}
+	}
+	return FieldRef{Symbol: s, Width: s.Width}.Slice()
 }
 
 // IsString reports whether the symbol holds a string (inport, outport).
@@ -69,9 +96,9 @@ func (f FieldRef) Slice() field.Slice {
 	}
 	w := f.Width
 	if w == 0 {
-		w = s.Field.Width()
+		w = s.bits()
 	}
-	return field.Slice{Field: s.Field, Ofs: uint8(ofs), Width: uint8(w)}
+	return field.Slice{Field: s.Field, Ofs: uint8(ofs + s.FieldOfs), Width: uint8(w)}
 }
 
 // Kind says which part of an Expr is in use.
