@@ -116,6 +116,15 @@ func Frame(rec *Record) (eth []byte, meta LinkMeta, err error) {
 	return eth, meta, nil
 }
 
+// EthernetMeta reads an Ethernet frame that is no record of its own, such as
+// the inner frame of a tunnel.
+func EthernetMeta(eth []byte) (meta LinkMeta, err error) {
+	if fault := meta.ethernet(eth); fault != LinkOK {
+		return meta, linkErrors[fault]
+	}
+	return meta, nil
+}
+
 // linkErrors are the faults as error values, made once.
 var linkErrors = [...]error{nil, LinkShort, LinkUnsupported, LinkNotIP, LinkNotEthernet}
 

@@ -9,8 +9,9 @@ import (
 // first, then to the lower frame number, so the order is always the same. A
 // capture whose own times step back keeps its own order.
 //
-// A capture that fails is reported once, by Next returning its *FormatError
-// after its last record's time; the others go on.
+// A capture that fails is reported once, by Next returning a *CaptureError at
+// the time of its last record; the others go on, as does a Set with its next
+// file.
 type Merge struct {
 	heads   []head
 	heap    []int // indices of heads, earliest first
@@ -56,6 +57,9 @@ func (m *Merge) Next(rec *Record) error {
 	i := m.pop()
 	h := &m.heads[i]
 	if h.err != nil {
+		if s, ok := h.src.(interface{ goesOn() bool }); ok && s.goesOn() {
+			m.taken = i
+		}
 		return &CaptureError{Capture: i, Time: h.last, Err: h.err}
 	}
 	*rec, h.rec = h.rec, *rec

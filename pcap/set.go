@@ -1,0 +1,167 @@
+package pcap
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Set is a rotated capture: several files that follow each other, read as one.
+// Frames are numbered within each file, which the record names. A file that
+// fails is reported once by Next, which then goes on with the next file.
+type Set struct {
+	// Clock corrects the times of every file. Set it before the first Next.
+	Clock Clock
+
+	name    string
+	opts    Options
+	files   []string // in the order of their first packets
+	current *Reader
+	blocks  []Block
+	counts  Counts // of the files closed
+}
+
+// OpenSet opens the files a pattern of path/filepath.Match names; a name
+// without pattern characters, and "-", is a set of one. The files are ordered by
+// the time of their first packet, whatever their names, those without packets
+// last. A file that is no capture is an error at once.
+func OpenSet(pattern string, opts Options) (*Set, error) {
+	s := &Set{name: pattern, opts: opts}
+	if pattern == "-" || !strings.ContainsAny(pattern, `*?[`) || exists(pattern) {
+		s.files = []string{pattern}
+		return s, s.open()
+	}
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		return nil, &FormatError{File: pattern, Fault: ReadFailed, What: "names no capture file", Err: err, Advice: "check the pattern"}
+	}
+	if s.files, err = byFirstPacket(names, opts); err != nil {
+		return nil, err
+	}
+	return s, s.open()
+}
+
+// exists tells a file whose own name has pattern characters.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func byFirstPacket(names []string, opts Options) ([]string, error) {
+	type file struct {
+		name  string
+		empty bool
+		first int64
+	}
+	var list []file
+	for _, name := range names {
+		r, err := OpenWith(name, opts)
+		if err != nil {
+			return nil, err
+		}
+		var rec Record
+		empty := r.Next(&rec) != nil // what else is wrong comes up again in its place
+		list = append(list, file{name, empty, rec.Time})
+		if err := r.Close(); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(list, func(a, b file) int {
+		if a.empty != b.empty {
+			if b.empty {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.first, b.first)
+	})
+	out := make([]string, len(list))
+	for i, f := range list {
+		out[i] = f.name
+	}
+	return out, nil
+}
+
+// open opens the next file.
+func (s *Set) open() error {
+	r, err := OpenWith(s.files[0], s.opts)
+	s.files = s.files[1:]
+	s.current = r
+	return err
+}
+
+// Next reads the next record, going from file to file.
+func (s *Set) Next(rec *Record) error {
+	for {
+		if s.current == nil {
+			if len(s.files) == 0 {
+				return io.EOF
+			}
+			if err := s.open(); err != nil {
+				return err
+			}
+		}
+		s.current.Clock = s.Clock
+		err := s.current.Next(rec)
+		if err == nil {
+			return nil
+		}
+		if closing := s.done(); errors.Is(err, io.EOF) {
+			err = closing
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// done closes the current file, keeping its counts and blocks.
+func (s *Set) done() error {
+	s.counts = s.Counts()
+	s.blocks = s.TakeBlocks()
+	r := s.current
+	s.current = nil
+	return r.Close()
+}
+
+// Name is the pattern as given.
+func (s *Set) Name() string { return s.name }
+
+// Counts are those of all files read so far.
+func (s *Set) Counts() Counts {
+	c := s.counts
+	if s.current != nil {
+		r := s.current.Counts()
+		c.Frames += r.Frames
+		c.Bytes += r.Bytes
+		c.SkippedBlocks += r.SkippedBlocks
+		c.Uncopiable += r.Uncopiable
+	}
+	return c
+}
+
+// TakeBlocks returns the blocks met since the last call.
+func (s *Set) TakeBlocks() []Block {
+	b := s.blocks
+	s.blocks = nil
+	if s.current != nil {
+		b = append(b, s.current.TakeBlocks()...)
+	}
+	return b
+}
+
+// Close closes the file being read.
+func (s *Set) Close() error {
+	s.files = nil
+	if s.current == nil {
+		return nil
+	}
+	return s.done()
+}
+
+// goesOn tells a Merge that there may be more after an error.
+func (s *Set) goesOn() bool { return s.current != nil || len(s.files) > 0 }
