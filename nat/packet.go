@@ -1,0 +1,241 @@
+package nat
+
+import "encoding/binary"
+
+// Packet says where the parts of one IP packet are. It holds offsets into the
+// bytes it was parsed from and no reference to them.
+type Packet struct {
+	Tuple Tuple // of the packet itself; an ICMP error's has no ports
+	L4    int   // offset of the transport header
+	End   int   // offset of the first byte behind the packet (or of where it was cut off)
+	Cut   bool  // the IP length promises more bytes than there are
+	Sum   Sum   // of the transport checksum; set by CheckSum
+
+	Fragment   bool   // any fragment, first included; ports are 0
+	More       bool   // more fragments follow
+	FragOffset int    // in bytes
+	FragID     uint32 // 16 bits in IPv4
+	FragNext   uint8  // IPv6: the protocol behind the fragment header
+
+	IsError bool // ICMP error that quotes a packet
+	Inner   Inner
+}
+
+// Inner is the packet quoted in an ICMP error, as far as it goes.
+type Inner struct {
+	Tuple Tuple
+	L3    int // offset of the quoted IP header
+	L4    int // offset of the quoted transport header
+}
+
+// Fault is why bytes are not an IP packet that can be tracked. Zero: they are.
+type Fault uint8
+
+const (
+	NoFault        Fault = iota
+	FaultVersion         // neither IPv4 nor IPv6
+	FaultTruncated       // too short for its headers
+	FaultLength          // header or packet length impossible
+	FaultExtension       // IPv6 extension headers do not end in a transport header
+	FaultQuote           // an ICMP error whose quoted packet cannot be read
+)
+
+var faultText = [...]string{"", "not IPv4 or IPv6", "too short for its headers", "impossible length",
+	"IPv6 extension headers lead nowhere", "unreadable packet in ICMP error"}
+
+func (f Fault) String() string { return faultText[f] }
+
+// Parse reads the headers of the IP packet in ip into p. Bytes behind the
+// length the IP header states (Ethernet padding) are ignored. Checksums are
+// not looked at: see CheckSum and HeaderSumOK.
+func (p *Packet) Parse(ip []byte) Fault {
+	*p = Packet{}
+	if f := p.parseL3(ip); f != NoFault {
+		return f
+	}
+	if p.Fragment {
+		return NoFault
+	}
+	if f := parseL4(ip[:p.End], p.L4, &p.Tuple, false); f != NoFault {
+		return f
+	}
+	if p.Tuple.ICMP() && isErrorType(p.Tuple.V6, p.Tuple.Type) {
+		p.IsError = true
+		return p.parseInner(ip[:p.End])
+	}
+	return NoFault
+}
+
+// ParseTuple returns the tuple of an IP packet. It is false for what no
+// connection can be named by: malformed packets and fragments.
+func ParseTuple(ip []byte) (Tuple, bool) {
+	var p Packet
+	f := p.Parse(ip)
+	return p.Tuple, f == NoFault && !p.Fragment
+}
+
+func (p *Packet) parseL3(ip []byte) Fault {
+	if len(ip) == 0 {
+		return FaultTruncated
+	}
+	switch ip[0] >> 4 {
+	case 4:
+		return p.parseIPv4(ip)
+	case 6:
+		return p.parseIPv6(ip)
+	}
+	return FaultVersion
+}
+
+func (p *Packet) parseIPv4(ip []byte) Fault {
+	if len(ip) < 20 {
+		return FaultTruncated
+	}
+	header, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
+	if header < 20 || total < header {
+		return FaultLength
+	}
+	if len(ip) < header {
+		return FaultTruncated
+	}
+	p.setEnd(ip, total)
+	p.L4 = header
+	readIPv4Tuple(ip, &p.Tuple)
+	frag := binary.BigEndian.Uint16(ip[6:])
+	p.FragID = uint32(binary.BigEndian.Uint16(ip[4:]))
+	p.FragOffset, p.More = int(frag&0x1fff)*8, frag&0x2000 != 0
+	p.Fragment = p.More || p.FragOffset != 0
+	return NoFault
+}
+
+func readIPv4Tuple(ip []byte, t *Tuple) {
+	copy(t.Src[:4], ip[12:16])
+	copy(t.Dst[:4], ip[16:20])
+	t.Proto = ip[9]
+}
+
+func (p *Packet) parseIPv6(ip []byte) Fault {
+	if len(ip) < 40 {
+		return FaultTruncated
+	}
+	p.setEnd(ip, 40+int(binary.BigEndian.Uint16(ip[4:])))
+	p.Tuple.V6 = true
+	copy(p.Tuple.Src[:], ip[8:24])
+	copy(p.Tuple.Dst[:], ip[24:40])
+	return p.walkExtensions(ip[:p.End], 40, ip[6])
+}
+
+// walkExtensions follows the IPv6 extension headers to the transport header (RFC 8200).
+func (p *Packet) walkExtensions(ip []byte, at int, next uint8) Fault {
+	for {
+		size := 0
+		switch next {
+		case protoHopByHop, protoRouting, protoDestOpts:
+			if at+8 > len(ip) {
+				return FaultExtension
+			}
+			size = int(ip[at+1])*8 + 8
+		case protoAH:
+			if at+8 > len(ip) {
+				return FaultExtension
+			}
+			size = int(ip[at+1])*4 + 8
+		case protoFragment:
+			if at+8 > len(ip) {
+				return FaultExtension
+			}
+			size = 8
+			frag := binary.BigEndian.Uint16(ip[at+2:])
+			p.FragID = binary.BigEndian.Uint32(ip[at+4:])
+			p.FragOffset, p.More = int(frag&0xfff8), frag&1 != 0
+			p.Fragment = p.More || p.FragOffset != 0
+			p.FragNext = ip[at]
+			if p.FragOffset != 0 {
+				p.Tuple.Proto, p.L4 = ip[at], at+size
+				return NoFault
+			}
+		case protoNoNext:
+			return FaultExtension
+		default:
+			p.Tuple.Proto, p.L4 = next, at
+			return NoFault
+		}
+		if at+size > len(ip) {
+			return FaultExtension
+		}
+		next, at = ip[at], at+size
+	}
+}
+
+func (p *Packet) setEnd(ip []byte, total int) {
+	p.End, p.Cut = total, total > len(ip)
+	if p.Cut {
+		p.End = len(ip)
+	}
+}
+
+// parseL4 reads ports, or ICMP type, code and ID, at offset at. A quoted
+// packet need only hold its first 8 bytes of transport header.
+func parseL4(ip []byte, at int, t *Tuple, quoted bool) Fault {
+	l4 := ip[at:]
+	need := 0
+	switch {
+	case t.Proto == ProtoTCP && !quoted:
+		need = 20
+	case t.Proto == ProtoSCTP && !quoted:
+		need = 12
+	case hasPorts(t.Proto), t.ICMP():
+		need = 8
+	}
+	if len(l4) < need {
+		return FaultTruncated
+	}
+	switch {
+	case hasPorts(t.Proto):
+		t.SrcPort, t.DstPort = binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:])
+	case t.ICMP():
+		t.Type, t.Code = l4[0], l4[1]
+		if _, ok := reverseType(t.V6, t.Type); ok {
+			id := binary.BigEndian.Uint16(l4[4:])
+			t.SrcPort, t.DstPort = id, id
+		}
+	}
+	return NoFault
+}
+
+// isErrorType is whether an ICMP message of this type quotes a packet (RFC 792, RFC 4443).
+func isErrorType(v6 bool, typ uint8) bool {
+	if v6 {
+		return typ >= 1 && typ <= 4
+	}
+	return typ == 3 || typ == 4 || typ == 5 || typ == 11 || typ == 12
+}
+
+func (p *Packet) parseInner(ip []byte) Fault {
+	at := p.L4 + 8
+	if at > len(ip) {
+		return FaultQuote
+	}
+	quote := ip[at:]
+	var in Packet
+	if len(quote) == 0 || quote[0]>>4 != ip[0]>>4 {
+		return FaultQuote
+	}
+	if f := in.parseL3(quote); f != NoFault || in.FragOffset != 0 || in.Fragment {
+		return FaultQuote
+	}
+	if f := parseL4(quote[:in.End], in.L4, &in.Tuple, true); f != NoFault {
+		return FaultQuote
+	}
+	p.Inner = Inner{Tuple: in.Tuple, L3: at, L4: at + in.L4}
+	return NoFault
+}
+
+// L4Length is the length of transport header and payload by the IP header;
+// of a packet that was cut off there are fewer bytes.
+func (p *Packet) L4Length(ip []byte) int {
+	if !p.Cut {
+		return p.End - p.L4
+	}
+	return p.statedLength(ip)
+}
