@@ -259,3 +259,13 @@ func (e *Engine) event(p *pkt, ev trace.Event) {
 	ev.Datapath = int32(p.dp.Index)
 	e.out.Trace.Events = append(e.out.Trace.Events, ev)
 }
+
+// ActionText returns the text of an action of a flow, by its number in the flow.
+func (e *Engine) ActionText(flow, seq int32) string {
+	f := e.Compiled(flow)
+	op := f.Op(int(seq))
+	if op == nil {
+		return ""
+	}
+	return lflow.FormatActions([]lflow.Action{op.Action}, e.env(f.Flow))
+}

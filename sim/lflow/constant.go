@@ -2,7 +2,9 @@ package lflow
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ovnreplay/sim/field"
@@ -147,22 +149,36 @@ func (p *parser) withoutSets(parse func()) {
 	p.env = env
 }
 
-// setCache holds address sets as constants.
-type setCache map[string][]constant
+// preparsed is what Preparse works out: address sets as constants and, by the
+// names matches use, the ports of port groups in every datapath.
+type preparsed struct {
+	sets   map[string][]constant
+	groups map[string][]string
+}
 
-// Preparse turns the address sets into constants once; this Env and the
-// copies made of it afterwards share them. Without it, every use of a set
-// parses it anew. AddressSets must not change from then on.
+// Preparse turns the address sets into constants once, and sorts out port
+// groups; this Env and the copies made of it afterwards share the result.
+// Without it every use of a set parses it anew. AddressSets and PortGroups
+// must not change from then on.
 func (e *Env) Preparse() {
-	e.sets = make(setCache, len(e.AddressSets))
-	for name, elements := range e.AddressSets {
-		e.sets[name] = parseSet(name, elements)
+	pre := &preparsed{
+		sets:   make(map[string][]constant, len(e.AddressSets)),
+		groups: make(map[string][]string, len(e.PortGroups)),
 	}
+	for name, elements := range e.AddressSets {
+		pre.sets[name] = parseSet(name, elements)
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.PortGroups)) {
+		if name, ok := groupName(key); ok {
+			pre.groups[name] = append(pre.groups[name], e.PortGroups[key]...)
+		}
+	}
+	e.pre = pre
 }
 
 func (e *Env) addressSet(name string) ([]constant, bool) {
-	if e.sets != nil {
-		set, ok := e.sets[name]
+	if e.pre != nil {
+		set, ok := e.pre.sets[name]
 		return set, ok
 	}
 	elements, ok := e.AddressSets[name]
@@ -223,14 +239,30 @@ func (e *Env) BadElements() []string {
 	return bad
 }
 
-// portGroup returns the ports of the group a match calls name. The
-// Southbound database puts the datapath's key before it.
+// portGroup returns the ports of the group a match calls name. The Southbound
+// database has one of that name for each datapath, with the datapath's key
+// before it. For no datapath in particular they are taken together, which
+// matches the same packets: none is at a port of another datapath.
 func (e *Env) portGroup(name string) ([]string, bool) {
-	if ports, ok := e.PortGroups[fmt.Sprintf("%d_%s", e.DatapathKey, name)]; ok {
+	if ports, ok := e.PortGroups[strconv.FormatInt(e.DatapathKey, 10)+"_"+name]; ok {
 		return ports, true
 	}
-	ports, ok := e.PortGroups[name]
+	if ports, ok := e.PortGroups[name]; ok || e.DatapathKey != 0 {
+		return ports, ok
+	}
+	if e.pre == nil {
+		once := Env{PortGroups: e.PortGroups}
+		once.Preparse()
+		return once.portGroup(name)
+	}
+	ports, ok := e.pre.groups[name]
 	return ports, ok
+}
+
+// groupName takes the datapath's key off the name of a port group.
+func groupName(key string) (string, bool) {
+	digits, name, ok := strings.Cut(key, "_")
+	return name, ok && digits != "" && allDigits(digits)
 }
 
 // expand replaces the templates of src. As in OVN the tokens around them are

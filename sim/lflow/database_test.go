@@ -351,4 +351,3 @@ func BenchmarkDatabase(b *testing.B) {
 		Simplify(e)
 	}
 }
-

@@ -27,14 +27,14 @@ type Env struct {
 	DHCPv4, DHCPv6 map[string]OptionDef
 
 	// DatapathKey is the tunnel key of the flow's datapath: the Southbound
-	// database calls port group @name DatapathKey_name.
+	// database calls port group @name DatapathKey_name. 0 is any datapath.
 	DatapathKey int64
 
 	// Strict refuses what no OVN later than 20.06 and 21.06 accepts:
 	// "ct_lb(ip:port, …)" without "backends=" and trigger_event's meter.
 	Strict bool
 
-	sets setCache // of Preparse
+	pre *preparsed
 }
 
 // OptionDef is a row of DHCP_Options or DHCPv6_Options.

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+)
+
+// annotator writes the annotated capture: every logical port is an interface,
+// packets that entered OVN are inbound there, predicted ones outbound.
+type annotator struct {
+	w          *pcap.Writer
+	interfaces map[ifaceKey]int
+}
+
+type ifaceKey struct {
+	port    *network.Port
+	chassis *network.Chassis
+}
+
+func newAnnotator(w io.Writer, j *job) (*annotator, error) {
+	pw, err := pcap.NewWriter(w, pcap.Section{Application: "ovn-replay"})
+	if err != nil {
+		return nil, err
+	}
+	a := &annotator{w: pw, interfaces: map[ifaceKey]int{}}
+	for _, p := range j.points {
+		if _, err := a.iface(p.Port, p.Chassis); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// iface returns the interface of a port, added when first met.
+func (a *annotator) iface(p *network.Port, c *network.Chassis) (int, error) {
+	k := ifaceKey{p, c}
+	if i, ok := a.interfaces[k]; ok {
+		return i, nil
+	}
+	i, err := a.w.AddInterface(pcap.InterfaceInfo{
+		Name:        p.Name,
+		Description: fmt.Sprintf("logical port %s of %s on chassis %s", p.Name, p.Datapath.Name, c.Name),
+		LinkType:    pcap.LinkEthernet,
+	})
+	a.interfaces[k] = i
+	return i, err
+}
+
+// packet writes an injected packet and what it led to.
+func (a *annotator) packet(f *replay.Frame, p *replay.Point, out *sim.Outcome, r *replay.Record) error {
+	err := a.write(p.Port, p.Chassis, pcap.DirectionIn, pcap.Packet{
+		Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Comments: []string{r.Comment(-1)},
+	})
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		if err == nil {
+			err = a.write(o.Port, o.Chassis, pcap.DirectionOut, pcap.Packet{
+				Time: int64(o.Time), Data: o.Data, OrigLen: o.Wire, Comments: []string{r.Comment(i)},
+			})
+		}
+	}
+	return err
+}
+
+func (a *annotator) write(p *network.Port, c *network.Chassis, d pcap.Direction, pkt pcap.Packet) error {
+	var err error
+	if pkt.Interface, err = a.iface(p, c); err != nil {
+		return err
+	}
+	pkt.Direction = d
+	return a.w.WritePacket(&pkt)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// The session the project began with: a client outside reaches a pod through
+// a nodePort, and the pod's answers find their way back.
+//
+//go:embed demo
+var demoCase embed.FS
+
+func newDemoCommand(stdout, stderr io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Replay the embedded recorded session: no files, no servers",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return demo(cmd, stdout, stderr) },
+	}
+}
+
+func demo(cmd *cobra.Command, stdout, stderr io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "ovn-replay-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.CopyFS(dir, demoCase); err != nil {
+		return err
+	}
+	dir = filepath.Join(dir, "demo")
+	fmt.Fprintln(stdout, "A client outside (172.18.0.1) fetches a page from nodePort 172.18.0.4:30007; nginx answers from 10.244.1.3:80.")
+	fmt.Fprintln(stdout, "Each line is a packet that entered OVN, what conntrack translated, and where it left.")
+	fmt.Fprintln(stdout)
+	in := input{stderr: stderr, caseDir: dir}
+	run := &runOptions{input: in, stdout: stdout, format: "line"}
+	if err := run.run(cmd); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout)
+	check := &verifyOptions{input: in, stdout: stdout}
+	return check.verify(cmd)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+)
+
+type runOptions struct {
+	input
+	stdout io.Writer
+	format string
+	json   bool
+	hex    bool
+	write  string
+}
+
+func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &runOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	cmd := &cobra.Command{
+		Use:   "run --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Short: "Replay captures and show each packet's fate",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "line", "line, detailed, summary, minimal, json or none")
+	f.BoolVar(&o.json, "json", false, "the same as --format json")
+	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
+	f.StringVarP(&o.write, "write", "w", "", "write the annotated pcapng to `FILE`, - is standard output")
+	return cmd
+}
+
+var formats = map[string]trace.Format{
+	"line": trace.LineFormat, "detailed": trace.DetailedFormat, "summary": trace.SummaryFormat,
+	"minimal": trace.MinimalFormat, "json": trace.JSONFormat, "none": trace.NoFormat,
+}
+
+func (o *runOptions) run(cmd *cobra.Command) (err error) {
+	if o.json {
+		o.format = "json"
+	}
+	format, ok := formats[o.format]
+	if !ok {
+		return fmt.Errorf("--format %s: no such format; use line, detailed, summary, minimal, json or none", o.format)
+	}
+	if o.write == "-" && format != trace.NoFormat {
+		if cmd.Flags().Changed("format") || o.json {
+			return errors.New("-w - and --format both write to standard output; use --format none")
+		}
+		format = trace.NoFormat
+	}
+	j, err := o.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	out := bufio.NewWriter(o.stdout)
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	p := &printer{job: j, out: out, format: format, hex: o.hex, book: bookOf(j.engine)}
+	if o.write != "" {
+		closeCapture, err := p.annotate(o.write, o.stdout)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closeCapture()) }()
+	}
+	s := replay.NewSession(j.engine, j.points, p, 0)
+	return errors.Join(j.feed(cmd.Context(), s), p.err, errors.Join(j.warnings...))
+}
+
+// bookOf returns the names that a trace of the engine refers to.
+func bookOf(e *sim.Engine) *trace.Book {
+	return &trace.Book{Net: e.Net, Action: e.ActionText, Zone: e.ZoneName}
+}
+
+// printer is a replay.Handler that shows each packet's fate, and writes the
+// annotated capture.
+type printer struct {
+	job    *job
+	out    *bufio.Writer
+	format trace.Format
+	hex    bool
+	book   *trace.Book
+	notes  *annotator
+	err    error
+}
+
+// annotate opens the annotated capture; the function it returns completes it.
+func (p *printer) annotate(name string, stdout io.Writer) (func() error, error) {
+	w, closeFile := stdout, func() error { return nil }
+	if name != "-" {
+		f, err := os.Create(name)
+		if err != nil {
+			return nil, err
+		}
+		w, closeFile = f, f.Close
+	}
+	var err error
+	if p.notes, err = newAnnotator(w, p.job); err != nil {
+		return nil, errors.Join(err, closeFile())
+	}
+	return func() error { return errors.Join(p.notes.w.Flush(), closeFile()) }, nil
+}
+
+// Entered implements replay.Handler.
+func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
+	if p.err != nil || p.format == trace.NoFormat && p.notes == nil {
+		return
+	}
+	r := replay.NewRecord(p.book, f, pt, p.job.names[f.Capture], out, p.hex)
+	if p.notes != nil {
+		p.err = p.notes.packet(f, pt, out, r)
+	}
+	switch p.format {
+	case trace.NoFormat:
+	case trace.LineFormat:
+		fmt.Fprintln(p.out, r.Line())
+	case trace.JSONFormat:
+		p.err = errors.Join(p.err, json.NewEncoder(p.out).Encode(r))
+	default:
+		fmt.Fprintf(p.out, "# %s\n", r.Line())
+		p.err = errors.Join(p.err, p.book.Write(p.out, &out.Trace, p.format))
+		fmt.Fprintln(p.out)
+	}
+	if p.err == nil {
+		p.err = p.out.Flush() // a packet at a time: the input may be a live capture
+	}
+}
+
+// Observed implements replay.Handler.
+func (p *printer) Observed(*replay.Frame, *replay.Point) {}
+
+// Skipped implements replay.Handler.
+func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, why string) {
+	if p.format == trace.LineFormat {
+		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", p.job.names[f.Capture], f.Number, pt.Port.Name, why)
+	}
+}

@@ -1,0 +1,96 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"ovnreplay/sim/network"
+)
+
+// autonomous knows the frames that ovn-controller sends on its own timers:
+// gratuitous ARP for the addresses a port announces to its wire. A frame is
+// recognised only by being exactly the bytes the database calls for.
+type autonomous struct {
+	frames map[autoKey][][]byte
+}
+
+type autoKey struct{ port, chassis int }
+
+func newAutonomous(net *network.Network) *autonomous {
+	a := &autonomous{frames: map[autoKey][][]byte{}}
+	for _, dp := range net.Datapaths {
+		for _, wire := range dp.Localnet {
+			for _, p := range dp.Ports {
+				a.announce(net, wire, p)
+			}
+		}
+	}
+	return a
+}
+
+// announce adds what a port of the wire's switch makes each chassis announce:
+// an interface its own addresses, a router's port its nat_addresses.
+func (a *autonomous) announce(net *network.Network, wire, p *network.Port) {
+	for _, c := range net.Chassis {
+		if p.Type == network.VIF && p.ResidentOn(c) {
+			for _, addr := range p.Addresses {
+				a.add(wire, c, addr)
+			}
+		}
+		if p.Peer == nil {
+			continue
+		}
+		for _, n := range net.Announced(p) {
+			if n.Resident == nil && announces(p, c) || n.Resident != nil && n.Resident.ResidentOn(c) {
+				a.add(wire, c, n.Address)
+			}
+		}
+	}
+}
+
+// announces reports whether chassis c speaks for a router's port that names no
+// port of its own: an l3gateway's chassis does.
+func announces(p *network.Port, c *network.Chassis) bool {
+	return p.Type != network.L3Gateway || p.ResidentOn(c)
+}
+
+func (a *autonomous) add(wire *network.Port, c *network.Chassis, addr network.Address) {
+	k := autoKey{wire.Index, c.Index}
+	none := true
+	for _, ip := range addr.IPs {
+		if ip.Addr().Is4() {
+			none = false
+			a.frames[k] = append(a.frames[k], arpFrame(addr.MAC, 0x0806, 1, ip.Addr().As4()))
+		}
+	}
+	if none { // RARP announces an Ethernet address alone
+		a.frames[k] = append(a.frames[k], arpFrame(addr.MAC, 0x8035, 3, [4]byte{}))
+	}
+}
+
+// arpFrame builds a broadcast announcement (RFC 826, RFC 903).
+func arpFrame(mac [6]byte, etherType, op uint16, ip [4]byte) []byte {
+	f := make([]byte, 42)
+	copy(f, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	copy(f[6:], mac[:])
+	binary.BigEndian.PutUint16(f[12:], etherType)
+	copy(f[14:], []byte{0, 1, 8, 0, 6, 4})
+	binary.BigEndian.PutUint16(f[20:], op)
+	copy(f[22:], mac[:])
+	copy(f[28:], ip[:])
+	if op == 3 { // RARP names itself as the target too
+		copy(f[32:], mac[:])
+	}
+	copy(f[38:], ip[:])
+	return f
+}
+
+// sent reports whether the observed frame is one ovn-controller sends by itself.
+func (a *autonomous) sent(w *waiter) bool {
+	for _, f := range a.frames[autoKey{w.point.port, w.point.chassis}] {
+		if w.wire == len(f) && bytes.Equal(w.data, f) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,101 @@
+// Package replay replays captures on a network: it decides for every captured
+// frame whether it entered OVN or left it, injects the first and holds the
+// second against what the engine predicted.
+//
+// Frames are handed in one by one, in the order of the capture's clock, and
+// results come out in the same order. The package reads no files and writes
+// none.
+package replay
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+)
+
+// Frame is one captured frame.
+type Frame struct {
+	Capture int // which capture, an index into the session's points
+	Number  int // of the frame in its capture, from 1
+	Time    conntrack.Time
+	Data    []byte // from the Ethernet header on
+	Wire    int    // length on the wire
+}
+
+// Handler receives what a session finds. The arguments are valid during the call.
+type Handler interface {
+	// Entered is called for each frame that entered OVN, with its fate.
+	Entered(f *Frame, p *Point, out *sim.Outcome)
+	// Observed is called for each frame that left OVN.
+	Observed(f *Frame, p *Point)
+	// Skipped is called for each frame that could be neither, with the reason.
+	Skipped(f *Frame, p *Point, why string)
+}
+
+// Session is one replay of captures taken at points.
+type Session struct {
+	Engine *sim.Engine
+
+	points  []*Point
+	owners  *Owners
+	handler Handler
+	queue   []*Frame // frames read ahead, for choices that a later frame shows
+	free    []*Frame
+	ahead   conntrack.Time
+}
+
+// NewSession returns a session on an engine. Frames are held back until one
+// that is ahead later has come: so that a choice the datapath made at random
+// can be read from the frame that shows it.
+func NewSession(e *sim.Engine, points []*Point, h Handler, ahead conntrack.Time) *Session {
+	return &Session{Engine: e, points: points, owners: NewOwners(e.Net), handler: h, ahead: ahead}
+}
+
+// Add hands in the next frame; it is copied.
+func (s *Session) Add(f Frame) {
+	q := s.take()
+	data := append(q.Data[:0], f.Data...)
+	*q = f
+	q.Data = data
+	s.queue = append(s.queue, q)
+	n := 0
+	for n < len(s.queue) && s.queue[n].Time+s.ahead <= f.Time {
+		s.replay(s.queue[n], s.queue[n+1:])
+		n++
+	}
+	s.forget(n)
+}
+
+// Flush replays what was held back.
+func (s *Session) Flush() {
+	for i, f := range s.queue {
+		s.replay(f, s.queue[i+1:])
+	}
+	s.forget(len(s.queue))
+}
+
+func (s *Session) take() *Frame {
+	if n := len(s.free); n > 0 {
+		f := s.free[n-1]
+		s.free = s.free[:n-1]
+		return f
+	}
+	return new(Frame)
+}
+
+func (s *Session) forget(n int) {
+	s.free = append(s.free, s.queue[:n]...)
+	s.queue = s.queue[:copy(s.queue, s.queue[n:])]
+}
+
+func (s *Session) replay(f *Frame, later []*Frame) {
+	p := s.points[f.Capture]
+	switch s.owners.Direction(p.Port, f.Data) {
+	case Entered:
+		out := s.Engine.Inject(sim.Injection{Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire})
+		s.handler.Entered(f, p, out)
+	case Left:
+		s.handler.Observed(f, p)
+	default:
+		s.handler.Skipped(f, p, "shorter than an Ethernet header")
+	}
+}

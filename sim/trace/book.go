@@ -1,0 +1,165 @@
+package trace
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim/network"
+)
+
+// Book knows the names of everything a trace's numbers refer to.
+type Book struct {
+	Net *network.Network
+	// Action returns the text of a flow's action, by its number in the flow.
+	Action func(flow, seq int32) string
+	// Zone returns the name of a chassis' conntrack zone.
+	Zone func(chassis int32, zone uint16) string
+}
+
+// Port returns the quoted name of a port, by its index; "" for none.
+func (b *Book) Port(index uint32) string {
+	if index == 0 || int(index) >= len(b.Net.Ports) {
+		return `""`
+	}
+	return fmt.Sprintf("%q", b.Net.Ports[index].Name)
+}
+
+// datapath returns a datapath's friendly name.
+func (b *Book) datapath(index int32) string { return b.Net.Datapaths[index].Name }
+
+// Pipeline returns the header of a pipeline.
+func (b *Book) Pipeline(ev *Event) string {
+	if !ev.Egress {
+		return fmt.Sprintf("ingress(dp=%q, inport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port))
+	}
+	return fmt.Sprintf("egress(dp=%q, inport=%s, outport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port), b.Port(uint32(ev.Arg)))
+}
+
+// Stage returns a matched flow as ovn-trace writes it.
+func (b *Book) Stage(ev *Event) string {
+	f := b.Net.Flows[ev.Flow]
+	source := f.Stage
+	if f.Source != "" {
+		source = fmt.Sprintf("%s (%s)", f.Stage, f.Source)
+	}
+	return fmt.Sprintf("%2d. %s: %s, priority %d, uuid %s", ev.Table, source, f.Match, f.Priority, short(f.UUID))
+}
+
+func short(uuid string) string { return uuid[:min(8, len(uuid))] }
+
+// StageName returns the stage of a flow, or the table's number if the flow does not say.
+func (b *Book) StageName(flow int32, table uint8) string {
+	if flow >= 0 && b.Net.Flows[flow].Stage != "" {
+		return b.Net.Flows[flow].Stage
+	}
+	return fmt.Sprintf("table %d", table)
+}
+
+// CT describes a pass through conntrack.
+func (b *Book) CT(s *CTStep) string {
+	var t strings.Builder
+	fmt.Fprintf(&t, "ct zone %d", s.Zone)
+	if name := b.Zone(s.Chassis, s.Zone); name != "" {
+		fmt.Fprintf(&t, " (%s)", name)
+	}
+	fmt.Fprintf(&t, ": %s", StateString(s.State))
+	if s.Created {
+		t.WriteString(", committed")
+	}
+	if s.Connected {
+		fmt.Fprintf(&t, ", %s reply %s", TupleString(&s.Orig), TupleString(&s.Reply))
+	}
+	if s.Mark != 0 {
+		fmt.Fprintf(&t, ", mark %#x", s.Mark)
+	}
+	if s.Label != (conntrack.Label{}) {
+		fmt.Fprintf(&t, ", label %s", LabelString(s.Label))
+	}
+	return t.String()
+}
+
+// LabelString returns a label in hexadecimal.
+func LabelString(l conntrack.Label) string {
+	if l.Hi != 0 {
+		return fmt.Sprintf("%#x%016x", l.Hi, l.Lo)
+	}
+	return fmt.Sprintf("%#x", l.Lo)
+}
+
+// NAT describes one translation: "un-SNAT dst 172.18.0.4:53642 -> …".
+func (b *Book) NAT(s *NATStep) string {
+	from, to := s.Ends()
+	return fmt.Sprintf("%s %s -> %s", s.Name(), from, to)
+}
+
+// Name returns what the translation is called. Undoing a source translation
+// changes the reply's destination, and the other way round.
+func (s *NATStep) Name() string {
+	switch {
+	case s.Undo && s.Dst:
+		return "un-SNAT"
+	case s.Undo:
+		return "un-DNAT"
+	case s.Dst:
+		return "DNAT"
+	}
+	return "SNAT"
+}
+
+// Ends returns the translated address before and after.
+func (s *NATStep) Ends() (from, to string) {
+	if s.Dst {
+		return endpoint(s.From.DstAddr(), s.From.DstPort, s.From.Proto), endpoint(s.To.DstAddr(), s.To.DstPort, s.To.Proto)
+	}
+	return endpoint(s.From.SrcAddr(), s.From.SrcPort, s.From.Proto), endpoint(s.To.SrcAddr(), s.To.SrcPort, s.To.Proto)
+}
+
+func endpoint(a netip.Addr, port uint16, proto uint8) string {
+	if hasPorts(proto) {
+		return netip.AddrPortFrom(a, port).String()
+	}
+	if port != 0 {
+		return fmt.Sprintf("%s id %d", a, port)
+	}
+	return a.String()
+}
+
+func hasPorts(proto uint8) bool { return proto == 6 || proto == 17 || proto == 132 }
+
+// TupleString writes a tuple: "tcp 10.0.0.1:1 > 10.0.0.2:2".
+func TupleString(t *nat.Tuple) string {
+	return fmt.Sprintf("%s %s > %s", protoName(t.Proto), endpoint(t.SrcAddr(), t.SrcPort, t.Proto), endpoint(t.DstAddr(), t.DstPort, t.Proto))
+}
+
+func protoName(p uint8) string {
+	switch p {
+	case 1:
+		return "icmp"
+	case 6:
+		return "tcp"
+	case 17:
+		return "udp"
+	case 58:
+		return "icmpv6"
+	case 132:
+		return "sctp"
+	}
+	return fmt.Sprint(p)
+}
+
+// StateString writes ct_state as OVN's matches do: "ct.new|ct.trk" without the prefix.
+func StateString(s conntrack.State) string {
+	var names []string
+	for i, n := range []string{"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"} {
+		if s>>i&1 == 1 {
+			names = append(names, n)
+		}
+	}
+	if names == nil {
+		return "untracked"
+	}
+	return strings.Join(names, "|")
+}
