@@ -92,6 +92,10 @@ func newHistory(source string, r io.Reader, opts Options) (*History, error) {
 	switch {
 	case bytes.HasPrefix(start, []byte("OVSDB "+standaloneMagic+" ")):
 		h.format = &standalone{recordLog{in: h.in, source: source, magic: standaloneMagic}}
+	case bytes.HasPrefix(start, []byte("OVSDB "+clusterMagic+" ")):
+		h.format = &clustered{recordLog: recordLog{in: h.in, source: source, magic: clusterMagic}}
+	case len(start) > 0 && start[0] == '{':
+		h.format = &dump{}
 	default:
 		stop()
 		return nil, notDatabase(source, compression, start, peekErr)
@@ -122,6 +126,8 @@ func notDatabase(source, compression string, start []byte, err error) error {
 	case bytes.HasPrefix(start, []byte("OVSDB ")):
 		line, _, _ := bytes.Cut(start, []byte("\n"))
 		e.Problem = fmt.Sprintf("is an OVSDB file of an unknown kind (%.40q)", line)
+	case bytes.Contains(start, []byte(" table\n_uuid ")):
+		e.Problem, e.Advice = "is a dump in text form", "take it with \"ovsdb-client -f json dump\", or better \"ovsdb-client backup\""
 	case isCapture(start):
 		e.Problem, e.Advice = "is a packet capture, not a database", "pass captures with -r and the Southbound database with --db"
 	}

@@ -24,6 +24,10 @@ type input struct {
 	summed int       // buf[:summed] is in sum
 
 	scratch []byte // an unescaped string
+
+	keeping bool   // raw is taking a copy
+	kept    []byte // of what has left the window
+	keepAt  int    // where in buf the rest of it starts
 }
 
 const windowSize = 64 << 10
@@ -64,6 +68,10 @@ func (in *input) more(keep int) bool {
 	}
 	if in.sum != nil {
 		in.sum.Write(in.buf[in.summed:max(keep, in.summed)])
+	}
+	if in.keeping {
+		in.kept = append(in.kept, in.buf[in.keepAt:keep]...)
+		in.keepAt = 0
 	}
 	if keep > 0 {
 		copy(in.buf, in.buf[keep:in.end])
@@ -309,4 +317,31 @@ func (in *input) skip() error {
 			return nil
 		}
 	}
+}
+
+// raw takes a value of any kind and returns a copy of its text.
+func (in *input) raw() ([]byte, error) {
+	if _, err := in.next(); err != nil {
+		return nil, err
+	}
+	in.keeping, in.kept, in.keepAt = true, nil, in.pos
+	err := in.skip()
+	in.keeping = false
+	if err != nil {
+		return nil, err
+	}
+	return append(in.kept, in.buf[in.keepAt:in.pos]...), nil
+}
+
+// uint takes an integer that is not negative.
+func (in *input) uint() (uint64, error) {
+	text, err := in.number()
+	if err != nil {
+		return 0, err
+	}
+	n, ok := integer(text)
+	if !ok || n < 0 {
+		return 0, in.errorf("%q where a count was expected", text)
+	}
+	return uint64(n), nil
 }

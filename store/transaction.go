@@ -43,6 +43,7 @@ type decoder struct {
 	cells []cell // slab the rows' cells are cut from
 	rows  []Row  // slab
 	ops   []operation
+	next  *Database // the tables of a new schema, until apply; nil for the present one
 
 	diff    bool // "_is_diff"
 	date    int64
@@ -53,6 +54,10 @@ type decoder struct {
 // read reads one transaction from in, changing nothing yet.
 func (d *decoder) read(in *input) error {
 	d.in, d.ops, d.diff, d.date, d.comment = in, d.ops[:0], false, 0, ""
+	tables := d.db.tables
+	if d.next != nil {
+		tables = d.next.tables
+	}
 	if err := in.take('{'); err != nil {
 		return err
 	}
@@ -63,7 +68,7 @@ func (d *decoder) read(in *input) error {
 		}
 		if len(name) > 0 && name[0] == '_' {
 			err = d.annotation(string(name))
-		} else if t := d.db.tables[string(name)]; t != nil {
+		} else if t := tables[string(name)]; t != nil {
 			err = d.table(t)
 		} else {
 			d.warn(fmt.Sprintf("table %q is not in the schema and is ignored", name))
@@ -212,6 +217,10 @@ func (d *decoder) check() error {
 // apply makes the changes read. With record it tells what they were.
 func (d *decoder) apply(record bool) []Change {
 	var changes []Change
+	if d.next != nil {
+		d.db.takeOver(d.next)
+		d.next = nil
+	}
 	for _, op := range d.ops {
 		t, old := op.table, op.table.rows[op.uuid]
 		var row *Row
