@@ -57,8 +57,13 @@ type Meta struct {
 	Label Label
 	Orig  nat.Tuple // original direction of the connection; zero when untracked
 
-	conn connRef // cached connection, valid within Zone
+	conn    connRef // cached connection, valid within Zone
+	reply   bool    // the packet's direction in it
+	related bool    // the packet is an ICMP error about it
 }
+
+// Clear makes the packet untracked: ct_clear, and crossing a patch port.
+func (m *Meta) Clear() { *m = Meta{} }
 
 // Request is one ct action: ct(zone=Zone, commit, nat(…), exec(set mark, label)).
 type Request struct {
@@ -72,6 +77,11 @@ type Request struct {
 
 	NAT    nat.Binding // zero: no nat(); nat.Apply: nat without arguments
 	Helper Helper
+
+	// Pin, if not nil, is the reply tuple a new connection is to get, as a
+	// capture at the far side or a dump of the real table shows it. It is
+	// taken instead of a choice when no live connection has it.
+	Pin *nat.Tuple
 }
 
 // Helper is a connection-tracking helper (alg=…).
@@ -98,7 +108,47 @@ type Outcome struct {
 
 	// Loose: the connection was picked up in the middle: it began before the capture.
 	Loose bool
+
+	// Refusal says why ct_state is +inv.
+	Refusal Refusal
+
+	// Uncommitted says why a commit did not take although the packet goes on:
+	// Open vSwitch's userspace lets it pass as new and remembers nothing.
+	Uncommitted Drop
+
+	// Expired: the packet's tuple belonged to a connection that timed out at
+	// that moment. Zero: none is remembered.
+	Expired Time
+
+	// Evicted: a full table dropped another connection to make room.
+	Evicted bool
+
+	// Clash: the reply tuple of the new connection already belongs to an
+	// older one, to which replies will be counted (OVSUserspace only).
+	Clash bool
 }
+
+// Refusal is why the tracker refuses a packet. Zero: it does not.
+type Refusal uint8
+
+const (
+	NotRefused      Refusal = iota
+	BadHeader               // malformed IP or transport header
+	BadChecksum             // a wrong IP or transport checksum
+	BadFlags                // impossible TCP flags
+	BadState                // the TCP or SCTP state allows no such packet
+	OutOfWindow             // TCP sequence or acknowledgement numbers
+	NoConnection            // an ICMP error or answer about no known connection
+	NotTrackable            // a packet that cannot open a connection, such as a SYN|ACK
+	NotForTracking          // a kind the profile does not track, such as neighbour discovery
+	LoneFragment            // a fragment not put together
+	BadVerification         // SCTP verification tag
+)
+
+var refusalText = [...]string{"", "malformed header", "wrong checksum", "impossible TCP flags", "not allowed in this state",
+	"outside the window", "about no known connection", "cannot open a connection", "not tracked", "fragment", "wrong verification tag"}
+
+func (r Refusal) String() string { return refusalText[r] }
 
 // Drop is why the datapath drops a packet inside a ct action. Zero: it does not.
 type Drop uint8
@@ -109,4 +159,11 @@ const (
 	DropTableFull       // the profile refuses new connections
 	DropZoneLimit       // the zone's limit is reached
 	DropFragment        // a fragment waits for its siblings (they leave together)
+	DropClash           // a tuple of the new connection already belongs to another
+	DropRedirect        // an ICMP redirect about a translated connection
 )
+
+var dropText = [...]string{"", "no free port for SNAT", "connection table full", "zone limit reached",
+	"fragment held until complete", "tuple already taken", "ICMP redirect of a translated connection"}
+
+func (d Drop) String() string { return dropText[d] }

@@ -172,27 +172,32 @@ func update16(hc uint16, old, new []byte) uint16 {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// zeros are fed to CRCs; a package variable, because a local would escape.
-var zeros [512]byte
+// crc32c continues a CRC-32C over b. The standard library's is faster but lets
+// b escape, which would cost every caller's packet an allocation.
+func crc32c(crc uint32, b []byte) uint32 {
+	for _, x := range b {
+		crc = castagnoli[uint8(crc)^x] ^ crc>>8
+	}
+	return crc
+}
 
 // sctpSum is the checksum of an SCTP packet with its field taken as zero (RFC 9260, appendix A).
 func sctpSum(l4 []byte) uint32 {
-	crc := crc32.Update(0, castagnoli, l4[:8])
-	crc = crc32.Update(crc, castagnoli, zeros[:4])
-	return crc32.Update(crc, castagnoli, l4[12:])
+	crc := crc32c(^uint32(0), l4[:8])
+	crc = crc32cZeros(crc, 4)
+	return ^crc32c(crc, l4[12:])
+}
+
+func crc32cZeros(crc uint32, n int) uint32 {
+	for range n {
+		crc = castagnoli[uint8(crc)] ^ crc>>8
+	}
+	return crc
 }
 
 // sctpDelta is by how much (exclusive or) the CRC of an SCTP packet of length
 // bytes changes when its first four bytes change by diff. CRCs are linear, so
 // the rest of the packet does not matter and may be missing.
 func sctpDelta(diff [4]byte, length int) uint32 {
-	var crc uint32
-	for _, b := range diff {
-		crc = castagnoli[uint8(crc)^b] ^ crc>>8
-	}
-	crc = ^crc
-	for length -= 4; length > 0; length -= len(zeros) {
-		crc = crc32.Update(crc, castagnoli, zeros[:min(length, len(zeros))])
-	}
-	return ^crc
+	return crc32cZeros(crc32c(0, diff[:]), length-4)
 }

@@ -8,7 +8,7 @@ import (
 // Taker knows which tuples are in use in the zone a connection is about to enter.
 type Taker interface {
 	// Taken is whether a live connection already owns the reply tuple.
-	Taken(reply *Tuple) bool
+	Taken(reply Tuple) bool
 }
 
 // Choice is what a binding yields for a new connection.
@@ -35,7 +35,7 @@ func (b *Binding) ChooseUserspace(orig *Tuple, taken Taker) (Choice, bool) {
 		c.Reply.Src = addr
 	}
 	if orig.Proto != ProtoTCP && orig.Proto != ProtoUDP {
-		return c, !taken.Taken(&c.Reply)
+		return c, !taken.Taken(c.Reply)
 	}
 	s, d := b.sourcePorts(orig, hash), b.destPorts(orig, hash)
 	c.Reply.DstPort, c.Reply.SrcPort = s.first, d.first
@@ -121,7 +121,7 @@ func (r ports) search(c *Choice, port *uint16, taken Taker) bool {
 	for p := r.first; ; n /= 2 {
 		for i := 0; i < min(n, all); i++ {
 			*port = p
-			if !taken.Taken(&c.Reply) {
+			if !taken.Taken(c.Reply) {
 				return true
 			}
 			p = r.next(p)

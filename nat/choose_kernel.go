@@ -44,8 +44,7 @@ type kernelChooser struct {
 func (k *kernelChooser) choice() Choice { return Choice{Reply: k.cur.Reverse(), Guess: k.guess} }
 
 func (k *kernelChooser) used() bool {
-	r := k.cur.Reverse()
-	return k.taken.Taken(&r)
+	return k.taken.Taken(k.cur.Reverse())
 }
 
 func (b *Binding) inRange(t *Tuple) bool {

@@ -5,7 +5,7 @@ import "testing"
 // zoneTuples is a Taker with a fixed set of owned tuples.
 type zoneTuples map[Tuple]bool
 
-func (z zoneTuples) Taken(r *Tuple) bool { return z[*r] }
+func (z zoneTuples) Taken(r Tuple) bool { return z[r] }
 
 func mk(proto uint8, src string, sport uint16, dst string, dport uint16) Tuple {
 	t := Tuple{Proto: proto, SrcPort: sport, DstPort: dport}

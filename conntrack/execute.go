@@ -1,0 +1,80 @@
+package conntrack
+
+import "ovnreplay/nat"
+
+// Execute does one ct action at the moment now with the packet in ip, which
+// starts at its IP header and may have padding behind it. m is what the packet
+// carries; it is updated. NAT rewrites ip in place and never changes its length.
+//
+// Moments must not go backwards; one that does is taken as the latest seen.
+//
+// A nat() of a Request without Commit applies what the connection has; a
+// connection is only ever created, and Exec and NAT bindings only ever
+// recorded, with Commit.
+func (t *Table) Execute(now Time, ip []byte, m *Meta, r *Request) Outcome {
+	t.tick(now)
+	t.sweepDue(t.now-memory, 2)
+	t.zone = r.Zone
+	if t.opt.Profile == OVSUserspace {
+		return t.executeUserspace(ip, m, r)
+	}
+	return t.executeLinux(ip, m, r)
+}
+
+// invalid writes +inv into m.
+func (m *Meta) setInvalid(zone uint16) {
+	*m = Meta{State: Tracked | Invalid, Zone: zone}
+}
+
+// setBits applies exec(set mark/label) to a connection and the packet's copy.
+func (r *Request) setBits(c *conn, m *Meta) {
+	if r.MarkMask != 0 {
+		c.mark = r.Mark&r.MarkMask | c.mark&^r.MarkMask
+		m.Mark = c.mark
+	}
+	if r.LabelMask != (Label{}) {
+		c.label.Hi = r.Label.Hi&r.LabelMask.Hi | c.label.Hi&^r.LabelMask.Hi
+		c.label.Lo = r.Label.Lo&r.LabelMask.Lo | c.label.Lo&^r.LabelMask.Lo
+		m.Label = c.label
+	}
+}
+
+// rewrite turns the packet, which travels in direction dir of c, into what it
+// looks like on the other side of the translation.
+func (t *Table) rewrite(ip []byte, c *conn, dir int, sides nat.Sides, o *Outcome) {
+	p := &t.pkt
+	before := p.Tuple
+	to := c.tuple[1-dir].Reverse()
+	if nat.Rewrite(ip, p, &c.tuple[dir], &to, sides) {
+		if !o.Rewritten {
+			o.Before = before
+		}
+		o.Rewritten, o.After = true, p.Tuple
+	}
+}
+
+// room makes sure that one more connection fits: expired ones go first.
+func (t *Table) room() bool {
+	if t.live >= t.opt.MaxConns {
+		t.sweepDue(t.now, 64)
+	}
+	return t.live < t.opt.MaxConns
+}
+
+// zoneRoom is whether the zone's limit allows one more connection.
+func (t *Table) zoneRoom(zone uint16) bool {
+	limit, ok := t.opt.ZoneLimit[zone]
+	if !ok || t.perZone[zone] < limit {
+		return true
+	}
+	t.sweepDue(t.now, t.live)
+	return t.perZone[zone] < limit
+}
+
+// pinned returns the reply tuple dictated from outside, if it is a possible one.
+func (t *Table) pinned(r *Request, orig *nat.Tuple) (nat.Tuple, bool) {
+	if r.Pin == nil || r.Pin.Proto != orig.Proto || r.Pin.V6 != orig.V6 || t.Taken(*r.Pin) {
+		return nat.Tuple{}, false
+	}
+	return *r.Pin, true
+}

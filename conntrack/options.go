@@ -1,0 +1,45 @@
+package conntrack
+
+// Options is how a Table is set up. The zero value of each field but Profile
+// is the profile's default.
+type Options struct {
+	Profile Profile // OVSUserspace or Linux; zero: Linux
+
+	MaxConns  int            // table limit; 0: 262144 (Linux), 3000000 (OVSUserspace)
+	ZoneLimit map[uint16]int // most connections of a zone; absent: no limit
+	Timeouts  map[Timeout]Time
+
+	// Checksums that are wrong make a packet invalid, as they do in both
+	// datapaths. A capture taken where hardware had yet to fill them in may
+	// want them overlooked; partial ones always are.
+	IgnoreChecksums bool
+
+	// SeqCheckOff switches off sequence number checks: OVSUserspace's
+	// ct-tcp-seq-chk, the kernel's nf_conntrack_tcp_no_window_check.
+	SeqCheckOff bool
+
+	// Kernel settings, for profile Linux.
+	NoLoose          bool // nf_conntrack_tcp_loose = 0: never pick up a connection in the middle
+	BeLiberal        bool // nf_conntrack_tcp_be_liberal = 1
+	IgnoreInvalidRST bool // nf_conntrack_tcp_ignore_invalid_rst = 1
+	MaxRetrans       int  // nf_conntrack_tcp_max_retrans; 0: 3
+
+	// Netfilter is nf_conntrack without Open vSwitch on top, which is liberal
+	// about windows once a connection is established (since Linux 5.11).
+	Netfilter bool
+}
+
+func (o *Options) setDefaults() {
+	if o.Profile == 0 {
+		o.Profile = Linux
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 262144
+		if o.Profile == OVSUserspace {
+			o.MaxConns = 3000000
+		}
+	}
+	if o.MaxRetrans == 0 {
+		o.MaxRetrans = 3
+	}
+}

@@ -1,0 +1,72 @@
+package conntrack
+
+import "encoding/binary"
+
+// TCP flags (RFC 9293).
+const (
+	flagFIN = 1 << iota
+	flagSYN
+	flagRST
+	flagPSH
+	flagACK
+	flagURG
+)
+
+// segment is a TCP segment's header as trackers need it.
+type segment struct {
+	seq, ack uint32
+	win      uint16
+	flags    uint8
+	length   uint32 // of the payload
+	optLen   uint8
+	opt      [40]byte // options; a copy, because a slice kept here would cost an allocation
+}
+
+// parseSegment reads a TCP header; it is false when the header does not fit.
+// length is that of header and payload by the IP header, of which l4 may hold less.
+func parseSegment(l4 []byte, length int) (segment, bool) {
+	header := int(l4[12]>>4) * 4
+	if header < 20 || header > length {
+		return segment{}, false
+	}
+	s := segment{
+		seq:    binary.BigEndian.Uint32(l4[4:]),
+		ack:    binary.BigEndian.Uint32(l4[8:]),
+		flags:  l4[13],
+		win:    binary.BigEndian.Uint16(l4[14:]),
+		length: uint32(length - header),
+	}
+	s.optLen = uint8(copy(s.opt[:], l4[20:max(20, min(header, len(l4)))]))
+	return s, true
+}
+
+func (s *segment) options() []byte { return s.opt[:s.optLen] }
+
+// end is the sequence number behind the segment.
+func (s *segment) end() uint32 {
+	e := s.seq + s.length
+	if s.flags&flagSYN != 0 {
+		e++
+	}
+	if s.flags&flagFIN != 0 {
+		e++
+	}
+	return e
+}
+
+// before and after compare sequence numbers modulo 2^32.
+func before(a, b uint32) bool { return int32(a-b) < 0 }
+func after(a, b uint32) bool  { return int32(b-a) < 0 }
+
+// TCP option kinds (RFC 9293, 7323, 2018).
+const (
+	optEnd       = 0
+	optNop       = 1
+	optScale     = 3
+	optSackOK    = 4
+	optSack      = 5
+	optTimestamp = 8
+)
+
+// maxScale is the largest window scale there is (RFC 7323).
+const maxScale = 14
