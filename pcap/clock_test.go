@@ -165,3 +165,29 @@ func TestSharedIsBounded(t *testing.T) {
 		t.Errorf("%d pairs of %d packets", len(pairs), len(shared.captures[0]))
 	}
 }
+
+// TestAlign puts three hosts' captures on the first one's clock, the third by
+// way of whichever it shares most with; a fourth shares nothing.
+func TestAlign(t *testing.T) {
+	off := []int64{0, 80 * ms, -3 * s, 0}
+	var shared Shared
+	for i, name := range []string{"underlay-ch1.pcap", "underlay-ch2.pcap", "underlay-ch3.pcap", "nginx.pcap"} {
+		for _, rec := range readFile(t, "testdata/"+name) {
+			_, m, err := Frame(rec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shared.Add(i, rec.RawTime+off[i], &m)
+		}
+	}
+	got := shared.Align(5, 0)
+	for i, a := range got {
+		known := i < 3
+		if a.Known != known || (a.Via >= 0) != (known && i > 0) {
+			t.Errorf("capture %d: %+v", i, a)
+		}
+		if known && magnitude(a.Clock.Offset+off[i]) > uint64(ms) {
+			t.Errorf("capture %d is corrected by %v, was put off by %v", i, a.Clock, time.Duration(off[i]))
+		}
+	}
+}

@@ -135,6 +135,33 @@ func TestMergecapMixedLinkTypes(t *testing.T) {
 	}
 }
 
+// TestEditcapAnnotations reads a comment and TLS secrets that another tool put in.
+func TestEditcapAnnotations(t *testing.T) {
+	dir := t.TempDir()
+	keys, out := filepath.Join(dir, "keys"), filepath.Join(dir, "out.pcapng")
+	if err := os.WriteFile(keys, []byte("CLIENT_RANDOM 00 11\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "editcap", "-a", "2:look here", "--inject-secrets", "tls,"+keys, "testdata/client.pcap", out)
+	r, err := OpenWith(out, Options{KeepBlocks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	all, err := readAll(r)
+	if err != nil || len(all) != 21 || len(all[0].Comments) != 0 || len(all[1].Comments) != 1 || all[1].Comments[0] != "look here" {
+		t.Errorf("%d records, %v", len(all), err)
+	}
+	kept := r.TakeBlocks()
+	if len(kept) != 1 || kept[0].Type != blockSecrets || !bytes.Contains(kept[0].Body, []byte("CLIENT_RANDOM 00 11")) {
+		t.Errorf("kept %+v", kept)
+	}
+	size := int64(len(mustRead(t, out)))
+	if read, whole := r.Progress(); read != size || whole != size {
+		t.Errorf("progress %d of %d, want %d", read, whole, size)
+	}
+}
+
 func TestCompressedTruncation(t *testing.T) {
 	plain := mustRead(t, "testdata/client.pcapng")
 	var xzBuf, zstdBuf bytes.Buffer

@@ -44,7 +44,9 @@ type Reader struct {
 	Clock Clock
 
 	name    string
-	in      *input
+	raw     *input // the file's bytes
+	in      *input // the capture's, decompressed
+	size    int64  // of the file; 0 when not known
 	opts    Options
 	format  format
 	frame   int   // frames delivered
@@ -93,6 +95,9 @@ func OpenWith(path string, opts Options) (*Reader, error) {
 		return nil, err
 	}
 	r.closers = append(r.closers, f.Close)
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		r.size = info.Size()
+	}
 	return r, nil
 }
 
@@ -103,7 +108,8 @@ func NewReader(src io.Reader, name string) (*Reader, error) {
 
 // NewReaderWith is NewReader with options.
 func NewReaderWith(src io.Reader, name string, opts Options) (*Reader, error) {
-	r := &Reader{name: name, in: newInput(src), opts: opts.withDefaults()}
+	in := newInput(src)
+	r := &Reader{name: name, raw: in, in: in, opts: opts.withDefaults()}
 	if err := r.unpack(); err != nil {
 		return nil, err
 	}
@@ -217,6 +223,10 @@ func (r *Reader) Counts() Counts {
 	c.Frames, c.Bytes = r.frame, r.in.offset()
 	return c
 }
+
+// Progress tells how many bytes of the file, compressed as it may be, have been
+// taken in, and its size; 0 when that is not known, as of a stream.
+func (r *Reader) Progress() (read, size int64) { return r.raw.offset(), r.size }
 
 // TakeBlocks returns the blocks met since the last call (see Options.KeepBlocks).
 func (r *Reader) TakeBlocks() []Block {

@@ -23,6 +23,8 @@ type Set struct {
 	current *Reader
 	blocks  []Block
 	counts  Counts // of the files closed
+	read    int64  // bytes of the files closed
+	size    int64  // of all files; 0 when not known
 }
 
 // OpenSet opens the files a pattern of path/filepath.Match names; a name
@@ -33,7 +35,11 @@ func OpenSet(pattern string, opts Options) (*Set, error) {
 	s := &Set{name: pattern, opts: opts}
 	if pattern == "-" || !strings.ContainsAny(pattern, `*?[`) || exists(pattern) {
 		s.files = []string{pattern}
-		return s, s.open()
+		if err := s.open(); err != nil {
+			return nil, err
+		}
+		_, s.size = s.current.Progress()
+		return s, nil
 	}
 	names, err := filepath.Glob(pattern)
 	if err != nil || len(names) == 0 {
@@ -42,7 +48,15 @@ func OpenSet(pattern string, opts Options) (*Set, error) {
 	if s.files, err = byFirstPacket(names, opts); err != nil {
 		return nil, err
 	}
-	return s, s.open()
+	for _, name := range s.files {
+		if info, err := os.Stat(name); err == nil {
+			s.size += info.Size()
+		}
+	}
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // exists tells a file whose own name has pattern characters.
@@ -122,6 +136,7 @@ func (s *Set) Next(rec *Record) error {
 // done closes the current file, keeping its counts and blocks.
 func (s *Set) done() error {
 	s.counts = s.Counts()
+	s.read, _ = s.Progress()
 	s.blocks = s.TakeBlocks()
 	r := s.current
 	s.current = nil
@@ -142,6 +157,16 @@ func (s *Set) Counts() Counts {
 		c.Uncopiable += r.Uncopiable
 	}
 	return c
+}
+
+// Progress tells how many bytes of all files have been taken in, and their size
+// together; 0 when that is not known.
+func (s *Set) Progress() (read, size int64) {
+	if s.current == nil {
+		return s.read, s.size
+	}
+	read, _ = s.current.Progress()
+	return s.read + read, s.size
 }
 
 // TakeBlocks returns the blocks met since the last call.

@@ -42,6 +42,9 @@ func TestRotatedSet(t *testing.T) {
 	if err != nil || len(got) != len(want) || s.Counts().Frames != len(want) {
 		t.Fatalf("%d records, want %d; %v", len(got), len(want), err)
 	}
+	if read, size := s.Progress(); read != size || size != int64(len(mustRead(t, "testdata/client.pcap")))+3*24 {
+		t.Errorf("progress %d of %d", read, size)
+	}
 	frames := map[string]int{}
 	for i, r := range got {
 		if r.Time != want[i].Time || string(r.Data) != string(want[i].Data) {
