@@ -38,15 +38,16 @@ type Options struct {
 type Engine struct {
 	Net *network.Network
 
-	opts    Options
-	chassis []*chassis
-	flows   []*table.Flow         // by network.Flow.Index, compiled when first met
-	stages  [][2][]*table.Stage   // by datapath index, pipeline, table
-	envs    map[envKey]*lflow.Env // by place of a flow
-	groups  map[string]uint32     // multicast group name -> number
-	members [][]*network.Group    // by datapath, then group number
-	learned learned
+	opts     Options
+	chassis  []*chassis
+	flows    []*table.Flow         // by network.Flow.Index, compiled when first met
+	stages   [][2][]*table.Stage   // by datapath index, pipeline, table
+	envs     map[envKey]*lflow.Env // by place of a flow
+	groups   map[string]uint32     // multicast group name -> number
+	members  [][]*network.Group    // by datapath, then group number
+	learned  learned
 	hairpins map[hairpinKey][]hairpinVIP
+	security map[int]*portSecurity // by port index, compiled when first met
 
 	// The packet in progress.
 	now     conntrack.Time
@@ -67,12 +68,13 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 		opts.Profile = conntrack.Linux
 	}
 	e := &Engine{
-		Net:    net,
-		opts:   opts,
-		flows:  make([]*table.Flow, len(net.Flows)),
-		stages: make([][2][]*table.Stage, len(net.Datapaths)),
-		envs:   map[envKey]*lflow.Env{},
-		groups: map[string]uint32{},
+		Net:      net,
+		opts:     opts,
+		flows:    make([]*table.Flow, len(net.Flows)),
+		stages:   make([][2][]*table.Stage, len(net.Datapaths)),
+		envs:     map[envKey]*lflow.Env{},
+		groups:   map[string]uint32{},
+		security: map[int]*portSecurity{},
 	}
 	e.numberGroups()
 	for i := range net.Datapaths {
@@ -111,6 +113,9 @@ func (e *Engine) numberGroups() {
 
 // Port implements table.Resolver.
 func (e *Engine) Port(name string) (uint32, bool) {
+	if name == "none" { // ovn-controller's name for no port
+		return 0, true
+	}
 	if p := e.Net.Port(name); p != nil {
 		return uint32(p.Index), true
 	}

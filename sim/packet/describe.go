@@ -1,0 +1,149 @@
+package packet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"ovnreplay/sim/field"
+)
+
+// Describe returns a frame in one line: "tcp 172.18.0.1:53642 > 172.18.0.4:30007 [S]".
+func Describe(frame []byte) string {
+	var k field.Key
+	Parse(frame, &k)
+	return DescribeKey(&k)
+}
+
+// DescribeKey describes the packet whose fields k holds.
+func DescribeKey(k *field.Key) string {
+	switch t := k.Get(field.EthType); t {
+	case TypeIPv4:
+		return describeIP(k, Addr4(k.Get(field.IP4Src)), Addr4(k.Get(field.IP4Dst)))
+	case TypeIPv6:
+		return describeIP(k, Addr6(k.Get128(field.IP6Src)), Addr6(k.Get128(field.IP6Dst)))
+	case TypeARP:
+		return describeARP(k)
+	default:
+		return fmt.Sprintf("ethertype 0x%04x %s > %s", t, MAC(k.Get(field.EthSrc)), MAC(k.Get(field.EthDst)))
+	}
+}
+
+func describeARP(k *field.Key) string {
+	spa, tpa := Addr4(k.Get(field.ARPSPA)), Addr4(k.Get(field.ARPTPA))
+	switch k.Get(field.ARPOp) {
+	case 1:
+		return fmt.Sprintf("arp who-has %s tell %s", tpa, spa)
+	case 2:
+		return fmt.Sprintf("arp %s is-at %s", spa, MAC(k.Get(field.ARPSHA)))
+	}
+	return fmt.Sprintf("arp op %d", k.Get(field.ARPOp))
+}
+
+func describeIP(k *field.Key, src, dst netip.Addr) string {
+	proto := uint8(k.Get(field.IPProto))
+	if k.Get(field.IPFrag)&FragLater != 0 {
+		return fmt.Sprintf("%s fragment %s > %s", ProtoName(proto), src, dst)
+	}
+	sp, dp := uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst))
+	switch proto {
+	case ProtoTCP:
+		return fmt.Sprintf("tcp %s > %s [%s]", netip.AddrPortFrom(src, sp), netip.AddrPortFrom(dst, dp), TCPFlags(k.Get(field.TCPFlags)))
+	case ProtoUDP, ProtoSCTP:
+		return fmt.Sprintf("%s %s > %s", ProtoName(proto), netip.AddrPortFrom(src, sp), netip.AddrPortFrom(dst, dp))
+	case ProtoICMP:
+		return fmt.Sprintf("icmp %s > %s %s", src, dst, icmpName(k.Get(field.ICMP4Type), k.Get(field.ICMP4Code), icmp4Names))
+	case ProtoICMPv6:
+		return fmt.Sprintf("icmp6 %s > %s %s", src, dst, icmpName(k.Get(field.ICMP6Type), k.Get(field.ICMP6Code), icmp6Names))
+	}
+	return fmt.Sprintf("%s %s > %s", ProtoName(proto), src, dst)
+}
+
+var icmp4Names = map[uint64]string{0: "echo reply", 3: "unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
+
+var icmp6Names = map[uint64]string{
+	1: "unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",
+	133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation", 136: "neighbor advertisement",
+	143: "multicast listener report",
+}
+
+func icmpName(typ, code uint64, names map[uint64]string) string {
+	if name, ok := names[typ]; ok {
+		return name
+	}
+	return fmt.Sprintf("type %d code %d", typ, code)
+}
+
+// ProtoName returns the name of an IP protocol, or its number.
+func ProtoName(p uint8) string {
+	switch p {
+	case ProtoICMP:
+		return "icmp"
+	case ProtoIGMP:
+		return "igmp"
+	case ProtoTCP:
+		return "tcp"
+	case ProtoUDP:
+		return "udp"
+	case ProtoICMPv6:
+		return "icmp6"
+	case ProtoSCTP:
+		return "sctp"
+	}
+	return fmt.Sprintf("proto-%d", p)
+}
+
+// TCPFlags returns TCP flags as tcpdump writes them: "S.", "P.", "F.", ….
+func TCPFlags(f uint64) string {
+	var b strings.Builder
+	for i, c := range "FSRPUEWe" {
+		bit := [...]uint64{1, 2, 4, 8, 0x20, 0x40, 0x80, 0x100}[i]
+		if f&bit != 0 {
+			b.WriteRune(c)
+		}
+	}
+	if f&0x10 != 0 {
+		b.WriteByte('.')
+	}
+	if b.Len() == 0 {
+		return "none"
+	}
+	return b.String()
+}
+
+// MAC returns an Ethernet address in the usual form.
+func MAC(v uint64) string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+}
+
+// Addr4 returns an IPv4 address from its number.
+func Addr4(v uint64) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], uint32(v))
+	return netip.AddrFrom4(b)
+}
+
+// Addr6 returns an IPv6 address from its number.
+func Addr6(v field.Uint128) netip.Addr { return netip.AddrFrom16(v.Bytes()) }
+
+// FormatField returns a field's value as OVN writes such constants.
+func FormatField(id field.ID, v field.Uint128) string {
+	switch id {
+	case field.EthSrc, field.EthDst, field.ARPSHA, field.ARPTHA, field.NDSLL, field.NDTLL:
+		return MAC(v.Lo)
+	case field.IP4Src, field.IP4Dst, field.ARPSPA, field.ARPTPA, field.CTNwSrc, field.CTNwDst:
+		return Addr4(v.Lo).String()
+	case field.IP6Src, field.IP6Dst, field.NDTarget, field.CTIP6Src, field.CTIP6Dst:
+		return Addr6(v).String()
+	case field.EthType, field.VLANTCI, field.Flags, field.CTMark:
+		return fmt.Sprintf("%#x", v.Lo)
+	}
+	if v.Hi != 0 {
+		return fmt.Sprintf("%#x%016x", v.Hi, v.Lo)
+	}
+	return fmt.Sprintf("%d", v.Lo)
+}
+
+// Fields returns every field that Parse sets.
+func Fields() []field.ID { return packetFields }
