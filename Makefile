@@ -1,0 +1,54 @@
+# make          builds ./ovn-replay
+# make demo     replays the embedded recorded session
+# make test     installs what the tests need (Debian packages, as root) and runs them
+# make lint     formatting and vet
+# make bench    benchmarks
+# make fuzz     each fuzz target for FUZZTIME
+
+GO       ?= go
+FUZZTIME ?= 60s
+PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2
+TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip
+
+.PHONY: all demo test deps lint bench fuzz clean
+
+all: ovn-replay
+
+ovn-replay: FORCE
+	$(GO) build -trimpath -o $@ ./cmd/ovn-replay
+FORCE:
+
+demo: ovn-replay
+	./ovn-replay demo
+
+test: deps lint
+	$(GO) test -timeout 12m ./...
+
+# Tests against real OVN and Open vSwitch need root. Without it they are
+# skipped, and this says so.
+deps:
+	@missing=; for t in $(TOOLS); do PATH=$$PATH:/usr/sbin:/sbin command -v $$t >/dev/null || missing="$$missing $$t"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then \
+		echo "installing: $(PACKAGES) (missing:$$missing)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES); \
+	else \
+		echo "*** NOT ROOT: cannot install$$missing; tests against real OVN will be SKIPPED ***" >&2; \
+	fi
+
+lint:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
+	$(GO) vet ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -f ovn-replay
