@@ -30,7 +30,7 @@ func (c *goldenCase) differsIn(v string) bool {
 	return slices.ContainsFunc(c.notes, func(n string) bool { return strings.HasPrefix(n, v+": ") })
 }
 
-func readGolden(t *testing.T, name string) (cases []goldenCase, tail []string) {
+func readGolden(t testing.TB, name string) (cases []goldenCase, tail []string) {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + name)
 	if err != nil {
