@@ -149,6 +149,21 @@ func FuzzPcapng(f *testing.F) {
 	f.Fuzz(checkCapture)
 }
 
+// FuzzBlocks wraps hostile bodies into blocks that are whole, so that what is
+// inside them gets read: options, lengths, numbers of interfaces.
+func FuzzBlocks(f *testing.F) {
+	b := newNG(false)
+	f.Add(false, uint32(blockInterface), append(b.u16(1, 0), b.u32(0)...), uint32(blockEnhanced), b.u32(0, 0, 5, 4, 4, 0x01020304))
+	f.Add(true, uint32(blockInterface), []byte("\x00\x01\x00\x00\x00\x00\x00\x00\x00\x09\x00\x01\xc0\x00\x00\x00"), uint32(blockSecrets), []byte("\x00\x00\x00\x01\x00\x00\x00\x01k\x00\x00\x00\x00\x01\x00\x02hi\x00\x00"))
+	f.Add(true, uint32(blockNames), []byte("\x00\x01\x00\x05\x01\x02\x03\x04h\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x02hi\x00\x00"), uint32(blockStatistics), make([]byte, 12))
+	f.Add(false, uint32(blockPacket), make([]byte, 20), uint32(blockSimplePacket), make([]byte, 4))
+	f.Fuzz(func(t *testing.T, big bool, typ1 uint32, body1 []byte, typ2 uint32, body2 []byte) {
+		b := newNG(big)
+		b.section().iface(1, 0).block(typ1, body1).block(typ2, body2).epb(0, 1, []byte("last"))
+		checkCapture(t, b.Bytes())
+	})
+}
+
 func FuzzLink(f *testing.F) {
 	for _, rec := range append(readFile(f, "testdata/nginx.any.pcap")[:2], readFile(f, "testdata/client.pcap")[:2]...) {
 		f.Add(uint16(rec.LinkType), 0, 0, rec.Data)

@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -16,7 +19,9 @@ func TestPcapngShapes(t *testing.T) {
 	}
 }
 
-func testShapes(t *testing.T, big bool) {
+// shapes is a file of two sections in different byte orders, every kind of
+// packet block, and time resolutions other than the default.
+func shapes(big bool) *ngBuilder {
 	b := newNG(big)
 	b.section(b.opt(optHardware, []byte("box")), b.opt(optApplication, []byte("app")), b.opt(optComment, []byte("hello")), b.opt(optEnd, nil))
 	b.iface(1, 6, b.opt(optName, []byte("tap0")), b.opt(optDescription, []byte("vm")), b.opt(optFilter, []byte("\x00tcp")),
@@ -34,6 +39,36 @@ func testShapes(t *testing.T, big bool) {
 	other.section().iface(101, 0).epb(0, 1_000_001, []byte("E"))
 	b.Write(other.Bytes())
 
+	return b
+}
+
+// TestTsharkAgrees holds the reading of those shapes against tshark's.
+func TestTsharkAgrees(t *testing.T) {
+	for _, big := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "shapes.pcapng")
+		if err := os.WriteFile(path, shapes(big).Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(run(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e", "frame.cap_len",
+			"-e", "frame.len", "-e", "frame.interface_id", "-e", "frame.comment", "-e", "frame.time_epoch", "-E", "separator=|", "-E", "aggregator=;")), "\n")
+		got := readFile(t, path)
+		if len(got) != len(lines) {
+			t.Fatalf("%d frames, tshark has %d", len(got), len(lines))
+		}
+		for i, r := range got {
+			at := fmt.Sprintf("%d.%09d", r.Time/billion, r.Time%billion)
+			if r.Timeless {
+				at = "" // tshark gives none
+			}
+			if want := fmt.Sprintf("%d|%d|%d|%d|%s|%s", r.Frame, len(r.Data), r.OrigLen, r.Interface.ID, strings.Join(r.Comments, ";"), at); lines[i] != want {
+				t.Errorf("big %v: tshark says %s, we %s", big, lines[i], want)
+			}
+		}
+	}
+}
+
+func testShapes(t *testing.T, big bool) {
+	b := shapes(big)
 	r := b.reader(t, Options{})
 	got, err := readAll(r)
 	if err != nil {
@@ -83,7 +118,7 @@ func testShapes(t *testing.T, big bool) {
 	if len(s) != 2 || s[0].Hardware != "box" || s[0].Application != "app" || !reflect.DeepEqual(s[0].Comments, []string{"hello"}) {
 		t.Errorf("sections %+v", s)
 	}
-	if c := r.Counts(); c.SkippedBlocks != 1 || c.Frames != 5 || c.Bytes != int64(b.Len()) {
+	if c := r.Counts(); c.SkippedBlocks != 1 || c.Cut != 2 || c.Backward != 2 || c.Frames != 5 || c.Bytes != int64(b.Len()) {
 		t.Errorf("counts %+v", c)
 	}
 }

@@ -61,6 +61,8 @@ type Reader struct {
 type Counts struct {
 	Frames        int
 	Bytes         int64 // of the decompressed capture
+	Cut           int   // frames the snap length cut: their bytes cannot all be compared
+	Backward      int   // frames earlier than the one before them
 	SkippedBlocks int   // pcapng blocks of kinds not read, and those not kept
 	Uncopiable    int   // custom blocks and options whose maker forbids copying
 }
@@ -204,7 +206,12 @@ func (r *Reader) Next(rec *Record) error {
 		r.err = err
 		return err
 	}
-	r.frame++
+	if r.frame++; r.frame > 1 && rec.RawTime < r.last {
+		r.counts.Backward++
+	}
+	if rec.Truncated() {
+		r.counts.Cut++
+	}
 	rec.File, rec.Frame = r.name, r.frame
 	r.last = rec.RawTime
 	rec.Time = r.Clock.Correct(rec.RawTime)

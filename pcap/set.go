@@ -153,6 +153,8 @@ func (s *Set) Counts() Counts {
 		r := s.current.Counts()
 		c.Frames += r.Frames
 		c.Bytes += r.Bytes
+		c.Cut += r.Cut
+		c.Backward += r.Backward
 		c.SkippedBlocks += r.SkippedBlocks
 		c.Uncopiable += r.Uncopiable
 	}
