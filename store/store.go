@@ -14,8 +14,8 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"strings"
+	"time"
 )
 
 // Southbound is the name of the database of logical flows.
@@ -25,6 +25,11 @@ const Southbound = "OVN_Southbound"
 type Options struct {
 	// Database is the database the source must hold; "" is Southbound.
 	Database string
+
+	// For servers:
+	TLS       TLS           // for ssl:
+	AnyMember bool          // do not insist on a cluster's leader (--no-leader-only)
+	Timeout   time.Duration // for connecting and reading; 0 is 10 seconds
 }
 
 func (o Options) database() string {
@@ -34,9 +39,11 @@ func (o Options) database() string {
 	return o.Database
 }
 
-// Open reads the database at source, a file path. The file may be an OVSDB
-// standalone or clustered database, the output of "ovsdb-client backup" or of
-// "ovsdb-client dump -f json", plain or compressed with gzip, xz or zstd.
+// Open reads the database at source: a server, as unix:PATH, tcp:HOST:PORT or
+// ssl:HOST:PORT, or several separated by commas, the members of a cluster; or
+// a file. The file may be an OVSDB standalone or clustered database, the
+// output of "ovsdb-client backup" or of "ovsdb-client -f json dump", plain or
+// compressed with gzip, xz or zstd.
 //
 // A file damaged part way is read up to the damage, as ovsdb-server does;
 // what is missing is then said in Database.Warnings (*DamageError). A source
@@ -72,8 +79,4 @@ func remote(source string) bool {
 		}
 	}
 	return false
-}
-
-func openServer(ctx context.Context, source string, opts Options) (*Database, error) {
-	return nil, &SourceError{Source: source, Problem: "live servers cannot be read yet", Advice: fmt.Sprintf("take a copy: ovsdb-client backup %s %s > sb.db", source, opts.database())}
 }
