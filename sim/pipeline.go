@@ -39,7 +39,8 @@ type Injection struct {
 	Wire    int // length on the wire, if the capture cut the frame
 }
 
-// Inject replays one packet that enters OVN at a logical port.
+// Inject replays one packet that enters OVN at a logical port. The tag of a
+// tagged port (localnet, container) is taken off the frame.
 func (e *Engine) Inject(in Injection) *Outcome {
 	e.now = in.Time
 	e.out.Trace.Reset()
@@ -48,6 +49,10 @@ func (e *Engine) Inject(in Injection) *Outcome {
 	e.steps = 0
 	p := e.get()
 	p.Set(in.Frame, in.Wire)
+	if in.Port.Tag != 0 {
+		p.Key.Set(field.VLANTCI, 0)
+		p.Flush()
+	}
 	p.ct.Clear()
 	p.chassis = e.chassis[in.Chassis.Index]
 	p.depth = 0
@@ -109,8 +114,13 @@ func (e *Engine) enter(p *pkt, port *network.Port) {
 	p.dp = port.Datapath
 	p.Key.Set(field.Inport, uint64(port.Index))
 	e.loadZones(p, port, true)
-	if port.Type == network.Localnet {
+	switch {
+	case port.Type == network.Localnet:
 		p.Key.Set(field.Flags, flagLocalnet)
+	case port.Type == network.Localport:
+		p.Key.Set(field.Flags, flagLocalport)
+	case port.Parent != nil: // its siblings are behind the same interface
+		p.Key.Set(field.Flags, flagNested|flagLoopback)
 	}
 	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
 	e.pipeline(p, false, 0)

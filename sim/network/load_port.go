@@ -172,6 +172,8 @@ func (l *loader) linkPort(r *store.Row, p *Port) {
 	if p.ParentName != "" {
 		if p.Parent = n.portByName[p.ParentName]; p.Parent == nil {
 			l.problem(r, "its parent port %q does not exist", p.ParentName)
+		} else {
+			p.Parent.Containers = append(p.Parent.Containers, p)
 		}
 	}
 }

@@ -119,7 +119,8 @@ type Port struct {
 	NATAddresses  []string
 	Options       map[string]string
 	ExternalIDs   map[string]string
-	Parent        *Port // container ports
+	Parent        *Port   // container ports
+	Containers    []*Port // container ports behind this one
 	ParentName    string
 	Tag           int // 0 when absent
 	VirtualParent string

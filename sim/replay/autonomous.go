@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"ovnreplay/sim/network"
 )
@@ -60,11 +61,11 @@ func (a *autonomous) add(wire *network.Port, c *network.Chassis, addr network.Ad
 	for _, ip := range addr.IPs {
 		if ip.Addr().Is4() {
 			none = false
-			a.frames[k] = append(a.frames[k], arpFrame(addr.MAC, 0x0806, 1, ip.Addr().As4()))
+			a.frames[k] = append(a.frames[k], tagged(arpFrame(addr.MAC, 0x0806, 1, ip.Addr().As4()), wire.Tag))
 		}
 	}
 	if none { // RARP announces an Ethernet address alone
-		a.frames[k] = append(a.frames[k], arpFrame(addr.MAC, 0x8035, 3, [4]byte{}))
+		a.frames[k] = append(a.frames[k], tagged(arpFrame(addr.MAC, 0x8035, 3, [4]byte{}), wire.Tag))
 	}
 }
 
@@ -83,6 +84,14 @@ func arpFrame(mac [6]byte, etherType, op uint16, ip [4]byte) []byte {
 	}
 	copy(f[38:], ip[:])
 	return f
+}
+
+// tagged returns the frame in the wire's VLAN.
+func tagged(f []byte, vid int) []byte {
+	if vid == 0 {
+		return f
+	}
+	return slices.Insert(f, 12, 0x81, 0, byte(vid>>8), byte(vid))
 }
 
 // sent reports whether the observed frame is one ovn-controller sends by itself.

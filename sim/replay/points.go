@@ -3,6 +3,8 @@ package replay
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 
 	"ovnreplay/sim/network"
 )
@@ -35,23 +37,79 @@ func macOf(m [6]byte) mac { return macAt(m[:]) }
 
 func (m mac) multicast() bool { return m>>40&1 == 1 }
 
-// Owners knows which Ethernet address belongs to which logical port.
+// Owners knows which Ethernet addresses OVN sends from, and on which chassis.
 type Owners struct {
 	net   *network.Network
 	ports map[mac][]*network.Port
+	send  map[mac]*senders
 }
 
-// NewOwners reads the addresses of a network's ports.
+// senders are the chassis that send from an address.
+type senders struct {
+	any   bool // every chassis may
+	named []*network.Chassis
+}
+
+func (s *senders) has(c *network.Chassis) bool { return s.any || slices.Contains(s.named, c) }
+
+// NewOwners reads the addresses of a network's ports, and those that its
+// logical flows give to packets (floating IPs, DHCP servers, …).
 func NewOwners(net *network.Network) *Owners {
-	o := &Owners{net: net, ports: map[mac][]*network.Port{}}
+	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{}}
 	for _, p := range net.Ports[1:] {
+		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
+			continue // the address of its peer
+		}
 		for _, a := range p.Addresses {
-			if p.Type != network.Patch && p.Type != network.L3Gateway || p.Datapath.Router {
-				o.ports[macOf(a.MAC)] = append(o.ports[macOf(a.MAC)], p)
-			}
+			m := macOf(a.MAC)
+			o.ports[m] = append(o.ports[m], p)
 		}
 	}
+	for m, ports := range o.ports {
+		o.send[m] = sendersOf(ports)
+	}
+	for _, f := range net.Flows {
+		o.readFlow(f)
+	}
 	return o
+}
+
+// sendersOf returns who sends from an address of the given ports. A gateway
+// port's address is used where the gateway is, although the router port that
+// shares it exists everywhere.
+func sendersOf(ports []*network.Port) *senders {
+	s := &senders{}
+	for _, p := range ports {
+		if c := p.ActiveChassis(); c != nil {
+			s.named = append(append(s.named, c), p.Additional...)
+		}
+	}
+	s.any = s.named == nil
+	return s
+}
+
+// readFlow notes an Ethernet source address that a flow sets.
+func (o *Owners) readFlow(f *network.Flow) {
+	_, rest, ok := strings.Cut(f.Actions, "eth.src = ")
+	if !ok || len(rest) < 17 {
+		return
+	}
+	addr, ok := network.ParseMAC(rest[:17])
+	if !ok || o.ports[macOf(addr)] != nil {
+		return
+	}
+	s := o.send[macOf(addr)]
+	if s == nil {
+		s = &senders{}
+		o.send[macOf(addr)] = s
+	}
+	_, condition, ok := strings.Cut(f.Match, `is_chassis_resident("`)
+	name, _, _ := strings.Cut(condition, `"`)
+	if p := o.net.Port(name); ok && p != nil && p.ActiveChassis() != nil {
+		s.named = append(s.named, p.ActiveChassis())
+		return
+	}
+	s.any = true
 }
 
 // own reports whether m is one of the port's addresses.
@@ -64,18 +122,20 @@ func own(p *network.Port, m mac) bool {
 	return false
 }
 
-// Direction tells whether a frame captured at a port entered OVN there or left
-// it, by its Ethernet addresses.
+// Direction tells whether a frame captured at a port of a chassis entered OVN
+// there or left it, by its Ethernet addresses.
 //
 // At an interface the port's own source address means in. On a wire (localnet
-// and other ports that lead out of OVN) any address that OVN owns means out.
-func (o *Owners) Direction(p *network.Port, frame []byte) Direction {
+// and other ports that lead out of OVN) an address that OVN sends from on this
+// chassis means out; one that only another chassis sends from came over the wire.
+func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Direction {
 	if len(frame) < 14 {
 		return Unknown
 	}
 	dst, src := macAt(frame), macAt(frame[6:])
+	sent := o.send[src]
 	if leadsOut(p) {
-		if o.ports[src] != nil {
+		if sent != nil && sent.has(c) {
 			return Left
 		}
 		return Entered
@@ -83,12 +143,41 @@ func (o *Owners) Direction(p *network.Port, frame []byte) Direction {
 	switch {
 	case own(p, src):
 		return Entered
-	case o.ports[src] != nil, own(p, dst):
+	case sent != nil, own(p, dst):
 		return Left
 	case p.Unknown, !dst.multicast():
 		return Entered
 	}
 	return Left
+}
+
+// behind returns the logical port that a frame captured at p's interface is
+// of: the container port that has the frame's VLAN tag, else p itself; nil if
+// the tag says that no logical port of this interface gets the frame.
+func behind(p *network.Port, frame []byte) *network.Port {
+	vid, tagged := vlan(frame)
+	if p.Type == network.Localnet || p.Type == network.L2Gateway || p.Parent != nil {
+		if p.Tag != vid {
+			return nil
+		}
+		return p
+	}
+	if tagged {
+		for _, c := range p.Containers {
+			if c.Tag == vid {
+				return c
+			}
+		}
+	}
+	return p
+}
+
+// vlan returns the VLAN of a frame, 0 if it is in none.
+func vlan(frame []byte) (vid int, tagged bool) {
+	if len(frame) < 18 || binary.BigEndian.Uint16(frame[12:]) != 0x8100 {
+		return 0, false
+	}
+	return int(binary.BigEndian.Uint16(frame[14:]) & 0xfff), true
 }
 
 // leadsOut reports whether behind the port lies a network that OVN does not run.

@@ -89,13 +89,23 @@ func (s *Session) forget(n int) {
 
 func (s *Session) replay(f *Frame, later []*Frame) {
 	p := s.points[f.Capture]
-	switch s.owners.Direction(p.Port, f.Data) {
+	if len(f.Data) < 14 {
+		s.handler.Skipped(f, p, "shorter than an Ethernet header")
+		return
+	}
+	port := behind(p.Port, f.Data)
+	if port == nil {
+		s.handler.Skipped(f, p, "its VLAN is not the logical port's")
+		return
+	}
+	if port != p.Port {
+		p = &Point{Port: port, Chassis: p.Chassis, Capture: p.Capture, Found: "VLAN tag"}
+	}
+	switch s.owners.Direction(p.Port, p.Chassis, f.Data) {
 	case Entered:
 		out := s.Engine.Inject(sim.Injection{Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire})
 		s.handler.Entered(f, p, out)
 	case Left:
 		s.handler.Observed(f, p)
-	default:
-		s.handler.Skipped(f, p, "shorter than an Ethernet header")
 	}
 }

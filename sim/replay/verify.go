@@ -125,6 +125,9 @@ func NewVerifier(e *sim.Engine, points []*Point, captures []string) *Verifier {
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	for _, p := range points {
 		v.points[keyOf(p.Port, p.Chassis)] = true
+		for _, c := range p.Port.Containers {
+			v.points[keyOf(c, p.Chassis)] = true
+		}
 	}
 	return v
 }
