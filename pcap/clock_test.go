@@ -191,3 +191,31 @@ func TestAlign(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedAcrossNAT compares the client's side of a nodePort session with
+// the pod's, whose addresses and ports differ.
+func TestSharedAcrossNAT(t *testing.T) {
+	for _, off := range []int64{0, 80 * ms, -80 * ms} {
+		shared := Shared{AcrossNAT: true}
+		for i, name := range []string{"client.pcap", "nginx.pcap"} {
+			for _, rec := range readFile(t, "testdata/"+name) {
+				_, m, err := Frame(rec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				shared.Add(i, rec.RawTime+int64(i)*off, &m)
+			}
+		}
+		pairs := shared.Pairs(0, 1)
+		e, ok := EstimateClock(pairs)
+		if !ok || len(pairs) < 15 || e.OneWay || magnitude(e.Clock.Offset+off) > uint64(300*µs) {
+			t.Errorf("off by %v: %d pairs, %+v", time.Duration(off), len(pairs), e)
+		}
+		for _, p := range pairs { // corrected, no packet arrives before it was sent
+			b := e.Clock.Correct(p.B)
+			if p.Way == WayAB && b < p.A || p.Way == WayBA && p.A < b {
+				t.Errorf("a packet goes back in time: %d to %d, way %d", p.A, b, p.Way)
+			}
+		}
+	}
+}

@@ -165,7 +165,7 @@ func TestEditcapAnnotations(t *testing.T) {
 func TestCompressedTruncation(t *testing.T) {
 	plain := mustRead(t, "testdata/client.pcapng")
 	var xzBuf, zstdBuf bytes.Buffer
-	xw, _ := xz.NewWriter(&xzBuf)
+	xw, _ := xz.WriterConfig{DictCap: 1 << 16}.NewWriter(&xzBuf)
 	zw, _ := zstd.NewWriter(&zstdBuf)
 	for _, w := range []io.WriteCloser{xw, zw} {
 		if _, err := w.Write(plain); err != nil {

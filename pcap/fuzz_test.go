@@ -186,6 +186,7 @@ func FuzzLink(f *testing.F) {
 			t.Error("a frame built again differs")
 		}
 		PacketKey(&m)
+		NATKey(&m)
 		m.Decap()
 	})
 }

@@ -3,6 +3,7 @@ package pcap
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"testing"
 )
 
@@ -97,5 +98,56 @@ func TestSightingsBounded(t *testing.T) {
 	}
 	if a := testing.AllocsPerRun(10_000, see); a != 0 {
 		t.Errorf("%v allocations a packet", a)
+	}
+}
+
+// TestNATKey recognises the nodePort session's packets on both sides of DNAT
+// and SNAT, and tells them from each other.
+func TestNATKey(t *testing.T) {
+	sides := [2]map[Key]int{{}, {}}
+	for i, name := range []string{"testdata/client.pcap", "testdata/nginx.any.pcap"} {
+		for _, rec := range readFile(t, name) {
+			_, m, err := Frame(rec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if key, ok := NATKey(&m); ok {
+				sides[i][key]++
+				continue
+			}
+			if m.EtherType == etherIPv4 {
+				t.Errorf("%s frame %d has no key", name, rec.Frame)
+			}
+		}
+	}
+	if len(sides[0]) < 15 {
+		t.Errorf("only %d keys", len(sides[0]))
+	}
+	for key, n := range sides[0] {
+		if n != 1 || sides[1][key] != 1 {
+			t.Errorf("a packet was seen %d times by the client and %d by the pod", n, sides[1][key])
+		}
+	}
+}
+
+func TestNATKeyRefuses(t *testing.T) {
+	ip := "45000030 12344000 40%s0000 0a000001 0a000002"
+	for _, c := range []struct {
+		name, protocol, rest string
+		want                 bool
+	}{
+		{"tcp", "06", "0050c000 00000001 00000002 5010ffff 00000000", true},
+		{"tcp cut", "06", "0050c000 00000001 00000002 5010ffff 000000", false},
+		{"udp", "11", "0050c000 00090000 61", true},
+		{"empty udp", "11", "0050c000 00080000", false},
+		{"echo", "01", "0800ffff 00010002", true},
+		{"unreachable", "01", "0301ffff 00000000 45000000", false},
+		{"empty icmp", "01", "", false},
+		{"igmp", "02", "1100ffff 00000000", false},
+	} {
+		m := LinkMeta{EtherType: etherIPv4, Payload: unhex(t, fmt.Sprintf(ip, c.protocol)+c.rest)}
+		if _, ok := NATKey(&m); ok != c.want {
+			t.Errorf("%s: key %v", c.name, ok)
+		}
 	}
 }
