@@ -160,3 +160,42 @@ func parseAtomType(raw json.RawMessage) (atomType, error) {
 	}
 	return 0, fmt.Errorf("unknown type %q", name)
 }
+
+// encodeSchema writes a database's schema in the JSON that parseSchema reads,
+// the same bytes for the same schema.
+func encodeSchema(db *Database) []byte {
+	type typeJSON struct {
+		Key   string `json:"key"`
+		Value string `json:"value,omitempty"`
+		Min   int    `json:"min"`
+		Max   any    `json:"max"`
+	}
+	type columnJSON struct {
+		Type typeJSON `json:"type"`
+	}
+	tables := make(map[string]map[string]map[string]columnJSON)
+	for name, t := range db.tables {
+		columns := make(map[string]columnJSON)
+		for _, c := range t.columns {
+			j := typeJSON{Key: c.typ.key.String(), Min: c.typ.min, Max: 1}
+			if c.typ.value != 0 {
+				j.Value = c.typ.value.String()
+			}
+			if c.typ.many {
+				j.Max = "unlimited"
+			}
+			columns[c.name] = columnJSON{j}
+		}
+		tables[name] = map[string]map[string]columnJSON{"columns": columns}
+	}
+	// Maps of strings always marshal, and by key.
+	text, err := json.Marshal(map[string]any{"name": db.Name, "version": db.Version, "tables": tables})
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+func (t atomType) String() string {
+	return [...]string{"", "integer", "real", "boolean", "string", "uuid"}[t]
+}

@@ -26,6 +26,9 @@ type Options struct {
 	// Database is the database the source must hold; "" is Southbound.
 	Database string
 
+	// Shelf is the file that "snapshot:" sources are in; "" is the default.
+	Shelf string
+
 	// For servers:
 	TLS       TLS           // for ssl:
 	AnyMember bool          // do not insist on a cluster's leader (--no-leader-only)
@@ -40,8 +43,8 @@ func (o Options) database() string {
 }
 
 // Open reads the database at source: a server, as unix:PATH, tcp:HOST:PORT or
-// ssl:HOST:PORT, or several separated by commas, the members of a cluster; or
-// a file. The file may be an OVSDB standalone or clustered database, the
+// ssl:HOST:PORT, or several separated by commas, the members of a cluster; a
+// snapshot, as snapshot:NAME; or a file. The file may be an OVSDB standalone or clustered database, the
 // output of "ovsdb-client backup" or of "ovsdb-client -f json dump", plain or
 // compressed with gzip, xz or zstd.
 //
@@ -59,6 +62,9 @@ func Open(ctx context.Context, source string, opts Options) (*Database, error) {
 	}
 	if remote(source) {
 		return openServer(ctx, source, opts)
+	}
+	if name, ok := strings.CutPrefix(source, "snapshot:"); ok {
+		return openSnapshot(name, opts)
 	}
 	h, err := OpenHistory(ctx, source, opts)
 	if err != nil {
@@ -79,4 +85,20 @@ func remote(source string) bool {
 		}
 	}
 	return false
+}
+
+func openSnapshot(name string, opts Options) (*Database, error) {
+	s, err := OpenShelf(opts.Shelf, false)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	db, err := s.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	if db.Name != opts.database() {
+		return nil, &WrongDatabaseError{Source: db.Source, Name: db.Name, Want: opts.database()}
+	}
+	return db, nil
 }

@@ -1,0 +1,230 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+	"go.etcd.io/bbolt"
+)
+
+// A piece is zstd-compressed and known by the SHA-256 of what it holds:
+//
+//	rows    of one table, by UUID: UUID (16 bytes), number of cells (uvarint),
+//	        each cell: number of its column in the schema (uvarint), length
+//	        (uvarint), value in canonical form
+//	list    hashes (32 bytes each) of a table's pieces of rows, in order
+//	schema  encodeSchema's text
+//
+// A piece of rows ends after a row whose UUID happens to end in six zero
+// bits, 64 rows on average: one row inserted, deleted or modified changes
+// that piece only.
+
+const (
+	pieceMask = 63
+	maxPiece  = 64 << 20 // of rows, before compression
+)
+
+// packer collects a snapshot's pieces.
+type packer struct {
+	pieces map[string][]byte // hash -> content
+	zstd   *zstd.Encoder
+}
+
+func newPacker() *packer {
+	// Only bad options could fail.
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		panic(err)
+	}
+	return &packer{make(map[string][]byte), z}
+}
+
+func (p *packer) add(content []byte) []byte {
+	sum := sha256.Sum256(content)
+	p.pieces[string(sum[:])] = content
+	return sum[:]
+}
+
+func (p *packer) addTable(t *Table) []byte {
+	var list, piece []byte
+	for _, r := range t.Rows() {
+		piece = append(piece, r.UUID[:]...)
+		piece = binary.AppendUvarint(piece, uint64(len(r.cells)))
+		for _, c := range r.cells {
+			piece = binary.AppendUvarint(piece, uint64(c.column))
+			piece = appendAtom(piece, []byte(t.db.values.text[c.value]))
+		}
+		if r.UUID[15]&pieceMask == 0 || len(piece) > maxPiece/2 {
+			list = append(list, p.add(piece)...)
+			piece = nil
+		}
+	}
+	if len(piece) > 0 {
+		list = append(list, p.add(piece)...)
+	}
+	return p.add(list)
+}
+
+// store puts the pieces that are not there yet, in the order bbolt likes.
+func (p *packer) store(b *bbolt.Bucket, s *Snapshot) error {
+	for _, hash := range slices.Sorted(maps.Keys(p.pieces)) {
+		if packed := b.Get([]byte(hash)); packed != nil {
+			s.Bytes += int64(len(packed))
+			continue
+		}
+		packed := p.zstd.EncodeAll(p.pieces[hash], nil)
+		s.Bytes += int64(len(packed))
+		s.Own += int64(len(packed))
+		if err := b.Put([]byte(hash), packed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unpacker reads pieces back.
+type unpacker struct {
+	bucket *bbolt.Bucket
+	zstd   *zstd.Decoder
+}
+
+func newUnpacker(b *bbolt.Bucket) (*unpacker, error) {
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxPiece))
+	return &unpacker{b, z}, err
+}
+
+func (u *unpacker) get(hash []byte) ([]byte, error) {
+	packed := u.bucket.Get(hash)
+	if packed == nil {
+		return nil, fmt.Errorf("piece %x is missing", hash)
+	}
+	content, err := u.zstd.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("piece %x: %w", hash, err)
+	}
+	if sum := sha256.Sum256(content); !bytes.Equal(sum[:], hash) {
+		return nil, fmt.Errorf("piece %x is not what it was", hash)
+	}
+	return content, nil
+}
+
+// visit calls each with the hash of every piece of a snapshot.
+func (m *manifest) visit(b *bbolt.Bucket, each func(hash []byte)) error {
+	u, err := newUnpacker(b)
+	if err != nil {
+		return err
+	}
+	defer u.zstd.Close()
+	each(m.Schema)
+	for _, hash := range m.Tables {
+		each(hash)
+		list, err := u.get(hash)
+		if err != nil {
+			return err
+		}
+		for h := range slices.Chunk(list, sha256.Size) {
+			each(h)
+		}
+	}
+	return nil
+}
+
+// unpack makes the database of a snapshot.
+func unpack(b *bbolt.Bucket, m *manifest) (*Database, error) {
+	u, err := newUnpacker(b)
+	if err != nil {
+		return nil, err
+	}
+	defer u.zstd.Close()
+	text, err := u.get(m.Schema)
+	if err != nil {
+		return nil, err
+	}
+	s, err := parseSchema(text)
+	if err != nil {
+		return nil, err
+	}
+	db := newDatabase("snapshot:"+m.Name, "snapshot", s)
+	db.Time, db.Transactions = m.Time, 1
+	d := &decoder{db: db}
+	for _, name := range slices.Sorted(maps.Keys(m.Tables)) {
+		t := db.tables[name]
+		if t == nil {
+			return nil, fmt.Errorf("table %s is not in the schema", name)
+		}
+		list, err := u.get(m.Tables[name])
+		if err != nil {
+			return nil, err
+		}
+		for hash := range slices.Chunk(list, sha256.Size) {
+			piece, err := u.get(hash)
+			if err != nil {
+				return nil, err
+			}
+			db.Bytes += int64(len(piece))
+			if err := d.unpackRows(t, piece); err != nil {
+				return nil, fmt.Errorf("piece %x: %w", hash, err)
+			}
+		}
+	}
+	return db, nil
+}
+
+var errPiece = errors.New("it ends in the middle of a row")
+
+func (d *decoder) unpackRows(t *Table, piece []byte) error {
+	for len(piece) > 0 {
+		if len(piece) < 16 {
+			return errPiece
+		}
+		u := UUID(piece)
+		n, size := binary.Uvarint(piece[16:])
+		if size <= 0 || n > uint64(len(t.columns)) {
+			return errPiece
+		}
+		piece = piece[16+size:]
+		d.row = d.row[:0]
+		for range n {
+			column, size := binary.Uvarint(piece)
+			if size <= 0 || column >= uint64(len(t.columns)) {
+				return errPiece
+			}
+			piece = piece[size:]
+			length, size := binary.Uvarint(piece)
+			if size <= 0 || length > uint64(len(piece)-size) {
+				return errPiece
+			}
+			value := piece[size : size+int(length)]
+			if !wellFormed(string(value), t.columns[column].typ) {
+				return fmt.Errorf("column %s of row %s is malformed", t.columns[column].name, u)
+			}
+			d.row = append(d.row, cell{uint16(column), d.db.values.id(value)})
+			piece = piece[size+int(length):]
+		}
+		t.rows[u] = d.newRow(t, u, d.cut())
+	}
+	t.sorted = nil
+	return nil
+}
+
+// wellFormed reports whether a value can be cut into its atoms.
+func wellFormed(s string, t columnType) bool {
+	if t.scalar() {
+		return t.key != uuidAtom || len(s) == 16
+	}
+	atoms := 0
+	for ; s != ""; atoms++ {
+		n, size := binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen64)]))
+		if size <= 0 || n > uint64(len(s)-size) {
+			return false
+		}
+		s = s[size+int(n):]
+	}
+	return t.value == 0 || atoms%2 == 0
+}

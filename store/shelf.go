@@ -1,0 +1,312 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Shelf is a file (bbolt) of snapshots. What snapshots have in common it
+// keeps once, compressed: rows are cut into pieces by their UUIDs, and a
+// piece is known by the hash of what it holds.
+//
+//	bucket "format"     key "version": the file format's number in decimal
+//	bucket "snapshots"  name -> JSON of manifest
+//	bucket "pieces"     SHA-256 -> piece (pieces.go)
+//
+// Every change is one transaction: a file whose writer was killed opens and
+// holds all that was committed.
+type Shelf struct {
+	path string
+	db   *bbolt.DB
+}
+
+// shelfVersion is the number of the file format.
+const shelfVersion = "1"
+
+// lockWait is how long to wait for another process to be done with the file.
+const lockWait = 2 * time.Second
+
+var (
+	formatBucket    = []byte("format")
+	snapshotsBucket = []byte("snapshots")
+	piecesBucket    = []byte("pieces")
+	versionKey      = []byte("version")
+)
+
+// Snapshot tells of a snapshot on a shelf.
+type Snapshot struct {
+	Name     string    `json:"name"`
+	Taken    time.Time `json:"taken"`
+	Source   string    `json:"source"`
+	Database string    `json:"database"`
+	Version  string    `json:"version"` // of the schema
+	Time     time.Time `json:"time"`    // of the newest transaction, zero if unknown
+	Rows     int       `json:"rows"`
+	Bytes    int64     `json:"bytes"` // of all its pieces on the shelf
+	Own      int64     `json:"own"`   // of those no earlier snapshot had
+}
+
+// manifest is a snapshot as the file keeps it.
+type manifest struct {
+	Snapshot
+	Schema []byte            `json:"schema"` // hash of the piece with the schema
+	Tables map[string][]byte `json:"tables"` // hash of the piece with the hashes of the rows' pieces
+}
+
+// DefaultShelfPath is where snapshots are kept unless told otherwise: the
+// user's state directory.
+func DefaultShelfPath() (string, error) {
+	dir := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(dir) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no place for snapshots: %w; name a file with --store", err)
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(dir, "ovn-replay", "store.db"), nil
+}
+
+// OpenShelf opens the snapshots in the file at path, "" for the default. With
+// write the file is made if there is none, and nobody else may hold it.
+func OpenShelf(path string, write bool) (*Shelf, error) {
+	if path == "" {
+		var err error
+		if path, err = DefaultShelfPath(); err != nil {
+			return nil, err
+		}
+	}
+	if write {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, openError(path, err)
+		}
+	} else if _, err := os.Stat(path); err != nil {
+		e := openError(path, err).(*SourceError)
+		if e.Problem == "no such file" {
+			e.Advice = "there are no snapshots yet: take one with \"ovn-replay db snapshot SOURCE NAME\", or name another file with --store"
+		}
+		return nil, e
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: !write})
+	if err != nil {
+		return nil, shelfError(path, err)
+	}
+	s := &Shelf{path, db}
+	if err := s.check(write); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// shelfError words why a shelf cannot be opened.
+func shelfError(path string, err error) error {
+	e := &SourceError{Source: path, Err: err}
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		e.Problem, e.Advice = "another process holds this file", "wait until it is done, or name another file with --store"
+		if who := holder(path); who != "" {
+			e.Problem = who + " holds this file"
+		}
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+		e.Problem, e.Advice = "is not a store of ovn-replay", "name another file with --store"
+	default:
+		return openError(path, err)
+	}
+	return e
+}
+
+// check sees that the file is of a format we know; a new one gets ours.
+func (s *Shelf) check(write bool) error {
+	wrong := func(problem string) error {
+		return &SourceError{Source: s.path, Problem: problem, Advice: "name another file with --store, or use the ovn-replay that wrote this one"}
+	}
+	known := func(tx *bbolt.Tx) (found bool, err error) {
+		b := tx.Bucket(formatBucket)
+		switch {
+		case b == nil:
+			if name, _ := tx.Cursor().First(); name != nil {
+				return false, wrong("is not a store of ovn-replay")
+			}
+			return false, nil
+		case string(b.Get(versionKey)) != shelfVersion:
+			return false, wrong(fmt.Sprintf("is a store of format %.20q, which this ovn-replay does not know (it knows %s)", b.Get(versionKey), shelfVersion))
+		}
+		return true, nil
+	}
+	var found bool
+	err := s.db.View(func(tx *bbolt.Tx) (err error) { found, err = known(tx); return err })
+	if err != nil || found || !write {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{formatBucket, snapshotsBucket, piecesBucket} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(formatBucket).Put(versionKey, []byte(shelfVersion))
+	})
+}
+
+// Close lets go of the file.
+func (s *Shelf) Close() error { return s.db.Close() }
+
+// Path is the file's.
+func (s *Shelf) Path() string { return s.path }
+
+// List tells of all snapshots, by name.
+func (s *Shelf) List() ([]Snapshot, error) {
+	var list []Snapshot
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(snapshotsBucket)
+		if b == nil {
+			return nil
+		}
+		return b.ForEach(func(k, v []byte) error {
+			m, err := s.manifest(string(k), v)
+			if err == nil {
+				list = append(list, m.Snapshot)
+			}
+			return err
+		})
+	})
+	return list, err
+}
+
+func (s *Shelf) manifest(name string, text []byte) (*manifest, error) {
+	if text == nil {
+		return nil, s.missing(name)
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, s.broken(name, err)
+	}
+	return &m, nil
+}
+
+func (s *Shelf) missing(name string) error {
+	e := &SourceError{Source: "snapshot:" + name, Problem: "no such snapshot in " + s.path, Advice: "see \"ovn-replay db list\""}
+	if list, err := s.List(); err == nil && len(list) > 0 {
+		var names []string
+		for _, l := range list[:min(len(list), 5)] {
+			names = append(names, l.Name)
+		}
+		e.Advice = "there is " + strings.Join(names, ", ")
+		if len(list) > 5 {
+			e.Advice += fmt.Sprintf(" and %d more", len(list)-5)
+		}
+	}
+	return e
+}
+
+func (s *Shelf) broken(name string, err error) error {
+	return &SourceError{Source: "snapshot:" + name, Problem: fmt.Sprintf("its data in %s are damaged: %v", s.path, err), Advice: "take the snapshot again", Err: err}
+}
+
+// Put keeps a snapshot of a database. A snapshot of that name is not replaced.
+func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) {
+	if err := checkName(name); err != nil {
+		return Snapshot{}, err
+	}
+	m := manifest{Tables: make(map[string][]byte), Snapshot: Snapshot{
+		Name: name, Taken: now.UTC().Truncate(time.Second), Source: db.Source, Database: db.Name, Version: db.Version, Time: db.Time,
+	}}
+	p := newPacker()
+	m.Schema = p.add(encodeSchema(db))
+	for _, t := range db.Tables() {
+		m.Rows += t.Len()
+		if t.Len() > 0 {
+			m.Tables[t.Name] = p.addTable(t)
+		}
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(snapshotsBucket)
+		if b.Get([]byte(name)) != nil {
+			return &SourceError{Source: "snapshot:" + name, Problem: "there is already a snapshot of this name in " + s.path, Advice: fmt.Sprintf("choose another name, or remove it with \"ovn-replay db rm %s\"", name)}
+		}
+		if err := p.store(tx.Bucket(piecesBucket), &m.Snapshot); err != nil {
+			return err
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte(name), text)
+	})
+	return m.Snapshot, err
+}
+
+func checkName(name string) error {
+	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return &SourceError{Source: fmt.Sprintf("snapshot name %.40q", name), Problem: "is empty, too long or has spaces", Advice: "choose a short word"}
+	}
+	return nil
+}
+
+// Get reads a snapshot back.
+func (s *Shelf) Get(name string) (*Database, error) {
+	var db *Database
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(snapshotsBucket)
+		if b == nil {
+			return s.missing(name)
+		}
+		m, err := s.manifest(name, b.Get([]byte(name)))
+		if err != nil {
+			return err
+		}
+		if db, err = unpack(tx.Bucket(piecesBucket), m); err != nil {
+			return s.broken(name, err)
+		}
+		return nil
+	})
+	return db, err
+}
+
+// Remove forgets a snapshot and the pieces no other has.
+func (s *Shelf) Remove(name string) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(snapshotsBucket)
+		if b == nil || b.Get([]byte(name)) == nil {
+			return s.missing(name)
+		}
+		if err := b.Delete([]byte(name)); err != nil {
+			return err
+		}
+		pieces := tx.Bucket(piecesBucket)
+		used := make(map[string]bool)
+		err := b.ForEach(func(k, v []byte) error {
+			m, err := s.manifest(string(k), v)
+			if err != nil {
+				return err
+			}
+			return m.visit(pieces, func(hash []byte) { used[string(hash)] = true })
+		})
+		if err != nil {
+			return err
+		}
+		var gone [][]byte
+		pieces.ForEach(func(k, _ []byte) error {
+			if !used[string(k)] {
+				gone = append(gone, slices.Clone(k))
+			}
+			return nil
+		})
+		for _, k := range gone {
+			if err := pieces.Delete(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
