@@ -69,6 +69,7 @@ Exit status: 0 done, 1 verify found a difference, 2 bad usage or bad input.`,
 	root.AddCommand(
 		newRunCommand(stdin, stdout, stderr),
 		newVerifyCommand(stdin, stdout, stderr),
+		newLflowCommand(stdin, stdout, stderr),
 		newDemoCommand(stdout, stderr),
 	)
 	return root
