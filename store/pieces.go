@@ -18,16 +18,18 @@ import (
 //	rows    of one table, by UUID: UUID (16 bytes), number of cells (uvarint),
 //	        each cell: number of its column in the schema (uvarint), length
 //	        (uvarint), value in canonical form
-//	list    hashes (32 bytes each) of a table's pieces of rows, in order
+//	list    level (1 byte), hashes (32 bytes each) of pieces in order: of
+//	        rows at level 0, else of lists of the level below
 //	schema  encodeSchema's text
 //
-// A piece of rows ends after a row whose UUID happens to end in six zero
-// bits, 64 rows on average: one row inserted, deleted or modified changes
-// that piece only.
+// A piece of rows ends after a row whose UUID happens to end in four zero
+// bits, 16 rows on average, and a list after such a hash: one row inserted,
+// deleted or modified changes that piece and one list of each level only.
 
 const (
-	pieceMask = 63
+	pieceMask = 15
 	maxPiece  = 64 << 20 // of rows, before compression
+	maxLevel  = 16
 )
 
 // packer collects a snapshot's pieces.
@@ -52,7 +54,8 @@ func (p *packer) add(content []byte) []byte {
 }
 
 func (p *packer) addTable(t *Table) []byte {
-	var list, piece []byte
+	var list [][]byte
+	var piece []byte
 	for _, r := range t.Rows() {
 		piece = append(piece, r.UUID[:]...)
 		piece = binary.AppendUvarint(piece, uint64(len(r.cells)))
@@ -61,14 +64,35 @@ func (p *packer) addTable(t *Table) []byte {
 			piece = appendAtom(piece, []byte(t.db.values.text[c.value]))
 		}
 		if r.UUID[15]&pieceMask == 0 || len(piece) > maxPiece/2 {
-			list = append(list, p.add(piece)...)
+			list = append(list, p.add(piece))
 			piece = nil
 		}
 	}
 	if len(piece) > 0 {
-		list = append(list, p.add(piece)...)
+		list = append(list, p.add(piece))
 	}
-	return p.add(list)
+	return p.addList(list, 0)
+}
+
+// addList adds the lists that lead to pieces, and returns the topmost.
+func (p *packer) addList(hashes [][]byte, level byte) []byte {
+	var above [][]byte
+	list := []byte{level}
+	for i, h := range hashes {
+		list = append(list, h...)
+		last := i == len(hashes)-1
+		if last && len(above) == 0 || level == maxLevel {
+			if last {
+				return p.add(list)
+			}
+			continue
+		}
+		if last || h[sha256.Size-1]&pieceMask == 0 {
+			above = append(above, p.add(list))
+			list = []byte{level}
+		}
+	}
+	return p.addList(above, level+1)
 }
 
 // store puts the pieces that are not there yet, in the order bbolt likes.
@@ -123,13 +147,35 @@ func (m *manifest) visit(b *bbolt.Bucket, each func(hash []byte)) error {
 	defer u.zstd.Close()
 	each(m.Schema)
 	for _, hash := range m.Tables {
-		each(hash)
-		list, err := u.get(hash)
+		err := u.walk(hash, maxLevel, func(h []byte, rows bool) error { each(h); return nil })
 		if err != nil {
 			return err
 		}
-		for h := range slices.Chunk(list, sha256.Size) {
-			each(h)
+	}
+	return nil
+}
+
+// walk calls each with the hash of a list and of every piece it leads to, in
+// order. The list's level must be most at most.
+func (u *unpacker) walk(hash []byte, most int, each func(hash []byte, rows bool) error) error {
+	list, err := u.get(hash)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 || int(list[0]) > most || (len(list)-1)%sha256.Size != 0 {
+		return fmt.Errorf("piece %x is not a list", hash)
+	}
+	if err := each(hash, false); err != nil {
+		return err
+	}
+	for h := range slices.Chunk(list[1:], sha256.Size) {
+		if list[0] == 0 {
+			err = each(h, true)
+		} else {
+			err = u.walk(h, int(list[0])-1, each)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -158,19 +204,22 @@ func unpack(b *bbolt.Bucket, m *manifest) (*Database, error) {
 		if t == nil {
 			return nil, fmt.Errorf("table %s is not in the schema", name)
 		}
-		list, err := u.get(m.Tables[name])
-		if err != nil {
-			return nil, err
-		}
-		for hash := range slices.Chunk(list, sha256.Size) {
+		err := u.walk(m.Tables[name], maxLevel, func(hash []byte, rows bool) error {
+			if !rows {
+				return nil
+			}
 			piece, err := u.get(hash)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			db.Bytes += int64(len(piece))
 			if err := d.unpackRows(t, piece); err != nil {
-				return nil, fmt.Errorf("piece %x: %w", hash, err)
+				return fmt.Errorf("piece %x: %w", hash, err)
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return db, nil
