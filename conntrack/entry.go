@@ -12,17 +12,49 @@ type Entry struct {
 	Orig, Reply nat.Tuple
 	Mark        uint32
 	Label       Label
-	Timeout     Time      // what is left of it
-	State       string    // of TCP and SCTP by the profile's own names; else empty
-	PeerState   [2]string // TCP, OVSUserspace: each end
-	Scale       [2]uint8  // TCP window scale of each end
-	SeenReply   bool
-	Assured     bool
-	SNAT, DNAT  bool
-	Helper      Helper
+	Timeout     Time       // what is left of it; negative: the dump does not say
+	State       string     // of TCP and SCTP, by the profile's own names; else empty
+	PeerState   [2]string  // TCP, OVSUserspace: each end
+	Scale       [2]uint8   // TCP window scale of each end
+	TCPFlags    [2]TCPFlag // as dumps show them
+	VTag        [2]uint32  // SCTP
+	Status      Status
+	Helper      string
 	Parent      nat.Tuple // of the connection whose helper expected this one; zero for others
+	ID          uint32    // the kernel's; 0 in a Table of ours
 	Seq         uint64    // order of creation
 }
+
+// Status is the condition of a connection with the bits of the kernel's ct->status.
+type Status uint32
+
+const (
+	StatusExpected Status = 1 << iota
+	StatusSeenReply
+	StatusAssured
+	StatusConfirmed
+	StatusSNAT
+	StatusDNAT
+	StatusSeqAdjust
+	StatusSNATDone
+	StatusDNATDone
+	StatusDying
+	StatusFixedTimeout
+	StatusTemplate
+	StatusUntracked
+)
+
+// TCPFlag are what dumps show of one end of a TCP connection.
+type TCPFlag uint8
+
+const (
+	TCPWindowScale TCPFlag = 1 << iota
+	TCPSackPerm
+	TCPCloseInit
+	TCPBeLiberal
+	TCPDataUnacknowledged
+	TCPMaxAckSet
+)
 
 // Entries returns the connections that live at now, oldest first.
 func (t *Table) Entries(now Time) []Entry {
@@ -40,29 +72,41 @@ func (t *Table) Entries(now Time) []Entry {
 func (t *Table) entry(idx uint32, c *conn) Entry {
 	e := Entry{
 		Zone: c.zone, Orig: c.tuple[0], Reply: c.tuple[1], Mark: c.mark, Label: c.label,
-		Timeout: c.expires - t.now, SeenReply: c.status&seenReply != 0, Assured: c.status&assured != 0,
-		SNAT: c.status&srcNAT != 0, DNAT: c.status&dstNAT != 0, Helper: c.helper, Seq: c.seq,
+		Timeout: c.expires - t.now, Helper: helperNames[c.helper], Seq: c.seq,
 	}
 	if c.status&expected != 0 {
 		e.Parent = t.origOf(idx, c)
 	}
-	if t.opt.Profile == OVSUserspace {
-		e.SNAT, e.DNAT = c.natSide == nat.Source, c.natSide == nat.Destination
+	if t.opt.Profile == Linux {
+		e.Status = StatusConfirmed
+		for i, s := range [...]status{expected, seenReply, assured, 0, srcNAT, dstNAT, 0, srcNATDone, dstNATDone} {
+			if s != 0 && c.status&s != 0 {
+				e.Status |= 1 << i
+			}
+		}
 	}
 	t.entryState(&e, c)
 	return e
 }
+
+var helperNames = [...]string{NoHelper: "", FTP: "ftp", TFTP: "tftp"}
 
 func (t *Table) entryState(e *Entry, c *conn) {
 	switch {
 	case c.tuple[0].Proto == nat.ProtoTCP && t.opt.Profile == OVSUserspace:
 		for i, p := range c.peer {
 			e.PeerState[i], e.Scale[i] = endNames[p.flags], p.scale&scaleMask
+			e.TCPFlags[i] = TCPFlag(p.scale>>7) | TCPFlag(p.scale>>6&1)*TCPBeLiberal
 		}
 		e.State = shownState(max(c.peer[0].flags, c.peer[1].flags))
 	case c.tuple[0].Proto == nat.ProtoTCP:
 		e.State = tcpNames[c.state]
-		e.Scale = [2]uint8{c.peer[0].scale, c.peer[1].scale}
+		for i, p := range c.peer {
+			e.Scale[i], e.TCPFlags[i] = p.scale, TCPFlag(p.flags&(peerMaxAck<<1-1))
+		}
+	case c.tuple[0].Proto == nat.ProtoSCTP && t.opt.Profile == Linux:
+		e.State = sctpNames[c.state]
+		e.VTag = [2]uint32{c.peer[0].maxAck, c.peer[1].maxAck}
 	}
 }
 

@@ -26,3 +26,5 @@ func (t *Table) ackOffset(c *conn, dir int, ack uint32) uint32              { re
 func (t *Table) origOf(idx uint32, c *conn) nat.Tuple                       { return c.tuple[0] }
 func (e *expectation) bindUserspace(c *conn)                                {}
 func (e *expectation) bindLinux(c *conn, side nat.Sides, bit status)        {}
+
+func (t *Table) adopt(idx uint32, parent nat.Tuple) {}

@@ -179,4 +179,3 @@ func flushKernel(t *testing.T) {
 	}
 	exec.Command("conntrack", "-F").Run()
 }
-

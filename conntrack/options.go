@@ -1,5 +1,7 @@
 package conntrack
 
+import "fmt"
+
 // Options is how a Table is set up. The zero value of each field but Profile
 // is the profile's default.
 type Options struct {
@@ -42,4 +44,22 @@ func (o *Options) setDefaults() {
 	if o.MaxRetrans == 0 {
 		o.MaxRetrans = 3
 	}
+}
+
+// ParseProfile finds a profile by the name the command line uses.
+func ParseProfile(name string) (Profile, error) {
+	switch name {
+	case "linux":
+		return Linux, nil
+	case "ovs-userspace":
+		return OVSUserspace, nil
+	}
+	return 0, fmt.Errorf("unknown conntrack profile %q (linux or ovs-userspace)", name)
+}
+
+func (p Profile) String() string {
+	if p == OVSUserspace {
+		return "ovs-userspace"
+	}
+	return "linux"
 }

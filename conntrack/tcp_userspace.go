@@ -23,6 +23,7 @@ const (
 const (
 	scaleKnown   = 0x80 // the option was seen
 	scaleUnknown = 0x40 // picked up in the middle: anything goes
+	scaleResume  = 0x20 // read from a dump: the window is still to be learned
 	scaleMask    = 0x0f
 )
 
@@ -151,9 +152,13 @@ func (w *userWindow) scales(s *segment) {
 // place works out where the segment lies, and begins tracking an end with its first one.
 func (w *userWindow) place(s *segment) {
 	w.seq, w.ack, w.end = s.seq, s.ack, s.end()
-	if w.src.flags < endSynSent {
+	switch {
+	case w.src.flags < endSynSent:
 		w.firstOf(s)
+	case w.src.scale&scaleResume != 0:
+		w.resume(s)
 	}
+	w.skew = w.skew && w.dst.scale&scaleResume == 0
 	if s.flags&flagACK == 0 || w.ack == 0 && s.flags&flagRST != 0 {
 		w.ack = w.dst.end // nothing acknowledged, or a stack that forgets to
 	}
@@ -183,6 +188,14 @@ func (w *userWindow) firstOf(s *segment) {
 		w.skew = false
 	}
 	src.maxWin = max(src.maxWin, w.win)
+}
+
+// resume begins the window of an end known from a dump only.
+func (w *userWindow) resume(s *segment) {
+	w.src.scale &^= scaleResume
+	w.src.end, w.src.maxWin = s.seq, max(w.win, 1)
+	w.src.maxEnd = w.end + max(1, w.dst.maxWin<<w.dscale)
+	w.skew = false
 }
 
 func (w *userWindow) inside(s *segment) bool {

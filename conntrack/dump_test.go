@@ -1,0 +1,195 @@
+package conntrack
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestDumpsComeBack: what is read from a real dump is written as it was, and
+// a table filled from it lists the same.
+func TestDumpsComeBack(t *testing.T) {
+	files, _ := filepath.Glob("testdata/dumps/*.txt")
+	if len(files) < 8 {
+		t.Fatalf("only %d dumps", len(files))
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, p := formatOf(t, name)
+			es, err := ReadDump(bytes.NewReader(text), file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := strings.Count(string(text), "\n"); len(es) != want {
+				t.Fatalf("%d entries of %d lines", len(es), want)
+			}
+			same(t, "read and written", es, f, text)
+			ct := NewTable(Options{Profile: p})
+			if err := ct.Import(1000*Second, es); err != nil {
+				t.Fatal(err)
+			}
+			for i := range es {
+				es[i].ID = 0
+			}
+			var want bytes.Buffer
+			WriteDump(&want, es, f)
+			same(t, "imported and exported", ct.Entries(1000*Second), f, want.Bytes())
+			if d := Compare(ct.Entries(0), es); d != nil {
+				t.Errorf("compare: %v", &d[0])
+			}
+		})
+	}
+}
+
+// formatOf reads a dump's format and profile off its name: FORMAT.PROFILE[.more].
+func formatOf(t *testing.T, name string) (Format, Profile) {
+	t.Helper()
+	part := strings.Split(name, ".")
+	f, err := ParseFormat(part[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ParseProfile(part[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, p
+}
+
+func same(t *testing.T, what string, es []Entry, f Format, want []byte) {
+	t.Helper()
+	var got bytes.Buffer
+	if err := WriteDump(&got, es, f); err != nil {
+		t.Fatal(err)
+	}
+	a, b := strings.Split(got.String(), "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(a), len(b)) {
+		if i >= len(a) || i >= len(b) || a[i] != b[i] {
+			t.Errorf("%s: line %d\n%s, want\n%s", what, i+1, get(a, i), get(b, i))
+			return
+		}
+	}
+}
+
+func get(s []string, i int) string {
+	if i < len(s) {
+		return s[i]
+	}
+	return "nothing"
+}
+
+func TestBadDumps(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"hello", "d:1:1: not a line of a conntrack dump"},
+		{"tcp,orig=(src=10.0.0.1", "d:1:23: the line ends within parentheses"},
+		{"tcp,orig=(src=10.0.0.1x,dst=10.0.0.2,sport=1,dport=2),reply=()", `d:1:11: "10.0.0.1x" is not an address`},
+		{"xyz,orig=(src=10.0.0.1)", `d:1:1: unknown protocol "xyz"`},
+		{"tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=70000,dport=2)", `d:1:37: "70000" is not a number up to 65535`},
+		{"tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=7,dport=2)", "d:1:1: no reply tuple"},
+		{"tcp,orig=(src=1.0.0.1,dst=1.0.0.2),reply=(src=1.0.0.2,dst=1.0.0.1),colour=red", `d:1:68: unknown field "colour"`},
+		{"tcp      6 119 TIME_WAIT src=127.0.0.1 dst=127.0.0.1 sport=a", `d:1:54: "a" is not a number up to 65535`},
+		{"tcp,orig=((src=1.0.0.1))", "d:1:11: misplaced parenthesis"},
+	} {
+		_, err := ReadDump(strings.NewReader(tt.line+"\n"), "d")
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s:\n%v, want\n%s", tt.line, err, tt.want)
+		}
+	}
+	es, err := ReadDump(strings.NewReader("\nudp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=1.1.1.1,sport=2,dport=1)\n"), "d")
+	if err != nil || len(es) != 1 {
+		t.Fatalf("%v %v", es, err)
+	}
+	ct := NewTable(Options{})
+	if err := ct.Import(1, append(es, es...)); err == nil || !strings.HasPrefix(err.Error(), "entry 2 ") {
+		t.Errorf("one tuple twice: %v", err)
+	}
+}
+
+// A session that began before the capture goes on right after an import.
+func TestImportedConnectionGoesOn(t *testing.T) {
+	const dump = "tcp,orig=(src=10.0.0.1,dst=172.18.0.4,sport=1000,dport=30007),reply=(src=10.244.1.3,dst=10.0.0.1,sport=80,dport=1000),zone=1,mark=2,protoinfo=(state=ESTABLISHED)\n"
+	profiles(t, func(t *testing.T, p Profile) {
+		es, err := ReadDump(strings.NewReader(dump), "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ct := NewTable(Options{Profile: p})
+		if err := ct.Import(Second, es); err != nil {
+			t.Fatal(err)
+		}
+		reply := tcpPacket("10.244.1.3", 80, "10.0.0.1", 1000, tcpSeg{flags: "PA", seq: 4e9, ack: 7, payload: "data"})
+		m, o := do(t, ct, 2, reply, unnat)
+		want(t, "reply", m, "est|rpl|snat")
+		if o.After.SrcPort != 30007 || m.Mark != 2 {
+			t.Errorf("after: %v mark %d", &o.After, m.Mark)
+		}
+		ask := tcpPacket("10.0.0.1", 1000, "172.18.0.4", 30007, tcpSeg{flags: "A", seq: 7, ack: 4e9 + 4})
+		m, o = do(t, ct, 2, ask, unnat)
+		if p == Linux {
+			want(t, "ack", m, "est|snat|dnat") // the kernel runs DNATed packets past its source side too
+		} else {
+			want(t, "ack", m, "est|dnat")
+		}
+		if o.After.DstPort != 80 {
+			t.Errorf("after: %v", &o.After)
+		}
+	})
+}
+
+func TestCompare(t *testing.T) {
+	read := func(lines ...string) []Entry {
+		es, err := ReadDump(strings.NewReader(strings.Join(lines, "\n")), "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return es
+	}
+	const a = "udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=1.1.1.1,sport=2,dport=1),zone=3"
+	const b = "udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=9.1.1.1,sport=2,dport=1),zone=3,mark=5"
+	const c = "icmp,orig=(src=1.1.1.1,dst=2.2.2.2,id=1,type=8,code=0),reply=(src=2.2.2.2,dst=1.1.1.1,id=1,type=0,code=0)"
+	for _, tt := range []struct {
+		ours, theirs []Entry
+		want         []string
+	}{
+		{read(a, c), read(c, a), nil},
+		{read(a, c), read(a), []string{"stale: " + c}},
+		{read(a), read(a, c), []string{"missing: " + c}},
+		{read(a), read(b), []string{"different: " + a + ": reply udp 2.2.2.2:2 -> 1.1.1.1:1, theirs udp 2.2.2.2:2 -> 9.1.1.1:1, mark 0, theirs 5"}},
+	} {
+		var got []string
+		for _, d := range Compare(tt.ours, tt.theirs) {
+			got = append(got, d.String())
+		}
+		if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+		}
+	}
+}
+
+func TestZones(t *testing.T) {
+	for _, text := range []string{
+		"rtoe-GR_ovn-worker 2\nGR_ovn-worker_dnat 4\n\na_snat 0\n",
+		`{ct-zone-GR_ovn-worker_dnat="4", ct-zone-a_snat="0", ct-zone-rtoe-GR_ovn-worker="2", hostname=x}` + "\n",
+		"external_ids : {ct-zone-GR_ovn-worker_dnat=\"4\", ct-zone-a_snat=\"0\"}\nct-zone-rtoe-GR_ovn-worker=2\n",
+	} {
+		z, err := ReadZones(strings.NewReader(text), "z")
+		if err != nil || len(z) != 3 || z["rtoe-GR_ovn-worker"] != 2 || z["GR_ovn-worker_dnat"] != 4 || z["a_snat"] != 0 {
+			t.Errorf("%s: %v %v", text, z, err)
+		}
+		es := []Entry{{Zone: 4}, {Zone: 7}}
+		unknown := z.Rezone(es, func(name string) (uint16, bool) { return 40, name == "GR_ovn-worker_dnat" })
+		if es[0].Zone != 40 || es[1].Zone != 7 || len(unknown) != 1 || unknown[0] != 7 {
+			t.Errorf("rezoned: %v, unknown %v", es, unknown)
+		}
+	}
+	if _, err := ReadZones(strings.NewReader("a 1\nb x\n"), "z"); err == nil || err.Error() != `z:2:1: "x" is not a zone number` {
+		t.Errorf("%v", err)
+	}
+}
