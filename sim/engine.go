@@ -111,6 +111,9 @@ func (e *Engine) numberGroups() {
 	}
 }
 
+// SetChooser makes c the one that is asked for the datapath's choices.
+func (e *Engine) SetChooser(c Chooser) { e.opts.Choose = c }
+
 // Port implements table.Resolver.
 func (e *Engine) Port(name string) (uint32, bool) {
 	if name == "none" { // ovn-controller's name for no port

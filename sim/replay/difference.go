@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -85,34 +84,19 @@ func samePacket(a, b *waiter) bool {
 	if a.point != b.point {
 		return false
 	}
-	var ka, kb field.Key
-	la, lb := packet.Parse(a.data, &ka), packet.Parse(b.data, &kb)
-	if ka.Get(field.EthType) != kb.Get(field.EthType) || ka.Get(field.IPProto) != kb.Get(field.IPProto) || (la.L4 == 0) != (lb.L4 == 0) {
-		return false
+	x, ok1 := identify(a.data)
+	y, ok2 := identify(b.data)
+	if ok1 && ok2 {
+		return x.same(&y)
 	}
-	if la.L4 == 0 {
-		return la.L3 != 0 && lb.L3 != 0 && len(a.data) == len(b.data) &&
-			ka.Get(field.ARPTPA) == kb.Get(field.ARPTPA) && ka.Get(field.ARPOp) == kb.Get(field.ARPOp)
-	}
-	if ka.Get(field.EthType) == packet.TypeIPv4 && ipID(a.data, la) != ipID(b.data, lb) {
-		return false
-	}
-	return bytes.Equal(payload(a.data, la, &ka), payload(b.data, lb, &kb))
+	return !ok1 && !ok2 && sameARP(a.data, b.data)
 }
 
-func ipID(frame []byte, l packet.Layout) uint16 { return binary.BigEndian.Uint16(frame[l.L3+4:]) }
-
-// payload returns the part of a transport packet that translation leaves
-// alone: from the TCP sequence number on without the checksum's effect, the
-// data of others.
-func payload(frame []byte, l packet.Layout, k *field.Key) []byte {
-	l4 := frame[l.L4:l.L3End]
-	skip := 8
-	if k.Get(field.IPProto) == packet.ProtoTCP {
-		skip = 20
-	}
-	if len(l4) < skip {
-		return nil
-	}
-	return l4[skip:]
+// sameARP reports whether both are ARP packets that ask or tell about the same address.
+func sameARP(a, b []byte) bool {
+	var ka, kb field.Key
+	packet.Parse(a, &ka)
+	packet.Parse(b, &kb)
+	return ka.Get(field.EthType) == packet.TypeARP && kb.Get(field.EthType) == packet.TypeARP &&
+		ka.Get(field.ARPOp) == kb.Get(field.ARPOp) && ka.Get(field.ARPTPA) == kb.Get(field.ARPTPA)
 }

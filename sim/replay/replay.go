@@ -41,13 +41,16 @@ type Session struct {
 	queue   []*Frame // frames read ahead, for choices that a later frame shows
 	free    []*Frame
 	ahead   conntrack.Time
+	later   []*Frame // than the frame being replayed
 }
 
 // NewSession returns a session on an engine. Frames are held back until one
 // that is ahead later has come: so that a choice the datapath made at random
 // can be read from the frame that shows it.
 func NewSession(e *sim.Engine, points []*Point, h Handler, ahead conntrack.Time) *Session {
-	return &Session{Engine: e, points: points, owners: NewOwners(e.Net), handler: h, ahead: ahead}
+	s := &Session{Engine: e, points: points, owners: NewOwners(e.Net), handler: h, ahead: ahead}
+	e.SetChooser(s)
+	return s
 }
 
 // Add hands in the next frame; it is copied.
@@ -88,6 +91,7 @@ func (s *Session) forget(n int) {
 }
 
 func (s *Session) replay(f *Frame, later []*Frame) {
+	s.later = later
 	p := s.points[f.Capture]
 	if len(f.Data) < 14 {
 		s.handler.Skipped(f, p, "shorter than an Ethernet header")

@@ -1,0 +1,72 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/packet"
+)
+
+// identity is what routing and translation leave alone of a packet, by which
+// it is recognised at another place: the IP identification, the protocol, and
+// the transport packet without its ports and checksum.
+type identity struct {
+	etherType uint16
+	proto     uint8
+	id        uint16
+	fragment  uint16
+	header    []byte // of the transport, between ports and payload, without the checksum
+	check     []byte // the rest of it, after the checksum
+	payload   []byte
+}
+
+// identify returns the identity of an IP packet; ok is false for others.
+func identify(frame []byte) (i identity, ok bool) {
+	var k field.Key
+	l := packet.Parse(frame, &k)
+	i.etherType, i.proto = uint16(k.Get(field.EthType)), uint8(k.Get(field.IPProto))
+	if l.L3 == 0 || i.etherType != packet.TypeIPv4 && i.etherType != packet.TypeIPv6 {
+		return i, false
+	}
+	if i.etherType == packet.TypeIPv4 {
+		i.id = binary.BigEndian.Uint16(frame[l.L3+4:])
+		i.fragment = binary.BigEndian.Uint16(frame[l.L3+6:])
+	}
+	if l.L4 == 0 {
+		i.payload = frame[l.L3:l.L3End]
+		if len(i.payload) > 20 {
+			i.payload = i.payload[20:]
+		}
+		return i, true
+	}
+	l4 := frame[l.L4:l.L3End]
+	switch {
+	case i.proto == packet.ProtoTCP && len(l4) >= 20:
+		i.header, i.check, i.payload = l4[4:16], l4[18:20], l4[20:]
+	case i.proto == packet.ProtoUDP && len(l4) >= 8:
+		i.header, i.payload = l4[4:6], l4[8:]
+	case i.proto == packet.ProtoSCTP && len(l4) >= 12:
+		i.header, i.payload = l4[4:8], l4[12:]
+	case (i.proto == packet.ProtoICMP || i.proto == packet.ProtoICMPv6) && len(l4) >= 8:
+		i.header, i.check, i.payload = l4[0:2], l4[6:8], l4[8:]
+		if !echo(i.proto, l4[0]) { // quotes a packet that is translated too
+			i.payload = nil
+		}
+	default:
+		i.payload = l4
+	}
+	return i, true
+}
+
+func echo(proto, typ uint8) bool {
+	return proto == packet.ProtoICMP && (typ == 0 || typ == 8) || proto == packet.ProtoICMPv6 && (typ == 128 || typ == 129)
+}
+
+// same reports whether both are the same packet. A capture that cut one of
+// them short leaves its beginning to compare.
+func (i *identity) same(j *identity) bool {
+	n := min(len(i.payload), len(j.payload))
+	return i.etherType == j.etherType && i.proto == j.proto && i.id == j.id && i.fragment == j.fragment &&
+		bytes.Equal(i.header, j.header) && bytes.Equal(i.check, j.check) && bytes.Equal(i.payload[:n], j.payload[:n])
+}
