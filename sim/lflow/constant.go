@@ -266,23 +266,31 @@ func groupName(key string) (string, bool) {
 }
 
 // expand replaces the templates of src. As in OVN the tokens around them are
-// joined without blanks. When a template is unknown src stays as it is, and
-// the parser will stumble over it.
+// joined without blanks. When a template is unknown or a token is wrong src
+// stays as it is, and the parser will stumble over it.
 func (e *Env) expand(src string) string {
 	if strings.IndexByte(src, '^') < 0 {
 		return src
 	}
 	var b []byte
+	expanded := false
 	for _, t := range Lex(src) {
-		if t.Type != TokenTemplate {
-			b = t.append(b)
-			continue
-		}
-		text, ok := e.Templates[t.Text]
-		if !ok {
+		switch t.Type {
+		case TokenTemplate:
+			text, ok := e.Templates[t.Text]
+			if !ok {
+				return src
+			}
+			b = append(b, text...)
+			expanded = true
+		case TokenError:
 			return src
+		default:
+			b = t.append(b)
 		}
-		b = append(b, text...)
+	}
+	if !expanded {
+		return src
 	}
 	return string(b)
 }

@@ -168,8 +168,8 @@ func ctLB(op CTLBOp) func(*parser) Action {
 	}
 }
 
-// ctLBArguments parses "backends=…; hash_fields="…"; skip_snat)". Before
-// 20.09 the list of backends stood there without a name and alone.
+// ctLBArguments parses "backends=…; hash_fields="…"; skip_snat)". Until
+// 20.03 the list of backends stood there without a name and alone.
 func (p *parser) ctLBArguments(a *CTLB) {
 	switch {
 	case p.matchID("backends"):

@@ -189,52 +189,47 @@ type databaseFlow struct {
 	envs                 []*Env
 }
 
-// databaseFlows returns the flows of a database.
-func databaseFlows(t testing.TB, name string) []databaseFlow {
-	db := readDatabase(t, name)
-	base := Env{
+// databaseEnv returns what a database's rows say of names in matches and actions.
+func databaseEnv(db map[string]rows) *Env {
+	env := &Env{
 		AddressSets: map[string][]string{}, PortGroups: map[string][]string{}, Templates: map[string]string{},
 		Tables: IngressTables,
 	}
 	for _, r := range db["Address_Set"] {
-		base.AddressSets[r["name"].(string)] = stringsOf(r["addresses"])
+		env.AddressSets[text(r["name"])] = stringsOf(r["addresses"])
 	}
 	for _, r := range db["Port_Group"] {
-		base.PortGroups[r["name"].(string)] = stringsOf(r["ports"])
+		env.PortGroups[text(r["name"])] = stringsOf(r["ports"])
 	}
 	for _, r := range db["Chassis_Template_Var"] {
 		for k, v := range mapOf(r["variables"]) {
-			base.Templates[k] = v
+			env.Templates[k] = v
 		}
 	}
-	for table, defs := range map[string]*map[string]OptionDef{"DHCP_Options": &base.DHCPv4, "DHCPv6_Options": &base.DHCPv6} {
+	for table, defs := range map[string]*map[string]OptionDef{"DHCP_Options": &env.DHCPv4, "DHCPv6_Options": &env.DHCPv6} {
 		if len(db[table]) > 0 {
 			*defs = map[string]OptionDef{}
 		}
 		for _, r := range db[table] {
-			(*defs)[r["name"].(string)] = OptionDef{uint8(r["code"].(float64)), r["type"].(string)}
+			(*defs)[text(r["name"])] = OptionDef{uint8(r["code"].(float64)), text(r["type"])}
 		}
 	}
-	base.Preparse()
+	env.Preparse()
+	return env
+}
+
+// databaseFlows returns the flows of a database.
+func databaseFlows(t testing.TB, name string) []databaseFlow {
+	db := readDatabase(t, name)
+	base := databaseEnv(db)
 	if bad := base.BadElements(); bad != nil {
 		t.Errorf("%s: %v", name, bad)
 	}
-
 	var flows []databaseFlow
 	for uuid, r := range db["Logical_Flow"] {
-		f := databaseFlow{uuid: uuid, match: str(r["match"]), actions: str(r["actions"])}
-		datapaths := []string{uuidOf(r["logical_datapath"])}
-		if group := uuidOf(r["logical_dp_group"]); group != "" {
-			datapaths = nil
-			for _, d := range elements(db["Logical_DP_Group"][group]["datapaths"]) {
-				datapaths = append(datapaths, uuidOf(d))
-			}
-			if u := uuidOf(db["Logical_DP_Group"][group]["datapaths"]); u != "" {
-				datapaths = []string{u}
-			}
-		}
-		for _, d := range datapaths {
-			env := base
+		f := databaseFlow{uuid: uuid, match: text(r["match"]), actions: text(r["actions"])}
+		for _, d := range flowDatapaths(db, r) {
+			env := *base
 			if dp := db["Datapath_Binding"][d]; dp != nil {
 				env.DatapathKey = int64(dp["tunnel_key"].(float64))
 			}
@@ -250,13 +245,33 @@ func databaseFlows(t testing.TB, name string) []databaseFlow {
 			}
 			f.envs = append(f.envs, &env)
 		}
+		if f.envs == nil {
+			t.Errorf("%s: %s is in no datapath", name, uuid)
+		}
 		flows = append(flows, f)
 	}
 	slices.SortFunc(flows, func(a, b databaseFlow) int { return strings.Compare(a.uuid, b.uuid) })
 	return flows
 }
 
-func str(v any) string { s, _ := v.(string); return s }
+// flowDatapaths returns the UUIDs of the datapaths that flow r is in.
+func flowDatapaths(db map[string]rows, r map[string]any) []string {
+	group := uuidOf(r["logical_dp_group"])
+	if group == "" {
+		return []string{uuidOf(r["logical_datapath"])}
+	}
+	members := db["Logical_DP_Group"][group]["datapaths"]
+	if one := uuidOf(members); one != "" {
+		return []string{one}
+	}
+	var all []string
+	for _, d := range elements(members) {
+		all = append(all, uuidOf(d))
+	}
+	return all
+}
+
+func text(v any) string { s, _ := v.(string); return s }
 
 // Every logical flow of every recorded database must compile, and what is
 // formatted must mean the same when read again.

@@ -193,7 +193,7 @@ func TestOVNCases(t *testing.T) {
 }
 
 // Our own cases go on where OVN's end. They are not strict: they hold what
-// only versions before 20.09 and 21.09 take.
+// only versions up to 20.03 and 21.06 take.
 func TestOwnCases(t *testing.T) {
 	env := Fixtures()
 	env.Strict = false

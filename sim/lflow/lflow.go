@@ -30,8 +30,8 @@ type Env struct {
 	// database calls port group @name DatapathKey_name. 0 is any datapath.
 	DatapathKey int64
 
-	// Strict refuses what no OVN later than 20.06 and 21.06 accepts:
-	// "ct_lb(ip:port, …)" without "backends=" and trigger_event's meter.
+	// Strict refuses what only old versions accept: until 20.03
+	// "ct_lb(ip:port, …)" without "backends=", until 21.06 trigger_event's meter.
 	Strict bool
 
 	pre *preparsed
