@@ -286,3 +286,30 @@ func (d *decoder) merge(old *Row, changed []cell) []cell {
 	d.row = append(d.row, old.cells[i:]...)
 	return d.cut()
 }
+
+// What is the kind of change: insert, modify or delete.
+func (c Change) What() string {
+	switch {
+	case c.Old == nil:
+		return "insert"
+	case c.New == nil:
+		return "delete"
+	}
+	return "modify"
+}
+
+// Columns names the columns whose values a modification changed.
+func (c Change) Columns() []string {
+	if c.Old == nil || c.New == nil {
+		return nil
+	}
+	var names []string
+	for _, name := range c.New.table.Columns() {
+		// Across a change of schema, columns have other numbers.
+		was, _ := c.Old.raw(name)
+		if is, _ := c.New.raw(name); was != is {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/store"
+)
+
+// dbOptions are what the db commands have in common.
+type dbOptions struct {
+	store.Options
+	leaderOnly   bool
+	noLeaderOnly bool
+	json         bool
+	stdout       *bufio.Writer
+	stderr       io.Writer
+}
+
+// newDBCommand returns "db", the commands about databases themselves.
+func newDBCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &dbOptions{stderr: stderr}
+	cmd := &cobra.Command{
+		Use:   "db",
+		Short: "Look into Southbound databases, compare them, and keep snapshots",
+		Long: `SOURCE is a Southbound database: a file (standalone or clustered database,
+"ovsdb-client backup", "ovsdb-client -f json dump"; plain, gzip, xz or zstd), a
+must-gather or sosreport (a directory or tar file), a server (unix:PATH,
+tcp:HOST:PORT, ssl:HOST:PORT, or several separated by commas), or snapshot:NAME.
+Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	f := cmd.PersistentFlags()
+	f.StringVar(&o.Shelf, "store", "", "`FILE` of snapshots (default ovn-replay/store.db in the user's state directory)")
+	f.StringVarP(&o.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
+	f.StringVarP(&o.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
+	f.StringVarP(&o.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
+	f.BoolVar(&o.leaderOnly, "leader-only", false, "of a cluster, read the leader only (the default)")
+	f.BoolVar(&o.noLeaderOnly, "no-leader-only", false, "of a cluster, read any member")
+	f.DurationVar(&o.Timeout, "timeout", 0, "how long a server may take (default 10s)")
+	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
+
+	add := func(use, short string, args cobra.PositionalArgs, canJSON bool, do func(ctx context.Context, args []string) error) {
+		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+			o.AnyMember = o.noLeaderOnly
+			o.stdout = bufio.NewWriter(stdout)
+			err := do(cmd.Context(), args)
+			if flushed := o.stdout.Flush(); err == nil {
+				err = flushed
+			}
+			return err
+		}}
+		if canJSON {
+			c.Flags().BoolVar(&o.json, "json", false, "print JSON")
+		}
+		cmd.AddCommand(c)
+	}
+	add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used", cobra.MaximumNArgs(1), true, o.info)
+	add("history SOURCE", "List the transactions of a database file: time, comment, what changed", cobra.ExactArgs(1), true, o.history)
+	add("diff A B", "Tell how two databases differ, by content", cobra.ExactArgs(2), true, o.diff)
+	add("snapshot SOURCE NAME", "Keep a snapshot of a database", cobra.ExactArgs(2), true, o.snapshot)
+	add("list", "List the snapshots", cobra.NoArgs, true, o.list)
+	add("rm NAME...", "Remove snapshots", cobra.MinimumNArgs(1), false, o.remove)
+	return cmd
+}
+
+// open opens a source and says on stderr what of it was not used.
+func (o *dbOptions) open(ctx context.Context, source string) (*store.Database, error) {
+	db, err := store.Open(ctx, source, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range db.Warnings {
+		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+	}
+	return db, nil
+}
+
+func (o *dbOptions) printJSON(v any) error {
+	e := json.NewEncoder(o.stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func (o *dbOptions) diff(ctx context.Context, args []string) error {
+	var nets [2]*network.Network
+	for i, source := range args {
+		db, err := o.open(ctx, source)
+		if err != nil {
+			return err
+		}
+		if nets[i], err = network.Load(db); err != nil {
+			return err
+		}
+	}
+	differences := network.Diff(nets[0], nets[1])
+	for _, d := range differences {
+		if o.json {
+			if err := o.printJSON(d); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintln(o.stdout, d)
+	}
+	return nil
+}
+
+func (o *dbOptions) snapshot(ctx context.Context, args []string) error {
+	db, err := o.open(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	shelf, err := store.OpenShelf(o.Shelf, true)
+	if err != nil {
+		return err
+	}
+	defer shelf.Close()
+	s, err := shelf.Put(db, args[1], time.Now())
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(s)
+	}
+	fmt.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows, size(s.Bytes), size(s.Own), shelf.Path())
+	return nil
+}
+
+func (o *dbOptions) list(_ context.Context, _ []string) error {
+	shelf, err := store.OpenShelf(o.Shelf, false)
+	if err != nil {
+		return err
+	}
+	defer shelf.Close()
+	list, err := shelf.List()
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if o.json {
+			if err := o.printJSON(s); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(o.stdout, "%-24s %s  %7d rows  %9s  %s %s  %s\n", s.Name, s.Taken.Format(time.RFC3339), s.Rows, size(s.Bytes), s.Database, s.Version, s.Source)
+	}
+	return nil
+}
+
+func (o *dbOptions) remove(_ context.Context, names []string) error {
+	shelf, err := store.OpenShelf(o.Shelf, true)
+	if err != nil {
+		return err
+	}
+	defer shelf.Close()
+	for _, name := range names {
+		if err := shelf.Remove(strings.TrimPrefix(name, "snapshot:")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// transactionJSON is a transaction as "db history --json" prints it.
+type transactionJSON struct {
+	Record  int          `json:"record"`
+	Time    string       `json:"time,omitempty"`
+	Comment string       `json:"comment,omitempty"`
+	Changes []changeJSON `json:"changes"`
+}
+
+type changeJSON struct {
+	Table   string   `json:"table"`
+	UUID    string   `json:"uuid"`
+	What    string   `json:"what"` // insert, modify, delete
+	Columns []string `json:"columns,omitempty"`
+}
+
+func (o *dbOptions) history(ctx context.Context, args []string) error {
+	h, err := store.OpenHistory(ctx, args[0], o.Options)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		t, err := h.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := o.transaction(t); err != nil {
+			return err
+		}
+	}
+	for _, w := range h.Database().Warnings {
+		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+	}
+	return nil
+}
+
+func (o *dbOptions) transaction(t *store.Transaction) error {
+	j := transactionJSON{Record: t.Record, Comment: t.Comment, Changes: []changeJSON{}}
+	if !t.Time.IsZero() {
+		j.Time = t.Time.Format("2006-01-02T15:04:05.000Z07:00")
+	}
+	for _, c := range t.Changes {
+		j.Changes = append(j.Changes, changeJSON{c.Table, c.UUID.String(), c.What(), c.Columns()})
+	}
+	if o.json {
+		return o.printJSON(j)
+	}
+	when := j.Time
+	if when == "" {
+		when = "time unknown"
+	}
+	fmt.Fprintf(o.stdout, "record %d  %s  %s\n", j.Record, when, summary(t.Changes))
+	if j.Comment != "" {
+		fmt.Fprintf(o.stdout, "    %s\n", strings.ReplaceAll(strings.TrimSpace(j.Comment), "\n", "\n    "))
+	}
+	return nil
+}
+
+// summary counts changes by table.
+func summary(changes []store.Change) string {
+	type counts struct{ insert, modify, delete int }
+	var tables []string
+	by := make(map[string]*counts)
+	for _, c := range changes {
+		if by[c.Table] == nil {
+			tables = append(tables, c.Table)
+			by[c.Table] = &counts{}
+		}
+		switch c.What() {
+		case "insert":
+			by[c.Table].insert++
+		case "delete":
+			by[c.Table].delete++
+		default:
+			by[c.Table].modify++
+		}
+	}
+	if len(tables) == 0 {
+		return "nothing changed"
+	}
+	var parts []string
+	for _, t := range tables {
+		text := t
+		for _, n := range []struct {
+			sign  string
+			count int
+		}{{"+", by[t].insert}, {"~", by[t].modify}, {"-", by[t].delete}} {
+			if n.count > 0 {
+				text += fmt.Sprintf(" %s%d", n.sign, n.count)
+			}
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+	"ovnreplay/store"
+)
+
+// infoJSON is what "db info --json" prints.
+type infoJSON struct {
+	Source        string         `json:"source"`
+	Format        string         `json:"format"` // standalone, clustered, dump, server, snapshot
+	Database      string         `json:"database"`
+	SchemaVersion string         `json:"schema_version"`
+	Version       string         `json:"version"` // of the northd that wrote it
+	Time          string         `json:"time,omitempty"`
+	Transactions  int            `json:"transactions"`
+	Bytes         int64          `json:"bytes"`
+	Datapaths     int            `json:"datapaths"`
+	Switches      int            `json:"switches"`
+	Routers       int            `json:"routers"`
+	Ports         int            `json:"ports"`
+	Chassis       int            `json:"chassis"`
+	Flows         int            `json:"flows"`
+	Stages        []stageJSON    `json:"stages"`
+	Tables        map[string]int `json:"tables"` // rows
+	Problems      []problemJSON  `json:"problems"`
+	Unparsed      []unparsedJSON `json:"unparsed"`
+	Warnings      []string       `json:"warnings"`
+}
+
+type stageJSON struct {
+	Router   bool   `json:"router"`
+	Pipeline string `json:"pipeline"`
+	Table    int    `json:"table"`
+	Stage    string `json:"stage"`
+	Flows    int    `json:"flows"`
+}
+
+type problemJSON struct {
+	Table  string `json:"table"`
+	UUID   string `json:"uuid"`
+	Reason string `json:"reason"`
+}
+
+type unparsedJSON struct {
+	UUID   string `json:"uuid"`
+	Reason string `json:"reason"`
+}
+
+func (o *dbOptions) info(ctx context.Context, args []string) error {
+	source := store.DefaultSource()
+	if len(args) > 0 {
+		source = args[0]
+	}
+	db, err := o.open(ctx, source)
+	if err != nil {
+		return err
+	}
+	net, err := network.Load(db)
+	if err != nil {
+		return err
+	}
+	info := describe(db, net)
+	if info.Unparsed, err = unparsed(net); err != nil {
+		return err
+	}
+	if o.json {
+		return o.printJSON(info)
+	}
+	o.printInfo(info)
+	return nil
+}
+
+func describe(db *store.Database, net *network.Network) *infoJSON {
+	info := &infoJSON{
+		Source: db.Source, Format: db.Format, Database: db.Name, SchemaVersion: db.Version, Version: net.Version,
+		Transactions: db.Transactions, Bytes: db.Bytes,
+		Datapaths: len(net.Datapaths), Ports: len(net.Ports) - 1, Chassis: len(net.Chassis), Flows: len(net.Flows),
+		Stages: stages(net), Tables: make(map[string]int), Problems: []problemJSON{}, Warnings: []string{},
+	}
+	if !db.Time.IsZero() {
+		info.Time = db.Time.Format(time.RFC3339)
+	}
+	for _, d := range net.Datapaths {
+		if d.Router {
+			info.Routers++
+		} else {
+			info.Switches++
+		}
+	}
+	for _, t := range db.Tables() {
+		info.Tables[t.Name] = t.Len()
+	}
+	for _, p := range net.Problems {
+		info.Problems = append(info.Problems, problemJSON(p))
+	}
+	for _, w := range db.Warnings {
+		info.Warnings = append(info.Warnings, oneLine(w))
+	}
+	return info
+}
+
+// stages counts the flow rows of each stage. A row that many datapaths share
+// counts once.
+func stages(net *network.Network) []stageJSON {
+	counts := make(map[stageJSON]int)
+	for _, f := range net.Flows {
+		s := stageJSON{Router: f.Datapaths[0].Router, Pipeline: "ingress", Table: int(f.Table), Stage: f.StageName()}
+		if f.Egress {
+			s.Pipeline = "egress"
+		}
+		counts[s]++
+	}
+	list := []stageJSON{}
+	for s, n := range counts {
+		s.Flows = n
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b stageJSON) int {
+		router := func(s stageJSON) int {
+			if s.Router {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(router(a), router(b)), -cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Table, b.Table), cmp.Compare(a.Stage, b.Stage))
+	})
+	return list
+}
+
+// unparsed compiles every logical flow, one at a time, and lists those that
+// do not compile.
+func unparsed(net *network.Network) ([]unparsedJSON, error) {
+	engine, err := sim.New(net, sim.Options{})
+	if err != nil {
+		return nil, err
+	}
+	type place struct {
+		egress bool
+		table  uint8
+		ctACL  bool
+	}
+	envs := make(map[place]*lflow.Env)
+	list := []unparsedJSON{}
+	for _, f := range net.Flows {
+		p := place{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
+		if envs[p] == nil {
+			envs[p] = sim.NewEnv(net, f)
+		}
+		if c := table.Compile(f, envs[p], engine); c.Err != nil {
+			list = append(list, unparsedJSON{f.UUID, oneLine(c.Err)})
+		}
+	}
+	return list, nil
+}
+
+func (o *dbOptions) printInfo(i *infoJSON) {
+	w := o.stdout
+	version := i.Version
+	if version == "" {
+		version = "unknown version"
+	}
+	fmt.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion, version)
+	if i.Time != "" {
+		fmt.Fprintf(w, "  as of %s, after %d transactions\n", i.Time, i.Transactions)
+	}
+	fmt.Fprintf(w, "  %d datapaths (%d switches, %d routers), %d ports, %d chassis, %d logical flows\n\n", i.Datapaths, i.Switches, i.Routers, i.Ports, i.Chassis, i.Flows)
+	for _, s := range i.Stages {
+		fmt.Fprintf(w, "  %-8s %2d %-28s %7d\n", s.Pipeline, s.Table, s.Stage, s.Flows)
+	}
+	fmt.Fprintln(w)
+	for _, name := range slices.Sorted(maps.Keys(i.Tables)) {
+		if i.Tables[name] > 0 {
+			fmt.Fprintf(w, "  %-24s %7d rows\n", name, i.Tables[name])
+		}
+	}
+	fmt.Fprintln(w)
+	for _, p := range i.Problems {
+		fmt.Fprintf(w, "problem: %s %s: %s\n", p.Table, p.UUID, p.Reason)
+	}
+	for _, u := range i.Unparsed {
+		fmt.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
+	}
+	fmt.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems), len(i.Unparsed))
+}

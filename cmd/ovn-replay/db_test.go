@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// recordedDatabases finds the recorded Southbound databases: those in the
+// repository and, in the place they are recorded, those beside it.
+func recordedDatabases(t *testing.T) []string {
+	t.Helper()
+	var found []string
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		for _, pattern := range []string{"testdata/cases/*/sb*.db", "testdata/cases/*/sb*.db.gz", "shared/cases/*/sb*.db", "shared/cases/*/sb*.db.gz", "shared/sb/*.db"} {
+			match, _ := filepath.Glob(filepath.Join(dir, pattern))
+			found = append(found, match...)
+		}
+		if filepath.Dir(dir) == dir {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	if len(found) == 0 {
+		t.Fatal("no recorded databases found")
+	}
+	return found
+}
+
+func db(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := newDBCommand(strings.NewReader(""), &out, &errs)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(context.Background())
+	return out.String(), errs.String(), err
+}
+
+// Every recorded database is told of without anything left unparsed, and each
+// flow row is in a stage.
+func TestDBInfo(t *testing.T) {
+	for _, path := range recordedDatabases(t) {
+		out, _, err := db(t, "info", "--json", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var info infoJSON
+		if err := json.Unmarshal([]byte(out), &info); err != nil {
+			t.Fatal(err)
+		}
+		sum := 0
+		for _, s := range info.Stages {
+			sum += s.Flows
+		}
+		if sum != info.Flows || sum != info.Tables["Logical_Flow"] || info.Flows == 0 || info.Switches+info.Routers != info.Datapaths {
+			t.Errorf("%s: %d flows in stages, %d in all, %d rows", path, sum, info.Flows, info.Tables["Logical_Flow"])
+		}
+		if !strings.Contains(out, `"unparsed":[]`) || !strings.Contains(out, `"problems":[]`) {
+			t.Errorf("%s: unparsed %v, problems %v", path, info.Unparsed, info.Problems)
+		}
+		text, _, err := db(t, "info", path)
+		if err != nil || !strings.Contains(text, "written by OVN "+info.Version) || !strings.Contains(text, "0 logical flows that do not parse") {
+			t.Errorf("%s: %v\n%s", path, err, text)
+		}
+	}
+}
+
+func TestDBSnapshots(t *testing.T) {
+	found := recordedDatabases(t)
+	store := "--store=" + filepath.Join(t.TempDir(), "store.db")
+	if _, _, err := db(t, "list", store); err == nil || !strings.Contains(err.Error(), "there are no snapshots yet") {
+		t.Errorf("no store: %v", err)
+	}
+	out, _, err := db(t, "snapshot", store, found[0], "one")
+	if err != nil || !strings.HasPrefix(out, "snapshot:one of "+found[0]+": ") {
+		t.Fatalf("%q, %v", out, err)
+	}
+	if out, _, err = db(t, "list", store); err != nil || !strings.HasPrefix(out, "one ") || strings.Count(out, "\n") != 1 {
+		t.Errorf("%q, %v", out, err)
+	}
+	if out, _, err = db(t, "diff", store, found[0], "snapshot:one"); err != nil || out != "" {
+		t.Errorf("a snapshot and its source differ: %q, %v", out, err)
+	}
+	a, _, err1 := db(t, "info", "--json", store, "snapshot:one")
+	b, _, err2 := db(t, "info", "--json", found[0])
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if a[strings.Index(a, `"datapaths"`):] != b[strings.Index(b, `"datapaths"`):] {
+		t.Errorf("%s\n%s", a, b)
+	}
+	if _, _, err = db(t, "rm", store, "one"); err != nil {
+		t.Error(err)
+	}
+	if _, _, err = db(t, "info", store, "snapshot:one"); err == nil || !strings.Contains(err.Error(), "no such snapshot") {
+		t.Errorf("removed: %v", err)
+	}
+}
+
+func TestDBHistory(t *testing.T) {
+	path := recordedDatabases(t)[0]
+	out, _, err := db(t, "history", path)
+	if err != nil || !strings.HasPrefix(out, "record 2  20") || !strings.Contains(out, "Logical_Flow +") || !strings.Contains(out, `produced by "ovsdb-client backup"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, _, err = db(t, "history", "--json", path)
+	var j transactionJSON
+	if err != nil || json.Unmarshal([]byte(out), &j) != nil || len(j.Changes) == 0 || j.Changes[0].What != "insert" {
+		t.Errorf("%v\n%.500s", err, out)
+	}
+	if _, _, err = db(t, "history", "unix:/none"); err == nil || !strings.Contains(err.Error(), "tells no history") {
+		t.Errorf("%v", err)
+	}
+}
