@@ -30,7 +30,7 @@ func (e *DumpError) Error() string {
 }
 
 // ReadDump reads a dump of any of the formats, line by line by its looks.
-// Empty lines are skipped. name is for messages. What an Entry has no place
+// Empty lines and comments (#) are skipped. name is for messages. What an Entry has no place
 // for (counters, start times, security contexts, use counts) is dropped.
 func ReadDump(r io.Reader, name string) ([]Entry, error) {
 	var out []Entry
@@ -40,7 +40,7 @@ func ReadDump(r io.Reader, name string) ([]Entry, error) {
 	for sc.Scan() {
 		n++
 		line := strings.TrimRight(sc.Text(), " \t\r")
-		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "conntrack v") {
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "conntrack v") || line[0] == '#' {
 			continue
 		}
 		e, at, err := parseEntry(line)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// conntrackCommand runs a conntrack command and returns what it printed.
+func conntrackCommand(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out, talk bytes.Buffer
+	cmd := newConntrackCommand(strings.NewReader(""), &out, &talk)
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&talk)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	err := cmd.ExecuteContext(context.Background())
+	return out.String(), err
+}
+
+// After each recorded case the table equals the real one, up to timeouts.
+func TestConntrackTableEqualsTheRealOne(t *testing.T) {
+	dumps, _ := filepath.Glob("../../testdata/cases/*/conntrack-after.txt")
+	if len(dumps) < 5 {
+		t.Fatalf("only %d cases with a dump", len(dumps))
+	}
+	for _, dump := range dumps {
+		dir := filepath.Dir(dump)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			out, err := conntrackCommand(t, "list", "--case", dir, "--compare", dump)
+			if err != nil || out != "" {
+				t.Errorf("%v\n%s", err, out)
+			}
+			text, err := os.ReadFile(dump)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err = conntrackCommand(t, "export", "--case", dir)
+			if got, want := strings.Count(out, "\n"), strings.Count(string(text), "\n"); err != nil || got != want {
+				t.Errorf("%v: %d lines, the real table has %d", err, got, want)
+			}
+		})
+	}
+}
+
+func TestConntrackCompareFindsDifferences(t *testing.T) {
+	out, err := conntrackCommand(t, "list", "--case", "../../testdata/cases/nodeport", "--compare", "../../testdata/cases/icmp/conntrack-after.txt")
+	if !errors.Is(err, errDifference) || !strings.Contains(out, "stale: tcp,") || !strings.Contains(out, "missing: icmp,") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// An exported table is a dump that can be imported again.
+func TestConntrackExportImport(t *testing.T) {
+	for _, format := range []string{"dpctl", "dpctl-m", "dpctl-s"} {
+		out, err := conntrackCommand(t, "export", "--case", "../../testdata/cases/nodeport", "--format", format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "dump.txt")
+		if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		again, err := conntrackCommand(t, "import", file, "--format", format, "--ct-profile", "ovs-userspace")
+		if err != nil || again != out {
+			t.Errorf("%s: %v\n%s, want\n%s", format, err, again, out)
+		}
+	}
+}
+
+// ovstest prints the same states for every recorded capture that it can read.
+func TestConntrackStatesAgainstOVSTest(t *testing.T) {
+	prog := os.Getenv("OVSTEST")
+	if prog == "" {
+		var err error
+		if prog, err = exec.LookPath("ovstest"); err != nil {
+			t.Skip("SKIPPED: no ovstest in PATH or $OVSTEST (build tests/ovstest of Open vSwitch); nothing was compared with it")
+		}
+	}
+	files, _ := filepath.Glob("../../testdata/cases/*/*.pcap")
+	compared := 0
+	for _, file := range files {
+		theirs, err := exec.Command(prog, "test-conntrack", "pcap", file).Output()
+		if err != nil || len(theirs) == 0 {
+			continue // cooked captures are not for ovstest
+		}
+		ours, err := conntrackCommand(t, "states", "-r", file, "--ct-profile", "ovs-userspace")
+		if err != nil || ours != string(theirs) {
+			t.Errorf("%s: %v\n%s, want\n%s", file, err, ours, theirs)
+		}
+		compared++
+	}
+	if compared < 10 {
+		t.Errorf("only %d captures compared", compared)
+	}
+}
