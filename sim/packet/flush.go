@@ -24,6 +24,10 @@ func (p *Packet) Flush() {
 		return
 	}
 	k, h, l := &p.Key, &p.held, &p.Layout
+	if len(p.Data) < 14 {
+		p.Reparse()
+		return
+	}
 	if k[ethWord] != h[ethWord] || k[ethDstWord] != h[ethDstWord] {
 		p.flushEthernet()
 	}
