@@ -71,9 +71,7 @@ func (o *dbOptions) info(ctx context.Context, args []string) error {
 		return err
 	}
 	info := describe(db, net)
-	if info.Unparsed, err = unparsed(net); err != nil {
-		return err
-	}
+	info.Unparsed = unparsed(net)
 	if o.json {
 		return o.printJSON(info)
 	}
@@ -140,28 +138,52 @@ func stages(net *network.Network) []stageJSON {
 
 // unparsed compiles every logical flow, one at a time, and lists those that
 // do not compile.
-func unparsed(net *network.Network) ([]unparsedJSON, error) {
-	engine, err := sim.New(net, sim.Options{})
-	if err != nil {
-		return nil, err
-	}
+//
+// It needs no engine, which would have every chassis's state ready.
+func unparsed(net *network.Network) []unparsedJSON {
 	type place struct {
 		egress bool
 		table  uint8
 		ctACL  bool
 	}
 	envs := make(map[place]*lflow.Env)
+	names := newNameNumbers(net)
 	list := []unparsedJSON{}
 	for _, f := range net.Flows {
 		p := place{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
 		if envs[p] == nil {
 			envs[p] = sim.NewEnv(net, f)
 		}
-		if c := table.Compile(f, envs[p], engine); c.Err != nil {
+		if c := table.Compile(f, envs[p], names); c.Err != nil {
 			list = append(list, unparsedJSON{f.UUID, oneLine(c.Err)})
 		}
 	}
-	return list, nil
+	return list
+}
+
+// nameNumbers gives the ports and groups that flows name numbers.
+type nameNumbers struct {
+	net    *network.Network
+	groups map[string]uint32
+}
+
+func newNameNumbers(net *network.Network) *nameNumbers {
+	n := &nameNumbers{net, make(map[string]uint32)}
+	for _, g := range net.Groups {
+		if _, ok := n.groups[g.Name]; !ok {
+			n.groups[g.Name] = uint32(len(net.Ports) + len(n.groups))
+		}
+	}
+	return n
+}
+
+// Port implements table.Resolver.
+func (n *nameNumbers) Port(name string) (uint32, bool) {
+	if p := n.net.Port(name); p != nil {
+		return uint32(p.Index), true
+	}
+	g, ok := n.groups[name]
+	return g, ok || name == "none"
 }
 
 func (o *dbOptions) printInfo(i *infoJSON) {
