@@ -4,6 +4,10 @@
 //
 //	go run ./testdata/bigdb -o sb.db [-nodes 100] [-pods 2000] [-services 500]
 //
+// With -measure PROGRAM it also measures, on that database, ovn-trace's start
+// and "PROGRAM db info", CPU time and memory, and fails unless the latter
+// takes less than a tenth of both.
+//
 // The logical flows are the real northd's: it needs ovsdb-server, ovsdb-tool,
 // ovsdb-client, ovn-northd, ovn-nbctl, ovn-sbctl and OVN's schemas (Debian:
 // ovn-central). It runs them in a directory of its own and ends them. The
@@ -23,6 +27,7 @@ import (
 
 type cluster struct {
 	nodes, pods, services int
+	measured              string
 
 	dir   string
 	procs []*exec.Cmd
@@ -32,6 +37,7 @@ func main() {
 	c := cluster{}
 	out := flag.String("o", "sb.db", "file to write, an \"ovsdb-client backup\"")
 	schemas := flag.String("schemas", "/usr/share/ovn", "directory of ovn-nb.ovsschema and ovn-sb.ovsschema")
+	flag.StringVar(&c.measured, "measure", "", "ovn-replay to measure against ovn-trace")
 	flag.IntVar(&c.nodes, "nodes", 100, "nodes")
 	flag.IntVar(&c.pods, "pods", 2000, "pods, on all nodes together")
 	flag.IntVar(&c.services, "services", 500, "services")
@@ -78,7 +84,10 @@ func (c *cluster) build(out, schemas string) (err error) {
 	if err := backup.Run(); err != nil {
 		return fmt.Errorf("ovsdb-client backup: %w", err)
 	}
-	return file.Close()
+	if err := file.Close(); err != nil || c.measured == "" {
+		return err
+	}
+	return c.measure(out)
 }
 
 func (c *cluster) remote(db string) string { return "unix:" + filepath.Join(c.dir, db+".sock") }
