@@ -123,6 +123,21 @@ type Outcome struct {
 	// Evicted: a full table dropped another connection to make room.
 	Evicted bool
 
+	// Held numbers a fragment that waits for its siblings (Drop is
+	// DropFragment). Whoever drives the table keeps the packet's place under it.
+	Held uint64
+
+	// Released are the fragments of a datagram this packet completed, itself
+	// included, in order of offset (OVSUserspace): each goes on from where it
+	// was held, with the bytes and the Meta given here.
+	Released []Fragment
+
+	// Reassembled is the whole datagram this fragment completed (Linux): it goes
+	// on in the fragment's place, its largest fragment having had MRU bytes, to
+	// be cut again with Refragment where it leaves. Valid until the next Execute.
+	Reassembled []byte
+	MRU         int
+
 	// Clash: the reply tuple of the new connection already belongs to an
 	// older one, to which replies will be counted (OVSUserspace only).
 	Clash bool

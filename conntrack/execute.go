@@ -15,6 +15,13 @@ func (t *Table) Execute(now Time, ip []byte, m *Meta, r *Request) Outcome {
 	t.tick(now)
 	t.sweepDue(t.now-memory, 2)
 	t.zone = r.Zone
+	if fragmented(ip) {
+		return t.executeFragment(ip, m, r)
+	}
+	return t.execute(ip, m, r)
+}
+
+func (t *Table) execute(ip []byte, m *Meta, r *Request) Outcome {
 	if t.opt.Profile == OVSUserspace {
 		return t.executeUserspace(ip, m, r)
 	}

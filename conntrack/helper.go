@@ -9,8 +9,6 @@ type expectation struct {
 
 type helperState struct{}
 
-type fragments struct{}
-
 func (t *Table) forgetHelper(idx uint32)                                    {}
 func (t *Table) watched(idx uint32, c *conn) bool                           { return false }
 func (t *Table) expectation(key *nat.Tuple) *expectation                    { return nil }

@@ -1,0 +1,364 @@
+package conntrack
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"ovnreplay/nat"
+)
+
+// Fragment is one fragment of a datagram that is complete.
+type Fragment struct {
+	Held uint64 // the number it was held under; 0: the packet just executed
+	IP   []byte // its bytes, translated
+	Meta Meta
+}
+
+// How the two datapaths treat fragments: Open vSwitch's userspace (lib/ipf.c)
+// holds them, tracks the datagram when it is complete, and lets the same
+// fragments go on; it refuses small ones. The kernel reassembles for good.
+const (
+	userMinFragment4  = 1200 // IP length of any but the last
+	userMinFragment6  = 1280
+	userMaxFragments  = 1000
+	userFragmentTime  = 15 * Second
+	linuxFragmentTime = 30 * Second
+	linuxFragmentMem  = 4 << 20 // bytes held at once: ipfrag_high_thresh
+)
+
+// fragments are the datagrams not complete yet.
+type fragments struct {
+	lists map[fragmentKey]*fragmentList
+	order []*fragmentList // by time of their first fragment
+	next  uint64          // number for the next held one
+	count int
+	bytes int
+	whole []byte // the datagram last put together
+}
+
+type fragmentKey struct {
+	src, dst [16]byte
+	id       uint32
+	zone     uint16
+	proto    uint8
+	v6       bool
+}
+
+type fragmentList struct {
+	key   fragmentKey
+	until Time
+	frags []heldFragment
+	last  int // where the datagram ends, by its last fragment; 0: not seen
+}
+
+type heldFragment struct {
+	Fragment
+	offset, length int // of the payload
+	l4             int
+}
+
+// fragmented is whether an IP packet is a fragment.
+func fragmented(ip []byte) bool {
+	if len(ip) < 20 {
+		return false
+	}
+	if ip[0]>>4 == 4 {
+		return binary.BigEndian.Uint16(ip[6:])&0x3fff != 0
+	}
+	if ip[0]>>4 != 6 || len(ip) < 40 || ip[6] != 44 && ip[6] != 0 && ip[6] != 43 && ip[6] != 60 && ip[6] != 51 {
+		return false
+	}
+	var p nat.Packet
+	return p.Parse(ip) == nat.NoFault && p.Fragment
+}
+
+func (t *Table) executeFragment(ip []byte, m *Meta, r *Request) (o Outcome) {
+	p := &t.pkt
+	if p.Parse(ip) != nat.NoFault || !t.goodFragment(ip) {
+		return t.badFragment(m, r)
+	}
+	f := &t.frags
+	f.expire(t.now)
+	l := f.list(t, p, r.Zone)
+	if !t.fits(l, ip) {
+		return t.badFragment(m, r)
+	}
+	f.next++
+	f.hold(l, p, ip, m)
+	if !l.complete() {
+		o.Drop, o.Held = DropFragment, f.next
+		return o
+	}
+	f.remove(l)
+	if t.opt.Profile == Linux {
+		return t.executeWhole(l, m, r)
+	}
+	return t.executeHeld(l, ip, m, r)
+}
+
+// badFragment is one that cannot be put together: the kernel drops it,
+// userspace lets it go on as invalid.
+func (t *Table) badFragment(m *Meta, r *Request) Outcome {
+	if t.opt.Profile == Linux {
+		return Outcome{Drop: DropFragment, Refusal: LoneFragment}
+	}
+	m.setInvalid(r.Zone)
+	return Outcome{Refusal: LoneFragment}
+}
+
+// goodFragment is what the profile asks of a fragment itself.
+func (t *Table) goodFragment(ip []byte) bool {
+	p := &t.pkt
+	switch {
+	case p.Cut || p.End <= p.L4:
+		return false
+	case !t.opt.IgnoreChecksums && !p.HeaderSumOK(ip):
+		return false
+	case p.More && (p.End-p.L4)%8 != 0 && t.opt.Profile == Linux:
+		return false
+	case t.opt.Profile == Linux || !p.More:
+		return p.FragOffset+p.End-p.L4 <= 65535
+	case p.Tuple.V6:
+		return p.End >= userMinFragment6
+	}
+	return p.End >= userMinFragment4
+}
+
+func (f *fragments) list(t *Table, p *nat.Packet, zone uint16) *fragmentList {
+	k := fragmentKey{p.Tuple.Src, p.Tuple.Dst, p.FragID, zone, p.Tuple.Proto, p.Tuple.V6}
+	if k.v6 {
+		k.proto = 0
+	}
+	if l := f.lists[k]; l != nil {
+		return l
+	}
+	if f.lists == nil {
+		f.lists = map[fragmentKey]*fragmentList{}
+	}
+	l := &fragmentList{key: k, until: t.now + userFragmentTime}
+	if t.opt.Profile == Linux {
+		l.until = t.now + linuxFragmentTime
+	}
+	f.lists[k] = l
+	f.order = append(f.order, l)
+	return l
+}
+
+// fits is whether the fragment may join: not too many held, and no overlap.
+// The kernel gives up a whole datagram with an overlap.
+func (t *Table) fits(l *fragmentList, ip []byte) bool {
+	p, f := &t.pkt, &t.frags
+	from, to := p.FragOffset, p.FragOffset+p.End-p.L4
+	overlap := slices.ContainsFunc(l.frags, func(h heldFragment) bool { return from < h.offset+h.length && h.offset < to })
+	full := f.count >= userMaxFragments
+	if t.opt.Profile == Linux {
+		full = f.bytes+len(ip) > linuxFragmentMem
+		if overlap {
+			f.remove(l)
+		}
+	}
+	if len(l.frags) == 0 && full {
+		f.remove(l)
+	}
+	return !overlap && !full
+}
+
+func (f *fragments) hold(l *fragmentList, p *nat.Packet, ip []byte, m *Meta) {
+	h := heldFragment{Fragment{f.next, bytes.Clone(ip), *m}, p.FragOffset, p.End - p.L4, p.L4}
+	l.frags = append(l.frags, h)
+	slices.SortStableFunc(l.frags, func(a, b heldFragment) int { return a.offset - b.offset })
+	if !p.More {
+		l.last = h.offset + h.length
+	}
+	f.count++
+	f.bytes += len(ip)
+}
+
+func (l *fragmentList) complete() bool {
+	end := 0
+	for i := range l.frags {
+		if l.frags[i].offset != end {
+			return false
+		}
+		end += l.frags[i].length
+	}
+	return l.last != 0 && end == l.last
+}
+
+func (f *fragments) remove(l *fragmentList) {
+	delete(f.lists, l.key)
+	f.order = slices.DeleteFunc(f.order, func(x *fragmentList) bool { return x == l })
+	f.count -= len(l.frags)
+	for i := range l.frags {
+		f.bytes -= len(l.frags[i].IP)
+	}
+}
+
+// expire forgets datagrams that were never completed.
+func (f *fragments) expire(now Time) {
+	for len(f.order) > 0 && f.order[0].until < now {
+		f.remove(f.order[0])
+	}
+}
+
+// join puts the datagram together: the first fragment's header without its
+// fragmentation, and all payloads. It is false for one too big for a header.
+func (f *fragments) join(l *fragmentList) bool {
+	first := &l.frags[0]
+	header := first.l4
+	if l.key.v6 {
+		header -= 8 // the fragment header
+	}
+	if header+l.last > 65535 {
+		return false
+	}
+	w := append(f.whole[:0], first.IP[:header]...)
+	for i := range l.frags {
+		h := &l.frags[i]
+		w = append(w, h.IP[h.l4:h.l4+h.length]...)
+	}
+	f.whole = w
+	if l.key.v6 {
+		binary.BigEndian.PutUint16(w[4:], uint16(len(w)-40))
+		next := first.IP[first.l4-8]
+		patchNextHeader(w, header, next)
+		return true
+	}
+	binary.BigEndian.PutUint16(w[2:], uint16(len(w)))
+	w[6], w[7] = w[6]&0x40, 0
+	headerSum(w)
+	return true
+}
+
+// patchNextHeader makes the last header before offset end announce next.
+func patchNextHeader(ip []byte, end int, next uint8) {
+	at, field := 40, 6
+	for at < end {
+		field = at
+		at += int(ip[at+1])*8 + 8
+	}
+	ip[field] = next
+}
+
+func headerSum(ip []byte) {
+	n := int(ip[0]&15) * 4
+	ip[10], ip[11] = 0, 0
+	var sum uint32
+	for i := 0; i < n; i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(ip[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	binary.BigEndian.PutUint16(ip[10:], ^uint16(sum))
+}
+
+// executeWhole is the kernel's way: the datagram goes on as one packet.
+func (t *Table) executeWhole(l *fragmentList, m *Meta, r *Request) Outcome {
+	if !t.frags.join(l) {
+		return t.badFragment(m, r)
+	}
+	o := t.execute(t.frags.whole, m, r)
+	o.Reassembled = t.frags.whole
+	for i := range l.frags {
+		o.MRU = max(o.MRU, l.frags[i].l4+l.frags[i].length)
+	}
+	return o
+}
+
+// executeHeld is the userspace way: what was decided for the datagram is
+// copied to its fragments, which go on together.
+func (t *Table) executeHeld(l *fragmentList, ip []byte, m *Meta, r *Request) Outcome {
+	if !t.frags.join(l) {
+		return t.badFragment(m, r)
+	}
+	whole := t.frags.whole
+	meta := l.frags[0].Meta
+	o := t.execute(whole, &meta, r)
+	meta.conn = connRef{} // fragments carry no connection: the next action looks again
+	header := len(whole) - l.last
+	for i := range l.frags {
+		h := &l.frags[i]
+		if i == 0 {
+			copy(h.IP[h.l4:h.l4+h.length], whole[header:])
+		}
+		copyAddrs(h.IP, whole)
+		h.Meta = meta
+		if h.Held == t.frags.next {
+			h.Held = 0
+			copy(ip, h.IP)
+			h.IP = ip
+			*m = meta
+		}
+		o.Released = append(o.Released, h.Fragment)
+	}
+	return o
+}
+
+// copyAddrs gives a fragment the addresses of the datagram.
+func copyAddrs(ip, whole []byte) {
+	if ip[0]>>4 == 6 {
+		copy(ip[8:40], whole[8:40])
+		return
+	}
+	copy(ip[12:20], whole[12:20])
+	headerSum(ip)
+}
+
+// Refragment cuts an IP packet into fragments of at most mtu bytes and hands
+// each to emit, in order; the bytes are only valid during the call. A packet
+// that fits is emitted as it is. id identifies the fragments of an IPv6
+// packet; IPv4 has its own. (RFC 791, RFC 8200.)
+func Refragment(ip []byte, mtu int, id uint32, emit func([]byte)) {
+	var p nat.Packet
+	if p.Parse(ip) != nat.NoFault || p.End <= mtu {
+		emit(ip)
+		return
+	}
+	header := p.L4
+	if p.Tuple.V6 {
+		header += 8
+	}
+	step := (mtu - header) &^ 7
+	if step <= 0 {
+		emit(ip)
+		return
+	}
+	buf := make([]byte, 0, mtu)
+	for at := p.L4; at < p.End; at += step {
+		end := min(at+step, p.End)
+		buf = append(buf[:0], ip[:p.L4]...)
+		if p.Tuple.V6 {
+			buf = appendFragment6(buf, &p, at-p.L4, end < p.End, id)
+		}
+		buf = append(buf, ip[at:end]...)
+		if p.Tuple.V6 {
+			binary.BigEndian.PutUint16(buf[4:], uint16(len(buf)-40))
+		} else {
+			setFragment4(buf, at-p.L4, end < p.End)
+		}
+		emit(buf)
+	}
+}
+
+func appendFragment6(buf []byte, p *nat.Packet, offset int, more bool, id uint32) []byte {
+	patchNextHeader(buf, p.L4, 44)
+	field := uint16(offset)
+	if more {
+		field |= 1
+	}
+	buf = append(buf, p.Tuple.Proto, 0)
+	buf = binary.BigEndian.AppendUint16(buf, field)
+	return binary.BigEndian.AppendUint32(buf, id)
+}
+
+func setFragment4(buf []byte, offset int, more bool) {
+	field := binary.BigEndian.Uint16(buf[6:])&0x4000 | uint16(offset/8)
+	if more {
+		field |= 0x2000
+	}
+	binary.BigEndian.PutUint16(buf[2:], uint16(len(buf)))
+	binary.BigEndian.PutUint16(buf[6:], field)
+	headerSum(buf)
+}
