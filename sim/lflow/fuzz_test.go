@@ -2,6 +2,7 @@ package lflow
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -57,8 +58,7 @@ func checkMatch(t *testing.T, src string, env *Env) {
 	text := e.Text()
 	again, err := ParseMatch(text, env)
 	switch {
-	case err != nil && err.Error() == "Parentheses nested too deeply.":
-		// A set inside the deepest parentheses gets a pair of its own.
+	case err != nil && unreadable(e, err):
 	case err != nil:
 		t.Fatalf("%q formats as %q: %v", src, text, err)
 	case again.Text() != text:
@@ -69,6 +69,23 @@ func checkMatch(t *testing.T, src string, env *Env) {
 		return // the faulty symbols of the fixtures
 	}
 	checkSimple(t, src, Simplify(a), true)
+}
+
+// unreadable reports whether OVN's canonical form of e is one that OVN itself
+// refuses with err: a set inside the deepest parentheses gets a pair of its
+// own, and a nominal field under a mask is shown as bits it may not have.
+func unreadable(e *Expr, err error) bool {
+	if e.Kind == And || e.Kind == Or {
+		for _, sub := range e.Args {
+			if unreadable(sub, err) {
+				return true
+			}
+		}
+		return err.Error() == "Parentheses nested too deeply."
+	}
+	_, n := bitRange(e.Mask)
+	return e.Kind == Cmp && e.Symbol.Level == Nominal && n > 0 && n < e.Symbol.Width &&
+		strings.HasPrefix(err.Error(), "Cannot select subfield of nominal field")
 }
 
 // checkError requires an error that can be shown.
