@@ -1,13 +1,137 @@
 package sim
 
 import (
+	"fmt"
+
+	"ovnreplay/sim/answer"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
 
 // made runs the actions in which ovn-controller makes a packet of its own from
-// p and runs the block on it.
+// p and runs the block on it. The packet is injected where the block stands,
+// with p's registers, ports, zones and flags but untracked.
+//
+// The action takes p to ovn-controller and p goes no further, unless other
+// actions follow in its flow. arp{} and nd_ns{} keep it there until the next
+// hop answers.
 func (e *Engine) made(p *pkt, f *table.Flow, op *table.Op, at place) {
-	e.note(p, trace.Note, trace.ApproxAction, f)
+	p.Flush()
+	frame, why, ok := e.compose(p, op.Block)
+	if ok {
+		e.note(p, trace.Made, why, f)
+		c := e.injected(p, frame)
+		c.depth++
+		e.follow(c, f, op.Inner, at)
+		e.put(c)
+	}
+	if ok && (op.Block == lflow.ARP || op.Block == lflow.NDNS) {
+		e.hold(p, f, op, at)
+		return
+	}
 	e.drop(p, trace.DropConsumed, f)
+}
+
+// compose builds the packet that an action with a block begins with; false if
+// ovn-controller sends none for p.
+func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reason, bool) {
+	var frame answer.Frame
+	var ok bool
+	why := trace.MadeICMP
+	style := answer.Style{KeepTOS: !e.since(21, 12, 1)}
+	switch block {
+	case lflow.ARP:
+		why = trace.MadeARP
+		frame, ok = answer.ARP(&p.Packet)
+	case lflow.NDNS:
+		why = trace.MadeNDNS
+		target := answer.Destination(&p.Packet)
+		if e.since(26, 3, 0) {
+			target = p.Key.Get128(field.XXReg0).Bytes()
+		}
+		frame, ok = answer.NeighborSolicitation(&p.Packet, target)
+	case lflow.NDNA, lflow.NDNARouter:
+		why = trace.MadeNDNA
+		frame, ok = answer.NeighborAdvertisement(&p.Packet, block == lflow.NDNARouter)
+	case lflow.ICMP4, lflow.ICMP6:
+		frame, ok = answer.ICMP(&p.Packet, style, true)
+	case lflow.ICMP4Error, lflow.ICMP6Error:
+		frame, ok = answer.ICMP(&p.Packet, style, false)
+	case lflow.TCPReset:
+		why = trace.MadeReset
+		frame, ok = answer.Reset(&p.Packet, style)
+	case lflow.SCTPAbort:
+		why = trace.MadeReset
+		frame, ok = answer.Abort(&p.Packet, style)
+	case lflow.Reject:
+		if isConnection(p) {
+			why = trace.MadeReset
+		}
+		frame, ok = answer.Reject(&p.Packet, style, e.since(21, 9, 0))
+	}
+	return frame, why, ok
+}
+
+func isConnection(p *pkt) bool {
+	proto := p.Key.Get(field.IPProto)
+	return proto == 6 || proto == 132
+}
+
+// injected returns a packet from the pool that ovn-controller puts back where
+// p is: another frame, with p's metadata but without its connection.
+func (e *Engine) injected(p *pkt, frame answer.Frame) *pkt {
+	c := e.copyOf(p)
+	e.reframe(c, frame)
+	clearBits(&c.Key, &ctMask)
+	c.Key.Set(field.PktMark, 0)
+	c.ct.Clear()
+	c.stack = c.stack[:0]
+	c.made = true
+	return c
+}
+
+// reframe gives p another frame and leaves its metadata alone.
+func (e *Engine) reframe(p *pkt, frame answer.Frame) {
+	kept := p.Key
+	p.Set(frame.Data, frame.Wire)
+	for w := range kept {
+		p.Key[w] |= kept[w] & metadataMask[w]
+	}
+	if frame.Wire > len(frame.Data) {
+		p.guess = true // a checksum over bytes that were not captured
+	}
+}
+
+// loadOVNField is an assignment to a part of the packet that the flow key does
+// not have; ovn-controller writes it.
+func (e *Engine) loadOVNField(p *pkt, f *table.Flow, op *table.Op) {
+	p.Flush()
+	ok := false
+	switch op.OVNField {
+	case lflow.ICMP4FragMTU, lflow.ICMP6FragMTU:
+		ok = answer.SetFragMTU(&p.Packet, uint32(op.Value.Lo))
+	case lflow.ICMP4InnerIP4Src:
+		ok = answer.SetInnerSource(&p.Packet, uint32(op.Value.Lo))
+	}
+	if ok {
+		p.Reparse()
+	}
+}
+
+// since reports whether the network's OVN is of a release or a later one.
+// A database that does not say is taken for the newest.
+func (e *Engine) since(year, month, patch int) bool {
+	var y, m, p int
+	if n, _ := fmt.Sscanf(e.Net.Version, "%d.%d.%d", &y, &m, &p); n < 2 {
+		return true
+	}
+	if y != year {
+		return y > year
+	}
+	if m != month {
+		return m > month
+	}
+	return p >= patch
 }

@@ -15,6 +15,10 @@ func (e *Engine) doController(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 	k := &p.Key
 	switch op.Code {
 	case table.Result:
+		if op.Result == lflow.DNSLookup {
+			e.lookupDNS(p, f, op)
+			break
+		}
 		e.result(p, f, op)
 	case table.Select:
 		return e.selectMember(p, f, op, at)
@@ -27,11 +31,10 @@ func (e *Engine) doController(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 	case table.CheckEVPNARP:
 		k.Store(op.Dst, field.Uint128{})
 		e.note(p, trace.Note, trace.ApproxAction, f)
-	case table.PutOpts, table.DHCPRelay:
-		if op.Dst.Width != 0 {
-			k.Store(op.Dst, field.Uint128{})
-		}
-		e.note(p, trace.Note, trace.ApproxAction, f)
+	case table.PutOpts:
+		e.putOptions(p, f, op)
+	case table.DHCPRelay:
+		e.relay(p, f, op)
 	case table.Plain:
 		e.plain(p, f, op)
 	case table.BindVport, table.Mirror:

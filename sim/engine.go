@@ -46,6 +46,7 @@ type Engine struct {
 	groups   map[string]uint32     // multicast group name -> number
 	members  [][]*network.Group    // by datapath, then group number
 	learned  learned
+	waiting  waiting
 	hairpins map[hairpinKey][]hairpinVIP
 	security map[int]*portSecurity // by port index, compiled when first met
 

@@ -55,6 +55,9 @@ func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool)
 	k := &p.Key
 	switch op.Code {
 	case table.Next:
+		if op.Egress != at.egress {
+			e.jump(p, f, op.Egress)
+		}
 		return place{op.Egress, op.Table}, true
 	case table.Output:
 		e.output(p, f, at)
@@ -64,15 +67,22 @@ func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool)
 		old := k.Load(op.Dst)
 		k.Store(op.Dst, old.AndNot(op.Mask).Or(op.Value.And(op.Mask)))
 	case table.Move:
-		k.Store(op.Dst, k.Load(op.A))
+		v := k.Load(op.A)
+		e.assigned(p, f, op.Dst, v)
+		k.Store(op.Dst, v)
 	case table.Exchange:
 		a, b := k.Load(op.A), k.Load(op.B)
+		e.assigned(p, f, op.A, b)
+		e.assigned(p, f, op.B, a)
 		k.Store(op.A, b)
 		k.Store(op.B, a)
 	case table.Push:
-		p.stack = append(p.stack, k.Load(op.A))
+		v := k.Load(op.A)
+		e.value(p, trace.Set, f, v)
+		p.stack = append(p.stack, v)
 	case table.Pop:
 		if n := len(p.stack); n > 0 {
+			e.value(p, trace.Set, f, p.stack[n-1])
 			k.Store(op.Dst, p.stack[n-1])
 			p.stack = p.stack[:n-1]
 		}
@@ -97,7 +107,12 @@ func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool)
 			larger = 1
 		}
 		k.Store(op.Dst, field.U64(larger))
-	case table.Note, table.LoadOVNField:
+	case table.LoadOVNField:
+		e.loadOVNField(p, f, op)
+	case table.Note:
+		if _, ok := op.Action.(lflow.HandleSvcCheck); ok {
+			e.drop(p, trace.DropConsumed, f)
+		}
 	default:
 		return e.doLearned(p, f, op, at)
 	}

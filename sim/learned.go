@@ -136,7 +136,8 @@ func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place
 		}
 		k.Store(op.Dst, bit(ok))
 	case table.PutMACBind:
-		if l.learnMAC(e.now, p.macKey(op), k.Load(op.C).Lo) {
+		if key := p.macKey(op); l.learnMAC(e.now, key, k.Load(op.C).Lo) {
+			e.resolved(key, l.macs[key].mac, l.macs[key].from)
 			e.note(p, trace.Learn, trace.LearnMAC, f)
 		}
 	case table.GetFDB:

@@ -14,6 +14,9 @@ type Outcome struct {
 	DropAt  int          // Dropped: index of the event that says so, -1 if none
 	Outputs []Output
 	Trace   trace.Trace
+
+	Of   Injection // what was injected
+	Late bool      // from Advance: the rest of a packet that was held
 }
 
 // Verdict is a packet's fate in a word.

@@ -37,16 +37,14 @@ type Injection struct {
 	Time    conntrack.Time
 	Frame   []byte
 	Wire    int // length on the wire, if the capture cut the frame
+
+	Ref uint64 // whatever the caller knows the packet by
 }
 
 // Inject replays one packet that enters OVN at a logical port. The tag of a
 // tagged port (localnet, container) is taken off the frame.
 func (e *Engine) Inject(in Injection) *Outcome {
-	e.now = in.Time
-	e.out.Trace.Reset()
-	e.out.Outputs = e.out.Outputs[:0]
-	e.outData = e.outData[:0]
-	e.steps = 0
+	e.begin(in, in.Time)
 	p := e.get()
 	p.Set(in.Frame, in.Wire)
 	if in.Port.Tag != 0 {
@@ -62,6 +60,16 @@ func (e *Engine) Inject(in Injection) *Outcome {
 	e.put(p)
 	e.judge()
 	return &e.out
+}
+
+// begin starts the outcome of an injected packet at a moment.
+func (e *Engine) begin(in Injection, now conntrack.Time) {
+	e.now = now
+	e.out.Of, e.out.Late = in, false
+	e.out.Trace.Reset()
+	e.out.Outputs = e.out.Outputs[:0]
+	e.outData = e.outData[:0]
+	e.steps = 0
 }
 
 // judge sums the trace up in a verdict.

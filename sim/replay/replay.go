@@ -8,6 +8,8 @@
 package replay
 
 import (
+	"math"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 )
@@ -74,6 +76,24 @@ func (s *Session) Flush() {
 		s.replay(f, s.queue[i+1:])
 	}
 	s.forget(len(s.queue))
+	s.later = nil
+	s.release(math.MaxInt64)
+}
+
+// release replays the rest of packets that ovn-controller held and that go on
+// by a moment. Handlers are called for each as for a frame that entered, with
+// Outcome.Late set.
+func (s *Session) release(by conntrack.Time) {
+	for out := s.Engine.Advance(by); out != nil; out = s.Engine.Advance(by) {
+		of := &out.Of
+		capture := int(of.Ref >> 32)
+		f := &Frame{Capture: capture, Number: int(uint32(of.Ref)), Time: of.Time, Data: of.Frame, Wire: of.Wire}
+		p := s.points[capture]
+		if p.Port != of.Port {
+			p = &Point{Port: of.Port, Chassis: of.Chassis, Capture: p.Capture, Found: "VLAN tag"}
+		}
+		s.handler.Entered(f, p, out)
+	}
 }
 
 func (s *Session) take() *Frame {
@@ -107,7 +127,11 @@ func (s *Session) replay(f *Frame, later []*Frame) {
 	}
 	switch s.owners.Direction(p.Port, p.Chassis, f.Data) {
 	case Entered:
-		out := s.Engine.Inject(sim.Injection{Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire})
+		s.release(f.Time)
+		out := s.Engine.Inject(sim.Injection{
+			Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire,
+			Ref: uint64(f.Capture)<<32 | uint64(uint32(f.Number)),
+		})
 		s.handler.Entered(f, p, out)
 	case Left:
 		s.handler.Observed(f, p)

@@ -136,8 +136,10 @@ func keyOf(p *network.Port, c *network.Chassis) pointKey { return pointKey{p.Ind
 
 // Entered implements Handler.
 func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
-	v.Report.Packets++
-	v.Report.Entered++
+	if !out.Late {
+		v.Report.Packets++
+		v.Report.Entered++
+	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		k := keyOf(o.Port, o.Chassis)

@@ -8,6 +8,7 @@ package trace
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/sim/field"
 )
 
 // Kind says what an Event records.
@@ -22,13 +23,21 @@ const (
 	Broken                 // the table holds Flow, which does not compile: Arg indexes Trace.Texts
 	CT                     // conntrack: Arg indexes Trace.CT
 	NAT                    // Arg indexes Trace.NAT
-	Out                    // a packet leaves: Port, Arg indexes the outcome's outputs
+	Out                    // a packet leaves: Port is its outport, Arg indexes the outcome's outputs
 	Tunnel                 // on to another chassis: Arg is its index
-	Member                 // a copy for a multicast group's member: Port
+	Member                 // a copy for a multicast group's member: Port; Arg is the inport
 	Made                   // ovn-controller made a packet: Arg is a Maker
 	Learn                  // something was learned: Reason says what
 	Drop                   // the packet, or this copy of it, ends here: Reason
 	Note                   // Reason, without effect on the packet
+	Block                  // the block of the flow's action number Arg begins, on a packet of its own
+	Set                    // the action assigned, pushed or chose Values[Arg]
+	Found                  // the action's look-up found something: Values[Arg] is the MAC it is about
+	Lost                   // the action's look-up found nothing
+	Jump                   // on to the datapath's other pipeline, which Egress says: Port
+	Redirect               // outport Port is a chassisredirect; Arg is the port that replaces it
+	Flood                  // to the members of multicast group Arg: Port is the inport
+	Log                    // an ACL logs the packet: Arg indexes Trace.Keys
 )
 
 // Event is one step of a packet.
@@ -51,11 +60,14 @@ type Trace struct {
 	CT     []CTStep
 	NAT    []NATStep
 	Texts  []string
+	Values []field.Uint128
+	Keys   []field.Key
 }
 
 // Reset empties the trace and keeps its memory.
 func (t *Trace) Reset() {
 	t.Events, t.CT, t.NAT, t.Texts = t.Events[:0], t.CT[:0], t.NAT[:0], t.Texts[:0]
+	t.Values, t.Keys = t.Values[:0], t.Keys[:0]
 }
 
 // CTStep is one pass through connection tracking.
@@ -126,6 +138,9 @@ const (
 	ObservedChoice  // the choice was read from a capture
 	LooseConnection // began before the capture
 	ApproxAction    // the action's effect is not modelled
+	MadeRA
+	Released      // a packet that was held goes on
+	GuessDNSOrder // the order of the addresses in a DNS answer
 )
 
 var reasonText = [...]string{
@@ -165,6 +180,9 @@ var reasonText = [...]string{
 	ObservedChoice:  "choice read from a capture",
 	LooseConnection: "connection picked up in the middle: it began before the capture",
 	ApproxAction:    "action's effect is not modelled",
+	MadeRA:          "ovn-controller sends a router advertisement",
+	Released:        "held packet goes on: its next hop's address is known",
+	GuessDNSOrder:   "order of addresses guessed: ovn-controller shuffles them",
 }
 
 // String returns the reason in words.

@@ -1,0 +1,46 @@
+package answer
+
+import "ovnreplay/sim/packet"
+
+// IGMPQuery is the general membership query (RFC 3376) a snooping switch with
+// a querier sends, with the response time in seconds.
+func IGMPQuery(mac [6]byte, src [4]byte, response int) Frame {
+	b := make([]byte, etherLen+ip4Len+12)
+	copy(b, []byte{1, 0, 0x5e, 0, 0, 1})
+	copy(b[6:], mac[:])
+	be.PutUint16(b[12:], packet.TypeIPv4)
+	ip := b[etherLen:]
+	ip[0], ip[6], ip[8], ip[9] = 0x45, 0x40, 1, packet.ProtoIGMP
+	be.PutUint16(ip[2:], ip4Len+12)
+	copy(ip[12:], src[:])
+	copy(ip[16:], []byte{224, 0, 0, 1})
+	be.PutUint16(ip[10:], checksum(0, ip[:ip4Len]))
+	igmp := ip[ip4Len:]
+	igmp[0], igmp[1] = 0x11, uint8(response*10)
+	igmp[9] = igmp[1]
+	be.PutUint16(igmp[2:], checksum(0, igmp))
+	return whole(b)
+}
+
+// MLDQuery is the same for IPv6 (RFC 3810). Its Ethernet destination is not
+// the group's: as OVN has it.
+func MLDQuery(mac [6]byte, src [16]byte, response int) Frame {
+	const extension, mld = 8, 28
+	b := make([]byte, etherLen+ip6Len+extension+mld)
+	copy(b, []byte{0x33, 0x33, 0, 0, 0, 0})
+	copy(b[6:], mac[:])
+	be.PutUint16(b[12:], packet.TypeIPv6)
+	ip := b[etherLen:]
+	ip[0], ip[7] = 0x60, 1
+	be.PutUint16(ip[4:], extension+mld)
+	copy(ip[8:], src[:])
+	ip[24], ip[25], ip[39] = 0xff, 2, 1
+	hop := ip[ip6Len:]
+	hop[0], hop[2], hop[3] = packet.ProtoICMPv6, 5, 2
+	m := hop[extension:]
+	m[0] = 130
+	be.PutUint16(m[4:], uint16(response*1000))
+	m[25] = uint8(response)
+	be.PutUint16(m[2:], checksum(pseudo(ip, packet.ProtoICMPv6, mld), m))
+	return whole(b)
+}

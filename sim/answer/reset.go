@@ -1,0 +1,102 @@
+package answer
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"ovnreplay/sim/packet"
+)
+
+const resetHops = 63
+
+// Reset is the TCP reset that tcp_reset{} starts from: sequence number 0,
+// acknowledging the segment's own sequence number plus one, whatever it holds.
+// The ports are always turned round, the addresses only by s.Swap.
+func Reset(in *packet.Packet, s Style) (Frame, bool) {
+	tcp := l4(in)
+	if proto(in) != packet.ProtoTCP || len(tcp) < 8 {
+		return Frame{}, false
+	}
+	s.KeepTOS = false
+	b := ether(in, s.Swap, etherType(in), ip6Len+tcpLen)
+	b = s.ip(b, in, packet.ProtoTCP, resetHops, tcpLen)
+	at := len(b)
+	b = append(b, make([]byte, tcpLen)...)
+	th := b[at:]
+	copy(th, portsOf(in)[2:4])
+	copy(th[2:], portsOf(in)[:2])
+	be.PutUint32(th[8:], be.Uint32(tcp[4:])+1)
+	th[12], th[13] = 5<<4, 0x14
+	be.PutUint16(th[16:], checksum(pseudo(b[etherLen:], packet.ProtoTCP, tcpLen), th))
+	return whole(b), true
+}
+
+// portsOf returns in's port numbers as the flow key has them: a later fragment has none.
+func portsOf(in *packet.Packet) []byte {
+	if in.Layout.L4 == 0 {
+		return make([]byte, 4)
+	}
+	return in.Data[in.Layout.L4:]
+}
+
+// SCTP chunk types and the flag of an abort that reflects the verification
+// tag (RFC 4960).
+const (
+	chunkInit    = 1
+	chunkAbort   = 6
+	chunkLen     = 4
+	initChunkLen = 16
+	tagReflected = 1
+)
+
+// Abort is the SCTP packet that sctp_abort{} starts from: one ABORT chunk, with
+// the tag of an INIT, or the packet's own tag reflected.
+func Abort(in *packet.Packet, s Style) (Frame, bool) {
+	sctp := l4(in)
+	if proto(in) != packet.ProtoSCTP || len(sctp) < sctpLen+chunkLen || sctp[sctpLen] == chunkAbort {
+		return Frame{}, false
+	}
+	tag, flags := sctp[4:8], uint8(tagReflected)
+	if sctp[sctpLen] == chunkInit {
+		if len(sctp) < sctpLen+chunkLen+initChunkLen {
+			return Frame{}, false
+		}
+		if be.Uint32(tag) == 0 {
+			tag, flags = sctp[sctpLen+chunkLen:][:4], 0
+		}
+	}
+	s.KeepTOS = false
+	b := ether(in, s.Swap, etherType(in), ip6Len+sctpLen+chunkLen)
+	b = s.ip(b, in, packet.ProtoSCTP, resetHops, sctpLen+chunkLen)
+	at := len(b)
+	b = append(b, make([]byte, sctpLen+chunkLen)...)
+	sh := b[at:]
+	copy(sh, portsOf(in)[2:4])
+	copy(sh[2:], portsOf(in)[:2])
+	copy(sh[4:], tag)
+	sh[sctpLen], sh[sctpLen+1], sh[sctpLen+3] = chunkAbort, flags, chunkLen
+	binary.LittleEndian.PutUint32(sh[8:], crc32.Checksum(sh, crc32.MakeTable(crc32.Castagnoli)))
+	return whole(b), true
+}
+
+// Reject is what the action reject{} starts from: a reset for TCP, an abort
+// for SCTP, else "destination unreachable", always back to the sender. With
+// silent, resets and unreachables are not themselves answered (OVN 21.09 and
+// later).
+func Reject(in *packet.Packet, s Style, silent bool) (Frame, bool) {
+	s.Swap = true
+	b := l4(in)
+	switch p := proto(in); {
+	case p == packet.ProtoTCP:
+		if silent && (len(b) < tcpLen || b[13]&4 != 0) {
+			return Frame{}, false
+		}
+		return Reset(in, s)
+	case p == packet.ProtoSCTP:
+		return Abort(in, s)
+	case silent && p == packet.ProtoICMP && isV4(in) && (len(b) == 0 || b[0] == 3),
+		silent && p == packet.ProtoICMPv6 && isV6(in) && (len(b) == 0 || b[0] == 1):
+		return Frame{}, false
+	}
+	return ICMP(in, s, true)
+}
