@@ -15,29 +15,29 @@ import (
 type Kind uint8
 
 const (
-	Enter  Kind = iota + 1 // the packet enters a pipeline: Datapath, Egress, Port in, Arg out
-	Match                  // a logical flow matched: Flow
-	Act                    // the flow's action number Arg begins
-	ActEnd                 // its block ends
-	Miss                   // no flow of the table matched: the packet is dropped
-	Broken                 // the table holds Flow, which does not compile: Arg indexes Trace.Texts
-	CT                     // conntrack: Arg indexes Trace.CT
-	NAT                    // Arg indexes Trace.NAT
-	Out                    // a packet leaves: Port is its outport, Arg indexes the outcome's outputs
-	Tunnel                 // on to another chassis: Arg is its index
-	Member                 // a copy for a multicast group's member: Port; Arg is the inport
-	Made                   // ovn-controller made a packet: Arg is a Maker
-	Learn                  // something was learned: Reason says what
-	Drop                   // the packet, or this copy of it, ends here: Reason
-	Note                   // Reason, without effect on the packet
-	Block                  // the block of the flow's action number Arg begins, on a packet of its own
-	Set                    // the action assigned, pushed or chose Values[Arg]
-	Found                  // the action's look-up found something: Values[Arg] is the MAC it is about
-	Lost                   // the action's look-up found nothing
-	Jump                   // on to the datapath's other pipeline, which Egress says: Port
-	Redirect               // outport Port is a chassisredirect; Arg is the port that replaces it
-	Flood                  // to the members of multicast group Arg: Port is the inport
-	Log                    // an ACL logs the packet: Arg indexes Trace.Keys
+	Enter    Kind = iota + 1 // the packet enters a pipeline: Datapath, Egress, Port in, Arg out
+	Match                    // a logical flow matched: Flow
+	Act                      // the flow's action number Arg begins
+	ActEnd                   // its block ends
+	Miss                     // no flow of the table matched: the packet is dropped
+	Broken                   // the table holds Flow, which does not compile: Arg indexes Trace.Texts
+	CT                       // conntrack: Arg indexes Trace.CT
+	NAT                      // Arg indexes Trace.NAT
+	Out                      // a packet leaves: Port is its outport, Arg indexes the outcome's outputs
+	Tunnel                   // on to another chassis: Arg is its index
+	Member                   // a copy for a multicast group's member: Port; Arg is the inport
+	Made                     // ovn-controller made a packet: Arg is a Maker
+	Learn                    // something was learned: Reason says what
+	Drop                     // the packet, or this copy of it, ends here: Reason
+	Note                     // Reason, without effect on the packet
+	Block                    // the block of the flow's action number Arg begins, on a packet of its own
+	Set                      // the action assigned, pushed or chose Values[Arg]
+	Found                    // the action's look-up found something: Values[Arg] is the MAC it is about
+	Lost                     // the action's look-up found nothing
+	Jump                     // on to the datapath's other pipeline, which Egress says: Port
+	Redirect                 // outport Port is a chassisredirect; Arg is the port that replaces it
+	Flood                    // to the members of multicast group Arg: Port is the inport
+	Log                      // an ACL logs the packet: Arg indexes Trace.Keys
 )
 
 // Event is one step of a packet.
