@@ -73,6 +73,7 @@ func (e *Engine) result(p *pkt, f *table.Flow, op *table.Op) {
 	default:
 		e.note(p, trace.Note, trace.ApproxAction, f)
 	}
+	e.found(p, f, v, 0)
 	p.Key.Store(op.Dst, bit(v))
 }
 
@@ -100,6 +101,7 @@ func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 		p.guess = true
 		e.note(p, trace.Note, trace.GuessBackend, f)
 	}
+	e.value(p, trace.Set, f, field.U64(uint64(a.Members[i].ID)))
 	p.Key.Store(op.Dst, field.U64(uint64(a.Members[i].ID)))
 	return at.next(), true
 }

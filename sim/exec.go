@@ -110,8 +110,11 @@ func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool)
 	case table.LoadOVNField:
 		e.loadOVNField(p, f, op)
 	case table.Note:
-		if _, ok := op.Action.(lflow.HandleSvcCheck); ok {
+		switch op.Action.(type) {
+		case lflow.HandleSvcCheck:
 			e.drop(p, trace.DropConsumed, f)
+		case lflow.Log:
+			e.logged(p, f)
 		}
 	default:
 		return e.doLearned(p, f, op, at)
@@ -136,6 +139,7 @@ func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) {
 	if op.Block == lflow.Clone {
 		c := e.copyOf(p)
 		c.depth++
+		e.event(c, trace.Event{Kind: trace.Block, Flow: int32(f.Index), Arg: int32(op.Seq)})
 		e.follow(c, f, op.Inner, at)
 		e.put(c)
 		return

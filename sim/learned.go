@@ -127,13 +127,15 @@ func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place
 	l := &e.learned
 	switch op.Code {
 	case table.GetMACBind:
-		mac, _ := l.binding(e.now, p.macKey(op))
+		mac, ok := l.binding(e.now, p.macKey(op))
+		e.found(p, f, ok, mac)
 		k.Set(field.EthDst, mac) // 0 when there is none
 	case table.LookupMACBind:
 		mac, ok := l.binding(e.now, p.macKey(op))
 		if op.C.Width != 0 {
 			ok = ok && mac == k.Load(op.C).Lo
 		}
+		e.found(p, f, ok, k.Get(field.EthDst))
 		k.Store(op.Dst, bit(ok))
 	case table.PutMACBind:
 		if key := p.macKey(op); l.learnMAC(e.now, key, k.Load(op.C).Lo) {
@@ -148,7 +150,9 @@ func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place
 		k.Store(op.Dst, field.U64(port))
 	case table.LookupFDB:
 		entry, ok := l.fdb[fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}]
-		k.Store(op.Dst, bit(ok && e.now >= entry.from && uint64(entry.port) == k.Load(op.A).Lo))
+		ok = ok && e.now >= entry.from && uint64(entry.port) == k.Load(op.A).Lo
+		e.found(p, f, ok, k.Get(field.EthDst))
+		k.Store(op.Dst, bit(ok))
 	case table.PutFDB:
 		key := fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}
 		port := uint32(k.Load(op.A).Lo)

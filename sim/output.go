@@ -35,6 +35,7 @@ func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
 			return
 		}
 		if port.Distributed != nil {
+			e.event(p, trace.Event{Kind: trace.Redirect, Flow: -1, Port: uint32(port.Index), Arg: int32(port.Distributed.Index)})
 			port = port.Distributed
 			p.Key.Set(field.Outport, uint64(port.Index))
 		}
@@ -137,6 +138,7 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 		e.drop(p, trace.DropNoGroup, f)
 		return
 	}
+	e.event(p, trace.Event{Kind: trace.Flood, Flow: int32(f.Index), Port: uint32(p.Key.Get(field.Inport)), Arg: int32(g.Index)})
 	served := e.toMembers(p, f, g, true)
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
 	if !local && len(p.dp.Localnet) == 0 {
@@ -178,7 +180,7 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, source bool)
 		c := e.copyOf(p)
 		c.depth++
 		c.Key.Set(field.Outport, uint64(port.Index))
-		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index)})
+		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index), Arg: int32(p.Key.Get(field.Inport))})
 		e.toPort(c, f, port)
 		e.put(c)
 	}
@@ -221,14 +223,16 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 		e.put(c)
 		return
 	}
+	through := port
 	if ln := e.throughLocalnet(port); ln != nil && !e.isHere(port, p.chassis.Chassis) {
-		port = ln
+		through = ln
 	}
-	e.emit(p, port)
+	e.emit(p, port, through)
 }
 
-// emit records a packet that leaves OVN at a port.
-func (e *Engine) emit(p *pkt, port *network.Port) {
+// emit records a packet for an outport that leaves OVN at a port: the outport
+// itself, or the localnet port through which it is reached.
+func (e *Engine) emit(p *pkt, outport, port *network.Port) {
 	p.Flush()
 	data, wire := p.Data, p.Wire
 	if port.Tag != 0 {
@@ -245,7 +249,7 @@ func (e *Engine) emit(p *pkt, port *network.Port) {
 		Data: e.outData[start:len(e.outData):len(e.outData)], Wire: wire,
 		Guess: p.guess, Seen: p.seen, Made: p.made, Event: len(e.out.Trace.Events),
 	})
-	e.event(p, trace.Event{Kind: trace.Out, Port: uint32(port.Index), Flow: -1, Arg: int32(len(e.out.Outputs) - 1)})
+	e.event(p, trace.Event{Kind: trace.Out, Port: uint32(outport.Index), Flow: -1, Arg: int32(len(e.out.Outputs) - 1)})
 }
 
 const vlanPresent = 1 << 12

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"ovnreplay/sim/field"
-	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -42,10 +41,7 @@ func (e *Engine) jump(p *pkt, f *table.Flow, egress bool) {
 }
 
 // logged records the packet as an ACL's log action shows it.
-func (e *Engine) logged(p *pkt, f *table.Flow, op *table.Op) {
-	if _, ok := op.Action.(lflow.Log); !ok {
-		return
-	}
+func (e *Engine) logged(p *pkt, f *table.Flow) {
 	t := &e.out.Trace
 	t.Keys = append(t.Keys, p.Key)
 	e.event(p, trace.Event{Kind: trace.Log, Flow: int32(f.Index), Arg: int32(len(t.Keys) - 1)})
