@@ -13,6 +13,7 @@ type Outcome struct {
 	Drop    trace.Reason // Dropped: why the packet ended, the first reason found
 	DropAt  int          // Dropped: index of the event that says so, -1 if none
 	Outputs []Output
+	Tunnels []TunnelOutput // sent from chassis to chassis
 	Trace   trace.Trace
 
 	Of   Injection // what was injected

@@ -110,21 +110,10 @@ func (e *Engine) toChassis(p *pkt, f *table.Flow, port *network.Port, to *networ
 	e.put(c)
 }
 
-// arrive makes p a packet that comes out of a tunnel at a chassis.
+// arrive sends p through a tunnel, to come out of it at a chassis.
 func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32) {
-	e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Port: outport &^ groupBit, Arg: int32(to.Index)})
-	p.Flush()
-	p.depth++
-	inport := p.Key.Get(field.Inport)
-	clearMetadata(&p.Key)
-	p.ct.Clear()
-	p.chassis = e.chassis[to.Index]
-	p.Key.Set(field.Inport, inport)
-	p.Key.Set(field.Outport, uint64(outport))
-	p.Key.Set(field.Flags, flagTunnelRX)
-	p.zone.port = 0
-	dp := p.dp.Index
-	p.zone.dnat, p.zone.snat = zoneNumber(p.chassis.zones.dnat[dp]), zoneNumber(p.chassis.zones.snat[dp])
+	e.recordTunnel(p, to, outport)
+	e.arrived(p, to, outport)
 }
 
 func zoneNumber(z int32) uint16 { return uint16(max(z, 0)) }

@@ -44,30 +44,36 @@ type Injection struct {
 // Inject replays one packet that enters OVN at a logical port. The tag of a
 // tagged port (localnet, container) is taken off the frame.
 func (e *Engine) Inject(in Injection) *Outcome {
-	e.begin(in, in.Time)
-	p := e.get()
-	p.Set(in.Frame, in.Wire)
+	p := e.begin(in, in.Time)
 	if in.Port.Tag != 0 {
 		p.Key.Set(field.VLANTCI, 0)
 		p.Flush()
 	}
-	p.ct.Clear()
-	p.chassis = e.chassis[in.Chassis.Index]
-	p.depth = 0
-	p.guess, p.seen, p.made, p.broken = false, false, false, false
-	p.stack = p.stack[:0]
 	e.enter(p, in.Port)
 	e.put(p)
 	e.judge()
 	return &e.out
 }
 
-// begin starts the outcome of an injected packet at a moment.
-func (e *Engine) begin(in Injection, now conntrack.Time) {
+// begin starts the outcome of an injected packet at a moment, and returns the
+// packet as it stands where it was injected.
+func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
+	e.start(in, now)
+	p := e.get()
+	p.Set(in.Frame, in.Wire)
+	p.ct.Clear()
+	p.chassis = e.chassis[in.Chassis.Index]
+	p.depth = 0
+	p.guess, p.seen, p.made, p.broken = false, false, false, false
+	p.stack = p.stack[:0]
+	return p
+}
+
+func (e *Engine) start(in Injection, now conntrack.Time) {
 	e.now = now
 	e.out.Of, e.out.Late = in, false
 	e.out.Trace.Reset()
-	e.out.Outputs = e.out.Outputs[:0]
+	e.out.Outputs, e.out.Tunnels = e.out.Outputs[:0], e.out.Tunnels[:0]
 	e.outData = e.outData[:0]
 	e.steps = 0
 }

@@ -1,0 +1,115 @@
+package sim
+
+import (
+	"fmt"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+)
+
+// TunnelOutput is a packet one chassis sends to another: the frame and the
+// tunnel keys that go with it, as the underlay shows them.
+type TunnelOutput struct {
+	From, To *network.Chassis
+	Datapath *network.Datapath
+	Inport   uint32 // tunnel key of the port it entered the datapath at
+	Outport  uint32 // tunnel key of the port it goes to, or of a multicast group
+	Time     conntrack.Time
+	Data     []byte // the inner frame
+	Wire     int    // its length on the wire
+	Guess    bool   // a choice on its way was guessed
+	Seen     bool   // a choice on its way was read from a capture
+	Event    int    // index of its Tunnel event
+	Made     bool   // ovn-controller made the packet
+}
+
+// recordTunnel notes that p goes to another chassis now.
+func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
+	p.Flush()
+	t := TunnelOutput{
+		From: p.chassis.Chassis, To: to, Datapath: p.dp, Time: e.now, Wire: p.Wire,
+		Guess: p.guess, Seen: p.seen, Made: p.made, Event: len(e.out.Trace.Events),
+	}
+	if in := e.Net.Ports[p.Key.Get(field.Inport)]; in != nil {
+		t.Inport = in.TunnelKey
+	}
+	if outport&groupBit != 0 {
+		t.Outport = e.group(p.dp, outport).TunnelKey
+	} else {
+		t.Outport = e.Net.Ports[outport].TunnelKey
+	}
+	start := len(e.outData)
+	e.outData = append(e.outData, p.Data...)
+	t.Data = e.outData[start:len(e.outData):len(e.outData)]
+	e.out.Tunnels = append(e.out.Tunnels, t)
+}
+
+// Arrival is a packet that comes out of a tunnel at a chassis.
+type Arrival struct {
+	Chassis         *network.Chassis
+	Datapath        uint32 // tunnel keys, as the underlay shows them
+	Inport, Outport uint32
+	Time            conntrack.Time
+	Frame           []byte // the inner frame
+	Wire            int    // its length on the wire, if the capture cut it
+
+	Ref uint64 // whatever the caller knows the packet by
+}
+
+// Arrive replays one packet from the moment it comes out of a tunnel on. The
+// error says which of its keys the network does not have.
+func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
+	dp := e.Net.DatapathByKey(in.Datapath)
+	if dp == nil {
+		return nil, fmt.Errorf("no datapath has tunnel key %d", in.Datapath)
+	}
+	outport, group := e.tunnelOutport(dp, in.Outport)
+	if outport == 0 {
+		return nil, fmt.Errorf("datapath %s has no port or group of tunnel key %d", dp.Name, in.Outport)
+	}
+	inport := dp.PortByKey(in.Inport)
+	p := e.begin(Injection{inport, in.Chassis, in.Time, in.Frame, in.Wire, in.Ref}, in.Time)
+	p.dp = dp
+	if inport != nil {
+		p.Key.Set(field.Inport, uint64(inport.Index))
+	}
+	e.arrived(p, in.Chassis, outport)
+	if group != nil {
+		e.toMembers(p, nil, group, false)
+	} else {
+		e.toPort(p, nil, e.Net.Ports[outport])
+	}
+	e.put(p)
+	e.judge()
+	return &e.out, nil
+}
+
+// tunnelOutport returns the outport that a tunnel key means, 0 if none has it.
+func (e *Engine) tunnelOutport(dp *network.Datapath, key uint32) (uint32, *network.Group) {
+	if port := dp.PortByKey(key); port != nil {
+		return uint32(port.Index), nil
+	}
+	if g := dp.GroupByKey(key); g != nil {
+		return groupBit | e.groups[g.Name], g
+	}
+	return 0, nil
+}
+
+// arrived makes p a packet that has come out of a tunnel at a chassis.
+func (e *Engine) arrived(p *pkt, to *network.Chassis, outport uint32) {
+	e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Port: outport &^ groupBit, Arg: int32(to.Index)})
+	p.Flush()
+	p.depth++
+	inport := p.Key.Get(field.Inport)
+	clearMetadata(&p.Key)
+	p.ct.Clear()
+	p.chassis = e.chassis[to.Index]
+	p.Key.Set(field.Inport, inport)
+	p.Key.Set(field.Outport, uint64(outport))
+	p.Key.Set(field.Flags, flagTunnelRX)
+	p.zone.port = 0
+	dp := p.dp.Index
+	p.zone.dnat, p.zone.snat = zoneNumber(p.chassis.zones.dnat[dp]), zoneNumber(p.chassis.zones.snat[dp])
+}
