@@ -17,6 +17,7 @@ type clustered struct {
 	snapshot bool    // read, not yet told: the decoder holds it
 	last     uint64  // index of the newest entry
 	commit   uint64  // index of the newest entry agreed on
+	cluster  string  // the cluster's ID
 	entries  []entry // after those told, in order of index
 }
 
@@ -40,6 +41,7 @@ func (f *clustered) open(h *History) error {
 	if !f.snapshot {
 		return &SourceError{Source: h.source, Problem: "this cluster member has not joined its cluster yet and holds no data", Advice: "pass the file of another member"}
 	}
+	h.db.Cluster, h.db.index = f.cluster, f.last
 	return nil
 }
 
@@ -59,6 +61,10 @@ func (f *clustered) header(h *History) error {
 		case "prev_index":
 			f.last, err = in.uint()
 			f.commit = f.last
+		case "cluster_id":
+			var id []byte
+			id, err = in.text()
+			f.cluster = string(id)
 		case "prev_data":
 			err = f.prevData(h)
 		default:
@@ -110,7 +116,7 @@ func (f *clustered) read(h *History) (int, int64, error) {
 			if string(e.data) == "" { // servers joined or left, nothing of the data
 				continue
 			}
-			h.pending.Record = e.record
+			h.pending.Record, h.db.index = e.record, e.index
 			if err := f.data(h, e); err != nil {
 				return 0, 0, &DamageError{Source: h.source, Record: e.record, Offset: e.body, Damage: BadJSON, Detail: err.Error()}
 			}

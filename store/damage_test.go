@@ -119,7 +119,7 @@ func TestNotASouthbound(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ name, source, want string }{
 		{"missing", filepath.Join(dir, "none.db"), "no such file"},
-		{"directory", dir, "is a directory"},
+		{"directory", dir, "holds no OVN_Southbound database"},
 		{"empty", write(t, "empty.db", ""), "is empty"},
 		{"text", write(t, "text.db", "hello\n"), "is not an OVSDB database"},
 		{"binary", write(t, "bin.db", "\x00\x01\x02"), "is not an OVSDB database"},

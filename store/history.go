@@ -43,6 +43,9 @@ func OpenHistory(ctx context.Context, source string, opts Options) (*History, er
 	if remote(source) {
 		return nil, &SourceError{Source: source, Problem: "a server tells no history", Advice: "give the server's database file"}
 	}
+	if gathered(source) {
+		return openGathered(ctx, source, opts)
+	}
 	file, err := openFile(source)
 	if err != nil {
 		return nil, err
@@ -50,11 +53,21 @@ func OpenHistory(ctx context.Context, source string, opts Options) (*History, er
 	h, err := newHistory(source, file, opts)
 	if err != nil {
 		file.Close()
+		if err == errTar {
+			return openGathered(ctx, source, opts)
+		}
 		return nil, err
 	}
 	stop := h.close
 	h.close = func() { stop(); file.Close() }
 	return h, nil
+}
+
+// gathered reports whether source is a directory or a tar file's member. A
+// tar file itself shows only once it is read.
+func gathered(source string) bool {
+	info, err := os.Stat(source)
+	return err == nil && info.IsDir() || err != nil && strings.Contains(source, "!")
 }
 
 func openFile(path string) (*os.File, error) {
@@ -66,8 +79,6 @@ func openFile(path string) (*os.File, error) {
 	switch {
 	case err != nil:
 		err = openError(path, err)
-	case info.IsDir():
-		err = &SourceError{Source: path, Problem: "is a directory", Advice: "name the database file in it"}
 	case info.Mode()&os.ModeSocket != 0:
 		err = &SourceError{Source: path, Problem: "is a socket", Advice: "write unix:" + path}
 	case info.Mode().IsRegular() && info.Size() == 0:
@@ -79,6 +90,9 @@ func openFile(path string) (*os.File, error) {
 	}
 	return file, nil
 }
+
+// errTar is a tar file where a database was expected.
+var errTar = errors.New("a tar file")
 
 // newHistory reads a database from r, whatever its form.
 func newHistory(source string, r io.Reader, opts Options) (*History, error) {
@@ -96,6 +110,9 @@ func newHistory(source string, r io.Reader, opts Options) (*History, error) {
 		h.format = &clustered{recordLog: recordLog{in: h.in, source: source, magic: clusterMagic}}
 	case len(start) > 0 && start[0] == '{':
 		h.format = &dump{}
+	case isTar(start):
+		stop()
+		return nil, errTar
 	default:
 		stop()
 		return nil, notDatabase(source, compression, start, peekErr)

@@ -247,8 +247,9 @@ func (in *input) number() ([]byte, error) {
 				return in.buf[start:in.pos], nil
 			}
 		}
+		n := in.pos - start
 		if !in.more(start) {
-			return in.buf[start:in.pos], nil
+			return in.buf[in.pos-n : in.pos], nil // they may have moved
 		}
 		start = 0
 	}

@@ -46,7 +46,8 @@ func (o Options) database() string {
 // ssl:HOST:PORT, or several separated by commas, the members of a cluster; a
 // snapshot, as snapshot:NAME; or a file. The file may be an OVSDB standalone or clustered database, the
 // output of "ovsdb-client backup" or of "ovsdb-client -f json dump", plain or
-// compressed with gzip, xz or zstd.
+// compressed with gzip, xz or zstd. Of a directory or tar file (must-gather,
+// sosreport) the one such database in it is read; Gather tells what is there.
 //
 // A file damaged part way is read up to the damage, as ovsdb-server does;
 // what is missing is then said in Database.Warnings (*DamageError). A source

@@ -16,6 +16,8 @@ type Database struct {
 	Name    string // OVN_Southbound
 	Version string // of its schema
 
+	Cluster string // of a cluster's member, the cluster's ID
+
 	// Time and Comment are of the newest transaction; Transactions counts them.
 	Time         time.Time
 	Comment      string
@@ -27,6 +29,7 @@ type Database struct {
 
 	tables map[string]*Table
 	values values
+	index  uint64 // of a cluster's member, that of the newest entry used
 }
 
 // Table returns a table; a table the database lacks is empty, never nil.

@@ -70,6 +70,7 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	}
 	add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used", cobra.MaximumNArgs(1), true, o.info)
 	add("history SOURCE", "List the transactions of a database file: time, comment, what changed", cobra.ExactArgs(1), true, o.history)
+	add("gather PATH", "List what is of use in a must-gather, sosreport, directory or tar file", cobra.ExactArgs(1), true, o.gather)
 	add("diff A B", "Tell how two databases differ, by content", cobra.ExactArgs(2), true, o.diff)
 	add("snapshot SOURCE NAME", "Keep a snapshot of a database", cobra.ExactArgs(2), true, o.snapshot)
 	add("list", "List the snapshots", cobra.NoArgs, true, o.list)
@@ -93,6 +94,31 @@ func (o *dbOptions) printJSON(v any) error {
 	e := json.NewEncoder(o.stdout)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// gather lists what is found, each with what it is.
+func (o *dbOptions) gather(ctx context.Context, args []string) error {
+	items, err := store.Gather(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	if len(items) == 0 {
+		fmt.Fprintf(o.stderr, "ovn-replay: %s holds no databases, captures, conntrack or OpenFlow dumps\n", args[0])
+	}
+	for _, i := range items {
+		if o.json {
+			if err := o.printJSON(map[string]string{"path": i.Path, "kind": i.Kind.String(), "detail": i.Detail}); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(o.stdout, "%-15s %s", i.Kind, i.Path)
+		if i.Detail != "" {
+			fmt.Fprintf(o.stdout, "  %s", i.Detail)
+		}
+		fmt.Fprintln(o.stdout)
+	}
+	return nil
 }
 
 func (o *dbOptions) diff(ctx context.Context, args []string) error {

@@ -121,3 +121,27 @@ func TestDBHistory(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A recorded case's folder: its database, captures and dumps are found, and
+// the database is taken from it.
+func TestDBGather(t *testing.T) {
+	for _, path := range recordedDatabases(t) {
+		if !strings.HasSuffix(path, "nodeport/sb.db") {
+			continue
+		}
+		out, _, err := db(t, "gather", filepath.Dir(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			"database        " + path + "  OVN_Southbound\n",
+			"client.pcapng\n", "nb.db  OVN_Northbound\n", "conntrack dump  ", "OpenFlow dump   ",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in\n%s", want, out)
+			}
+		}
+		return
+	}
+	t.Error("no recorded case nodeport")
+}
