@@ -216,3 +216,33 @@ func pcapOf(packets [][]byte) []byte {
 	}
 	return b
 }
+
+// sctp returns one more packet of one of three associations.
+func (g *generator) sctp() []byte {
+	port := uint16(g.rnd.IntN(3))
+	dir := g.rnd.IntN(2)
+	tags := [2]uint32{1000 + uint32(port), 2000 + uint32(port)} // what each end expects
+	tag := tags[1-dir]
+	types := []uint8{chunkInit, chunkInitAck, chunkCookieEcho, chunkCookieAck, chunkData, 3, chunkHeartbeat, chunkHeartbeatAck,
+		chunkShutdown, chunkShutdownAck, chunkShutdownComplete, chunkAbort, chunkError}
+	typ := types[g.rnd.IntN(len(types))]
+	switch {
+	case typ == chunkInit && g.rnd.IntN(10) > 0:
+		tag, dir = 0, 0
+	case g.rnd.IntN(8) == 0:
+		tag = tags[dir]
+	case g.rnd.IntN(8) == 0:
+		tag = g.rnd.Uint32()
+	}
+	chunks := [][]byte{chunkOf(typ, tags[dir])}
+	if g.rnd.IntN(12) == 0 {
+		chunks[0][1] = 1
+	}
+	if g.rnd.IntN(4) == 0 {
+		chunks = append(chunks, chunkOf(types[g.rnd.IntN(len(types))], tags[dir]))
+	}
+	if dir == 0 {
+		return sctpPacket("10.1.0.1", 4000+port, "10.1.0.2", 5000, tag, chunks...)
+	}
+	return sctpPacket("10.1.0.2", 5000, "10.1.0.1", 4000+port, tag, chunks...)
+}

@@ -4,6 +4,7 @@ package conntrack
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -147,22 +148,8 @@ func TestAgainstKernel(t *testing.T) {
 	k := newKernelTap(t, "")
 	seen := map[string]int{}
 	for seed := range uint64(60) {
-		run(t, "flush ruleset", "nft", "-f", "-")
-		run(t, stateRules, "nft", "-f", "-")
-		flushKernel(t)
 		g := newGenerator(seed)
-		ct := NewTable(Options{Profile: Linux, Netfilter: true})
-		for i := range 300 {
-			ip := g.next()
-			theirs := kernelState(k.send(t, ip))
-			seen[theirs]++
-			m, _ := do(t, ct, 1, ip, Request{Commit: true})
-			if ours := m.State.flags(); ours != theirs {
-				tup := tuple(t, ip)
-				t.Errorf("seed %d packet %d: %v\nours:   %s\ntheirs: %s\npacket: %x", seed, i, &tup, ours, theirs, ip)
-				break
-			}
-		}
+		k.compare(t, fmt.Sprint("seed ", seed), 300, g.next, seen)
 	}
 	for _, s := range []string{"inv", "new", "est", "est|rpl", "rel", "rel|rpl"} {
 		if seen[s] < 50 {
@@ -170,6 +157,62 @@ func TestAgainstKernel(t *testing.T) {
 		}
 	}
 	t.Log("states seen by the kernel:", seen)
+}
+
+func TestAgainstKernelSCTP(t *testing.T) {
+	k := newKernelTap(t, "")
+	seen := map[string]int{}
+	for seed := range uint64(60) {
+		g := newGenerator(seed)
+		k.compare(t, fmt.Sprint("seed ", seed), 300, g.sctp, seen)
+	}
+	for _, s := range []string{"inv", "new", "est", "est|rpl"} {
+		if seen[s] < 50 {
+			t.Errorf("only %d packets were %s: %v", seen[s], s, seen)
+		}
+	}
+	t.Log("states seen by the kernel:", seen)
+}
+
+// compare sends packets through the kernel and through a table of ours: each
+// must get the same state, and the tables must be the same afterwards, with
+// states, reply and assured bits, and timeouts up to the seconds the test took.
+func (k *kernelTap) compare(t *testing.T, name string, packets int, next func() []byte, seen map[string]int) {
+	t.Helper()
+	flushKernel(t)
+	start := time.Now()
+	ct := NewTable(Options{Profile: Linux, Netfilter: true})
+	for i := range packets {
+		ip := next()
+		theirs := kernelState(k.send(t, ip))
+		now := Time(time.Since(start)) + Second // the kernel's clock ticks
+		seen[theirs]++
+		var m Meta
+		ct.Execute(now, ip, &m, &Request{Commit: true})
+		if ours := m.State.flags(); ours != theirs {
+			tup := tuple(t, ip)
+			t.Errorf("%s packet %d: %v\nours:   %s\ntheirs: %s\npacket: %x", name, i, &tup, ours, theirs, ip)
+			return
+		}
+	}
+	out := run(t, "", "sh", "-c", "conntrack -L -o extended 2>/dev/null")
+	theirs, err := ReadDump(strings.NewReader(out), "conntrack -L")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := ct.Entries(Time(time.Since(start)) + Second)
+	for _, d := range Compare(ours, theirs) {
+		t.Errorf("%s: table: %v", name, &d)
+	}
+	SortEntries(ours)
+	SortEntries(theirs)
+	for i := range min(len(ours), len(theirs)) {
+		a, b := &ours[i], &theirs[i]
+		const bits = StatusSeenReply | StatusAssured
+		if late := a.Timeout - b.Timeout; a.Orig == b.Orig && (a.State != b.State || a.Status&bits != b.Status&bits || late < -3*Second || late > 3*Second) {
+			t.Errorf("%s: table:\n%s, theirs\n%s", name, AppendEntry(nil, a, ConntrackExt), AppendEntry(nil, b, ConntrackExt))
+		}
+	}
 }
 
 func flushKernel(t *testing.T) {

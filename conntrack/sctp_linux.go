@@ -157,7 +157,9 @@ func (t *Table) linuxNewSCTP(k *linuxCtx, c *conn) bool {
 			c.peer[1].maxAck = tag
 		}
 	}
-	return true
+	probe := *c
+	v, _ := t.sctpStep(k, &probe, 0) // the first packet must pass as any other
+	return v == linuxAccept
 }
 
 func sctpState(dir int, old, typ uint8) uint8 {
@@ -172,12 +174,20 @@ var freeTag = [...]uint8{chunkInit, chunkShutdownComplete, chunkCookieEcho, chun
 
 // linuxSCTP advances a connection by one packet.
 func (t *Table) linuxSCTP(k *linuxCtx) linuxVerdict {
-	c, dir := k.c, k.dir()
+	v, quiet := t.sctpStep(k, k.c, k.dir())
+	if v == linuxAccept && !quiet {
+		t.refresh(k.idx, sctpTimeouts[k.c.state])
+	}
+	return v
+}
+
+// sctpStep advances a connection; quiet: its timeout is not to be renewed.
+func (t *Table) sctpStep(k *linuxCtx, c *conn, dir int) (v linuxVerdict, quiet bool) {
 	tag, b := t.sctpBody(k.ip)
 	seen, ok := sctpChunks(b)
 	if !ok {
 		k.o.Refusal = BadHeader
-		return linuxRefuse
+		return linuxRefuse, false
 	}
 	free := false
 	for _, typ := range freeTag {
@@ -185,16 +195,15 @@ func (t *Table) linuxSCTP(k *linuxCtx) linuxVerdict {
 	}
 	if !free && tag != c.peer[dir].maxAck {
 		k.o.Refusal = BadVerification
-		return linuxRefuse
+		return linuxRefuse, false
 	}
-	quiet := false
 	for len(b) >= 4 {
 		var ch chunk
 		ch, b, _ = nextChunk(b)
 		switch c.sctpTag(dir, tag, &ch, &seen, quiet) {
 		case tagWrong:
 			k.o.Refusal = BadVerification
-			return linuxRefuse
+			return linuxRefuse, false
 		case tagQuiet:
 			quiet = true
 			continue
@@ -202,14 +211,11 @@ func (t *Table) linuxSCTP(k *linuxCtx) linuxVerdict {
 		res := c.sctpAdvance(dir, &ch)
 		if res == tagWrong {
 			k.o.Refusal = BadState
-			return linuxRefuse
+			return linuxRefuse, false
 		}
 		quiet = quiet || res == tagQuiet
 	}
-	if !quiet {
-		t.refresh(k.idx, sctpTimeouts[c.state])
-	}
-	return linuxAccept
+	return linuxAccept, quiet
 }
 
 type tagResult uint8
