@@ -47,6 +47,8 @@ func (e *Engine) doController(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 func (e *Engine) plain(p *pkt, f *table.Flow, op *table.Op) {
 	switch op.Plain {
 	case lflow.MACCacheUse:
+	case lflow.IGMP:
+		e.snoop(p, f)
 	case lflow.FloodRemote:
 		e.note(p, trace.Note, trace.ApproxAction, f)
 	default:

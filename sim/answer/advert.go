@@ -2,7 +2,6 @@ package answer
 
 import (
 	"bytes"
-	"net/netip"
 	"strings"
 
 	"ovnreplay/sim/field"
@@ -97,28 +96,17 @@ func (a Advert) Routes(list string) Advert {
 		case "LOW":
 			flags = RALow
 		}
-		p, ok := parsePrefix(text)
-		if !ok {
+		prefixes := Prefixes(text)
+		if len(prefixes) == 0 || !prefixes[0].Addr().Is6() {
 			return a
 		}
+		p := prefixes[0]
 		n := (p.Bits() + 63) / 64
 		network := p.Masked().Addr().As16()
 		a = append(a, optRoute, uint8(1+n), uint8(p.Bits()), flags)
 		a = append(be.AppendUint32(a, infiniteTime), network[:8*n]...)
 	}
 	return a
-}
-
-func parsePrefix(s string) (netip.Prefix, bool) {
-	s = strings.TrimSpace(s)
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p, p.Addr().Is6()
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil || !a.Is6() {
-		return netip.Prefix{}, false
-	}
-	return netip.PrefixFrom(a, 128), true
 }
 
 // tokens splits as strtok(3) does: runs of separators count as one.

@@ -163,19 +163,31 @@ func DomainName(s string) []byte {
 }
 
 // Addresses parses a list of addresses between blanks or commas, each perhaps
-// with a prefix length.
+// with a prefix length. It is all or nothing.
 func Addresses(s string) (v4, v6 []netip.Addr, ok bool) {
-	for f := range bytes.FieldsFuncSeq([]byte(s), func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
-		text, _, _ := bytes.Cut(f, []byte{'/'})
-		a, err := netip.ParseAddr(string(text))
-		switch {
-		case err != nil:
-			return nil, nil, false
-		case a.Is4():
+	for _, p := range Prefixes(s) {
+		if a := p.Addr(); a.Is4() {
 			v4 = append(v4, a)
-		default:
+		} else {
 			v6 = append(v6, a)
 		}
 	}
 	return v4, v6, len(v4)+len(v6) > 0
+}
+
+// Prefixes parses such a list with the lengths, those of single addresses
+// being full. If one is malformed there are none.
+func Prefixes(s string) (out []netip.Prefix) {
+	for text := range tokens(s, " ,\t") {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			a, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		out = append(out, p)
+	}
+	return out
 }

@@ -44,3 +44,40 @@ func MLDQuery(mac [6]byte, src [16]byte, response int) Frame {
 	be.PutUint16(m[2:], checksum(pseudo(ip, packet.ProtoICMPv6, mld), m))
 	return whole(b)
 }
+
+// MulticastKind is what a snooping switch does with a packet.
+type MulticastKind uint8
+
+const (
+	NoMulticast MulticastKind = iota // neither, or its checksum is wrong
+	Report                           // joins or leaves a group
+	Query
+)
+
+// Multicast tells IGMP and MLD packets apart.
+func Multicast(in *packet.Packet) MulticastKind {
+	b := l4(in)
+	switch {
+	case isV4(in) && proto(in) == packet.ProtoIGMP && len(b) >= 8:
+		if checksum(0, b) != 0 {
+			return NoMulticast
+		}
+		switch b[0] {
+		case 0x11:
+			return Query
+		case 0x12, 0x16, 0x17, 0x22:
+			return Report
+		}
+	case isV6(in) && proto(in) == packet.ProtoICMPv6 && in.Layout.L4 != 0 && len(b) >= 24:
+		if checksum(pseudo(in.Data[in.Layout.L3:], packet.ProtoICMPv6, len(b)), b) != 0 {
+			return NoMulticast
+		}
+		switch b[0] {
+		case 130:
+			return Query
+		case 131, 132, 143:
+			return Report
+		}
+	}
+	return NoMulticast
+}

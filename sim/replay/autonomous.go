@@ -9,7 +9,8 @@ import (
 )
 
 // autonomous knows the frames that ovn-controller sends on its own timers:
-// gratuitous ARP for the addresses a port announces to its wire. A frame is
+// gratuitous ARP for the addresses a port announces to its wire, router
+// advertisements and multicast queries. A frame is
 // recognised only by being exactly the bytes the database calls for.
 type autonomous struct {
 	frames map[autoKey][][]byte
@@ -26,6 +27,7 @@ func newAutonomous(net *network.Network) *autonomous {
 			}
 		}
 	}
+	a.periodic(net)
 	return a
 }
 
