@@ -81,7 +81,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 
 // bookOf returns the names that a trace of the engine refers to.
 func bookOf(e *sim.Engine) *trace.Book {
-	return &trace.Book{Net: e.Net, Action: e.ActionText, Zone: e.ZoneName}
+	return &trace.Book{Net: e.Net, Action: e.ActionText, Zone: e.ZoneName, Flow: e.Compiled}
 }
 
 // printer is a replay.Handler that shows each packet's fate, and writes the

@@ -122,3 +122,13 @@ func appendCodePoint(b []byte, u uint32) []byte {
 	}
 	return append(b, 0xf0|byte(u>>18), 0x80|byte(u>>12&0x3f), 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f))
 }
+
+// Quote returns s as a string literal of a match or action.
+func Quote(s string) string { return string(appendQuoted(nil, s)) }
+
+// Unquote returns what a string literal's inside stands for; false if its
+// escapes are wrong.
+func Unquote(inside string) (string, bool) {
+	s, msg := unquote(inside)
+	return s, msg == ""
+}

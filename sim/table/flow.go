@@ -34,6 +34,9 @@ func Compile(f *network.Flow, env *lflow.Env, r Resolver) *Flow {
 	return out
 }
 
+// Always reports whether the flow matches every packet, on every chassis.
+func (f *Flow) Always() bool { return f.Err == nil && f.match.always() }
+
 func (f *Flow) compile(env *lflow.Env, r Resolver) error {
 	e, err := lflow.ParseMatch(f.Match, env)
 	if err != nil {

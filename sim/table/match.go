@@ -74,6 +74,9 @@ func (m match) eval(k *field.Key, res Resident) bool {
 	}
 }
 
+// always reports whether the match accepts every packet.
+func (m match) always() bool { return len(m) == 1 && m[0].yes == accept && m[0].no == accept }
+
 // compileMatch compiles an annotated and simplified expression.
 func compileMatch(e *lflow.Expr, r Resolver) (match, error) {
 	c := matchCompiler{resolve: r}

@@ -8,6 +8,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
 )
 
 // Book knows the names of everything a trace's numbers refer to.
@@ -17,35 +18,80 @@ type Book struct {
 	Action func(flow, seq int32) string
 	// Zone returns the name of a chassis' conntrack zone.
 	Zone func(chassis int32, zone uint16) string
+	// Flow returns a compiled flow by its index; nil leaves out what only
+	// compiled flows tell.
+	Flow func(index int32) *table.Flow
+	// OpenFlow returns the OpenFlow flows of a logical flow, by its UUID. If it
+	// is not nil, traces show them.
+	OpenFlow func(uuid string) []string
+	// PlainNames shows ports and datapaths by their own names and UUIDs, not
+	// by those that people gave them.
+	PlainNames bool
 }
 
 // Port returns the quoted name of a port, by its index; "" for none.
 func (b *Book) Port(index uint32) string {
-	if index == 0 || int(index) >= len(b.Net.Ports) {
+	switch {
+	case index == 0:
 		return `""`
+	case int(index) >= len(b.Net.Ports):
+		return `"(unnamed)"`
 	}
-	return fmt.Sprintf("%q", b.Net.Ports[index].Name)
+	return `"` + b.portName(b.Net.Ports[index]) + `"`
 }
 
-// datapath returns a datapath's friendly name.
-func (b *Book) datapath(index int32) string { return b.Net.Datapaths[index].Name }
+func (b *Book) flow(index int32) *table.Flow {
+	if b.Flow == nil || index < 0 {
+		return nil
+	}
+	return b.Flow(index)
+}
 
 // Pipeline returns the header of a pipeline.
 func (b *Book) Pipeline(ev *Event) string {
 	if !ev.Egress {
-		return fmt.Sprintf("ingress(dp=%q, inport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port))
+		return fmt.Sprintf("ingress(dp=\"%s\", inport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port))
 	}
-	return fmt.Sprintf("egress(dp=%q, inport=%s, outport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port), b.Port(uint32(ev.Arg)))
+	return fmt.Sprintf("egress(dp=\"%s\", inport=%s, outport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port), b.Port(uint32(ev.Arg)))
 }
 
 // Stage returns a matched flow as ovn-trace writes it.
 func (b *Book) Stage(ev *Event) string {
 	f := b.Net.Flows[ev.Flow]
-	source := f.Stage
-	if f.Source != "" {
-		source = fmt.Sprintf("%s (%s)", f.Stage, f.Source)
+	name := ""
+	switch {
+	case f.Stage != "" && f.Source != "":
+		name = fmt.Sprintf("%s (%s): ", f.Stage, f.Source)
+	case f.Stage != "":
+		name = f.Stage + ": "
+	case f.Source != "":
+		name = fmt.Sprintf("(%s): ", f.Source)
 	}
-	return fmt.Sprintf("%2d. %s: %s, priority %d, uuid %s", ev.Table, source, f.Match, f.Priority, short(f.UUID))
+	return fmt.Sprintf("%2d. %s%s, priority %d, uuid %s", ev.Table, name, b.friendly(f.Match), f.Priority, short(f.UUID))
+}
+
+// omits reports whether a flow is not worth showing: it matches every packet
+// and only sends it to the next table.
+func (b *Book) omits(flow int32, tbl uint8) bool {
+	f := b.flow(flow)
+	if f == nil {
+		n := b.Net.Flows[flow]
+		return n.Match == "1" && n.Actions == "next;"
+	}
+	return f.Always() && len(f.Ops) == 1 && f.Ops[0].Code == table.Next && f.Ops[0].Table == tbl+1
+}
+
+// stageOf returns the name of the stage of an event that has no flow.
+func (b *Book) stageOf(ev *Event) string {
+	pipeline := 0
+	if ev.Egress {
+		pipeline = 1
+	}
+	tables := b.Net.Datapaths[ev.Datapath].Flows[pipeline]
+	if int(ev.Table) < len(tables) && len(tables[ev.Table]) > 0 {
+		return tables[ev.Table][0].Stage
+	}
+	return ""
 }
 
 func short(uuid string) string { return uuid[:min(8, len(uuid))] }

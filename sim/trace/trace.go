@@ -84,6 +84,7 @@ type CTStep struct {
 	Orig      nat.Tuple // original direction
 	Reply     nat.Tuple // reply direction, as it will be seen
 	Connected bool      // there is a connection: Orig and Reply are its
+	Override  bool      // the user gave State
 }
 
 // NATStep is one address and port that conntrack translated.
@@ -120,6 +121,10 @@ const (
 	DropWaits      // held until its next hop is resolved
 	DropConsumed   // ovn-controller takes it
 	DropEmptyGroup // fwd_group or select without members
+	DropClash      // the new connection's tuple belongs to another
+	DropRedirect   // ICMP redirect about a translated connection
+	NotCommitted   // conntrack let the packet pass and remembers nothing
+	Expired        // its connection timed out before
 
 	// What was made, learned or assumed.
 	MadeARP
@@ -164,6 +169,10 @@ var reasonText = [...]string{
 	DropWaits:       "held until the next hop's address is known",
 	DropConsumed:    "taken by ovn-controller",
 	DropEmptyGroup:  "group without members",
+	DropClash:       "conntrack: the new connection's tuple belongs to another",
+	DropRedirect:    "conntrack: ICMP redirect about a translated connection",
+	NotCommitted:    "connection could not be committed; the packet passes as new",
+	Expired:         "its connection had timed out",
 	MadeARP:         "ovn-controller sends an ARP request",
 	MadeNDNS:        "ovn-controller sends a neighbor solicitation",
 	MadeNDNA:        "ovn-controller sends a neighbor advertisement",

@@ -1,0 +1,122 @@
+package trace
+
+import (
+	"strings"
+
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
+)
+
+// portName is what a port is called: by default its second name, which people
+// gave it, with a UUID at its end cut short.
+func (b *Book) portName(p *network.Port) string {
+	if b.PlainNames {
+		return p.Name
+	}
+	if p.Name2 != "" {
+		return shortenUUID(p.Name2)
+	}
+	return shortenUUID(p.Name)
+}
+
+// datapath is what a datapath is called.
+func (b *Book) datapath(index int32) string {
+	d := b.Net.Datapaths[index]
+	if b.PlainNames || d.Name == d.UUID {
+		if d.NBUUID != "" {
+			return b.uuidName(d.NBUUID)
+		}
+		return b.uuidName(d.UUID)
+	}
+	if d.Name2 != "" {
+		return shortenUUID(d.Name2)
+	}
+	return shortenUUID(d.Name)
+}
+
+func (b *Book) uuidName(uuid string) string {
+	if b.PlainNames {
+		return uuid
+	}
+	return shortenUUID(uuid)
+}
+
+const uuidLen, uuidShort = 36, 6
+
+// shortenUUID cuts a UUID at the end of a name to its first digits.
+func shortenUUID(s string) string {
+	at := len(s) - uuidLen
+	if at < 0 || !isUUID(s[at:]) {
+		return s
+	}
+	return s[:at+uuidShort]
+}
+
+func isUUID(s string) bool {
+	for i := range len(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (s[i] == '-') || !dash && !isHex(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+// friendly replaces the logical ports' names in a match or action.
+func (b *Book) friendly(text string) string {
+	if b.PlainNames || !strings.Contains(text, `"`) {
+		return text
+	}
+	var out strings.Builder
+	for {
+		i := strings.IndexByte(text, '"')
+		if i < 0 {
+			break
+		}
+		end := stringEnd(text, i)
+		if end < 0 {
+			break
+		}
+		out.WriteString(text[:i])
+		out.WriteString(b.friendlyString(text[i:end]))
+		text = text[end:]
+	}
+	out.WriteString(text)
+	return out.String()
+}
+
+// stringEnd returns where the string literal that begins at i ends, -1 if it does not.
+func stringEnd(text string, i int) int {
+	for j := i + 1; j < len(text); j++ {
+		switch text[j] {
+		case '\\':
+			j++
+		case '"':
+			return j + 1
+		}
+	}
+	return -1
+}
+
+func (b *Book) friendlyString(literal string) string {
+	name, ok := lflow.Unquote(literal[1 : len(literal)-1])
+	if !ok {
+		return literal
+	}
+	if p := b.Net.Port(name); p != nil && p.Name == name {
+		return lflow.Quote(b.portName(p))
+	}
+	return literal
+}
+
+// zoneName is what a conntrack zone is called: after a port or a datapath.
+func (b *Book) zoneName(name string) string {
+	if p := b.Net.Port(name); p != nil && p.Name == name {
+		return b.portName(p)
+	}
+	return name
+}
