@@ -13,6 +13,7 @@ type chassis struct {
 	ct       *conntrack.Table
 	resident table.Resident // for is_chassis_resident
 	zones    zones
+	compiled *compiled // the logical flows as they read here
 }
 
 // zones are a chassis' conntrack zones. -1: the port or datapath has none.

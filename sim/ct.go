@@ -172,7 +172,16 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	if out.Drop != conntrack.NoDrop {
 		e.drop(p, ctDrop(out.Drop), f)
 		p.broken = true
+		e.fragments.held = out.Held
 		return false
+	}
+	if len(out.Released) > 0 {
+		e.release(p, out.Released, show)
+		p.broken = true
+		return false
+	}
+	if out.Reassembled != nil {
+		e.reassembled(p, &out)
 	}
 	return true
 }
@@ -214,6 +223,12 @@ func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *co
 		p.guess = true
 		e.note(p, trace.Note, trace.GuessPort, f)
 	}
+	if out.Uncommitted != conntrack.NoDrop {
+		e.note(p, trace.Note, trace.NotCommitted, f)
+	}
+	if out.Expired != 0 {
+		e.note(p, trace.Note, trace.Expired, f)
+	}
 	if out.Loose {
 		e.note(p, trace.Note, trace.LooseConnection, f)
 	}
@@ -247,6 +262,10 @@ func ctDrop(d conntrack.Drop) trace.Reason {
 		return trace.DropZoneLimit
 	case conntrack.DropFragment:
 		return trace.DropFragment
+	case conntrack.DropClash:
+		return trace.DropClash
+	case conntrack.DropRedirect:
+		return trace.DropRedirect
 	}
 	return trace.DropBroken
 }

@@ -20,34 +20,43 @@ func (at place) next() place { return place{at.egress, at.table + 1} }
 func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, bool) {
 	for i := range ops {
 		op := &ops[i]
-		last := i == len(ops)-1
+		rest := ops[i+1:]
 		e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index), Arg: int32(op.Seq)})
-		to, moves := e.do(p, f, op, at)
-		if p.broken {
-			return place{}, false
-		}
-		if !moves {
-			continue
-		}
-		if last {
-			return to, true
-		}
-		// A transfer that is not the last action, as OVS's resubmit: the rest
-		// follows when the packet's walk from there is over. Actions that send
-		// the packet through conntrack fork it instead: the rest is done by the
-		// packet as it was.
-		if op.Forks() {
+		if op.Forks() && len(rest) > 0 {
+			// Conntrack gets a copy, which goes on to the next table; the rest
+			// is done by the packet as it was.
 			c := e.copyOf(p)
 			c.depth++
-			e.pipeline(c, to.egress, to.table)
+			if to, ok := e.step(c, f, op, nil, at); ok {
+				e.pipeline(c, to.egress, to.table)
+			}
 			e.put(c)
 			continue
 		}
-		p.depth++
-		e.pipeline(p, to.egress, to.table)
-		p.depth--
+		to, moves := e.step(p, f, op, rest, at)
+		switch {
+		case p.broken:
+			return place{}, false
+		case moves && len(rest) == 0:
+			return to, true
+		case moves: // as OVS's resubmit: the rest follows when this walk is over
+			p.depth++
+			e.pipeline(p, to.egress, to.table)
+			p.depth--
+		}
 	}
 	return place{}, false
+}
+
+// step runs one action, and what it means for fragments that conntrack holds
+// or lets go.
+func (e *Engine) step(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at place) (place, bool) {
+	to, moves := e.do(p, f, op, at)
+	if e.fragments.held != 0 || e.fragments.released != nil {
+		e.fragment(p, f, op, rest, at)
+		return place{}, false
+	}
+	return to, moves && !p.broken
 }
 
 // do runs one action; it returns true with a table if the packet moves there.

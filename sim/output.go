@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"ovnreplay/conntrack"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
@@ -46,7 +47,7 @@ func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
 		e.toEgress(p, f, port)
 		return
 	}
-	e.toChassis(p, f, port, port.Chassis)
+	e.toChassis(p, f, port, port.ActiveChassis())
 }
 
 // isHere reports whether a port's packets are delivered on chassis c.
@@ -231,8 +232,19 @@ func (e *Engine) emit(p *pkt, outport, port *network.Port) {
 		c.Flush()
 		data, wire = c.Data, c.Wire
 	}
+	if l3 := p.Layout.L3 + len(data) - len(p.Data); p.mru != 0 && len(data)-l3 > p.mru {
+		conntrack.Refragment(data[l3:], p.mru, uint32(e.steps), func(ip []byte) {
+			e.record(p, outport, port, data[:l3], ip, l3+len(ip))
+		})
+		return
+	}
+	e.record(p, outport, port, nil, data, wire)
+}
+
+// record records one frame that leaves: a header, which may be empty, and the rest.
+func (e *Engine) record(p *pkt, outport, port *network.Port, header, rest []byte, wire int) {
 	start := len(e.outData)
-	e.outData = append(e.outData, data...)
+	e.outData = append(append(e.outData, header...), rest...)
 	e.out.Outputs = append(e.out.Outputs, Output{
 		Port: port, Chassis: p.chassis.Chassis, Time: e.now,
 		Data: e.outData[start:len(e.outData):len(e.outData)], Wire: wire,

@@ -21,6 +21,8 @@ type pkt struct {
 	broken  bool // left for good: nothing more happens to it
 
 	guess, seen, made bool
+
+	mru int // put together by conntrack from fragments of at most so many bytes; 0: not
 }
 
 // maxDepth bounds crossings and nested blocks, as OVS bounds resubmits.
@@ -64,7 +66,7 @@ func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
 	p.ct.Clear()
 	p.chassis = e.chassis[in.Chassis.Index]
 	p.depth = 0
-	p.guess, p.seen, p.made, p.broken = false, false, false, false
+	p.guess, p.seen, p.made, p.broken, p.mru = false, false, false, false, 0
 	p.stack = p.stack[:0]
 	return p
 }
@@ -205,7 +207,7 @@ func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
 			e.drop(p, trace.DropTooDeep, nil)
 			return
 		}
-		s := e.stage(p.dp, egress, tbl)
+		s := p.chassis.compiled.stage(p.dp, egress, tbl)
 		var f *table.Flow
 		if s != nil {
 			e.reportBroken(p, s, egress, tbl)

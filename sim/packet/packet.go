@@ -312,6 +312,15 @@ func parseL4(frame []byte, ofs int, proto uint8, k *field.Key, l *Layout) {
 		}
 	}
 	l.L4 = ofs
+	if k.Get(field.IPFrag) != 0 {
+		// Open vSwitch pretends that fragments have no ports, first ones too.
+		k.Set(field.TpSrc, 0)
+		k.Set(field.TpDst, 0)
+		k.Set(field.ICMP4Type, 0)
+		k.Set(field.ICMP4Code, 0)
+		k.Set(field.ICMP6Type, 0)
+		k.Set(field.ICMP6Code, 0)
+	}
 }
 
 func ports(b []byte, k *field.Key) {

@@ -1,0 +1,186 @@
+package sim
+
+import (
+	"strings"
+
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+)
+
+// compiled are the network's logical flows, and the stages they make up, as
+// they read on a chassis. Both are compiled when first met.
+//
+// All chassis share one, unless the network has template variables: their
+// values differ from chassis to chassis.
+type compiled struct {
+	engine *Engine
+	shared *compiled // where flows without template variables are; nil: here
+	base   lflow.Env
+	flows  []*table.Flow       // by network.Flow.Index
+	stages [][2][]*table.Stage // by datapath index, pipeline, table
+	envs   map[envKey]*lflow.Env
+}
+
+// compiledFor returns the compiled flows of a chassis.
+func (e *Engine) compiledFor(c *network.Chassis) *compiled {
+	if e.compiled == nil {
+		e.compiled = newCompiled(e, c)
+		return e.compiled
+	}
+	if len(e.Net.Templates) == 0 {
+		return e.compiled
+	}
+	own := newCompiled(e, c)
+	own.shared = e.compiled
+	return own
+}
+
+func newCompiled(e *Engine, c *network.Chassis) *compiled {
+	x := &compiled{
+		engine: e,
+		base:   baseEnv(e.Net, c),
+		flows:  make([]*table.Flow, len(e.Net.Flows)),
+		stages: make([][2][]*table.Stage, len(e.Net.Datapaths)),
+		envs:   map[envKey]*lflow.Env{},
+	}
+	for i, dp := range e.Net.Datapaths {
+		for p := range dp.Flows {
+			x.stages[i][p] = make([]*table.Stage, len(dp.Flows[p]))
+		}
+	}
+	return x
+}
+
+// flow returns a logical flow, compiled.
+func (x *compiled) flow(f *network.Flow) *table.Flow {
+	if x.shared != nil && !strings.Contains(f.Match, "^") && !strings.Contains(f.Actions, "^") {
+		return x.shared.flow(f)
+	}
+	if x.flows[f.Index] == nil {
+		x.flows[f.Index] = table.Compile(f, x.env(f), x.engine)
+	}
+	return x.flows[f.Index]
+}
+
+// stage returns a table of a datapath's pipeline, nil if it has no flows.
+func (x *compiled) stage(dp *network.Datapath, egress bool, tbl uint8) *table.Stage {
+	p := 0
+	if egress {
+		p = 1
+	}
+	if int(tbl) >= len(x.stages[dp.Index][p]) {
+		return nil
+	}
+	s := x.stages[dp.Index][p][tbl]
+	if s == nil {
+		var flows []*table.Flow
+		for _, f := range dp.Flows[p][tbl] {
+			flows = append(flows, x.flow(f))
+		}
+		s = table.NewStage(flows)
+		x.stages[dp.Index][p][tbl] = s
+	}
+	return s
+}
+
+// envKey is what the parsing of a flow depends on beside its text.
+type envKey struct {
+	egress bool
+	table  uint8
+	ctACL  bool
+}
+
+// env returns the parsing environment of a flow.
+func (x *compiled) env(f *network.Flow) *lflow.Env {
+	key := envKey{f.Egress, f.Table, ctACL(f)}
+	env, ok := x.envs[key]
+	if !ok {
+		env = placed(x.base, f)
+		x.envs[key] = env
+	}
+	return env
+}
+
+// ctACL reports whether the flow's transport fields are to be read from the
+// packet's connection.
+func ctACL(f *network.Flow) bool { return f.Tags["acl_ct_translation"] == "true" }
+
+// tables is how many tables a pipeline may have: "next" is checked against it.
+// Versions differ (24 to 39 of them), and a flow's own version guarantees its
+// targets, so the bound is what every version's pipelines fit in.
+const tables = 64
+
+// NewEnv returns the environment in which a flow of net is parsed, with the
+// template variables of the first chassis.
+func NewEnv(net *network.Network, f *network.Flow) *lflow.Env {
+	var c *network.Chassis
+	if len(net.Chassis) > 0 {
+		c = net.Chassis[0]
+	}
+	return placed(baseEnv(net, c), f)
+}
+
+func baseEnv(net *network.Network, c *network.Chassis) lflow.Env {
+	env := lflow.Env{
+		AddressSets: net.AddressSets,
+		PortGroups:  net.PortGroups,
+		Tables:      tables,
+		DHCPv4:      options(net.DHCPv4),
+		DHCPv6:      options(net.DHCPv6),
+	}
+	if c != nil {
+		env.Templates = net.Templates[c.Name]
+	}
+	env.Preparse()
+	return env
+}
+
+// placed returns the environment for the flows at f's place.
+func placed(env lflow.Env, f *network.Flow) *lflow.Env {
+	env.Table = f.Table
+	env.Pipeline = lflow.Ingress
+	if f.Egress {
+		env.Pipeline = lflow.Egress
+	}
+	if ctACL(f) {
+		env.Symbols = lflow.ACLCTSymtab()
+	}
+	return &env
+}
+
+func options(in map[string]network.DHCPOption) map[string]lflow.OptionDef {
+	if in == nil {
+		return nil
+	}
+	out := make(map[string]lflow.OptionDef, len(in))
+	for name, o := range in {
+		out[name] = lflow.OptionDef{Code: o.Code, Type: o.Type}
+	}
+	return out
+}
+
+// Compiled returns the compiled form of the flow with an index, for traces. A
+// flow with template variables reads as on the first chassis.
+func (e *Engine) Compiled(index int32) *table.Flow { return e.compiled.flow(e.Net.Flows[index]) }
+
+// Broken returns every logical flow that does not compile. It compiles all.
+func (e *Engine) Broken() []*table.Flow {
+	var broken []*table.Flow
+	for _, f := range e.Net.Flows {
+		if c := e.compiled.flow(f); c.Err != nil {
+			broken = append(broken, c)
+		}
+	}
+	return broken
+}
+
+// ActionText returns the text of an action of a flow, by its number in the flow.
+func (e *Engine) ActionText(flow, seq int32) string {
+	f := e.Compiled(flow)
+	op := f.Op(int(seq))
+	if op == nil {
+		return ""
+	}
+	return lflow.FormatActions([]lflow.Action{op.Action}, e.compiled.env(f.Flow))
+}

@@ -1,0 +1,114 @@
+package sim
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/table"
+)
+
+// fragments are the packets that conntrack holds until their datagram is
+// complete (OVS userspace): all of its fragments then go on, each from where
+// it was held.
+type fragments struct {
+	parked map[parkedKey]*parked
+
+	// What the conntrack pass under way has just done, for fragment.
+	held     uint64
+	released []freed
+}
+
+type parkedKey struct {
+	chassis int
+	held    uint64 // conntrack's number
+}
+
+// parked is a held packet and how it goes on.
+type parked struct {
+	p    *pkt
+	flow *table.Flow
+	op   *table.Op
+	rest []table.Op
+	at   place
+}
+
+// freed is a fragment that goes on: p as conntrack left it. own is the packet
+// that completed the datagram.
+type freed struct {
+	parked
+	own bool
+}
+
+// release takes the fragments that p completed from where they were parked.
+// conntrack's slices are valid until its next pass only: everything is copied.
+func (e *Engine) release(p *pkt, list []conntrack.Fragment, show bool) {
+	for i := range list {
+		x := &list[i]
+		next := freed{own: x.Held == 0}
+		if next.own {
+			next.p = e.copyOf(p)
+			next.p.broken = false
+		} else {
+			k := parkedKey{p.chassis.index, x.Held}
+			was, ok := e.fragments.parked[k]
+			if !ok {
+				continue
+			}
+			delete(e.fragments.parked, k)
+			next.parked = *was
+		}
+		q := next.p
+		q.Data = append(q.Data[:q.Layout.L3], x.IP...)
+		q.ct = x.Meta
+		q.Reparse()
+		if show {
+			e.showCT(q)
+		}
+		e.fragments.released = append(e.fragments.released, next)
+	}
+}
+
+// fragment parks p, or goes on with the fragments it completed.
+func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at place) {
+	here := parked{flow: f, op: op, rest: rest, at: at}
+	if held := e.fragments.held; held != 0 {
+		e.fragments.held = 0
+		here.p = e.copyOf(p)
+		here.p.broken = false
+		if e.fragments.parked == nil {
+			e.fragments.parked = map[parkedKey]*parked{}
+		}
+		e.fragments.parked[parkedKey{p.chassis.index, held}] = &here
+		return
+	}
+	released := e.fragments.released
+	e.fragments.released = nil
+	for i := range released {
+		x := released[i].parked
+		if released[i].own {
+			q := x.p
+			x = here
+			x.p = q
+		}
+		e.goOn(x)
+		e.put(x.p)
+	}
+}
+
+// goOn continues with a packet after the action at which it was held.
+func (e *Engine) goOn(x parked) {
+	if x.op.Forks() {
+		to := x.at.next()
+		e.pipeline(x.p, to.egress, to.table)
+		return
+	}
+	e.follow(x.p, x.flow, x.rest, x.at)
+}
+
+// reassembled makes p the datagram that conntrack put together from it and the
+// fragments before it (Linux): it is cut again where it leaves.
+func (e *Engine) reassembled(p *pkt, out *conntrack.Outcome) {
+	p.Data = append(p.Data[:p.Layout.L3], out.Reassembled...)
+	p.Wire = len(p.Data)
+	p.mru = out.MRU
+	p.Reparse()
+	e.showCT(p)
+}
