@@ -230,22 +230,34 @@ func (h *History) Next() (*Transaction, error) {
 	return &t, nil
 }
 
+// NextTime is the time of the next transaction, zero if the file does not
+// tell it. It returns io.EOF when there are no more.
+func (h *History) NextTime() (time.Time, error) {
+	if err := h.peek(); err != nil {
+		return time.Time{}, err
+	}
+	return h.pending.Time, nil
+}
+
 // Until applies every transaction up to and including those of time t, and
-// returns how many. The first transaction is always applied: there is
-// nothing before it.
-func (h *History) Until(t time.Time) (int, error) {
-	for n := 0; ; n++ {
+// tells what they changed, in order. The first transaction is always
+// applied, untold: there is nothing before it to have changed. A transaction
+// of unknown time counts as one of the time before it.
+func (h *History) Until(t time.Time) ([]Change, error) {
+	var changes []Change
+	for {
 		if err := h.peek(); err != nil {
 			if err == io.EOF {
 				err = nil
 			}
-			return n, err
+			return changes, err
 		}
-		if h.db.Transactions > 0 && h.pending.Time.After(t) {
-			return n, nil
+		first := h.db.Transactions == 0
+		if !first && h.pending.Time.After(t) {
+			return changes, nil
 		}
 		h.ahead = false
-		h.dec.apply(false)
+		changes = append(changes, h.dec.apply(!first)...)
 	}
 }
 

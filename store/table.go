@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,20 @@ func (db *Database) Tables() []*Table {
 	}
 	slices.SortFunc(list, func(a, b *Table) int { return compare(a.Name, b.Name) })
 	return list
+}
+
+// Clone returns the database as it is now. What is applied to db later does
+// not reach it; rows are shared.
+func (db *Database) Clone() *Database {
+	c := *db
+	c.Warnings = slices.Clone(db.Warnings)
+	c.tables = make(map[string]*Table, len(db.tables))
+	for name, t := range db.tables {
+		ct := *t
+		ct.db, ct.rows = &c, maps.Clone(t.rows)
+		c.tables[name] = &ct
+	}
+	return &c
 }
 
 // newDatabase makes an empty database of a schema.

@@ -47,7 +47,7 @@ func Load(db *store.Database) (*Network, error) {
 }
 
 // rows are a table's rows by UUID; none if the database has no such table.
-func (l *loader) rows(table string) []*store.Row { return l.db.Table(table).Rows() }
+func (l *loader) rows(table string) []*store.Row { return l.table(table).Rows() }
 
 // problem notes that a row cannot be used, in part or at all.
 func (l *loader) problem(r *store.Row, format string, args ...any) {
@@ -66,7 +66,7 @@ func (l *loader) global() {
 func (l *loader) chassis() {
 	l.chas = make(map[store.UUID]*Chassis)
 	l.net.chassis = make(map[string]*Chassis)
-	encaps := l.db.Table("Encap")
+	encaps := l.table("Encap")
 	for _, r := range l.rows("Chassis") {
 		c := &Chassis{UUID: r.UUID.String(), Name: r.Text("name"), Hostname: r.Text("hostname")}
 		// other_config took over from external_ids in OVN 20.06.

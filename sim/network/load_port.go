@@ -126,7 +126,7 @@ func (l *loader) portAddresses(r *store.Row, p *Port) {
 // gateway chassis that came before those.
 func (l *loader) haChassis(r *store.Row, p *Port) {
 	add := func(table string, u store.UUID) {
-		m := l.db.Table(table).Row(u)
+		m := l.table(table).Row(u)
 		if m == nil {
 			l.problem(r, "its %s %s does not exist", table, u)
 			return
@@ -137,7 +137,7 @@ func (l *loader) haChassis(r *store.Row, p *Port) {
 		}
 	}
 	if u, ok := r.Ref("ha_chassis_group"); ok {
-		g := l.db.Table("HA_Chassis_Group").Row(u)
+		g := l.table("HA_Chassis_Group").Row(u)
 		if g == nil {
 			l.problem(r, "its HA_Chassis_Group %s does not exist", u)
 			return
