@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -81,6 +82,12 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 // open opens a source and says on stderr what of it was not used.
 func (o *dbOptions) open(ctx context.Context, source string) (*store.Database, error) {
 	db, err := store.Open(ctx, source, o.Options)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(source, ":/") {
+		// A snapshot's name alone will do where there is no such file.
+		if snapshot, noSnapshot := store.Open(ctx, "snapshot:"+source, o.Options); noSnapshot == nil {
+			db, err = snapshot, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -90,6 +90,12 @@ func TestDBSnapshots(t *testing.T) {
 	if out, _, err = db(t, "diff", store, found[0], "snapshot:one"); err != nil || out != "" {
 		t.Errorf("a snapshot and its source differ: %q, %v", out, err)
 	}
+	if out, _, err = db(t, "diff", store, "one", "snapshot:one"); err != nil || out != "" {
+		t.Errorf("a snapshot by its name alone: %q, %v", out, err)
+	}
+	if _, _, err = db(t, "info", store, "two"); err == nil || !strings.Contains(err.Error(), "two: no such file") {
+		t.Errorf("neither file nor snapshot: %v", err)
+	}
 	a, _, err1 := db(t, "info", "--json", store, "snapshot:one")
 	b, _, err2 := db(t, "info", "--json", found[0])
 	if err1 != nil || err2 != nil {
