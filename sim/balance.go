@@ -55,7 +55,7 @@ func (e *Engine) localBackend(p *pkt, b *table.Backend) bool {
 func (e *Engine) ask(p *pkt, members []*table.Backend) (int, bool) {
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
 	for _, b := range members {
-		c.Options = append(c.Options, ChoiceOption{b.Addr, b.V6, b.Port})
+		c.Options = append(c.Options, ChoiceOption{Addr: b.Addr, V6: b.V6, Port: b.Port})
 	}
 	i, ok := e.opts.Choose.Choose(&c, p.Data)
 	return i, ok && i >= 0 && i < len(members)

@@ -79,35 +79,6 @@ func (e *Engine) result(p *pkt, f *table.Flow, op *table.Op) {
 	p.Key.Store(op.Dst, bit(v))
 }
 
-// selectMember is "dst = select(…);": one of the values, by weight.
-func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
-	a, ok := op.Action.(lflow.Select)
-	if !ok || len(a.Members) == 0 {
-		e.drop(p, trace.DropEmptyGroup, f)
-		return place{}, false
-	}
-	total := uint64(0)
-	for _, m := range a.Members {
-		total += uint64(m.Weight)
-	}
-	if total == 0 {
-		e.drop(p, trace.DropEmptyGroup, f)
-		return place{}, false
-	}
-	pick := hashTuple(p) % total
-	i := 0
-	for ; pick >= uint64(a.Members[i].Weight); i++ {
-		pick -= uint64(a.Members[i].Weight)
-	}
-	if len(a.Members) > 1 {
-		p.guess = true
-		e.note(p, trace.Note, trace.GuessBackend, f)
-	}
-	e.value(p, trace.Set, f, field.U64(uint64(a.Members[i].ID)))
-	p.Key.Store(op.Dst, field.U64(uint64(a.Members[i].ID)))
-	return at.next(), true
-}
-
 // forward is fwd_group: one of the child ports becomes the outport.
 func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
 	if len(op.Ports) == 0 {

@@ -36,22 +36,24 @@ type Options struct {
 type Engine struct {
 	Net *network.Network
 
-	opts      Options
-	chassis   []*chassis
-	compiled  *compiled          // of the first chassis
-	groups    map[string]uint32  // multicast group name -> number
-	members   [][]*network.Group // by datapath, then group number
-	learned   learned
-	fragments fragments
-	waiting   waiting
-	hairpins  map[hairpinKey][]hairpinVIP
-	security  map[int]*portSecurity // by port index, compiled when first met
+	opts       Options
+	chassis    []*chassis
+	compiled   *compiled          // of the first chassis
+	groups     map[string]uint32  // multicast group name -> number
+	members    [][]*network.Group // by datapath, then group number
+	learned    learned
+	fragments  fragments
+	selections map[selection]int // made by select, read from captures
+	waiting    waiting
+	hairpins   map[hairpinKey][]hairpinVIP
+	security   map[int]*portSecurity // by port index, compiled when first met
 
 	// The packet in progress.
 	now     conntrack.Time
 	out     Outcome
 	pkts    []*pkt // free
 	steps   int
+	quiet   bool   // record nothing: a look ahead
 	outData []byte // of the outputs
 }
 
@@ -134,6 +136,9 @@ func (e *Engine) group(dp *network.Datapath, outport uint32) *network.Group {
 
 // event records a step of the packet in progress.
 func (e *Engine) event(p *pkt, ev trace.Event) {
+	if e.quiet {
+		return
+	}
 	ev.Depth = uint16(p.depth)
 	ev.Chassis = int32(p.chassis.index)
 	ev.Datapath = int32(p.dp.Index)

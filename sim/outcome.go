@@ -57,16 +57,19 @@ type Output struct {
 
 // Choice is one decision a real datapath takes at random or by a private hash.
 type Choice struct {
-	Kind    trace.Reason // GuessBackend or GuessPort
+	Kind    trace.Reason // GuessBackend, GuessNextHop or GuessPort
 	Time    conntrack.Time
 	Options []ChoiceOption
 }
 
-// ChoiceOption is one of a choice's alternatives.
+// ChoiceOption is one of a choice's alternatives: a destination, or for
+// GuessNextHop the Ethernet addresses that the packet would get, 0 if unknown.
 type ChoiceOption struct {
 	Addr [16]byte
 	V6   bool
 	Port uint16
+
+	EthSrc, EthDst uint64
 }
 
 // Chooser says which of a choice's options the datapath took; false if it

@@ -6,6 +6,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
 )
 
 // Choose implements sim.Chooser: the datapath's choice is read from the frame
@@ -25,12 +26,20 @@ func (s *Session) Choose(c *sim.Choice, frame []byte) (int, bool) {
 			continue
 		}
 		for i := range c.Options {
-			if goesTo(f.Data, &c.Options[i]) {
+			if takes(f.Data, c.Kind, &c.Options[i]) {
 				return i, true
 			}
 		}
 	}
 	return 0, false
+}
+
+// takes reports whether the frame shows that the option was taken.
+func takes(frame []byte, kind trace.Reason, o *sim.ChoiceOption) bool {
+	if kind != trace.GuessNextHop {
+		return goesTo(frame, o)
+	}
+	return o.EthDst != 0 && uint64(macAt(frame)) == o.EthDst && uint64(macAt(frame[6:])) == o.EthSrc
 }
 
 // goesTo reports whether the frame's destination is the option's address.

@@ -140,6 +140,7 @@ const (
 	LearnECMP
 	GuessBackend    // which member: the datapath's private hash decides
 	GuessPort       // which source port
+	GuessNextHop    // which member of an ECMP group
 	ObservedChoice  // the choice was read from a capture
 	LooseConnection // began before the capture
 	ApproxAction    // the action's effect is not modelled
@@ -186,6 +187,7 @@ var reasonText = [...]string{
 	LearnECMP:       "ECMP next hop learned",
 	GuessBackend:    "backend guessed: the datapath chooses by a hash of its own",
 	GuessPort:       "source port guessed: the packet's own was taken",
+	GuessNextHop:    "next hop guessed: the datapath chooses by a hash of its own",
 	ObservedChoice:  "choice read from a capture",
 	LooseConnection: "connection picked up in the middle: it began before the capture",
 	ApproxAction:    "action's effect is not modelled",

@@ -1,0 +1,124 @@
+package sim
+
+import (
+	"ovnreplay/nat"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// selectMember is "dst = select(…);": one of the values, by weight. The
+// datapath chooses by a hash of the packet's tuple: the same for every packet
+// of one direction of a connection.
+func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	a, ok := op.Action.(lflow.Select)
+	total := uint64(0)
+	for _, m := range a.Members {
+		total += uint64(m.Weight)
+	}
+	if !ok || total == 0 {
+		e.drop(p, trace.DropEmptyGroup, f)
+		return place{}, false
+	}
+	i := 0
+	if len(a.Members) > 1 {
+		i = e.member(p, f, op, a.Members, total, at)
+	}
+	id := field.U64(uint64(a.Members[i].ID))
+	e.value(p, trace.Set, f, id)
+	p.Key.Store(op.Dst, id)
+	return at.next(), true
+}
+
+// selection is a choice that was read from a capture.
+type selection struct {
+	flow  int
+	tuple nat.Tuple
+}
+
+// maxSelections bounds how many are remembered; past that they are read anew.
+const maxSelections = 1 << 20
+
+// member returns the index of the member that the datapath takes: as a capture
+// shows, or by rule.
+func (e *Engine) member(p *pkt, f *table.Flow, op *table.Op, members []lflow.Member, total uint64, at place) int {
+	t, isIP := tupleOf(p)
+	k := selection{f.Index, t}
+	i, known := e.selections[k]
+	if !known && e.opts.Choose != nil {
+		if i, known = e.opts.Choose.Choose(e.nextHops(p, op, members, at), p.Data); known && isIP {
+			if len(e.selections) >= maxSelections || e.selections == nil {
+				e.selections = map[selection]int{}
+			}
+			e.selections[k] = i
+		}
+	}
+	if known && i >= 0 && i < len(members) {
+		p.seen = true
+		e.note(p, trace.Note, trace.ObservedChoice, f)
+		return i
+	}
+	p.guess = true
+	e.note(p, trace.Note, trace.GuessNextHop, f)
+	pick := hashTuple(p) % total
+	for i = 0; pick >= uint64(members[i].Weight); i++ {
+		pick -= uint64(members[i].Weight)
+	}
+	return i
+}
+
+// nextHops describes a choice by the Ethernet addresses that each member would
+// give the packet in this pipeline.
+func (e *Engine) nextHops(p *pkt, op *table.Op, members []lflow.Member, at place) *Choice {
+	c := &Choice{Kind: trace.GuessNextHop, Time: e.now}
+	for _, m := range members {
+		q := e.copyOf(p)
+		q.Key.Store(op.Dst, field.U64(uint64(m.ID)))
+		o := ChoiceOption{}
+		if e.peek(q, at.next()) {
+			o.EthSrc, o.EthDst = q.Key.Get(field.EthSrc), q.Key.Get(field.EthDst)
+		}
+		c.Options = append(c.Options, o)
+		e.put(q)
+	}
+	return c
+}
+
+// peek runs the rest of a pipeline for its effect on q's fields alone; false
+// if it comes to an action with other effects.
+func (e *Engine) peek(q *pkt, at place) bool {
+	for range tables {
+		s := q.chassis.compiled.stage(q.dp, at.egress, at.table)
+		if s == nil {
+			return false
+		}
+		f := s.Lookup(&q.Key, q.chassis.resident)
+		if f == nil {
+			return false
+		}
+		next, done := place{}, false
+		for i := range f.Ops {
+			op := &f.Ops[i]
+			switch op.Code {
+			case table.Output:
+				return true
+			case table.Next:
+				next, done = place{op.Egress, op.Table}, true
+			case table.Load, table.Move, table.Exchange, table.Push, table.Pop, table.DecTTL,
+				table.GetMACBind, table.LookupMACBind, table.CheckPktLarger:
+				e.quiet = true
+				e.do(q, f, op, at)
+				e.quiet = false
+			case table.Note:
+			default:
+				return false
+			}
+		}
+		if !done {
+			return false
+		}
+		at = next
+	}
+	return false
+}
