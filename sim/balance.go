@@ -32,6 +32,9 @@ func (e *Engine) backend(p *pkt, f *table.Flow, lb *table.LB) *table.Backend {
 	case 1:
 		return members[0]
 	}
+	if b := e.givenBackend(members); b != nil {
+		return b
+	}
 	if e.opts.Choose != nil {
 		if i, ok := e.ask(p, members); ok {
 			p.seen = true

@@ -151,6 +151,7 @@ const (
 // visible in the packet's ct_* fields. It returns false if the packet ended.
 func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show bool) bool {
 	p.Flush()
+	known := p.Key.Get(field.CTState)&uint64(conntrack.Tracked) != 0
 	ip := p.IP()
 	if ip == nil {
 		p.ct.Clear()
@@ -168,6 +169,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	}
 	if show {
 		e.showCT(p)
+		e.override(p, known)
 	}
 	if out.Drop != conntrack.NoDrop {
 		e.drop(p, ctDrop(out.Drop), f)

@@ -41,6 +41,8 @@ type Injection struct {
 	Wire    int // length on the wire, if the capture cut the frame
 
 	Ref uint64 // whatever the caller knows the packet by
+
+	Given *Given // what a what-if question fixes; nil is nothing
 }
 
 // Inject replays one packet that enters OVN at a logical port. The tag of a
@@ -74,6 +76,7 @@ func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
 func (e *Engine) start(in Injection, now conntrack.Time) {
 	e.now = now
 	e.out.Of, e.out.Late = in, false
+	e.states, e.served = 0, false
 	e.out.Trace.Reset()
 	e.out.Outputs, e.out.Tunnels = e.out.Outputs[:0], e.out.Tunnels[:0]
 	e.outData = e.outData[:0]
@@ -138,6 +141,7 @@ func (e *Engine) enter(p *pkt, port *network.Port) {
 	case port.Parent != nil: // its siblings are behind the same interface
 		p.Key.Set(field.Flags, flagNested|flagLoopback)
 	}
+	e.give(p)
 	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
 	e.pipeline(p, false, 0)
 }

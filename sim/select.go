@@ -21,8 +21,10 @@ func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 		e.drop(p, trace.DropEmptyGroup, f)
 		return place{}, false
 	}
-	i := 0
-	if len(a.Members) > 1 {
+	i := e.givenMember(a)
+	if i < 0 {
+		i = 0
+	} else if len(a.Members) > 1 {
 		i = e.member(p, f, op, a.Members, total, at)
 	}
 	id := field.U64(uint64(a.Members[i].ID))
