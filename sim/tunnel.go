@@ -70,7 +70,7 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 		return nil, fmt.Errorf("datapath %s has no port or group of tunnel key %d", dp.Name, in.Outport)
 	}
 	inport := dp.PortByKey(in.Inport)
-	p := e.begin(Injection{inport, in.Chassis, in.Time, in.Frame, in.Wire, in.Ref}, in.Time)
+	p := e.begin(Injection{Port: inport, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Wire: in.Wire, Ref: in.Ref}, in.Time)
 	p.dp = dp
 	if inport != nil {
 		p.Key.Set(field.Inport, uint64(inport.Index))
