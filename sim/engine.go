@@ -53,8 +53,8 @@ type Engine struct {
 	out     Outcome
 	pkts    []*pkt // free
 	steps   int
-	states  int  // of Given.States, how many were used
-	served  bool // Given.Backend was used
+	states  int    // of Given.States, how many were used
+	served  bool   // Given.Backend was used
 	quiet   bool   // record nothing: a look ahead
 	outData []byte // of the outputs
 }

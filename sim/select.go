@@ -22,9 +22,11 @@ func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 		return place{}, false
 	}
 	i := e.givenMember(a)
-	if i < 0 {
+	switch {
+	case i >= 0:
+	case len(a.Members) == 1:
 		i = 0
-	} else if len(a.Members) > 1 {
+	default:
 		i = e.member(p, f, op, a.Members, total, at)
 	}
 	id := field.U64(uint64(a.Members[i].ID))
