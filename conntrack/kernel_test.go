@@ -53,7 +53,8 @@ table inet t {
 `
 
 // newKernelTap moves the calling goroutine's thread into a fresh namespace,
-// which ends with it. extra is more nftables input.
+// which ends with it: no subtests then, they run on threads of their own.
+// extra is more nftables input.
 func newKernelTap(t *testing.T, extra string) *kernelTap {
 	t.Helper()
 	for _, tool := range []string{"nft", "ip"} {
