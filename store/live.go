@@ -55,24 +55,44 @@ func openServer(ctx context.Context, source string, opts Options) (*Database, er
 	if err != nil {
 		return nil, err
 	}
-	timeout := opts.Timeout
-	if timeout <= 0 {
-		timeout = defaultTimeout
+	c, err := s.connectPatiently(ctx, opts)
+	if err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, readFactor*opts.timeout())
+	defer cancel()
+	return s.read(ctx, c)
+}
+
+// readFactor is how much longer than connecting reading may take.
+const readFactor = 10
+
+func (o Options) timeout() time.Duration {
+	if o.Timeout <= 0 {
+		return defaultTimeout
+	}
+	return o.Timeout
+}
+
+// connectPatiently connects to the database, and while the cluster has no
+// leader again and again.
+func (s *serverSource) connectPatiently(ctx context.Context, opts Options) (client.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, opts.timeout())
 	defer cancel()
 	for wait := firstBackoff; ; wait = min(2*wait, longestBackoff) {
-		db, err := s.read(ctx)
+		c, err := s.connect(ctx, opts.database(), !opts.AnyMember)
 		if err == nil {
-			return db, nil
+			return c, nil
 		}
+		err = s.connectError(ctx, err)
 		var again *temporaryError
 		if !errors.As(err, &again) {
 			return nil, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, &SourceError{Source: source, Problem: again.problem, Advice: again.advice, Err: err}
+			return nil, &SourceError{Source: s.source, Problem: again.problem, Advice: again.advice, Err: err}
 		case <-time.After(wait):
 		}
 	}
@@ -119,15 +139,7 @@ func (s *serverSource) connect(ctx context.Context, database string, leaderOnly 
 	if err != nil {
 		return nil, err
 	}
-	quiet := logr.Discard()
-	options := []client.Option{client.WithLogger(&quiet), client.WithLeaderOnly(leaderOnly)}
-	if s.tls != nil {
-		options = append(options, client.WithTLSConfig(s.tls))
-	}
-	for _, e := range s.endpoints {
-		options = append(options, client.WithEndpoint(e))
-	}
-	c, err := client.NewOVSDBClient(m, options...)
+	c, err := s.client(m, leaderOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -138,13 +150,21 @@ func (s *serverSource) connect(ctx context.Context, database string, leaderOnly 
 	return c, nil
 }
 
-// read reads the whole database once.
-func (s *serverSource) read(ctx context.Context) (*Database, error) {
-	c, err := s.connect(ctx, s.opts.database(), !s.opts.AnyMember)
-	if err != nil {
-		return nil, s.connectError(ctx, err)
+// client makes a client, not connected yet.
+func (s *serverSource) client(m model.ClientDBModel, leaderOnly bool, more ...client.Option) (client.Client, error) {
+	quiet := logr.Discard()
+	options := append(more, client.WithLogger(&quiet), client.WithLeaderOnly(leaderOnly))
+	if s.tls != nil {
+		options = append(options, client.WithTLSConfig(s.tls))
 	}
-	defer c.Close()
+	for _, e := range s.endpoints {
+		options = append(options, client.WithEndpoint(e))
+	}
+	return client.NewOVSDBClient(m, options...)
+}
+
+// read reads the whole database once.
+func (s *serverSource) read(ctx context.Context, c client.Client) (*Database, error) {
 	schema, err := schemaOf(c.Schema())
 	if err != nil {
 		return nil, &SourceError{Source: s.source, Problem: err.Error()}

@@ -8,7 +8,7 @@ import (
 )
 
 // appendGoAtom appends the canonical form of an atom as the client gives it:
-// numbers are float64.
+// numbers are float64 in answers and int in its cache.
 func appendGoAtom(out []byte, t atomType, in any) ([]byte, error) {
 	switch v := in.(type) {
 	case string:
@@ -22,6 +22,10 @@ func appendGoAtom(out []byte, t atomType, in any) ([]byte, error) {
 	case ovsdb.UUID:
 		if u, ok := ParseUUID(v.GoUUID); ok && t == uuidAtom {
 			return append(out, u[:]...), nil
+		}
+	case int:
+		if t == integerAtom {
+			return strconv.AppendInt(out, int64(v), 10), nil
 		}
 	case float64:
 		switch t {

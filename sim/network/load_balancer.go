@@ -34,8 +34,8 @@ func (l *loader) loadBalancers() {
 		byRow[r.UUID] = lb
 		l.net.LoadBalancers = append(l.net.LoadBalancers, lb)
 	}
-	// Before OVN 21.12 the datapath names its load balancers; until 25.03
-	// both do.
+	// Before OVN 21.12 the datapath names its load balancers; since then
+	// northd leaves the column empty.
 	for _, r := range l.rows("Datapath_Binding") {
 		d := l.dp[r.UUID]
 		for u := range r.Refs("load_balancers") {
