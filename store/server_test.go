@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,8 @@ func startServer(t testing.TB, dir string, args ...string) *server {
 	s := &server{cmd}
 	t.Cleanup(func() { s.stop(t) })
 	for range 500 {
-		if _, err := os.Stat(filepath.Join(dir, "sock")); err == nil {
+		if c, err := net.Dial("unix", filepath.Join(dir, "sock")); err == nil {
+			c.Close()
 			return s
 		}
 		time.Sleep(10 * time.Millisecond)
