@@ -51,7 +51,7 @@ func (e *Engine) backend(p *pkt, f *table.Flow, lb *table.LB) *table.Backend {
 const maxBackends = 64
 
 func (e *Engine) localBackend(p *pkt, b *table.Backend) bool {
-	return b.Target != 0 && b.Target&groupBit == 0 && e.Net.Ports[b.Target].ResidentOn(p.chassis.Chassis)
+	return b.Target != 0 && b.Target&groupBit == 0 && e.resident(e.Net.Ports[b.Target], p.chassis.Chassis)
 }
 
 // ask lets the Chooser pick a member.

@@ -30,7 +30,7 @@ func newChassis(net *network.Network, c *network.Chassis, opts Options) (*chassi
 		resident: make(table.Resident, len(net.Ports)/64+1),
 	}
 	for _, p := range net.Ports[1:] {
-		if p.BoundTo(c) {
+		if opts.Anywhere || p.BoundTo(c) {
 			out.resident.Add(uint32(p.Index))
 		}
 	}

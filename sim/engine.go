@@ -28,6 +28,10 @@ type Options struct {
 	// gets numbers by rule.
 	Zones map[string]map[string]uint16
 
+	// Anywhere makes every port count as resident on every chassis: no packet
+	// takes a tunnel. It answers questions about networks that are nowhere yet.
+	Anywhere bool
+
 	// Choose, if not nil, is asked which of n alternatives the datapath took.
 	Choose Chooser
 }

@@ -31,7 +31,7 @@ func (e *Engine) output(p *pkt, f *table.Flow, at place) {
 func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
 	c := p.chassis.Chassis
 	if port.Type == network.ChassisRedirect {
-		if !port.ResidentOn(c) {
+		if !e.resident(port, c) {
 			e.toChassis(p, f, port, port.ActiveChassis())
 			return
 		}
@@ -59,9 +59,14 @@ func (e *Engine) isHere(port *network.Port, c *network.Chassis) bool {
 		return true
 	}
 	if port.Parent != nil {
-		return port.Parent.ResidentOn(c)
+		return e.resident(port.Parent, c)
 	}
-	return port.ResidentOn(c)
+	return e.resident(port, c)
+}
+
+// resident reports whether chassis c handles a port's packets.
+func (e *Engine) resident(port *network.Port, c *network.Chassis) bool {
+	return e.opts.Anywhere || port.ResidentOn(c)
 }
 
 // throughLocalnet returns the localnet port by which a port of another
@@ -131,7 +136,7 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	e.event(p, trace.Event{Kind: trace.Flood, Flow: int32(f.Index), Port: uint32(p.Key.Get(field.Inport)), Arg: int32(g.Index)})
 	served := e.toMembers(p, f, g, true)
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
-	if !local && len(p.dp.Localnet) == 0 {
+	if !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
 		for _, ch := range e.chassis {
 			if ch != p.chassis && hasMember(g, ch.Chassis) {
 				c := e.copyOf(p)
@@ -158,7 +163,7 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, source bool)
 			}
 		case network.Localnet:
 		case network.ChassisRedirect:
-			if !port.ResidentOn(p.chassis.Chassis) {
+			if !e.resident(port, p.chassis.Chassis) {
 				continue
 			}
 		default:
