@@ -163,13 +163,25 @@ func (f *Flow) udp(v6 bool) []byte {
 func (f *Flow) sctp() []byte {
 	b := be32(f.ports(), 0)
 	b = be32(b, 0)
-	b = append(b, 1, 0, 0, 20)
+	b = append(b, chunkInit, 0, 0, 20)
 	b = be32(b, 1)
 	b = be32(b, 0xffff)
 	b = be32(b, 1<<16|1)
 	b = be32(b, 1)
-	binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+	sctpChecksum(b)
 	return b
+}
+
+// Types of SCTP chunks (RFC 9260).
+const (
+	chunkInit    = 1
+	chunkInitAck = 2
+)
+
+// sctpChecksum writes the checksum of an SCTP packet.
+func sctpChecksum(b []byte) {
+	clear(b[8:12])
+	binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 func (f *Flow) icmp(typ, code field.ID) []byte {
