@@ -37,10 +37,39 @@ func (e *Engine) doController(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 		e.relay(p, f, op)
 	case table.Plain:
 		e.plain(p, f, op)
-	case table.BindVport, table.Mirror:
-		e.note(p, trace.Note, trace.ApproxAction, f)
+	case table.Mirror:
+		e.mirror(p, f, op)
+	case table.BindVport:
+		e.bindVport(p, f, op)
 	}
 	return place{}, false
+}
+
+// mirror gives a copy of p to the port it is mirrored to.
+func (e *Engine) mirror(p *pkt, f *table.Flow, op *table.Op) {
+	for _, n := range op.Ports {
+		port := e.port(n)
+		if port == nil {
+			continue
+		}
+		c := e.copyOf(p)
+		c.depth++
+		c.Key.Set(field.Outport, uint64(n))
+		e.toPort(c, f, port)
+		e.put(c)
+	}
+}
+
+// bindVport is bind_vport: the virtual port is where the packet came from.
+// The logical flows for that are those of the database, which ovn-northd
+// changes only when the port moves.
+func (e *Engine) bindVport(p *pkt, f *table.Flow, op *table.Op) {
+	from := e.port(uint32(p.Key.Load(op.A).Lo))
+	for _, n := range op.Ports {
+		if v := e.port(n); v != nil && from != nil && v.VirtualParent != from.Name {
+			e.note(p, trace.Note, trace.ApproxAction, f)
+		}
+	}
 }
 
 // plain runs the actions that are bare words.

@@ -121,7 +121,7 @@ func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool)
 	case table.Note:
 		switch op.Action.(type) {
 		case lflow.HandleSvcCheck:
-			e.drop(p, trace.DropConsumed, f)
+			e.serviceCheck(p, f)
 		case lflow.Log:
 			e.logged(p, f)
 		}

@@ -5,21 +5,24 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"ovnreplay/sim/answer"
 	"ovnreplay/sim/network"
 )
 
 // autonomous knows the frames that ovn-controller sends on its own timers:
 // gratuitous ARP for the addresses a port announces to its wire, router
-// advertisements and multicast queries. A frame is
-// recognised only by being exactly the bytes the database calls for.
+// advertisements, multicast queries, health checks. A frame is recognised only
+// by being exactly the bytes the database calls for; of a health check, but
+// for its random source port and sequence number.
 type autonomous struct {
 	frames map[autoKey][][]byte
+	probes map[autoKey][]answer.Probe
 }
 
 type autoKey struct{ port, chassis int }
 
 func newAutonomous(net *network.Network) *autonomous {
-	a := &autonomous{frames: map[autoKey][][]byte{}}
+	a := &autonomous{frames: map[autoKey][][]byte{}, probes: map[autoKey][]answer.Probe{}}
 	for _, dp := range net.Datapaths {
 		for _, wire := range dp.Localnet {
 			for _, p := range dp.Ports {
@@ -98,8 +101,14 @@ func tagged(f []byte, vid int) []byte {
 
 // sent reports whether the observed frame is one ovn-controller sends by itself.
 func (a *autonomous) sent(w *waiter) bool {
-	for _, f := range a.frames[autoKey{w.point.port, w.point.chassis}] {
+	k := autoKey{w.point.port, w.point.chassis}
+	for _, f := range a.frames[k] {
 		if w.wire == len(f) && bytes.Equal(w.data, f) {
+			return true
+		}
+	}
+	for _, p := range a.probes[k] {
+		if w.wire == len(w.data) && isProbe(w.data, p) {
 			return true
 		}
 	}

@@ -1,6 +1,9 @@
 package replay
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -11,11 +14,19 @@ import (
 
 // periodic adds the frames that ovn-controller sends into a switch every so
 // often, on each chassis for its own ports: advertisements of the routers on
-// it, and the queries of its multicast querier.
+// it, the queries of its multicast querier, and the health checks of backends.
 func (a *autonomous) periodic(net *network.Network) {
 	for _, p := range net.Ports[1:] {
 		if frame, ok := periodicAdvert(p); ok {
 			a.flood(net, p.Peer.Datapath, frame)
+		}
+	}
+	for i := range net.ServiceMonitors {
+		if probe, port, ok := probe(net, &net.ServiceMonitors[i]); ok {
+			for _, c := range net.Chassis {
+				k := autoKey{port.Index, c.Index}
+				a.probes[k] = append(a.probes[k], probe)
+			}
 		}
 	}
 	for i := range net.IPMulticast {
@@ -27,6 +38,53 @@ func (a *autonomous) periodic(net *network.Network) {
 			a.flood(net, m.Datapath, frame)
 		}
 	}
+}
+
+// probe describes the health check of a monitored service, with no source port
+// and sequence number: false if the port has no such address.
+func probe(net *network.Network, m *network.ServiceMonitor) (p answer.Probe, port *network.Port, ok bool) {
+	dst, err1 := netip.ParseAddr(m.IP)
+	src, err2 := netip.ParseAddr(m.SrcIP)
+	mac, err3 := parseMAC(m.SrcMAC)
+	port = net.Port(m.LogicalPort)
+	if err1 != nil || err2 != nil || err3 != nil || port == nil || src.Is4() != dst.Is4() {
+		return p, nil, false
+	}
+	p = answer.Probe{SrcMAC: mac, V6: dst.Is6(), TCP: m.Protocol != "udp", DstPort: uint16(m.Port)}
+	copy(p.Src[:], src.AsSlice())
+	copy(p.Dst[:], dst.AsSlice())
+	for _, a := range port.Addresses {
+		for _, ip := range a.IPs {
+			if ip.Addr() == dst {
+				p.DstMAC = a.MAC
+				return p, port, true
+			}
+		}
+	}
+	return p, nil, false
+}
+
+// isProbe reports whether a frame is the health check p but for what is random.
+func isProbe(frame []byte, p answer.Probe) bool {
+	at := 14 + 20
+	if p.V6 {
+		at = 14 + 40
+	}
+	if len(frame) < at+8 {
+		return false
+	}
+	p.SrcPort = binary.BigEndian.Uint16(frame[at:])
+	p.Seq = binary.BigEndian.Uint32(frame[at+4:])
+	return bytes.Equal(p.Frame().Data, frame)
+}
+
+func parseMAC(s string) (mac [6]byte, err error) {
+	b, err := net.ParseMAC(s)
+	if err == nil && len(b) != 6 {
+		err = errors.New("not an Ethernet address")
+	}
+	copy(mac[:], b)
+	return mac, err
 }
 
 // flood adds a frame that may leave at any port of a switch.
@@ -51,13 +109,13 @@ func periodicAdvert(p *network.Port) ([]byte, bool) {
 	if o["ipv6_ra_send_periodic"] != "true" || p.Peer == nil {
 		return nil, false
 	}
-	mac, err := net.ParseMAC(o["ipv6_ra_src_eth"])
+	mac, err := parseMAC(o["ipv6_ra_src_eth"])
 	src, err6 := netip.ParseAddr(o["ipv6_ra_src_addr"])
 	flags, ok := advertFlags(o)
-	if err != nil || len(mac) != 6 || err6 != nil || !src.Is6() || !ok {
+	if err != nil || err6 != nil || !src.Is6() || !ok {
 		return nil, false
 	}
-	a := answer.NewAdvert(flags).SourceLink([6]byte(mac))
+	a := answer.NewAdvert(flags).SourceLink(mac)
 	if mtu, err := strconv.ParseUint(o["ipv6_ra_mtu"], 10, 32); err == nil && mtu != 0 {
 		a = a.MTU(uint32(mtu))
 	}
@@ -79,7 +137,7 @@ func periodicAdvert(p *network.Port) ([]byte, bool) {
 	if list := o["ipv6_ra_route_info"]; list != "" {
 		a = a.Routes(list)
 	}
-	return answer.PeriodicAdvert([6]byte(mac), src.As16(), a).Data, true
+	return answer.PeriodicAdvert(mac, src.As16(), a).Data, true
 }
 
 func advertFlags(o map[string]string) (flags uint8, ok bool) {
@@ -103,8 +161,8 @@ func advertFlags(o map[string]string) (flags uint8, ok bool) {
 
 // queries are the frames of a switch's multicast querier.
 func queries(m *network.IPMulticast) (frames [][]byte) {
-	mac, err := net.ParseMAC(m.EthSrc)
-	if err != nil || len(mac) != 6 {
+	mac, err := parseMAC(m.EthSrc)
+	if err != nil {
 		return nil
 	}
 	response := m.QueryMaxResponse
@@ -112,10 +170,10 @@ func queries(m *network.IPMulticast) (frames [][]byte) {
 		response = 1
 	}
 	if src, err := netip.ParseAddr(m.IP4Src); err == nil && src.Is4() {
-		frames = append(frames, answer.IGMPQuery([6]byte(mac), src.As4(), response).Data)
+		frames = append(frames, answer.IGMPQuery(mac, src.As4(), response).Data)
 	}
 	if src, err := netip.ParseAddr(m.IP6Src); err == nil && src.Is6() {
-		frames = append(frames, answer.MLDQuery([6]byte(mac), src.As16(), response).Data)
+		frames = append(frames, answer.MLDQuery(mac, src.As16(), response).Data)
 	}
 	return frames
 }
