@@ -248,3 +248,17 @@ func TestOracleDump(t *testing.T) {
 		t.Errorf("a dump cut short: %v", err)
 	}
 }
+
+// A recorded Southbound database made a cluster's: each member's file holds
+// what the recording does, snapshot and all.
+func TestOracleClusterSouthbound(t *testing.T) {
+	path := plainRecorded(t)[0]
+	want := contentsOf(mustOpen(t, path, Options{}))
+	copied := filepath.Join(t.TempDir(), "sb.db")
+	copyFile(t, path, copied)
+	for _, m := range startCluster(t, Southbound, copied) {
+		if db := m.settled(t, Southbound, want); db.Cluster == "" {
+			t.Error("the cluster's ID is not known")
+		}
+	}
+}
