@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -27,7 +28,10 @@ type Field struct {
 }
 
 // kinds are the kinds of difference in the order they are told.
-var kinds = []string{"datapath", "port", "load balancer", "address set", "port group", "MAC binding", "flow"}
+var kinds = []string{"datapath", "port", "load balancer", "address set", "port group", "MAC binding", "ACL", "flow"}
+
+// aclStage is the stages in which the northbound ACLs are logical flows.
+var aclStage = regexp.MustCompile(`^ls_(in|out)_acl(_after_lb)?(_eval)?$`)
 
 // Diff tells what differs from a to b, by kind and name.
 func Diff(a, b *Network) []Difference {
@@ -206,7 +210,11 @@ func diffFlows(a, b *Network) []Difference {
 	}
 	var list []Difference
 	for c, names := range where {
-		list = append(list, Difference{Kind: "flow", Name: c.flowKey.String(), Where: names, InA: c.inA, InB: c.inB,
+		kind := "flow"
+		if aclStage.MatchString(c.stage) {
+			kind = "ACL"
+		}
+		list = append(list, Difference{Kind: kind, Name: c.flowKey.String(), Where: names, InA: c.inA, InB: c.inB,
 			Fields: []Field{{"actions", c.a, c.b}}})
 	}
 	return list

@@ -24,6 +24,10 @@ func TestDiff(t *testing.T) {
 		`"mac":"00:00:00:00:00:09"`, `"mac":"00:00:00:00:00:0a"`,
 		`"logical_port":"twin2"`, `"logical_port":"other"`,
 	).Replace(town)))
+	acl := strings.NewReplacer(`"ls_in"`, `"ls_in_acl_eval"`)
+	if d := network.Diff(a, build(t, "nodeport/", acl.Replace(town))); len(d) != 2 || d[0].Kind != "ACL" || d[1].Kind != "flow" {
+		t.Errorf("a flow that moved to an ACL's stage: %v", d)
+	}
 	var got []string
 	for _, d := range network.Diff(a, b) {
 		text := d.String()
