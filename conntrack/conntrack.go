@@ -120,6 +120,10 @@ type Outcome struct {
 	// that moment. Zero: none is remembered.
 	Expired Time
 
+	// Replaced: the packet ended an older connection of its tuple: a SYN after
+	// the close, or force in the reply direction.
+	Replaced bool
+
 	// Evicted: a full table dropped another connection to make room.
 	Evicted bool
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+
+	"ovnreplay/nat"
 )
 
 // generator makes traffic in which most things go right and anything may go
@@ -245,4 +247,40 @@ func (g *generator) sctp() []byte {
 		return sctpPacket("10.1.0.1", 4000+port, "10.1.0.2", 5000, tag, chunks...)
 	}
 	return sctpPacket("10.1.0.2", 5000, "10.1.0.1", 4000+port, tag, chunks...)
+}
+
+// natPacket returns one more packet of a client at 10.1.0.1 or a server at
+// 10.1.0.2, as each sends them, or an ICMP error about one that left.
+func (g *generator) natPacket(clientSends, serverSends string, left [][]byte) []byte {
+	if len(left) > 0 && g.rnd.IntN(5) == 0 {
+		about := left[g.rnd.IntN(len(left))]
+		var p nat.Packet
+		p.Parse(about)
+		n := min(len(about), p.L4+8+g.rnd.IntN(40))
+		from := "10.1.0.254"
+		if g.rnd.IntN(2) == 0 {
+			from = p.Tuple.DstAddr().String()
+		}
+		return icmpPacket(from, p.Tuple.SrcAddr().String(), []uint8{3, 11, 12}[g.rnd.IntN(3)], 0, 0, about[:n])
+	}
+	var ip []byte
+	switch g.rnd.IntN(8) {
+	case 0:
+		ip = g.udp()
+	case 1:
+		ip = g.echo()
+	default:
+		ip = g.tcpNext(&g.tcp[g.rnd.IntN(len(g.tcp))])
+	}
+	var p nat.Packet
+	p.Parse(ip)
+	p.CheckSum(ip)
+	from, to := p.Tuple, p.Tuple
+	if ip[15] == 1 {
+		to.Dst, _ = addr16(clientSends)
+	} else {
+		to.Dst, _ = addr16(serverSends)
+	}
+	nat.Rewrite(ip, &p, &from, &to, nat.Destination)
+	return ip
 }

@@ -102,6 +102,7 @@ func (t *Table) linuxCached(k *linuxCtx) bool {
 	k.c, k.idx, k.reply = c, m.conn.idx, m.reply
 	if r.Force && k.reply {
 		t.kill(k.idx)
+		k.o.Replaced = true
 		k.c, k.reply = nil, false
 		return false
 	}
@@ -138,6 +139,7 @@ func (t *Table) linuxTrack(k *linuxCtx) bool {
 		for t.linuxResolve(k) == linuxRepeat {
 			t.kill(k.idx)
 			k.c = nil
+			k.o.Replaced = true
 		}
 	}
 	if k.o.Drop != NoDrop {

@@ -162,6 +162,7 @@ func (t *Table) processUserspace(k *userCtx) {
 	idx, found := t.userLookup(k)
 	if r.Force && k.reply && found {
 		t.kill(idx)
+		k.o.Replaced = true
 		found = false
 	}
 	open := false
@@ -268,6 +269,7 @@ func (t *Table) userUpdate(k *userCtx, idx uint32) bool {
 		m.State |= New
 	case verdictNew:
 		t.kill(idx)
+		k.o.Replaced = true
 		return true
 	default:
 		m.State = Invalid
@@ -396,7 +398,10 @@ func (t *Table) userCommit(k *userCtx, exp *expectation) (uint32, bool) {
 			k.o.Uncommitted = DropPortsTaken
 			return 0, false
 		}
+		reply := k.reply // of the connection this one replaces, if any
+		k.reply = false
 		t.userTranslate(k, c)
+		k.reply = reply
 	}
 	k.o.Clash = t.insert(idx)
 	k.o.Created = true
