@@ -62,7 +62,7 @@ func TestDamage(t *testing.T) {
 		want         string
 	}{
 		{"sound", sound, 0, 0, 0, 3, ""},
-		{"cut in the last body", sound[:len(sound)-20], Truncated, 4, len(sound) - 20, 2, "the file ends here, 20 bytes before the end of this record; the 2 transactions are before it used, what follows ignored"},
+		{"cut in the last body", sound[:len(sound)-20], Truncated, 4, len(sound) - 20, 2, "the file ends here, 20 bytes before the end of this record; the 2 transactions before it are used, what follows is not"},
 		{"cut in the last header", sound[:offset(4)+30], Truncated, 4, offset(4), 2, "the file ends inside a record's header"},
 		{"a bit flipped in the last record", sound[:len(sound)-20] + "X" + sound[len(sound)-19:], BadChecksum, 4, offset(4) + header, 2, "have SHA-1"},
 		{"a bit flipped in the middle", strings.Replace(sound, "kbps", "kbqs", 1), BadChecksum, 3, offset(3) + strings.IndexByte(r[2], '\n') + 1, 1, "have SHA-1"},

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -201,8 +202,8 @@ func openGathered(ctx context.Context, source string, opts Options) (*History, e
 	return newHistory(source, bytes.NewReader(text), opts)
 }
 
-// choose picks the one database that is meant. Files of several members of
-// one cluster are of the same database: the newest is taken.
+// choose picks the one database that is meant, if copies of it, or files of
+// one cluster's members, are all there is.
 func choose(ctx context.Context, source string, items []Item, opts Options) (string, error) {
 	var paths, others []string
 	for _, i := range items {
@@ -222,6 +223,30 @@ func choose(ctx context.Context, source string, items []Item, opts Options) (str
 		}
 		return "", e
 	}
+	if same, err := sameFiles(ctx, source, paths); err != nil {
+		return "", err
+	} else if same {
+		return paths[0], nil
+	}
+	return chooseMember(ctx, source, paths, opts)
+}
+
+// sameFiles reports whether files hold the same bytes.
+func sameFiles(ctx context.Context, source string, paths []string) (bool, error) {
+	sums := make(map[string]bool)
+	err := visit(ctx, source, func(name string, r *bufio.Reader) error {
+		if slices.Contains(paths, name) {
+			h := sha256.New()
+			_, err := io.Copy(h, r)
+			sums[fmt.Sprint(h.Sum(nil), err)] = true
+		}
+		return nil
+	})
+	return len(sums) == 1, err
+}
+
+// chooseMember picks the newest of the files of one cluster's members.
+func chooseMember(ctx context.Context, source string, paths []string, opts Options) (string, error) {
 	best, cluster := "", ""
 	var newest *Database
 	for _, path := range paths {

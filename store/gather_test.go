@@ -111,7 +111,11 @@ func TestGather(t *testing.T) {
 // then the newest is taken.
 func TestGatherSeveral(t *testing.T) {
 	one := strings.Join(small(), "")
-	dir := writeTree(t, []treeFile{{"a", one}, {"b", one}})
+	dir := writeTree(t, []treeFile{{"a", one}, {"b", one}, {"c.gz", compressed(t, "gzip", one)}})
+	if db := mustOpen(t, dir, Options{}); db.Source != dir+"/a" {
+		t.Errorf("%s taken of three copies", db.Source)
+	}
+	dir = writeTree(t, []treeFile{{"a", one}, {"b", strings.Join(small()[:3], "")}})
 	if _, err := Open(context.Background(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "holds 2 OVN_Southbound databases; name one of them: "+dir+"/a, "+dir+"/b") {
 		t.Errorf("two databases: %v", err)
 	}

@@ -89,11 +89,14 @@ func diffFields(a, b []string) []Field {
 func describeDatapaths(n *Network) map[string][]string {
 	m := make(map[string][]string)
 	for _, d := range n.Datapaths {
+		ids := maps.Clone(d.ExternalIDs)
+		delete(ids, "logical-switch") // these hold UUIDs
+		delete(ids, "logical-router")
 		kind := "switch"
 		if d.Router {
 			kind = "router"
 		}
-		m[d.Name] = []string{"kind", kind, "tunnel_key", fmt.Sprint(d.TunnelKey), "external_ids", mapText(d.ExternalIDs)}
+		m[d.Name] = []string{"kind", kind, "tunnel_key", fmt.Sprint(d.TunnelKey), "external_ids", mapText(ids)}
 	}
 	return m
 }

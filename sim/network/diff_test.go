@@ -13,7 +13,7 @@ import (
 // told once, whatever the UUIDs.
 func TestDiff(t *testing.T) {
 	a := build(t, "nodeport/", town)
-	renumber := strings.NewReplacer("@f1@", "@F9@", "@p1@", "@P9@", "@sw@", "@SW@", "@g1@", "@G9@", "@l1@", "@L9@")
+	renumber := strings.NewReplacer("@f1@", "@F9@", "@p1@", "@P9@", "@sw@", "@SW@", "@g1@", "@G9@", "@l1@", "@L9@", "@nb@", "@N9@")
 	if d := network.Diff(a, build(t, "nodeport-26.03/", renumber.Replace(town))); len(d) != 0 {
 		t.Errorf("the same but for UUIDs and version: %v", d)
 	}
