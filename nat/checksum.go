@@ -160,9 +160,9 @@ func sumIs(ok bool) Sum {
 	return SumBad
 }
 
-// update16 is RFC 1624 equation 3 for one or more 16-bit words: the checksum
+// Update16 is RFC 1624 equation 3 for one or more 16-bit words: the checksum
 // hc after bytes old became bytes new, which must be equally long and even.
-func update16(hc uint16, old, new []byte) uint16 {
+func Update16(hc uint16, old, new []byte) uint16 {
 	sum := uint64(^hc)
 	for i := 0; i+1 < len(old); i += 2 {
 		sum += uint64(^binary.BigEndian.Uint16(old[i:])) + uint64(binary.BigEndian.Uint16(new[i:]))
@@ -195,9 +195,9 @@ func crc32cZeros(crc uint32, n int) uint32 {
 	return crc
 }
 
-// sctpDelta is by how much (exclusive or) the CRC of an SCTP packet of length
+// SCTPDelta is by how much (exclusive or) the CRC of an SCTP packet of length
 // bytes changes when its first four bytes change by diff. CRCs are linear, so
 // the rest of the packet does not matter and may be missing.
-func sctpDelta(diff [4]byte, length int) uint32 {
+func SCTPDelta(diff [4]byte, length int) uint32 {
 	return crc32cZeros(crc32c(0, diff[:]), length-4)
 }

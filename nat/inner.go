@@ -47,7 +47,7 @@ func (p *Packet) setInnerAddr(ip []byte, source bool, to *[16]byte) bool {
 	at += in.L3
 	old, new := own[:size], to[:size]
 	if !p.Tuple.V6 {
-		p.patchInner(ip, in.L3+10, func(hc uint16) uint16 { return update16(hc, old, new) })
+		p.patchInner(ip, in.L3+10, func(hc uint16) uint16 { return Update16(hc, old, new) })
 	}
 	t := &in.Tuple
 	if t.Proto != ProtoSCTP && !(t.ICMP() && !t.V6) {
@@ -90,7 +90,7 @@ func (p *Packet) patchInnerTransport(ip, old, new []byte) {
 		if udp && hc == 0 && !t.V6 {
 			return 0
 		}
-		hc = update16(hc, old, new)
+		hc = Update16(hc, old, new)
 		if udp && hc == 0 {
 			hc = 0xffff
 		}

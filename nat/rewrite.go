@@ -89,12 +89,12 @@ func (p *Packet) fixForAddr(ip, old, new []byte) {
 
 // patch updates the checksum at offset at.
 func patch(ip []byte, at int, old, new []byte) {
-	binary.BigEndian.PutUint16(ip[at:], update16(binary.BigEndian.Uint16(ip[at:]), old, new))
+	binary.BigEndian.PutUint16(ip[at:], Update16(binary.BigEndian.Uint16(ip[at:]), old, new))
 }
 
 // patchPartial updates a checksum field that holds a sum not yet inverted.
 func patchPartial(ip []byte, at int, old, new []byte) {
-	binary.BigEndian.PutUint16(ip[at:], ^update16(^binary.BigEndian.Uint16(ip[at:]), old, new))
+	binary.BigEndian.PutUint16(ip[at:], ^Update16(^binary.BigEndian.Uint16(ip[at:]), old, new))
 }
 
 // patchTransport is patch with UDP's zero kept: none stays none, and a computed zero is sent as ffff (RFC 768).
@@ -104,7 +104,7 @@ func patchTransport(ip []byte, at int, proto uint8, v6 bool, old, new []byte) {
 	if udp && hc == 0 && !v6 {
 		return
 	}
-	hc = update16(hc, old, new)
+	hc = Update16(hc, old, new)
 	if udp && hc == 0 {
 		hc = 0xffff
 	}
@@ -145,7 +145,7 @@ func (p *Packet) setPort(ip []byte, at int, own *uint16, to uint16) bool {
 	case t.Proto == ProtoSCTP:
 		var diff [4]byte
 		diff[at-p.L4], diff[at-p.L4+1] = old[0]^new[0], old[1]^new[1]
-		crc := binary.LittleEndian.Uint32(ip[sum:]) ^ sctpDelta(diff, p.statedLength(ip))
+		crc := binary.LittleEndian.Uint32(ip[sum:]) ^ SCTPDelta(diff, p.statedLength(ip))
 		binary.LittleEndian.PutUint32(ip[sum:], crc)
 	case sum >= 0 && sum+2 <= p.End:
 		patchTransport(ip, sum, t.Proto, t.V6, old[:], new[:])

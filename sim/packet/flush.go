@@ -3,6 +3,7 @@ package packet
 import (
 	"encoding/binary"
 
+	"ovnreplay/nat"
 	"ovnreplay/sim/field"
 )
 
@@ -208,19 +209,37 @@ func (p *Packet) flushL4() {
 	}
 }
 
-// flushSCTP keeps the difference between the CRC the packet carried and the
-// right one, as OVS does, so that a wrong CRC stays wrong.
+// flushSCTP mends the CRC by what the ports' change makes of it, as OVS does,
+// so that a wrong CRC stays wrong.
 func (p *Packet) flushSCTP(l4 []byte) {
 	src, s := p.changed(field.TpSrc)
 	dst, d := p.changed(field.TpDst)
-	if !s && !d || p.Layout.Short {
+	if !s && !d {
 		return
 	}
-	body := p.Data[p.Layout.L4:p.Layout.L3End]
-	wrong := binary.LittleEndian.Uint32(l4[8:]) ^ sctpCRC(body)
-	binary.BigEndian.PutUint16(l4[0:], uint16(src))
-	binary.BigEndian.PutUint16(l4[2:], uint16(dst))
-	binary.LittleEndian.PutUint32(l4[8:], sctpCRC(body)^wrong)
+	old := binary.BigEndian.Uint32(l4)
+	new := uint32(src)<<16 | uint32(dst)
+	binary.BigEndian.PutUint32(l4, new)
+	var diff [4]byte
+	binary.BigEndian.PutUint32(diff[:], old^new)
+	crc := binary.LittleEndian.Uint32(l4[8:]) ^ nat.SCTPDelta(diff, p.statedEnd()-p.Layout.L4)
+	binary.LittleEndian.PutUint32(l4[8:], crc)
+}
+
+// statedEnd returns where the IP packet ends by its own length, which may be
+// beyond the captured bytes.
+func (p *Packet) statedEnd() int {
+	ip := p.Data[p.Layout.L3:]
+	if p.held.Get(field.EthType) == TypeIPv6 {
+		return p.Layout.L3 + 40 + int(be16(ip[4:]))
+	}
+	return p.Layout.L3 + int(be16(ip[2:]))
+}
+
+// adjust mends the 16-bit one's complement checksum at sum after the
+// even-aligned bytes old became new.
+func adjust(sum, old, new []byte) {
+	binary.BigEndian.PutUint16(sum, nat.Update16(be16(sum), old, new))
 }
 
 func (p *Packet) setType(l4 []byte, typ, code field.ID) {

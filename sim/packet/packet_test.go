@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"net"
 	"testing"
 
@@ -217,7 +218,9 @@ func checksumsRight(p *Packet) bool {
 	l4 := p.Data[p.Layout.L4:p.Layout.L3End]
 	switch proto {
 	case ProtoSCTP:
-		return binary.LittleEndian.Uint32(l4[8:]) == sctpCRC(l4)
+		zeroed := bytes.Clone(l4)
+		copy(zeroed[8:12], make([]byte, 4))
+		return binary.LittleEndian.Uint32(l4[8:]) == crc32.Checksum(zeroed, crc32.MakeTable(crc32.Castagnoli))
 	case ProtoICMP:
 		return sum(0, l4) == 0xffff
 	}
