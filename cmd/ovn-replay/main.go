@@ -24,6 +24,7 @@ func main() {
 const (
 	exitOK         = 0
 	exitDifference = 1 // verify found a difference
+	exitDropped    = 1 // trace's packet is not delivered
 	exitBad        = 2 // bad usage or bad input
 )
 
@@ -41,6 +42,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case errors.Is(err, errDifference):
 		return exitDifference
+	case errors.Is(err, errDropped):
+		return exitDropped
 	}
 	fmt.Fprintf(stderr, "ovn-replay: %s\n", oneLine(err))
 	return exitBad
@@ -69,6 +72,7 @@ Exit status: 0 done, 1 verify found a difference, 2 bad usage or bad input.`,
 	root.AddCommand(
 		newRunCommand(stdin, stdout, stderr),
 		newVerifyCommand(stdin, stdout, stderr),
+		newTraceCommand(stdin, stdout, stderr),
 		newConntrackCommand(stdin, stdout, stderr),
 		newDBCommand(stdin, stdout, stderr),
 		newLflowCommand(stdin, stdout, stderr),
