@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+	"ovnreplay/store"
+)
+
+// errDropped makes the command exit with exitDropped; the trace says why.
+var errDropped = errors.New("the packet is not delivered")
+
+// traceOptions is ovn-trace's command line, and what we add to it.
+type traceOptions struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	db                                string
+	store                             store.Options
+	leaderOnly, noLeaderOnly          bool
+	detailed, summary, minimal, all   bool
+	json                              bool
+	friendlyNames, noFriendlyNames    bool
+	ct                                []string
+	lbDst                             string
+	selectID                          uint16
+	ovs                               string
+	reply                             bool
+	packet, read                      string
+	chassis, profile, caseDir, inport string
+	anywhere                          bool
+}
+
+const traceLong = `trace asks what would happen to one packet, with ovn-trace's arguments and output.
+Connection tracking, NAT, MAC bindings and chassis are real: where ovn-trace says
+what it assumes, trace says what was found.
+
+MICROFLOW is a match that describes one packet, such as
+  inport == "lp11" && eth.src == 00:01:02:03:04:05 && eth.dst == 00:00:00:00:ff:11 &&
+  ip4.src == 192.168.11.1 && ip4.dst == 192.168.22.2 && ip.ttl == 64 && tcp.dst == 80
+A TCP segment is a SYN unless tcp.flags says otherwise. Datapaths and ports go by name,
+second name, UUID or the beginning of one. With --packet or -r the packet is a real
+one; MICROFLOW, if given, then only names its inport.
+
+Without --db the database is $OVN_SB_DB, else OVN's local socket.
+
+Exit status: 0 delivered, 1 dropped, 2 bad usage or bad input.`
+
+func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &traceOptions{stdin: stdin, stdout: stdout, stderr: stderr}
+	cmd := &cobra.Command{
+		Use:   "trace [flags] [DATAPATH] MICROFLOW",
+		Short: "Trace one packet through the logical pipelines, as ovn-trace does but with real state",
+		Long:  traceLong,
+		Args:  cobra.MaximumNArgs(2),
+		RunE:  func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.db, "db", "", "Southbound `DATABASE`: a file, a server or a snapshot")
+	f.BoolVar(&o.detailed, "detailed", false, "table by table (the default)")
+	f.BoolVar(&o.summary, "summary", false, "pipelines and actions")
+	f.BoolVar(&o.minimal, "minimal", false, "only what can be seen from outside")
+	f.BoolVar(&o.all, "all", false, "all three forms")
+	f.BoolVar(&o.json, "json", false, "the trace as a tree, in JSON")
+	f.StringArrayVar(&o.ct, "ct", nil, "`FLAGS` that the next look-up in conntrack reports, whatever it finds (repeatable)")
+	f.StringVar(&o.lbDst, "lb-dst", "", "`IP[:PORT]` of the load balancer's backend to take")
+	f.Uint16Var(&o.selectID, "select-id", 0, "`ID` of the member that select takes")
+	f.BoolVar(&o.friendlyNames, "friendly-names", false, "names that people gave, for ports and datapaths (the default)")
+	f.BoolVar(&o.noFriendlyNames, "no-friendly-names", false, "the names and UUIDs of the database")
+	f.StringVar(&o.ovs, "ovs", "", "show the OpenFlow flows of each logical flow, from `SOURCE`: a file of ovs-ofctl dump-flows, or a bridge (default unix:/var/run/openvswitch/br-int.mgmt)")
+	f.Lookup("ovs").NoOptDefVal = defaultBridge
+	f.BoolVar(&o.reply, "reply", false, "trace the answer to the packet as well, where it is delivered")
+	f.StringVar(&o.packet, "packet", "", "the packet: an Ethernet frame in `HEX`")
+	f.StringVarP(&o.read, "read", "r", "", "the packet: frame N of a capture, `FILE#N`")
+	f.StringVar(&o.inport, "inport", "", "the `PORT` where --packet or -r enters")
+	f.StringVar(&o.chassis, "chassis", "", "the `CHASSIS` where the packet enters (default: where its inport is)")
+	f.BoolVar(&o.anywhere, "anywhere", false, "take every port for resident, as ovn-trace does")
+	f.StringVar(&o.caseDir, "case", "", "`DIR` of a recorded case, for its database and conntrack zones")
+	f.StringVar(&o.profile, "ct-profile", "", "connection tracking of: linux or ovs-userspace (default linux)")
+	o.serverFlags(cmd)
+	cmd.MarkFlagsMutuallyExclusive("packet", "read")
+	cmd.MarkFlagsMutuallyExclusive("friendly-names", "no-friendly-names")
+	cmd.MarkFlagsMutuallyExclusive("db", "case")
+	cmd.SetIn(stdin)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	return cmd
+}
+
+func (o *traceOptions) serverFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.leaderOnly, "leader-only", false, "of a cluster, read the leader only (the default)")
+	f.BoolVar(&o.noLeaderOnly, "no-leader-only", false, "of a cluster, read any member")
+	f.StringVarP(&o.store.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
+	f.StringVarP(&o.store.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
+	f.StringVarP(&o.store.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
+	f.DurationVar(&o.store.Timeout, "timeout", 0, "how long a server may take (default 10s)")
+	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
+}
+
+// tracer traces packets on one engine and shows them.
+type tracer struct {
+	*traceOptions
+	engine  *sim.Engine
+	book    *trace.Book
+	out     *bufio.Writer
+	missing int // logical flows on the way that the switch lacks
+	json    []traceRecord
+}
+
+func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
+	t := &tracer{traceOptions: o, out: bufio.NewWriter(o.stdout)}
+	defer func() { err = errors.Join(err, t.out.Flush()) }()
+	net, zones, err := o.network(ctx)
+	if err != nil {
+		return err
+	}
+	q, err := o.question(net, args)
+	if err != nil {
+		return err
+	}
+	profile, err := parseProfile(o.profile)
+	if err != nil {
+		return err
+	}
+	t.engine, err = sim.New(net, sim.Options{Profile: profile, Zones: zones, Anywhere: o.anywhere})
+	if err != nil {
+		return err
+	}
+	t.book = bookOf(t.engine)
+	t.book.PlainNames = o.noFriendlyNames
+	if t.book.OpenFlow, err = t.openFlow(ctx); err != nil {
+		return err
+	}
+	if q.in.Given, err = o.given(q); err != nil {
+		return err
+	}
+	verdict, err := t.trace(q)
+	if err != nil {
+		return err
+	}
+	return t.finish(verdict)
+}
+
+// finish writes what is left to write and turns the verdict into the status.
+func (t *tracer) finish(verdict sim.Verdict) error {
+	if t.traceOptions.json {
+		e := json.NewEncoder(t.out)
+		e.SetEscapeHTML(false)
+		for i := range t.json {
+			if err := e.Encode(&t.json[i]); err != nil {
+				return err
+			}
+		}
+	}
+	if t.missing > 0 {
+		fmt.Fprintf(t.stderr, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) that the packet used\n", t.missing)
+	}
+	if verdict != sim.Delivered {
+		return errDropped
+	}
+	return nil
+}
+
+// network loads the database.
+func (o *traceOptions) network(ctx context.Context) (*network.Network, map[string]map[string]uint16, error) {
+	source := o.db
+	var zones map[string]map[string]uint16
+	if o.caseDir != "" {
+		s, err := readCase(o.caseDir)
+		if err != nil {
+			return nil, nil, err
+		}
+		source, zones = s.db, s.zones
+		if o.profile == "" {
+			o.profile = s.profile
+		}
+	}
+	if source == "" {
+		source = os.Getenv("OVN_SB_DB")
+	}
+	if source == "" {
+		source = "unix:/var/run/ovn/ovnsb_db.sock"
+	}
+	o.store.AnyMember = o.noLeaderOnly
+	db, err := store.Open(ctx, source, o.store)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range db.Warnings {
+		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+	}
+	net, err := network.Load(db)
+	if err == nil && len(net.Chassis) == 0 {
+		// Nothing is bound anywhere: all of it is taken to be in one place.
+		net.Chassis = []*network.Chassis{{Name: "anywhere"}}
+		o.anywhere = true
+	}
+	return net, zones, err
+}
+
+// given collects what the flags and the microflow fix.
+func (o *traceOptions) given(q *question) (*sim.Given, error) {
+	g := &sim.Given{Meta: q.meta, Member: o.selectID}
+	for _, text := range o.ct {
+		s, err := parseState(text)
+		if err != nil {
+			return nil, err
+		}
+		g.States = append(g.States, s)
+	}
+	if o.lbDst == "" {
+		return g, nil
+	}
+	if ap, err := netip.ParseAddrPort(o.lbDst); err == nil {
+		g.Backend = ap.Addr()
+		return g, nil
+	}
+	addr, err := netip.ParseAddr(strings.Trim(o.lbDst, "[]"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: bad address; give --lb-dst IP or IP:PORT", o.lbDst)
+	}
+	g.Backend = addr
+	return g, nil
+}
+
+// parseState parses --ct: names of ct_state flags separated by commas, spaces or |.
+func parseState(text string) (conntrack.State, error) {
+	state := conntrack.Tracked
+	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", |", r) }) {
+		bit, ok := stateFlags[name]
+		if !ok {
+			return 0, fmt.Errorf("%s: unknown connection tracking state flag", name)
+		}
+		state |= bit
+	}
+	return state, nil
+}
+
+var stateFlags = map[string]conntrack.State{
+	"new": conntrack.New, "est": conntrack.Established, "rel": conntrack.Related, "rpl": conntrack.Reply,
+	"inv": conntrack.Invalid, "trk": conntrack.Tracked, "snat": conntrack.SNAT, "dnat": conntrack.DNAT,
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/microflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/openflow"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
+)
+
+// trace traces the packet, and with --reply the answer to it.
+func (t *tracer) trace(q *question) (sim.Verdict, error) {
+	out := t.engine.Inject(q.in)
+	if err := t.show(q, out, false); err != nil || !t.reply || out.Verdict != sim.Delivered {
+		return out.Verdict, err
+	}
+	delivered := make([]sim.Output, len(out.Outputs))
+	for i, o := range out.Outputs {
+		o.Data = bytes.Clone(o.Data)
+		delivered[i] = o
+	}
+	verdict := sim.Dropped
+	for i := range delivered {
+		v, err := t.answer(q, &delivered[i])
+		if err != nil {
+			return 0, err
+		}
+		if v == sim.Delivered {
+			verdict = v
+		}
+	}
+	return verdict, nil
+}
+
+// replyDelay is how long the receiver takes to answer.
+const replyDelay = conntrack.Time(1e6)
+
+// answer traces the answer to a packet that was delivered.
+func (t *tracer) answer(q *question, o *sim.Output) (sim.Verdict, error) {
+	frame, err := microflow.Reply(o.Data, macOf(o.Port))
+	if err != nil {
+		return 0, fmt.Errorf("--reply: at %s: %w", o.Port.Name, err)
+	}
+	r := &question{in: sim.Injection{Port: o.Port, Chassis: o.Chassis, Time: q.in.Time + replyDelay, Frame: frame, Wire: len(frame)}}
+	packet.Parse(frame, &r.key)
+	r.key.Set(field.Inport, uint64(o.Port.Index))
+	out := t.engine.Inject(r.in)
+	return out.Verdict, t.show(r, out, true)
+}
+
+// macOf returns a port's own Ethernet address, 0 if it is not known.
+func macOf(p *network.Port) uint64 {
+	if len(p.Addresses) == 0 {
+		return 0
+	}
+	v := uint64(0)
+	for _, b := range p.Addresses[0].MAC {
+		v = v<<8 | uint64(b)
+	}
+	return v
+}
+
+// show writes one packet's trace in the forms that were asked for.
+func (t *tracer) show(q *question, out *sim.Outcome, reply bool) error {
+	tree := t.book.Tree(&out.Trace)
+	header := trace.FormatFlow(t.engine.Net, &q.key)
+	if t.traceOptions.json {
+		t.json = append(t.json, t.record(q, out, header, tree, reply))
+		return nil
+	}
+	if reply {
+		fmt.Fprintln(t.out)
+	}
+	fmt.Fprintf(t.out, "# %s\n", header)
+	forms := t.forms()
+	for _, f := range forms {
+		if len(forms) > 1 {
+			fmt.Fprintf(t.out, "# %s trace.\n", f.name)
+		}
+		if err := trace.WriteTree(t.out, tree, f.format); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type form struct {
+	name   string
+	format trace.Format
+}
+
+// forms lists the forms that were asked for, in ovn-trace's order.
+func (o *traceOptions) forms() []form {
+	var forms []form
+	for _, f := range []struct {
+		form
+		asked bool
+	}{
+		{form{"Detailed", trace.DetailedFormat}, o.detailed || o.all || !o.summary && !o.minimal},
+		{form{"Summary", trace.SummaryFormat}, o.summary || o.all},
+		{form{"Minimal", trace.MinimalFormat}, o.minimal || o.all},
+	} {
+		if f.asked {
+			forms = append(forms, f.form)
+		}
+	}
+	return forms
+}
+
+// traceRecord is what trace --json prints, a line for each packet: first the
+// packet that was asked about, then with --reply each answer.
+type traceRecord struct {
+	Flow     string           `json:"flow"`   // the header line
+	Packet   string           `json:"packet"` // in a few words
+	Reply    bool             `json:"reply,omitempty"`
+	Datapath string           `json:"datapath"`
+	Inport   string           `json:"inport"`
+	Chassis  string           `json:"chassis"`
+	Verdict  string           `json:"verdict"` // delivered, dropped or consumed
+	Drop     string           `json:"drop,omitempty"`
+	Outputs  []traceOutput    `json:"outputs"`
+	Trace    []trace.JSONNode `json:"trace"`
+}
+
+// traceOutput is a packet that leaves, with its bytes in hexadecimal.
+type traceOutput struct {
+	Port    string `json:"port"`
+	Chassis string `json:"chassis"`
+	Packet  string `json:"packet"`
+	Guessed bool   `json:"guessed,omitempty"`
+	Hex     string `json:"hex"`
+}
+
+func (t *tracer) record(q *question, out *sim.Outcome, header string, tree []*trace.Node, reply bool) traceRecord {
+	r := traceRecord{
+		Flow: header, Packet: packet.Describe(q.in.Frame), Reply: reply, Datapath: q.in.Port.Datapath.Name,
+		Inport: q.in.Port.Name, Chassis: q.in.Chassis.Name, Verdict: out.Verdict.String(),
+		Outputs: []traceOutput{}, Trace: t.book.JSON(&out.Trace, tree),
+	}
+	if out.Verdict != sim.Delivered {
+		r.Drop = out.Drop.String()
+	}
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		r.Outputs = append(r.Outputs, traceOutput{o.Port.Name, o.Chassis.Name, packet.Describe(o.Data), o.Guess, hex.EncodeToString(o.Data)})
+	}
+	return r
+}
+
+// defaultBridge is where ovn-trace looks for the flows, too.
+const defaultBridge = "unix:/var/run/openvswitch/br-int.mgmt"
+
+// openFlow reads the switch's flows, if --ovs asks for them.
+func (t *tracer) openFlow(ctx context.Context) (func(string) []string, error) {
+	if t.ovs == "" {
+		return nil, nil
+	}
+	dump, err := readOpenFlow(ctx, t.ovs)
+	if err != nil {
+		return nil, fmt.Errorf("--ovs: %w", err)
+	}
+	lacking := map[string]bool{}
+	return func(uuid string) []string {
+		flows := dump.Of(uuid)
+		if len(flows) == 0 && !lacking[uuid] {
+			lacking[uuid] = true
+			t.missing++
+		}
+		return flows
+	}, nil
+}
+
+// readOpenFlow reads a dump from a file, or from a bridge with ovs-ofctl.
+func readOpenFlow(ctx context.Context, source string) (*openflow.Dump, error) {
+	if f, err := os.Open(source); err == nil {
+		defer f.Close()
+		return openflow.Read(f, source)
+	} else if !isBridge(source) {
+		return nil, fmt.Errorf("%w; give a file of ovs-ofctl dump-flows, or a bridge as unix:PATH, tcp:HOST:PORT or by name", err)
+	}
+	cmd := exec.CommandContext(ctx, "ovs-ofctl", "-O", "OpenFlow15", "dump-flows", source)
+	var problem bytes.Buffer
+	cmd.Stderr = io.Writer(&problem)
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("ovs-ofctl dump-flows %s: %w: %s", source, err, strings.TrimSpace(problem.String()))
+	}
+	return openflow.Read(bytes.NewReader(text), source)
+}
+
+// isBridge reports whether a source that is no file can be a bridge.
+func isBridge(source string) bool {
+	for _, p := range []string{"unix:", "tcp:", "ssl:"} {
+		if strings.HasPrefix(source, p) {
+			return true
+		}
+	}
+	return !strings.ContainsAny(source, "/.")
+}
