@@ -69,3 +69,13 @@ func TestClone(t *testing.T) {
 		t.Errorf("the database has %d rows, unit %q", len(r), r[0].Text("unit"))
 	}
 }
+
+func mustHistory(t *testing.T, path string) *History {
+	t.Helper()
+	h, err := OpenHistory(context.Background(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	return h
+}
