@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ovnreplay/sim/network"
 	"ovnreplay/store"
@@ -20,11 +21,21 @@ import (
 // dbOptions are what the db commands have in common.
 type dbOptions struct {
 	store.Options
-	leaderOnly   bool
-	noLeaderOnly bool
-	json         bool
-	stdout       *bufio.Writer
-	stderr       io.Writer
+	json   bool
+	stdout *bufio.Writer
+	stderr io.Writer
+}
+
+// sourceFlags adds the flags that say how a database SOURCE is read, in the
+// names of OVN's own tools.
+func sourceFlags(f *pflag.FlagSet, o *store.Options) {
+	f.StringVar(&o.Shelf, "store", "", "`FILE` of snapshots (default ovn-replay/store.db in the user's state directory)")
+	f.StringVarP(&o.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
+	f.StringVarP(&o.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
+	f.StringVarP(&o.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
+	f.Bool("leader-only", true, "of a cluster, read the leader only")
+	f.BoolVar(&o.AnyMember, "no-leader-only", false, "of a cluster, read any member")
+	f.DurationVar(&o.Timeout, "timeout", 0, "how long connecting to a server may take (default 10s)")
 }
 
 // newDBCommand returns "db", the commands about databases themselves.
@@ -44,19 +55,11 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	f := cmd.PersistentFlags()
-	f.StringVar(&o.Shelf, "store", "", "`FILE` of snapshots (default ovn-replay/store.db in the user's state directory)")
-	f.StringVarP(&o.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
-	f.StringVarP(&o.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
-	f.StringVarP(&o.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
-	f.BoolVar(&o.leaderOnly, "leader-only", false, "of a cluster, read the leader only (the default)")
-	f.BoolVar(&o.noLeaderOnly, "no-leader-only", false, "of a cluster, read any member")
-	f.DurationVar(&o.Timeout, "timeout", 0, "how long a server may take (default 10s)")
+	sourceFlags(cmd.PersistentFlags(), &o.Options)
 	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
 
 	add := func(use, short string, args cobra.PositionalArgs, canJSON bool, do func(ctx context.Context, args []string) error) {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
-			o.AnyMember = o.noLeaderOnly
 			o.stdout = bufio.NewWriter(stdout)
 			err := do(cmd.Context(), args)
 			if flushed := o.stdout.Flush(); err == nil {

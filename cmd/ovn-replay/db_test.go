@@ -151,3 +151,16 @@ func TestDBGather(t *testing.T) {
 	}
 	t.Error("no recorded case nodeport")
 }
+
+func TestDBFlags(t *testing.T) {
+	if _, _, err := db(t, "info", "--leader-only", "--no-leader-only", "x"); err == nil || !strings.Contains(err.Error(), "none of the others can be") {
+		t.Errorf("contradicting flags: %v", err)
+	}
+	if _, _, err := db(t, "info", "--ca-cert", "/none.pem", "ssl:127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "/none.pem: no such file") {
+		t.Errorf("a CA that is not there: %v", err)
+	}
+	t.Setenv("OVN_SB_DB", "unix:/none/sb.sock")
+	if _, _, err := db(t, "info"); err == nil || !strings.Contains(err.Error(), "unix:/none/sb.sock: no such socket") {
+		t.Errorf("the default source: %v", err)
+	}
+}

@@ -341,3 +341,45 @@ func TestDeterministic(t *testing.T) {
 		t.Error("two loads differ")
 	}
 }
+
+// The tables behind what ovn-controller does of itself.
+func TestServices(t *testing.T) {
+	n := build(t, "nodeport-26.03/", `{
+"Datapath_Binding":{"@ro@":{"tunnel_key":1,"type":"logical-router"}},
+"Port_Binding":{"@p1@":{"logical_port":"lrp","type":"patch","datapath":["uuid","@ro@"],"tunnel_key":1},"@p2@":{"logical_port":"l2","type":"l2gateway","datapath":["uuid","@ro@"],"tunnel_key":2,"options":["map",[["l2gateway-chassis","one"]]]}},
+"Chassis":{"@c1@":{"name":"one"}},
+"BFD":{"@b1@":{"logical_port":"lrp","dst_ip":"10.0.0.1","src_port":50000,"disc":7,"min_tx":1000,"min_rx":900,"detect_mult":5,"status":"up"},"@b2@":{"logical_port":"none"}},
+"ECMP_Nexthop":{"@e1@":{"nexthop":"fd00::1","port":["uuid","@p1@"],"datapath":["uuid","@ro@"],"mac":"00:00:00:00:00:01"},"@e2@":{"nexthop":"bad"}},
+"IP_Multicast":{"@i1@":{"datapath":["uuid","@ro@"],"enabled":true,"querier":false,"eth_src":"00:00:00:00:00:02","query_interval":60}},
+"Service_Monitor":{"@m1@":{"ip":"10.0.0.9","port":80,"protocol":"tcp","logical_port":"lrp","status":"online"}},
+"Logical_Flow":{"@f1@":{"pipeline":"sideways","logical_datapath":["uuid","@ro@"]},"@f2@":{"pipeline":"ingress","table_id":300,"logical_datapath":["uuid","@ro@"]},"@f3@":{"pipeline":"ingress","priority":70000,"logical_datapath":["uuid","@ro@"]}}}`)
+	if len(n.BFD) != 2 || n.BFD[0].Port != n.Port("lrp") || n.BFD[0].DstIP != "10.0.0.1" || n.BFD[0].DetectMult != 5 || n.BFD[0].MinRX != 900 {
+		t.Errorf("BFD %+v", n.BFD)
+	}
+	if e := n.ECMPNexthops; len(e) != 1 || e[0].Nexthop != netip.MustParseAddr("fd00::1") || e[0].Datapath != n.Datapaths[0] || e[0].Port != n.Port("lrp") {
+		t.Errorf("ECMP next hops %+v", e)
+	}
+	if m := n.IPMulticast; len(m) != 1 || !m[0].Enabled || m[0].Querier || m[0].QueryInterval != 60 || m[0].EthSrc != "00:00:00:00:00:02" {
+		t.Errorf("IP multicast %+v", m)
+	}
+	if m := n.ServiceMonitors; len(m) != 1 || m[0].Port != 80 || m[0].Status != "online" {
+		t.Errorf("service monitors %+v", m)
+	}
+	if c := n.Port("l2").ActiveChassis(); c != n.ChassisByName("one") || n.Port("lrp").ActiveChassis() != nil {
+		t.Errorf("active chassis %v", c)
+	}
+	var got []string
+	for _, p := range n.Problems {
+		got = append(got, p.Table+": "+p.Reason)
+	}
+	want := []string{
+		`BFD: its port "none" does not exist`,
+		`ECMP_Nexthop: "bad" is not an IP address`,
+		`Logical_Flow: its pipeline is "sideways", neither ingress nor egress`,
+		`Logical_Flow: table 300 is not between 0 and 255`,
+		`Logical_Flow: priority 70000 is not between 0 and 65535`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
