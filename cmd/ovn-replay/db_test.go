@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,6 +47,11 @@ func db(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	return out.String(), errs.String(), err
 }
 
+// northdError is a flow that northd (23.03) writes for a load balancer without
+// backends whose connections would be SNATed, and that ovn-controller refuses
+// in these words: "drop" must stand alone.
+var northdError = regexp.MustCompile("^actions flags\\.(force|skip)_snat_for_lb = 1; drop;: Syntax error at `drop' expecting action\\.$")
+
 // Every recorded database is told of without anything left unparsed, and each
 // flow row is in a stage.
 func TestDBInfo(t *testing.T) {
@@ -64,11 +71,12 @@ func TestDBInfo(t *testing.T) {
 		if sum != info.Flows || sum != info.Tables["Logical_Flow"] || info.Flows == 0 || info.Switches+info.Routers != info.Datapaths {
 			t.Errorf("%s: %d flows in stages, %d in all, %d rows", path, sum, info.Flows, info.Tables["Logical_Flow"])
 		}
-		if !strings.Contains(out, `"unparsed":[]`) || !strings.Contains(out, `"problems":[]`) {
-			t.Errorf("%s: unparsed %v, problems %v", path, info.Unparsed, info.Problems)
+		unparsed := slices.DeleteFunc(info.Unparsed, func(u unparsedJSON) bool { return northdError.MatchString(u.Reason) })
+		if len(unparsed) != 0 || !strings.Contains(out, `"unparsed":[`) || !strings.Contains(out, `"problems":[]`) {
+			t.Errorf("%s: unparsed %v, problems %v", path, unparsed, info.Problems)
 		}
 		text, _, err := db(t, "info", path)
-		if err != nil || !strings.Contains(text, "written by OVN "+info.Version) || !strings.Contains(text, "0 logical flows that do not parse") {
+		if err != nil || !strings.Contains(text, "written by OVN "+info.Version) || !strings.Contains(text, " logical flows that do not parse") {
 			t.Errorf("%s: %v\n%s", path, err, text)
 		}
 	}
