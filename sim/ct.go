@@ -60,6 +60,7 @@ func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bo
 	if !e.conntrack(p, f, &req, true) {
 		return place{}, false
 	}
+	e.fresh(p)
 	return at.next(), true
 }
 

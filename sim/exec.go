@@ -21,6 +21,9 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 	for i := range ops {
 		op := &ops[i]
 		rest := ops[i+1:]
+		if e.stopped(p) {
+			return place{}, false
+		}
 		e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index), Arg: int32(op.Seq)})
 		if op.Forks() && len(rest) > 0 {
 			// Conntrack gets a copy, which goes on to the next table; the rest
@@ -148,6 +151,7 @@ func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) {
 	if op.Block == lflow.Clone {
 		c := e.copyOf(p)
 		c.depth++
+		c.cloned = true
 		e.event(c, trace.Event{Kind: trace.Block, Flow: int32(f.Index), Arg: int32(op.Seq)})
 		e.follow(c, f, op.Inner, at)
 		e.put(c)

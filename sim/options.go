@@ -38,12 +38,16 @@ func (e *Engine) putOptions(p *pkt, f *table.Flow, op *table.Op) {
 }
 
 // become makes p the reply, if there is one, and stores whether there is.
+// Either way p has been at ovn-controller: it comes back with what it knows of
+// its connection, but the datapath looks the connection up anew.
 func (e *Engine) become(p *pkt, f *table.Flow, op *table.Op, frame answer.Frame, why trace.Reason, ok bool) {
 	if ok {
 		e.reframe(p, frame)
 		p.made = true
 		e.note(p, trace.Made, why, f)
 	}
+	p.ct.Clear()
+	e.pause(p)
 	p.Key.Store(op.Dst, bit(ok))
 }
 

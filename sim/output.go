@@ -134,34 +134,38 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 		return
 	}
 	e.event(p, trace.Event{Kind: trace.Flood, Flow: int32(f.Index), Port: uint32(p.Key.Get(field.Inport)), Arg: int32(g.Index)})
-	served := e.toMembers(p, f, g, true)
+	served := e.toMembers(p, f, g, false)
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
-	if !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
+	if !e.stopped(p) && !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
 		for _, ch := range e.chassis {
 			if ch != p.chassis && hasMember(g, ch.Chassis) {
 				c := e.copyOf(p)
 				e.arrive(c, ch.Chassis, out)
-				e.toMembers(c, f, g, false)
+				e.toMembers(c, f, g, true)
 				e.put(c)
 				served = true
 			}
 		}
+	}
+	if !e.stopped(p) && e.toMembers(p, f, g, true) {
+		served = true
 	}
 	if !served {
 		e.drop(p, trace.DropNoGroup, f)
 	}
 }
 
-// toMembers delivers to the members on p's chassis.
-func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, source bool) bool {
+// toMembers delivers to the members on p's chassis: first, on the sending one
+// only, to patch ports and localports; then, after the copies for other
+// chassis, to the rest (bound).
+func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) bool {
 	served := false
 	for _, port := range g.Ports {
+		if (port.Type == network.Patch || port.Type == network.Localport) == bound {
+			continue
+		}
 		switch port.Type {
-		case network.Patch, network.Localport:
-			if !source {
-				continue
-			}
-		case network.Localnet:
+		case network.Patch, network.Localport, network.Localnet:
 		case network.ChassisRedirect:
 			if !e.resident(port, p.chassis.Chassis) {
 				continue
@@ -178,6 +182,9 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, source bool)
 		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index), Arg: int32(p.Key.Get(field.Inport))})
 		e.toPort(c, f, port)
 		e.put(c)
+		if e.stopped(p) {
+			break
+		}
 	}
 	return served
 }
@@ -214,6 +221,7 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 		}
 		c := e.copyOf(p)
 		c.depth++
+		c.cloned = true
 		e.enter(c, port.Peer)
 		e.put(c)
 		return

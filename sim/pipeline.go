@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -21,6 +23,9 @@ type pkt struct {
 	broken  bool // left for good: nothing more happens to it
 
 	guess, seen, made bool
+
+	walk   uint32 // which of OVS's translations p is in: see Engine.pause
+	cloned bool   // in a clone within that translation
 
 	mru int // put together by conntrack from fragments of at most so many bytes; 0: not
 }
@@ -70,6 +75,7 @@ func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
 	p.depth = 0
 	p.guess, p.seen, p.made, p.broken, p.mru = false, false, false, false, 0
 	p.stack = p.stack[:0]
+	e.fresh(p)
 	return p
 }
 
@@ -81,7 +87,29 @@ func (e *Engine) start(in Injection, now conntrack.Time) {
 	e.out.Outputs, e.out.Tunnels = e.out.Outputs[:0], e.out.Tunnels[:0]
 	e.outData = e.outData[:0]
 	e.steps = 0
+	e.paused = e.paused[:0]
 }
+
+// pause notes that p goes to ovn-controller in the middle of its walk and
+// comes back. Open vSwitch translates a packet's walk up to the next recirculation
+// as one: a pause within a clone (of a patch port, of a clone{} block) ends the
+// translation, and whatever was still to be done outside the clone is lost:
+// the members of a multicast group that come after a router's port, say.
+func (e *Engine) pause(p *pkt) {
+	if p.cloned {
+		e.paused = append(e.paused, p.walk)
+	}
+	e.fresh(p)
+}
+
+// fresh begins another translation for p.
+func (e *Engine) fresh(p *pkt) {
+	e.walks++
+	p.walk, p.cloned = e.walks, false
+}
+
+// stopped reports whether the translation that p is in has ended.
+func (e *Engine) stopped(p *pkt) bool { return slices.Contains(e.paused, p.walk) }
 
 // judge sums the trace up in a verdict.
 func (e *Engine) judge() {

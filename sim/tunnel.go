@@ -105,6 +105,7 @@ func (e *Engine) arrived(p *pkt, to *network.Chassis, outport uint32) {
 	inport := p.Key.Get(field.Inport)
 	clearMetadata(&p.Key)
 	p.ct.Clear()
+	e.fresh(p)
 	p.chassis = e.chassis[to.Index]
 	p.Key.Set(field.Inport, inport)
 	p.Key.Set(field.Outport, uint64(outport))

@@ -52,14 +52,17 @@ const (
 //
 // Until 23.09, and wherever no action follows arp{} in the flow, the packet
 // continues with "output;", untracked. Later versions pause it instead: it
-// goes on after arp{}, and what it knows of its connection stays.
+// goes on after arp{}, and what it knows of its connection stays; the datapath
+// looks it up anew.
 func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
 	h := &held{p: e.copyOf(p), of: e.out.Of, flow: f, rest: after(f, op), at: at}
 	h.of.Frame = bytes.Clone(h.of.Frame)
+	h.p.ct.Clear()
+	e.fresh(h.p)
 	if h.rest == nil {
 		clearBits(&h.p.Key, &ctMask)
-		h.p.ct.Clear()
 	} else {
+		e.pause(p)
 		p.broken = true
 	}
 	hop := macKey{port: uint32(p.Key.Get(field.Outport)), ip: p.Key.Get128(field.XXReg0), v6: op.Block == lflow.NDNS}

@@ -136,9 +136,9 @@ func DHCPv4(in *packet.Packet, s DHCPv4Style, offer [4]byte, options []Option) (
 	default:
 		return Frame{}, false
 	}
-	options, server := bootOptions(options, d.ipxe)
+	encoded, server := settle(encode(options), d.ipxe)
 	if typ == msgNak {
-		options = nil
+		encoded = nil
 	}
 	msg := bytes.Clone(d.msg[:dhcpLen])
 	msg[0] = 2
@@ -155,10 +155,7 @@ func DHCPv4(in *packet.Packet, s DHCPv4Style, offer [4]byte, options []Option) (
 	}
 	msg = append(msg, dhcpCookie...)
 	msg = append(msg, optMessageType, 1, typ)
-	for _, o := range options {
-		msg = append(msg, uint8(o.Code), uint8(len(o.Data)))
-		msg = append(msg, o.Data[:uint8(len(o.Data))]...)
-	}
+	msg = append(msg, encoded...)
 	msg = append(msg, 0, 0, 0, 0, optEnd, 0, 0, 0, 0)
 	to := offer[:]
 	if msg[dhcpFlags]&0x80 != 0 {
@@ -184,32 +181,52 @@ func informed(options []Option) (out []Option) {
 	return out
 }
 
-// bootOptions chooses between the bootfile for iPXE and the other one, and
-// returns the next server, nil if no option gives it. An alternative alone is
-// the bootfile for all.
-func bootOptions(options []Option, ipxe bool) (out []Option, server []byte) {
-	var boot, alt bool
-	for _, o := range options {
-		boot = boot || o.Code == optBootfile
-		alt = alt || o.Code == optBootfileAlt
-	}
-	for _, o := range options {
-		switch o.Code {
+// settle chooses between the bootfile for iPXE and the other one, and returns
+// the encoded options and the next server, nil if no option gives it. An
+// alternative alone is the bootfile for all.
+//
+// ovn-controller moves the options about in place while it reads them: with
+// both bootfiles and an iPXE client it loses its place and overlooks what comes
+// after, the next server included.
+func settle(options []byte, ipxe bool) (out, server []byte) {
+	b, first, boot := options, 0, false
+	for at := 0; at+2 <= len(b); {
+		switch b[at] {
 		case optNextServer:
-			server = o.Data
+			if at+6 <= len(b) {
+				server = bytes.Clone(b[at+2 : at+6])
+			}
 		case optBootfile:
-			if alt && !ipxe {
-				continue
+			boot = true
+			next := at + 2 + int(b[at+1])
+			if next+2 > len(b) || b[next] != optBootfileAlt {
+				break
 			}
+			if !ipxe {
+				first, b[next] = first+next-at, optBootfile
+				break
+			}
+			chosen := bytes.Clone(b[at:next])
+			first += 2 + int(b[next+1])
+			copy(b[min(first, len(b)):], chosen)
 		case optBootfileAlt:
-			if boot && ipxe {
-				continue
+			if !boot {
+				b[at] = optBootfile
 			}
-			o.Code = optBootfile
 		}
-		out = append(out, o)
+		at += 2 + int(b[at+1])
 	}
-	return out, server
+	return b[min(first, len(b)):], server
+}
+
+// encode writes options as they are sent; one longer than 255 bytes is cut as
+// its length is.
+func encode(options []Option) (b []byte) {
+	for _, o := range options {
+		b = append(b, uint8(o.Code), uint8(len(o.Data)))
+		b = append(b, o.Data[:uint8(len(o.Data))]...)
+	}
+	return b
 }
 
 // replaceUDP returns in's frame with another UDP payload, its lengths set and

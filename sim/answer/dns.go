@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 
 	"ovnreplay/sim/packet"
 )
@@ -162,8 +163,8 @@ func DomainName(s string) []byte {
 	return b
 }
 
-// Addresses parses a list of addresses between blanks or commas, each perhaps
-// with a prefix length. It is all or nothing.
+// Addresses parses a list of addresses between blanks, each perhaps with a
+// prefix length, up to the first thing that is none.
 func Addresses(s string) (v4, v6 []netip.Addr, ok bool) {
 	for _, p := range Prefixes(s) {
 		if a := p.Addr(); a.Is4() {
@@ -176,18 +177,25 @@ func Addresses(s string) (v4, v6 []netip.Addr, ok bool) {
 }
 
 // Prefixes parses such a list with the lengths, those of single addresses
-// being full. If one is malformed there are none.
+// being full.
 func Prefixes(s string) (out []netip.Prefix) {
-	for text := range tokens(s, " ,\t") {
+	for text := range tokens(s, " \t\n") {
+		end := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF.:/", r) })
+		whole := end < 0
+		if !whole {
+			text = text[:end]
+		}
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
 			a, err := netip.ParseAddr(text)
 			if err != nil {
-				return nil
+				return out
 			}
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
-		out = append(out, p)
+		if out = append(out, p); !whole {
+			return out
+		}
 	}
 	return out
 }
