@@ -61,7 +61,7 @@ func (t *Table) Entries(now Time) []Entry {
 	t.tick(now)
 	var out []Entry
 	for i := range t.pool.size {
-		if c := t.pool.at(i); c.linked != 0 && c.expires > t.now {
+		if c := t.pool.at(i); c.linked != 0 && c.expires > t.now && c.status&stale == 0 {
 			out = append(out, t.entry(i, c))
 		}
 	}

@@ -17,7 +17,7 @@ func (t *Table) flush(now Time, which func(*conn) bool) int {
 	n := 0
 	for i := range t.pool.size {
 		if c := t.pool.at(i); c.linked != 0 && which(c) {
-			if c.expires > t.now {
+			if c.expires > t.now && c.status&stale == 0 {
 				n++
 			}
 			t.remove(i)

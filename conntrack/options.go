@@ -20,6 +20,12 @@ type Options struct {
 	// ct-tcp-seq-chk, the kernel's nf_conntrack_tcp_no_window_check.
 	SeqCheckOff bool
 
+	// FreshReplies is Open vSwitch since 3.1.3. Before (in Debian 12, say), the
+	// reply tuple of a translated connection that a new SYN or force had ended
+	// stayed taken until the next sweep, so that the connection that replaced
+	// it got another port, and late replies were invalid. OVSUserspace only.
+	FreshReplies bool
+
 	// Kernel settings, for profile Linux.
 	NoLoose          bool // nf_conntrack_tcp_loose = 0: never pick up a connection in the middle
 	BeLiberal        bool // nf_conntrack_tcp_be_liberal = 1

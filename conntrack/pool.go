@@ -46,6 +46,8 @@ const (
 	expected // opened by a helper's expectation
 	liberal  // imported or picked up: do not check windows
 	offered  // the helper was attached by a flow
+	natAsked // committed with nat(), OVSUserspace
+	stale    // ended by force, its reply tuple still taken; see endUserspace
 )
 
 // peer is what is known of one end of a TCP connection.

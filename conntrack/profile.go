@@ -17,6 +17,7 @@ import (
 //	max 65536                    the table's limit
 //	zone_limit 5 1000            zone 5 holds at most 1000 connections
 //	tcp_seq_check off
+//	stale_replies off            Open vSwitch 3.1.3 and later, see Options.FreshReplies
 //	tcp_loose, tcp_be_liberal, tcp_ignore_invalid_rst on|off; tcp_max_retrans 3; netfilter on|off
 //
 // The kernel's own names are understood as well, so that the output of
@@ -93,7 +94,7 @@ func (o *Options) set(key, value string) (known bool, err error) {
 		to  *bool
 		not bool
 	}{
-		"tcp_loose": {&o.NoLoose, true}, "tcp_be_liberal": {&o.BeLiberal, false}, "netfilter": {&o.Netfilter, false},
+		"tcp_loose": {&o.NoLoose, true}, "tcp_be_liberal": {&o.BeLiberal, false}, "netfilter": {&o.Netfilter, false}, "stale_replies": {&o.FreshReplies, true},
 		"tcp_ignore_invalid_rst": {&o.IgnoreInvalidRST, false}, "tcp_seq_check": {&o.SeqCheckOff, true},
 		"tcp_no_window_check": {&o.SeqCheckOff, false}, "checksum": {&o.IgnoreChecksums, true},
 	} {

@@ -15,6 +15,7 @@ type Table struct {
 	mask    uint64
 	nodes   int // in chains
 	due     dueHeap
+	stale   int // of live, those with status stale
 	live    int // connections in the table, expired ones not yet swept included
 	perZone map[uint16]int
 	seq     uint64
@@ -43,7 +44,7 @@ func (t *Table) Profile() Profile { return t.opt.Profile }
 func (t *Table) Len(now Time) int {
 	t.tick(now)
 	t.Expire(now)
-	return t.live
+	return t.live - t.stale
 }
 
 func (t *Table) tick(now Time) Time {
@@ -164,6 +165,9 @@ func (t *Table) remove(idx uint32) {
 	t.unlink(idx, 1)
 	t.due.remove(&t.pool, idx)
 	t.live--
+	if c.status&stale != 0 {
+		t.stale--
+	}
 	if t.perZone[c.zone]--; t.perZone[c.zone] == 0 {
 		delete(t.perZone, c.zone)
 	}
@@ -191,7 +195,7 @@ func (t *Table) get(r connRef) *conn {
 		return nil
 	}
 	c := t.pool.at(r.idx)
-	if c.gen != r.gen || c.expires <= t.now {
+	if c.gen != r.gen || c.expires <= t.now || c.status&stale != 0 {
 		return nil
 	}
 	return c

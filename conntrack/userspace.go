@@ -160,8 +160,13 @@ func (t *Table) processUserspace(k *userCtx) {
 		m.State = 0
 	}
 	idx, found := t.userLookup(k)
+	if found && t.pool.at(idx).status&stale != 0 {
+		k.o.Refusal = NoConnection
+		*m = Meta{State: m.State | Tracked | Invalid, Zone: r.Zone}
+		return
+	}
 	if r.Force && k.reply && found {
-		t.kill(idx)
+		t.endUserspace(idx)
 		k.o.Replaced = true
 		found = false
 	}
@@ -180,11 +185,11 @@ func (t *Table) processUserspace(k *userCtx) {
 		open = true
 	}
 	if open {
-		found = false
 		if _, _, there := t.find(r.Zone, &k.key); !there {
 			k.o.Expired = t.expiredAt(r.Zone, &k.key)
 			idx, found = t.userOpen(k)
 		}
+		// Else a stale reply tuple is in the way: the packet is neither new nor anything else.
 	}
 	t.userMeta(k, idx, found)
 }
@@ -230,6 +235,24 @@ func (t *Table) userLookup(k *userCtx) (idx uint32, found bool) {
 	return idx, found
 }
 
+// staleTime is how long a sweep may take to come round.
+const staleTime = 20 * Second
+
+// endUserspace ends a connection at once. See Options.FreshReplies for what may stay.
+func (t *Table) endUserspace(idx uint32) {
+	c := t.pool.at(idx)
+	if t.opt.FreshReplies || c.status&natAsked == 0 || c.linked&2 == 0 {
+		t.kill(idx)
+		return
+	}
+	if plain := c.tuple[0].Reverse(); plain != c.tuple[1] {
+		t.unlink(idx, 0)
+	} // else one hash serves both directions, and both stay taken
+	c.status |= stale
+	t.stale++
+	t.setExpiry(idx, t.now+staleTime)
+}
+
 // userByOrig looks a translated packet up by the original tuple it carries.
 func (t *Table) userByOrig(k *userCtx) (uint32, bool) {
 	m := k.m
@@ -268,7 +291,7 @@ func (t *Table) userUpdate(k *userCtx, idx uint32) bool {
 	case verdictValidNew:
 		m.State |= New
 	case verdictNew:
-		t.kill(idx)
+		t.endUserspace(idx)
 		k.o.Replaced = true
 		return true
 	default:
@@ -337,6 +360,7 @@ func (t *Table) userNAT(k *userCtx, c *conn) {
 
 func (t *Table) userTranslate(k *userCtx, c *conn) {
 	sides := c.natSide
+	t.pkt.PatchCutTCP = true
 	if k.reply {
 		sides = sides.Reverse()
 	}
@@ -393,6 +417,7 @@ func (t *Table) userCommit(k *userCtx, exp *expectation) (uint32, bool) {
 		t.userInherit(idx, exp)
 	}
 	if r.NAT.Kind != nat.None {
+		c.status |= natAsked
 		if !t.userBind(k, c, exp) {
 			t.pool.free(idx)
 			k.o.Uncommitted = DropPortsTaken

@@ -51,7 +51,7 @@ func (p *Packet) setInnerAddr(ip []byte, source bool, to *[16]byte) bool {
 	}
 	t := &in.Tuple
 	if t.Proto != ProtoSCTP && !(t.ICMP() && !t.V6) {
-		p.patchInnerTransport(ip, old, new)
+		p.patchInnerTransport(ip, old, new, true)
 	}
 	p.replace(ip, at, new)
 	*own = *to
@@ -66,7 +66,7 @@ func (p *Packet) setInnerPort(ip []byte, at int, own *uint16, to uint16) bool {
 	binary.BigEndian.PutUint16(old[:], *own)
 	binary.BigEndian.PutUint16(new[:], to)
 	if p.Inner.Tuple.Proto != ProtoSCTP { // its CRC needs the whole packet's length; nobody verifies a quote's
-		p.patchInnerTransport(ip, old[:], new[:])
+		p.patchInnerTransport(ip, old[:], new[:], !p.PatchCutTCP)
 	}
 	p.replace(ip, at, new[:])
 	*own = to
@@ -74,12 +74,12 @@ func (p *Packet) setInnerPort(ip []byte, at int, own *uint16, to uint16) bool {
 }
 
 // patchInnerTransport updates the quoted transport checksum if the quote
-// reaches that far: a whole header for TCP, as the kernel has it.
-func (p *Packet) patchInnerTransport(ip, old, new []byte) {
+// reaches that far, or for TCP even as far as the end of the header.
+func (p *Packet) patchInnerTransport(ip, old, new []byte, whole bool) {
 	t := &p.Inner.Tuple
 	at := checksumAt(t, p.Inner.L4)
 	need := at + 2
-	if t.Proto == ProtoTCP {
+	if t.Proto == ProtoTCP && whole {
 		need = p.Inner.L4 + 20
 	}
 	if at < 0 || need > p.End {

@@ -18,7 +18,13 @@ type Packet struct {
 	FragNext   uint8  // IPv6: the protocol behind the fragment header
 
 	IsError bool // ICMP error that quotes a packet
-	Inner   Inner
+
+	// PatchCutTCP makes Rewrite put a change of ports into the checksum of a
+	// quoted TCP header that was cut off behind that checksum. Open vSwitch's
+	// userspace does; the kernel touches only checksums of whole headers.
+	PatchCutTCP bool
+
+	Inner Inner
 }
 
 // Inner is the packet quoted in an ICMP error, as far as it goes.
