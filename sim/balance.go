@@ -162,15 +162,19 @@ func (e *Engine) hairpinReply(p *pkt) bool {
 	return false
 }
 
-// hairpinSNAT is ct_snat_to_vip.
-func (e *Engine) hairpinSNAT(p *pkt, req *conntrack.Request) bool {
+// hairpinSNAT is ct_snat_to_vip: a packet that its client sends to itself
+// through a load balancer gets another source, so that the answer comes back.
+// It is committed in the switch's snat zone.
+func (e *Engine) hairpinSNAT(p *pkt, f *table.Flow) {
 	h := e.hairpin(p)
 	if h == nil {
-		return false
+		return
 	}
-	req.Commit = true
-	req.NAT = nat.Binding{Kind: nat.Src, V6: !h.vip.Addr.Is4(), AddrLo: h.snat, AddrHi: h.snat}
-	return true
+	req := conntrack.Request{
+		Zone: p.zone.snat, Commit: true,
+		NAT: nat.Binding{Kind: nat.Src, V6: !h.vip.Addr.Is4(), AddrLo: h.snat, AddrHi: h.snat},
+	}
+	e.conntrack(p, f, &req, false)
 }
 
 // tupleOf returns the packet's tuple as its key has it, false if it is not IP.

@@ -18,11 +18,18 @@ const (
 	ctForceSNAT = 1 << 3
 )
 
-// zoneOf returns the number of the zone an operation means for p now.
+// zoneOf returns the number of the zone that ct_next, ct_lb and the commits
+// mean for p now: on a switch that of the port, whatever they name.
 func (e *Engine) zoneOf(p *pkt, z table.Zone) uint16 {
 	if !p.dp.Router {
 		return p.zone.port
 	}
+	return natZone(p, z)
+}
+
+// natZone returns the zone that ct_dnat and ct_snat mean: the datapath's, on a
+// switch too.
+func natZone(p *pkt, z table.Zone) uint16 {
 	switch z {
 	case table.ZoneSNAT:
 		return p.zone.snat
@@ -46,15 +53,12 @@ func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bo
 			req.NAT.Kind = nat.Apply
 		}
 	case table.CTNAT:
+		req.Zone = natZone(p, op.Zone)
 		req.Commit = op.Commit
 		req.NAT = binding(op)
 	case table.CTLB:
 		if !e.balance(p, f, op.LB, &req) {
 			return place{}, false
-		}
-	case table.CTSNATToVIP:
-		if !e.hairpinSNAT(p, &req) {
-			return place{}, false // OVS: the table has no flow, nothing happens
 		}
 	}
 	if !e.conntrack(p, f, &req, true) {
@@ -148,8 +152,11 @@ const (
 	etherIPv6 = 0x86dd
 )
 
-// conntrack passes p through its chassis' table. With show, the result becomes
-// visible in the packet's ct_* fields. It returns false if the packet ended.
+// conntrack passes p through its chassis' table. With show, as where OVS
+// recirculates the packet, flows see the result from here on: the ct_* fields
+// and what NAT made of the packet. Without it they go on seeing the packet as
+// it was, although its bytes may have been translated. It returns false if
+// the packet ended.
 func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show bool) bool {
 	p.Flush()
 	known := p.Key.Get(field.CTState)&uint64(conntrack.Tracked) != 0

@@ -100,8 +100,10 @@ func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool)
 		}
 	case table.DecTTL:
 		return place{}, e.decTTL(p, f)
-	case table.CTNext, table.CTNAT, table.CTLB, table.CTCommitToZone, table.CTSNATToVIP:
+	case table.CTNext, table.CTNAT, table.CTLB, table.CTCommitToZone:
 		return e.track(p, f, op, at)
+	case table.CTSNATToVIP:
+		e.hairpinSNAT(p, f)
 	case table.CTCommit:
 		e.commit(p, f, op)
 	case table.CTClear:

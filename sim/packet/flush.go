@@ -18,8 +18,10 @@ func (p *Packet) Dirty() bool {
 }
 
 // Flush writes the packet fields that changed since Set, Reparse or the last
-// Flush into the frame. Fields whose header the frame does not have are put
-// back as they were: a flow's prerequisites keep that from happening.
+// Flush into the frame. It writes no others: where something else changed the
+// frame (NAT that flows are not to see yet), that change stays. Fields whose
+// header the frame does not have go nowhere; a flow's prerequisites keep that
+// from happening.
 func (p *Packet) Flush() {
 	if !p.Dirty() {
 		return
@@ -45,7 +47,7 @@ func (p *Packet) Flush() {
 			p.flushL4()
 		}
 	}
-	p.Reparse()
+	p.held = p.Key
 }
 
 var (

@@ -122,7 +122,7 @@ type Backend struct {
 // conntrack, instead of the packet itself.
 func (op *Op) Forks() bool {
 	switch op.Code {
-	case CTNext, CTNAT, CTLB, CTCommitToZone, CTSNATToVIP:
+	case CTNext, CTNAT, CTLB, CTCommitToZone:
 		return true
 	}
 	return false
