@@ -46,11 +46,19 @@ type Owners struct {
 
 // senders are the chassis that send from an address.
 type senders struct {
-	any   bool // every chassis may
+	any   bool // something says that every chassis may
 	named []*network.Chassis
 }
 
-func (s *senders) has(c *network.Chassis) bool { return s.any || slices.Contains(s.named, c) }
+// has reports whether a chassis sends from the address. Where something names
+// chassis, only they do: a flow without such a condition then serves packets
+// that come from nowhere else.
+func (s *senders) has(c *network.Chassis) bool {
+	if s.named != nil {
+		return slices.Contains(s.named, c)
+	}
+	return s.any
+}
 
 // NewOwners reads the addresses of a network's ports, and those that its
 // logical flows give to packets (floating IPs, DHCP servers, …).
