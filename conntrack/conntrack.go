@@ -142,6 +142,10 @@ type Outcome struct {
 	Reassembled []byte
 	MRU         int
 
+	// Rewrites: a helper would rewrite an address in this packet's payload
+	// (FTP over a translated connection). That is not simulated.
+	Rewrites bool
+
 	// Clash: the reply tuple of the new connection already belongs to an
 	// older one, to which replies will be counted (OVSUserspace only).
 	Clash bool

@@ -69,7 +69,7 @@ func (t *Table) executeLinux(ip []byte, m *Meta, r *Request) (o Outcome) {
 		}
 	}
 	if k.c != nil && (!fresh && !cached || fresh) && k.c.helper != NoHelper {
-		t.watchControl(ip, k.idx, k.reply, k.c.status&(srcNAT|dstNAT) != 0)
+		t.watchControl(ip, k.idx, k.reply, &o)
 	}
 	if k.c != nil && !fresh && !t.opt.Netfilter && k.c.state == tcpEstablished && k.c.tuple[0].Proto == nat.ProtoTCP && k.c.status&assured != 0 {
 		k.c.peer[0].flags |= peerLiberal
@@ -359,7 +359,7 @@ func (t *Table) linuxMeta(k *linuxCtx) {
 	if k.c == nil {
 		m.State |= New
 		if k.exp != nil {
-			t.linuxExpectedMeta(k)
+			m.showExpected(k.exp)
 		}
 		return
 	}
@@ -382,7 +382,7 @@ func (t *Table) linuxPrepare(k *linuxCtx) {
 	t.linuxPacket(k)
 	c.helper = k.r.Helper
 	if k.exp != nil {
-		t.linuxInherit(idx, k.exp)
+		t.inherit(idx, k.exp)
 	}
 }
 

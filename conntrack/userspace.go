@@ -19,6 +19,7 @@ type userCtx struct {
 	seg     segment   // TCP only
 	reply   bool
 	related bool // ICMP error
+	exp     *expectation
 }
 
 // verdict of a protocol's state machine.
@@ -172,7 +173,7 @@ func (t *Table) processUserspace(k *userCtx) {
 	}
 	open := false
 	if found {
-		open = t.userUpdateALG(k, idx)
+		open = t.userUpdate(k, idx)
 		if r.NAT.Kind != nat.None && !open {
 			t.userNAT(k, t.pool.at(idx))
 		}
@@ -201,7 +202,9 @@ func (t *Table) userMeta(k *userCtx, idx uint32, found bool) {
 	m.Zone, m.Orig = r.Zone, k.key
 	if !found {
 		m.Mark, m.Label, m.conn = 0, Label{}, connRef{}
-		t.userExpectedMeta(k)
+		if k.exp != nil {
+			m.showExpected(k.exp)
+		}
 		return
 	}
 	c := t.pool.at(idx)
@@ -210,7 +213,7 @@ func (t *Table) userMeta(k *userCtx, idx uint32, found bool) {
 		k.userBits(c)
 	}
 	if r.Helper != NoHelper || c.helper != NoHelper {
-		t.watchControl(k.ip, idx, k.reply, k.r.NAT.Kind != nat.None)
+		t.watchControl(k.ip, idx, k.reply, k.o)
 	}
 	m.conn = connRef{}
 	if r.NAT.Kind == nat.None {
@@ -387,6 +390,7 @@ func (t *Table) userOpen(k *userCtx) (idx uint32, ok bool) {
 	}
 	m.State = New
 	exp := t.expectation(&k.key)
+	k.exp = exp
 	if exp != nil {
 		m.State |= Related
 	}
@@ -414,7 +418,7 @@ func (t *Table) userCommit(k *userCtx, exp *expectation) (uint32, bool) {
 	t.userInit(k, idx)
 	c.helper = t.userHelper(k)
 	if exp != nil {
-		t.userInherit(idx, exp)
+		t.inherit(idx, exp)
 	}
 	if r.NAT.Kind != nat.None {
 		c.status |= natAsked

@@ -38,8 +38,6 @@ func (t *Table) tcpWindow(c *conn, dir int, s *segment) windowResult {
 	if receiver.flags&peerSack != 0 {
 		w.sack = highestSack(s.options(), w.sack)
 	}
-	off := t.ackOffset(c, dir, s.ack)
-	w.ack, w.sack = w.ack-off, w.sack-off
 	if c.beginWindow(dir, s, &w) {
 		return windowOK
 	}
