@@ -22,7 +22,17 @@ type zones struct {
 	names            map[uint16]string
 }
 
-func newChassis(net *network.Network, c *network.Chassis, opts Options) (*chassis, error) {
+// on returns a chassis, made when a packet first comes to it: a network may
+// have hundreds that no packet of a capture ever sees.
+func (e *Engine) on(c *network.Chassis) *chassis {
+	if e.chassis[c.Index] == nil {
+		e.chassis[c.Index] = newChassis(e.Net, c, e.opts)
+		e.chassis[c.Index].compiled = e.compiledFor(c)
+	}
+	return e.chassis[c.Index]
+}
+
+func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis {
 	out := &chassis{
 		Chassis:  c,
 		index:    c.Index,
@@ -35,7 +45,7 @@ func newChassis(net *network.Network, c *network.Chassis, opts Options) (*chassi
 		}
 	}
 	out.zones = numberZones(net, c, opts.Zones[c.Name])
-	return out, nil
+	return out
 }
 
 // numberZones gives each port and datapath its zones: the numbers recorded
@@ -119,11 +129,8 @@ func (n *zoneNumberer) number(fixed int, names ...string) int32 {
 
 // ZoneName returns the name of a chassis' conntrack zone, "" if it has none.
 func (e *Engine) ZoneName(chassis int32, zone uint16) string {
-	return e.chassis[chassis].zones.names[zone]
+	return e.on(e.Net.Chassis[chassis]).zones.names[zone]
 }
 
-// ChassisName returns the name of the chassis with an index.
-func (e *Engine) ChassisName(index int32) string { return e.chassis[index].Name }
-
 // Conntrack returns a chassis' connection tracking table.
-func (e *Engine) Conntrack(c *network.Chassis) *conntrack.Table { return e.chassis[c.Index].ct }
+func (e *Engine) Conntrack(c *network.Chassis) *conntrack.Table { return e.on(c).ct }

@@ -24,11 +24,7 @@ type compiled struct {
 
 // compiledFor returns the compiled flows of a chassis.
 func (e *Engine) compiledFor(c *network.Chassis) *compiled {
-	if e.compiled == nil {
-		e.compiled = newCompiled(e, c)
-		return e.compiled
-	}
-	if len(e.Net.Templates) == 0 {
+	if len(e.Net.Templates) == 0 || c.Index == 0 {
 		return e.compiled
 	}
 	own := newCompiled(e, c)

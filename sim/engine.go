@@ -12,8 +12,6 @@
 package sim
 
 import (
-	"fmt"
-
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
@@ -41,7 +39,7 @@ type Engine struct {
 	Net *network.Network
 
 	opts       Options
-	chassis    []*chassis
+	chassis    []*chassis         // by index, made when first met
 	compiled   *compiled          // of the first chassis
 	groups     map[string]uint32  // multicast group name -> number
 	members    [][]*network.Group // by datapath, then group number
@@ -82,17 +80,12 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 		security: map[int]*portSecurity{},
 	}
 	e.numberGroups()
-	if len(net.Chassis) == 0 {
-		e.compiledFor(nil)
+	e.chassis = make([]*chassis, len(net.Chassis))
+	var first *network.Chassis
+	if len(net.Chassis) > 0 {
+		first = net.Chassis[0]
 	}
-	for _, c := range net.Chassis {
-		ch, err := newChassis(net, c, opts)
-		if err != nil {
-			return nil, fmt.Errorf("chassis %s: %w", c.Name, err)
-		}
-		ch.compiled = e.compiledFor(c)
-		e.chassis = append(e.chassis, ch)
-	}
+	e.compiled = newCompiled(e, first)
 	e.learned.init(net)
 	e.indexHairpins()
 	return e, nil

@@ -137,10 +137,10 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	served := e.toMembers(p, f, g, false)
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
 	if !e.stopped(p) && !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
-		for _, ch := range e.chassis {
-			if ch != p.chassis && hasMember(g, ch.Chassis) {
+		for _, to := range e.Net.Chassis {
+			if to != p.chassis.Chassis && hasMember(g, to) {
 				c := e.copyOf(p)
-				e.arrive(c, ch.Chassis, out)
+				e.arrive(c, to, out)
 				e.toMembers(c, f, g, true)
 				e.put(c)
 				served = true

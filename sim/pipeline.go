@@ -71,7 +71,7 @@ func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
 	p := e.get()
 	p.Set(in.Frame, in.Wire)
 	p.ct.Clear()
-	p.chassis = e.chassis[in.Chassis.Index]
+	p.chassis = e.on(in.Chassis)
 	p.depth = 0
 	p.guess, p.seen, p.made, p.broken, p.mru = false, false, false, false, 0
 	p.stack = p.stack[:0]

@@ -106,7 +106,7 @@ func (e *Engine) arrived(p *pkt, to *network.Chassis, outport uint32) {
 	clearMetadata(&p.Key)
 	p.ct.Clear()
 	e.fresh(p)
-	p.chassis = e.chassis[to.Index]
+	p.chassis = e.on(to)
 	p.Key.Set(field.Inport, inport)
 	p.Key.Set(field.Outport, uint64(outport))
 	p.Key.Set(field.Flags, flagTunnelRX)
