@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"ovnreplay/sim/answer"
@@ -12,8 +13,7 @@ import (
 )
 
 // serviceCheck is handle_svc_check: a backend's answer to a health check. Its
-// SYN ACK is answered by a reset. That the numbers are those of the check is
-// taken for granted: ovn-controller drew them at random.
+// SYN ACK is answered by a reset.
 func (e *Engine) serviceCheck(p *pkt, f *table.Flow) {
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
@@ -33,25 +33,76 @@ func (e *Engine) serviceCheck(p *pkt, f *table.Flow) {
 	e.drop(p, trace.DropConsumed, f)
 }
 
-// monitored reports whether a backend's packet comes from a service that is
-// checked over TCP.
+// monitored reports whether a backend's packet answers the health check of a
+// service: the latest that was observed, or any if none was.
 func (e *Engine) monitored(p *pkt, port *network.Port) bool {
-	if p.Key.Get(field.IPProto) != packet.ProtoTCP {
+	if p.Key.Get(field.IPProto) != packet.ProtoTCP || p.Layout.L4 == 0 {
 		return false
 	}
 	src := packet.Addr4(p.Key.Get(field.IP4Src))
 	if p.Key.Get(field.EthType) == packet.TypeIPv6 {
 		src = packet.Addr6(p.Key.Get128(field.IP6Src))
 	}
+	key := probeKey{port.Index, netip.AddrPortFrom(src, uint16(p.Key.Get(field.TpSrc)))}
+	if !e.checked(key, port) {
+		return false
+	}
+	last, ok := e.learned.probes[key]
+	if !ok {
+		p.guess = true
+		return true
+	}
+	ack := binary.BigEndian.Uint32(p.Data[p.Layout.L4+8:])
+	return uint64(last.port) == p.Key.Get(field.TpDst) && ack == last.seq+1
+}
+
+// checked reports whether a service is checked over TCP.
+func (e *Engine) checked(k probeKey, port *network.Port) bool {
 	for i := range e.Net.ServiceMonitors {
 		m := &e.Net.ServiceMonitors[i]
-		if addr, err := netip.ParseAddr(m.IP); err == nil && addr == src && m.LogicalPort == port.Name &&
-			m.Protocol != "udp" && uint64(m.Port) == p.Key.Get(field.TpSrc) {
+		if addr, err := netip.ParseAddr(m.IP); err == nil && addr == k.service.Addr() &&
+			m.LogicalPort == port.Name && m.Protocol != "udp" && m.Port == int(k.service.Port()) {
 			return true
 		}
 	}
 	return false
 }
+
+// probeKey names a monitored service; probe is what ovn-controller chose at
+// random for the latest check of it.
+type probeKey struct {
+	port    int
+	service netip.AddrPort
+}
+
+type probe struct {
+	port uint16
+	seq  uint32
+}
+
+// Observe tells the engine of a frame that was seen to leave OVN at a port.
+// Health checks are made by ovn-controller alone, and what it answers depends
+// on the latest.
+func (e *Engine) Observe(port *network.Port, frame []byte) {
+	if len(e.Net.ServiceMonitors) == 0 {
+		return
+	}
+	var k field.Key
+	l := packet.Parse(frame, &k)
+	if l.L4 == 0 || k.Get(field.IPProto) != packet.ProtoTCP || k.Get(field.TCPFlags) != tcpSYN {
+		return
+	}
+	dst := packet.Addr4(k.Get(field.IP4Dst))
+	if k.Get(field.EthType) == packet.TypeIPv6 {
+		dst = packet.Addr6(k.Get128(field.IP6Dst))
+	}
+	key := probeKey{port.Index, netip.AddrPortFrom(dst, uint16(k.Get(field.TpDst)))}
+	if e.checked(key, port) {
+		e.learned.probes[key] = probe{uint16(k.Get(field.TpSrc)), binary.BigEndian.Uint32(frame[l.L4+4:])}
+	}
+}
+
+const tcpSYN = 2
 
 // shortReset reports whether health checks end with a plain reset.
 func (e *Engine) shortReset() bool {

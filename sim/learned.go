@@ -16,6 +16,8 @@ type learned struct {
 	fdb      map[fdbKey]fdbEntry
 	affinity map[affinityKey]affinityEntry
 	ecmp     map[ecmpKey]ecmpEntry
+	mrouters []mrouter
+	probes   map[probeKey]probe
 }
 
 type macKey struct {
@@ -53,6 +55,7 @@ func (l *learned) init(net *network.Network) {
 	l.fdb = map[fdbKey]fdbEntry{}
 	l.affinity = map[affinityKey]affinityEntry{}
 	l.ecmp = map[ecmpKey]ecmpEntry{}
+	l.probes = map[probeKey]probe{}
 	for _, b := range net.MACBindings {
 		if b.Port != nil {
 			l.macs[bindingKey(&b)] = macEntry{mac: macNumber(b.MAC)}

@@ -134,6 +134,7 @@ func (s *Session) replay(f *Frame, later []*Frame) {
 		})
 		s.handler.Entered(f, p, out)
 	case Left:
+		s.Engine.Observe(p.Port, f.Data)
 		s.handler.Observed(f, p)
 	}
 }

@@ -145,6 +145,7 @@ const (
 	LooseConnection // began before the capture
 	ApproxAction    // the action's effect is not modelled
 	MadeRA
+	LearnRouter
 	Released      // a packet that was held goes on
 	GuessDNSOrder // the order of the addresses in a DNS answer
 )
@@ -192,6 +193,7 @@ var reasonText = [...]string{
 	LooseConnection: "connection picked up in the middle: it began before the capture",
 	ApproxAction:    "action's effect is not modelled",
 	MadeRA:          "ovn-controller sends a router advertisement",
+	LearnRouter:     "multicast router learned",
 	Released:        "held packet goes on: its next hop's address is known",
 	GuessDNSOrder:   "order of addresses guessed: ovn-controller shuffles them",
 }
