@@ -1,0 +1,59 @@
+"""case.py DIR DESCRIPTION: write DIR/case.json from what the recording left there.
+
+Large captures are compressed here, so that case.json names the final files; the
+databases and flow dumps are compressed afterwards by the caller.
+"""
+import gzip
+import json
+import os
+import sys
+
+BIG = 8192
+
+
+def rows(name):
+    return [line.split("|") for line in os.environ[name].splitlines() if line]
+
+
+def packed(folder, name):
+    """Compress a large capture; the name to use for it."""
+    path = os.path.join(folder, name)
+    if os.path.getsize(path) < BIG:
+        return name
+    with open(path, "rb") as f, open(path + ".gz", "wb") as out:
+        with gzip.GzipFile("", "wb", 9, out, mtime=0) as z:
+            z.write(f.read())
+    os.remove(path)
+    return name + ".gz"
+
+
+def main(folder, description):
+    chassis = rows("CHASSIS")
+    case = {"description": description, "db": "sb.db.gz"}
+    case["captures"] = [
+        {"file": packed(folder, file), "port": port, "chassis": where} for file, _, _, port, where in rows("POINTS")]
+    if len(chassis) == 1:
+        case["chassis"] = chassis[0][1]
+
+    def each(pattern):
+        files = {uuid: pattern % name for name, uuid in chassis}
+        return files if len(chassis) > 1 else files[chassis[0][1]]
+
+    case["ct_zones"] = each("ct-zone-list-%s.txt")
+    before = {uuid: f"conntrack-before-{name}.txt" for name, uuid in chassis}
+    for name, uuid in chassis:
+        if not os.path.getsize(os.path.join(folder, before[uuid])):
+            os.remove(os.path.join(folder, before.pop(uuid)))
+    case["conntrack"] = before if len(chassis) > 1 else list(before.values())
+    case["ct_profile"] = "ovs-userspace"
+    case["openflow"] = each("br-int.flows-%s.txt.gz")
+    if rows("UNDERLAYS"):
+        case["underlay"] = [{"file": packed(folder, file), "underlay": where} for file, _, _, where in rows("UNDERLAYS")]
+    with open(os.path.join(folder, "commands")) as f:
+        case["commands"] = f.read().splitlines()
+    with open(os.path.join(folder, "case.json"), "w") as f:
+        json.dump(case, f, indent=2, ensure_ascii=False)
+        f.write("\n")
+
+
+main(*sys.argv[1:])

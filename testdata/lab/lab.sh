@@ -1,0 +1,65 @@
+#!/bin/bash
+# lab.sh: records the cases of this repository from a running OVN.
+#
+#   lab.sh deps             install the Debian packages it needs
+#   lab.sh list             the scenarios
+#   lab.sh record NAME...   record them into ../cases (or $CASES)
+#   lab.sh all              record every scenario
+#   lab.sh up TOPOLOGY      build kube or cloud and leave it running
+#   lab.sh shell CHASSIS    print the environment for ovs-* and ovn-* tools on it
+#   lab.sh down             stop everything, remove the namespaces
+#
+# Needs root on Debian 12.  No openvswitch kernel module: OVS runs in userspace.
+# Daemons and files live in $LAB (a temporary folder), traffic in namespaces rp-*.
+set -eu
+HERE=$(cd "$(dirname "$0")" && pwd)
+CASES=${CASES:-$HERE/../cases}
+for part in ovn record topology-kube topology-cloud; do . "$HERE/$part.sh"; done
+for part in "$HERE"/scenarios-*.sh; do . "$part"; done
+
+PACKAGES="ovn-central ovn-host openvswitch-switch tcpdump python3 python3-scapy iproute2 ethtool iputils-ping procps gzip"
+
+deps() {
+    local made= rc=0
+    # the packages' own services stay down: the lab runs its own daemons
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; made=yes
+    fi
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $PACKAGES || rc=$?
+    [ -z "$made" ] || rm -f /usr/sbin/policy-rc.d
+    return $rc
+}
+
+topology_up() { # kube|cloud: unless it is the one running
+    POINTS=""; UNDERLAYS=""; CHASSIS=""
+    "${1}_points"
+    [ "$(cat "$RUN/topology" 2>/dev/null)" != "$1" ] || return 0
+    lab_down
+    log "building $1"
+    "${1}_build"
+    nb --wait=hv sync
+    nb_keep
+    "${1}_warm"
+    echo "$1" > "$RUN/topology"
+}
+
+record_all() { # NAMES: topology by topology, each built once
+    local t n
+    for t in kube cloud; do
+        for n in "$@"; do
+            [ "$(field "$SCENARIOS" "$n" 2)" != "$t" ] || record "$n"
+        done
+    done
+}
+
+[ "${1:-help}" = help ] || [ "$(id -u)" = 0 ] || die "needs root"
+case ${1:-help} in
+    deps) deps ;;
+    list) awk -F'|' 'NF { printf "%-26s %-6s %s\n", $1, $2, $3 }' <<< "$SCENARIOS" ;;
+    record) shift; for n in "$@"; do [ -n "$(field "$SCENARIOS" "$n" 2)" ] || die "no scenario $n"; done; record_all "$@" ;;
+    all) record_all $(awk -F'|' 'NF { print $1 }' <<< "$SCENARIOS"); lab_down ;;
+    up) topology_up "$2" ;;
+    shell) echo "export OVN_NB_DB=$OVN_NB_DB OVN_SB_DB=$OVN_SB_DB OVN_RUNDIR=$RUN/$2 OVS_RUNDIR=$RUN/$2" ;;
+    down) lab_down ;;
+    *) sed -n '2,15p' "$0" ;;
+esac

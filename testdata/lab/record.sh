@@ -1,0 +1,138 @@
+# record.sh: one scenario becomes one case folder.  Sourced by lab.sh.
+#
+# A topology declares its capture points with `point`; a scenario is declared with
+# `scenario` and consists of functions named after it (dashes become underscores):
+#   setup_NAME    changes to the network, before the recording (optional)
+#   traffic_NAME  what is recorded
+#   before_NAME   the last step before the recording, after conntrack was flushed (optional)
+#   cleanup_NAME  undoes what is not in the northbound database (optional; that is put back anyway)
+
+POINTS=""      # lines: file|namespace|interface|logical port|chassis system-id
+UNDERLAYS=""   # lines: file|namespace|interface|chassis system-id
+SCENARIOS=""   # lines: name|topology|description
+CHASSIS=""     # lines: name|system-id
+TCPDUMPS=""
+
+point()    { POINTS+="$1|$2|$3|$4|$5"$'\n'; }
+underlay() { UNDERLAYS+="$1|$2|$3|$4"$'\n'; }
+scenario() { SCENARIOS+="$1|$2|$3"$'\n'; }
+field()    { awk -F'|' -v k="$2" -v n="$3" '$1 == k { print $n }' <<< "$1"; }
+chassis_names() { awk -F'|' 'NF { print $1 }' <<< "$CHASSIS"; }
+
+# --- what a scenario says -------------------------------------------------------
+
+# do_ HOST COMMAND...: run it there; the command is kept in case.json
+do_() {
+    local n=$1 line="$*"; shift
+    line=${line//"$PY $HERE/"/}; line=${line/" "/'$ '}
+    echo "$line" >> "$WORK/commands"
+    { echo "$line"; ns "$n" timeout "${LIMIT:-20}" "$@" 2>&1 || true; } | sed 's/^/    /' >&2
+}
+get()   { local n=$1; shift; do_ "$n" $PY "$HERE/talk.py" get "$@"; }
+udp()   { local n=$1; shift; do_ "$n" $PY "$HERE/talk.py" udp "$@"; }
+craft() { local n=$1; shift; do_ "$n" $PY "$HERE/craft.py" "$@"; }
+pings() { local n=$1; shift; do_ "$n" ping -n -i 0.2 -W 1 -c "$@"; }   # pings HOST COUNT [options] TO
+
+# --- captures -------------------------------------------------------------------
+
+capture() { # FILE NAMESPACE INTERFACE
+    ip netns exec "rp-$2" tcpdump -Z root -i "$3" -nn -U --immediate-mode -B 8192 -s 0 -w "$WORK/$1" 2> "$RUN/tcpdump-$1.err" &
+    echo $! > "$RUN/tcpdump-$1.pid"
+    TCPDUMPS+=" $!"
+}
+captures_start() {
+    local file host dev rest f i
+    TCPDUMPS=""
+    while IFS='|' read -r file host dev rest; do
+        [ -z "$file" ] || capture "$file" "$host" "$dev"
+    done <<< "$POINTS$UNDERLAYS"
+    for f in "$RUN"/tcpdump-*.err; do
+        for i in $(seq 1 400); do ! grep -q 'listening on' "$f" || break; sleep 0.02; done
+    done
+    sleep 0.2
+}
+captures_stop() {
+    sleep 0.7
+    kill -INT $TCPDUMPS
+    wait $TCPDUMPS || true
+    ! grep -H 'dropped by kernel' "$RUN"/tcpdump-*.err | grep -v ': *0 packets\|:0 packets' >&2 || log "packets lost: record again"
+    rm -f "$RUN"/tcpdump-*
+}
+
+# --- state ----------------------------------------------------------------------
+
+conntrack_flush() { local c; for c in $(chassis_names); do vswitch "$c" dpctl/flush-conntrack; done; }
+conntrack_dump()  { # SUFFIX
+    local c
+    for c in $(chassis_names); do vswitch "$c" dpctl/dump-conntrack | sort > "$WORK/conntrack-$1-$c.txt"; done
+}
+state_before() {
+    local c
+    ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$WORK/sb.db"
+    learned > "$RUN/learned"
+    for c in $(chassis_names); do controller "$c" ct-zone-list > "$WORK/ct-zone-list-$c.txt"; done
+    conntrack_dump before
+}
+# counters tell which flows were used; ages and byte counts only bloat the file
+state_after() {
+    local c
+    for c in $(chassis_names); do
+        on "$c" ovs-ofctl dump-flows "unix:$RUN/$c/br-int.mgmt" |
+            sed -E 's/ duration=[^ ]*//; s/ n_bytes=[0-9]+,//; s/ (idle|hard)_age=[0-9]+,//g' > "$WORK/br-int.flows-$c.txt"
+    done
+    learned | cmp -s - "$RUN/learned" || ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$WORK/sb-after.db"
+}
+# what the southbound database learns from traffic
+learned() {
+    local t
+    for t in mac_binding fdb igmp_group controller_event service_monitor; do sb --columns=_uuid list "$t" | sort; done
+    sb --columns=logical_port,chassis,virtual_parent list port_binding | sort
+}
+
+# --- the recording --------------------------------------------------------------
+
+run_part() { # setup|traffic|cleanup NAME
+    local f=$1_${2//-/_}
+    ! declare -F "$f" > /dev/null || "$f"
+}
+# no connection of one scenario may speak in the next one
+hush() {
+    local n
+    for n in $HOSTS; do ns "$n" ss -K -t >/dev/null 2>&1 || true; done
+}
+record() { # NAME
+    local name=$1 topology f
+    topology=$(field "$SCENARIOS" "$name" 2)
+    [ -n "$topology" ] || die "no scenario $name: see lab.sh list"
+    topology_up "$topology"
+    log "== $name: $(field "$SCENARIOS" "$name" 3)"
+    WORK=$RUN/case; rm -rf "$WORK"; mkdir -p "$WORK"
+    "${topology}_warm"
+    run_part setup "$name"
+    nb --wait=hv sync
+    : > "$WORK/commands"
+    conntrack_flush
+    run_part before "$name"
+    state_before
+    captures_start
+    "traffic_${name//-/_}"
+    conntrack_dump after
+    captures_stop
+    state_after
+    run_part cleanup "$name"
+    write_case "$name"
+    hush
+    ! declare -F "setup_${name//-/_}" > /dev/null || nb_reset
+}
+
+write_case() { # NAME
+    local to=$CASES/$1 f
+    POINTS="$POINTS" UNDERLAYS="$UNDERLAYS" CHASSIS="$CHASSIS" \
+        $PY "$HERE/case.py" "$WORK" "$(field "$SCENARIOS" "$1" 3)"
+    for f in "$WORK"/*; do
+        case $f in *.db | *.flows-*.txt) gzip -9n "$f" ;; esac
+    done
+    rm -f "$WORK/commands"
+    mkdir -p "$CASES"; rm -rf "$to"; cp -r "$WORK" "$to"
+    log "   $to: $(du -bs "$to" | cut -f1) bytes"
+}
