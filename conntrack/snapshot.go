@@ -67,6 +67,7 @@ func (t *Table) code(c *coding.Coder) {
 	if c.Reading() && c.Err() == nil {
 		t.count(c)
 	}
+	t.codeHelpers(c)
 	t.frags.code(c)
 }
 
@@ -149,7 +150,7 @@ func (x *conn) sound(p Profile) bool {
 	case p == OVSUserspace && proto == nat.ProtoTCP:
 		return int(max(x.peer[0].flags, x.peer[1].flags)) < len(endNames)
 	case p == OVSUserspace:
-		return x.state <= userAnswered
+		return x.state <= userMultiple
 	case proto == nat.ProtoTCP:
 		return int(x.state) < len(tcpNames) && x.last.index <= segNone && x.last.dir <= 1
 	case proto == nat.ProtoSCTP:
@@ -248,6 +249,41 @@ func (t *Table) count(c *coding.Coder) {
 	})
 	for i, idx := range t.due {
 		t.pool.at(idx).pos = uint32(i)
+	}
+}
+
+// codeHelpers writes what helpers expect, and whose the connections are that
+// were expected.
+func (t *Table) codeHelpers(c *coding.Coder) {
+	h := &t.helpers
+	coding.Slice(c, &h.expects, coding.TupleSize+10, func(e *expectation) {
+		coding.Uint(c, &e.zone)
+		c.Tuple(&e.key)
+		coding.Uint(c, &e.master.idx)
+		coding.Uint(c, &e.master.gen)
+		c.Tuple(&e.parent)
+		coding.Uint(c, &e.mark)
+		coding.Uint(c, &e.label.Hi)
+		coding.Uint(c, &e.label.Lo)
+		coding.Int(c, &e.until)
+		coding.Uint(c, &e.side)
+		c.Raw(e.addr[:])
+	})
+	idx, more := uint32(0), c.Len(len(h.parents), coding.TupleSize)
+	for ; more > 0 && idx < t.pool.size; idx++ {
+		parent, ok := h.parents[idx]
+		c.Bools(&ok)
+		if !ok {
+			continue
+		}
+		c.Tuple(&parent)
+		if c.Reading() {
+			t.adopt(idx, parent)
+		}
+		more--
+	}
+	if more > 0 {
+		c.Fail("%d connections of helpers too many", more)
 	}
 }
 
@@ -359,6 +395,10 @@ func (t *Table) rezone(zone func(uint16) (uint16, bool)) {
 	t.resize(len(t.buckets))
 	for _, idx := range gone {
 		t.remove(idx)
+	}
+	for i := range t.helpers.expects { // those of connections gone are gone
+		e := &t.helpers.expects[i]
+		e.zone, _ = zone(e.zone)
 	}
 	lists := t.frags.order
 	t.frags = fragments{next: t.frags.next, lists: map[fragmentKey]*fragmentList{}}
