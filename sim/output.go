@@ -43,11 +43,16 @@ func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
 		e.toEgress(p, f, port)
 		return
 	}
-	if e.isHere(port, c) || e.throughLocalnet(port) != nil {
-		e.toEgress(p, f, port)
-		return
+	if !e.isHere(port, c) {
+		ln := e.throughLocalnet(port)
+		if ln == nil {
+			e.toChassis(p, f, port, port.ActiveChassis())
+			return
+		}
+		port = ln
+		p.Key.Set(field.Outport, uint64(port.Index))
 	}
-	e.toChassis(p, f, port, port.ActiveChassis())
+	e.toEgress(p, f, port)
 }
 
 // isHere reports whether a port's packets are delivered on chassis c.
@@ -72,7 +77,7 @@ func (e *Engine) resident(port *network.Port, c *network.Chassis) bool {
 // throughLocalnet returns the localnet port by which a port of another
 // chassis is reached, nil if there is none: packets for it then take a tunnel.
 func (e *Engine) throughLocalnet(port *network.Port) *network.Port {
-	if len(port.Datapath.Localnet) == 0 || port.Type == network.L3Gateway {
+	if len(port.Datapath.Localnet) == 0 {
 		return nil
 	}
 	return port.Datapath.Localnet[0]

@@ -28,9 +28,14 @@ func newAnnotator(w io.Writer, j *job) (*annotator, error) {
 		return nil, err
 	}
 	a := &annotator{w: pw, interfaces: map[ifaceKey]int{}}
-	for _, p := range j.points {
-		if _, err := a.iface(p.Port, p.Chassis); err != nil {
-			return nil, err
+	for _, t := range j.taps {
+		for _, s := range t.Sites() {
+			if s.Port == nil {
+				continue
+			}
+			if _, err := a.iface(s.Port, s.Chassis); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return a, nil
@@ -42,11 +47,12 @@ func (a *annotator) iface(p *network.Port, c *network.Chassis) (int, error) {
 	if i, ok := a.interfaces[k]; ok {
 		return i, nil
 	}
-	i, err := a.w.AddInterface(pcap.InterfaceInfo{
-		Name:        p.Name,
-		Description: fmt.Sprintf("logical port %s of %s on chassis %s", p.Name, p.Datapath.Name, c.Name),
-		LinkType:    pcap.LinkEthernet,
-	})
+	info := pcap.InterfaceInfo{Name: "underlay", Description: "packets out of tunnels, on chassis " + c.Name, LinkType: pcap.LinkEthernet}
+	if p != nil {
+		info.Name = p.Name
+		info.Description = fmt.Sprintf("logical port %s of %s on chassis %s", p.Name, p.Datapath.Name, c.Name)
+	}
+	i, err := a.w.AddInterface(info)
 	a.interfaces[k] = i
 	return i, err
 }

@@ -6,18 +6,28 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+
+	"ovnreplay/sim/replay"
 )
 
 // caseFile is case.json: a folder with a recorded session.
 type caseFile struct {
-	Description string        `json:"description"`
-	DB          string        `json:"db"`
-	Captures    []caseCapture `json:"captures"`
-	Chassis     string        `json:"chassis"`
-	CTZones     perChassis    `json:"ct_zones"`
-	CTProfile   string        `json:"ct_profile"`
+	Description string         `json:"description"`
+	DB          string         `json:"db"`
+	Captures    []caseCapture  `json:"captures"`
+	Chassis     string         `json:"chassis"`
+	CTZones     perChassis     `json:"ct_zones"`
+	CTProfile   string         `json:"ct_profile"`
+	Conntrack   perChassis     `json:"conntrack"`
+	Underlay    []caseUnderlay `json:"underlay"`
+}
+
+type caseUnderlay struct {
+	File    string `json:"file"`
+	Chassis string `json:"underlay"`
 }
 
 type caseCapture struct {
@@ -26,18 +36,48 @@ type caseCapture struct {
 	Chassis string `json:"chassis"`
 }
 
-// perChassis is one file, or an object from chassis name to file.
+// perChassis is files of one chassis, or an object from chassis name to files.
 type perChassis struct {
-	one  string
-	many map[string]string
+	one  []string
+	many map[string][]string
 }
 
-// UnmarshalJSON takes both forms.
+// UnmarshalJSON takes a name, a list of names, and objects of both.
 func (p *perChassis) UnmarshalJSON(b []byte) error {
-	if err := json.Unmarshal(b, &p.one); err == nil {
+	if one, err := fileNames(b); err == nil {
+		p.one = one
 		return nil
 	}
-	return json.Unmarshal(b, &p.many)
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	p.many = map[string][]string{}
+	for chassis, r := range raw {
+		files, err := fileNames(r)
+		if err != nil {
+			return err
+		}
+		p.many[chassis] = files
+	}
+	return nil
+}
+
+func fileNames(b []byte) ([]string, error) {
+	var one string
+	if err := json.Unmarshal(b, &one); err == nil {
+		return []string{one}, nil
+	}
+	var list []string
+	return list, json.Unmarshal(b, &list)
+}
+
+// of returns the files by chassis, those without under the case's own.
+func (p *perChassis) of(c *caseFile) map[string][]string {
+	if len(p.one) > 0 {
+		return map[string][]string{c.Chassis: p.one}
+	}
+	return p.many
 }
 
 // readCase reads a case's inputs; file names are relative to its folder.
@@ -56,21 +96,32 @@ func readCase(dir string) (*spec, error) {
 	}
 	s := &spec{db: filepath.Join(dir, c.DB), profile: c.CTProfile}
 	for _, e := range c.Captures {
-		s.captures = append(s.captures, capture{filepath.Join(dir, e.File), e.Port, caseChassis(e, &c)})
+		s.captures = append(s.captures, capture{file: filepath.Join(dir, e.File), port: e.Port, chassis: caseChassis(e, &c)})
 	}
-	files := c.CTZones.many
-	if c.CTZones.one != "" {
-		files = map[string]string{c.Chassis: c.CTZones.one}
+	for _, e := range c.Underlay {
+		s.captures = append(s.captures, capture{file: filepath.Join(dir, e.File), chassis: e.Chassis, kind: replay.AtUnderlay})
 	}
-	for chassis, file := range files {
-		zones, err := readZones(filepath.Join(dir, file))
-		if err != nil {
-			return nil, err
+	for chassis, files := range c.Conntrack.of(&c) {
+		for _, f := range files {
+			arg := filepath.Join(dir, f)
+			if chassis != "" {
+				arg += "@" + chassis
+			}
+			s.imports = append(s.imports, arg)
 		}
-		if s.zones == nil {
-			s.zones = map[string]map[string]uint16{}
+	}
+	slices.Sort(s.imports)
+	for chassis, files := range c.CTZones.of(&c) {
+		for _, f := range files {
+			zones, err := readZones(filepath.Join(dir, f))
+			if err != nil {
+				return nil, err
+			}
+			if s.zones == nil {
+				s.zones = map[string]map[string]uint16{}
+			}
+			s.zones[chassis] = zones
 		}
-		s.zones[chassis] = zones
 	}
 	return s, nil
 }

@@ -15,7 +15,6 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 )
 
@@ -44,8 +43,7 @@ type conntrackListOptions struct {
 	format  string
 	chassis string
 	zone    string
-	imports []string // --ct-import: FILE or FILE@CHASSIS
-	compare []string // likewise
+	compare []string // FILE or FILE@CHASSIS
 	output  string
 }
 
@@ -62,9 +60,6 @@ func newConntrackListCommand(stdin io.Reader, stdout, stderr io.Writer, name, sh
 	fs.StringVar(&o.format, "format", f.String(), strings.Join(conntrack.FormatNames(), ", "))
 	fs.StringVar(&o.chassis, "chassis", "", "only this chassis' table")
 	fs.StringVar(&o.zone, "zone", "", "only this zone, by name or number")
-	if fs.Lookup("ct-import") == nil {
-		fs.StringArrayVar(&o.imports, "ct-import", nil, "start from the dump in `FILE[@CHASSIS]` (repeatable)")
-	}
 	if name == "list" {
 		fs.StringArrayVar(&o.compare, "compare", nil, "hold the table against the dump in `FILE[@CHASSIS]` (repeatable); print only what differs")
 	} else {
@@ -83,13 +78,7 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.close()
-	for _, arg := range o.imports {
-		if err := j.importDump(o.stdin, arg); err != nil {
-			return err
-		}
-	}
-	s := replay.NewSession(j.engine, j.points, &printer{format: trace.NoFormat}, 0)
-	damage := errors.Join(j.feed(cmd.Context(), s), errors.Join(j.warnings...))
+	damage := errors.Join(j.feed(cmd.Context(), j.session(&printer{job: j, format: trace.NoFormat}, 0)), errors.Join(j.warnings...))
 	out, closeFile, err := o.create()
 	if err != nil {
 		return err
@@ -205,14 +194,13 @@ func (j *job) readDump(stdin io.Reader, arg string) ([]conntrack.Entry, int, err
 
 // onlyChassis is the chassis all captures were taken on, nil if there are several.
 func (j *job) onlyChassis() (only *network.Chassis) {
-	for _, p := range j.points {
-		if p == nil || p.Chassis == nil {
-			continue
+	for _, t := range j.taps {
+		for _, s := range t.Sites() {
+			if only != nil && only != s.Chassis {
+				return nil
+			}
+			only = s.Chassis
 		}
-		if only != nil && only != p.Chassis {
-			return nil
-		}
-		only = p.Chassis
 	}
 	if only == nil && len(j.net.Chassis) == 1 {
 		return j.net.Chassis[0]
@@ -245,13 +233,7 @@ func (j *job) start() conntrack.Time {
 
 // firstTime looks at the next record without taking it.
 func (c *openCapture) firstTime() (int64, bool) {
-	if len(c.ahead) == 0 && c.stop == nil {
-		var rec, kept pcap.Record
-		if c.stop = c.Reader.Next(&rec); c.stop == nil {
-			kept.CopyFrom(&rec)
-			c.ahead = append(c.ahead, kept)
-		}
-	}
+	c.peek(1)
 	if len(c.ahead) == 0 {
 		return 0, false
 	}

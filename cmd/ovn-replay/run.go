@@ -75,8 +75,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		defer func() { err = errors.Join(err, closeCapture()) }()
 	}
-	s := replay.NewSession(j.engine, j.points, p, 0)
-	return errors.Join(j.feed(cmd.Context(), s), p.err, errors.Join(j.warnings...))
+	return errors.Join(j.feed(cmd.Context(), j.session(p, 0)), p.err, errors.Join(j.warnings...))
 }
 
 // bookOf returns the names that a trace of the engine refers to.
@@ -115,10 +114,10 @@ func (p *printer) annotate(name string, stdout io.Writer) (func() error, error) 
 
 // Entered implements replay.Handler.
 func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
-	if p.err != nil || p.format == trace.NoFormat && p.notes == nil {
+	if p.err != nil || p.format == trace.NoFormat && p.notes == nil || !p.job.filter.packet(f, pt, out) {
 		return
 	}
-	r := replay.NewRecord(p.book, f, pt, p.job.names[f.Capture], out, p.hex)
+	r := replay.NewRecord(p.book, f, pt, p.job.nameOf(f), out, p.hex)
 	if p.notes != nil {
 		p.err = p.notes.packet(f, pt, out, r)
 	}
@@ -144,6 +143,14 @@ func (p *printer) Observed(*replay.Frame, *replay.Point) {}
 // Skipped implements replay.Handler.
 func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, why string) {
 	if p.format == trace.LineFormat {
-		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", p.job.names[f.Capture], f.Number, pt.Port.Name, why)
+		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", p.job.nameOf(f), f.Number, pt.Name(), why)
 	}
+}
+
+// nameOf is the file a frame is in.
+func (j *job) nameOf(f *replay.Frame) string {
+	if f.File != "" {
+		return f.File
+	}
+	return j.taps[f.Capture].Name
 }

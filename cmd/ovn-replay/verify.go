@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim/replay"
 )
 
@@ -14,6 +16,9 @@ type verifyOptions struct {
 	input
 	stdout io.Writer
 	json   bool
+	window time.Duration
+	ignore []string
+	strict bool
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -30,6 +35,9 @@ Exit status: 0 everything matched, 1 there is a difference, 2 bad usage or bad i
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as one JSON object")
+	cmd.Flags().DurationVar(&o.window, "window", 30*time.Second, "how long a prediction waits for its observation, on the captures' clock")
+	cmd.Flags().StringSliceVar(&o.ignore, "ignore", nil, "`FIELD`s that may differ, such as ip.ttl (repeatable)")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
 	return cmd
 }
 
@@ -43,17 +51,21 @@ func (o *verifyOptions) verify(cmd *cobra.Command) error {
 		return err
 	}
 	defer j.close()
-	v := replay.NewVerifier(j.engine, j.points, j.names)
-	s := replay.NewSession(j.engine, j.points, v, lookAhead)
-	damage := errors.Join(j.feed(cmd.Context(), s), errors.Join(j.warnings...))
+	v := replay.NewVerifier(replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict})
+	damage := errors.Join(j.feed(cmd.Context(), j.session(v, lookAhead)), errors.Join(j.warnings...))
 	report := v.Finish()
+	report.Clocks = j.clocks
+	ok := report.OK()
+	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {
+		*list = j.filter.items(*list)
+	}
 	if err := o.print(report); err != nil {
 		return err
 	}
 	switch {
 	case damage != nil:
 		return damage
-	case !report.OK():
+	case !ok:
 		return errDifference
 	}
 	return nil
@@ -67,4 +79,3 @@ func (o *verifyOptions) print(r *replay.Report) error {
 	}
 	return r.Write(o.stdout, o.quiet)
 }
-

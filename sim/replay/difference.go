@@ -78,20 +78,6 @@ func bytesDifference(l packet.Layout, predicted, observed []byte) Difference {
 	return Difference{Field: name, Predicted: fmt.Sprintf("%x", predicted[i:end]), Observed: fmt.Sprintf("%x", observed[i:end])}
 }
 
-// samePacket reports whether two frames at one point are the same packet that
-// was translated differently: what NAT and routing leave alone is equal.
-func samePacket(a, b *waiter) bool {
-	if a.point != b.point {
-		return false
-	}
-	x, ok1 := identify(a.data)
-	y, ok2 := identify(b.data)
-	if ok1 && ok2 {
-		return x.same(&y)
-	}
-	return !ok1 && !ok2 && sameARP(a.data, b.data)
-}
-
 // sameARP reports whether both are ARP packets that ask or tell about the same address.
 func sameARP(a, b []byte) bool {
 	var ka, kb field.Key

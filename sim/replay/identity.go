@@ -70,3 +70,33 @@ func (i *identity) same(j *identity) bool {
 	return i.etherType == j.etherType && i.proto == j.proto && i.id == j.id && i.fragment == j.fragment &&
 		bytes.Equal(i.header, j.header) && bytes.Equal(i.check, j.check) && bytes.Equal(i.payload[:n], j.payload[:n])
 }
+
+// identityHash is a hash of what routing and translation leave alone, never 0.
+// Frames that are no IP packets are told apart by all their bytes above the
+// link layer.
+func identityHash(frame []byte) uint64 {
+	i, ok := identify(frame)
+	h := uint64(14695981039346656037)
+	if !ok {
+		if len(frame) < 14 {
+			return 1
+		}
+		return hashBytes(h, frame[12:]) | 1
+	}
+	h = hashByte(hashByte(h, byte(i.etherType>>8)), i.proto)
+	h = hashByte(hashByte(h, byte(i.id>>8)), byte(i.id))
+	h = hashByte(hashByte(h, byte(i.fragment>>8)), byte(i.fragment))
+	h = hashBytes(h, i.header)
+	h = hashBytes(h, i.check)
+	return hashBytes(h, i.payload[:min(len(i.payload), 24)]) | 1
+}
+
+func hashBytes(h uint64, b []byte) uint64 {
+	for _, c := range b {
+		h = hashByte(h, c)
+	}
+	return h
+}
+
+// hashByte is a step of FNV-1a.
+func hashByte(h uint64, c byte) uint64 { return (h ^ uint64(c)) * 1099511628211 }

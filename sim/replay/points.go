@@ -3,19 +3,12 @@ package replay
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"ovnreplay/sim/network"
 )
-
-// Point is where a capture was taken: a logical port on a chassis.
-type Point struct {
-	Port    *network.Port
-	Chassis *network.Chassis
-	Capture int
-	Found   string // how the port was found: "given", "source MAC", …
-}
 
 // Direction says which way a captured frame went.
 type Direction uint8
@@ -24,7 +17,21 @@ const (
 	Unknown Direction = iota
 	Entered           // from the port into OVN
 	Left              // from OVN out of the port
+	Crossed           // from one chassis to another
 )
+
+// String returns the direction as a word.
+func (d Direction) String() string {
+	switch d {
+	case Entered:
+		return "entered"
+	case Left:
+		return "left"
+	case Crossed:
+		return "tunnelled"
+	}
+	return "unknown"
+}
 
 // mac is an Ethernet address as a number.
 type mac uint64
@@ -42,6 +49,10 @@ type Owners struct {
 	net   *network.Network
 	ports map[mac][]*network.Port
 	send  map[mac]*senders
+
+	byIP      map[netip.Addr][]*network.Port
+	announced map[netip.Addr]mac // addresses that routers answer for on wires
+	floating  map[netip.Addr]netip.Addr
 }
 
 // senders are the chassis that send from an address.
@@ -63,7 +74,8 @@ func (s *senders) has(c *network.Chassis) bool {
 // NewOwners reads the addresses of a network's ports, and those that its
 // logical flows give to packets (floating IPs, DHCP servers, …).
 func NewOwners(net *network.Network) *Owners {
-	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{}}
+	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{},
+		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{}}
 	for _, p := range net.Ports[1:] {
 		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
 			continue // the address of its peer
@@ -71,6 +83,16 @@ func NewOwners(net *network.Network) *Owners {
 		for _, a := range p.Addresses {
 			m := macOf(a.MAC)
 			o.ports[m] = append(o.ports[m], p)
+			for _, ip := range a.IPs {
+				o.byIP[ip.Addr()] = append(o.byIP[ip.Addr()], p)
+			}
+		}
+	}
+	for _, p := range net.Ports[1:] {
+		for _, n := range net.Announced(p) {
+			for _, ip := range n.IPs {
+				o.announced[ip.Addr()] = macOf(n.MAC)
+			}
 		}
 	}
 	for m, ports := range o.ports {
@@ -290,4 +312,16 @@ func ChassisOf(net *network.Network, p *network.Port) (*network.Chassis, error) 
 		return nil, fmt.Errorf("port %s is bound to no chassis", p.Name)
 	}
 	return one, nil
+}
+
+// chassisAt returns the chassis that has a tunnel endpoint, nil if none has.
+func (o *Owners) chassisAt(a netip.Addr) *network.Chassis {
+	for _, c := range o.net.Chassis {
+		for _, e := range c.Encaps {
+			if ip, err := netip.ParseAddr(e.IP); err == nil && ip == a {
+				return c
+			}
+		}
+	}
+	return nil
 }

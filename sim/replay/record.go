@@ -29,7 +29,11 @@ type Record struct {
 	CT      []CTInfo   `json:"ct"`
 	NAT     []NATInfo  `json:"nat"`
 	Path    []PathInfo `json:"path"`
-	Notes   []NoteInfo `json:"notes,omitempty"`
+
+	// Inferred says how it is known that the packet entered, which is in no
+	// capture; Frame and Capture are those of the observation that shows it.
+	Inferred string     `json:"inferred,omitempty"`
+	Notes    []NoteInfo `json:"notes,omitempty"`
 }
 
 // DropInfo says where and why a packet was dropped.
@@ -103,9 +107,12 @@ type NoteInfo struct {
 // NewRecord spells out a packet's fate. The frames' bytes are included when hexed.
 func NewRecord(b *trace.Book, f *Frame, p *Point, capture string, out *sim.Outcome, hexed bool) *Record {
 	r := &Record{
-		Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Port.Name, Chassis: p.Chassis.Name,
+		Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(), Chassis: p.Chassis.Name,
 		Packet: packet.Describe(f.Data), Verdict: out.Verdict.String(),
 		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{}, Path: []PathInfo{},
+	}
+	if f.Inferred {
+		r.Inferred = f.Why
 	}
 	for i := range out.Outputs {
 		r.Outputs = append(r.Outputs, outInfo(&out.Outputs[i], hexed))
@@ -218,6 +225,9 @@ func (r *Record) Line() string {
 	for _, n := range r.NAT {
 		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
 	}
+	if r.Inferred != "" {
+		fmt.Fprintf(&b, " | inferred: %s", r.Inferred)
+	}
 	b.WriteString(" | " + r.Verdict)
 	if r.Drop != nil {
 		fmt.Fprintf(&b, " at %s: %s", r.Drop.Stage, r.Drop.Reason)
@@ -248,6 +258,9 @@ func (r *Record) Comment(output int) string {
 		fmt.Fprintf(&b, "ovn-replay: predicted output at %s", r.Outputs[output].Port)
 	}
 	fmt.Fprintf(&b, "\nfrom: %s:%d at %s", r.Capture, r.Frame, r.Inport)
+	if r.Inferred != "" {
+		fmt.Fprintf(&b, "\ninferred: %s", r.Inferred)
+	}
 	if r.Drop != nil {
 		fmt.Fprintf(&b, "\ndrop: %s: %s (flow %s)", r.Drop.Stage, r.Drop.Reason, r.Drop.Flow)
 	}

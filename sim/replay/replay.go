@@ -2,7 +2,7 @@
 // frame whether it entered OVN or left it, injects the first and holds the
 // second against what the engine predicted.
 //
-// Frames are handed in one by one, in the order of the capture's clock, and
+// Records are handed in one by one, in the order of the capture's clock, and
 // results come out in the same order. The package reads no files and writes
 // none.
 package replay
@@ -11,16 +11,35 @@ import (
 	"math"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
 	"ovnreplay/sim"
+	"ovnreplay/sim/trace"
 )
 
-// Frame is one captured frame.
+// Frame is one captured frame, placed.
 type Frame struct {
-	Capture int // which capture, an index into the session's points
-	Number  int // of the frame in its capture, from 1
+	Capture int    // which capture, an index into the session's taps
+	File    string // the file it is in, where a capture is several
+	Number  int    // of the frame in its file, from 1
 	Time    conntrack.Time
 	Data    []byte // from the Ethernet header on
 	Wire    int    // length on the wire
+
+	// Bare: the capture holds no Ethernet header; that of Data is worked out
+	// from the network, and only what follows it was seen.
+	Bare bool
+
+	// Inferred: the frame is in no capture. What was observed elsewhere says
+	// that it must have been; Capture and Number name that observation.
+	Inferred bool
+	Why      string // Inferred: how
+
+	point  *Point
+	dir    Direction
+	skip   string // why it is neither; empty if it is
+	id     uint64 // see identityHash
+	tunnel *underlay
+	spare  *underlay // to be used again
 }
 
 // Handler receives what a session finds. The arguments are valid during the call.
@@ -33,38 +52,70 @@ type Handler interface {
 	Skipped(f *Frame, p *Point, why string)
 }
 
-// Session is one replay of captures taken at points.
-type Session struct {
-	Engine *sim.Engine
-
-	points  []*Point
-	owners  *Owners
-	handler Handler
-	queue   []*Frame // frames read ahead, for choices that a later frame shows
-	free    []*Frame
-	ahead   conntrack.Time
-	later   []*Frame // than the frame being replayed
+// Options of a session.
+type Options struct {
+	// Ahead is how long frames are held back: so that a choice the datapath
+	// made at random can be read from the frame that shows it.
+	Ahead conntrack.Time
+	// AheadBytes bounds what is held back; 0 means 64 MiB.
+	AheadBytes int
+	// NoInference: never inject a packet that is in no capture.
+	NoInference bool
+	// Pins are connections of the real tables: they dictate choices.
+	Pins []conntrack.Entry
 }
 
-// NewSession returns a session on an engine. Frames are held back until one
-// that is ahead later has come: so that a choice the datapath made at random
-// can be read from the frame that shows it.
-func NewSession(e *sim.Engine, points []*Point, h Handler, ahead conntrack.Time) *Session {
-	s := &Session{Engine: e, points: points, owners: NewOwners(e.Net), handler: h, ahead: ahead}
+// Session is one replay of captures.
+type Session struct {
+	Engine *sim.Engine
+	Taps   []*Tap
+
+	opts     Options
+	owners   *Owners
+	handler  Handler
+	queue    []*Frame // frames read ahead, oldest first
+	held     int      // bytes of them
+	free     []*Frame
+	later    map[uint64][]*Frame // those of the queue, by identity
+	history  *history
+	inferrer *inferrer
+	tunnels  *tunnels
+	waiting  map[uint64]*Frame // injected packets that ovn-controller may hold
+	pins     map[pinKey]*conntrack.Entry
+	now      conntrack.Time
+}
+
+// NewSession returns a session on an engine.
+func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
+	if opts.AheadBytes == 0 {
+		opts.AheadBytes = 64 << 20
+	}
+	s := &Session{
+		Engine: e, Taps: taps, opts: opts, owners: NewOwners(e.Net), handler: h,
+		later: map[uint64][]*Frame{}, history: newHistory(e), waiting: map[uint64]*Frame{},
+		pins: pinsOf(opts.Pins),
+	}
+	s.inferrer = newInferrer(s)
+	s.tunnels = newTunnels(s)
 	e.SetChooser(s)
+	if a, ok := h.(interface{ attach(*Session) }); ok {
+		a.attach(s)
+	}
 	return s
 }
 
-// Add hands in the next frame; it is copied.
-func (s *Session) Add(f Frame) {
-	q := s.take()
-	data := append(q.Data[:0], f.Data...)
-	*q = f
-	q.Data = data
-	s.queue = append(s.queue, q)
+// Add hands in the next record; it is copied.
+func (s *Session) Add(rec *pcap.Record) {
+	f := s.take()
+	s.place(rec, f)
+	s.queue = append(s.queue, f)
+	s.held += len(f.Data)
+	if f.id != 0 {
+		s.later[f.id] = append(s.later[f.id], f)
+	}
 	n := 0
-	for n < len(s.queue) && s.queue[n].Time+s.ahead <= f.Time {
-		s.replay(s.queue[n], s.queue[n+1:])
+	for n < len(s.queue) && (s.queue[n].Time+s.opts.Ahead <= f.Time || s.held > s.opts.AheadBytes) {
+		s.next(s.queue[n])
 		n++
 	}
 	s.forget(n)
@@ -72,34 +123,22 @@ func (s *Session) Add(f Frame) {
 
 // Flush replays what was held back.
 func (s *Session) Flush() {
-	for i, f := range s.queue {
-		s.replay(f, s.queue[i+1:])
+	for _, f := range s.queue {
+		s.next(f)
 	}
 	s.forget(len(s.queue))
-	s.later = nil
 	s.release(math.MaxInt64)
-}
-
-// release replays the rest of packets that ovn-controller held and that go on
-// by a moment. Handlers are called for each as for a frame that entered, with
-// Outcome.Late set.
-func (s *Session) release(by conntrack.Time) {
-	for out := s.Engine.Advance(by); out != nil; out = s.Engine.Advance(by) {
-		of := &out.Of
-		capture := int(of.Ref >> 32)
-		f := &Frame{Capture: capture, Number: int(uint32(of.Ref)), Time: of.Time, Data: of.Frame, Wire: of.Wire}
-		p := s.points[capture]
-		if p.Port != of.Port {
-			p = &Point{Port: of.Port, Chassis: of.Chassis, Capture: p.Capture, Found: "VLAN tag"}
-		}
-		s.handler.Entered(f, p, out)
-	}
 }
 
 func (s *Session) take() *Frame {
 	if n := len(s.free); n > 0 {
 		f := s.free[n-1]
 		s.free = s.free[:n-1]
+		spare := f.spare
+		if f.tunnel != nil {
+			spare = f.tunnel
+		}
+		*f = Frame{Data: f.Data[:0], spare: spare}
 		return f
 	}
 	return new(Frame)
@@ -110,31 +149,99 @@ func (s *Session) forget(n int) {
 	s.queue = s.queue[:copy(s.queue, s.queue[n:])]
 }
 
-func (s *Session) replay(f *Frame, later []*Frame) {
-	s.later = later
-	p := s.points[f.Capture]
-	if len(f.Data) < 14 {
-		s.handler.Skipped(f, p, "shorter than an Ethernet header")
-		return
+// next replays the queue's oldest frame.
+func (s *Session) next(f *Frame) {
+	s.held -= len(f.Data)
+	s.now = max(s.now, f.Time)
+	if f.id != 0 {
+		if rest := s.later[f.id][1:]; len(rest) == 0 {
+			delete(s.later, f.id)
+		} else {
+			s.later[f.id] = rest
+		}
 	}
-	port := behind(p.Port, f.Data)
-	if port == nil {
-		s.handler.Skipped(f, p, "its VLAN is not the logical port's")
-		return
+	s.release(f.Time)
+	switch {
+	case f.skip != "":
+		s.handler.Skipped(f, f.point, f.skip)
+	case f.dir == Crossed:
+		s.crossed(f)
+	case f.dir == Entered:
+		s.inject(f)
+	case f.dir == Left:
+		s.infer(f)
+		s.Engine.Observe(f.point.Port, f.Data)
+		s.observe(f)
 	}
-	if port != p.Port {
-		p = &Point{Port: port, Chassis: p.Chassis, Capture: p.Capture, Found: "VLAN tag"}
+}
+
+// observe hands on a frame that left OVN.
+func (s *Session) observe(f *Frame) {
+	s.history.saw(f, f.point, f.point.Name())
+	s.handler.Observed(f, f.point)
+}
+
+// inject puts a frame into OVN where it entered.
+func (s *Session) inject(f *Frame) *sim.Outcome {
+	p := f.point
+	out := s.Engine.Inject(sim.Injection{
+		Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire, Ref: reference(f),
+	})
+	s.fate(f, out)
+	return out
+}
+
+// fate hands on what became of an injected frame.
+func (s *Session) fate(f *Frame, out *sim.Outcome) {
+	s.inferrer.entered(f, out)
+	s.tunnels.predicted(out)
+	s.history.add(f, out)
+	if holds(out) && len(s.waiting) < maxWaiting {
+		kept := *f
+		kept.Data = append([]byte(nil), f.Data...)
+		s.waiting[reference(f)] = &kept
 	}
-	switch s.owners.Direction(p.Port, p.Chassis, f.Data) {
-	case Entered:
-		s.release(f.Time)
-		out := s.Engine.Inject(sim.Injection{
-			Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire,
-			Ref: uint64(f.Capture)<<32 | uint64(uint32(f.Number)),
-		})
-		s.handler.Entered(f, p, out)
-	case Left:
-		s.Engine.Observe(p.Port, f.Data)
-		s.handler.Observed(f, p)
+	s.handler.Entered(f, f.point, out)
+}
+
+// maxWaiting bounds how many frames are kept because ovn-controller holds them.
+const maxWaiting = 4096
+
+// release replays the rest of packets that ovn-controller held and that go on
+// by a moment. Handlers are called for each as for a frame that entered, with
+// Outcome.Late set.
+func (s *Session) release(by conntrack.Time) {
+	for out := s.Engine.Advance(by); out != nil; out = s.Engine.Advance(by) {
+		f := s.waiting[out.Of.Ref]
+		if f == nil {
+			of := &out.Of
+			f = &Frame{Capture: int(of.Ref >> 40), Number: int(of.Ref >> 1 & 0x7fffffffff), Time: of.Time, Data: of.Frame, Wire: of.Wire}
+			f.point = s.Taps[f.Capture].point(of.Port, of.Chassis)
+		}
+		s.fate(f, out)
 	}
+	for ref, f := range s.waiting {
+		if len(s.waiting) > maxWaiting/2 && f.Time+60*conntrack.Second < by {
+			delete(s.waiting, ref)
+		}
+	}
+}
+
+// reference is what an injected frame is known by.
+func reference(f *Frame) uint64 {
+	r := uint64(f.Capture)<<40 | uint64(f.Number)<<1
+	if f.Inferred {
+		r |= 1
+	}
+	return r
+}
+
+// holds reports whether ovn-controller may go on with the packet later.
+func holds(out *sim.Outcome) bool {
+	for i := range out.Trace.Events {
+		if ev := &out.Trace.Events[i]; ev.Kind == trace.Drop && ev.Reason == trace.DropWaits {
+			return true
+		}
+	}
+	return false
 }

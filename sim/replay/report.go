@@ -17,39 +17,87 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 		section(&b, "skipped", r.Skipped)
 	}
 	verdict := "everything observed was predicted, byte for byte"
-	if !r.OK() {
+	switch {
+	case len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0:
 		verdict = "prediction and capture differ"
+	case !r.OK():
+		verdict = "everything observed was predicted, but not strictly: there are guesses, inferences or skipped frames"
 	}
 	fmt.Fprintf(&b, "%s\n", verdict)
-	fmt.Fprintf(&b, "packets %d: entered %d, observed %d\n", r.Packets, r.Entered, r.Observed)
-	fmt.Fprintf(&b, "matched %d (guessed %d), autonomous %d, mismatched %d, missing %d, unexpected %d\n",
-		r.Matched, r.Guessed, r.Autonomous, len(r.Mismatched), len(r.Missing), len(r.Unexpected))
+	fmt.Fprintf(&b, "packets %d: entered %d, observed %d", r.Packets, r.Entered, r.Observed)
+	for _, n := range []struct {
+		count int
+		what  string
+	}{{r.Repeated, "repeated"}, {r.Foreign, "not OVN's"}, {len(r.Skipped), "skipped"}} {
+		if n.count > 0 {
+			fmt.Fprintf(&b, ", %d %s", n.count, n.what)
+		}
+	}
+	fmt.Fprintf(&b, "\nmatched %d (guessed %d", r.Matched, r.Guessed)
+	if r.Inferred > 0 {
+		fmt.Fprintf(&b, ", inferred %d", r.Inferred)
+	}
+	fmt.Fprintf(&b, "), autonomous %d, mismatched %d, missing %d, unexpected %d\n",
+		r.Autonomous, len(r.Mismatched)+r.Omitted["mismatched"], len(r.Missing)+r.Omitted["missing"], len(r.Unexpected)+r.Omitted["unexpected"])
+	if u := r.Underlay; u != nil {
+		fmt.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets, u.Entered, u.Observed, u.Matched)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
+// maxShown is how many items of a list are printed for people.
+const maxShown = 50
+
 func section(b *strings.Builder, name string, items []Item) {
+	if n := len(items) - maxShown; n > 0 {
+		items = items[:maxShown]
+		defer func() { fmt.Fprintf(b, "%s: and %d more (--json lists them)\n", name, n) }()
+	}
 	for i := range items {
 		it := &items[i]
 		fmt.Fprintf(b, "%s: %s frame %d at %s: %s\n", name, it.Capture, it.Frame, it.Port, it.Packet)
 		if it.Reason != "" {
 			fmt.Fprintf(b, "    %s\n", it.Reason)
 		}
-		if it.From != nil {
-			fmt.Fprintf(b, "    predicted from %s frame %d at %s\n", it.From.Capture, it.From.Frame, it.From.Port)
+		if it.From != nil && len(it.Fields) > 0 {
+			how := ""
+			if it.Inferred {
+				how = ", inferred from it"
+			}
+			fmt.Fprintf(b, "    predicted from %s frame %d at %s%s\n", it.From.Capture, it.From.Frame, it.From.Port, how)
 		}
 		for _, d := range it.Fields {
-			fmt.Fprintf(b, "    %s: predicted %s, observed %s", d.Field, d.Predicted, d.Observed)
-			if d.Old != "" {
-				fmt.Fprintf(b, " (entered with %s)", d.Old)
-			}
-			if d.Stage != "" {
-				fmt.Fprintf(b, ", last set at %s by flow %s", d.Stage, d.Flow)
-			}
-			b.WriteByte('\n')
+			writeDifference(b, &d)
 		}
 		if it.Flow != nil {
-			fmt.Fprintf(b, "    first parts at %s, flow %s\n", it.Flow.Stage, it.Flow.UUID)
+			fmt.Fprintf(b, "    by %s\n", it.Flow)
+		}
+		for i := range it.Suspects {
+			fmt.Fprintf(b, "    or %s\n", &it.Suspects[i])
 		}
 	}
+}
+
+func writeDifference(b *strings.Builder, d *Difference) {
+	fmt.Fprintf(b, "    %s: predicted %s, observed %s", d.Field, d.Predicted, d.Observed)
+	if d.Old != "" {
+		fmt.Fprintf(b, " (entered with %s)", d.Old)
+	}
+	if d.Stage != "" {
+		fmt.Fprintf(b, ", last set at %s by flow %s", d.Stage, d.Flow)
+	}
+	b.WriteByte('\n')
+}
+
+// String names a flow for people.
+func (r *FlowRef) String() string {
+	if r.UUID == "" {
+		return fmt.Sprintf("%s of %s, where no flow matches", r.Stage, r.Datapath)
+	}
+	match := r.Match
+	if len(match) > 100 {
+		match = match[:97] + "..."
+	}
+	return fmt.Sprintf("flow %s, %s of %s: %s", r.UUID, r.Stage, r.Datapath, match)
 }

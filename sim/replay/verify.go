@@ -1,96 +1,48 @@
 package replay
 
 import (
-	"bytes"
-	"encoding/hex"
-	"fmt"
-	"hash/maphash"
 	"slices"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
 	"ovnreplay/sim"
-	"ovnreplay/sim/network"
-	"ovnreplay/sim/table"
-	"ovnreplay/sim/trace"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/packet"
 )
 
-// Report is the result of a verification; its JSON form is what verify --json prints.
-type Report struct {
-	Packets    int    `json:"packets"`
-	Entered    int    `json:"entered"`
-	Observed   int    `json:"observed"`
-	Matched    int    `json:"matched"`
-	Autonomous int    `json:"autonomous"`
-	Guessed    int    `json:"guessed"`
-	Mismatched []Item `json:"mismatched"`
-	Missing    []Item `json:"missing"`
-	Unexpected []Item `json:"unexpected"`
-	Skipped    []Item `json:"skipped,omitempty"`
-}
-
-// OK reports whether everything observed was predicted, and nothing else was.
-func (r *Report) OK() bool {
-	return len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) == 0 &&
-		r.Matched+r.Autonomous == r.Observed
-}
-
-// Item is one packet that verification has something to say about.
-type Item struct {
-	Capture string         `json:"capture"`
-	Frame   int            `json:"frame"`
-	Port    string         `json:"port"`
-	Chassis string         `json:"chassis,omitempty"`
-	Time    conntrack.Time `json:"time"`
-	Reason  string         `json:"reason,omitempty"`
-	From    *Origin        `json:"from,omitempty"` // the injected packet that predicted it
-	Fields  []Difference   `json:"fields,omitempty"`
-	Flow    *FlowRef       `json:"flow,omitempty"` // where predicted and observed first part
-	Packet  string         `json:"packet"`         // one line
-	Hex     string         `json:"hex,omitempty"`
-}
-
-// Origin is the captured frame a prediction came from.
-type Origin struct {
-	Capture string `json:"capture"`
-	Frame   int    `json:"frame"`
-	Port    string `json:"port"`
-}
-
-// Difference is a field whose predicted and observed values differ.
-type Difference struct {
-	Field     string `json:"field"`
-	Old       string `json:"old,omitempty"` // as the packet entered
-	Predicted string `json:"predicted"`
-	Observed  string `json:"observed"`
-	Flow      string `json:"flow,omitempty"` // UUID of the logical flow that last set it
-	Stage     string `json:"stage,omitempty"`
-}
-
-// FlowRef names a logical flow.
-type FlowRef struct {
-	UUID     string `json:"uuid"`
-	Datapath string `json:"datapath"`
-	Stage    string `json:"stage"`
+// VerifyOptions shape a verification.
+type VerifyOptions struct {
+	// Window is how long a prediction or an observation waits for its
+	// counterpart on the captures' clock; 0 means 30 s.
+	Window conntrack.Time
+	// Ignore names fields that may differ.
+	Ignore []string
+	Strict bool
 }
 
 // Verifier is a Handler that holds predictions against observations.
 //
-// Two frames at one point match if they are the same bytes (as far as the
-// capture holds them) and the same length. Which came first does not matter:
-// clocks of captures differ.
+// Two frames at one point match if they are the same bytes, as far as the
+// captures hold them, and the same length. Which came first does not matter:
+// clocks of captures differ. What has waited longer than the window is decided
+// about, so memory is bounded by what the captures hold in that time.
 type Verifier struct {
 	Report Report
 
-	engine   *sim.Engine
-	captures []string // file names, by capture index
-	points   map[pointKey]bool
-	waiting  map[waitKey][]*waiter
-	order    []*waiter
-	auto     *autonomous
-	seed     maphash.Seed
+	opts    VerifyOptions
+	session *Session
+	waiting map[waitKey][]*waiter
+	byID    map[expectKey][]*waiter
+	order   []*waiter // oldest first; those done stay until compacted
+	live    int
+	free    []*waiter
+	now     conntrack.Time
+	auto    *autonomous
+	spans   map[int]*span // by capture
 }
 
-type pointKey struct{ port, chassis int }
+// span is when a capture's first and last frames are from.
+type span struct{ first, last conntrack.Time }
 
 type waitKey struct {
 	point pointKey
@@ -102,229 +54,370 @@ type waiter struct {
 	predicted bool
 	done      bool
 	capture   int
+	file      string
 	number    int
 	time      conntrack.Time
+	at        conntrack.Time // when it began to wait
+	where     *Point
 	point     pointKey
 	data      []byte
 	wire      int
+	bare      bool
 	guess     bool
 	seen      bool
+	inferred  bool
+	keys      tunnelKeys
+	outer     []Difference
+	id        uint64
 
 	// Predictions only.
 	origin   Origin
 	original []byte
-	flows    []int32
+	way      fate
 }
 
-// NewVerifier returns a verifier for a session with the given points.
-func NewVerifier(e *sim.Engine, points []*Point, captures []string) *Verifier {
-	v := &Verifier{
-		engine: e, captures: captures, points: map[pointKey]bool{},
-		waiting: map[waitKey][]*waiter{}, auto: newAutonomous(e.Net), seed: maphash.MakeSeed(),
+// NewVerifier returns a verifier; it is to be given to NewSession.
+func NewVerifier(opts VerifyOptions) *Verifier {
+	if opts.Window == 0 {
+		opts.Window = 30 * conntrack.Second
 	}
+	v := &Verifier{opts: opts, waiting: map[waitKey][]*waiter{}, byID: map[expectKey][]*waiter{}, spans: map[int]*span{}}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
-	for _, p := range points {
-		v.points[keyOf(p.Port, p.Chassis)] = true
-		for _, c := range p.Port.Containers {
-			v.points[keyOf(c, p.Chassis)] = true
-		}
-	}
+	v.Report.Strict = opts.Strict
 	return v
 }
 
-func keyOf(p *network.Port, c *network.Chassis) pointKey { return pointKey{p.Index, c.Index} }
+func (v *Verifier) attach(s *Session) { v.session, v.auto = s, newAutonomous(s.Engine.Net) }
 
 // Entered implements Handler.
 func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
-	if !out.Late {
-		v.Report.Packets++
+	switch {
+	case out.Late, f.Inferred:
+	case p.Port == nil:
+		v.count(f)
+		v.Report.Underlay.Entered++
+	default:
+		v.count(f)
 		v.Report.Entered++
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		k := keyOf(o.Port, o.Chassis)
-		if !v.points[k] {
+		if !v.session.inferrer.captured[k] {
 			continue
 		}
-		v.meet(&waiter{
-			predicted: true, capture: f.Capture, number: f.Number, time: o.Time, point: k,
-			data: o.Data, wire: o.Wire, guess: o.Guess, seen: o.Seen,
-			origin:   Origin{v.captures[f.Capture], f.Number, p.Port.Name},
-			original: f.Data, flows: flowsOf(&out.Trace, o.Event),
-		})
+		w := v.prediction(f, p, out, o.Event)
+		w.where, w.point = v.session.Taps[f.Capture].point(o.Port, o.Chassis), k
+		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
+		v.meet(w, o.Data)
 	}
+	for i := range out.Tunnels {
+		o := &out.Tunnels[i]
+		if !v.session.tunnels.watches(o.From, o.To) {
+			continue
+		}
+		w := v.prediction(f, p, out, o.Event)
+		w.where, w.point = v.session.Taps[f.Capture].tunnel(o.From, o.To), tunnelKey(o.From, o.To)
+		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
+		w.keys = keysOf(o, pcap.Geneve)
+		v.meet(w, o.Data)
+	}
+}
+
+// prediction returns a waiter for something an injected frame leads to.
+func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *waiter {
+	w := v.take()
+	w.predicted, w.inferred = true, f.Inferred
+	w.capture, w.file, w.number = f.Capture, f.File, f.Number
+	w.origin = Origin{v.session.name(f), f.Number, p.Name()}
+	w.original = append(w.original, f.Data...)
+	w.way.inferred = f.Inferred
+	w.way.original = endpoints(f.Data)
+	w.way.read(&out.Trace, event)
+	return w
 }
 
 // Observed implements Handler.
 func (v *Verifier) Observed(f *Frame, p *Point) {
-	v.Report.Packets++
-	v.Report.Observed++
-	v.meet(&waiter{
-		capture: f.Capture, number: f.Number, time: f.Time, point: keyOf(p.Port, p.Chassis),
-		data: f.Data, wire: f.Wire,
-	})
+	v.count(f)
+	if p.Port == nil {
+		v.Report.Underlay.Observed++
+	} else {
+		v.Report.Observed++
+	}
+	w := v.take()
+	w.capture, w.file, w.number, w.time, w.where = f.Capture, f.File, f.Number, f.Time, p
+	w.wire, w.bare = f.Wire, f.Bare
+	if p.Port != nil {
+		w.point = p.key()
+	} else {
+		w.point, w.keys = tunnelKey(p.From, p.Chassis), f.tunnel.keys
+		w.outer = outerDifferences(f)
+	}
+	v.meet(w, f.Data)
 }
 
 // Skipped implements Handler.
 func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
-	v.Report.Packets++
-	v.Report.Skipped = append(v.Report.Skipped, Item{
-		Capture: v.captures[f.Capture], Frame: f.Number, Port: p.Port.Name, Time: f.Time, Reason: why, Packet: Line(f.Data),
+	v.count(f)
+	switch {
+	case why == whyAgain, why == whyLoopback:
+		v.Report.Repeated++
+		return
+	case why == whyBFD, why == whyForeign, f.tunnel != nil && len(why) > len(whyNotTunnel) && why[:len(whyNotTunnel)] == whyNotTunnel:
+		v.Report.Foreign++
+		return
+	}
+	v.Report.add("skipped", &v.Report.Skipped, Item{
+		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: f.Time, Reason: why, Packet: Line(f.Data),
 	})
 }
 
+// count notes a captured frame.
+func (v *Verifier) count(f *Frame) {
+	if f.tunnel != nil {
+		if v.Report.Underlay == nil {
+			v.Report.Underlay = &UnderlayCounts{}
+		}
+		v.Report.Underlay.Packets++
+	} else {
+		v.Report.Packets++
+	}
+	s := v.spans[f.Capture]
+	if s == nil {
+		s = &span{first: f.Time}
+		v.spans[f.Capture] = s
+	}
+	s.last = max(s.last, f.Time)
+	v.now = max(v.now, f.Time)
+}
+
+// take returns a waiter whose buffers may be used.
+func (v *Verifier) take() *waiter {
+	n := len(v.free)
+	if n == 0 {
+		return &waiter{way: fate{at: place{flow: -1}}}
+	}
+	w := v.free[n-1]
+	v.free = v.free[:n-1]
+	*w = waiter{data: w.data[:0], original: w.original[:0],
+		way: fate{at: place{flow: -1}, path: w.way.path[:0], nat: w.way.nat[:0]}}
+	return w
+}
+
 // meet pairs w with the oldest partner of the same bytes, or lets it wait.
-func (v *Verifier) meet(w *waiter) {
-	k := waitKey{w.point, maphash.Bytes(v.seed, w.data)}
-	list := v.waiting[k]
-	for i, other := range list {
-		if other.predicted != w.predicted && other.wire == w.wire && bytes.Equal(other.data, w.data) {
+func (v *Verifier) meet(w *waiter, data []byte) {
+	w.data = append(w.data, data...)
+	k := waitKey{w.point, hashBytes(14695981039346656037, head(w.data))}
+	for _, other := range v.waiting[k] {
+		if other.predicted != w.predicted && alike(other, w) {
+			v.forget(other)
 			v.matched(w, other)
-			other.done = true
-			if list = slices.Delete(list, i, i+1); len(list) == 0 {
-				delete(v.waiting, k)
-			} else {
-				v.waiting[k] = list
-			}
+			v.free = append(v.free, w)
+			v.expire()
 			return
 		}
 	}
-	w.data, w.original, w.flows = bytes.Clone(w.data), bytes.Clone(w.original), slices.Clone(w.flows)
-	v.waiting[k] = append(list, w)
+	w.at, w.id = v.now, identityHash(w.data)
+	v.waiting[k] = append(v.waiting[k], w)
+	id := expectKey{w.point, w.id}
+	v.byID[id] = append(v.byID[id], w)
 	v.order = append(v.order, w)
-	v.compact()
+	v.live++
+	v.expire()
 }
 
-// compact drops the waiters that have found partners once they are many.
-func (v *Verifier) compact() {
-	if len(v.order) < 1024 || len(v.order) < 2*len(v.waiting) {
-		return
+// head is what frames are filed by: the beginning of what every capture of
+// them holds, whatever its link type.
+func head(frame []byte) []byte {
+	if len(frame) < 12 {
+		return frame
 	}
-	v.order = slices.DeleteFunc(v.order, func(w *waiter) bool { return w.done })
+	b := frame[12:l3End(frame)]
+	return b[:min(len(b), 54)]
+}
+
+// l3End is where a frame's IP packet ends, without what fills up short frames.
+func l3End(frame []byte) int {
+	var k field.Key
+	l := packet.Parse(frame, &k)
+	if l.L3 == 0 || l.L3End < 12 {
+		return len(frame)
+	}
+	return l.L3End
+}
+
+// alike reports whether two frames at one point are the same.
+func alike(a, b *waiter) bool {
+	if a.keys.datapath != b.keys.datapath || a.keys.outport != b.keys.outport {
+		return false
+	}
+	vxlan := a.keys.kind == pcap.VXLAN || b.keys.kind == pcap.VXLAN
+	if a.keys.inport != b.keys.inport && !vxlan {
+		return false
+	}
+	x, y := a.data, b.data
+	cut := len(x) < a.wire || len(y) < b.wire
+	switch {
+	case (a.bare || b.bare) && len(x) >= 14 && len(y) >= 14:
+		x, y = x[12:l3End(x)], y[12:l3End(y)]
+	case a.wire != b.wire:
+		return false
+	}
+	if cut {
+		n := min(len(x), len(y))
+		x, y = x[:n], y[:n]
+	}
+	return string(x) == string(y)
+}
+
+// forget takes a waiter out of the indexes.
+func (v *Verifier) forget(w *waiter) {
+	w.done = true
+	v.live--
+	k := waitKey{w.point, hashBytes(14695981039346656037, head(w.data))}
+	if list := without(v.waiting[k], w); len(list) == 0 {
+		delete(v.waiting, k)
+	} else {
+		v.waiting[k] = list
+	}
+	id := expectKey{w.point, w.id}
+	if list := without(v.byID[id], w); len(list) == 0 {
+		delete(v.byID, id)
+	} else {
+		v.byID[id] = list
+	}
+}
+
+func without(list []*waiter, w *waiter) []*waiter {
+	if i := slices.Index(list, w); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
 }
 
 func (v *Verifier) matched(a, b *waiter) {
+	if b.outer == nil {
+		b, a = a, b
+	}
+	if len(b.outer) > 0 && !v.ignored(b.outer) {
+		it := v.item(b)
+		it.Fields = b.outer
+		it.Reason = "the tunnel's outer headers differ"
+		v.Report.add("mismatched", &v.Report.Mismatched, it)
+		return
+	}
+	if a.point.port < 0 {
+		v.Report.Underlay.Matched++
+		return
+	}
 	v.Report.Matched++
 	if a.guess || a.seen || b.guess || b.seen {
 		v.Report.Guessed++
+	}
+	if a.inferred || b.inferred {
+		v.Report.Inferred++
+	}
+}
+
+// expire decides about what has waited too long, and keeps the order short.
+func (v *Verifier) expire() {
+	n := 0
+	for n < len(v.order) && (v.order[n].done || v.order[n].at+v.opts.Window < v.now) {
+		if w := v.order[n]; !w.done {
+			v.settle(w)
+		}
+		v.free = append(v.free, v.order[n])
+		n++
+	}
+	if n > 0 {
+		v.order = v.order[:copy(v.order, v.order[n:])]
+	}
+	if len(v.order) > 1024 && len(v.order) > 4*v.live {
+		v.order = slices.DeleteFunc(v.order, func(w *waiter) bool {
+			if w.done {
+				v.free = append(v.free, w)
+			}
+			return w.done
+		})
 	}
 }
 
 // Finish decides about everything that has found no partner.
 func (v *Verifier) Finish() *Report {
-	var predicted, observed []*waiter
 	for _, w := range v.order {
-		switch {
-		case w.done:
-		case w.predicted:
-			predicted = append(predicted, w)
-		default:
-			observed = append(observed, w)
+		if !w.done && !w.predicted {
+			v.settle(w)
 		}
 	}
-	for _, o := range observed {
-		if i := slices.IndexFunc(predicted, func(p *waiter) bool { return !p.done && samePacket(p, o) }); i >= 0 {
-			predicted[i].done = true
-			v.Report.Mismatched = append(v.Report.Mismatched, v.mismatch(predicted[i], o))
-			continue
-		}
-		if v.auto.sent(o) {
-			v.Report.Autonomous++
-			continue
-		}
-		item := v.item(o)
-		item.Reason = "observed, but no packet in the captures leads to it"
-		v.Report.Missing = append(v.Report.Missing, item)
-	}
-	for _, p := range predicted {
-		if !p.done {
-			item := v.item(p)
-			item.Reason = "predicted to leave here, but not in the capture"
-			v.Report.Unexpected = append(v.Report.Unexpected, item)
+	for _, w := range v.order {
+		if !w.done {
+			v.settle(w)
 		}
 	}
+	v.order = nil
+	v.Report.sort()
 	return &v.Report
 }
 
-func (v *Verifier) item(w *waiter) Item {
-	port := v.engine.Net.Ports[w.point.port]
-	it := Item{
-		Capture: v.captures[w.capture], Frame: w.number, Port: port.Name,
-		Chassis: v.engine.Net.Chassis[w.point.chassis].Name, Time: w.time,
-		Packet: Line(w.data), Hex: hex.EncodeToString(w.data),
+// settle decides about a waiter whose time is over.
+func (v *Verifier) settle(w *waiter) {
+	v.forget(w)
+	for _, other := range v.byID[expectKey{w.point, w.id}] {
+		if other.predicted != w.predicted {
+			v.forget(other)
+			v.differ(w, other)
+			return
+		}
 	}
+	if other := v.sameQuestion(w); other != nil {
+		v.forget(other)
+		v.differ(w, other)
+		return
+	}
+	if !w.predicted && v.auto.sent(w) {
+		v.Report.Autonomous++
+		return
+	}
+	it := v.item(w)
 	if w.predicted {
-		it.From = &w.origin
+		v.explainUnexpected(w, &it)
+		v.Report.add("unexpected", &v.Report.Unexpected, it)
+		return
 	}
-	return it
+	v.explainMissing(w, &it)
+	v.Report.add("missing", &v.Report.Missing, it)
 }
 
-func (v *Verifier) mismatch(p, o *waiter) Item {
-	it := v.item(o)
-	it.From = &p.origin
-	it.Fields = differences(p.original, p.data, o.data)
-	first := -1
-	for i := range it.Fields {
-		d := &it.Fields[i]
-		if at := v.lastWriter(p.flows, d.Field); at >= 0 {
-			f := v.engine.Net.Flows[p.flows[at]]
-			d.Flow, d.Stage = f.UUID, f.Stage
-			if first < 0 || at < first {
-				first = at
-			}
+// sameQuestion finds a waiting ARP packet that asks or tells about the same
+// address as w.
+func (v *Verifier) sameQuestion(w *waiter) *waiter {
+	if _, isIP := identify(w.data); isIP {
+		return nil
+	}
+	for _, other := range v.order {
+		if !other.done && other.predicted != w.predicted && other.point == w.point && sameARP(w.data, other.data) {
+			return other
 		}
 	}
-	if first < 0 && len(p.flows) > 0 {
-		first = len(p.flows) - 1
-	}
-	if first >= 0 {
-		f := v.engine.Net.Flows[p.flows[first]]
-		it.Flow = &FlowRef{UUID: f.UUID, Stage: f.Stage}
-		if len(f.Datapaths) == 1 {
-			it.Flow.Datapath = f.Datapaths[0].Name
-		}
-	}
-	it.Reason = fmt.Sprintf("%d fields differ", len(it.Fields))
-	return it
+	return nil
 }
 
-// lastWriter returns the position in flows of the last one that sets a field,
-// -1 if none does.
-func (v *Verifier) lastWriter(flows []int32, name string) int {
-	for i, index := range slices.Backward(flows) {
-		if writes(v.engine.Compiled(index).Ops, name) {
-			return i
-		}
+// differ reports a prediction and an observation of one packet that differ.
+func (v *Verifier) differ(a, b *waiter) {
+	p, o := a, b
+	if o.predicted {
+		p, o = b, a
 	}
-	return -1
+	it := v.mismatch(p, o)
+	if v.ignored(it.Fields) {
+		v.matched(p, o)
+		return
+	}
+	v.Report.add("mismatched", &v.Report.Mismatched, it)
 }
 
-// writes reports whether actions set the field that a Difference names.
-func writes(ops []table.Op, name string) bool {
-	return slices.ContainsFunc(ops, func(op table.Op) bool {
-		switch op.Code {
-		case table.Load, table.Move, table.Pop:
-			return op.Dst.Field.String() == name
-		case table.Exchange:
-			return op.A.Field.String() == name || op.B.Field.String() == name
-		case table.DecTTL:
-			return name == "ip.ttl"
-		case table.GetMACBind:
-			return name == "eth.dst"
-		case table.CTNAT, table.CTLB, table.CTCommitToZone, table.CTSNATToVIP:
-			return isTupleField(name)
-		}
-		return writes(op.Inner, name)
-	})
-}
-
-// flowsOf lists the flows a packet met on its way to an output.
-func flowsOf(t *trace.Trace, until int) []int32 {
-	var flows []int32
-	for _, ev := range t.Events[:until] {
-		if ev.Kind == trace.Match {
-			flows = append(flows, ev.Flow)
-		}
-	}
-	return flows
+// ignored reports whether all fields that differ may.
+func (v *Verifier) ignored(fields []Difference) bool {
+	return !slices.ContainsFunc(fields, func(d Difference) bool { return !slices.Contains(v.opts.Ignore, d.Field) })
 }

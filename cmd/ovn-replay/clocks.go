@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim/replay"
+)
+
+// alignRecords is how many records of each capture are looked at to compare
+// the captures' clocks.
+const alignRecords = 100_000
+
+// align finds how the captures' clocks must be corrected: by hand where
+// --offset says so, else where packets would arrive before they were sent.
+func (j *job) align(ctx context.Context, captures []capture) ([]pcap.Clock, error) {
+	clocks := make([]pcap.Clock, len(captures))
+	given, err := j.givenOffsets(captures, clocks)
+	if err != nil {
+		return nil, err
+	}
+	if len(captures) < 2 || j.in.noAlign {
+		return clocks, nil
+	}
+	shared := pcap.Shared{AcrossNAT: true}
+	for i, c := range captures {
+		if c.file == "-" {
+			return clocks, nil // a stream is read once
+		}
+		if err := sample(ctx, &shared, i, c.file); err != nil {
+			return nil, err
+		}
+	}
+	for i, a := range shared.Align(len(captures), 0) {
+		if !a.Known || a.Via < 0 {
+			continue
+		}
+		r := replay.ClockReport{
+			Capture: captures[i].file, Against: captures[0].file, Offset: a.Clock.Offset, Drift: a.Clock.Drift,
+			Uncertainty: a.Uncertainty, Pairs: a.Used,
+		}
+		early := earlier(shared.Pairs(a.Via, i), clocks[a.Via], clocks[i])
+		switch {
+		case given[i]:
+			r.Reason = "corrected by hand"
+			r.Offset, r.Drift = clocks[i].Offset, 0
+		case early == 0:
+			r.Reason = "no packet arrives before it is sent"
+		default:
+			r.Corrected = true
+			r.Reason = fmt.Sprintf("%d packets would arrive before they are sent", early)
+			clocks[i] = a.Clock
+		}
+		j.clocks = append(j.clocks, r)
+		if r.Corrected && !j.in.quiet {
+			fmt.Fprintf(j.in.stderr, "ovn-replay: clock of %s corrected by %v, ±%v against %s (%d packets seen by both; %s)\n",
+				r.Capture, time.Duration(r.Offset), time.Duration(r.Uncertainty), r.Against, r.Pairs, r.Reason)
+		}
+	}
+	return clocks, nil
+}
+
+// earlier counts the packets that one capture would show before the one that
+// saw them first.
+func earlier(pairs []pcap.Pair, a, b pcap.Clock) (n int) {
+	for _, p := range pairs {
+		d := b.Correct(p.B) - a.Correct(p.A)
+		if p.Way == pcap.WayAB && d < 0 || p.Way == pcap.WayBA && d > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// sample notes the first records of a capture.
+func sample(ctx context.Context, shared *pcap.Shared, index int, file string) error {
+	set, err := pcap.OpenSet(file, pcap.Options{})
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	var rec pcap.Record
+	for n := 0; n < alignRecords && ctx.Err() == nil; n++ {
+		if err := set.Next(&rec); err != nil {
+			return nil // damage is reported when the capture is replayed
+		}
+		if _, m, err := pcap.Frame(&rec); err == nil {
+			shared.Add(index, rec.RawTime, &m)
+		}
+	}
+	return nil
+}
+
+// givenOffsets reads --offset FILE=DURATION; FILE is a capture as given to -r,
+// or the last part of its path.
+func (j *job) givenOffsets(captures []capture, clocks []pcap.Clock) (map[int]bool, error) {
+	given := map[int]bool{}
+	for _, arg := range j.in.offsets {
+		i := strings.LastIndexByte(arg, '=')
+		if i < 0 {
+			return nil, fmt.Errorf("--offset %s: want FILE=DURATION, such as client.pcap=+1.5ms", arg)
+		}
+		d, err := time.ParseDuration(strings.TrimPrefix(arg[i+1:], "+"))
+		if err != nil {
+			return nil, fmt.Errorf("--offset %s: %q is no duration, such as +1.5ms or -2s", arg, arg[i+1:])
+		}
+		found := false
+		for n, c := range captures {
+			if c.file == arg[:i] || strings.HasSuffix(c.file, "/"+arg[:i]) {
+				clocks[n].Offset, given[n], found = d.Nanoseconds(), true, true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("--offset %s: no capture %s is read", arg, arg[:i])
+		}
+	}
+	return given, nil
+}

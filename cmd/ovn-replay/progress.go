@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// progress shows on a terminal how far a replay is. The wall clock is for the
+// display only.
+type progress struct {
+	job     *job
+	packets int
+	on      bool
+	begun   time.Time
+	drawn   time.Time
+	width   int
+}
+
+func newProgress(j *job) *progress {
+	p := &progress{job: j}
+	if f, ok := j.in.stderr.(*os.File); ok && !j.in.quiet {
+		info, err := f.Stat()
+		p.on = err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+	}
+	if p.on {
+		p.begun = time.Now()
+		p.drawn = p.begun
+	}
+	return p
+}
+
+// step counts a packet and redraws now and then.
+func (p *progress) step() {
+	p.packets++
+	if !p.on || p.packets%1024 != 0 {
+		return
+	}
+	now := time.Now()
+	if now.Sub(p.drawn) < 200*time.Millisecond {
+		return
+	}
+	p.drawn = now
+	var read, size int64
+	for _, c := range p.job.captures {
+		r, s := c.Progress()
+		read, size = read+r, size+s
+	}
+	p.draw(bar(p.packets, read, size, now.Sub(p.begun)))
+}
+
+func (p *progress) draw(line string) {
+	fmt.Fprintf(p.job.in.stderr, "\r%-*s", p.width, line)
+	p.width = max(p.width, len(line))
+}
+
+// clear takes the line away.
+func (p *progress) clear() {
+	if p.on && p.width > 0 {
+		fmt.Fprintf(p.job.in.stderr, "\r%*s\r", p.width, "")
+		p.width = 0
+	}
+}
+
+// bar is the line of progress: of size bytes, 0 if that is not known, read
+// have been taken in after a time.
+func bar(packets int, read, size int64, after time.Duration) string {
+	s := max(after.Seconds(), 0.001)
+	rate := float64(read) / s
+	line := fmt.Sprintf("%d packets, %.1f MB, %.1f MB/s, %.0f packets/s", packets, float64(read)/1e6, rate/1e6, float64(packets)/s)
+	if size <= 0 || read > size {
+		return line
+	}
+	const cells = 24
+	done := int(cells * read / size)
+	drawn := ""
+	for i := range cells {
+		if i < done {
+			drawn += "#"
+		} else {
+			drawn += "."
+		}
+	}
+	left := "?"
+	if rate > 0 {
+		left = time.Duration(float64(size-read) / rate * float64(time.Second)).Round(time.Second).String()
+	}
+	return fmt.Sprintf("[%s] %3d%% %s, %s left", drawn, 100*read/size, line, left)
+}

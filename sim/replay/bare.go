@@ -1,0 +1,176 @@
+package replay
+
+import (
+	"net/netip"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+)
+
+// Cooked, raw and null captures hold packets without their Ethernet header.
+// What it was is worked out from the network.
+
+// metaIPs returns the addresses of an IP packet; for ARP, of sender and target.
+func metaIPs(m *pcap.LinkMeta) (src, dst netip.Addr) {
+	b, t := m.Payload, m.EtherType
+	if t == packet.TypeVLAN && len(b) >= 4 {
+		t, b = uint16(b[2])<<8|uint16(b[3]), b[4:]
+	}
+	switch {
+	case t == packet.TypeIPv4 && len(b) >= 20:
+		return netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+	case t == packet.TypeIPv6 && len(b) >= 40:
+		return netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
+	case t == packet.TypeARP && len(b) >= 28:
+		return netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
+	}
+	return src, dst
+}
+
+// bareDirection tells which way a frame without Ethernet header crossed a
+// port: by the sender's Ethernet address where the capture has it, by the IP
+// addresses, or by what the capturing host said of it. host: the capture was
+// taken on the chassis, not behind the port.
+func (o *Owners) bareDirection(p *network.Port, c *network.Chassis, m *pcap.LinkMeta, host bool) Direction {
+	src, dst := metaIPs(m)
+	if leadsOut(p) {
+		switch {
+		case m.HasSrc:
+			if sent := o.send[macOf(m.Src)]; sent != nil && sent.has(c) {
+				return Left
+			}
+			return Entered
+		case m.Direction == pcap.DirectionOut, o.inside(p, src):
+			return Left
+		case m.Direction == pcap.DirectionIn, o.inside(p, dst):
+			return Entered
+		}
+		return Unknown
+	}
+	switch {
+	case m.HasSrc && own(p, macOf(m.Src)):
+		return Entered
+	case m.HasSrc:
+		return Left
+	case hasIP(p, src):
+		return Entered
+	case hasIP(p, dst):
+		return Left
+	case m.Direction == pcap.DirectionIn:
+		return entersIf(host)
+	case m.Direction == pcap.DirectionOut:
+		return entersIf(!host)
+	}
+	return Unknown
+}
+
+func entersIf(b bool) Direction {
+	if b {
+		return Entered
+	}
+	return Left
+}
+
+// inside reports whether OVN answers for an address on a wire.
+func (o *Owners) inside(wire *network.Port, a netip.Addr) bool {
+	return a.IsValid() && (len(o.byIP[a]) > 0 || o.announced[a] != 0)
+}
+
+func hasIP(p *network.Port, a netip.Addr) bool {
+	for _, addr := range p.Addresses {
+		for _, ip := range addr.IPs {
+			if ip.Addr() == a {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// dress appends the frame of a packet that crossed a port, with the Ethernet
+// header the network gives it: a packet that entered goes to whoever has its
+// destination's address there, else to the router.
+func (o *Owners) dress(buf []byte, p *network.Port, d Direction, m *pcap.LinkMeta) []byte {
+	var src, dst mac
+	if len(p.Addresses) > 0 && !leadsOut(p) {
+		src = macOf(p.Addresses[0].MAC)
+	}
+	if d == Left {
+		return m.AppendEthernet(buf, src.bytes(), [6]byte{})
+	}
+	dst = o.nextHop(p, m)
+	return m.AppendEthernet(buf, dst.bytes(), src.bytes())
+}
+
+func (m mac) bytes() [6]byte {
+	return [6]byte{byte(m >> 40), byte(m >> 32), byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}
+}
+
+const broadcast mac = 0xffffffffffff
+
+// nextHop returns the Ethernet address that a packet entering at p is sent to.
+func (o *Owners) nextHop(p *network.Port, m *pcap.LinkMeta) mac {
+	src, dst := metaIPs(m)
+	if m.HasDst {
+		return macOf(m.Dst)
+	}
+	if b := m.Payload; m.EtherType == packet.TypeARP && len(b) >= 28 {
+		if b[7] == 2 {
+			return macAt(b[18:])
+		}
+		return broadcast
+	}
+	if g := groupMAC(dst); g != 0 {
+		return g
+	}
+	return o.neighbour(p, src, dst)
+}
+
+// neighbour returns the Ethernet address behind which a packet of one of a
+// switch's ports finds an address: the port's that has it, else the router's.
+func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
+	var router, first mac
+	for _, q := range p.Datapath.Ports {
+		r := q
+		if q.Peer != nil {
+			r = q.Peer
+		}
+		for _, addr := range r.Addresses {
+			for _, ip := range addr.IPs {
+				if ip.Addr() == dst && q != p {
+					return macOf(addr.MAC)
+				}
+				if q.Peer != nil && ip.Contains(src) && router == 0 {
+					router = macOf(addr.MAC)
+				}
+			}
+			if q.Peer != nil && first == 0 {
+				first = macOf(addr.MAC)
+			}
+		}
+	}
+	if a := o.announced[dst]; a != 0 && leadsOut(p) {
+		return a
+	}
+	if router != 0 {
+		return router
+	}
+	return first
+}
+
+// groupMAC returns the Ethernet address of a multicast or broadcast IP address
+// (RFC 1112, RFC 2464), 0 of any other.
+func groupMAC(a netip.Addr) mac {
+	switch {
+	case !a.IsValid() || !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return 0
+	case a.Is4() && !a.IsMulticast():
+		return broadcast
+	case a.Is4():
+		b := a.As4()
+		return 0x01005e000000 | mac(b[1]&0x7f)<<16 | mac(b[2])<<8 | mac(b[3])
+	}
+	b := a.As16()
+	return 0x333300000000 | mac(b[12])<<24 | mac(b[13])<<16 | mac(b[14])<<8 | mac(b[15])
+}

@@ -1,0 +1,514 @@
+package replay
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+func (v *Verifier) net() *network.Network { return v.session.Engine.Net }
+
+func (v *Verifier) item(w *waiter) Item {
+	file := w.file
+	if file == "" {
+		file = v.session.Taps[w.capture].Name
+	}
+	it := Item{
+		Capture: file, Frame: w.number, Port: w.where.Name(), Chassis: w.where.Chassis.Name,
+		Time: w.time, Inferred: w.inferred, Packet: Line(w.data), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data),
+	}
+	if w.predicted {
+		origin := w.origin
+		it.From = &origin
+	}
+	return it
+}
+
+// ref names a flow.
+func (v *Verifier) ref(p place) *FlowRef {
+	net := v.net()
+	r := &FlowRef{Datapath: net.Datapaths[p.datapath].Name}
+	if p.flow < 0 {
+		r.Stage = v.stageOf(p)
+		return r
+	}
+	f := net.Flows[p.flow]
+	r.UUID, r.Stage, r.Match, r.Hint = f.UUID, f.StageName(), f.Match, f.StageHint
+	return r
+}
+
+// stageOf names a table by what other flows of it say.
+func (v *Verifier) stageOf(p place) string {
+	side := 0
+	if p.egress {
+		side = 1
+	}
+	flows := v.net().Datapaths[p.datapath].Flows[side]
+	if int(p.table) < len(flows) && len(flows[p.table]) > 0 {
+		return flows[p.table][0].StageName()
+	}
+	return fmt.Sprintf("table %d", p.table)
+}
+
+// mismatch describes how a prediction and an observation differ.
+func (v *Verifier) mismatch(p, o *waiter) Item {
+	it := v.item(o)
+	origin := p.origin
+	it.From, it.Inferred = &origin, p.inferred
+	if p.point.port < 0 && !alikeKeys(p, o) {
+		it.Fields = keyDifferences(p, o)
+	}
+	predicted, observed := p.data, o.data
+	if (p.bare || o.bare) && len(predicted) >= 12 && len(observed) >= 12 {
+		observed = slices.Concat(predicted[:12], observed[12:])
+	}
+	if string(predicted) != string(observed) || len(it.Fields) == 0 {
+		it.Fields = append(it.Fields, differences(p.original, predicted, observed)...)
+	}
+	it.Fields = append(it.Fields, o.outer...)
+	first := -1
+	for i := range it.Fields {
+		d := &it.Fields[i]
+		at := v.writer(&p.way, d.Field)
+		if at < 0 {
+			continue
+		}
+		f := v.net().Flows[p.way.path[at].flow]
+		d.Flow, d.Stage = f.UUID, f.StageName()
+		if first < 0 || at < first {
+			first = at
+		}
+	}
+	if first < 0 && len(p.way.path) > 0 {
+		first = len(p.way.path) - 1
+	}
+	if first >= 0 {
+		it.Flow = v.ref(p.way.path[first].place)
+	}
+	it.Suspects = v.suspects(&p.way, it.Flow)
+	it.Reason = fmt.Sprintf("%s differ", plural(len(it.Fields), "field"))
+	if p.way.loose {
+		it.Reason += "; its connection began before the capture"
+	}
+	return it
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func alikeKeys(a, b *waiter) bool {
+	return a.keys.datapath == b.keys.datapath && a.keys.inport == b.keys.inport && a.keys.outport == b.keys.outport
+}
+
+func keyDifferences(p, o *waiter) (out []Difference) {
+	for _, k := range []struct {
+		name string
+		p, o uint32
+	}{
+		{"tunnel datapath key", p.keys.datapath, o.keys.datapath},
+		{"tunnel inport key", p.keys.inport, o.keys.inport},
+		{"tunnel outport key", p.keys.outport, o.keys.outport},
+	} {
+		if k.p != k.o {
+			out = append(out, Difference{Field: k.name, Predicted: fmt.Sprint(k.p), Observed: fmt.Sprint(k.o)})
+		}
+	}
+	return out
+}
+
+// writer returns the position on a packet's way of the flow that last set a
+// field, -1 if none did. For addresses and ports it is the flow that
+// translated them.
+func (v *Verifier) writer(x *fate, name string) int {
+	if isTupleField(name) {
+		dst := strings.HasSuffix(name, ".dst")
+		for _, n := range slices.Backward(x.nat) {
+			if n.dst == dst {
+				return x.position(n.flow)
+			}
+		}
+	}
+	for i, s := range slices.Backward(x.path) {
+		if s.flow >= 0 && writes(v.session.Engine.Compiled(s.flow).Ops, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// position returns where a packet last met a flow, -1 if nowhere.
+func (x *fate) position(flow int32) int {
+	for i, s := range slices.Backward(x.path) {
+		if s.flow == flow {
+			return i
+		}
+	}
+	return -1
+}
+
+// writes reports whether actions set the field that a Difference names.
+func writes(ops []table.Op, name string) bool {
+	return slices.ContainsFunc(ops, func(op table.Op) bool {
+		switch op.Code {
+		case table.Load, table.Move, table.Pop:
+			return op.Dst.Field.String() == name
+		case table.Exchange:
+			return op.A.Field.String() == name || op.B.Field.String() == name
+		case table.DecTTL:
+			return name == "ip.ttl"
+		case table.GetMACBind:
+			return name == "eth.dst"
+		}
+		return writes(op.Inner, name)
+	})
+}
+
+// suspects are the flows that decide most: the one that dropped the packet,
+// those that translated it, routed it, and admitted it; but for the one named
+// already.
+func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
+	add := func(p place) {
+		r := v.ref(p)
+		if r.UUID == "" || named != nil && r.UUID == named.UUID || len(out) >= 6 ||
+			slices.ContainsFunc(out, func(o FlowRef) bool { return o.UUID == r.UUID }) {
+			return
+		}
+		out = append(out, *r)
+	}
+	for _, n := range x.nat {
+		if i := x.position(n.flow); i >= 0 {
+			add(x.path[i].place)
+		}
+	}
+	for _, s := range x.path {
+		if s.flow >= 0 && v.isChoice(s.place, "ip_routing") {
+			add(s.place)
+		}
+	}
+	for _, s := range x.path {
+		if s.flow >= 0 && v.isChoice(s.place, "acl") {
+			add(s.place)
+		}
+	}
+	return out
+}
+
+// isChoice reports whether a flow of a kind of stage decides by more than
+// being there: it is not the stage's default.
+func (v *Verifier) isChoice(p place, stage string) bool {
+	f := v.net().Flows[p.flow]
+	return strings.Contains(f.Stage, stage) && f.Priority > 0 && f.Match != "1"
+}
+
+// explainMissing says why an observed packet was not predicted: what became of
+// the packet that should have led to it.
+func (v *Verifier) explainMissing(w *waiter, it *Item) {
+	var found *fate
+	v.session.history.fates.each(w.id, func(x *fate) bool {
+		// Prefer the newest that did not get through.
+		if found == nil || found.verdict == sim.Delivered && x.verdict != sim.Delivered {
+			found = x
+		}
+		return true
+	})
+	if found == nil {
+		it.Reason = v.neverEntered(w)
+		return
+	}
+	it.From = &Origin{v.fileOf(found.capture, found.file), found.number, found.port}
+	it.Inferred = found.inferred
+	var where place
+	it.Reason, where = v.fateOf(found, w)
+	if where.flow >= 0 || found.verdict != sim.Delivered && len(found.path) > 0 {
+		it.Flow = v.ref(where)
+	}
+	if found.loose {
+		it.Reason += "; its connection began before the capture"
+	}
+	it.Suspects = v.suspects(found, it.Flow)
+}
+
+// fateOf says in words what became of an injected packet that was observed
+// elsewhere, and which flow is to blame.
+func (v *Verifier) fateOf(x *fate, w *waiter) (string, place) {
+	from := fmt.Sprintf("%s frame %d entered at %s", v.fileOf(x.capture, x.file), x.number, x.port)
+	at := x.at
+	if len(x.path) > 0 && at == (place{flow: -1}) {
+		at = x.path[len(x.path)-1].place
+	}
+	if where, what := v.otherAddress(x, w); where >= 0 {
+		to := "was dropped"
+		if x.verdict == sim.Delivered {
+			to = "left at " + names(x.outs)
+		}
+		return fmt.Sprintf("%s, but was given another %s and %s", from, what, to), x.path[where].place
+	}
+	switch {
+	case x.verdict == sim.Delivered:
+		if i := v.chooser(x, w); i >= 0 {
+			at = x.path[i].place
+		}
+		return fmt.Sprintf("%s, but was predicted to leave at %s", from, names(x.outs)), at
+	case x.drop == trace.DropWaits || strings.Contains(v.ref(at).Stage, "arp_request"):
+		if i := v.router(x); i >= 0 {
+			return fmt.Sprintf("%s, but its next hop is not known; the route that chose it is named", from), x.path[i].place
+		}
+		return from + ", but its next hop is not known", at
+	case x.verdict == sim.Consumed:
+		return fmt.Sprintf("%s, but ovn-controller took it at %s", from, v.ref(at).Stage), at
+	}
+	why := fmt.Sprintf("%s, but was dropped at %s of %s: %s", from, v.ref(at).Stage, v.ref(at).Datapath, x.drop)
+	if i := v.chooser(x, w); i >= 0 && !explicit(x.drop) {
+		at = x.path[i].place
+	}
+	return why, at
+}
+
+// explicit reports whether a flow itself says that packets end there.
+func explicit(r trace.Reason) bool { return r == trace.DropAction || r == trace.DropConsumed }
+
+func names(ports []*network.Port) string {
+	var out []string
+	for _, p := range ports {
+		if !slices.Contains(out, p.Name) {
+			out = append(out, p.Name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func (v *Verifier) fileOf(capture int, file string) string {
+	if file != "" {
+		return file
+	}
+	return v.session.Taps[capture].Name
+}
+
+// otherAddress finds the flow that gave a packet another address or port than
+// was observed; -1 if translation went as observed.
+func (v *Verifier) otherAddress(x *fate, w *waiter) (int, string) {
+	if _, ok := identify(w.data); !ok {
+		return -1, ""
+	}
+	seen, is, by := endpoints(w.data), x.original, [2]int32{-1, -1}
+	for _, n := range x.nat {
+		side := 0
+		if n.dst {
+			side = 1
+		}
+		is[side], by[side] = n.to, n.flow
+	}
+	for side, what := range [...]string{1: "destination", 0: "source"} {
+		if is[side] != seen[side] && by[side] >= 0 {
+			return x.position(by[side]), what
+		}
+	}
+	return -1, ""
+}
+
+// router returns the position of the last flow that chose a route, -1 if none.
+func (v *Verifier) router(x *fate) int {
+	for i, s := range slices.Backward(x.path) {
+		if s.flow >= 0 && v.isChoice(s.place, "ip_routing") {
+			return i
+		}
+	}
+	return -1
+}
+
+// chooser returns the position of the flow that sent the packet another way
+// than to where it was observed: the first that chose an outport from which
+// the observed port's datapath is not reached. -1 if none did.
+func (v *Verifier) chooser(x *fate, w *waiter) int {
+	net := v.net()
+	if w.point.port <= 0 {
+		return v.router(x)
+	}
+	target := net.Ports[w.point.port]
+	for i, s := range x.path {
+		if s.flow < 0 || s.egress {
+			continue
+		}
+		for _, op := range v.session.Engine.Compiled(s.flow).Ops {
+			if op.Code != table.Load || op.Dst.Field != field.Outport || op.Value.Lo == 0 || op.Value.Lo >= uint64(len(net.Ports)) {
+				continue
+			}
+			if !leads(net.Ports[op.Value.Lo], target) {
+				if j := v.routeBefore(x, i); j >= 0 {
+					return j
+				}
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// routeBefore returns the routing flow in the same datapath and pipeline as a
+// flow that chose the outport, which may only have followed it.
+func (v *Verifier) routeBefore(x *fate, i int) int {
+	for j := i; j >= 0 && x.path[j].datapath == x.path[i].datapath && !x.path[j].egress; j-- {
+		if x.path[j].flow >= 0 && v.isChoice(x.path[j].place, "ip_routing") {
+			return j
+		}
+	}
+	return -1
+}
+
+// leads reports whether a packet sent to a port may come out at another:
+// through peers, without passing a datapath twice.
+func leads(from, to *network.Port) bool {
+	if from == to || from.Distributed == to {
+		return true
+	}
+	if from.Distributed != nil {
+		from = from.Distributed
+	}
+	if from.Peer == nil {
+		return false
+	}
+	seen := map[*network.Datapath]bool{from.Datapath: true}
+	queue := []*network.Datapath{from.Peer.Datapath}
+	for len(queue) > 0 {
+		dp := queue[0]
+		queue = queue[1:]
+		if seen[dp] {
+			continue
+		}
+		seen[dp] = true
+		if dp == to.Datapath {
+			return true
+		}
+		for _, p := range dp.Ports {
+			if p.Peer != nil {
+				queue = append(queue, p.Peer.Datapath)
+			}
+		}
+	}
+	return false
+}
+
+// neverEntered says why a packet that was observed is in no capture on its way in.
+func (v *Verifier) neverEntered(w *waiter) string {
+	if w.where.Port != nil {
+		for i, t := range v.session.Taps {
+			s := v.spans[i]
+			if i == w.capture || s == nil || v.at(t, w.point) {
+				continue
+			}
+			if w.time < s.first {
+				return fmt.Sprintf("observed, but never entered: before %s begins (%s)", t.Name, Timestamp(s.first))
+			}
+			if w.time > s.last+2e9 {
+				return fmt.Sprintf("observed, but never entered: after %s ends (%s)", t.Name, Timestamp(s.last))
+			}
+		}
+		if why := v.session.inferrer.unknown(w); why != "" {
+			return "observed, but never entered: " + why
+		}
+	}
+	if !opens(w.data) {
+		return "observed, but never entered: no packet in the captures leads to it, and its connection began before them or elsewhere"
+	}
+	return "observed, but never entered: no packet in the captures leads to it"
+}
+
+// at reports whether a capture was taken at a point.
+func (v *Verifier) at(t *Tap, k pointKey) bool {
+	return slices.ContainsFunc(t.Sites(), func(s *Site) bool { return s.Port != nil && keyOf(s.Port, s.Chassis) == k })
+}
+
+// unknown says why the sender of an observed packet, which no capture shows,
+// cannot be told; "" if there is no such reason.
+func (inf *inferrer) unknown(w *waiter) string {
+	if _, ok := identify(w.data); !ok {
+		return ""
+	}
+	e := endpoints(w.data)
+	src := addrOf(w.data, e[0])
+	owners := inf.s.owners.byIP[src]
+	for _, p := range owners {
+		if p.Datapath.Router {
+			return fmt.Sprintf("its sender is behind SNAT (%s is %s's own address) and in no capture", src, p.Datapath.Name)
+		}
+	}
+	if inf.s.owners.announced[src] != 0 && len(owners) == 0 {
+		return fmt.Sprintf("its sender is behind SNAT (%s stands for others) and in no capture", src)
+	}
+	return ""
+}
+
+// explainUnexpected says why a predicted packet was not observed.
+func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
+	it.Reason = "predicted to leave here, but not in the capture"
+	for i, t := range v.session.Taps {
+		s := v.spans[i]
+		if !v.at(t, w.point) {
+			continue
+		}
+		switch {
+		case s == nil:
+			it.Reason = fmt.Sprintf("predicted to leave here, but %s holds no packets", t.Name)
+		case w.time > s.last:
+			it.Reason = fmt.Sprintf("predicted to leave here after the last packet of %s (%s): the capture may have stopped", t.Name, Timestamp(s.last))
+		case w.time < s.first:
+			it.Reason = fmt.Sprintf("predicted to leave here before the first packet of %s (%s): the capture may have begun later", t.Name, Timestamp(s.first))
+		}
+	}
+	v.session.history.seen.each(w.id, func(x *sighting) bool {
+		if x.point == w.point {
+			return true
+		}
+		it.Reason = fmt.Sprintf("predicted to leave here, but observed at %s (%s frame %d)", x.port, v.fileOf(x.capture, x.file), x.number)
+		return false
+	})
+	at := -1
+	for i, s := range w.way.path {
+		if s.flow >= 0 && v.isChoice(s.place, "acl") && admits(v.net().Flows[s.flow]) {
+			at = i
+		}
+	}
+	if at < 0 {
+		at = v.lastNAT(w)
+	}
+	if at >= 0 {
+		it.Flow = v.ref(w.way.path[at].place)
+	} else if n := len(w.way.path); n > 0 {
+		it.Flow = v.ref(w.way.path[n-1].place)
+	}
+	if w.way.loose {
+		it.Reason += "; its connection began before the capture"
+	}
+	it.Suspects = v.suspects(&w.way, it.Flow)
+}
+
+// admits reports whether a flow of an ACL stage lets new connections pass,
+// rather than what belongs to those known.
+func admits(f *network.Flow) bool {
+	return !strings.Contains(f.Match, "ct.est") || strings.Contains(f.Match, "ct.new")
+}
+
+func (v *Verifier) lastNAT(w *waiter) int {
+	for _, n := range slices.Backward(w.way.nat) {
+		return w.way.position(n.flow)
+	}
+	return -1
+}
+
+// Key parses an item's packet, for filters.
+func (it *Item) Key() (k field.Key) {
+	packet.Parse(it.data, &k)
+	return k
+}

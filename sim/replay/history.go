@@ -1,0 +1,226 @@
+package replay
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
+)
+
+// history remembers what became of the packets injected last, and what was
+// observed last, to say why others are missing or unexpected. It is a ring: its
+// memory is bounded.
+type history struct {
+	engine *sim.Engine
+	fates  ring[fate]
+	seen   ring[sighting]
+}
+
+// historySize is how many packets are remembered.
+const historySize = 1 << 14
+
+// fate is what became of an injected packet.
+type fate struct {
+	capture  int
+	file     string
+	number   int
+	time     conntrack.Time
+	port     string
+	inferred bool
+	late     bool
+	verdict  sim.Verdict
+	drop     trace.Reason
+	at       place  // where it was dropped
+	loose    bool   // its connection began before the capture
+	path     []step // its way; until the drop, if it was dropped
+	nat      []natStep
+	original [2]endpoint
+	outs     []*network.Port
+	opens    bool // it opens a connection
+}
+
+// place is a logical flow, or a table without one that matched.
+type place struct {
+	flow     int32 // -1: none matched
+	datapath int32
+	egress   bool
+	table    uint8
+}
+
+// step is a flow on a packet's way.
+type step struct {
+	place
+	chassis int32
+}
+
+type natStep struct {
+	flow int32
+	dst  bool
+	to   endpoint
+}
+
+// endpoint is an address and port of a packet.
+type endpoint struct {
+	addr [16]byte
+	port uint16
+}
+
+// sighting is an observed packet.
+type sighting struct {
+	capture int
+	file    string
+	number  int
+	time    conntrack.Time
+	port    string
+	point   pointKey
+}
+
+func newHistory(e *sim.Engine) *history { return &history{engine: e} }
+
+// add notes the fate of an injected frame.
+func (h *history) add(f *Frame, out *sim.Outcome) {
+	if f.id == 0 {
+		f.id = identityHash(f.Data)
+	}
+	x := h.fates.push(f.id)
+	*x = fate{
+		capture: f.Capture, file: f.File, number: f.Number, time: f.Time, port: f.point.Name(),
+		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop,
+		path: x.path[:0], nat: x.nat[:0], outs: x.outs[:0], at: place{flow: -1},
+	}
+	x.original = endpoints(f.Data)
+	x.read(&out.Trace, out.DropAt)
+	x.opens = opens(f.Data)
+	for i := range out.Outputs {
+		x.outs = append(x.outs, out.Outputs[i].Port)
+	}
+}
+
+// read notes the packet's way from its trace.
+func (x *fate) read(t *trace.Trace, dropAt int) {
+	for i := range t.Events {
+		ev := &t.Events[i]
+		switch ev.Kind {
+		case trace.Match, trace.Miss:
+			x.path = append(x.path, step{place{ev.Flow, ev.Datapath, ev.Egress, ev.Table}, ev.Chassis})
+		case trace.NAT:
+			n := &t.NAT[ev.Arg]
+			to := endpoint{n.To.Src, n.To.SrcPort}
+			if n.Dst {
+				to = endpoint{n.To.Dst, n.To.DstPort}
+			}
+			x.nat = append(x.nat, natStep{n.Flow, n.Dst, to})
+		case trace.CT:
+			c := &t.CT[ev.Arg]
+			x.loose = x.loose || c.Loose || c.State&conntrack.Invalid != 0
+		}
+		if i == dropAt && len(x.path) > 0 {
+			x.at = x.path[len(x.path)-1].place
+			return
+		}
+	}
+}
+
+// saw notes an observed frame.
+func (h *history) saw(f *Frame, p *Point, name string) {
+	if f.id == 0 {
+		return
+	}
+	x := h.seen.push(f.id)
+	*x = sighting{capture: f.Capture, file: f.File, number: f.Number, time: f.Time, port: name}
+	if p.Port != nil {
+		x.point = p.key()
+	}
+}
+
+// endpoints returns a packet's source and destination, zero if it is not IP.
+func endpoints(frame []byte) (e [2]endpoint) {
+	var k field.Key
+	packet.Parse(frame, &k)
+	switch k.Get(field.EthType) {
+	case packet.TypeIPv4:
+		s, d := packet.Addr4(k.Get(field.IP4Src)).As4(), packet.Addr4(k.Get(field.IP4Dst)).As4()
+		copy(e[0].addr[:], s[:])
+		copy(e[1].addr[:], d[:])
+	case packet.TypeIPv6:
+		e[0].addr, e[1].addr = k.Get128(field.IP6Src).Bytes(), k.Get128(field.IP6Dst).Bytes()
+	}
+	e[0].port, e[1].port = uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst))
+	return e
+}
+
+// opens reports whether a packet may open a connection: a TCP SYN, or anything
+// of a protocol whose packets do not say, but for answers to an echo.
+func opens(frame []byte) bool {
+	var k field.Key
+	packet.Parse(frame, &k)
+	switch k.Get(field.IPProto) {
+	case packet.ProtoTCP:
+		const syn, ack = 2, 16
+		return k.Get(field.TCPFlags)&(syn|ack) == syn
+	case packet.ProtoICMP:
+		return icmpType(&k) != 0
+	case packet.ProtoICMPv6:
+		return icmpType(&k) != 129
+	}
+	return true
+}
+
+// ring remembers the last historySize values, by an identity.
+type ring[T any] struct {
+	values []entry[T]
+	next   int
+	last   map[uint64]int // position of the newest value of an identity
+}
+
+type entry[T any] struct {
+	id    uint64
+	older int // position of the next older value of the identity, -1: none
+	value T
+}
+
+// push makes room for a new value and returns it; what it holds is left from
+// an older one, for its buffers to be used again.
+func (r *ring[T]) push(id uint64) *T {
+	if r.last == nil {
+		r.last = map[uint64]int{}
+	}
+	i := r.next
+	if i == len(r.values) {
+		r.values = append(r.values, entry[T]{})
+	} else if old := &r.values[i]; r.last[old.id] == i {
+		delete(r.last, old.id)
+	}
+	older := -1
+	if j, ok := r.last[id]; ok {
+		older = j
+	}
+	r.values[i].id, r.values[i].older = id, older
+	r.last[id] = i
+	r.next = (i + 1) % historySize
+	return &r.values[i].value
+}
+
+// each calls yield with the values of an identity, newest first, until it
+// returns false.
+func (r *ring[T]) each(id uint64, yield func(*T) bool) {
+	i, ok := r.last[id]
+	for n := 0; ok && i >= 0 && r.values[i].id == id && n < 16; n++ {
+		if !yield(&r.values[i].value) {
+			return
+		}
+		next := r.values[i].older
+		if next >= 0 && r.newer(next, i) {
+			return // overwritten since
+		}
+		i = next
+	}
+}
+
+// newer reports whether position a was written after position b.
+func (r *ring[T]) newer(a, b int) bool {
+	age := func(i int) int { return (r.next - 1 - i + historySize) % historySize }
+	return age(a) < age(b)
+}

@@ -1,0 +1,452 @@
+package replay
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+)
+
+// inferrer finds the packets that no capture shows: with captures of one side
+// of OVN only, what is observed there says what must have entered on the other.
+//
+//   - An answer to a packet that was delivered to a port nobody captured came
+//     from that port, to where the delivered packet came from.
+//   - A packet from an address of a port nobody captured came from that port,
+//     unless address translation hides the sender.
+//   - Of a packet that reached an interface from a router, at least the way
+//     from the router on is known.
+//
+// A packet is only inferred where it was observed, and what the replay then
+// predicts is held against the observation like any other.
+type inferrer struct {
+	s        *Session
+	captured map[pointKey]bool
+	answers  map[answerKey]*awaited
+	older    map[answerKey]*awaited
+	expected map[expectKey]*expectation
+	scratch  packet.Packet
+}
+
+// answerKey is what an answer looks like at the point where the packet it
+// answers was seen.
+type answerKey struct {
+	point    pointKey
+	proto    uint8
+	src, dst endpoint
+}
+
+// awaited is how the answer must have looked where it was sent.
+type awaited struct {
+	port     *network.Port
+	chassis  *network.Chassis
+	ethSrc   uint64
+	ethDst   uint64
+	src, dst endpoint
+	of       string // the packet that was delivered
+	hops     int    // by how much its TTL shrinks on the way; -1: not known yet
+}
+
+type expectKey struct {
+	point pointKey
+	id    uint64
+}
+
+type expectation struct {
+	n    int
+	time conntrack.Time
+}
+
+// maxAnswers and maxExpected bound the inferrer's memory.
+const (
+	maxAnswers  = 1 << 17
+	maxExpected = 1 << 16
+)
+
+func newInferrer(s *Session) *inferrer {
+	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
+		expected: map[expectKey]*expectation{}}
+	for _, t := range s.Taps {
+		for _, site := range t.Sites() {
+			inf.capture(site)
+		}
+	}
+	return inf
+}
+
+// capture notes what a site captures.
+func (inf *inferrer) capture(site *Site) {
+	switch site.Kind {
+	case AtPort:
+		inf.captured[keyOf(site.Port, site.Chassis)] = true
+		for _, c := range site.Port.Containers {
+			inf.captured[keyOf(c, site.Chassis)] = true
+		}
+	case AtHost:
+		for _, p := range inf.s.Engine.Net.Ports[1:] {
+			if p.Type == network.VIF && p.ResidentOn(site.Chassis) || p.Type == network.Localnet {
+				inf.captured[keyOf(p, site.Chassis)] = true
+			}
+		}
+	}
+}
+
+// entered notes what an injected frame leads to: what to expect at captured
+// points, and what answers to expect from others.
+func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		if inf.captured[keyOf(o.Port, o.Chassis)] {
+			inf.expect(o, f.Time)
+		} else if !o.Made && f.point.Port != nil {
+			inf.remember(f, o)
+		}
+	}
+}
+
+func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
+	k := expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data)}
+	e := inf.expected[k]
+	if e == nil {
+		if len(inf.expected) >= maxExpected {
+			for k, e := range inf.expected {
+				if e.time+60*conntrack.Second < now {
+					delete(inf.expected, k)
+				}
+			}
+		}
+		if len(inf.expected) >= maxExpected {
+			return
+		}
+		e = &expectation{}
+		inf.expected[k] = e
+	}
+	e.n, e.time = e.n+1, now
+}
+
+// due reports whether the frame was predicted where it was observed, and takes
+// the prediction as met.
+func (inf *inferrer) due(f *Frame) bool {
+	k := expectKey{f.point.key(), f.id}
+	e := inf.expected[k]
+	if e == nil {
+		return false
+	}
+	if e.n--; e.n == 0 {
+		delete(inf.expected, k)
+	}
+	return true
+}
+
+// remember notes how an answer to a packet delivered at an uncaptured port looks.
+func (inf *inferrer) remember(f *Frame, o *sim.Output) {
+	var in, out field.Key
+	packet.Parse(f.Data, &in)
+	packet.Parse(o.Data, &out)
+	if _, ok := identify(o.Data); !ok || out.Get(field.EthDst)>>40&1 == 1 {
+		return
+	}
+	a, b := endpoints(f.Data), endpoints(o.Data)
+	proto := uint8(in.Get(field.IPProto))
+	k := answerKey{f.point.key(), proto, a[1], a[0]}
+	old := inf.answers[k]
+	if old != nil && old.port == o.Port && old.dst == b[0] {
+		return
+	}
+	if len(inf.answers) >= maxAnswers {
+		inf.answers, inf.older = map[answerKey]*awaited{}, inf.answers
+	}
+	inf.answers[k] = &awaited{
+		port: o.Port, chassis: o.Chassis, ethSrc: out.Get(field.EthDst), ethDst: out.Get(field.EthSrc),
+		src: b[1], dst: b[0], hops: -1,
+		of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number),
+	}
+}
+
+func (inf *inferrer) find(k answerKey) *awaited {
+	if a := inf.answers[k]; a != nil {
+		return a
+	}
+	return inf.older[k]
+}
+
+// name is the file a frame is in.
+func (s *Session) name(f *Frame) string {
+	if f.File != "" {
+		return f.File
+	}
+	return s.Taps[f.Capture].Name
+}
+
+// infer injects the packet that an observed frame must come from, if it is in
+// no capture and can be known.
+func (s *Session) infer(f *Frame) {
+	inf := s.inferrer
+	if inf.due(f) || s.opts.NoInference {
+		return
+	}
+	if id, ok := identify(f.Data); !ok || id.fragment&0x1fff != 0 || s.entersElsewhere(f) {
+		return
+	}
+	sent := inf.sender(f)
+	if sent == nil {
+		return
+	}
+	g := inf.rebuild(f, sent)
+	out := s.Engine.Inject(sim.Injection{
+		Port: g.point.Port, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Wire: g.Wire, Ref: reference(g),
+	})
+	inf.settle(f, sent, out)
+	s.fate(g, out)
+	inf.due(f)
+}
+
+// entersElsewhere reports whether the packet is in a capture, on its way in:
+// then nothing is to be inferred, however it fared.
+func (s *Session) entersElsewhere(f *Frame) (found bool) {
+	s.history.fates.each(f.id, func(x *fate) bool {
+		found = found || !x.inferred
+		return !found
+	})
+	for _, l := range s.later[f.id] {
+		found = found || l.dir == Entered
+	}
+	return found
+}
+
+// origin is where an inferred packet entered and what differs there from the
+// observed one.
+type origin struct {
+	*awaited
+	why    string
+	keepIP bool // its addresses are as observed
+}
+
+// sender finds where an observed frame must have entered.
+func (inf *inferrer) sender(f *Frame) *origin {
+	if a := inf.answered(f); a != nil {
+		return &origin{awaited: a, why: "the answer to " + a.of}
+	}
+	if couldBeMade(f.Data) {
+		return nil
+	}
+	if a := inf.fromOwner(f); a != nil {
+		return &origin{awaited: a, keepIP: a.src.addr == endpoints(f.Data)[0].addr, why: "from the port that has its sender's address"}
+	}
+	if a := inf.fromRouter(f); a != nil {
+		return &origin{awaited: a, keepIP: true, why: "from its last router on: the sender is not known"}
+	}
+	return nil
+}
+
+// answered finds the packet the frame answers.
+func (inf *inferrer) answered(f *Frame) *awaited {
+	var k field.Key
+	packet.Parse(f.Data, &k)
+	e := endpoints(f.Data)
+	proto := uint8(k.Get(field.IPProto))
+	if (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && !echo(proto, icmpType(&k)) {
+		return nil // it quotes packets that are translated too
+	}
+	return inf.find(answerKey{f.point.key(), proto, e[0], e[1]})
+}
+
+// fromOwner finds an uncaptured interface that has the source address.
+func (inf *inferrer) fromOwner(f *Frame) *awaited {
+	o := inf.s.owners
+	e := endpoints(f.Data)
+	src := addrOf(f.Data, e[0])
+	if inner, ok := o.floating[src]; ok && leadsOut(f.point.Port) {
+		src = inner
+	}
+	var found *network.Port
+	for _, p := range o.byIP[src] {
+		if p.Type == network.VIF && p != f.point.Port {
+			if found != nil {
+				return nil // several have it
+			}
+			found = p
+		}
+	}
+	if found == nil || len(found.Addresses) == 0 {
+		return nil
+	}
+	c, err := ChassisOf(o.net, found)
+	if err != nil || inf.captured[keyOf(found, c)] {
+		return nil
+	}
+	dst := o.neighbour(found, src, addrOf(f.Data, e[1]))
+	if dst == 0 {
+		return nil
+	}
+	e[0].addr = to16(src)
+	return &awaited{port: found, chassis: c, ethSrc: uint64(macOf(found.Addresses[0].MAC)), ethDst: uint64(dst),
+		src: e[0], dst: e[1], hops: -1}
+}
+
+// fromRouter finds the switch port by which a packet came from a router to an
+// interface, provided that its sender cannot be in a capture.
+func (inf *inferrer) fromRouter(f *Frame) *awaited {
+	p := f.point.Port
+	if leadsOut(p) || inf.wireCaptured() {
+		return nil
+	}
+	src := macAt(f.Data[6:])
+	if f.Bare && src == 0 {
+		return nil
+	}
+	e := endpoints(f.Data)
+	for _, q := range p.Datapath.Ports {
+		if q.Peer != nil && own(q.Peer, src) {
+			return &awaited{port: q, chassis: f.point.Chassis, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)),
+				src: e[0], dst: e[1], hops: 0}
+		}
+	}
+	return nil
+}
+
+// wireCaptured reports whether any captured point leads out of OVN.
+func (inf *inferrer) wireCaptured() bool {
+	for k := range inf.captured {
+		if leadsOut(inf.s.Engine.Net.Ports[k.port]) {
+			return true
+		}
+	}
+	return false
+}
+
+// couldBeMade reports whether OVN itself may have made the packet: ICMP errors,
+// resets, and answers to DHCP and DNS.
+func couldBeMade(frame []byte) bool {
+	var k field.Key
+	packet.Parse(frame, &k)
+	proto := uint8(k.Get(field.IPProto))
+	switch proto {
+	case packet.ProtoICMP, packet.ProtoICMPv6:
+		return !echo(proto, icmpType(&k))
+	case packet.ProtoTCP:
+		const rst = 4
+		return k.Get(field.TCPFlags)&rst != 0
+	case packet.ProtoUDP:
+		src := k.Get(field.TpSrc)
+		return src == 53 || src == 67 || src == 547
+	case packet.ProtoSCTP, packet.ProtoIGMP:
+		return proto == packet.ProtoIGMP
+	}
+	return false
+}
+
+func icmpType(k *field.Key) uint8 {
+	return uint8(k.Get(field.ICMP4Type) | k.Get(field.ICMP6Type))
+}
+
+// rebuild returns the frame as it must have entered.
+func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
+	p := &inf.scratch
+	p.Set(f.Data, f.Wire)
+	k := &p.Key
+	proto := uint8(k.Get(field.IPProto))
+	k.Set(field.EthSrc, from.ethSrc)
+	k.Set(field.EthDst, from.ethDst)
+	if !from.keepIP {
+		setAddr(k, field.IP4Src, field.IP6Src, from.src)
+		setAddr(k, field.IP4Dst, field.IP6Dst, from.dst)
+		if proto == packet.ProtoTCP || proto == packet.ProtoUDP || proto == packet.ProtoSCTP {
+			k.Set(field.TpSrc, uint64(from.src.port))
+			k.Set(field.TpDst, uint64(from.dst.port))
+		}
+	}
+	k.Set(field.IPTTL, startTTL(k.Get(field.IPTTL), from.hops))
+	k.Set(field.VLANTCI, 0)
+	if from.port.Tag != 0 {
+		k.Set(field.VLANTCI, uint64(from.port.Tag)|1<<12)
+	}
+	p.Flush()
+	point := inf.s.Taps[f.Capture].point(from.port, from.chassis)
+	point.Found = "inferred"
+	return &Frame{
+		Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: p.Data, Wire: p.Wire,
+		Inferred: true, Why: from.why, point: point, dir: Entered,
+	}
+}
+
+// startTTL is the TTL a packet began with that was observed with another: as
+// many more as it passes routers, or while that is not known the next that
+// hosts begin with.
+func startTTL(observed uint64, hops int) uint64 {
+	if hops >= 0 {
+		return min(observed+uint64(hops), 255)
+	}
+	for _, usual := range [...]uint64{32, 64, 128} {
+		if observed <= usual {
+			return usual
+		}
+	}
+	return 255
+}
+
+// settle gives the predicted frames the observed TTL, since the sender's own
+// is not known, and notes how many routers the packet passed.
+func (inf *inferrer) settle(f *Frame, from *origin, out *sim.Outcome) {
+	var seen, sent field.Key
+	packet.Parse(f.Data, &seen)
+	packet.Parse(inf.scratch.Data, &sent)
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		if keyOf(o.Port, o.Chassis) != f.point.key() || o.Made || identityHash(o.Data) != f.id {
+			continue
+		}
+		var k field.Key
+		l := packet.Parse(o.Data, &k)
+		was, is := k.Get(field.IPTTL), seen.Get(field.IPTTL)
+		from.hops = int(sent.Get(field.IPTTL)) - int(was)
+		if was != is {
+			setTTL(o.Data, l.L3, uint8(is))
+		}
+	}
+}
+
+// setTTL writes a TTL or hop limit, and IPv4's header checksum (RFC 1624).
+func setTTL(frame []byte, l3 int, ttl uint8) {
+	if frame[l3]>>4 == 6 {
+		frame[l3+7] = ttl
+		return
+	}
+	old := binary.BigEndian.Uint16(frame[l3+8:])
+	frame[l3+8] = ttl
+	sum := uint32(^binary.BigEndian.Uint16(frame[l3+10:])) + uint32(^old) + uint32(binary.BigEndian.Uint16(frame[l3+8:]))
+	sum = sum&0xffff + sum>>16
+	binary.BigEndian.PutUint16(frame[l3+10:], ^uint16(sum&0xffff+sum>>16))
+}
+
+func setAddr(k *field.Key, v4, v6 field.ID, e endpoint) {
+	if k.Get(field.EthType) == packet.TypeIPv4 {
+		k.Set(v4, uint64(binary.BigEndian.Uint32(e.addr[:])))
+		return
+	}
+	k.Set128(v6, field.FromBytes(e.addr))
+}
+
+// addrOf returns an endpoint's address as the frame's family has it.
+func addrOf(frame []byte, e endpoint) netip.Addr {
+	var k field.Key
+	packet.Parse(frame, &k)
+	if k.Get(field.EthType) == packet.TypeIPv4 {
+		return netip.AddrFrom4([4]byte(e.addr[:4]))
+	}
+	return netip.AddrFrom16(e.addr)
+}
+
+func to16(a netip.Addr) (b [16]byte) {
+	if a.Is4() {
+		v := a.As4()
+		copy(b[:], v[:])
+		return b
+	}
+	return a.As16()
+}

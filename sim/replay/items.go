@@ -1,0 +1,148 @@
+package replay
+
+import (
+	"cmp"
+	"slices"
+
+	"ovnreplay/conntrack"
+)
+
+// Report is the result of a verification; its JSON form is what verify --json prints.
+type Report struct {
+	Packets    int    `json:"packets"`
+	Entered    int    `json:"entered"`
+	Observed   int    `json:"observed"`
+	Matched    int    `json:"matched"`
+	Autonomous int    `json:"autonomous"`
+	Guessed    int    `json:"guessed"`
+	Inferred   int    `json:"inferred"` // of the matched, those whose packet on its way in is in no capture
+	Mismatched []Item `json:"mismatched"`
+	Missing    []Item `json:"missing"`
+	Unexpected []Item `json:"unexpected"`
+	Skipped    []Item `json:"skipped,omitempty"`
+
+	// Repeated and Foreign count frames that are nobody's: seen before on
+	// another interface or in another capture, or of the tunnel network but in
+	// no tunnel.
+	Repeated int `json:"repeated,omitempty"`
+	Foreign  int `json:"foreign,omitempty"`
+
+	// Omitted counts items beyond those listed, by list.
+	Omitted map[string]int `json:"omitted,omitempty"`
+
+	// Underlay counts apart what captures of the tunnel network show.
+	Underlay *UnderlayCounts `json:"underlay,omitempty"`
+
+	Clocks []ClockReport `json:"clocks,omitempty"`
+	Strict bool          `json:"strict,omitempty"`
+}
+
+// UnderlayCounts count packets in tunnels.
+type UnderlayCounts struct {
+	Packets  int `json:"packets"`
+	Entered  int `json:"entered"`  // whose way into OVN is in no capture: injected where they come out
+	Observed int `json:"observed"` // sent by a chassis whose side was replayed
+	Matched  int `json:"matched"`
+}
+
+// ClockReport is how a capture's clock stands against the first one's.
+type ClockReport struct {
+	Capture     string `json:"capture"`
+	Against     string `json:"against"`
+	Offset      int64  `json:"offset_ns"` // to be added
+	Drift       int64  `json:"drift_ppt"` // parts per 10^12
+	Uncertainty int64  `json:"uncertainty_ns"`
+	Pairs       int    `json:"pairs"`
+	Corrected   bool   `json:"corrected"`
+	Reason      string `json:"reason"`
+}
+
+// OK reports whether everything observed was predicted, and nothing else was.
+// Strictly, it must also have been predicted without a guess or an inference,
+// and no frame may have been left out.
+func (r *Report) OK() bool {
+	switch u := r.Underlay; {
+	case len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0,
+		r.Matched+r.Autonomous != r.Observed,
+		u != nil && u.Matched != u.Observed:
+		return false
+	}
+	return !r.Strict || r.Guessed+r.Inferred+len(r.Skipped) == 0
+}
+
+// Item is one packet that verification has something to say about.
+type Item struct {
+	Capture string         `json:"capture"`
+	Frame   int            `json:"frame"`
+	Port    string         `json:"port"`
+	Chassis string         `json:"chassis,omitempty"`
+	Time    conntrack.Time `json:"time"`
+	Reason  string         `json:"reason,omitempty"`
+	From    *Origin        `json:"from,omitempty"` // the injected packet that predicted it
+	Fields  []Difference   `json:"fields,omitempty"`
+	Flow    *FlowRef       `json:"flow,omitempty"` // where predicted and observed first part
+	// Suspects are the other flows that decided about the packet: what
+	// translated, routed and dropped it.
+	Suspects []FlowRef `json:"suspects,omitempty"`
+	Inferred bool      `json:"inferred,omitempty"`
+	Packet   string    `json:"packet"` // one line
+	Hex      string    `json:"hex,omitempty"`
+
+	data []byte
+}
+
+// Origin is the captured frame a prediction came from.
+type Origin struct {
+	Capture string `json:"capture"`
+	Frame   int    `json:"frame"`
+	Port    string `json:"port"`
+}
+
+// Difference is a field whose predicted and observed values differ.
+type Difference struct {
+	Field     string `json:"field"`
+	Old       string `json:"old,omitempty"` // as the packet entered
+	Predicted string `json:"predicted"`
+	Observed  string `json:"observed"`
+	Flow      string `json:"flow,omitempty"` // UUID of the logical flow that last set it
+	Stage     string `json:"stage,omitempty"`
+}
+
+// FlowRef names a logical flow.
+type FlowRef struct {
+	UUID     string `json:"uuid"`
+	Datapath string `json:"datapath"`
+	Stage    string `json:"stage"`
+	Match    string `json:"match,omitempty"`
+	Hint     string `json:"hint,omitempty"` // beginning of the Northbound row's UUID it was made from
+}
+
+// Lists of a report are bounded: a capture may have nothing to do with the network.
+const (
+	maxItems = 100_000
+	maxHex   = 1000
+)
+
+// add puts an item on one of the report's lists.
+func (r *Report) add(name string, list *[]Item, it Item) {
+	if len(*list) >= maxItems {
+		if r.Omitted == nil {
+			r.Omitted = map[string]int{}
+		}
+		r.Omitted[name]++
+		return
+	}
+	if len(*list) >= maxHex {
+		it.Hex = ""
+	}
+	*list = append(*list, it)
+}
+
+// sort orders the lists by time.
+func (r *Report) sort() {
+	for _, list := range []*[]Item{&r.Mismatched, &r.Missing, &r.Unexpected, &r.Skipped} {
+		slices.SortStableFunc(*list, func(a, b Item) int {
+			return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Capture, b.Capture), cmp.Compare(a.Frame, b.Frame))
+		})
+	}
+}

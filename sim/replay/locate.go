@@ -1,0 +1,277 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
+)
+
+// Locate finds where a capture was taken, or each of its interfaces, from its
+// first records: by the name or comment of a pcapng interface, else by the
+// packets' addresses. chassis may be nil.
+func (o *Owners) Locate(t *Tap, recs []pcap.Record, chassis *network.Chassis) error {
+	var nameless []*pcap.Record
+	for i := range recs {
+		if t.siteByName(o.net, recs[i].Interface, chassis) == nil {
+			nameless = append(nameless, &recs[i])
+		}
+	}
+	if len(nameless) == 0 && len(recs) > 0 {
+		return nil
+	}
+	byInterface := map[int][]*pcap.Record{}
+	var order []int
+	for _, r := range nameless {
+		i := r.Interface.Index
+		if byInterface[i] == nil {
+			order = append(order, i)
+		}
+		byInterface[i] = append(byInterface[i], r)
+	}
+	var failed error
+	for _, i := range order {
+		s, err := o.siteByPackets(byInterface[i], chassis)
+		if err != nil {
+			failed = err
+			continue
+		}
+		if len(order) == 1 && t.Interfaces == nil {
+			t.Site = s
+			return nil
+		}
+		t.set(i, s)
+	}
+	if t.Interfaces == nil {
+		return failed
+	}
+	return nil
+}
+
+func (t *Tap) set(i int, s *Site) {
+	if t.Interfaces == nil {
+		t.Interfaces = map[int]*Site{}
+	}
+	t.Interfaces[i] = s
+}
+
+// siteByName finds the logical port that an interface's name, description or
+// comment names, as it is or as iface-id=….
+func (t *Tap) siteByName(net *network.Network, i *pcap.Interface, chassis *network.Chassis) *Site {
+	if s, ok := t.Interfaces[i.Index]; ok {
+		return s
+	}
+	if chassis == nil {
+		chassis = chassisNamed(net, i)
+	}
+	for _, text := range append([]string{i.Name, i.Description}, i.Comments...) {
+		p := portNamed(net, text)
+		if p == nil {
+			continue
+		}
+		s := &Site{Kind: AtPort, Port: p, Chassis: chassis, Found: "interface name"}
+		if s.Chassis == nil {
+			c, err := ChassisOf(net, p)
+			if err != nil {
+				return nil
+			}
+			s.Chassis = c
+		}
+		t.set(i.Index, s)
+		return s
+	}
+	return nil
+}
+
+// portNamed returns the port that a text is or names with iface-id.
+func portNamed(net *network.Network, text string) *network.Port {
+	if text == "" {
+		return nil
+	}
+	if p := net.Port(text); p != nil {
+		return p
+	}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,;\t\n", r) }) {
+		if id, ok := strings.CutPrefix(word, "iface-id="); ok {
+			if p := net.Port(strings.Trim(id, `"`)); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// chassisNamed returns the chassis that an interface's description names, as
+// annotated captures do.
+func chassisNamed(net *network.Network, i *pcap.Interface) *network.Chassis {
+	_, name, ok := strings.Cut(i.Description, "on chassis ")
+	if !ok {
+		return nil
+	}
+	return net.ChassisByName(strings.TrimSpace(name))
+}
+
+// siteByPackets finds where an interface's records were captured.
+func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*Site, error) {
+	votes := map[*network.Port]int{}
+	cooked, tunnels := 0, 0
+	var frames [][]byte
+	endpoints := map[*network.Chassis]int{}
+	for _, r := range recs {
+		eth, m, err := pcap.Frame(r)
+		if err != nil {
+			continue
+		}
+		if t, fault := m.Decap(); fault == pcap.TunnelOK {
+			if a, b := o.chassisAt(t.Src), o.chassisAt(t.Dst); a != nil && b != nil {
+				endpoints[a]++
+				endpoints[b]++
+				tunnels++
+				continue
+			}
+		}
+		if eth != nil {
+			frames = append(frames, eth)
+			continue
+		}
+		cooked++
+		o.vote(votes, &m)
+	}
+	switch {
+	case tunnels > 0 && tunnels >= len(frames)+cooked:
+		return &Site{Kind: AtUnderlay, Chassis: mostSeen(endpoints, chassis), Found: "tunnel endpoints"}, nil
+	case cooked > 0:
+		return o.cookedSite(votes, chassis)
+	}
+	port, err := o.Find(frames)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Kind: AtPort, Port: port, Chassis: chassis, Found: "packets' addresses"}
+	if s.Chassis == nil {
+		s.Chassis, err = ChassisOf(o.net, port)
+	}
+	return s, err
+}
+
+// mostSeen returns the given chassis, else the one that takes part in most
+// packets, the first by name among equals.
+func mostSeen(n map[*network.Chassis]int, given *network.Chassis) *network.Chassis {
+	if given != nil {
+		return given
+	}
+	var best *network.Chassis
+	for c := range n {
+		if best == nil || n[c] > n[best] || n[c] == n[best] && c.Name < best.Name {
+			best = c
+		}
+	}
+	return best
+}
+
+// vote counts the interfaces whose addresses a frame without Ethernet header has.
+func (o *Owners) vote(votes map[*network.Port]int, m *pcap.LinkMeta) {
+	src, dst := metaIPs(m)
+	if m.HasSrc {
+		for _, p := range o.ports[macOf(m.Src)] {
+			if p.Type == network.VIF {
+				votes[p]++
+			}
+		}
+	} else {
+		for _, p := range o.byIP[src] {
+			votes[p]++
+		}
+	}
+	for _, p := range o.byIP[dst] {
+		if p.Type == network.VIF && (!m.HasSrc || o.near(p.Datapath, macOf(m.Src))) {
+			votes[p]++
+		} else if !m.HasSrc {
+			votes[p]++
+		}
+	}
+}
+
+// cookedSite decides where a cooked or raw capture was taken: at the one
+// interface whose packets it holds, or on a host where it holds those of several.
+func (o *Owners) cookedSite(votes map[*network.Port]int, chassis *network.Chassis) (*Site, error) {
+	best := o.mostVoted(votes, func(p *network.Port) bool { return p.Type == network.VIF })
+	wire := o.wireOf(votes)
+	others := 0
+	for p, n := range votes {
+		if p != best && p.Type == network.VIF && n > 1 {
+			others++
+		}
+	}
+	switch {
+	case best == nil && wire == nil:
+		return nil, fmt.Errorf("no logical port has the addresses of its packets; name the port with -r FILE@PORT")
+	case best == nil:
+		s := &Site{Kind: AtPort, Port: wire, Chassis: chassis, Found: "packets' addresses"}
+		var err error
+		if s.Chassis == nil {
+			s.Chassis, err = ChassisOf(o.net, wire)
+		}
+		return s, err
+	}
+	if chassis == nil {
+		var err error
+		if chassis, err = ChassisOf(o.net, best); err != nil {
+			return nil, err
+		}
+	}
+	if others > 0 {
+		return &Site{Kind: AtHost, Chassis: chassis, Found: "packets of several ports"}, nil
+	}
+	return &Site{Kind: AtPort, Port: best, Chassis: chassis, Found: "packets' addresses"}, nil
+}
+
+// Explain tells how a capture was placed, for people.
+func (t *Tap) Explain() string {
+	var b strings.Builder
+	for _, s := range t.Sites() {
+		fmt.Fprintf(&b, "%s: %s (%s)\n", t.Name, s, s.Found)
+	}
+	if len(t.Sites()) == 0 {
+		fmt.Fprintf(&b, "%s: not placed\n", t.Name)
+	}
+	for _, n := range counted(t.Placed) {
+		fmt.Fprintf(&b, "    %d %s\n", n.count, n.what)
+	}
+	for _, n := range counted(t.Unplaced) {
+		fmt.Fprintf(&b, "    %d not placed: %s\n", n.count, n.what)
+	}
+	return b.String()
+}
+
+type countOf struct {
+	what  string
+	count int
+}
+
+func counted(m map[string]int) []countOf {
+	var out []countOf
+	for what, n := range m {
+		out = append(out, countOf{what, n})
+	}
+	slices.SortFunc(out, func(a, b countOf) int {
+		if a.count != b.count {
+			return b.count - a.count
+		}
+		return strings.Compare(a.what, b.what)
+	})
+	return out
+}
+
+// String tells what the site is.
+func (s *Site) String() string {
+	switch s.Kind {
+	case AtPort:
+		return fmt.Sprintf("logical port %s of %s on chassis %s", s.Port.Name, s.Port.Datapath.Name, s.Chassis.Name)
+	case AtHost:
+		return fmt.Sprintf("every interface of chassis %s", s.Chassis.Name)
+	}
+	return fmt.Sprintf("underlay of chassis %s", s.Chassis.Name)
+}

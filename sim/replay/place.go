@@ -1,0 +1,268 @@
+package replay
+
+import (
+	"fmt"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
+)
+
+// Reasons why a frame is placed nowhere.
+const (
+	whyShort    = "shorter than an Ethernet header"
+	whyVLAN     = "its VLAN is not the logical port's"
+	whyNoSite   = "its interface belongs to no known logical port"
+	whyForeign  = "none of its addresses is one of OVN's here"
+	whyAgain    = "seen before on another interface"
+	whyLoopback = "of the loopback interface"
+	whyNoSide   = "neither of its addresses is the port's"
+)
+
+// place fills in a frame from a record: its bytes, and where it crossed
+// OVN's border in which direction.
+func (s *Session) place(rec *pcap.Record, f *Frame) {
+	t := s.Taps[rec.Capture]
+	f.Capture, f.Number, f.Time = rec.Capture, rec.Frame, conntrack.Time(rec.Time)
+	if rec.File != t.Name {
+		f.File = rec.File
+	}
+	eth, meta, err := pcap.Frame(rec)
+	site := t.site(rec.Interface)
+	t.Frames++
+	switch {
+	case err != nil:
+		f.skip = err.Error()
+		if t.Faults++; t.Faults == 1 {
+			t.Fault = fmt.Sprintf("%s: frame %d: link type %v: %v", rec.File, rec.Frame, rec.LinkType, err)
+		}
+	case site == nil:
+		f.skip = whyNoSite
+	default:
+		f.Wire = rec.OrigLen - rec.FCSLen
+		if eth != nil {
+			f.Data = append(f.Data[:0], eth...)
+		} else {
+			f.Bare = true
+			f.Wire += 14 - meta.Offset
+		}
+		switch site.Kind {
+		case AtPort:
+			s.placeAtPort(t, site, f, &meta)
+		case AtHost:
+			s.placeAtHost(t, site, rec, f, &meta)
+		case AtUnderlay:
+			s.placeInTunnel(t, f, &meta)
+		}
+	}
+	if f.skip == "" {
+		f.id = identityHash(f.Data)
+		t.count(f.dir.String()+" at "+f.point.Name(), "")
+	} else {
+		t.count("", f.skip)
+	}
+}
+
+// placeAtPort places a frame of the interface of one logical port.
+func (s *Session) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
+	f.point = t.point(site.Port, site.Chassis)
+	if f.Bare {
+		f.dir = s.owners.bareDirection(site.Port, site.Chassis, m, false)
+		if f.dir == Unknown {
+			f.skip = whyNoSide
+			return
+		}
+		f.Data = s.owners.dress(f.Data[:0], site.Port, f.dir, m)
+	}
+	if len(f.Data) < 14 {
+		f.skip = whyShort
+		return
+	}
+	port := behind(site.Port, f.Data)
+	if port == nil {
+		f.skip = whyVLAN
+		return
+	}
+	f.point = t.point(port, site.Chassis)
+	if f.dir == Unknown {
+		f.dir = s.owners.Direction(port, site.Chassis, f.Data)
+	}
+}
+
+// placeAtHost places a frame captured on some interface of a chassis. The same
+// packet is met on several: once for each port it enters or leaves at.
+func (s *Session) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pcap.LinkMeta) {
+	f.point = &Point{Chassis: site.Chassis, Capture: t.Index}
+	const loopback = 772 // ARPHRD_LOOPBACK
+	if m.Device == loopback {
+		f.skip = whyLoopback
+		return
+	}
+	if tunnel, fault := m.Decap(); fault == pcap.TunnelOK && s.tunnels.chassis(tunnel.Src) != nil {
+		s.placeInTunnel(t, f, m)
+	} else {
+		port, dir := s.owners.hostPlace(site.Chassis, m, f.Data)
+		if port == nil {
+			f.skip = whyForeign
+			return
+		}
+		f.point, f.dir = t.point(port, site.Chassis), dir
+		if f.Bare {
+			f.Data = s.owners.dress(f.Data[:0], port, dir, m)
+		}
+	}
+	if f.skip == "" && t.seenBefore(rec, m, f) {
+		f.skip = whyAgain
+	}
+}
+
+// placeKey is a packet at a place: it crosses there once.
+type placeKey struct {
+	packet uint64
+	point  pointKey
+	dir    Direction
+}
+
+type placeAge struct {
+	key  placeKey
+	time conntrack.Time
+}
+
+// sightWindow is how far apart sightings of one packet on a host may be.
+const sightWindow = 100_000_000
+
+// seenBefore reports whether the packet was met at the same place already, on
+// another interface.
+func (t *Tap) seenBefore(rec *pcap.Record, m *pcap.LinkMeta, f *Frame) bool {
+	t.again.Window = sightWindow
+	sight := t.again.See(rec, m)
+	if t.devices == nil {
+		t.devices = map[placeKey]struct{}{}
+	}
+	for len(t.aging) > 0 && t.aging[0].time+2*sightWindow < f.Time {
+		delete(t.devices, t.aging[0].key)
+		t.aging = t.aging[1:]
+	}
+	k := placeKey{sight.Packet, pointKey{}, f.dir}
+	if f.point.Port != nil {
+		k.point = f.point.key()
+	}
+	if _, ok := t.devices[k]; ok {
+		return true
+	}
+	t.devices[k] = struct{}{}
+	t.aging = append(t.aging, placeAge{k, f.Time})
+	return false
+}
+
+// hostPlace finds the logical port that a frame met somewhere on a chassis
+// crossed at. A frame that an interface of the host received came from the
+// port behind it; one that it sent goes there.
+func (o *Owners) hostPlace(c *network.Chassis, m *pcap.LinkMeta, eth []byte) (*network.Port, Direction) {
+	src, dst := metaMAC(m.HasSrc, m.Src), metaMAC(m.HasDst, m.Dst)
+	if m.Direction != pcap.DirectionOut {
+		if p := o.interfaceOf(src, c); p != nil {
+			return tagBehind(p, eth), Entered
+		}
+	}
+	if m.Direction != pcap.DirectionIn {
+		if p := o.interfaceOf(dst, c); p != nil {
+			return tagBehind(p, eth), Left
+		}
+		if p := o.interfaceByIP(m, c, src); p != nil && !m.HasDst {
+			return p, Left
+		}
+	}
+	if sent := o.send[src]; m.HasSrc && sent != nil && sent.has(c) {
+		return o.wireNear(src), Left
+	}
+	if sent := o.send[dst]; m.HasDst && sent != nil {
+		return o.wireNear(dst), Entered
+	}
+	if p := o.routerByIP(m); p != nil && !m.HasDst && m.Direction != pcap.DirectionOut {
+		return o.wireBeside(p), Entered
+	}
+	return nil, Unknown
+}
+
+func tagBehind(p *network.Port, eth []byte) *network.Port {
+	if q := behind(p, eth); q != nil {
+		return q
+	}
+	return p
+}
+
+func metaMAC(has bool, m [6]byte) mac {
+	if !has {
+		return 0
+	}
+	return macOf(m)
+}
+
+// interfaceOf returns the interface of the chassis that has an Ethernet address.
+func (o *Owners) interfaceOf(m mac, c *network.Chassis) *network.Port {
+	if m == 0 {
+		return nil
+	}
+	for _, p := range o.ports[m] {
+		if p.Type == network.VIF && p.ResidentOn(c) {
+			return p
+		}
+	}
+	return nil
+}
+
+// interfaceByIP returns the interface of the chassis a cooked frame is for: it
+// has the destination address and is where the sender's address is.
+func (o *Owners) interfaceByIP(m *pcap.LinkMeta, c *network.Chassis, src mac) *network.Port {
+	_, dst := metaIPs(m)
+	for _, p := range o.byIP[dst] {
+		if p.Type == network.VIF && p.ResidentOn(c) && (src == 0 || o.near(p.Datapath, src)) {
+			return p
+		}
+	}
+	return nil
+}
+
+// near reports whether an Ethernet address belongs to a port of the datapath
+// or to a peer of one.
+func (o *Owners) near(dp *network.Datapath, m mac) bool {
+	for _, p := range o.ports[m] {
+		if p.Datapath == dp || p.Peer != nil && p.Peer.Datapath == dp {
+			return true
+		}
+	}
+	return false
+}
+
+// routerByIP returns the router port a frame is for, by its IP address.
+func (o *Owners) routerByIP(m *pcap.LinkMeta) *network.Port {
+	_, dst := metaIPs(m)
+	for _, p := range o.byIP[dst] {
+		if p.Datapath.Router {
+			return p
+		}
+	}
+	return nil
+}
+
+// wireNear returns the localnet port beside the ports of an address.
+func (o *Owners) wireNear(m mac) *network.Port {
+	for _, p := range o.ports[m] {
+		if w := o.wireBeside(p); w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
+func (o *Owners) wireBeside(p *network.Port) *network.Port {
+	dp := p.Datapath
+	if dp.Router && p.Peer != nil {
+		dp = p.Peer.Datapath
+	}
+	if len(dp.Localnet) == 0 {
+		return nil
+	}
+	return dp.Localnet[0]
+}

@@ -1,0 +1,149 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
+)
+
+// Kind is what a capture, or one interface of it, was taken on.
+type Kind uint8
+
+const (
+	AtPort     Kind = iota + 1 // the interface of one logical port
+	AtHost                     // every interface of a chassis: "any", or a mirror of br-int
+	AtUnderlay                 // the tunnel network of a chassis
+)
+
+// Site is where frames were captured.
+type Site struct {
+	Kind    Kind
+	Port    *network.Port // AtPort
+	Chassis *network.Chassis
+	Found   string // how it was found: "given", "interface name", …
+}
+
+// Tap is one capture. Frames of an interface without a site of its own are
+// from Site.
+type Tap struct {
+	Index int
+	Name  string
+	Site  *Site
+	// Interfaces gives pcapng interfaces sites of their own, by
+	// pcap.Interface.Index; nil: none of a known place.
+	Interfaces map[int]*Site
+
+	// Placed and Unplaced count frames, the first by where, the second by why not.
+	Placed   map[string]int
+	Unplaced map[string]int
+
+	// Frames counts all, Faults those whose link layer cannot be read; Fault
+	// describes the first of them.
+	Frames, Faults int
+	Fault          string
+
+	points  map[pointKey]*Point
+	again   pcap.Sightings
+	devices map[placeKey]struct{}
+	aging   []placeAge
+}
+
+// site returns where a record was captured, nil if that is not known.
+func (t *Tap) site(i *pcap.Interface) *Site {
+	if i != nil && t.Interfaces != nil {
+		if s, ok := t.Interfaces[i.Index]; ok {
+			return s
+		}
+	}
+	return t.Site
+}
+
+// Sites returns every site of the capture, the default first.
+func (t *Tap) Sites() []*Site {
+	var out []*Site
+	if t.Site != nil {
+		out = append(out, t.Site)
+	}
+	var order []int
+	for i := range t.Interfaces {
+		order = append(order, i)
+	}
+	slices.Sort(order)
+	for _, i := range order {
+		if s := t.Interfaces[i]; s != nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Point is where frames cross the border of OVN: a logical port on a chassis,
+// or the tunnel between two chassis.
+type Point struct {
+	Port    *network.Port // nil: the underlay
+	Chassis *network.Chassis
+	From    *network.Chassis // the underlay: who sent the frame
+	Capture int
+	Found   string
+}
+
+// Name is the port's name, or the tunnel's.
+func (p *Point) Name() string {
+	switch {
+	case p == nil:
+		return ""
+	case p.Port != nil:
+		return p.Port.Name
+	case p.From != nil:
+		return fmt.Sprintf("tunnel %s > %s", p.From.Name, p.Chassis.Name)
+	}
+	return "underlay of " + p.Chassis.Name
+}
+
+func (p *Point) key() pointKey { return keyOf(p.Port, p.Chassis) }
+
+type pointKey struct{ port, chassis int }
+
+func keyOf(p *network.Port, c *network.Chassis) pointKey { return pointKey{p.Index, c.Index} }
+
+// tunnelKey is the point of the tunnel between two chassis.
+func tunnelKey(from, to *network.Chassis) pointKey { return pointKey{-1 - to.Index, from.Index} }
+
+// point returns the capture's point at a port, which it remembers.
+func (t *Tap) point(p *network.Port, c *network.Chassis) *Point {
+	return t.remember(keyOf(p, c), &Point{Port: p, Chassis: c, Capture: t.Index})
+}
+
+func (t *Tap) tunnel(from, to *network.Chassis) *Point {
+	return t.remember(tunnelKey(from, to), &Point{Chassis: to, From: from, Capture: t.Index})
+}
+
+func (t *Tap) remember(k pointKey, p *Point) *Point {
+	if known := t.points[k]; known != nil {
+		return known
+	}
+	if t.points == nil {
+		t.points = map[pointKey]*Point{}
+	}
+	for _, s := range t.Sites() {
+		if s.Port == p.Port && s.Found != "" {
+			p.Found = s.Found
+		}
+	}
+	t.points[k] = p
+	return p
+}
+
+// count notes what became of a frame, for people who ask how a capture was placed.
+func (t *Tap) count(where, why string) {
+	to, key := &t.Placed, where
+	if why != "" {
+		to, key = &t.Unplaced, why
+	}
+	if *to == nil {
+		*to = map[string]int{}
+	}
+	(*to)[key]++
+}
