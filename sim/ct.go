@@ -56,6 +56,9 @@ func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bo
 		req.Zone = natZone(p, op.Zone)
 		req.Commit = op.Commit
 		req.NAT = binding(op)
+		if req.NAT.PortLo != req.NAT.PortHi {
+			e.pinSource(p, f, &req)
+		}
 	case table.CTLB:
 		if !e.balance(p, f, op.LB, &req) {
 			return place{}, false
@@ -81,6 +84,25 @@ func binding(op *table.Op) nat.Binding {
 		b.Flags = nat.Random
 	}
 	return b
+}
+
+// pinSource makes SNAT to a range of ports take the port that the datapath's
+// hash took, where a capture shows it.
+func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
+	if req.NAT.Kind != nat.Src || e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
+		return
+	}
+	port, ok := e.opts.Choose.SourcePort(req.NAT.AddrLo, req.NAT.V6, p.Data)
+	t, isIP := tupleOf(p)
+	if !ok || !isIP || port < req.NAT.PortLo || port > req.NAT.PortHi {
+		return
+	}
+	t.Src, t.Dst = t.Dst, req.NAT.AddrLo
+	t.SrcPort, t.DstPort = t.DstPort, port
+	e.pin = t
+	req.Pin = &e.pin
+	p.seen = true
+	e.note(p, trace.Note, trace.ObservedChoice, f)
 }
 
 // balance chooses a load balancer's backend; without backends the action only

@@ -13,6 +13,7 @@ package sim
 
 import (
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
 )
@@ -55,12 +56,13 @@ type Engine struct {
 	out     Outcome
 	pkts    []*pkt // free
 	steps   int
-	walks   uint32   // translations begun, see pause
-	paused  []uint32 // those that ended early
-	states  int      // of Given.States, how many were used
-	served  bool     // Given.Backend was used
-	quiet   bool     // record nothing: a look ahead
-	outData []byte   // of the outputs
+	walks   uint32    // translations begun, see pause
+	paused  []uint32  // those that ended early
+	states  int       // of Given.States, how many were used
+	served  bool      // Given.Backend was used
+	quiet   bool      // record nothing: a look ahead
+	pin     nat.Tuple // of the request under way
+	outData []byte    // of the outputs
 }
 
 // groupBit marks an outport value that numbers a multicast group's name

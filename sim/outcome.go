@@ -76,4 +76,6 @@ type ChoiceOption struct {
 // cannot know. frame is the packet as it is then, from its Ethernet header on.
 type Chooser interface {
 	Choose(c *Choice, frame []byte) (int, bool)
+	// SourcePort says which port SNAT to an address gave the packet.
+	SourcePort(addr [16]byte, v6 bool, frame []byte) (uint16, bool)
 }

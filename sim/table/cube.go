@@ -2,6 +2,7 @@ package table
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"ovnreplay/sim/field"
@@ -83,4 +84,19 @@ func intersect(a, b cube) (cube, bool) {
 		out[i].Value |= t.Value
 	}
 	return out, true
+}
+
+// bits counts the bits that a flow's match tests, at least.
+func (f *Flow) bits() int {
+	n := 0
+	for i, c := range f.cubes {
+		sum := 0
+		for _, t := range c {
+			sum += bits.OnesCount64(t.Mask)
+		}
+		if i == 0 || sum < n {
+			n = sum
+		}
+	}
+	return n
 }

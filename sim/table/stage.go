@@ -25,12 +25,14 @@ type tuple struct {
 	buckets map[uint64][]int32 // hash of the masked words -> ranks, ascending
 }
 
-// NewStage builds a stage from flows, which need not be in order. Flows of
-// the same priority are tried in UUID order: OVN leaves that case undefined.
+// NewStage builds a stage from flows, which need not be in order. Which of two
+// flows of the same priority wins OVN leaves undefined. northd writes such
+// pairs where one is for a port and the other for all: the one that tests more
+// bits is tried first, as recordings show, and then UUIDs decide.
 func NewStage(flows []*Flow) *Stage {
 	s := &Stage{flows: slices.Clone(flows)}
 	slices.SortStableFunc(s.flows, func(a, b *Flow) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.UUID, b.UUID))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(b.bits(), a.bits()), cmp.Compare(a.UUID, b.UUID))
 	})
 	index := map[string]int{}
 	for rank, f := range s.flows {
