@@ -74,7 +74,7 @@ func (x *compiled) stage(dp *network.Datapath, egress bool, tbl uint8) *table.St
 		for _, f := range dp.Flows[p][tbl] {
 			flows = append(flows, x.flow(f))
 		}
-		s = table.NewStage(flows)
+		s = table.NewStage(flows, x.engine.opts.Tie)
 		x.stages[dp.Index][p][tbl] = s
 	}
 	return s

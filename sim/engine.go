@@ -31,6 +31,10 @@ type Options struct {
 	// takes a tunnel. It answers questions about networks that are nowhere yet.
 	Anywhere bool
 
+	// Tie, if not nil, orders logical flows of the same priority in the same
+	// stage, which OVN leaves undefined; the lesser is tried first.
+	Tie func(a, b *network.Flow) int
+
 	// Choose, if not nil, is asked which of n alternatives the datapath took.
 	Choose Chooser
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
 )
 
 // Stage is the compiled flows of one table of one datapath's pipeline.
@@ -29,10 +30,20 @@ type tuple struct {
 // flows of the same priority wins OVN leaves undefined. northd writes such
 // pairs where one is for a port and the other for all: the one that tests more
 // bits is tried first, as recordings show, and then UUIDs decide.
-func NewStage(flows []*Flow) *Stage {
+//
+// A tie function given decides instead.
+func NewStage(flows []*Flow, tie ...func(a, b *network.Flow) int) *Stage {
 	s := &Stage{flows: slices.Clone(flows)}
 	slices.SortStableFunc(s.flows, func(a, b *Flow) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(b.bits(), a.bits()), cmp.Compare(a.UUID, b.UUID))
+		if p := cmp.Compare(b.Priority, a.Priority); p != 0 {
+			return p
+		}
+		if len(tie) > 0 && tie[0] != nil {
+			if c := tie[0](a.Flow, b.Flow); c != 0 {
+				return c
+			}
+		}
+		return cmp.Or(cmp.Compare(b.bits(), a.bits()), cmp.Compare(a.UUID, b.UUID))
 	})
 	index := map[string]int{}
 	for rank, f := range s.flows {
