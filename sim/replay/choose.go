@@ -10,9 +10,15 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// Choose implements sim.Chooser: the datapath's choice is read from the frame
-// that shows it, the same packet on its way out further on.
+// Choose implements sim.Chooser: the datapath's choice is read from a pinned
+// connection, or from the frame that shows it, the same packet on its way out
+// further on.
 func (s *Session) Choose(c *sim.Choice, frame []byte) (taken int, ok bool) {
+	if pin := s.pinned(frame); pin != nil && c.Kind == trace.GuessBackend {
+		if i := optionOf(c, pin.Reply.Src, pin.Reply.SrcPort, pin.Reply.V6); i >= 0 {
+			return i, true
+		}
+	}
 	s.further(frame, func(f []byte) bool {
 		for i := range c.Options {
 			if takes(f, c.Kind, &c.Options[i]) {
@@ -24,8 +30,11 @@ func (s *Session) Choose(c *sim.Choice, frame []byte) (taken int, ok bool) {
 	return taken, ok
 }
 
-// SourcePort implements sim.Chooser.
+// SourcePort implements sim.Chooser, in the same two ways.
 func (s *Session) SourcePort(addr [16]byte, v6 bool, frame []byte) (port uint16, ok bool) {
+	if pin := s.pinned(frame); pin != nil && pin.Reply.Dst == addr {
+		return pin.Reply.DstPort, true
+	}
 	s.further(frame, func(f []byte) bool {
 		var k field.Key
 		packet.Parse(f, &k)
@@ -41,22 +50,62 @@ func (s *Session) SourcePort(addr [16]byte, v6 bool, frame []byte) (port uint16,
 	return port, ok
 }
 
-// further calls yes with each frame that was read ahead and is the same packet
-// leaving OVN, until yes says that it is enough.
-func (s *Session) further(frame []byte, yes func([]byte) bool) {
+// further calls enough with each frame that was read ahead and is the same
+// packet on its way out, until it says so.
+func (s *Session) further(frame []byte, enough func([]byte) bool) {
 	id, ok := identify(frame)
 	if !ok {
 		return
 	}
-	for _, f := range s.later {
-		p := s.points[f.Capture]
-		if s.owners.Direction(p.Port, p.Chassis, f.Data) != Left {
+	for _, f := range s.later[identityHash(frame)] {
+		if f.dir != Left && f.dir != Crossed {
 			continue
 		}
-		if other, ok := identify(f.Data); ok && other.same(&id) && yes(f.Data) {
+		if other, ok := identify(f.Data); ok && other.same(&id) && enough(f.Data) {
 			return
 		}
 	}
+}
+
+// optionOf returns which option is an address and port, -1 if none.
+func optionOf(c *sim.Choice, addr [16]byte, port uint16, v6 bool) int {
+	for i := range c.Options {
+		o := &c.Options[i]
+		if o.Addr == addr && o.V6 == v6 && (o.Port == 0 || o.Port == port) {
+			return i
+		}
+	}
+	return -1
+}
+
+// pinKey is the original direction of a connection.
+type pinKey struct {
+	proto    uint8
+	src, dst endpoint
+}
+
+// pinsOf files the connections that dictate choices: those that were
+// translated.
+func pinsOf(entries []conntrack.Entry) map[pinKey]*conntrack.Entry {
+	pins := map[pinKey]*conntrack.Entry{}
+	for i := range entries {
+		e := &entries[i]
+		if e.Reply != e.Orig.Reverse() {
+			pins[pinKey{e.Orig.Proto, endpoint{e.Orig.Src, e.Orig.SrcPort}, endpoint{e.Orig.Dst, e.Orig.DstPort}}] = e
+		}
+	}
+	return pins
+}
+
+// pinned returns the pinned connection a packet opens, nil if there is none.
+func (s *Session) pinned(frame []byte) *conntrack.Entry {
+	if len(s.pins) == 0 {
+		return nil
+	}
+	var k field.Key
+	packet.Parse(frame, &k)
+	e := endpoints(frame)
+	return s.pins[pinKey{uint8(k.Get(field.IPProto)), e[0], e[1]}]
 }
 
 // takes reports whether the frame shows that the option was taken.
