@@ -105,7 +105,7 @@ func l4(in *packet.Packet) []byte {
 // udpPayload returns in's UDP payload, at most as long as the UDP header says.
 func udpPayload(in *packet.Packet) []byte {
 	b := l4(in)
-	if proto(in) != packet.ProtoUDP || len(b) < udpLen {
+	if proto(in) != packet.ProtoUDP || in.Layout.L4 == 0 || len(b) < udpLen {
 		return nil
 	}
 	return b[udpLen:]
