@@ -34,11 +34,13 @@ type input struct {
 	noAlign  bool
 	explain  bool // --explain-points
 	quiet    bool
+	source   store.Options // how the database is read
 }
 
 func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&in.db, "db", "", "Southbound database: a file")
+	f.StringVar(&in.db, "db", os.Getenv("OVN_SB_DB"), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME (default $OVN_SB_DB)")
+	sourceFlags(f, &in.source)
 	f.StringArrayVarP(&in.captures, "read", "r", nil,
 		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is standard input (repeatable)")
 	f.StringVar(&in.caseDir, "case", "", "`DIR` of a recorded case: all inputs at once")
@@ -85,7 +87,7 @@ func (in *input) open(ctx context.Context) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, warnings, err := openNetwork(ctx, spec.db)
+	net, warnings, err := openNetwork(ctx, spec.db, in.source)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +95,8 @@ func (in *input) open(ctx context.Context) (*job, error) {
 }
 
 // openNetwork reads a Southbound database.
-func openNetwork(ctx context.Context, source string) (*network.Network, []error, error) {
-	db, err := store.Open(ctx, source, store.Options{})
+func openNetwork(ctx context.Context, source string, opts store.Options) (*network.Network, []error, error) {
+	db, err := store.Open(ctx, source, opts)
 	if err != nil {
 		return nil, nil, err
 	}

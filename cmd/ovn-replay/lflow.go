@@ -21,6 +21,7 @@ type lflowOptions struct {
 	plain    bool
 	fixtures bool
 	db       string
+	source   store.Options
 	prereqs  bool // actions only
 }
 
@@ -73,6 +74,7 @@ Errors in the language do not change the exit status.`,
 		}
 		c.Flags().BoolVar(&opts.plain, "plain", false, "one line out for each line in: no carets under errors")
 		c.Flags().BoolVar(&opts.fixtures, "fixtures", false, "know the sets, groups, options and place that OVN's own tests use")
+		sourceFlags(c.Flags(), &opts.source)
 		c.Flags().StringVar(&opts.db, "db", "", "Southbound database to take sets, groups and options from")
 		c.MarkFlagsMutuallyExclusive("fixtures", "db")
 		if sub.use == "actions" {
@@ -94,7 +96,7 @@ func (o *lflowOptions) env(ctx context.Context) (*lflow.Env, error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	db, err := store.Open(ctx, o.db, store.Options{})
+	db, err := store.Open(ctx, o.db, o.source)
 	if err != nil {
 		return nil, err
 	}
