@@ -42,13 +42,15 @@ func (j *job) align(ctx context.Context, captures []capture) ([]pcap.Clock, erro
 			Capture: captures[i].file, Against: captures[0].file, Offset: a.Clock.Offset, Drift: a.Clock.Drift,
 			Uncertainty: a.Uncertainty, Pairs: a.Used,
 		}
-		early := earlier(shared.Pairs(a.Via, i), clocks[a.Via], clocks[i])
+		early, most := earlier(shared.Pairs(a.Via, i), clocks[a.Via], clocks[i])
 		switch {
 		case given[i]:
 			r.Reason = "corrected by hand"
 			r.Offset, r.Drift = clocks[i].Offset, 0
 		case early == 0:
 			r.Reason = "no packet arrives before it is sent"
+		case 2*early <= most || magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
+			r.Reason = "too little stands out from travel times"
 		default:
 			r.Corrected = true
 			r.Reason = fmt.Sprintf("%d packets would arrive before they are sent", early)
@@ -63,16 +65,23 @@ func (j *job) align(ctx context.Context, captures []capture) ([]pcap.Clock, erro
 	return clocks, nil
 }
 
+func magnitude(d int64) int64 { return max(d, -d) }
+
 // earlier counts the packets that one capture would show before the one that
-// saw them first.
-func earlier(pairs []pcap.Pair, a, b pcap.Clock) (n int) {
+// saw them first, of the way on which most do; and all that went that way.
+func earlier(pairs []pcap.Pair, a, b pcap.Clock) (early, all int) {
+	var n, of [3]int
 	for _, p := range pairs {
 		d := b.Correct(p.B) - a.Correct(p.A)
+		of[p.Way]++
 		if p.Way == pcap.WayAB && d < 0 || p.Way == pcap.WayBA && d > 0 {
-			n++
+			n[p.Way]++
 		}
 	}
-	return n
+	if n[pcap.WayAB] > n[pcap.WayBA] {
+		return n[pcap.WayAB], of[pcap.WayAB]
+	}
+	return n[pcap.WayBA], of[pcap.WayBA]
 }
 
 // sample notes the first records of a capture.

@@ -176,10 +176,11 @@ func (in *input) addZones(s *spec, net *network.Network) error {
 			file, name = arg, ""
 		}
 		if name == "" {
-			if len(net.Chassis) != 1 {
+			c := zonesOf(s, net)
+			if c == nil {
 				return fmt.Errorf("%s: the database has %d chassis; say whose zones these are: %s@CHASSIS", file, len(net.Chassis), file)
 			}
-			name = net.Chassis[0].Name
+			name = c.Name
 		}
 		if net.ChassisByName(name) == nil {
 			return fmt.Errorf("%s: no chassis %q in the database", file, name)
@@ -194,6 +195,25 @@ func (in *input) addZones(s *spec, net *network.Network) error {
 		s.zones[name] = zones
 	}
 	return nil
+}
+
+// zonesOf is the chassis that zones without one belong to: the only one, or
+// the one where all captures are said to be from. nil: there is none such.
+func zonesOf(s *spec, net *network.Network) (only *network.Chassis) {
+	if len(net.Chassis) == 1 {
+		return net.Chassis[0]
+	}
+	for _, c := range s.captures {
+		at := net.ChassisByName(c.chassis)
+		if port, err := net.FindPort(c.port); err == nil && at == nil {
+			at, _ = replay.ChassisOf(net, port)
+		}
+		if at == nil || only != nil && only != at {
+			return nil
+		}
+		only = at
+	}
+	return only
 }
 
 func parseProfile(name string) (conntrack.Profile, error) {

@@ -181,7 +181,7 @@ func writes(ops []table.Op, name string) bool {
 func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
 	add := func(p place) {
 		r := v.ref(p)
-		if r.UUID == "" || named != nil && r.UUID == named.UUID || len(out) >= 6 ||
+		if r.UUID == "" || named != nil && r.UUID == named.UUID || len(out) >= 4 ||
 			slices.ContainsFunc(out, func(o FlowRef) bool { return o.UUID == r.UUID }) {
 			return
 		}
@@ -209,6 +209,11 @@ func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
 // being there: it is not the stage's default.
 func (v *Verifier) isChoice(p place, stage string) bool {
 	f := v.net().Flows[p.flow]
+	for _, aside := range [...]string{"pre_acl", "acl_hint", "acl_after", "acl_action", "routing_pre", "routing_ecmp"} {
+		if strings.Contains(f.Stage, aside) && !(aside == "routing_ecmp" && strings.Contains(f.Actions, "outport")) {
+			return false
+		}
+	}
 	return strings.Contains(f.Stage, stage) && f.Priority > 0 && f.Match != "1"
 }
 

@@ -80,6 +80,7 @@ type Session struct {
 	history  *history
 	inferrer *inferrer
 	tunnels  *tunnels
+	wires    *wires
 	waiting  map[uint64]*Frame // injected packets that ovn-controller may hold
 	pins     map[pinKey]*conntrack.Entry
 	now      conntrack.Time
@@ -97,6 +98,7 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	}
 	s.inferrer = newInferrer(s)
 	s.tunnels = newTunnels(s)
+	s.wires = newWires(s)
 	e.SetChooser(s)
 	if a, ok := h.(interface{ attach(*Session) }); ok {
 		a.attach(s)
@@ -168,6 +170,9 @@ func (s *Session) next(f *Frame) {
 		s.crossed(f)
 	case f.dir == Entered:
 		s.inject(f)
+	case f.dir == Left && leadsOut(f.point.Port) && s.wires.arrived(f):
+		f.dir = Entered
+		s.inject(f)
 	case f.dir == Left:
 		s.infer(f)
 		s.Engine.Observe(f.point.Port, f.Data)
@@ -195,6 +200,7 @@ func (s *Session) inject(f *Frame) *sim.Outcome {
 func (s *Session) fate(f *Frame, out *sim.Outcome) {
 	s.inferrer.entered(f, out)
 	s.tunnels.predicted(out)
+	s.wires.predicted(out)
 	s.history.add(f, out)
 	if holds(out) && len(s.waiting) < maxWaiting {
 		kept := *f

@@ -1,0 +1,105 @@
+package replay
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+)
+
+// wires remembers what chassis were predicted to send onto networks that OVN
+// does not run. Chassis on one such network may send from the same Ethernet
+// address, and a physical switch floods: there the address alone does not tell
+// a frame this chassis sent from one it received.
+type wires struct {
+	sent map[wireKey][]wireSent
+	auto *autonomous
+}
+
+type wireKey struct {
+	port int
+	hash uint64
+}
+
+type wireSent struct {
+	chassis int
+	time    conntrack.Time
+}
+
+// wireWindow is how long a frame takes from one chassis to another at most.
+const wireWindow = conntrack.Second
+
+// maxWires bounds how many frames are remembered.
+const maxWires = 1 << 16
+
+func newWires(s *Session) *wires {
+	return &wires{sent: map[wireKey][]wireSent{}, auto: newAutonomous(s.Engine.Net)}
+}
+
+// predicted notes what an injected packet leads to on wires.
+func (w *wires) predicted(out *sim.Outcome) {
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		if !leadsOut(o.Port) {
+			continue
+		}
+		if len(w.sent) >= maxWires {
+			w.prune(o.Time)
+		}
+		k := wireKey{o.Port.Index, hashBytes(14695981039346656037, o.Data)}
+		w.sent[k] = append(w.sent[k], wireSent{o.Chassis.Index, o.Time})
+	}
+}
+
+func (w *wires) prune(now conntrack.Time) {
+	for k, list := range w.sent {
+		if list[len(list)-1].time+wireWindow < now {
+			delete(w.sent, k)
+		}
+	}
+	if len(w.sent) >= maxWires {
+		clear(w.sent)
+	}
+}
+
+// arrived reports whether a frame that seems to leave by a wire came over it
+// from another chassis: one that was predicted to send it, or that announces
+// it on its own, when this one does not.
+func (w *wires) arrived(f *Frame) bool {
+	p := f.point
+	other := false
+	k := wireKey{p.Port.Index, hashBytes(14695981039346656037, f.Data)}
+	list := w.sent[k]
+	for i, s := range list {
+		switch {
+		case f.Time-s.time > wireWindow || s.time-f.Time > wireWindow:
+		case s.chassis == p.Chassis.Index:
+			list[i].time -= 2 * wireWindow // met: another such frame is another's
+			return false
+		default:
+			other = true
+		}
+	}
+	if other {
+		return true
+	}
+	here := &waiter{data: f.Data, wire: f.Wire, point: p.key()}
+	if w.auto.sent(here) {
+		return false
+	}
+	for _, c := range w.chassis(p.Port.Index) {
+		here.point.chassis = c
+		if w.auto.sent(here) {
+			return true
+		}
+	}
+	return false
+}
+
+// chassis lists those that announce something at a port.
+func (w *wires) chassis(port int) (out []int) {
+	for k := range w.auto.frames {
+		if k.port == port {
+			out = append(out, k.chassis)
+		}
+	}
+	return out
+}
