@@ -161,8 +161,15 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	if len(inf.answers) >= maxAnswers {
 		inf.answers, inf.older = map[answerKey]*awaited{}, inf.answers
 	}
+	to := out.Get(field.EthSrc)
+	if o.Port.Type == network.VIF { // it answers its neighbours directly, whoever handed on what they sent
+		src, dst := addrOf(o.Data, b[1]), addrOf(o.Data, b[0])
+		if n := inf.s.owners.neighbour(o.Port, src, dst); n != 0 {
+			to = uint64(n)
+		}
+	}
 	inf.answers[k] = &awaited{
-		port: o.Port, chassis: o.Chassis, ethSrc: out.Get(field.EthDst), ethDst: out.Get(field.EthSrc),
+		port: o.Port, chassis: o.Chassis, ethSrc: out.Get(field.EthDst), ethDst: to,
 		src: b[1], dst: b[0], hops: -1,
 		of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number),
 	}
@@ -223,6 +230,7 @@ func (s *Session) entersElsewhere(f *Frame) (found bool) {
 // observed one.
 type origin struct {
 	*awaited
+	to     uint64 // the Ethernet address it was sent to; 0: that of the answer
 	why    string
 	keepIP bool // its addresses are as observed
 }
@@ -230,18 +238,32 @@ type origin struct {
 // sender finds where an observed frame must have entered.
 func (inf *inferrer) sender(f *Frame) *origin {
 	if a := inf.answered(f); a != nil {
-		return &origin{awaited: a, why: "the answer to " + a.of}
+		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
 	if couldBeMade(f.Data) {
 		return nil
 	}
 	if a := inf.fromOwner(f); a != nil {
-		return &origin{awaited: a, keepIP: a.src.addr == endpoints(f.Data)[0].addr, why: "from the port that has its sender's address"}
+		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Data)[0].addr, why: "from the port that has its sender's address"}
 	}
 	if a := inf.fromRouter(f); a != nil {
 		return &origin{awaited: a, keepIP: true, why: "from its last router on: the sender is not known"}
 	}
 	return nil
+}
+
+// handedOn tells, within one switch, to whom the sender gave the frame: to the
+// interface itself, or to the router whose address the frame has now. 0: it
+// is not within one switch.
+func (inf *inferrer) handedOn(f *Frame, a *awaited) uint64 {
+	p, sent := f.point.Port, macAt(f.Data[6:])
+	switch {
+	case leadsOut(p) || leadsOut(a.port) || a.port.Datapath != p.Datapath || sent == 0:
+		return 0
+	case own(a.port, sent):
+		return uint64(macAt(f.Data))
+	}
+	return uint64(sent)
 }
 
 // answered finds the packet the frame answers.
@@ -353,6 +375,9 @@ func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 	proto := uint8(k.Get(field.IPProto))
 	k.Set(field.EthSrc, from.ethSrc)
 	k.Set(field.EthDst, from.ethDst)
+	if from.to != 0 {
+		k.Set(field.EthDst, from.to)
+	}
 	if !from.keepIP {
 		setAddr(k, field.IP4Src, field.IP6Src, from.src)
 		setAddr(k, field.IP4Dst, field.IP6Dst, from.dst)
