@@ -3,6 +3,7 @@ package conntrack
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 
@@ -409,4 +410,24 @@ func (t *Table) rezone(zone func(uint16) (uint16, bool)) {
 			t.frags.add(l)
 		}
 	}
+}
+
+// Restore makes t the table of a snapshot, with t's own options; see the
+// function Restore. After an error t is as before.
+func (t *Table) Restore(snapshot []byte, zone func(uint16) (uint16, bool)) error {
+	restored, err := Restore(snapshot, t.opt, zone)
+	if err == nil {
+		*t = *restored
+	}
+	return err
+}
+
+// Zones returns the zones that have connections or fragments, in order.
+func (t *Table) Zones() []uint16 {
+	zones := slices.Collect(maps.Keys(t.perZone))
+	for _, l := range t.frags.order {
+		zones = append(zones, l.key.zone)
+	}
+	slices.Sort(zones)
+	return slices.Compact(zones)
 }

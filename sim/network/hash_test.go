@@ -1,0 +1,71 @@
+package network
+
+import (
+	"context"
+	"reflect"
+	"testing"
+
+	"ovnreplay/store"
+)
+
+func TestHash(t *testing.T) {
+	load := func() *Network {
+		db, err := store.Open(context.Background(), "../../testdata/cases/nodeport/sb.db", store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := Load(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	want := load().Hash()
+	for range 3 {
+		if load().Hash() != want {
+			t.Fatal("the same network has another hash")
+		}
+	}
+	for name, change := range map[string]func(*Network){
+		"a flow's actions":     func(n *Network) { n.Flows[7].Actions = "drop;" },
+		"a flow's datapaths":   func(n *Network) { n.Flows[7].Datapaths = append(n.Flows[7].Datapaths, &Datapath{UUID: "other"}) },
+		"a port's chassis":     func(n *Network) { n.Ports[1].Chassis = &Chassis{UUID: "other"} },
+		"a binding's address":  func(n *Network) { n.MACBindings = append(n.MACBindings, MACBinding{MAC: [6]byte{1}}) },
+		"a global option":      func(n *Network) { n.SBGlobal = map[string]string{"x": "y"} },
+		"one flow less":        func(n *Network) { n.Flows = n.Flows[1:] },
+		"a load balancer more": func(n *Network) { n.LoadBalancers = append(n.LoadBalancers, &LoadBalancer{UUID: "other"}) },
+	} {
+		n := load()
+		if change(n); n.Hash() == want {
+			t.Errorf("%s changed, the hash did not", name)
+		}
+	}
+	n := load()
+	for i := range n.MACBindings {
+		n.MACBindings[i].Timestamp++
+	}
+	if n.Hash() != want {
+		t.Error("the time of a binding counts")
+	}
+}
+
+// TestHashKnowsEveryType hashes a network with one of everything.
+func TestHashKnowsEveryType(t *testing.T) {
+	n := &Network{}
+	v := reflect.ValueOf(n).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); v.Type().Field(i).IsExported() && f.Kind() == reflect.Slice {
+			elem := f.Type().Elem()
+			x := reflect.New(elem).Elem()
+			if elem.Kind() == reflect.Pointer {
+				x = reflect.New(elem.Elem())
+			}
+			f.Set(reflect.Append(f, x))
+		}
+	}
+	n.DHCPv4 = map[string]DHCPOption{"x": {1, "y"}}
+	n.Templates = map[string]map[string]string{"x": {"y": "z"}}
+	if n.Hash() == (&Network{}).Hash() {
+		t.Error("everything counts for nothing")
+	}
+}
