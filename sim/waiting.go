@@ -144,6 +144,22 @@ func (e *Engine) resolved(k macKey, mac uint64, from conntrack.Time) {
 	}
 }
 
+// Hurry lets packets go that wait for a binding which is learned but not known
+// to have taken effect: a capture shows one of them leave by now. shown says
+// whether it is the one that was so injected.
+func (e *Engine) Hurry(now conntrack.Time, shown func(of *Injection) bool) {
+	for _, q := range e.waiting.queues {
+		if q.release <= now || !slices.ContainsFunc(q.packets, func(h *held) bool { return shown(&h.of) }) {
+			continue
+		}
+		q.release = now
+		if entry, ok := e.learned.macs[e.bound(q.hop)]; ok && entry.from > now {
+			entry.from = now
+			e.learned.macs[e.bound(q.hop)] = entry
+		}
+	}
+}
+
 // Advance goes on with the packets that ovn-controller held and that are due
 // by now: one a call, the earliest first. It returns what became of it, with
 // Outcome.Of the injection that it was, or nil when no other is due. Whoever

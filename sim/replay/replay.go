@@ -162,6 +162,9 @@ func (s *Session) next(f *Frame) {
 			s.later[f.id] = rest
 		}
 	}
+	if f.dir == Left {
+		s.hurry(f)
+	}
 	s.release(f.Time)
 	switch {
 	case f.skip != "":
@@ -181,6 +184,15 @@ func (s *Session) next(f *Frame) {
 }
 
 // observe hands on a frame that left OVN.
+// hurry tells the engine of a packet it holds that a frame shows has left.
+func (s *Session) hurry(f *Frame) {
+	s.Engine.Hurry(f.Time, func(of *sim.Injection) bool {
+		a, ok1 := identify(of.Frame)
+		b, ok2 := identify(f.Data)
+		return ok1 && ok2 && a.same(&b)
+	})
+}
+
 func (s *Session) observe(f *Frame) {
 	s.history.saw(f, f.point, f.point.Name())
 	s.handler.Observed(f, f.point)
