@@ -117,7 +117,7 @@ func (k *kernelTap) send(t *testing.T, ip []byte) []byte {
 	if _, err := k.tun.Write(ip); err != nil {
 		t.Fatal(err)
 	}
-	k.tun.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	k.tun.SetReadDeadline(time.Now().Add(2 * time.Second))
 	for {
 		n, err := k.tun.Read(k.buf[:])
 		if err != nil {
