@@ -130,3 +130,16 @@ func BenchmarkExpire(b *testing.B) {
 		left--
 	}
 }
+
+// BenchmarkOneConnection is what "ovstest test-conntrack benchmark" measures:
+// packets of one connection, committed again and again.
+func BenchmarkOneConnection(b *testing.B) {
+	ct := NewTable(Options{Profile: OVSUserspace})
+	ask, _ := flows(1)
+	var m Meta
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Clear()
+		ct.Execute(Second, ask[0], &m, &commit)
+	}
+}
