@@ -50,20 +50,23 @@ func (e *Engine) dnsRecord(p *pkt, name string) (record string, owned, ok bool) 
 // additional says how the network's OVN treats queries with additional
 // records: a fix that came with patch releases, and a later one of it.
 func (e *Engine) additional() answer.Additional {
+	if e.since(24, 3, 0) {
+		return answer.AdditionalDropped
+	}
 	// In each series: from which patch release they are ignored, and from
 	// which one dropped.
 	for _, s := range [...]struct{ year, month, ignored, dropped int }{
-		{24, 3, 0, 0}, {23, 9, 0, 2}, {23, 6, 0, 3}, {23, 3, 1, 3}, {22, 12, 1, 4}, {22, 9, 2, 4}, {22, 3, 3, 6},
+		{23, 9, 0, 2}, {23, 6, 0, 3}, {23, 3, 1, 3}, {22, 12, 1, 99}, {22, 9, 2, 99}, {22, 3, 3, 6},
 	} {
-		switch {
-		case !e.since(s.year, s.month, 0):
+		if !e.since(s.year, s.month, 0) || e.since(s.year, s.month+1, 0) {
 			continue
+		}
+		switch {
 		case e.since(s.year, s.month, s.dropped):
 			return answer.AdditionalDropped
 		case e.since(s.year, s.month, s.ignored):
 			return answer.AdditionalIgnored
 		}
-		break
 	}
 	return answer.AdditionalRepeated
 }
