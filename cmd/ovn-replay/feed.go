@@ -15,6 +15,11 @@ import (
 // damage is the error that is returned. Interrupted, it ends as if the captures
 // ended there.
 func (j *job) feed(ctx context.Context, s *replay.Session) error {
+	return j.feedTo(ctx, s.Add, s.Flush)
+}
+
+// feedTo is feed with what is done with each record and at the end.
+func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), flush func()) error {
 	sources := make([]pcap.Source, len(j.captures))
 	for i, c := range j.captures {
 		sources[i] = c
@@ -38,10 +43,10 @@ func (j *job) feed(ctx context.Context, s *replay.Session) error {
 			damage = errors.Join(damage, err)
 			continue
 		}
-		s.Add(&rec)
+		add(&rec)
 		show.step()
 	}
-	s.Flush()
+	flush()
 	show.clear()
 	for _, t := range j.taps {
 		if t.Faults > 0 && t.Faults == t.Frames {

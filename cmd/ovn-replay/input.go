@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
@@ -41,6 +42,11 @@ func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&in.db, "db", os.Getenv("OVN_SB_DB"), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME (default $OVN_SB_DB)")
 	sourceFlags(f, &in.source)
+	in.captureFlags(f)
+}
+
+// captureFlags are those of every command that replays captures.
+func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&in.captures, "read", "r", nil,
 		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is standard input (repeatable)")
 	f.StringVar(&in.caseDir, "case", "", "`DIR` of a recorded case: all inputs at once")
@@ -54,8 +60,6 @@ func (in *input) flags(cmd *cobra.Command) {
 	f.StringVar(&in.filter, "filter", "", "list only packets that match the logical flow expression `EXPR`, such as 'ip4.dst == 10.0.0.0/8 && ct.rpl'")
 	f.BoolVar(&in.explain, "explain-points", false, "tell on standard error how each capture was placed")
 	f.BoolVarP(&in.quiet, "quiet", "q", false, "print less")
-	cmd.MarkFlagsMutuallyExclusive("db", "case")
-	cmd.MarkFlagsMutuallyExclusive("read", "case")
 }
 
 // job is everything a replay needs, opened.

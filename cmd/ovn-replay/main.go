@@ -72,6 +72,7 @@ Exit status: 0 done, 1 verify found a difference, 2 bad usage or bad input.`,
 	root.AddCommand(
 		newRunCommand(stdin, stdout, stderr),
 		newVerifyCommand(stdin, stdout, stderr),
+		newDiffCommand(stdin, stdout, stderr),
 		newTraceCommand(stdin, stdout, stderr),
 		newConntrackCommand(stdin, stdout, stderr),
 		newDBCommand(stdin, stdout, stderr),

@@ -408,6 +408,9 @@ func leads(from, to *network.Port) bool {
 // neverEntered says why a packet that was observed is in no capture on its way in.
 func (v *Verifier) neverEntered(w *waiter) string {
 	if w.where.Port != nil {
+		if why := v.session.inferrer.unknown(w); why != "" {
+			return "observed, but never entered: " + why
+		}
 		for i, t := range v.session.Taps {
 			s := v.spans[i]
 			if i == w.capture || s == nil || v.at(t, w.point) {
@@ -419,9 +422,6 @@ func (v *Verifier) neverEntered(w *waiter) string {
 			if w.time > s.last+2e9 {
 				return fmt.Sprintf("observed, but never entered: after %s ends (%s)", t.Name, Timestamp(s.last))
 			}
-		}
-		if why := v.session.inferrer.unknown(w); why != "" {
-			return "observed, but never entered: " + why
 		}
 	}
 	if !opens(w.data) {

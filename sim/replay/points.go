@@ -98,8 +98,10 @@ func NewOwners(net *network.Network) *Owners {
 	for m, ports := range o.ports {
 		o.send[m] = sendersOf(ports)
 	}
+	several := map[netip.Addr]bool{}
 	for _, f := range net.Flows {
 		o.readFlow(f)
+		o.readFloating(f, several)
 	}
 	return o
 }
@@ -324,4 +326,39 @@ func (o *Owners) chassisAt(a netip.Addr) *network.Chassis {
 		}
 	}
 	return nil
+}
+
+// readFloating notes an address that stands for one other on its way out: a
+// flow that translates the source of just that one to it. several collects
+// addresses that stand for more than one, which tell nothing.
+func (o *Owners) readFloating(f *network.Flow, several map[netip.Addr]bool) {
+	_, rest, ok := strings.Cut(f.Actions, "ct_snat")
+	if !ok || !f.Egress {
+		return
+	}
+	rest = strings.TrimPrefix(rest, "_in_czone")
+	to, _, ok := strings.Cut(strings.TrimPrefix(rest, "("), ")")
+	outside, err := netip.ParseAddr(to)
+	if !ok || err != nil || several[outside] {
+		return
+	}
+	inside := sourceOf(f.Match)
+	if known, ok := o.floating[outside]; !inside.IsValid() || ok && known != inside {
+		several[outside] = true
+		delete(o.floating, outside)
+		return
+	}
+	o.floating[outside] = inside
+}
+
+// sourceOf returns the one source address that a match asks for; invalid if it
+// asks for none or for a whole network.
+func sourceOf(match string) (a netip.Addr) {
+	for _, field := range [...]string{"ip4.src == ", "ip6.src == "} {
+		if _, rest, ok := strings.Cut(match, field); ok {
+			word, _, _ := strings.Cut(rest, " ")
+			a, _ = netip.ParseAddr(strings.TrimSuffix(word, ")"))
+		}
+	}
+	return a
 }

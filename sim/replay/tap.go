@@ -147,3 +147,39 @@ func (t *Tap) count(where, why string) {
 	}
 	(*to)[key]++
 }
+
+// On returns a tap of the same capture on another network, where the same
+// ports and chassis have the same names.
+func (t *Tap) On(net *network.Network) (*Tap, error) {
+	moved := &Tap{Index: t.Index, Name: t.Name}
+	var err error
+	if t.Site != nil {
+		if moved.Site, err = t.Site.on(net); err != nil {
+			return nil, err
+		}
+	}
+	for i, s := range t.Interfaces {
+		there, err := s.on(net)
+		if err != nil {
+			return nil, err
+		}
+		moved.set(i, there)
+	}
+	return moved, nil
+}
+
+func (s *Site) on(net *network.Network) (*Site, error) {
+	moved := &Site{Kind: s.Kind, Found: s.Found, Chassis: net.ChassisByName(s.Chassis.Name)}
+	if s.Port != nil {
+		if moved.Port = net.Port(s.Port.Name); moved.Port == nil {
+			return nil, fmt.Errorf("no logical port %q in this database", s.Port.Name)
+		}
+	}
+	if moved.Chassis == nil && moved.Port != nil {
+		moved.Chassis, _ = ChassisOf(net, moved.Port)
+	}
+	if moved.Chassis == nil {
+		return nil, fmt.Errorf("no chassis %q in this database", s.Chassis.Name)
+	}
+	return moved, nil
+}
