@@ -34,31 +34,45 @@ func (e *Engine) on(c *network.Chassis) *chassis {
 
 func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis {
 	out := &chassis{
-		Chassis:  c,
-		index:    c.Index,
-		ct:       conntrack.NewTable(conntrack.Options{Profile: opts.Profile}),
-		resident: make(table.Resident, len(net.Ports)/64+1),
+		Chassis: c,
+		index:   c.Index,
+		ct:      conntrack.NewTable(conntrack.Options{Profile: opts.Profile}),
 	}
+	out.read(net, opts)
+	return out
+}
+
+// read takes what the chassis needs to know of the network. Zones that it has
+// already keep their numbers.
+func (out *chassis) read(net *network.Network, opts Options) {
+	c := out.Chassis
+	out.resident = make(table.Resident, len(net.Ports)/64+1)
 	for _, p := range net.Ports[1:] {
 		if opts.Anywhere || p.BoundTo(c) {
 			out.resident.Add(uint32(p.Index))
 		}
 	}
-	out.zones = numberZones(net, c, opts.Zones[c.Name])
-	return out
+	prior := map[string]uint16{}
+	for number, name := range out.zones.names {
+		prior[name] = number
+	}
+	out.zones = numberZones(net, c, opts.Zones[c.Name], prior)
 }
 
 // numberZones gives each port and datapath its zones: the numbers recorded
-// from the chassis when known, else numbers by rule.
-func numberZones(net *network.Network, c *network.Chassis, recorded map[string]uint16) zones {
+// from the chassis when known, the number it had before, or one by rule.
+func numberZones(net *network.Network, c *network.Chassis, recorded, prior map[string]uint16) zones {
 	z := zones{
 		port:  make([]int32, len(net.Ports)),
 		dnat:  make([]int32, len(net.Datapaths)),
 		snat:  make([]int32, len(net.Datapaths)),
 		names: map[uint16]string{},
 	}
-	n := zoneNumberer{recorded: recorded, taken: map[uint16]bool{0: true}, names: z.names}
+	n := zoneNumberer{recorded: recorded, prior: prior, taken: map[uint16]bool{0: true}, names: z.names}
 	for _, v := range recorded {
+		n.taken[v] = true
+	}
+	for _, v := range prior {
 		n.taken[v] = true
 	}
 	for _, dp := range net.Datapaths {
@@ -97,6 +111,7 @@ func portHasZone(net *network.Network, p *network.Port, c *network.Chassis) bool
 
 type zoneNumberer struct {
 	recorded map[string]uint16
+	prior    map[string]uint16
 	taken    map[uint16]bool
 	names    map[uint16]string
 	next     uint16
@@ -112,6 +127,9 @@ func (n *zoneNumberer) number(fixed int, names ...string) int32 {
 		if v, ok := n.recorded[name]; ok && !found {
 			z, found = v, true
 		}
+	}
+	if v, ok := n.prior[names[0]]; ok && !found {
+		z, found = v, true
 	}
 	for !found {
 		n.next++

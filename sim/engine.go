@@ -54,6 +54,7 @@ type Engine struct {
 	waiting    waiting
 	hairpins   map[hairpinKey][]hairpinVIP
 	security   map[int]*portSecurity // by port index, compiled when first met
+	hash       [32]byte              // of Net, once a snapshot was taken
 
 	// The packet in progress.
 	now     conntrack.Time
@@ -87,14 +88,39 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 	}
 	e.numberGroups()
 	e.chassis = make([]*chassis, len(net.Chassis))
-	var first *network.Chassis
-	if len(net.Chassis) > 0 {
-		first = net.Chassis[0]
-	}
-	e.compiled = newCompiled(e, first)
+	e.compiled = newCompiled(e, e.firstChassis())
 	e.learned.init(net)
 	e.indexHairpins()
 	return e, nil
+}
+
+// Become makes the engine go on with the network as net has it: flows, ports,
+// bindings and zones are net's from the next packet on, connections and what
+// was learned stay. Ports, datapaths and chassis of before remain valid. net
+// must not be used afterwards.
+func (e *Engine) Become(net *network.Network) {
+	e.Net.Become(net)
+	e.numberGroups()
+	e.chassis = append(e.chassis, make([]*chassis, len(e.Net.Chassis)-len(e.chassis))...)
+	e.compiled = newCompiled(e, e.firstChassis())
+	for _, c := range e.chassis {
+		if c != nil {
+			c.read(e.Net, e.opts)
+			c.compiled = e.compiledFor(c.Chassis)
+		}
+	}
+	e.security = map[int]*portSecurity{}
+	e.indexHairpins()
+	for _, k := range e.learned.read(e.Net) {
+		e.resolved(k, e.learned.macs[k].mac, e.now)
+	}
+}
+
+func (e *Engine) firstChassis() *network.Chassis {
+	if len(e.Net.Chassis) == 0 {
+		return nil
+	}
+	return e.Net.Chassis[0]
 }
 
 func (e *Engine) numberGroups() {

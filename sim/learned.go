@@ -17,7 +17,9 @@ type learned struct {
 	affinity map[affinityKey]affinityEntry
 	ecmp     map[ecmpKey]ecmpEntry
 	mrouters []mrouter
-	probes   map[probeKey]probe
+
+	rows   map[macKey]uint64 // the MAC bindings of the database
+	probes map[probeKey]probe
 }
 
 type macKey struct {
@@ -56,11 +58,32 @@ func (l *learned) init(net *network.Network) {
 	l.affinity = map[affinityKey]affinityEntry{}
 	l.ecmp = map[ecmpKey]ecmpEntry{}
 	l.probes = map[probeKey]probe{}
+	l.rows = nil
+	l.read(net)
+}
+
+// read takes the database's rows. It returns the MAC bindings that were not
+// there before; those that the database has no more are forgotten.
+func (l *learned) read(net *network.Network) (fresh []macKey) {
+	rows := map[macKey]uint64{}
 	for _, b := range net.MACBindings {
-		if b.Port != nil {
-			l.macs[bindingKey(&b)] = macEntry{mac: macNumber(b.MAC)}
+		if b.Port == nil {
+			continue
+		}
+		k, mac := bindingKey(&b), macNumber(b.MAC)
+		rows[k] = mac
+		if was, ok := l.rows[k]; !ok || was != mac {
+			l.macs[k] = macEntry{mac: mac}
+			fresh = append(fresh, k)
 		}
 	}
+	for k, mac := range l.rows {
+		if _, ok := rows[k]; !ok && l.macs[k].mac == mac {
+			delete(l.macs, k)
+		}
+	}
+	l.rows = rows
+	l.statics = map[macKey]staticMAC{}
 	for _, b := range net.StaticMACs {
 		if b.Port != nil {
 			l.statics[bindingKey(&b)] = staticMAC{macNumber(b.MAC), b.Override}
@@ -75,6 +98,7 @@ func (l *learned) init(net *network.Network) {
 			l.fdb[fdbKey{uint32(dp.Index), macNumber(f.MAC)}] = fdbEntry{port: uint32(port.Index)}
 		}
 	}
+	return fresh
 }
 
 func bindingKey(b *network.MACBinding) macKey {
