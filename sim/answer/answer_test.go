@@ -308,3 +308,53 @@ func FuzzAnswers(f *testing.F) {
 		SetInnerSource(&in, 0x01020304)
 	})
 }
+
+// TestRelay: hops and relay address go into the request, the client's
+// addresses into the response, and checksums stay right.
+func TestRelay(t *testing.T) {
+	var in packet.Packet
+	for _, r := range readRecorded(t) {
+		if r.name == "dhcp discover" {
+			in.Set(r.in, len(r.in))
+		}
+	}
+	const ip, udp, msg = 14, 34, 42
+	valid := func(b []byte) bool {
+		n := len(b) - udp
+		return checksum(0, b[ip:udp]) == 0 && checksum(pseudo(b[ip:], packet.ProtoUDP, n), b[udp:]) == 0
+	}
+	if !valid(in.Data) {
+		t.Fatal("the recorded request's checksums are wrong")
+	}
+	relay, server := [4]byte{10, 1, 0, 1}, [4]byte{172, 16, 0, 9}
+	request, ok := RelayRequest(&in, relay)
+	if !ok || request.Data[msg+3] != 1 || !bytes.Equal(request.Data[msg+24:][:4], relay[:]) || !valid(request.Data) {
+		t.Errorf("request %v: %x", ok, request.Data)
+	}
+	var again packet.Packet
+	again.Set(request.Data, request.Wire)
+	if _, ok := RelayRequest(&again, relay); ok {
+		t.Error("relayed twice")
+	}
+
+	// The server's offer, by the DHCP server we have.
+	offer, ok := DHCPv4(&again, DHCPv4Style{}, [4]byte{10, 1, 0, 77}, []Option{{1, []byte{255, 255, 255, 0}}, {54, server[:]}})
+	if !ok {
+		t.Fatal("no offer")
+	}
+	var back packet.Packet
+	back.Set(offer.Data, offer.Wire)
+	back.Key.Set(field.IP4Dst, 0x0a010001)
+	back.Flush()
+	response, ok := RelayResponse(&back, relay, server)
+	if !ok || !bytes.Equal(response.Data[:6], in.Data[6:12]) || !bytes.Equal(response.Data[ip+16:][:4], []byte{10, 1, 0, 77}) ||
+		checksum(0, response.Data[ip:udp]) != 0 {
+		t.Errorf("response %v: %x", ok, response.Data)
+	}
+	if _, ok := RelayResponse(&back, relay, [4]byte{1, 1, 1, 1}); ok {
+		t.Error("another server's response is passed on")
+	}
+	if _, ok := RelayResponse(&back, [4]byte{10, 1, 9, 1}, server); ok {
+		t.Error("another relay's response is passed on")
+	}
+}
