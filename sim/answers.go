@@ -49,7 +49,7 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 	case lflow.NDNS:
 		why = trace.MadeNDNS
 		target := answer.Destination(&p.Packet)
-		if e.since(26, 3, 0) {
+		if e.since(26, 3, 3) {
 			target = p.Key.Get128(field.XXReg0).Bytes()
 		}
 		frame, ok = answer.NeighborSolicitation(&p.Packet, target)
