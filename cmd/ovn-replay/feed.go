@@ -15,7 +15,7 @@ import (
 // damage is the error that is returned. Interrupted, it ends as if the captures
 // ended there.
 func (j *job) feed(ctx context.Context, s *replay.Session) error {
-	return j.feedTo(ctx, s.Add, s.Flush)
+	return errors.Join(j.feedTo(ctx, s.Add, s.Flush), s.Err())
 }
 
 // feedTo is feed with what is done with each record and at the end.

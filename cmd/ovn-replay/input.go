@@ -36,12 +36,15 @@ type input struct {
 	explain  bool // --explain-points
 	quiet    bool
 	source   store.Options // how the database is read
+	moment   momentFlags
 }
 
 func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&in.db, "db", os.Getenv("OVN_SB_DB"), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME (default $OVN_SB_DB)")
 	sourceFlags(f, &in.source)
+	f.StringVar(&in.moment.dbTime, "db-time", "", "with a database file: `follow` its history, so that each packet meets the network of its own moment, or the network of one time")
+	f.BoolVar(&in.moment.watch, "watch", false, "with a live server: keep following its changes")
 	in.captureFlags(f)
 }
 
@@ -74,6 +77,9 @@ type job struct {
 	pins     []conntrack.Entry
 	filter   *filter
 	warnings []error // damage after which the rest is still used
+	source   string  // of the database
+	changes  replay.Changes
+	stop     func() // ends changes; nil if there are none
 }
 
 // spec is what to replay, from flags or from a case.
@@ -91,11 +97,27 @@ func (in *input) open(ctx context.Context) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, warnings, err := openNetwork(ctx, spec.db, in.source)
+	open := openNetwork
+	if in.moment.dbTime != "" && in.moment.dbTime != follows {
+		open = func(ctx context.Context, source string, _ store.Options) (*network.Network, []error, error) {
+			return in.fixed(ctx, source)
+		}
+	}
+	net, warnings, err := open(ctx, spec.db, in.source)
 	if err != nil {
 		return nil, err
 	}
-	return in.load(ctx, spec, net, warnings)
+	changes, stop, err := in.changes(ctx, spec.db)
+	if err != nil {
+		return nil, err
+	}
+	j, err := in.load(ctx, spec, net, warnings)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	j.source, j.changes, j.stop = spec.db, changes, stop
+	return j, nil
 }
 
 // openNetwork reads a Southbound database.
@@ -232,10 +254,13 @@ func parseProfile(name string) (conntrack.Profile, error) {
 
 // session begins the replay.
 func (j *job) session(h replay.Handler, ahead conntrack.Time) *replay.Session {
-	return replay.NewSession(j.engine, j.taps, h, replay.Options{Ahead: ahead, NoInference: j.in.noInfer, Pins: j.pins})
+	return replay.NewSession(j.engine, j.taps, h, replay.Options{Ahead: ahead, NoInference: j.in.noInfer, Pins: j.pins, Changes: j.changes})
 }
 
 func (j *job) close() {
+	if j.stop != nil {
+		j.stop()
+	}
 	for _, c := range j.captures {
 		c.Close()
 	}

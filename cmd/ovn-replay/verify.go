@@ -56,6 +56,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) error {
 	report := v.Finish()
 	report.Clocks = j.clocks
 	ok := report.OK()
+	o.byHistory(cmd.Context(), j, report)
 	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {
 		*list = j.filter.items(*list)
 	}

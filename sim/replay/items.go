@@ -19,7 +19,11 @@ type Report struct {
 	Mismatched []Item `json:"mismatched"`
 	Missing    []Item `json:"missing"`
 	Unexpected []Item `json:"unexpected"`
-	Skipped    []Item `json:"skipped,omitempty"`
+
+	// Outdated counts the differences that a change of the database during the
+	// capture explains: they are gone with --db-time follow.
+	Outdated int    `json:"outdated,omitempty"`
+	Skipped  []Item `json:"skipped,omitempty"`
 
 	// Repeated and Foreign count frames that are nobody's: seen before on
 	// another interface or in another capture, or of the tunnel network but in

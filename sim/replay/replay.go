@@ -13,6 +13,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
 )
 
@@ -63,7 +64,13 @@ type Options struct {
 	NoInference bool
 	// Pins are connections of the real tables: they dictate choices.
 	Pins []conntrack.Entry
+	// Changes, if not nil, tells how the network changes meanwhile.
+	Changes Changes
 }
+
+// Changes returns the network to go on with from a moment of the captures'
+// clock on, nil if it is still the same. Moments never go back.
+type Changes func(conntrack.Time) (*network.Network, error)
 
 // Session is one replay of captures.
 type Session struct {
@@ -84,6 +91,7 @@ type Session struct {
 	waiting  map[uint64]*Frame // injected packets that ovn-controller may hold
 	pins     map[pinKey]*conntrack.Entry
 	now      conntrack.Time
+	err      error // of Changes
 }
 
 // NewSession returns a session on an engine.
@@ -123,6 +131,26 @@ func (s *Session) Add(rec *pcap.Record) {
 	s.forget(n)
 }
 
+// change takes the network as it is now.
+func (s *Session) change() {
+	if s.opts.Changes == nil || s.err != nil {
+		return
+	}
+	net, err := s.opts.Changes(s.now)
+	if err != nil {
+		s.err = err
+		return
+	}
+	if net != nil {
+		s.Engine.Become(net)
+		s.owners = NewOwners(s.Engine.Net)
+	}
+}
+
+// Err returns why the network could not be followed, nil if it could. The
+// session then went on with the last one it had.
+func (s *Session) Err() error { return s.err }
+
 // Flush replays what was held back.
 func (s *Session) Flush() {
 	for _, f := range s.queue {
@@ -155,6 +183,7 @@ func (s *Session) forget(n int) {
 func (s *Session) next(f *Frame) {
 	s.held -= len(f.Data)
 	s.now = max(s.now, f.Time)
+	s.change()
 	if f.id != 0 {
 		if rest := s.later[f.id][1:]; len(rest) == 0 {
 			delete(s.later, f.id)

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+	"ovnreplay/store"
+)
+
+// The network is not the same at every moment: --db-time and --watch say whose
+// network a packet meets.
+
+// momentFlags are those flags.
+type momentFlags struct {
+	dbTime string
+	watch  bool
+}
+
+// follows is the --db-time of a database that is followed through its history.
+const follows = "follow"
+
+// fixed returns the network of the moment that --db-time names.
+func (in *input) fixed(ctx context.Context, source string) (*network.Network, []error, error) {
+	t, err := parseTime(in.moment.dbTime)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--db-time %s: want follow, or a time such as 2026-11-22T10:00:35.5Z", in.moment.dbTime)
+	}
+	f, err := network.Follow(ctx, source, in.source)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	net, _, err := f.At(t)
+	return net, nil, err
+}
+
+func parseTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("not a time: %s", s)
+}
+
+// changes returns the source of the network's changes for a session, nil if
+// the network stays as it is, and a function that ends it.
+func (in *input) changes(ctx context.Context, source string) (replay.Changes, func(), error) {
+	switch {
+	case in.moment.watch && in.moment.dbTime != "":
+		return nil, nil, fmt.Errorf("--watch follows a live server, --db-time a file's history: use one of them")
+	case in.moment.watch:
+		return in.watched(ctx, source)
+	case in.moment.dbTime == follows:
+		return historyOf(ctx, source, in.source)
+	}
+	return nil, func() {}, nil
+}
+
+// historyOf follows a database file's history on the capture's clock.
+func historyOf(ctx context.Context, source string, opts store.Options) (replay.Changes, func(), error) {
+	f, err := network.Follow(ctx, source, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(t conntrack.Time) (*network.Network, error) {
+		net, changed, err := f.At(time.Unix(0, int64(t)))
+		if err != nil || !changed {
+			return nil, err
+		}
+		return net, nil
+	}, f.Close, nil
+}
+
+// watched follows a live server: the packets of a live capture meet the
+// network as it is when they are read.
+func (in *input) watched(ctx context.Context, source string) (replay.Changes, func(), error) {
+	w, err := store.Watch(ctx, source, in.source)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(conntrack.Time) (*network.Network, error) {
+		select {
+		case <-w.Changed():
+		default:
+			return nil, nil
+		}
+		db, err := w.Database()
+		if err != nil {
+			return nil, err
+		}
+		return network.Load(db)
+	}, w.Close, nil
+}
