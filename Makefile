@@ -2,6 +2,7 @@
 # make demo     replays the embedded recorded session
 # make test     installs what the tests need (Debian packages, as root) and runs them
 # make lint     formatting and vet
+# make parity   compares trace with Debian's ovn-trace on 2,000 made-up packets
 # make bench    benchmarks
 # make fuzz     each fuzz target for FUZZTIME
 
@@ -10,7 +11,7 @@ FUZZTIME ?= 60s
 PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2
 TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip
 
-.PHONY: all demo test deps lint bench fuzz clean
+.PHONY: all demo test deps lint parity bench fuzz clean
 
 all: ovn-replay
 
@@ -39,6 +40,10 @@ deps:
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
 	$(GO) vet ./...
+
+# DATABASES names more Southbound databases, patterns separated by colons.
+parity:
+	OVN_REPLAY_PARITY=2000 OVN_REPLAY_DATABASES='$(DATABASES)' $(GO) test -run Parity -v -count 1 -timeout 30m ./cmd/ovn-replay
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
