@@ -36,7 +36,7 @@ func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis
 	out := &chassis{
 		Chassis: c,
 		index:   c.Index,
-		ct:      conntrack.NewTable(conntrack.Options{Profile: opts.Profile}),
+		ct:      conntrack.NewTable(opts.Conntrack),
 	}
 	out.read(net, opts)
 	return out

@@ -20,7 +20,8 @@ import (
 
 // Options of an Engine. The zero value is usable.
 type Options struct {
-	Profile conntrack.Profile // zero: Linux
+	Profile   conntrack.Profile // zero: that of Conntrack
+	Conntrack conntrack.Options // how every chassis tracks connections
 
 	// Zones gives the conntrack zone numbers of a chassis, by chassis name and
 	// zone name ("PORT", "DATAPATH_dnat", "DATAPATH_snat"). A chassis it lacks
@@ -54,7 +55,6 @@ type Engine struct {
 	waiting    waiting
 	hairpins   map[hairpinKey][]hairpinVIP
 	security   map[int]*portSecurity // by port index, compiled when first met
-	hash       [32]byte              // of Net, once a snapshot was taken
 
 	// The packet in progress.
 	now     conntrack.Time
@@ -77,8 +77,8 @@ const groupBit = 1 << 31
 
 // New returns an engine for net.
 func New(net *network.Network, opts Options) (*Engine, error) {
-	if opts.Profile == 0 {
-		opts.Profile = conntrack.Linux
+	if opts.Profile != 0 {
+		opts.Conntrack.Profile = opts.Profile
 	}
 	e := &Engine{
 		Net:      net,

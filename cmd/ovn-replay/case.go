@@ -94,7 +94,7 @@ func readCase(dir string) (*spec, error) {
 	if c.DB == "" || len(c.Captures) == 0 {
 		return nil, fmt.Errorf("%s: needs \"db\" and \"captures\"", name)
 	}
-	s := &spec{db: filepath.Join(dir, c.DB), profile: c.CTProfile}
+	s := &spec{db: filepath.Join(dir, c.DB), profile: caseProfile(dir, c.CTProfile)}
 	for _, e := range c.Captures {
 		s.captures = append(s.captures, capture{file: filepath.Join(dir, e.File), port: e.Port, chassis: caseChassis(e, &c)})
 	}
@@ -154,4 +154,17 @@ func readZones(name string) (map[string]uint16, error) {
 		zones[strings.Join(words[:len(words)-1], " ")] = uint16(zone)
 	}
 	return zones, sc.Err()
+}
+
+// caseProfile returns the case's profile: a name, or a file in its folder.
+func caseProfile(dir, name string) string {
+	if file := filepath.Join(dir, name); name != "" && isFile(file) {
+		return file
+	}
+	return name
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }

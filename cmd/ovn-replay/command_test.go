@@ -206,3 +206,25 @@ func TestDemo(t *testing.T) {
 		t.Errorf("exit status %d\n%s%s", status, out, errs)
 	}
 }
+
+// A profile file's timeouts decide what becomes of a connection that pauses:
+// with an entry that lives shorter than the pause, here made to be five
+// seconds, the answer is not un-NATed.
+func TestProfileFile(t *testing.T) {
+	short := write(t, "short.profile", []byte("profile ovs-userspace\nudp_first 1\nudp_single 1\nudp_multiple 1\n"))
+	dir := cases + "/udp-service"
+	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/pod2.pcap", "-r", dir + "/weba.pcap", "--offset", dir + "/weba.pcap=+5s", "--no-align", "--json"}
+	unNATed := func(profile string) int {
+		status, out, errs := replayed(t, append(args, "--ct-profile", profile)...)
+		if status != exitOK {
+			t.Fatalf("%s: exit status %d: %s", profile, status, errs)
+		}
+		return strings.Count(out, `"kind":"un-DNAT"`)
+	}
+	if n := unNATed("ovs-userspace"); n != 3 {
+		t.Errorf("%d answers un-NATed with the default timeouts, want 3", n)
+	}
+	if n := unNATed(short); n != 0 {
+		t.Errorf("%d answers un-NATed although their connections had timed out", n)
+	}
+}

@@ -271,7 +271,7 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 			if err != nil {
 				return err
 			}
-			table := conntrack.NewTable(conntrack.Options{Profile: p})
+			table := conntrack.NewTable(p)
 			for _, file := range args {
 				es, err := readDumpFile(stdin, file)
 				if err != nil {
@@ -285,7 +285,7 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", conntrack.Dpctl.String(), strings.Join(conntrack.FormatNames(), ", "))
-	cmd.Flags().StringVar(&profile, "ct-profile", "", "connection tracking of: linux or ovs-userspace (default linux)")
+	cmd.Flags().StringVar(&profile, "ct-profile", "", ctProfileUsage)
 	return cmd
 }
 
@@ -312,11 +312,11 @@ func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command
 			}
 			defer r.Close()
 			w := bufio.NewWriter(stdout)
-			return errors.Join(printStates(w, r, conntrack.NewTable(conntrack.Options{Profile: p})), w.Flush())
+			return errors.Join(printStates(w, r, conntrack.NewTable(p)), w.Flush())
 		},
 	}
 	cmd.Flags().StringVarP(&file, "read", "r", "", "capture `FILE`, - is standard input")
-	cmd.Flags().StringVar(&profile, "ct-profile", "", "connection tracking of: linux or ovs-userspace (default linux)")
+	cmd.Flags().StringVar(&profile, "ct-profile", "", ctProfileUsage)
 	return cmd
 }
 

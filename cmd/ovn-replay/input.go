@@ -53,7 +53,7 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&in.captures, "read", "r", nil,
 		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is standard input (repeatable)")
 	f.StringVar(&in.caseDir, "case", "", "`DIR` of a recorded case: all inputs at once")
-	f.StringVar(&in.profile, "ct-profile", "", "connection tracking of: linux or ovs-userspace (default linux)")
+	f.StringVar(&in.profile, "ct-profile", "", ctProfileUsage)
 	f.StringArrayVar(&in.imports, "ct-import", nil, "start a chassis' connection tracking from the dump in `FILE[@CHASSIS]` (repeatable)")
 	f.StringArrayVar(&in.zones, "ct-zones", nil, "a chassis' zone numbers, as ovn-appctl ct-zone-list prints them, in `FILE[@CHASSIS]` (repeatable)")
 	f.StringArrayVar(&in.pins, "pin", nil, "connections of the real tables, as a dump in `FILE`: they dictate what the datapath chose at random (repeatable)")
@@ -167,7 +167,7 @@ func (in *input) load(ctx context.Context, s *spec, net *network.Network, warnin
 	if err := in.addZones(s, net); err != nil {
 		return nil, err
 	}
-	if j.engine, err = sim.New(net, sim.Options{Profile: profile, Zones: s.zones}); err != nil {
+	if j.engine, err = sim.New(net, sim.Options{Conntrack: profile, Zones: s.zones}); err != nil {
 		return nil, err
 	}
 	if j.filter, err = newFilter(j.engine, in.filter); err != nil {
@@ -242,14 +242,26 @@ func zonesOf(s *spec, net *network.Network) (only *network.Chassis) {
 	return only
 }
 
-func parseProfile(name string) (conntrack.Profile, error) {
+const ctProfileUsage = "connection tracking of: linux, ovs-userspace, or as a `FILE` of settings says (default linux)"
+
+// parseProfile reads the --ct-profile: one of the two by name, or a file of
+// settings.
+func parseProfile(name string) (conntrack.Options, error) {
 	switch name {
 	case "", "linux":
-		return conntrack.Linux, nil
+		return conntrack.Options{Profile: conntrack.Linux}, nil
 	case "ovs-userspace":
-		return conntrack.OVSUserspace, nil
+		return conntrack.Options{Profile: conntrack.OVSUserspace}, nil
 	}
-	return 0, fmt.Errorf("--ct-profile %s: no such profile; use linux or ovs-userspace", name)
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return conntrack.Options{}, fmt.Errorf("--ct-profile %s: no such profile or file; use linux, ovs-userspace, or a file of settings", name)
+	}
+	if err != nil {
+		return conntrack.Options{}, err
+	}
+	defer f.Close()
+	return conntrack.ReadProfile(f, name)
 }
 
 // session begins the replay.

@@ -136,7 +136,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	t.engine, err = sim.New(net, sim.Options{Profile: profile, Zones: zones, Anywhere: o.anywhere})
+	t.engine, err = sim.New(net, sim.Options{Conntrack: profile, Zones: zones, Anywhere: o.anywhere})
 	if err != nil {
 		return err
 	}
