@@ -221,9 +221,10 @@ func (v *Verifier) isChoice(p place, stage string) bool {
 // the packet that should have led to it.
 func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	var found *fate
-	v.session.history.fates.each(w.id, func(x *fate) bool {
-		// Prefer the newest that did not get through.
-		if found == nil || found.verdict == sim.Delivered && x.verdict != sim.Delivered {
+	v.session.history.fates.each(w.id, func(x *fate) bool { // newest first
+		switch {
+		case found == nil, x.time <= w.time && found.time > w.time,
+			found.verdict == sim.Delivered && !found.waits && x.number == found.number && x.capture == found.capture:
 			found = x
 		}
 		return true
@@ -261,16 +262,16 @@ func (v *Verifier) fateOf(x *fate, w *waiter) (string, place) {
 		return fmt.Sprintf("%s, but was given another %s and %s", from, what, to), x.path[where].place
 	}
 	switch {
+	case x.waits:
+		if i := v.router(x); i >= 0 {
+			at = x.path[i].place
+		}
+		return from + ", but waits for a next hop that does not answer: the route is named that chose it", at
 	case x.verdict == sim.Delivered:
 		if i := v.chooser(x, w); i >= 0 {
 			at = x.path[i].place
 		}
 		return fmt.Sprintf("%s, but was predicted to leave at %s", from, names(x.outs)), at
-	case x.drop == trace.DropWaits || strings.Contains(v.ref(at).Stage, "arp_request"):
-		if i := v.router(x); i >= 0 {
-			return fmt.Sprintf("%s, but its next hop is not known; the route that chose it is named", from), x.path[i].place
-		}
-		return from + ", but its next hop is not known", at
 	case x.verdict == sim.Consumed:
 		return fmt.Sprintf("%s, but ovn-controller took it at %s", from, v.ref(at).Stage), at
 	}

@@ -33,6 +33,7 @@ type fate struct {
 	verdict  sim.Verdict
 	drop     trace.Reason
 	at       place  // where it was dropped
+	waits    bool   // ovn-controller asks for its next hop
 	loose    bool   // its connection began before the capture
 	path     []step // its way; until the drop, if it was dropped
 	nat      []natStep
@@ -92,9 +93,11 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	}
 	x.original = endpoints(f.Data)
 	x.read(&out.Trace, out.DropAt)
-	x.opens = opens(f.Data)
+	x.opens, x.waits = opens(f.Data), holds(out)
 	for i := range out.Outputs {
-		x.outs = append(x.outs, out.Outputs[i].Port)
+		if !out.Outputs[i].Made {
+			x.outs = append(x.outs, out.Outputs[i].Port)
+		}
 	}
 }
 
@@ -112,6 +115,11 @@ func (x *fate) read(t *trace.Trace, dropAt int) {
 				to = endpoint{n.To.Dst, n.To.DstPort}
 			}
 			x.nat = append(x.nat, natStep{n.Flow, n.Dst, to})
+		case trace.Drop:
+			if ev.Reason == trace.DropWaits && len(x.path) > 0 {
+				x.at = x.path[len(x.path)-1].place
+				return
+			}
 		case trace.CT:
 			c := &t.CT[ev.Arg]
 			x.loose = x.loose || c.Loose || c.State&conntrack.Invalid != 0

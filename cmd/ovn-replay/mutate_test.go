@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+	"ovnreplay/store"
+)
+
+// A mutation changes one decision that a logical flow takes; it returns the
+// flow's new actions, "" if the flow takes no such decision.
+type mutation struct {
+	name   string
+	change func(f *network.Flow) string
+}
+
+var (
+	acl      = regexp.MustCompile(`^l[sr]_(in|out)_acl(_eval)?$`)
+	routing  = regexp.MustCompile(`^lr_in_ip_routing$`)
+	backends = regexp.MustCompile(`(backends=)(\d+\.\d+\.\d+\.)\d+`)
+	natted   = regexp.MustCompile(`(ct_[sd]nat(?:_in_czone)?\((?:\d+\.){3})\d+`)
+	nextHop  = regexp.MustCompile(`reg0 = (ip4\.dst|\d+\.\d+\.\d+\.\d+);`)
+)
+
+var mutations = []mutation{
+	{"an ACL drops", func(f *network.Flow) string {
+		if !acl.MatchString(f.Stage) || f.Priority < 1001 || !strings.Contains(f.Actions, "next;") || strings.Contains(f.Match, "nd_") {
+			return ""
+		}
+		return "drop;"
+	}},
+	{"a backend moves", func(f *network.Flow) string {
+		if !backends.MatchString(f.Actions) {
+			return ""
+		}
+		return backends.ReplaceAllString(f.Actions, "${1}${2}251")
+	}},
+	{"a NAT address changes", func(f *network.Flow) string {
+		if !natted.MatchString(f.Actions) {
+			return ""
+		}
+		return natted.ReplaceAllString(f.Actions, "${1}251")
+	}},
+	{"a route changes", func(f *network.Flow) string {
+		if !routing.MatchString(f.Stage) || !nextHop.MatchString(f.Actions) {
+			return ""
+		}
+		return nextHop.ReplaceAllString(f.Actions, "reg0 = 203.0.113.77;")
+	}},
+}
+
+// Whatever is changed in a database of a recorded case, verify fails and names
+// the flow that was changed.
+func TestMutatedDatabaseFailsAndNamesTheFlow(t *testing.T) {
+	files, err := filepath.Glob(cases + "/*/case.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases (%v)", err)
+	}
+	tried := map[string]int{}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			if status, _, _ := replayed(t, "verify", "--case", dir, "-q"); status != exitOK {
+				t.Skip("*** the case is not predicted as it is: see TestEveryCaseVerifies ***")
+			}
+			c := openCase(t, dir)
+			for _, m := range mutations {
+				f, actions := c.visited(t, m)
+				if f == nil {
+					continue
+				}
+				tried[m.name]++
+				c.check(t, m, f, actions)
+			}
+		})
+	}
+	for _, m := range mutations {
+		if tried[m.name] == 0 {
+			t.Errorf("no case has a packet that meets a flow of the kind %q", m.name)
+		}
+	}
+}
+
+// recordedCase is a case's folder and its network.
+type recordedCase struct {
+	dir, db string
+	net     *network.Network
+	chosen  []replay.Record
+}
+
+func openCase(t *testing.T, dir string) *recordedCase {
+	t.Helper()
+	var c caseFile
+	if err := json.Unmarshal(read(t, dir+"/case.json"), &c); err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(context.Background(), filepath.Join(dir, c.DB), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := network.Load(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &recordedCase{dir: dir, db: c.DB, net: net}
+	status, out, errs := replayed(t, "run", "--case", dir, "--json")
+	if status != exitOK {
+		t.Fatal(errs)
+	}
+	captured := map[string]bool{}
+	for _, e := range c.Captures {
+		captured[e.Port] = true
+	}
+	d := json.NewDecoder(strings.NewReader(out))
+	for d.More() {
+		var rec replay.Record
+		if err := d.Decode(&rec); err != nil {
+			t.Fatal(err)
+		}
+		// Only a packet whose way out is in a capture shows a change.
+		if len(rec.Outputs) == 1 && captured[rec.Outputs[0].Port] && !strings.Contains(rec.Packet, "arp") {
+			r.chosen = append(r.chosen, rec)
+		}
+	}
+	return r
+}
+
+// visited finds the first flow a delivered packet met that a mutation changes.
+func (c *recordedCase) visited(t *testing.T, m mutation) (*network.Flow, string) {
+	byUUID := map[string]*network.Flow{}
+	for _, f := range c.net.Flows {
+		byUUID[f.UUID] = f
+	}
+	for _, r := range c.chosen {
+		for _, p := range r.Path {
+			f := byUUID[p.Flow]
+			if f == nil {
+				continue
+			}
+			if a := m.change(f); a != "" && a != f.Actions {
+				return f, a
+			}
+		}
+	}
+	return nil, ""
+}
+
+// check verifies the case with the flow's actions changed.
+func (c *recordedCase) check(t *testing.T, m mutation, f *network.Flow, actions string) {
+	t.Helper()
+	status, out, errs := replayed(t, "verify", "--case", c.mutated(t, f.UUID, actions), "--json")
+	var r replay.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%s: %v: %s", m.name, err, errs)
+	}
+	if status != exitDifference {
+		t.Errorf("%s (flow %s, %s): exit status %d, want %d: nothing differs", m.name, f.UUID, f.Stage, status, exitDifference)
+		return
+	}
+	for _, it := range slices.Concat(r.Mismatched, r.Missing, r.Unexpected) {
+		if it.Flow != nil && it.Flow.UUID == f.UUID ||
+			slices.ContainsFunc(it.Fields, func(d replay.Difference) bool { return d.Flow == f.UUID }) {
+			return
+		}
+	}
+	var text strings.Builder
+	r.Write(&text, false)
+	t.Errorf("%s: flow %s, %s: %s\nnow does %s, which verify does not name:\n%.3000s", m.name, f.UUID, f.Stage, f.Match, actions, text.String())
+}
+
+// mutated copies the case with one flow's actions replaced.
+func (c *recordedCase) mutated(t *testing.T, uuid, actions string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files, err := os.ReadDir(c.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.Name() == c.db || f.IsDir() {
+			continue
+		}
+		whole, _ := filepath.Abs(filepath.Join(c.dir, f.Name()))
+		if err := os.Symlink(whole, filepath.Join(dir, f.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := rewriteActions(t, uncompressed(t, filepath.Join(c.dir, c.db)), uuid, actions)
+	if err := os.WriteFile(filepath.Join(dir, c.db), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// rewriteActions replaces the actions of a logical flow in a standalone
+// database file (ovsdb(5): records "OVSDB JSON length sha1", then JSON).
+func rewriteActions(t *testing.T, data []byte, uuid, actions string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	found := false
+	for len(data) > 0 {
+		var size int
+		var sum string
+		head, rest, ok := bytes.Cut(data, []byte("\n"))
+		if _, err := fmt.Sscanf(string(head), "OVSDB JSON %d %s", &size, &sum); err != nil || !ok || size > len(rest) {
+			t.Fatalf("not a standalone database record: %.60q (%v)", head, err)
+		}
+		body := rest[:size]
+		data = rest[size:]
+		if bytes.Contains(body, []byte(uuid)) {
+			var record map[string]any
+			d := json.NewDecoder(bytes.NewReader(body))
+			d.UseNumber()
+			if err := d.Decode(&record); err != nil {
+				t.Fatal(err)
+			}
+			if flows, ok := record["Logical_Flow"].(map[string]any); ok {
+				if row, ok := flows[uuid].(map[string]any); ok && row["actions"] != nil {
+					row["actions"] = actions
+					found = true
+					var b bytes.Buffer
+					e := json.NewEncoder(&b)
+					e.SetEscapeHTML(false)
+					if err := e.Encode(record); err != nil {
+						t.Fatal(err)
+					}
+					body = b.Bytes()
+				}
+			}
+		}
+		fmt.Fprintf(&out, "OVSDB JSON %d %x\n", len(body), sha1.Sum(body))
+		out.Write(body)
+	}
+	if !found {
+		t.Fatalf("flow %s is not in the database", uuid)
+	}
+	return out.Bytes()
+}
+
+func uncompressed(t *testing.T, file string) []byte {
+	t.Helper()
+	data := read(t, file)
+	if !strings.HasSuffix(file, ".gz") {
+		return data
+	}
+	return gunzip(t, data)
+}
