@@ -79,7 +79,7 @@ func (e *Engine) plain(p *pkt, f *table.Flow, op *table.Op) {
 	case lflow.IGMP:
 		e.snoop(p, f)
 	case lflow.FloodRemote:
-		e.note(p, trace.Note, trace.ApproxAction, f)
+		e.floodRemote(p)
 	default:
 		e.drop(p, trace.DropConsumed, f)
 	}

@@ -46,6 +46,22 @@ func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
 	e.out.Tunnels = append(e.out.Tunnels, t)
 }
 
+// floodRemote is flood_remote: a copy to every chassis of another availability
+// zone (other_config:is-remote), but not of what came from one. What becomes of
+// it there is not in this database.
+func (e *Engine) floodRemote(p *pkt) {
+	if p.Key.Get(field.Flags)&flagTunnelRX != 0 {
+		return
+	}
+	outport := uint32(p.Key.Get(field.Outport))
+	for _, c := range e.Net.Chassis {
+		if c.Options["is-remote"] == "true" && (outport != 0 && outport&groupBit == 0 || e.group(p.dp, outport) != nil) {
+			e.recordTunnel(p, c, outport)
+			e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Port: outport &^ groupBit, Arg: int32(c.Index)})
+		}
+	}
+}
+
 // Arrival is a packet that comes out of a tunnel at a chassis.
 type Arrival struct {
 	Chassis         *network.Chassis
