@@ -92,6 +92,7 @@ veth() {
     ip link add "$2" netns "rp-$1" mtu "$5" type veth peer name "$4" netns "rp-$3" ${6:+address "$6"} mtu "$5"
     plain_if "$1" "$2"; plain_if "$3" "$4"
     no_ip6 "$1" "$2"
+    ns "$1" sysctl -qw "net.ipv4.conf.$2.arp_ignore=8"    # the switch's kernel sees the frames too: it must not answer
     ns "$1" ip link set "$2" up
 }
 

@@ -120,9 +120,15 @@ record() { # NAME
     captures_stop
     state_after
     run_part cleanup "$name"
+    whole || { log "a daemon died: no case (see $RUN/*/*.log)"; rm "$RUN/topology"; return 0; }
     write_case "$name"
     hush
     ! declare -F "setup_${name//-/_}" > /dev/null || nb_reset
+}
+
+whole() { # every daemon of the lab is still there
+    local f
+    for f in "$RUN"/ovn*.pid "$RUN"/ovsdb-*.pid "$RUN"/*/*.pid; do alive "$f" || return 1; done
 }
 
 write_case() { # NAME

@@ -20,6 +20,9 @@ scenario kube-client-port-collision kube "two clients reach one nodePort from th
 traffic_kube_client_port_collision() { get ext1 172.30.0.4 30080 -s 44031; get ext2 172.30.0.4 30080 -s 44031; udp ext1 172.30.0.4 30053 -s 44032; udp ext2 172.30.0.4 30053 -s 44032; }
 
 scenario kube-fragments kube "fragmented UDP: egress SNAT, cluster IP, nodePort, pod to pod, IPv4 and IPv6"
+# an MTU of 1400 everywhere: what a pod's port is too narrow for is lost below OVN
+setup_kube_fragments() { ns ext1 ip link set eth0 mtu 1400; }
+cleanup_kube_fragments() { ns ext1 ip link set eth0 mtu 1500; }
 traffic_kube_fragments() {
     udp pod2 172.30.0.1 9999 -s 44041 -z 3000 -w 1; udp pod2 10.96.0.53 53 -s 44042 -z 3000 -w 1; udp ext1 172.30.0.4 30053 -s 44043 -z 3000 -w 1
     udp pod2 10.128.1.14 9999 -s 44044 -z 2000 -w 1; udp pod2 fd30::1 9999 -s 44045 -z 3000 -w 1; udp pod3 fd00:128:1::14 9999 -s 44046 -z 2000 -w 1

@@ -29,7 +29,7 @@ kube_build() {
     central_up
     kube_network
     phys_up
-    chassis_up node $K_NODE worker 172.30.0.4 physnet breth0
+    chassis_up node $K_NODE worker 10.90.0.14 physnet breth0
     kube_hosts
     kube_services
 }
