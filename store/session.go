@@ -1,0 +1,484 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Session is a file (bbolt) in which a replay is kept: what became of each
+// packet, and the state in which the replay goes on. To the file all of it is
+// bytes.
+//
+//	bucket "session"  key "version": the file format's number in decimal
+//	bucket "values"   name -> value, zstd
+//	bucket "packets"  number of its first packet, big endian -> chunk of packets, zstd:
+//	                  length (uvarint) and bytes of each
+//	bucket "pieces"   number, big endian -> piece
+//	bucket "hashes"   SHA-256 of a piece -> its number
+//
+// What packets have in common is a piece: it is kept once and known by number.
+// Numbers of packets and pieces begin at 1.
+//
+// What is handed in counts once it is committed. A commit is one transaction:
+// a file whose writer was killed opens and holds all that was committed.
+type Session struct {
+	path string
+	db   *bbolt.DB
+	zip  *zstd.Encoder
+	unz  *zstd.Decoder // of values
+	unc  *zstd.Decoder // of packets
+
+	packets uint64 // committed and handed in
+	pieces  uint64
+
+	// Of the writer, not committed yet but for chunk, which is also the last
+	// one in the file if that has room.
+	chunk  []byte
+	first  uint64 // number of the chunk's first packet
+	in     int    // packets in the chunk
+	full   []fullChunk
+	gone   bool     // packets were dropped: chunks from first on
+	added  [][]byte // pieces
+	known  map[[sha256.Size]byte]uint64
+	values map[string][]byte
+
+	// Of the reader: the chunk it read last.
+	last      [][]byte
+	lastFirst uint64
+}
+
+type fullChunk struct {
+	first uint64
+	data  []byte // compressed
+}
+
+const (
+	sessionVersion = "1"
+	chunkPackets   = 1024
+	chunkBytes     = 1 << 20 // of packets, before compression; a packet larger than that has its own
+	maxValue       = 1 << 30
+	maxChunk       = 64 << 20
+)
+
+var (
+	sessionBucket = []byte("session")
+	valuesBucket  = []byte("values")
+	packetsBucket = []byte("packets")
+	hashesBucket  = []byte("hashes")
+)
+
+// OpenSession opens the session in the file at path. With write the file is
+// made if there is none, and nobody else may hold it.
+func OpenSession(path string, write bool) (s *Session, err error) {
+	if _, err := os.Stat(path); err != nil && (!write || !errors.Is(err, os.ErrNotExist)) {
+		e := openError(path, err).(*SourceError)
+		if e.Problem == "no such file" {
+			e.Advice = "make a session with \"ovn-replay run --session FILE\""
+		}
+		return nil, e
+	}
+	s = &Session{path: path, known: map[[sha256.Size]byte]uint64{}, values: map[string][]byte{}}
+	// Only bad options could fail.
+	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
+		return nil, err
+	}
+	if s.unz, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue)); err != nil {
+		return nil, err
+	}
+	if s.unc, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxChunk)); err != nil {
+		return nil, err
+	}
+	err = s.guard(func() (err error) {
+		if s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: !write}); err != nil {
+			return sessionError(path, err)
+		}
+		if err = s.check(write); err == nil {
+			err = s.resume(write)
+		}
+		return err
+	})
+	if err != nil {
+		if s.db != nil {
+			s.db.Close()
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// sessionError words why a session cannot be opened.
+func sessionError(path string, err error) error {
+	e := &SourceError{Source: path, Err: err}
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		e.Problem, e.Advice = "another process holds this session", "wait until it is done"
+		if who := holder(path); who != "" {
+			e.Problem = who + " holds this session"
+		}
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+		e.Problem, e.Advice = "is not a session of ovn-replay", "name another file with --session"
+	default:
+		return openError(path, err)
+	}
+	return e
+}
+
+// guard turns what a damaged file does to bbolt, panics and faults of mapped
+// memory, into an error.
+func (s *Session) guard(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = s.damaged(fmt.Errorf("%v", r))
+		}
+	}()
+	return do()
+}
+
+func (s *Session) damaged(err error) error {
+	return &SourceError{Source: s.path, Problem: "the session is damaged: " + err.Error(), Advice: "replay the captures into a new one", Err: err}
+}
+
+// check sees that the file is of a format we know; a new one gets ours.
+func (s *Session) check(write bool) error {
+	wrong := func(problem string) error {
+		return &SourceError{Source: s.path, Problem: problem, Advice: "name another file with --session, or use the ovn-replay that wrote this one"}
+	}
+	var found bool
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(sessionBucket)
+		switch {
+		case b == nil:
+			if name, _ := tx.Cursor().First(); name != nil {
+				return wrong("is not a session of ovn-replay")
+			}
+			return nil
+		case string(b.Get(versionKey)) != sessionVersion:
+			return wrong(fmt.Sprintf("is a session of format %.20q, which this ovn-replay does not know (it knows %s)", b.Get(versionKey), sessionVersion))
+		}
+		for _, name := range [][]byte{valuesBucket, packetsBucket, piecesBucket, hashesBucket} {
+			if tx.Bucket(name) == nil {
+				return s.damaged(fmt.Errorf("it has no %s", name))
+			}
+		}
+		found = true
+		return nil
+	})
+	switch {
+	case err != nil || found:
+		return err
+	case !write:
+		return wrong("is empty")
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{sessionBucket, valuesBucket, packetsBucket, piecesBucket, hashesBucket} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(sessionBucket).Put(versionKey, []byte(sessionVersion))
+	})
+}
+
+// resume finds where the file ends. A writer goes on with its last chunk.
+func (s *Session) resume(write bool) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		if k, _ := tx.Bucket(piecesBucket).Cursor().Last(); k != nil {
+			s.pieces = number(k)
+		}
+		k, v := tx.Bucket(packetsBucket).Cursor().Last()
+		if k == nil {
+			return nil
+		}
+		list, err := s.unpackChunk(v)
+		if err != nil {
+			return err
+		}
+		s.packets = number(k) + uint64(len(list)) - 1
+		if write && len(list) < chunkPackets {
+			s.first, s.in = number(k), len(list)
+			for _, p := range list {
+				s.chunk = appendAtom(s.chunk, p)
+			}
+		}
+		return nil
+	})
+}
+
+// Close lets go of the file. What was not committed is lost.
+func (s *Session) Close() error {
+	s.unz.Close()
+	s.unc.Close()
+	return s.db.Close()
+}
+
+// Path is the file's.
+func (s *Session) Path() string { return s.path }
+
+// Len returns how many packets there are.
+func (s *Session) Len() uint64 { return s.packets }
+
+// Append hands in the next packet and returns its number.
+func (s *Session) Append(packet []byte) uint64 {
+	if s.in >= chunkPackets || s.in > 0 && len(s.chunk)+len(packet) > chunkBytes {
+		s.full = append(s.full, fullChunk{s.first, s.zip.EncodeAll(s.chunk, nil)})
+		s.chunk, s.in = s.chunk[:0], 0
+	}
+	s.packets++
+	if s.in == 0 {
+		s.first = s.packets
+	}
+	s.chunk = appendAtom(s.chunk, packet)
+	s.in++
+	return s.packets
+}
+
+// Truncate drops the packets after the first n, with the next commit. Nothing
+// else may be handed in and not committed.
+func (s *Session) Truncate(n uint64) error {
+	if n >= s.packets {
+		return nil
+	}
+	s.chunk, s.in, s.first = s.chunk[:0], 0, n+1
+	if n > 0 {
+		if _, err := s.Packet(n); err != nil {
+			return err
+		}
+		s.first = s.lastFirst
+		for _, p := range s.last[:n-s.first+1] {
+			s.chunk = appendAtom(s.chunk, p)
+			s.in++
+		}
+	}
+	s.packets, s.gone = n, true
+	s.last = nil
+	return nil
+}
+
+// drop deletes the chunks from number first on.
+func (s *Session) drop(b *bbolt.Bucket) error {
+	var keys [][]byte
+	c := b.Cursor()
+	first := s.first
+	if len(s.full) > 0 {
+		first = s.full[0].first
+	}
+	for k, _ := c.Seek(key(first)); k != nil; k, _ = c.Next() {
+		keys = append(keys, slices.Clone(k))
+	}
+	for _, k := range keys {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Piece returns the number of a piece, which is handed in if it is new.
+func (s *Session) Piece(content []byte) (uint64, error) {
+	sum := sha256.Sum256(content)
+	if n, ok := s.known[sum]; ok {
+		return n, nil
+	}
+	var n uint64
+	err := s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			n = number(tx.Bucket(hashesBucket).Get(sum[:]))
+			return nil
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		s.pieces++
+		n = s.pieces
+		s.added = append(s.added, slices.Clone(content))
+	}
+	s.known[sum] = n
+	return n, nil
+}
+
+// Set hands in a value.
+func (s *Session) Set(name string, value []byte) { s.values[name] = value }
+
+// Pending reports how many bytes are handed in and not committed.
+func (s *Session) Pending() (n int) {
+	n = len(s.chunk)
+	for _, c := range s.full {
+		n += len(c.data)
+	}
+	for _, p := range s.added {
+		n += len(p)
+	}
+	return n
+}
+
+// Commit makes what was handed in part of the file, all of it or none.
+func (s *Session) Commit() error {
+	if err := s.guard(func() error { return s.db.Update(s.commit) }); err != nil {
+		return err
+	}
+	s.full, s.added, s.gone = s.full[:0], s.added[:0], false
+	s.last = nil
+	clear(s.values)
+	return nil
+}
+
+func (s *Session) commit(tx *bbolt.Tx) error {
+	packets, pieces, hashes := tx.Bucket(packetsBucket), tx.Bucket(piecesBucket), tx.Bucket(hashesBucket)
+	packets.FillPercent, pieces.FillPercent = 0.95, 0.95 // they only grow at the end
+	if s.gone {
+		if err := s.drop(packets); err != nil {
+			return err
+		}
+	}
+	for _, c := range s.full {
+		if err := packets.Put(key(c.first), c.data); err != nil {
+			return err
+		}
+	}
+	if s.in > 0 {
+		if err := packets.Put(key(s.first), s.zip.EncodeAll(s.chunk, nil)); err != nil {
+			return err
+		}
+	}
+	for i, p := range s.added {
+		n := key(s.pieces - uint64(len(s.added)-1-i))
+		sum := sha256.Sum256(p)
+		if err := errors.Join(pieces.Put(n, p), hashes.Put(sum[:], n)); err != nil {
+			return err
+		}
+	}
+	for name, v := range s.values {
+		if err := tx.Bucket(valuesBucket).Put([]byte(name), s.zip.EncodeAll(v, nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Value returns a committed value, nil if there is none of that name.
+func (s *Session) Value(name string) (value []byte, err error) {
+	err = s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			v := tx.Bucket(valuesBucket).Get([]byte(name))
+			if v == nil {
+				return nil
+			}
+			if value, err = s.unz.DecodeAll(v, nil); err != nil {
+				return s.damaged(fmt.Errorf("value %s: %w", name, err))
+			}
+			return nil
+		})
+	})
+	return value, err
+}
+
+// Values returns the names of the committed values that begin with prefix, in order.
+func (s *Session) Values(prefix string) (names []string, err error) {
+	err = s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			c := tx.Bucket(valuesBucket).Cursor()
+			for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Next() {
+				names = append(names, string(k))
+			}
+			return nil
+		})
+	})
+	return names, err
+}
+
+// GetPiece returns a committed piece.
+func (s *Session) GetPiece(n uint64) (content []byte, err error) {
+	err = s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			v := tx.Bucket(piecesBucket).Get(key(n))
+			if v == nil {
+				return s.damaged(fmt.Errorf("piece %d is missing", n))
+			}
+			content = slices.Clone(v)
+			return nil
+		})
+	})
+	return content, err
+}
+
+// Packet returns a committed packet, which is valid until the next call.
+func (s *Session) Packet(n uint64) (packet []byte, err error) {
+	if n == 0 || n > s.packets {
+		advice := "they are numbered from 1"
+		if s.packets == 0 {
+			advice = "replay something with \"ovn-replay run --session FILE\""
+		}
+		return nil, &SourceError{Source: s.path, Problem: fmt.Sprintf("there is no packet %d: the session has %d", n, s.packets), Advice: advice}
+	}
+	if n < s.lastFirst || n-s.lastFirst >= uint64(len(s.last)) {
+		if err := s.guard(func() error { return s.db.View(func(tx *bbolt.Tx) error { return s.readChunk(tx, n) }) }); err != nil {
+			return nil, err
+		}
+	}
+	return s.last[n-s.lastFirst], nil
+}
+
+// readChunk reads the chunk with packet n.
+func (s *Session) readChunk(tx *bbolt.Tx, n uint64) error {
+	c := tx.Bucket(packetsBucket).Cursor()
+	k, v := c.Seek(key(n))
+	switch {
+	case k == nil:
+		k, v = c.Last()
+	case number(k) > n:
+		k, v = c.Prev()
+	}
+	list, err := s.unpackChunk(v)
+	switch first := number(k); {
+	case err != nil:
+		return err
+	case first > n || n-first >= uint64(len(list)):
+		return s.damaged(fmt.Errorf("packet %d is missing", n))
+	default:
+		s.last, s.lastFirst = list, first
+	}
+	return nil
+}
+
+// unpackChunk returns the packets of a chunk.
+func (s *Session) unpackChunk(packed []byte) (list [][]byte, err error) {
+	b, err := s.unc.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, s.damaged(fmt.Errorf("packets: %w", err))
+	}
+	for len(b) > 0 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return nil, s.damaged(errors.New("packets: a length is wrong"))
+		}
+		list = append(list, b[size:size+int(n)])
+		b = b[size+int(n):]
+	}
+	if len(list) == 0 {
+		return nil, s.damaged(errors.New("packets: none in a chunk"))
+	}
+	return list, nil
+}
+
+func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// number reads a key, 0 if it is none.
+func number(key []byte) uint64 {
+	if len(key) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(key)
+}
