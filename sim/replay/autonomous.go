@@ -106,6 +106,10 @@ func (a *autonomous) sent(w *waiter) bool {
 		if w.wire == len(f) && bytes.Equal(w.data, f) {
 			return true
 		}
+		// Without its Ethernet header a frame may also lack what fills it up.
+		if w.bare && len(w.data) > 12 && bytes.HasPrefix(f[12:], w.data[12:]) && len(w.data) == w.wire {
+			return true
+		}
 	}
 	for _, p := range a.probes[k] {
 		if w.wire == len(w.data) && isProbe(w.data, p) {

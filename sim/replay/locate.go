@@ -116,7 +116,8 @@ func chassisNamed(net *network.Network, i *pcap.Interface) *network.Chassis {
 // siteByPackets finds where an interface's records were captured.
 func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*Site, error) {
 	votes := map[*network.Port]int{}
-	cooked, tunnels := 0, 0
+	var cooked []pcap.LinkMeta
+	tunnels := 0
 	var frames [][]byte
 	endpoints := map[*network.Chassis]int{}
 	for _, r := range recs {
@@ -136,14 +137,14 @@ func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*
 			frames = append(frames, eth)
 			continue
 		}
-		cooked++
+		cooked = append(cooked, m)
 		o.vote(votes, &m)
 	}
 	switch {
-	case tunnels > 0 && tunnels >= len(frames)+cooked:
+	case tunnels > 0 && tunnels >= len(frames)+len(cooked):
 		return &Site{Kind: AtUnderlay, Chassis: mostSeen(endpoints, chassis), Found: "tunnel endpoints"}, nil
-	case cooked > 0:
-		return o.cookedSite(votes, chassis)
+	case len(cooked) > 0:
+		return o.cookedSite(votes, cooked, chassis)
 	}
 	port, err := o.Find(frames)
 	if err != nil {
@@ -196,15 +197,9 @@ func (o *Owners) vote(votes map[*network.Port]int, m *pcap.LinkMeta) {
 
 // cookedSite decides where a cooked or raw capture was taken: at the one
 // interface whose packets it holds, or on a host where it holds those of several.
-func (o *Owners) cookedSite(votes map[*network.Port]int, chassis *network.Chassis) (*Site, error) {
+func (o *Owners) cookedSite(votes map[*network.Port]int, cooked []pcap.LinkMeta, chassis *network.Chassis) (*Site, error) {
 	best := o.mostVoted(votes, func(p *network.Port) bool { return p.Type == network.VIF })
 	wire := o.wireOf(votes)
-	others := 0
-	for p, n := range votes {
-		if p != best && p.Type == network.VIF && n > 1 {
-			others++
-		}
-	}
 	switch {
 	case best == nil && wire == nil:
 		return nil, fmt.Errorf("no logical port has the addresses of its packets; name the port with -r FILE@PORT")
@@ -222,10 +217,26 @@ func (o *Owners) cookedSite(votes map[*network.Port]int, chassis *network.Chassi
 			return nil, err
 		}
 	}
-	if others > 0 {
+	if o.ofOthers(best, chassis, cooked) {
 		return &Site{Kind: AtHost, Chassis: chassis, Found: "packets of several ports"}, nil
 	}
 	return &Site{Kind: AtPort, Port: best, Chassis: chassis, Found: "packets' addresses"}, nil
+}
+
+// ofOthers reports whether many frames are of other ports of the chassis than p.
+func (o *Owners) ofOthers(p *network.Port, c *network.Chassis, frames []pcap.LinkMeta) bool {
+	others := 0
+	for i := range frames {
+		m := &frames[i]
+		src, dst := metaIPs(m)
+		if m.HasSrc && own(p, macOf(m.Src)) || hasIP(p, dst) || !m.HasSrc && hasIP(p, src) {
+			continue
+		}
+		if q, _ := o.hostPlace(c, m, nil); q != nil && q != p {
+			others++
+		}
+	}
+	return others > 1 && 10*others > len(frames)
 }
 
 // Explain tells how a capture was placed, for people.

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovnreplay/sim/replay"
+)
+
+// verified runs verify --json and returns its exit status and report.
+func verified(t *testing.T, args ...string) (int, replay.Report) {
+	t.Helper()
+	status, out, errs := replayed(t, append([]string{"verify", "--json"}, args...)...)
+	var r replay.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v: %s", err, errs)
+	}
+	return status, r
+}
+
+// With the captures of one side only, the packets of the other are inferred;
+// what cannot be known is missing, with its reason.
+func TestOneSide(t *testing.T) {
+	const snat = "behind SNAT"
+	for _, c := range []struct {
+		name, files                                 string
+		entered, observed, matched, inferred, alone int
+		missing                                     int
+		reason                                      string
+	}{
+		// From outside: the pod's answers are inferred from what was delivered to it.
+		{"seed-21.12", "client.pcap", 6, 5, 5, 5, 0, 0, ""},
+		{"nodeport", "client.pcap", 12, 9, 8, 8, 1, 0, ""},
+		{"nodeport-21.12", "client.pcap", 12, 8, 8, 8, 0, 0, ""},
+		{"nodeport-26.03", "client.pcap", 12, 8, 8, 8, 0, 0, ""},
+		{"udp-service", "client.pcap", 3, 3, 3, 3, 0, 0, ""},
+		// Pods that call out are behind one address: nobody outside can tell which.
+		{"egress-snat", "client.pcap", 10, 14, 0, 0, 0, 14, snat},
+		{"icmp", "client.pcap", 9, 9, 6, 3, 0, 3, snat},
+		// From the pod: the client's packets are inferred, from the router on.
+		{"seed-21.12", "pod.pcap", 5, 6, 6, 6, 0, 0, ""},
+		{"nodeport", "nginx.pcap", 8, 12, 12, 12, 0, 0, ""},
+		{"nodeport", "nginx.any.pcap", 8, 12, 12, 12, 0, 0, ""},
+		{"nodeport-26.03", "nginx.pcap", 8, 12, 12, 12, 0, 0, ""},
+		// From the pod that calls: the server's answers are inferred.
+		{"egress-snat", "pod2.pcap", 8, 6, 6, 6, 0, 0, ""},
+		{"egress-snat", "nginx.pcap", 6, 4, 4, 4, 0, 0, ""},
+		{"icmp", "pod2.pcap", 8, 8, 8, 6, 0, 0, ""},
+		// Between pods of one switch, by way of a virtual address.
+		{"clusterip", "pod2.pcap", 25, 17, 17, 16, 0, 0, ""},
+		{"clusterip", "nginx.pcap", 17, 25, 25, 24, 0, 0, ""},
+		{"udp-service", "weba.pcap", 7, 7, 7, 6, 0, 0, ""},
+	} {
+		t.Run(c.name+" "+c.files, func(t *testing.T) {
+			dir := filepath.Join(cases, c.name)
+			_, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r", filepath.Join(dir, c.files))
+			got := [...]int{r.Entered, r.Observed, r.Matched, r.Inferred, r.Autonomous, len(r.Missing), len(r.Mismatched), len(r.Unexpected)}
+			want := [...]int{c.entered, c.observed, c.matched, c.inferred, c.alone, c.missing, 0, 0}
+			if got != want {
+				t.Errorf("entered, observed, matched, inferred, autonomous, missing, mismatched, unexpected:\ngot  %v\nwant %v", got, want)
+			}
+			for _, m := range r.Missing {
+				if !strings.Contains(m.Reason, c.reason) {
+					t.Errorf("frame %d is missing because %q, want %q", m.Frame, m.Reason, c.reason)
+				}
+			}
+		})
+	}
+}
+
+// An inferred answer is held against what un-NAT predicts: a client that sees
+// another address than the one it called is told so.
+func TestInferredAnswerIsChecked(t *testing.T) {
+	dir := cases + "/seed-21.12"
+	capture := read(t, dir+"/client.pcap")
+	changed := replaceFrames(t, capture, func(n int, frame []byte) {
+		if n == 2 { // the first answer: from port 30007
+			frame[14+20+1]++
+		}
+	})
+	status, r := verified(t, "--db", dir+"/sb.db", "-r", write(t, "client.pcap", changed))
+	if status != exitDifference || r.Matched == r.Observed {
+		t.Errorf("exit status %d, matched %d of %d: a wrong source port goes unnoticed", status, r.Matched, r.Observed)
+	}
+}
+
+// Without inference, and strictly, what was inferred does not pass.
+func TestInferenceIsMarked(t *testing.T) {
+	dir := cases + "/seed-21.12"
+	args := []string{"--db", dir + "/sb.db", "-r", dir + "/client.pcap"}
+	if status, r := verified(t, append(args, "--strict")...); status != exitDifference || r.Inferred != 5 {
+		t.Errorf("--strict: exit status %d, inferred %d", status, r.Inferred)
+	}
+	if status, r := verified(t, append(args, "--no-infer")...); status != exitDifference || len(r.Missing) != 5 {
+		t.Errorf("--no-infer: exit status %d, missing %d", status, len(r.Missing))
+	}
+	_, out, _ := replayed(t, append([]string{"run"}, args...)...)
+	if n := strings.Count(out, "inferred: the answer to "); n != 5 {
+		t.Errorf("run marks %d packets as inferred, want 5\n%s", n, out)
+	}
+	_, out, _ = replayed(t, append([]string{"run", "--json"}, args...)...)
+	if n := strings.Count(out, `"inferred":"the answer to `); n != 5 {
+		t.Errorf("run --json marks %d packets as inferred, want 5", n)
+	}
+}
+
+// cloudCase is a recorded case with captures of the underlay.
+func cloudCases(t *testing.T) map[string]caseFile {
+	t.Helper()
+	files, _ := filepath.Glob(cases + "/*/case.json")
+	found := map[string]caseFile{}
+	for _, file := range files {
+		var c caseFile
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, &c); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Underlay) > 0 {
+			found[filepath.Dir(file)] = c
+		}
+	}
+	if len(found) == 0 {
+		t.Fatal("no case has captures of the underlay")
+	}
+	return found
+}
+
+// Captures of the underlay alone: every packet in a tunnel is injected once,
+// where it comes out, however many captures show it; what OVN answers to it is
+// observed on its way back. With the captures of the
+// sending side too, the same packets are observations, and none is injected.
+func TestUnderlay(t *testing.T) {
+	injected, observed := 0, 0
+	for dir, c := range cloudCases(t) {
+		if status, _, _ := replayed(t, "verify", "--case", dir, "-q"); status != exitOK {
+			continue // TestEveryCaseVerifies says so
+		}
+		name := filepath.Base(dir)
+		args := []string{"--db", filepath.Join(dir, c.DB), "--ct-profile", "ovs-userspace"}
+		for _, u := range c.Underlay {
+			args = append(args, "-r", filepath.Join(dir, u.File)+"@underlay:"+u.Chassis)
+		}
+		status, alone := verified(t, args...)
+		if status != exitOK || alone.Underlay == nil || alone.Underlay.Observed != alone.Underlay.Matched {
+			t.Errorf("%s: underlay alone: exit status %d, %+v", name, status, alone.Underlay)
+			continue
+		}
+		_, all := verified(t, "--case", dir)
+		if all.Underlay.Matched != all.Underlay.Observed || all.Underlay.Entered != 0 || all.Underlay.Observed != alone.Underlay.Entered+alone.Underlay.Observed {
+			t.Errorf("%s: with all captures %+v, underlay alone %+v", name, all.Underlay, alone.Underlay)
+		}
+		injected += alone.Underlay.Entered
+		observed += all.Underlay.Observed
+	}
+	if injected == 0 || observed == 0 {
+		t.Errorf("%d packets were injected from tunnels, %d observed there: the test shows nothing", injected, observed)
+	}
+}
