@@ -292,6 +292,14 @@ func TestDatabases(t *testing.T) {
 	t.Logf("%d logical flows", total)
 }
 
+// refused are actions that ovn-northd writes and OVN's own parser refuses:
+// ovn-controller logs "Syntax error at `drop' expecting action." and leaves
+// the flow out.
+var refused = map[string]bool{
+	// 23.03, for a load balancer without backends that reports events.
+	"flags.force_snat_for_lb = 1; drop;": true,
+}
+
 func checkFlow(t *testing.T, where string, f databaseFlow, env *Env) {
 	e, err := ParseMatch(f.match, env)
 	if err != nil {
@@ -303,6 +311,9 @@ func checkFlow(t *testing.T, where string, f databaseFlow, env *Env) {
 		t.Errorf("%s: %s becomes %v, %v", where, e.Text(), again, err)
 	}
 	actions, prereqs, err := ParseActions(f.actions, env)
+	if refused[f.actions] && err != nil {
+		return
+	}
 	if err != nil {
 		t.Errorf("%s: actions: %v\n%s", where, err, err.(*Error).Caret())
 		return
