@@ -66,10 +66,14 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// friendly replaces the logical ports' names in a match or action.
+// friendly replaces the logical ports' names in a match or action. As in
+// ovn-trace a comment at the end gets lost thereby.
 func (b *Book) friendly(text string) string {
-	if b.PlainNames || !strings.Contains(text, `"`) {
+	if b.PlainNames {
 		return text
+	}
+	if end := strings.TrimRight(text, " \t"); strings.HasSuffix(end, "*/") {
+		text = strings.TrimRight(text[:max(0, strings.LastIndex(end, "/*"))], " \t")
 	}
 	var out strings.Builder
 	for {
