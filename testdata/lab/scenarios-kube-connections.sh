@@ -88,19 +88,22 @@ setup_kube_template() {
 }
 traffic_kube_template() { local p; for p in 47081 47082; do get pod2 172.30.0.70 80 -s $p; get ext1 172.30.0.70 80 -s $p -w 1; done; }
 
-scenario kube-multicast kube "IGMP and MLD snooping: reports, then datagrams to joined and unjoined groups"
+scenario kube-multicast kube "IGMP and MLD snooping: datagrams to groups a pod joined before, to others, to reserved ones; another report"
 setup_kube_multicast() {
     nb set logical_switch worker other_config:mcast_snoop=true other_config:mcast_querier=false other_config:mcast_flood_unregistered=false
 }
-traffic_kube_multicast() {
+before_kube_multicast() {
     craft pod3 'Ether(src=mac,dst="01:00:5e:01:02:03")/IP(src="10.128.1.13",dst="239.1.2.3",ttl=1,proto=2,id=1,options=[IPOption(b"\x94\x04\x00\x00")])/igmp.IGMP(type=0x16,gaddr="239.1.2.3")'
     craft pod4 'Ether(src=mac,dst="33:33:00:00:00:16")/IPv6(src="fe80::858:aff:fe80:10e",dst="ff02::16",hlim=1)/IPv6ExtHdrHopByHop(options=[RouterAlert()])/ICMPv6MLReport2(records=[ICMPv6MLDMultAddrRec(rtype=4,dst="ff0e::1:2:3")])'
-    sleep 1.5
+    sleep 2; nb --wait=hv sync
+}
+traffic_kube_multicast() {
     craft pod2 'Ether(src=mac,dst="01:00:5e:01:02:03")/IP(src="10.128.1.12",dst="239.1.2.3",ttl=2,id=2)/UDP(sport=9,dport=9)/b"joined"' \
         'Ether(src=mac,dst="01:00:5e:01:02:04")/IP(src="10.128.1.12",dst="239.1.2.4",ttl=2,id=3)/UDP(sport=9,dport=9)/b"nobody"' \
         'Ether(src=mac,dst="33:33:00:01:00:02")/IPv6(src="fd00:128:1::12",dst="ff0e::1:2:3",hlim=2)/UDP(sport=9,dport=9)/b"joined"' \
         'Ether(src=mac,dst="01:00:5e:00:00:05")/IP(src="10.128.1.12",dst="224.0.0.5",ttl=1,id=4)/UDP(sport=9,dport=9)/b"link local"' \
         'Ether(src=mac,dst=BROADCAST)/IP(src="10.128.1.12",dst="10.128.1.255",id=5)/UDP(sport=9,dport=9)/b"broadcast"'
+    craft pod3 'Ether(src=mac,dst="01:00:5e:01:02:03")/IP(src="10.128.1.13",dst="239.1.2.3",ttl=1,proto=2,id=6,options=[IPOption(b"\x94\x04\x00\x00")])/igmp.IGMP(type=0x16,gaddr="239.1.2.3")'
 }
 
 scenario kube-qos kube "DSCP marking by QoS rules; a rate nobody exceeds"

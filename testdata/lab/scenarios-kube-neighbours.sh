@@ -25,7 +25,7 @@ forget_neighbours() { local n; sb --all destroy mac_binding; for n in $HOSTS; do
 
 scenario kube-cold-egress kube "unresolved next hop: the packet waits while the router asks, then goes; TCP, UDP, IPv6"
 setup_kube_cold_egress() { forget_neighbours; }
-traffic_kube_cold_egress() { get pod2 172.30.0.1 80 -s 46011 -w 4; udp pod3 172.30.0.9 5353 -s 46012 -w 1; udp pod3 172.30.0.9 5353 -s 46013 -w 1; get pod2 fd30::1 80 -s 46014 -w 4; }
+traffic_kube_cold_egress() { get pod2 172.30.0.1 80 -s 46011 -i 0.5; udp pod3 172.30.0.9 5353 -s 46012 -w 1; udp pod3 172.30.0.9 5353 -s 46013 -w 1; get pod2 fd30::1 80 -s 46014 -i 0.5; }
 
 scenario kube-cold-ingress kube "outside -> nodePort while the routers know no neighbour yet"
 setup_kube_cold_ingress() { forget_neighbours; }
@@ -38,16 +38,23 @@ scenario kube-port-security kube "port security: forged MAC, IPv4, IPv6, ARP and
 traffic_kube_port_security() {
     local to='dst="0a:58:0a:80:01:0b"'
     craft pod2 "Ether(src=mac,$to)/IP(src='10.128.1.12',dst='10.128.1.11',id=1)/ICMP(id=1,seq=1)/b'mine'" \
-        "Ether(src='0a:58:0a:80:01:0d',$to)/IP(src='10.128.1.12',dst='10.128.1.11',id=2)/ICMP(id=1,seq=2)/b'other mac'" \
+        "Ether(src='0a:58:00:00:00:99',$to)/IP(src='10.128.1.12',dst='10.128.1.11',id=2)/ICMP(id=1,seq=2)/b'other mac'" \
         "Ether(src=mac,$to)/IP(src='10.128.1.13',dst='10.128.1.11',id=3)/ICMP(id=1,seq=3)/b'other ip'" \
         "Ether(src=mac,$to)/IPv6(src='fd00:128:1::13',dst='fd00:128:1::11')/ICMPv6EchoRequest(id=1,seq=4,data='other ip6')" \
-        "Ether(src=mac,$to)/IPv6(src='fe80::858:aff:fe80:10c',dst='fd00:128:1::11')/ICMPv6EchoRequest(id=1,seq=5,data='link local')" \
-        'who_has("10.128.1.11", "10.128.1.13")' 'who_has("10.128.1.11", "10.128.1.12", hwsrc="0a:58:0a:80:01:0d")' 'who_has("10.128.1.1", "10.128.1.12", ether="0a:58:0a:80:01:0d")' \
+        "Ether(src=mac,$to)/IPv6(src='fe80::858:aff:fe80:10c',dst='fe80::858:aff:fe80:10b')/ICMPv6EchoRequest(id=1,seq=5,data='link local')" \
+        'who_has("10.128.1.11", "10.128.1.13")' 'who_has("10.128.1.11", "10.128.1.12", hwsrc="0a:58:0a:80:01:0d")' 'who_has("10.128.1.1", "10.128.1.12", ether="0a:58:00:00:00:99")' \
         'Ether(src=mac,dst=BROADCAST)/ARP(op=1,hwsrc=mac,psrc="0.0.0.0",pdst="10.128.1.12")' \
         'Ether(src=mac,dst="33:33:00:00:00:01")/IPv6(src="fd00:128:1::12",dst="ff02::1",hlim=255)/ICMPv6ND_NA(tgt="fd00:128:1::13",R=0,S=0,O=1)/ICMPv6NDOptDstLLAddr(lladdr=mac)' \
         'Ether(src=mac,dst="33:33:00:00:00:01")/IPv6(src="fd00:128:1::12",dst="ff02::1",hlim=255)/ICMPv6ND_NA(tgt="fd00:128:1::12",R=0,S=0,O=1)/ICMPv6NDOptDstLLAddr(lladdr="0a:58:0a:80:01:0d")' \
         'bootp(7, "discover")' "Ether(src=mac,$to)/IP(src='0.0.0.0',dst='10.128.1.11',id=8)/UDP(sport=9,dport=9)/b'no source'" "Ether(src=mac,$to,type=0x88b5)/(b'experimental'*5)"
     craft ext1 "Ether(src=mac,dst='$K_GR_MAC')/IP(src='172.30.0.1',dst='10.128.1.11',id=11)/ICMP(id=2,seq=1)/b'routed'"
+}
+
+scenario kube-forged-mac kube "a pod that uses another pod's MAC: the frame is its own, not one that OVN delivered"
+traffic_kube_forged_mac() {
+    craft pod2 "Ether(src='0a:58:0a:80:01:0d',dst='0a:58:0a:80:01:0b')/IP(src='10.128.1.12',dst='10.128.1.11',id=2)/ICMP(id=1,seq=2)/b'other mac'" \
+        'who_has("10.128.1.1", "10.128.1.12", ether="0a:58:0a:80:01:0d")'
+    pings pod2 1 10.128.1.11
 }
 
 scenario kube-odd-packets kube "IPv4 options, IPv6 extension headers, ESP, GRE, unknown protocols, VLAN tags, odd ethertypes, runts"
