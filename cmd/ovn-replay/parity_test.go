@@ -243,11 +243,7 @@ func parityCount(t *testing.T) int {
 // three forms, as long as nothing is tracked. Whatever differs must fall
 // under a rule that says why we know better.
 func TestParityWithOVNTrace(t *testing.T) {
-	for _, tool := range []string{"ovn-trace", "ovsdb-server"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: nothing to compare with", tool)
-		}
-	}
+	needsTool(t, "ovn-trace")
 	var total score
 	total.rules = map[string]int{}
 	want, used := parityCount(t), 0
