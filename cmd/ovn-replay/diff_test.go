@@ -18,12 +18,13 @@ func TestDiff(t *testing.T) {
 		t.Errorf("with itself: exit status %d\n%s%s", status, out, errs)
 	}
 	for _, m := range mutations {
-		f, actions := c.visited(t, m)
-		if f == nil {
+		flows := c.visited(m)
+		if len(flows) == 0 {
 			t.Errorf("%s: the case has no such flow", m.name)
 			continue
 		}
-		other := filepath.Join(c.mutated(t, f.UUID, actions), c.db)
+		f := flows[0]
+		other := filepath.Join(c.mutated(t, f.UUID, m.change(f)), c.db)
 		status, out, errs := replayed(t, append(args, "--db", other, "--json")...)
 		if status != exitDifference {
 			t.Errorf("%s: exit status %d: %s", m.name, status, errs)

@@ -28,7 +28,8 @@ type mutation struct {
 var (
 	acl      = regexp.MustCompile(`^l[sr]_(in|out)_acl(_eval)?$`)
 	routing  = regexp.MustCompile(`^lr_in_ip_routing$`)
-	backends = regexp.MustCompile(`(backends=)(\d+\.\d+\.\d+\.)\d+`)
+	backends = regexp.MustCompile(`backends=[^;)]*`)
+	address  = regexp.MustCompile(`(\d+\.\d+\.\d+\.)\d+`)
 	natted   = regexp.MustCompile(`(ct_[sd]nat(?:_in_czone)?\((?:\d+\.){3})\d+`)
 	nextHop  = regexp.MustCompile(`reg0 = (ip4\.dst|\d+\.\d+\.\d+\.\d+);`)
 )
@@ -44,7 +45,9 @@ var mutations = []mutation{
 		if !backends.MatchString(f.Actions) {
 			return ""
 		}
-		return backends.ReplaceAllString(f.Actions, "${1}${2}251")
+		return backends.ReplaceAllStringFunc(f.Actions, func(list string) string {
+			return address.ReplaceAllString(list, "${1}251")
+		})
 	}},
 	{"a NAT address changes", func(f *network.Flow) string {
 		if !natted.MatchString(f.Actions) {
@@ -76,16 +79,17 @@ func TestMutatedDatabaseFailsAndNamesTheFlow(t *testing.T) {
 			}
 			c := openCase(t, dir)
 			for _, m := range mutations {
-				f, actions := c.visited(t, m)
-				if f == nil {
-					continue
+				for _, f := range c.visited(m) {
+					if c.check(t, m, f, m.change(f)) {
+						tried[m.name]++
+						break
+					}
 				}
-				tried[m.name]++
-				c.check(t, m, f, actions)
 			}
 		})
 	}
 	for _, m := range mutations {
+		t.Logf("%s: %d cases tell", m.name, tried[m.name])
 		if tried[m.name] == 0 {
 			t.Errorf("no case has a packet that meets a flow of the kind %q", m.name)
 		}
@@ -129,54 +133,58 @@ func openCase(t *testing.T, dir string) *recordedCase {
 			t.Fatal(err)
 		}
 		// Only a packet whose way out is in a capture shows a change.
-		if len(rec.Outputs) == 1 && captured[rec.Outputs[0].Port] && !strings.Contains(rec.Packet, "arp") {
+		if len(rec.Outputs) == 1 && !rec.Outputs[0].Made && captured[rec.Outputs[0].Port] && !strings.Contains(rec.Packet, "arp") {
 			r.chosen = append(r.chosen, rec)
 		}
 	}
 	return r
 }
 
-// visited finds the first flow a delivered packet met that a mutation changes.
-func (c *recordedCase) visited(t *testing.T, m mutation) (*network.Flow, string) {
+// visited lists the flows that delivered packets met and that a mutation
+// changes, those met first first.
+func (c *recordedCase) visited(m mutation) (out []*network.Flow) {
 	byUUID := map[string]*network.Flow{}
 	for _, f := range c.net.Flows {
 		byUUID[f.UUID] = f
 	}
+	const enough = 8
 	for _, r := range c.chosen {
 		for _, p := range r.Path {
 			f := byUUID[p.Flow]
-			if f == nil {
+			if f == nil || slices.Contains(out, f) || len(out) == enough {
 				continue
 			}
 			if a := m.change(f); a != "" && a != f.Actions {
-				return f, a
+				out = append(out, f)
 			}
 		}
 	}
-	return nil, ""
+	return out
 }
 
-// check verifies the case with the flow's actions changed.
-func (c *recordedCase) check(t *testing.T, m mutation, f *network.Flow, actions string) {
+// check verifies the case with the flow's actions changed. It returns false if
+// the flow makes no difference: another decides the same after it, or the
+// packets that show it are in no capture.
+func (c *recordedCase) check(t *testing.T, m mutation, f *network.Flow, actions string) bool {
 	t.Helper()
 	status, out, errs := replayed(t, "verify", "--case", c.mutated(t, f.UUID, actions), "--json")
 	var r replay.Report
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%s: %v: %s", m.name, err, errs)
 	}
-	if status != exitDifference {
-		t.Errorf("%s (flow %s, %s): exit status %d, want %d: nothing differs", m.name, f.UUID, f.Stage, status, exitDifference)
-		return
+	if status == exitOK {
+		return false
 	}
 	for _, it := range slices.Concat(r.Mismatched, r.Missing, r.Unexpected) {
 		if it.Flow != nil && it.Flow.UUID == f.UUID ||
 			slices.ContainsFunc(it.Fields, func(d replay.Difference) bool { return d.Flow == f.UUID }) {
-			return
+			return true
 		}
 	}
 	var text strings.Builder
 	r.Write(&text, false)
 	t.Errorf("%s: flow %s, %s: %s\nnow does %s, which verify does not name:\n%.3000s", m.name, f.UUID, f.Stage, f.Match, actions, text.String())
+	return true
 }
 
 // mutated copies the case with one flow's actions replaced.

@@ -220,15 +220,14 @@ func (v *Verifier) isChoice(p place, stage string) bool {
 // explainMissing says why an observed packet was not predicted: what became of
 // the packet that should have led to it.
 func (v *Verifier) explainMissing(w *waiter, it *Item) {
-	var found *fate
-	v.session.history.fates.each(w.id, func(x *fate) bool { // newest first
-		switch {
-		case found == nil, x.time <= w.time && found.time > w.time,
-			found.verdict == sim.Delivered && !found.waits && x.number == found.number && x.capture == found.capture:
-			found = x
+	found := v.fate(w, w.id)
+	answer := false
+	if found == nil && w.point.port > 0 && isAnswer(w.data) {
+		if found = v.fate(w, v.session.history.asked(w)); found != nil && found.time > w.time {
+			found = nil
 		}
-		return true
-	})
+		answer = found != nil
+	}
 	if found == nil {
 		it.Reason = v.neverEntered(w)
 		return
@@ -236,7 +235,7 @@ func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	it.From = &Origin{v.fileOf(found.capture, found.file), found.number, found.port}
 	it.Inferred = found.inferred
 	var where place
-	it.Reason, where = v.fateOf(found, w)
+	it.Reason, where = v.fateOf(found, w, answer)
 	if where.flow >= 0 || found.verdict != sim.Delivered && len(found.path) > 0 {
 		it.Flow = v.ref(where)
 	}
@@ -246,15 +245,48 @@ func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	it.Suspects = v.suspects(found, it.Flow)
 }
 
+// isAnswer reports whether a frame may be OVN's own answer to another.
+func isAnswer(frame []byte) bool {
+	var k field.Key
+	packet.Parse(frame, &k)
+	if _, isIP := identify(frame); !isIP || couldBeMade(frame) {
+		return true
+	}
+	proto := uint8(k.Get(field.IPProto))
+	return proto == packet.ProtoICMP && icmpType(&k) == 0 || proto == packet.ProtoICMPv6 && icmpType(&k) == 129
+}
+
+// fate finds what became of the packet of an identity before, or else near,
+// an observation.
+func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
+	if id == 0 {
+		return nil
+	}
+	v.session.history.fates.each(id, func(x *fate) bool { // newest first
+		switch {
+		case found == nil, x.time <= w.time && found.time > w.time,
+			found.verdict == sim.Delivered && !found.waits && x.number == found.number && x.capture == found.capture:
+			found = x
+		}
+		return true
+	})
+	return found
+}
+
 // fateOf says in words what became of an injected packet that was observed
 // elsewhere, and which flow is to blame.
-func (v *Verifier) fateOf(x *fate, w *waiter) (string, place) {
+// answer: the observed packet is not it, but OVN's answer to it.
+func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, place) {
 	from := fmt.Sprintf("%s frame %d entered at %s", v.fileOf(x.capture, x.file), x.number, x.port)
+	if answer {
+		from = "OVN's answer to " + from
+		from = strings.Replace(from, " entered at ", ", which entered at ", 1)
+	}
 	at := x.at
 	if len(x.path) > 0 && at == (place{flow: -1}) {
 		at = x.path[len(x.path)-1].place
 	}
-	if where, what := v.otherAddress(x, w); where >= 0 {
+	if where, what := v.otherAddress(x, w); where >= 0 && !answer {
 		to := "was dropped"
 		if x.verdict == sim.Delivered {
 			to = "left at " + names(x.outs)

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
@@ -16,6 +18,7 @@ type history struct {
 	engine *sim.Engine
 	fates  ring[fate]
 	seen   ring[sighting]
+	links  ring[uint64] // identities, by what OVN's own answers show of a packet
 }
 
 // historySize is how many packets are remembered.
@@ -29,6 +32,7 @@ type fate struct {
 	time     conntrack.Time
 	port     string
 	inferred bool
+	arrived  *network.Chassis // it came out of a tunnel there; nil: it entered at a port
 	late     bool
 	verdict  sim.Verdict
 	drop     trace.Reason
@@ -91,8 +95,17 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop,
 		path: x.path[:0], nat: x.nat[:0], outs: x.outs[:0], at: place{flow: -1},
 	}
+	if f.point.Port == nil {
+		x.arrived = f.point.Chassis
+	}
 	x.original = endpoints(f.Data)
 	x.read(&out.Trace, out.DropAt)
+	if f.point.Port != nil {
+		*h.links.push(askHash(f.point.key(), x.original)) = f.id
+	}
+	if q := quoteHash(f.Data); q != 0 {
+		*h.links.push(q) = f.id
+	}
 	x.opens, x.waits = opens(f.Data), holds(out)
 	for i := range out.Outputs {
 		if !out.Outputs[i].Made {
@@ -131,6 +144,74 @@ func (x *fate) read(t *trace.Trace, dropAt int) {
 	}
 }
 
+// asked finds the identity of the packet that OVN must have answered with the
+// frame: one the other way at the same port, or one that an ICMP error quotes.
+func (h *history) asked(w *waiter) (id uint64) {
+	e := endpoints(w.data)
+	e[0], e[1] = e[1], e[0]
+	keys := []uint64{askHash(w.point, e)}
+	if q := quotedHash(w.data); q != 0 {
+		keys = []uint64{q}
+	}
+	for _, k := range keys {
+		h.links.each(k, func(x *uint64) bool {
+			id = *x
+			return false
+		})
+	}
+	return id
+}
+
+// askHash is a key of packets at a port with given ends.
+func askHash(p pointKey, e [2]endpoint) uint64 {
+	h := uint64(14695981039346656037)
+	for _, v := range [...]int{p.port, p.chassis, int(e[0].port), int(e[1].port)} {
+		for i := range 4 {
+			h = hashByte(h, byte(v>>(8*i)))
+		}
+	}
+	return hashBytes(hashBytes(h, e[0].addr[:]), e[1].addr[:]) | 1
+}
+
+// quoteHash is a key of what translation leaves alone of the first 28 bytes of
+// an IPv4 packet, or the first 48 of an IPv6 one, as ICMP errors quote them; 0
+// if that tells nothing.
+func quoteHash(frame []byte) uint64 {
+	var k field.Key
+	l := packet.Parse(frame, &k)
+	if l.L4 == 0 {
+		return 0
+	}
+	return quote(frame[l.L3:l.L3End], uint8(k.Get(field.IPProto)))
+}
+
+// quotedHash is the quoteHash of the packet that an ICMP error is about, 0 for
+// any other frame.
+func quotedHash(frame []byte) uint64 {
+	var k field.Key
+	l := packet.Parse(frame, &k)
+	proto := uint8(k.Get(field.IPProto))
+	if l.L4 == 0 || l.L3End-l.L4 < 8+28 {
+		return 0
+	}
+	in := frame[l.L4+8 : l.L3End]
+	switch {
+	case proto == packet.ProtoICMP && slices.Contains([]uint8{3, 11, 12}, icmpType(&k)) && in[0]>>4 == 4:
+		return quote(in, in[9])
+	case proto == packet.ProtoICMPv6 && icmpType(&k) < 128 && in[0]>>4 == 6 && len(in) >= 48:
+		return quote(in, in[6])
+	}
+	return 0
+}
+
+func quote(ip []byte, proto uint8) uint64 {
+	id, part := quotedIdentity(ip)
+	if part == nil {
+		return 0
+	}
+	return hashBytes(hashBytes(hashByte(14695981039346656037, proto), id), part) | 1
+}
+
 // saw notes an observed frame.
 func (h *history) saw(f *Frame, p *Point, name string) {
 	if f.id == 0 {
@@ -150,6 +231,10 @@ func endpoints(frame []byte) (e [2]endpoint) {
 	switch k.Get(field.EthType) {
 	case packet.TypeIPv4:
 		s, d := packet.Addr4(k.Get(field.IP4Src)).As4(), packet.Addr4(k.Get(field.IP4Dst)).As4()
+		copy(e[0].addr[:], s[:])
+		copy(e[1].addr[:], d[:])
+	case packet.TypeARP:
+		s, d := packet.Addr4(k.Get(field.ARPSPA)).As4(), packet.Addr4(k.Get(field.ARPTPA)).As4()
 		copy(e[0].addr[:], s[:])
 		copy(e[1].addr[:], d[:])
 	case packet.TypeIPv6:

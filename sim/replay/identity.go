@@ -51,12 +51,37 @@ func identify(frame []byte) (i identity, ok bool) {
 	case (i.proto == packet.ProtoICMP || i.proto == packet.ProtoICMPv6) && len(l4) >= 8:
 		i.header, i.check, i.payload = l4[0:2], l4[6:8], l4[8:]
 		if !echo(i.proto, l4[0]) { // quotes a packet that is translated too
-			i.payload = nil
+			i.check, i.payload = quotedIdentity(l4[8:])
 		}
 	default:
 		i.payload = l4
 	}
 	return i, true
+}
+
+// quotedIdentity returns what translation leaves alone of the beginning of a
+// quoted IP packet: its identification and a part of its transport header.
+func quotedIdentity(ip []byte) (id, part []byte) {
+	proto, l4 := uint8(0), 0
+	switch {
+	case len(ip) >= 20 && ip[0]>>4 == 4:
+		id, proto, l4 = ip[4:6], ip[9], int(ip[0]&15)*4
+	case len(ip) >= 40 && ip[0]>>4 == 6:
+		proto, l4 = ip[6], 40
+	default:
+		return nil, nil
+	}
+	if l4+8 > len(ip) {
+		return id, nil
+	}
+	part = ip[l4+4 : l4+8]
+	switch proto {
+	case packet.ProtoUDP:
+		part = part[:2] // its length
+	case packet.ProtoICMP, packet.ProtoICMPv6:
+		part = part[2:] // the sequence number
+	}
+	return id, part
 }
 
 func echo(proto, typ uint8) bool {

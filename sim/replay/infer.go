@@ -217,7 +217,9 @@ func (s *Session) infer(f *Frame) {
 // then nothing is to be inferred, however it fared.
 func (s *Session) entersElsewhere(f *Frame) (found bool) {
 	s.history.fates.each(f.id, func(x *fate) bool {
-		found = found || !x.inferred
+		// What came out of a tunnel goes on from there, not on the same way.
+		elsewhere := f.tunnel == nil || x.arrived == nil || x.arrived == f.tunnel.from
+		found = found || !x.inferred && elsewhere
 		return !found
 	})
 	for _, l := range s.later[f.id] {

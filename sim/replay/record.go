@@ -50,6 +50,7 @@ type OutInfo struct {
 	Bytes   int    `json:"bytes"`
 	Packet  string `json:"packet"`
 	Guessed bool   `json:"guessed,omitempty"`
+	Made    bool   `json:"made,omitempty"` // by ovn-controller
 	Hex     string `json:"hex,omitempty"`
 }
 
@@ -133,7 +134,7 @@ func Timestamp(t conntrack.Time) string {
 }
 
 func outInfo(o *sim.Output, hexed bool) OutInfo {
-	info := OutInfo{Port: o.Port.Name, Chassis: o.Chassis.Name, Bytes: o.Wire, Packet: packet.Describe(o.Data), Guessed: o.Guess}
+	info := OutInfo{Port: o.Port.Name, Chassis: o.Chassis.Name, Bytes: o.Wire, Packet: packet.Describe(o.Data), Guessed: o.Guess, Made: o.Made}
 	if hexed {
 		info.Hex = hex.EncodeToString(o.Data)
 	}
