@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 )
 
@@ -177,10 +178,21 @@ func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Di
 		return Entered
 	case sent != nil, own(p, dst):
 		return Left
-	case p.Unknown, !dst.multicast():
+	case p.Unknown, !dst.multicast(), sentBy(p, frame):
 		return Entered
 	}
 	return Left
+}
+
+// sentBy reports whether the frame's sender has one of the port's IP
+// addresses, whatever Ethernet address it claims.
+func sentBy(p *network.Port, frame []byte) bool {
+	m, err := pcap.EthernetMeta(frame)
+	if err != nil {
+		return false
+	}
+	src, _ := metaIPs(&m)
+	return src.IsValid() && hasIP(p, src)
 }
 
 // behind returns the logical port that a frame captured at p's interface is
