@@ -176,9 +176,13 @@ func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Di
 	switch {
 	case own(p, src):
 		return Entered
-	case sent != nil, own(p, dst):
+	case own(p, dst):
 		return Left
-	case p.Unknown, !dst.multicast(), sentBy(p, frame):
+	case sentBy(p, frame): // with an Ethernet address that is not its own, another's maybe
+		return Entered
+	case sent != nil:
+		return Left
+	case p.Unknown, !dst.multicast():
 		return Entered
 	}
 	return Left
