@@ -48,7 +48,7 @@ func (o *traceOptions) question(net *network.Network, args []string) (*question,
 		text = "inport == " + strconv.Quote(o.inport)
 	}
 	real := o.packet != "" || o.read != ""
-	if text == "" && !real {
+	if len(args) == 0 && o.inport == "" && !real {
 		return nil, errors.New("no packet: give a MICROFLOW, --packet HEX or -r FILE#N")
 	}
 	if o.inport != "" && !real {

@@ -18,6 +18,11 @@ const (
 	registers  = 16
 )
 
+const (
+	typeMPLS          = 0x8847
+	typeMPLSMulticast = 0x8848
+)
+
 // FormatFlow writes a packet and its metadata as Open vSwitch writes flows:
 // the line with which ovn-trace begins. Metadata that is 0 is left out.
 func FormatFlow(net *network.Network, k *field.Key) string {
@@ -33,6 +38,8 @@ func FormatFlow(net *network.Network, k *field.Key) string {
 		w.ip()
 	case packet.TypeARP, packet.TypeRARP:
 		w.arp()
+	case typeMPLS, typeMPLSMulticast: // OVN has no fields of it
+		w.out = append(w.out, "mpls_label=0,mpls_tc=0,mpls_ttl=0,mpls_bos=0,mpls_lse1=0,mpls_lse2=0")
 	}
 	return strings.Join(w.out, ",")
 }
@@ -98,9 +105,9 @@ func (w *flowWriter) protocol() {
 		name = "arp"
 	case packet.TypeRARP:
 		name = "rarp"
-	case 0x8847:
+	case typeMPLS:
 		name = "mpls"
-	case 0x8848:
+	case typeMPLSMulticast:
 		name = "mplsm"
 	default:
 		return
@@ -160,7 +167,7 @@ func (w *flowWriter) ethernet() {
 	w.mac("dl_src", field.EthSrc)
 	w.mac("dl_dst", field.EthDst)
 	if t := w.k.Get(field.EthType); t != packet.TypeIPv4 && t != packet.TypeIPv6 && t != packet.TypeARP &&
-		t != packet.TypeRARP && t != 0x8847 && t != 0x8848 {
+		t != packet.TypeRARP && t != typeMPLS && t != typeMPLSMulticast {
 		w.add("dl_type", fmt.Sprintf("0x%04x", t))
 	}
 }

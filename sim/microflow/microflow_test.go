@@ -1,0 +1,209 @@
+package microflow_test
+
+import (
+	"context"
+	"encoding/binary"
+	"testing"
+
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/microflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/store"
+)
+
+func load(t testing.TB) *network.Network {
+	t.Helper()
+	db, err := store.Open(context.Background(), "../../testdata/cases/nodeport/sb.db", store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := network.Load(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net
+}
+
+const in = `inport == "breth0_ovn-worker" && eth.src == 02:00:00:00:00:01 && eth.dst == 02:00:00:00:00:02 && `
+
+// microflows of every kind of packet that a match can describe.
+var microflows = map[string]string{
+	"tcp":            "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80",
+	"tcp flags":      "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80 && tcp.flags == 0x11",
+	"dscp":           "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.dscp == 46 && ip.ecn == 1 && udp.src == 5 && udp.dst == 6",
+	"sctp":           "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && sctp.src == 1000 && sctp.dst == 80",
+	"icmp4":          "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && icmp4.type == 8 && icmp4.code == 0",
+	"other protocol": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.proto == 47",
+	"first fragment": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.first_frag && udp.src == 5 && udp.dst == 6",
+	"later fragment": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.is_frag && ip.later_frag && ip.proto == 17",
+	"tcp6":           "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80",
+	"udp6":           "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip6.label == 0x12345 && udp.src == 1000 && udp.dst == 80",
+	"fragment6":      "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip.first_frag && udp.src == 1000 && udp.dst == 80",
+	"echo6":          "ip6.src == fd00::1 && ip6.dst == fd00::2 && icmp6.type == 128 && icmp6.code == 0",
+	"solicitation":   "ip6.src == fd00::1 && ip6.dst == ff02::1:ff00:2 && nd_ns && nd.target == fd00::2 && nd.sll == 02:00:00:00:00:01",
+	"advertisement":  "ip6.src == fd00::1 && ip6.dst == fd00::2 && nd_na && nd.target == fd00::2 && nd.tll == 02:00:00:00:00:01",
+	"arp":            "arp.op == 1 && arp.sha == 02:00:00:00:00:01 && arp.spa == 10.0.0.1 && arp.tpa == 10.0.0.2",
+	"vlan":           "vlan.vid == 5 && vlan.pcp == 3 && ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && udp.src == 5 && udp.dst == 6",
+	"dhcp":           "ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255 && ip.ttl == 64 && udp.src == 68 && udp.dst == 67",
+	"dhcpv6":         "ip6.src == fe80::1 && ip6.dst == ff02::1:2 && ip.ttl == 1 && udp.src == 546 && udp.dst == 547",
+}
+
+// The frame built from a microflow has the microflow's fields, the right
+// lengths and the right checksums.
+func TestFrame(t *testing.T) {
+	net := load(t)
+	for name, text := range microflows {
+		t.Run(name, func(t *testing.T) {
+			f, err := microflow.Parse(in+text, net, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			frame := f.Frame()
+			var key field.Key
+			layout := packet.Parse(frame, &key)
+			for _, id := range packet.Fields() {
+				switch {
+				case id == field.TCPFlags && f.Given.Get(id) == 0: // a SYN
+					continue
+				case (id == field.TpSrc || id == field.TpDst) && key.Get(field.IPFrag) != 0: // no fragment has ports
+					continue
+				}
+				if got, want := key.Get128(id), f.Key.Get128(id); got != want {
+					t.Errorf("%s is %v, want %v", id, got, want)
+				}
+			}
+			if layout.Short || layout.L3End != 0 && layout.L3 != 0 && layout.L3End != len(frame) {
+				t.Errorf("the frame's %d bytes and its lengths do not agree: %+v", len(frame), layout)
+			}
+			checkSums(t, frame, &key, &layout)
+		})
+	}
+}
+
+// checkSums adds up what checksums cover: all ones if they are right.
+func checkSums(t *testing.T, frame []byte, k *field.Key, l *packet.Layout) {
+	t.Helper()
+	if l.L3 == 0 || k.Get(field.EthType) == packet.TypeARP {
+		return
+	}
+	ip := frame[l.L3:]
+	var addrs []byte
+	if k.Get(field.EthType) == packet.TypeIPv6 {
+		addrs = ip[8:40]
+	} else {
+		addrs = ip[12:20]
+		if s := add(0, ip[:20]); s != 0xffff {
+			t.Errorf("the IP header adds up to %#x", s)
+		}
+	}
+	if l.L4 == 0 {
+		return
+	}
+	l4 := frame[l.L4:]
+	switch proto := k.Get(field.IPProto); proto {
+	case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMPv6:
+		if s := add(add(uint32(proto)+uint32(len(l4)), addrs), l4); s != 0xffff {
+			t.Errorf("the transport header adds up to %#x", s)
+		}
+	case packet.ProtoICMP:
+		if s := add(0, l4); s != 0xffff {
+			t.Errorf("the ICMP header adds up to %#x", s)
+		}
+	}
+}
+
+func add(sum uint32, b []byte) uint32 {
+	for ; len(b) > 1; b = b[2:] {
+		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	if len(b) == 1 {
+		sum += uint32(b[0]) << 8
+	}
+	for sum > 0xffff {
+		sum = sum&0xffff + sum>>16
+	}
+	return sum
+}
+
+// A TCP segment opens a connection unless the microflow says what it does.
+func TestSYN(t *testing.T) {
+	net := load(t)
+	for text, want := range map[string]uint64{"tcp": 2, "tcp flags": 0x11} {
+		f, err := microflow.Parse(in+microflows[text], net, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var key field.Key
+		packet.Parse(f.Frame(), &key)
+		if got := key.Get(field.TCPFlags); got != want {
+			t.Errorf("%s: flags %#x, want %#x", text, got, want)
+		}
+	}
+}
+
+func TestReply(t *testing.T) {
+	net := load(t)
+	for name, want := range map[string]string{
+		"tcp":           "tcp 10.0.0.2:80 > 10.0.0.1:1000 [S.]",
+		"tcp flags":     "tcp 10.0.0.2:80 > 10.0.0.1:1000 [F.]",
+		"udp6":          "udp [fd00::2]:80 > [fd00::1]:1000",
+		"icmp4":         "icmp 10.0.0.2 > 10.0.0.1 echo reply",
+		"echo6":         "icmp6 fd00::2 > fd00::1 echo reply",
+		"arp":           "arp 10.0.0.2 is-at 02:00:00:00:00:09",
+		"solicitation":  "icmp6 fd00::2 > fd00::1 neighbor advertisement",
+		"sctp":          "sctp 10.0.0.2:80 > 10.0.0.1:1000",
+		"advertisement": "", "later fragment": "", "other protocol": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := microflow.Parse(in+microflows[name], net, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reply, err := microflow.Reply(f.Frame(), 0x020000000009)
+			if (err != nil) != (want == "") {
+				t.Fatalf("error %v", err)
+			}
+			if err != nil {
+				return
+			}
+			if got := packet.Describe(reply); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			var key field.Key
+			layout := packet.Parse(reply, &key)
+			checkSums(t, reply, &key, &layout)
+			if key.Get(field.EthSrc) != 0x020000000009 || key.Get(field.EthDst) != 0x020000000001 {
+				t.Errorf("from %s to %s", packet.MAC(key.Get(field.EthSrc)), packet.MAC(key.Get(field.EthDst)))
+			}
+			if name == "tcp" {
+				if ack := binary.BigEndian.Uint32(reply[layout.L4+8:]); ack != 2 {
+					t.Errorf("acknowledges %d, want 2", ack)
+				}
+			}
+		})
+	}
+}
+
+// Whatever is written as a microflow, the answer is a packet or an error.
+func FuzzParse(f *testing.F) {
+	net := load(f)
+	for _, text := range microflows {
+		f.Add(in + text)
+	}
+	f.Add(`inport == "breth0_ovn-worker" && eth.src != 1 && ip4.src != 5 && tcp.src > 5 && ip6.dst != 7`)
+	f.Fuzz(func(t *testing.T, text string) {
+		flow, err := microflow.Parse(text, net, nil)
+		if (flow == nil) == (err == nil) {
+			t.Fatalf("flow %v, error %v", flow, err)
+		}
+		if err == nil {
+			if frame := flow.Frame(); len(frame) < 14 {
+				t.Fatalf("frame of %d bytes", len(frame))
+			}
+			if reply, err := microflow.Reply(flow.Frame(), 1); err == nil && len(reply) < 14 {
+				t.Fatalf("reply of %d bytes", len(reply))
+			}
+		}
+	})
+}
