@@ -151,13 +151,20 @@ func (s *Session) change() {
 // session then went on with the last one it had.
 func (s *Session) Err() error { return s.err }
 
-// Flush replays what was held back.
+// Flush replays what was held back, and the rest of packets that
+// ovn-controller holds.
 func (s *Session) Flush() {
+	s.Pause()
+	s.release(math.MaxInt64)
+}
+
+// Pause replays what was held back. Packets that ovn-controller holds stay
+// held: the engine can go on with them in another session.
+func (s *Session) Pause() {
 	for _, f := range s.queue {
 		s.next(f)
 	}
 	s.forget(len(s.queue))
-	s.release(math.MaxInt64)
 }
 
 func (s *Session) take() *Frame {
