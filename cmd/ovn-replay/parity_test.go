@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -50,12 +51,15 @@ func startOVNTrace(t *testing.T, db string) *ovnTrace {
 }
 
 // start starts ovn-trace. Some packets make it recurse until memory is used
-// up: it gets a gigabyte.
+// up: it gets a gigabyte, and more for a big database.
 func (o *ovnTrace) start(t *testing.T) {
 	t.Helper()
-	o.run(t, "ulimit -v 1000000; ovn-trace --detach --no-chdir --pidfile=trace.pid -vconsole:off"+
+	info, err := os.Stat(filepath.Join(o.dir, "sb.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.run(t, fmt.Sprintf("ulimit -v %d; ovn-trace", 1_000_000+info.Size()/1000*400)+" --detach --no-chdir --pidfile=trace.pid -vconsole:off"+
 		" --log-file=trace.log --unixctl=$PWD/trace.ctl --db=unix:$PWD/sb.sock")
-	var err error
 	if o.conn, err = net.Dial("unix", filepath.Join(o.dir, "trace.ctl")); err != nil {
 		t.Fatal(err)
 	}
