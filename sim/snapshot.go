@@ -323,3 +323,6 @@ func codeEntries[K comparable, V any](s *snapshot, m map[K]V, entry func(*snapsh
 }
 
 var errHeld = errors.New("a packet that cannot be")
+
+// ConntrackOptions is how every chassis tracks connections.
+func (e *Engine) ConntrackOptions() conntrack.Options { return e.opts.Conntrack }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,11 +16,12 @@ import (
 
 type runOptions struct {
 	input
-	stdout io.Writer
-	format string
-	json   bool
-	hex    bool
-	write  string
+	stdout  io.Writer
+	format  string
+	json    bool
+	hex     bool
+	write   string
+	session string
 }
 
 func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -37,6 +37,7 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.format, "format", "line", "line, detailed, summary, minimal, json or none")
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
 	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
+	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; see show")
 	f.StringVarP(&o.write, "write", "w", "", "write the annotated pcapng to `FILE`, - is standard output")
 	return cmd
 }
@@ -60,6 +61,11 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		format = trace.NoFormat
 	}
+	file, err := openSession(o.session)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -75,7 +81,16 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		defer func() { err = errors.Join(err, closeCapture()) }()
 	}
-	return errors.Join(j.feed(cmd.Context(), j.session(p, 0)), p.err, errors.Join(j.warnings...))
+	feed := j.feed
+	var h replay.Handler = p
+	if file.Session != nil {
+		k, err := j.keep(file.Session, p)
+		if err != nil {
+			return err
+		}
+		h, feed = k, k.feed
+	}
+	return errors.Join(feed(cmd.Context(), j.session(h, 0)), p.err, errors.Join(j.warnings...))
 }
 
 // bookOf returns the names that a trace of the engine refers to.
@@ -121,17 +136,7 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	if p.notes != nil {
 		p.err = p.notes.packet(f, pt, out, r)
 	}
-	switch p.format {
-	case trace.NoFormat:
-	case trace.LineFormat:
-		fmt.Fprintln(p.out, r.Line())
-	case trace.JSONFormat:
-		p.err = errors.Join(p.err, json.NewEncoder(p.out).Encode(r))
-	default:
-		fmt.Fprintf(p.out, "# %s\n", r.Line())
-		p.err = errors.Join(p.err, p.book.Write(p.out, &out.Trace, p.format))
-		fmt.Fprintln(p.out)
-	}
+	p.err = errors.Join(p.err, writeFate(p.out, p.format, r, p.book, &out.Trace))
 	if p.err == nil {
 		p.err = p.out.Flush() // a packet at a time: the input may be a live capture
 	}

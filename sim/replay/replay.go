@@ -299,3 +299,11 @@ func holds(out *sim.Outcome) bool {
 	}
 	return false
 }
+
+// SplitRef takes the index of the capture out of what an injected frame is
+// known by (sim.Injection.Ref).
+func SplitRef(ref uint64) (capture int, rest uint64) { return int(ref >> 40), ref & (1<<40 - 1) }
+
+// JoinRef is what the frame is known by that SplitRef took apart, in another
+// capture.
+func JoinRef(capture int, rest uint64) uint64 { return uint64(capture)<<40 | rest&(1<<40-1) }

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/sim/archive"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/store"
+)
+
+type showOptions struct {
+	stdout io.Writer
+	format string
+	json   bool
+}
+
+func newShowCommand(_ io.Reader, stdout, _ io.Writer) *cobra.Command {
+	o := &showOptions{stdout: stdout}
+	cmd := &cobra.Command{
+		Use:   "show SESSION [N | N-M]…",
+		Short: "Show packets of a session as they were replayed",
+		Long: `show lists the packets of a session that "run --session" made, numbered from 1 in
+the order in which run showed them, or shows the traces of those named.`,
+		Example: `  ovn-replay show s.db              # the packets
+  ovn-replay show s.db 17           # the trace of packet 17
+  ovn-replay show s.db 17-20 --json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return o.show(args[0], args[1:]) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "", "line, detailed, summary, minimal or json (default line for the list, detailed for a packet)")
+	f.BoolVar(&o.json, "json", false, "the same as --format json")
+	return cmd
+}
+
+func (o *showOptions) show(path string, numbers []string) (err error) {
+	switch {
+	case o.json:
+		o.format = "json"
+	case o.format == "" && len(numbers) == 0:
+		o.format = "line"
+	case o.format == "":
+		o.format = "detailed"
+	}
+	format, ok := formats[o.format]
+	if !ok {
+		return fmt.Errorf("--format %s: no such format; use line, detailed, summary, minimal or json", o.format)
+	}
+	var ranges []packetRange
+	for _, s := range numbers {
+		r, err := parseRange(s)
+		if err != nil {
+			return err
+		}
+		ranges = append(ranges, r)
+	}
+	file, err := store.OpenSession(path, false)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, _, err := readAbout(file); err != nil {
+		return err
+	}
+	if len(numbers) == 0 {
+		ranges = []packetRange{{1, file.Len()}}
+	}
+	out := bufio.NewWriter(o.stdout)
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	reader := archive.NewReader(file.GetPiece)
+	for _, r := range ranges {
+		for n := r.first; n <= r.last; n++ {
+			if err := showPacket(out, file, reader, n, format, len(numbers) == 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// packetRange is some packets of a session.
+type packetRange struct{ first, last uint64 }
+
+func parseRange(s string) (r packetRange, err error) {
+	first, last, ok := strings.Cut(s, "-")
+	if !ok {
+		last = first
+	}
+	a, err1 := strconv.ParseUint(first, 10, 64)
+	b, err2 := strconv.ParseUint(last, 10, 64)
+	if err1 != nil || err2 != nil || a == 0 || b < a {
+		return r, fmt.Errorf("%q: not a packet's number; give N or N-M, numbered from 1 as show SESSION lists them", s)
+	}
+	return packetRange{a, b}, nil
+}
+
+// showPacket writes packet n of a session; in a list its number comes first.
+func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64, format trace.Format, list bool) error {
+	b, err := file.Packet(n)
+	if err != nil {
+		return err
+	}
+	p, err := reader.Packet(b)
+	if err != nil {
+		return fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
+	}
+	r := replay.NewRecord(p.Book, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
+	if list && format == trace.LineFormat {
+		fmt.Fprintf(out, "%6d  ", n)
+	}
+	return writeFate(out, format, r, p.Book, &p.Outcome.Trace)
+}
+
+// writeFate writes a packet's fate in a format.
+func writeFate(out *bufio.Writer, format trace.Format, r *replay.Record, book *trace.Book, t *trace.Trace) (err error) {
+	switch format {
+	case trace.NoFormat:
+	case trace.LineFormat:
+		_, err = fmt.Fprintln(out, r.Line())
+	case trace.JSONFormat:
+		err = json.NewEncoder(out).Encode(r)
+	default:
+		fmt.Fprintf(out, "# %s\n", r.Line())
+		err = book.Write(out, t, format)
+		fmt.Fprintln(out)
+	}
+	return err
+}

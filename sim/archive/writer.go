@@ -1,0 +1,211 @@
+package archive
+
+import (
+	"strings"
+
+	"ovnreplay/conntrack/coding"
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+)
+
+// Writer writes what an engine says became of packets.
+type Writer struct {
+	engine *sim.Engine
+	put    func(piece []byte) (uint64, error)
+	known  map[thing]uint64
+	paths  map[string]uint64
+	place  uint64
+	path   []byte
+	own    []byte
+	err    error
+}
+
+// thing is something in the network.
+type thing struct {
+	kind  kind
+	index int32
+}
+
+// maxPaths bounds how many paths a Writer remembers; past that it asks again.
+const maxPaths = 1 << 16
+
+// NewWriter returns a writer for an engine whose network has a hash; put keeps
+// a piece and returns its number, which is never 0 and always the same.
+func NewWriter(e *sim.Engine, hash [32]byte, put func(piece []byte) (uint64, error)) *Writer {
+	w := &Writer{engine: e, put: put}
+	w.Changed(hash)
+	return w
+}
+
+// Changed tells the writer that the engine's network is another now.
+func (w *Writer) Changed(hash [32]byte) {
+	w.known, w.paths = map[thing]uint64{}, map[string]uint64{}
+	net := w.engine.Net
+	x := common{hash: hash, version: net.Version, dhcp: [2]map[string]network.DHCPOption{net.DHCPv4, net.DHCPv6}}
+	if len(net.Chassis) > 0 {
+		x.templates = net.Templates[net.Chassis[0].Name]
+	}
+	w.place = w.keep(placePiece, func(c *coder) { c.common(&x) })
+}
+
+// Packet returns the bytes of a packet, which are valid until the next call.
+func (w *Writer) Packet(f *replay.Frame, pt *replay.Point, capture string, out *sim.Outcome) ([]byte, error) {
+	p := Packet{Frame: *f, Point: pt, Capture: capture, Outcome: *out}
+	p.Frame.Data = headers(f.Data)
+	p.Outcome.Outputs = append([]sim.Output(nil), out.Outputs...)
+	for i := range p.Outcome.Outputs {
+		p.Outcome.Outputs[i].Data = headers(p.Outcome.Outputs[i].Data)
+	}
+	w.read(&p)
+
+	c := &coder{coding.NewWriter(append(w.path[:0], byte(pathPiece))), w}
+	coding.Uint(c.Coder, &w.place)
+	c.path(&p)
+	w.path = c.Bytes()
+	path, ok := w.paths[string(w.path)]
+	if !ok {
+		if len(w.paths) >= maxPaths {
+			clear(w.paths)
+		}
+		path = w.store(w.path)
+		w.paths[string(w.path)] = path
+	}
+	name := w.text(capture)
+	c = &coder{coding.NewWriter(w.own[:0]), w}
+	coding.Uint(c.Coder, &path)
+	coding.Uint(c.Coder, &name)
+	c.own(&p)
+	w.own = c.Bytes()
+	return w.own, w.err
+}
+
+// read finds what else of the network the trace's readers will ask for.
+func (w *Writer) read(p *Packet) {
+	net := w.engine.Net
+	for i := range p.Outcome.Trace.Events {
+		ev := &p.Outcome.Trace.Events[i]
+		switch ev.Kind {
+		case trace.Enter:
+			if ev.Port < uint32(len(net.Ports)) && ev.Port != 0 {
+				if peer := net.Ports[ev.Port].Peer; peer != nil {
+					p.peers = append(p.peers, uint32(peer.Index))
+				}
+			}
+		case trace.Miss:
+			side := 0
+			if ev.Egress {
+				side = 1
+			}
+			tables := net.Datapaths[ev.Datapath].Flows[side]
+			if int(ev.Table) < len(tables) && len(tables[ev.Table]) > 0 {
+				p.stages = append(p.stages, stage{ev.Datapath, ev.Egress, ev.Table, int32(tables[ev.Table][0].Index)})
+			}
+		}
+	}
+}
+
+// keep keeps a piece of a kind.
+func (w *Writer) keep(k kind, code func(*coder)) uint64 {
+	c := &coder{coding.NewWriter([]byte{byte(k)}), w}
+	code(c)
+	return w.store(c.Bytes())
+}
+
+func (w *Writer) store(b []byte) uint64 {
+	n, err := w.put(b)
+	if w.err == nil {
+		w.err = err
+	}
+	return n
+}
+
+func (w *Writer) text(s string) uint64 {
+	k := string(rune(textPiece)) + s
+	n, ok := w.paths[k]
+	if !ok {
+		n = w.keep(textPiece, func(c *coder) { c.Text(&s) })
+		w.paths[k] = n
+	}
+	return n
+}
+
+// piece implements numbers.
+func (w *Writer) piece(k kind, index int32) uint64 {
+	t := thing{k, index}
+	if n, ok := w.known[t]; ok {
+		return n
+	}
+	n := w.keep(k, func(c *coder) { w.describe(c, t) })
+	w.known[t] = n
+	return n
+}
+
+// index implements numbers: a writer never reads.
+func (w *Writer) index(kind, uint64) int32 { return -1 }
+
+func (w *Writer) describe(c *coder, t thing) {
+	net := w.engine.Net
+	switch t.kind {
+	case flowPiece:
+		f := *net.Flows[t.index]
+		x := flowFacts{flow: &f, always: w.engine.Compiled(t.index).Always(), ports: w.named(f.Match + f.Actions)}
+		c.flow(&x)
+	case portPiece:
+		p := *net.Ports[t.index]
+		peer, dp := "", int32(p.Datapath.Index)
+		if p.Peer != nil {
+			peer = p.Peer.Name
+		}
+		c.portThing(&p, &peer, &dp)
+	case datapathPiece:
+		d := *net.Datapaths[t.index]
+		c.datapathThing(&d)
+	case chassisPiece:
+		x := *net.Chassis[t.index]
+		c.chassisThing(&x)
+	case groupPiece:
+		g := *net.Groups[t.index]
+		dp := int32(g.Datapath.Index)
+		c.groupThing(&g, &dp)
+	}
+}
+
+// named returns the ports whose names a flow's text quotes: traces show them
+// by their second names.
+func (w *Writer) named(text string) []uint32 {
+	var ports []uint32
+	parts := strings.Split(text, `"`)
+	for i := 1; i < len(parts); i += 2 {
+		if p := w.engine.Net.Port(parts[i]); p != nil && p.Name == parts[i] {
+			ports = append(ports, uint32(p.Index))
+		}
+	}
+	return ports
+}
+
+// headers returns the beginning of a frame that says all that flows can see.
+func headers(frame []byte) []byte {
+	var whole field.Key
+	l := packet.Parse(frame, &whole)
+	end := l.L3 + 60
+	if l.L4 != 0 {
+		end = l.L4 + 8
+		if whole.Get(field.IPProto) == packet.ProtoTCP {
+			end = l.L4 + 20
+		}
+	}
+	for _, n := range [...]int{end, end + 56, 256} {
+		if n >= len(frame) {
+			break
+		}
+		var k field.Key
+		if packet.Parse(frame[:n], &k); k == whole {
+			return frame[:n]
+		}
+	}
+	return frame
+}
