@@ -43,7 +43,8 @@ lint:
 
 # DATABASES names more Southbound databases, patterns separated by colons.
 parity:
-	OVN_REPLAY_PARITY=2000 OVN_REPLAY_DATABASES='$(DATABASES)' $(GO) test -run Parity -v -count 1 -timeout 30m ./cmd/ovn-replay
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./testdata/bigdb -o "$$dir/sb.db" && \
+	OVN_REPLAY_PARITY=2000 OVN_REPLAY_DATABASES="$$dir/sb.db:$(DATABASES)" $(GO) test -run Parity -v -count 1 -timeout 30m ./cmd/ovn-replay
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
