@@ -22,7 +22,7 @@ type history struct {
 }
 
 // historySize is how many packets are remembered.
-const historySize = 1 << 14
+const historySize = 1 << 13
 
 // fate is what became of an injected packet.
 type fate struct {

@@ -13,6 +13,7 @@ import (
 // first records: by the name or comment of a pcapng interface, else by the
 // packets' addresses. chassis may be nil.
 func (o *Owners) Locate(t *Tap, recs []pcap.Record, chassis *network.Chassis) error {
+	t.Chassis = chassis
 	var nameless []*pcap.Record
 	for i := range recs {
 		if t.siteByName(o.net, recs[i].Interface, chassis) == nil {

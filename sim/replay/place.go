@@ -28,7 +28,7 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 		f.File = rec.File
 	}
 	eth, meta, err := pcap.Frame(rec)
-	site := t.site(rec.Interface)
+	site := s.site(t, rec.Interface)
 	t.Frames++
 	switch {
 	case err != nil:
@@ -61,6 +61,19 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 	} else {
 		t.count("", f.skip)
 	}
+}
+
+// site returns where a record was captured. An interface met for the first
+// time may name its port.
+func (s *Session) site(t *Tap, i *pcap.Interface) *Site {
+	if _, known := t.Interfaces[i.Index]; !known && (t.Interfaces != nil || i.Index > 0) {
+		if found := t.siteByName(s.Engine.Net, i, t.Chassis); found != nil {
+			s.inferrer.capture(found)
+		} else {
+			t.set(i.Index, t.Site)
+		}
+	}
+	return t.site(i)
 }
 
 // placeAtPort places a frame of the interface of one logical port.

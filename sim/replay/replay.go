@@ -58,7 +58,7 @@ type Options struct {
 	// Ahead is how long frames are held back: so that a choice the datapath
 	// made at random can be read from the frame that shows it.
 	Ahead conntrack.Time
-	// AheadBytes bounds what is held back; 0 means 64 MiB.
+	// AheadBytes bounds what is held back; 0 means 32 MiB.
 	AheadBytes int
 	// NoInference: never inject a packet that is in no capture.
 	NoInference bool
@@ -80,8 +80,9 @@ type Session struct {
 	opts     Options
 	owners   *Owners
 	handler  Handler
-	queue    []*Frame // frames read ahead, oldest first
-	held     int      // bytes of them
+	queue    []*Frame // frames read ahead, oldest first, from head on
+	head     int
+	held     int // bytes of them
 	free     []*Frame
 	later    map[uint64][]*Frame // those of the queue, by identity
 	history  *history
@@ -97,7 +98,7 @@ type Session struct {
 // NewSession returns a session on an engine.
 func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	if opts.AheadBytes == 0 {
-		opts.AheadBytes = 64 << 20
+		opts.AheadBytes = 32 << 20
 	}
 	s := &Session{
 		Engine: e, Taps: taps, opts: opts, owners: NewOwners(e.Net), handler: h,
@@ -123,12 +124,21 @@ func (s *Session) Add(rec *pcap.Record) {
 	if f.id != 0 {
 		s.later[f.id] = append(s.later[f.id], f)
 	}
-	n := 0
-	for n < len(s.queue) && (s.queue[n].Time+s.opts.Ahead <= f.Time || s.held > s.opts.AheadBytes) {
-		s.next(s.queue[n])
-		n++
+	for s.head < len(s.queue) && (s.queue[s.head].Time+s.opts.Ahead <= f.Time || s.held > s.opts.AheadBytes) {
+		s.pop()
 	}
-	s.forget(n)
+}
+
+// pop replays the queue's oldest frame and takes it out.
+func (s *Session) pop() {
+	f := s.queue[s.head]
+	s.head++
+	s.next(f)
+	s.free = append(s.free, f)
+	if 2*s.head >= len(s.queue) {
+		s.queue = s.queue[:copy(s.queue, s.queue[s.head:])]
+		s.head = 0
+	}
 }
 
 // change takes the network as it is now.
@@ -161,10 +171,9 @@ func (s *Session) Flush() {
 // Pause replays what was held back. Packets that ovn-controller holds stay
 // held: the engine can go on with them in another session.
 func (s *Session) Pause() {
-	for _, f := range s.queue {
-		s.next(f)
+	for s.head < len(s.queue) {
+		s.pop()
 	}
-	s.forget(len(s.queue))
 }
 
 func (s *Session) take() *Frame {
@@ -179,11 +188,6 @@ func (s *Session) take() *Frame {
 		return f
 	}
 	return new(Frame)
-}
-
-func (s *Session) forget(n int) {
-	s.free = append(s.free, s.queue[:n]...)
-	s.queue = s.queue[:copy(s.queue, s.queue[n:])]
 }
 
 // next replays the queue's oldest frame.

@@ -31,6 +31,8 @@ type Tap struct {
 	Index int
 	Name  string
 	Site  *Site
+	// Chassis, if not nil, is where all of it was taken.
+	Chassis *network.Chassis
 	// Interfaces gives pcapng interfaces sites of their own, by
 	// pcap.Interface.Index; nil: none of a known place.
 	Interfaces map[int]*Site
@@ -152,6 +154,9 @@ func (t *Tap) count(where, why string) {
 // ports and chassis have the same names.
 func (t *Tap) On(net *network.Network) (*Tap, error) {
 	moved := &Tap{Index: t.Index, Name: t.Name}
+	if t.Chassis != nil {
+		moved.Chassis = net.ChassisByName(t.Chassis.Name)
+	}
 	var err error
 	if t.Site != nil {
 		if moved.Site, err = t.Site.on(net); err != nil {
