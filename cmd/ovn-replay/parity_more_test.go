@@ -42,6 +42,34 @@ func TestParityOfMicroflows(t *testing.T) {
 	}
 }
 
+// Without friendly names ports and datapaths go by what the database calls them.
+func TestParityOfPlainNames(t *testing.T) {
+	needsTool(t, "ovn-trace")
+	db := cases + "/cloud-l3-geneve/sb.db.gz"
+	theirs, our := startOVNTrace(t, db, "--no-friendly-names"), openOurs(t, db)
+	our.opts.noFriendlyNames = true
+	gen := newMicroflows(our.net, 7)
+	same, named := 0, 0
+	for range 100 {
+		m := gen.next()
+		a, ok := theirs.trace(t, m)
+		b, _ := our.trace(t, our.anywhere, m)
+		switch {
+		case !ok || tracks(a):
+		case a == b:
+			same++
+			if strings.Count(a, "dp=") > 1 {
+				named++
+			}
+		case newDifference(a, b).rule() == nil:
+			t.Errorf("%s\n%s", m, newDifference(a, b))
+		}
+	}
+	if same < 30 || named < 5 {
+		t.Errorf("only %d traces were compared, %d of them with names", same, named)
+	}
+}
+
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line

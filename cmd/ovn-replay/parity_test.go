@@ -26,21 +26,22 @@ import (
 
 // ovnTrace is Debian's ovn-trace, running as a daemon on a copy of a database.
 type ovnTrace struct {
-	dir  string
-	conn net.Conn
-	in   *json.Decoder
-	next int
+	dir   string
+	flags string
+	conn  net.Conn
+	in    *json.Decoder
+	next  int
 }
 
 // startOVNTrace starts ovsdb-server and ovn-trace; the test ends them.
-func startOVNTrace(t *testing.T, db string) *ovnTrace {
+func startOVNTrace(t *testing.T, db string, flags ...string) *ovnTrace {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "parity") // sockets' paths must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	o := &ovnTrace{dir: dir}
+	o := &ovnTrace{dir: dir, flags: strings.Join(flags, " ")}
 	convert(t, db, filepath.Join(dir, "sb.db"))
 	o.run(t, "ovsdb-server --detach --no-chdir --pidfile=server.pid --log-file=server.log -vconsole:off"+
 		" --unixctl=$PWD/server.ctl --remote=punix:$PWD/sb.sock sb.db")
@@ -58,7 +59,7 @@ func (o *ovnTrace) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.run(t, fmt.Sprintf("ulimit -v %d; ovn-trace", 1_000_000+info.Size()/1000*400)+" --detach --no-chdir --pidfile=trace.pid -vconsole:off"+
+	o.run(t, fmt.Sprintf("ulimit -v %d; ovn-trace %s", 1_000_000+info.Size()/1000*400, o.flags)+" --detach --no-chdir --pidfile=trace.pid -vconsole:off"+
 		" --log-file=trace.log --unixctl=$PWD/trace.ctl --db=unix:$PWD/sb.sock")
 	if o.conn, err = net.Dial("unix", filepath.Join(o.dir, "trace.ctl")); err != nil {
 		t.Fatal(err)
@@ -192,6 +193,7 @@ func (o *ours) trace(t *testing.T, e *sim.Engine, microflow string) (string, *tr
 	o.engine.Forget()
 	var out bytes.Buffer
 	tr := &tracer{traceOptions: &o.opts, engine: e, book: bookOf(e), out: bufio.NewWriter(&out)}
+	tr.book.PlainNames = o.opts.noFriendlyNames
 	q, err := o.opts.question(o.net, []string{microflow})
 	if err != nil {
 		return err.Error() + "\n", &trace.Trace{}
