@@ -122,6 +122,20 @@ func (e *Engine) loadOVNField(p *pkt, f *table.Flow, op *table.Op) {
 	}
 }
 
+// release is a release of OVN: year, month, patch level.
+type release struct{ year, month, patch int }
+
+// patched reports whether the network's OVN has a change that came with a
+// release, and was brought to earlier series with the given patch releases.
+func (e *Engine) patched(came release, earlier ...release) bool {
+	for _, r := range earlier {
+		if e.since(r.year, r.month, 0) && !e.since(r.year, r.month+1, 0) {
+			return e.since(r.year, r.month, r.patch)
+		}
+	}
+	return e.since(came.year, came.month, came.patch)
+}
+
 // since reports whether the network's OVN is of a release or a later one.
 // A database that does not say is taken for the newest.
 func (e *Engine) since(year, month, patch int) bool {

@@ -78,7 +78,13 @@ func (e *Engine) portOf(p *pkt, id field.ID) *network.Port {
 }
 
 func (e *Engine) compileSecurity(port *network.Port) *portSecurity {
-	var r securityRules
+	r := securityRules{
+		hopLimit: 255,
+		strict:   e.patched(release{26, 3, 0}, release{24, 3, 8}, release{25, 3, 3}, release{25, 9, 3}),
+	}
+	if !e.patched(release{23, 9, 0}, release{22, 9, 3}, release{22, 12, 2}, release{23, 3, 2}, release{23, 6, 2}) {
+		r.hopLimit = 225
+	}
 	for _, text := range port.PortSecurity {
 		if entry, ok := parseSecurity(text); ok {
 			r.entry(entry)
@@ -213,7 +219,16 @@ type rule struct {
 }
 
 // securityRules collects the rules of a port's entries.
-type securityRules struct{ in, nd, out []rule }
+type securityRules struct {
+	in, nd, out []rule
+
+	// Releases differ in neighbor discovery. The first ones test for a wrong
+	// hop limit, 225, so that most of their rules match nothing; until strict,
+	// solicitations that no rule allows pass, and only advertisements of
+	// configured addresses are held to the entry's Ethernet address.
+	hopLimit int
+	strict   bool
+}
 
 func (r *securityRules) addIn(match, action string) { r.in = append(r.in, rule{90, match, action}) }
 func (r *securityRules) addND(match string)         { r.nd = append(r.nd, rule{90, match, secPass}) }
@@ -224,8 +239,13 @@ func (r *securityRules) addOut(priority uint16, match, action string) {
 // defaults refuse what no entry allows.
 func (r *securityRules) defaults() {
 	r.in = append(r.in, rule{80, "1", secFail}, rule{95, "arp", secCheck})
+	solicit := secPass
+	if r.strict {
+		solicit = secFail
+	}
 	r.nd = append(r.nd, rule{80, "arp", secFail},
-		rule{80, "icmp6 && icmp6.type == {135, 136} && ip.ttl == 255", secFail})
+		rule{80, "icmp6.type == 136 && ip.ttl == 255", secFail},
+		rule{80, "icmp6.type == 135 && ip.ttl == 255", solicit})
 	r.out = append(r.out, rule{80, "1", secFail})
 }
 
@@ -287,18 +307,38 @@ func (r *securityRules) ip6(s *securityEntry) {
 }
 
 func (r *securityRules) neighbor(s *securityEntry) {
-	link := append([]string{"00:00:00:00:00:00"}, s.nd...)
-	for _, mac := range link {
-		r.addND(fmt.Sprintf("eth.src == %s && icmp6.type == 135 && icmp6.code == 0 && ip.ttl == 255 && nd.sll == %s", s.phys, mac))
-		na := fmt.Sprintf("eth.src == %s && icmp6.type == 136 && icmp6.code == 0 && ip.ttl == 255 && nd.tll == %s", s.phys, mac)
+	source := ""
+	if r.strict {
+		source = fmt.Sprintf("eth.src == %s && ", s.phys)
+	}
+	kind := func(typ int) string {
+		return fmt.Sprintf("%sicmp6.type == %d && icmp6.code == 0 && ip.ttl == %d && ", source, typ, r.hopLimit)
+	}
+	for _, mac := range append([]string{"00:00:00:00:00:00"}, s.nd...) {
+		r.addND(kind(135) + linkAddress(135, r.hopLimit, mac))
+		na := kind(136) + linkAddress(136, r.hopLimit, mac)
 		if s.ip6 == nil {
 			r.addND(na)
 			continue
 		}
-		for _, ip := range append([]securityIP{{match: linkLocal(s.phys)}}, s.ip6...) {
-			r.addND(na + " && nd.target == " + ip.match)
+		r.addND(na + " && nd.target == " + linkLocal(s.phys))
+		for _, ip := range s.ip6 {
+			r.addND(fmt.Sprintf("eth.src == %s && icmp6.type == 136 && icmp6.code == 0 && nd.tll == %s && nd.target == %s", s.phys, mac, ip.match))
 		}
 	}
+}
+
+// linkAddress matches the link-layer address of a solicitation or
+// advertisement. In the language that needs a hop limit of 255: with another
+// one nothing can match.
+func linkAddress(typ, hopLimit int, mac string) string {
+	switch {
+	case hopLimit != 255:
+		return "0"
+	case typ == 135:
+		return "nd.sll == " + mac
+	}
+	return "nd.tll == " + mac
 }
 
 func (r *securityRules) outgoing(s *securityEntry) {
