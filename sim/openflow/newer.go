@@ -60,7 +60,7 @@ func respell(action string) string {
 	f, known := fieldNamed(name)
 	value, isNumber := new(big.Int).SetString(number, 0)
 	low, high, inRange := bitRange(bits, f.width)
-	if !known || !isNumber || !inRange {
+	if !known || !isNumber || !inRange || value.Sign() < 0 || value.BitLen() > high-low+1 {
 		return action
 	}
 	value.Lsh(value, uint(low))
