@@ -34,13 +34,8 @@ func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), flush func()) 
 		if err == io.EOF || ctx.Err() != nil {
 			break
 		}
-		var ce *pcap.CaptureError
-		switch {
-		case errors.As(err, &ce):
-			damage = errors.Join(damage, ce.Err)
-			continue
-		case err != nil:
-			damage = errors.Join(damage, err)
+		if err != nil {
+			damage = errors.Join(damage, cause(err))
 			continue
 		}
 		add(&rec)
@@ -62,6 +57,15 @@ func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), flush func()) 
 		}
 	}
 	return damage
+}
+
+// cause is what ended a capture, without the merge around it.
+func cause(err error) error {
+	var ce *pcap.CaptureError
+	if errors.As(err, &ce) {
+		return ce.Err
+	}
+	return err
 }
 
 // interruptible is a stream whose reading ends when a context does.

@@ -57,7 +57,7 @@ func (s *Session) further(frame []byte, enough func([]byte) bool) {
 	if !ok {
 		return
 	}
-	for _, f := range s.later[identityHash(frame)] {
+	for f, n := s.later[identityHash(frame)].first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
 		if f.dir != Left && f.dir != Crossed {
 			continue
 		}
@@ -66,6 +66,9 @@ func (s *Session) further(frame []byte, enough func([]byte) bool) {
 		}
 	}
 }
+
+// maxAlike bounds how many frames of one identity are looked at.
+const maxAlike = 64
 
 // optionOf returns which option is an address and port, -1 if none.
 func optionOf(c *sim.Choice, addr [16]byte, port uint16, v6 bool) int {

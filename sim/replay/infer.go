@@ -29,7 +29,7 @@ type inferrer struct {
 	captured map[pointKey]bool
 	answers  map[answerKey]*awaited
 	older    map[answerKey]*awaited
-	expected map[expectKey]*expectation
+	expected map[expectKey]expectation
 	scratch  packet.Packet
 }
 
@@ -70,7 +70,7 @@ const (
 
 func newInferrer(s *Session) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
-		expected: map[expectKey]*expectation{}}
+		expected: map[expectKey]expectation{}}
 	for _, t := range s.Taps {
 		for _, site := range t.Sites() {
 			inf.capture(site)
@@ -111,37 +111,43 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 
 func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
 	k := expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data)}
-	e := inf.expected[k]
-	if e == nil {
-		if len(inf.expected) >= maxExpected {
-			for k, e := range inf.expected {
-				if e.time+60*conntrack.Second < now {
-					delete(inf.expected, k)
-				}
-			}
-		}
+	e, known := inf.expected[k]
+	if !known && len(inf.expected) >= maxExpected {
+		forgetOld(inf.expected, now)
 		if len(inf.expected) >= maxExpected {
 			return
 		}
-		e = &expectation{}
-		inf.expected[k] = e
 	}
-	e.n, e.time = e.n+1, now
+	inf.expected[k] = expectation{e.n + 1, now}
+}
+
+// forgetOld removes expectations that nothing met for a minute.
+func forgetOld[K comparable](m map[K]expectation, now conntrack.Time) {
+	for k, e := range m {
+		if e.time+60*conntrack.Second < now {
+			delete(m, k)
+		}
+	}
+}
+
+// met takes one expectation as met; false if there was none.
+func met[K comparable](m map[K]expectation, k K) bool {
+	e, ok := m[k]
+	switch {
+	case !ok:
+		return false
+	case e.n == 1:
+		delete(m, k)
+	default:
+		e.n--
+		m[k] = e
+	}
+	return true
 }
 
 // due reports whether the frame was predicted where it was observed, and takes
 // the prediction as met.
-func (inf *inferrer) due(f *Frame) bool {
-	k := expectKey{f.point.key(), f.id}
-	e := inf.expected[k]
-	if e == nil {
-		return false
-	}
-	if e.n--; e.n == 0 {
-		delete(inf.expected, k)
-	}
-	return true
-}
+func (inf *inferrer) due(f *Frame) bool { return met(inf.expected, expectKey{f.point.key(), f.id}) }
 
 // remember notes how an answer to a packet delivered at an uncaptured port looks.
 func (inf *inferrer) remember(f *Frame, o *sim.Output) {
@@ -222,8 +228,8 @@ func (s *Session) entersElsewhere(f *Frame) (found bool) {
 		found = found || !x.inferred && elsewhere
 		return !found
 	})
-	for _, l := range s.later[f.id] {
-		found = found || l.dir == Entered
+	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+		found = l.dir == Entered
 	}
 	return found
 }

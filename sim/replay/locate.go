@@ -249,7 +249,11 @@ func (t *Tap) Explain() string {
 	if len(t.Sites()) == 0 {
 		fmt.Fprintf(&b, "%s: not placed\n", t.Name)
 	}
-	for _, n := range counted(t.Placed) {
+	placed := map[string]int{}
+	for at, n := range t.placed {
+		placed[at.dir.String()+" at "+at.point.Name()] += n
+	}
+	for _, n := range counted(placed) {
 		fmt.Fprintf(&b, "    %d %s\n", n.count, n.what)
 	}
 	for _, n := range counted(t.Unplaced) {

@@ -57,9 +57,9 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 	}
 	if f.skip == "" {
 		f.id = identityHash(f.Data)
-		t.count(f.dir.String()+" at "+f.point.Name(), "")
+		t.count(f)
 	} else {
-		t.count("", f.skip)
+		t.leaveOut(f.skip)
 	}
 }
 

@@ -39,9 +39,13 @@ type Frame struct {
 	dir    Direction
 	skip   string // why it is neither; empty if it is
 	id     uint64 // see identityHash
+	same   *Frame // the next of the same identity in the queue
 	tunnel *underlay
 	spare  *underlay // to be used again
 }
+
+// chain is frames of one identity, linked by Frame.same.
+type chain struct{ first, last *Frame }
 
 // Handler receives what a session finds. The arguments are valid during the call.
 type Handler interface {
@@ -84,7 +88,7 @@ type Session struct {
 	head     int
 	held     int // bytes of them
 	free     []*Frame
-	later    map[uint64][]*Frame // those of the queue, by identity
+	later    map[uint64]chain // the queue's frames by identity
 	history  *history
 	inferrer *inferrer
 	tunnels  *tunnels
@@ -102,7 +106,7 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	}
 	s := &Session{
 		Engine: e, Taps: taps, opts: opts, owners: NewOwners(e.Net), handler: h,
-		later: map[uint64][]*Frame{}, history: newHistory(e), waiting: map[uint64]*Frame{},
+		later: map[uint64]chain{}, history: newHistory(e), waiting: map[uint64]*Frame{},
 		pins: pinsOf(opts.Pins),
 	}
 	s.inferrer = newInferrer(s)
@@ -122,7 +126,14 @@ func (s *Session) Add(rec *pcap.Record) {
 	s.queue = append(s.queue, f)
 	s.held += len(f.Data)
 	if f.id != 0 {
-		s.later[f.id] = append(s.later[f.id], f)
+		c := s.later[f.id]
+		if c.first == nil {
+			c.first = f
+		} else {
+			c.last.same = f
+		}
+		c.last = f
+		s.later[f.id] = c
 	}
 	for s.head < len(s.queue) && (s.queue[s.head].Time+s.opts.Ahead <= f.Time || s.held > s.opts.AheadBytes) {
 		s.pop()
@@ -196,10 +207,10 @@ func (s *Session) next(f *Frame) {
 	s.now = max(s.now, f.Time)
 	s.change()
 	if f.id != 0 {
-		if rest := s.later[f.id][1:]; len(rest) == 0 {
+		if f.same == nil {
 			delete(s.later, f.id)
 		} else {
-			s.later[f.id] = rest
+			s.later[f.id] = chain{f.same, s.later[f.id].last}
 		}
 	}
 	if f.dir == Left {

@@ -37,9 +37,9 @@ type Tap struct {
 	// pcap.Interface.Index; nil: none of a known place.
 	Interfaces map[int]*Site
 
-	// Placed and Unplaced count frames, the first by where, the second by why not.
-	Placed   map[string]int
+	// Unplaced counts frames by why they were placed nowhere.
 	Unplaced map[string]int
+	placed   map[crossingPoint]int
 
 	// Frames counts all, Faults those whose link layer cannot be read; Fault
 	// describes the first of them.
@@ -115,17 +115,20 @@ func tunnelKey(from, to *network.Chassis) pointKey { return pointKey{-1 - to.Ind
 
 // point returns the capture's point at a port, which it remembers.
 func (t *Tap) point(p *network.Port, c *network.Chassis) *Point {
+	if known := t.points[keyOf(p, c)]; known != nil {
+		return known
+	}
 	return t.remember(keyOf(p, c), &Point{Port: p, Chassis: c, Capture: t.Index})
 }
 
 func (t *Tap) tunnel(from, to *network.Chassis) *Point {
+	if known := t.points[tunnelKey(from, to)]; known != nil {
+		return known
+	}
 	return t.remember(tunnelKey(from, to), &Point{Chassis: to, From: from, Capture: t.Index})
 }
 
 func (t *Tap) remember(k pointKey, p *Point) *Point {
-	if known := t.points[k]; known != nil {
-		return known
-	}
 	if t.points == nil {
 		t.points = map[pointKey]*Point{}
 	}
@@ -138,16 +141,26 @@ func (t *Tap) remember(k pointKey, p *Point) *Point {
 	return p
 }
 
-// count notes what became of a frame, for people who ask how a capture was placed.
-func (t *Tap) count(where, why string) {
-	to, key := &t.Placed, where
-	if why != "" {
-		to, key = &t.Unplaced, why
+// crossingPoint is where frames crossed OVN's border, and which way.
+type crossingPoint struct {
+	dir   Direction
+	point *Point
+}
+
+// count notes where a frame was placed, for people who ask.
+func (t *Tap) count(f *Frame) {
+	if t.placed == nil {
+		t.placed = map[crossingPoint]int{}
 	}
-	if *to == nil {
-		*to = map[string]int{}
+	t.placed[crossingPoint{f.dir, f.point}]++
+}
+
+// leaveOut notes why a frame was placed nowhere.
+func (t *Tap) leaveOut(why string) {
+	if t.Unplaced == nil {
+		t.Unplaced = map[string]int{}
 	}
-	(*to)[key]++
+	t.Unplaced[why]++
 }
 
 // On returns a tap of the same capture on another network, where the same

@@ -36,7 +36,7 @@ type tunnelKeys struct {
 type tunnels struct {
 	s        *Session
 	byIP     map[netip.Addr]*network.Chassis
-	expected map[crossing]*expectation
+	expected map[crossing]expectation
 	seen     map[crossing]*crossings
 	aging    []crossing
 	captured []bool // by chassis index: its underlay is
@@ -58,7 +58,7 @@ type crossings struct {
 }
 
 func newTunnels(s *Session) *tunnels {
-	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{}, expected: map[crossing]*expectation{},
+	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{}, expected: map[crossing]expectation{},
 		seen: map[crossing]*crossings{}, captured: make([]bool, len(s.Engine.Net.Chassis))}
 	for _, c := range s.Engine.Net.Chassis {
 		for _, e := range c.Encaps {
@@ -147,20 +147,11 @@ func (t *tunnels) predicted(out *sim.Outcome) {
 		}
 		for _, kind := range [...]pcap.TunnelKind{pcap.Geneve, pcap.VXLAN} {
 			k := crossing{tunnelKey(o.From, o.To), keysOf(o, kind), identityHash(o.Data), 0}
-			e := t.expected[k]
-			if e == nil {
-				e = &expectation{}
-				t.expected[k] = e
-			}
-			e.n, e.time = e.n+1, o.Time
+			t.expected[k] = expectation{t.expected[k].n + 1, o.Time}
 		}
 	}
 	if len(t.expected) > maxExpected {
-		for k, e := range t.expected {
-			if e.time+60*conntrack.Second < t.s.now {
-				delete(t.expected, k)
-			}
-		}
+		forgetOld(t.expected, t.s.now)
 	}
 }
 
@@ -178,18 +169,11 @@ func (s *Session) crossed(f *Frame) {
 	t := s.tunnels
 	k := f.crossing()
 	if t.again(k, f) {
-		s.Taps[f.Capture].count("", whyAgain)
+		s.Taps[f.Capture].leaveOut(whyAgain)
 		return
 	}
 	k.hash = 0
-	if e := t.expected[k]; e != nil {
-		if e.n--; e.n == 0 {
-			delete(t.expected, k)
-		}
-		s.observe(f)
-		return
-	}
-	if s.entersElsewhere(f) || s.opts.NoInference {
+	if met(t.expected, k) || s.entersElsewhere(f) || s.opts.NoInference {
 		s.observe(f)
 		return
 	}

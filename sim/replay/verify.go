@@ -31,9 +31,9 @@ type Verifier struct {
 
 	opts    VerifyOptions
 	session *Session
-	waiting map[waitKey][]*waiter
-	byID    map[expectKey][]*waiter
-	order   []*waiter // oldest first; those done stay until compacted
+	waiting map[waitKey]line   // linked by waiter.like
+	byID    map[expectKey]line // linked by waiter.kin
+	order   []*waiter          // oldest first; those done stay until compacted
 	live    int
 	free    []*waiter
 	now     conntrack.Time
@@ -69,6 +69,7 @@ type waiter struct {
 	keys      tunnelKeys
 	outer     []Difference
 	id        uint64
+	like, kin *waiter // the next of the same beginning, of the same identity
 
 	// Predictions only.
 	origin   Origin
@@ -81,7 +82,7 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	if opts.Window == 0 {
 		opts.Window = 30 * conntrack.Second
 	}
-	v := &Verifier{opts: opts, waiting: map[waitKey][]*waiter{}, byID: map[expectKey][]*waiter{}, spans: map[int]*span{}}
+	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, spans: map[int]*span{}}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict = opts.Strict
 	return v
@@ -209,7 +210,10 @@ func (v *Verifier) take() *waiter {
 func (v *Verifier) meet(w *waiter, data []byte) {
 	w.data = append(w.data, data...)
 	k := waitKey{w.point, hashBytes(14695981039346656037, head(w.data))}
-	for _, other := range v.waiting[k] {
+	for other := v.waiting[k].first; other != nil; other = other.like {
+		if other.predicted == w.predicted && alike(other, w) {
+			break // what could match w would have matched it
+		}
 		if other.predicted != w.predicted && alike(other, w) {
 			v.forget(other)
 			v.matched(w, other)
@@ -219,9 +223,9 @@ func (v *Verifier) meet(w *waiter, data []byte) {
 		}
 	}
 	w.at, w.id = v.now, identityHash(w.data)
-	v.waiting[k] = append(v.waiting[k], w)
+	v.waiting[k] = chained(v.waiting[k], w, likes)
 	id := expectKey{w.point, w.id}
-	v.byID[id] = append(v.byID[id], w)
+	v.byID[id] = chained(v.byID[id], w, kins)
 	v.order = append(v.order, w)
 	v.live++
 	v.expire()
@@ -276,24 +280,54 @@ func (v *Verifier) forget(w *waiter) {
 	w.done = true
 	v.live--
 	k := waitKey{w.point, hashBytes(14695981039346656037, head(w.data))}
-	if list := without(v.waiting[k], w); len(list) == 0 {
+	if l := unchained(v.waiting[k], w, likes); l.first == nil {
 		delete(v.waiting, k)
 	} else {
-		v.waiting[k] = list
+		v.waiting[k] = l
 	}
 	id := expectKey{w.point, w.id}
-	if list := without(v.byID[id], w); len(list) == 0 {
+	if l := unchained(v.byID[id], w, kins); l.first == nil {
 		delete(v.byID, id)
 	} else {
-		v.byID[id] = list
+		v.byID[id] = l
 	}
 }
 
-func without(list []*waiter, w *waiter) []*waiter {
-	if i := slices.Index(list, w); i >= 0 {
-		return slices.Delete(list, i, i+1)
+// line is waiters one after the other, oldest first.
+type line struct{ first, last *waiter }
+
+// likes and kins are the two lines a waiter is in.
+func likes(w *waiter) **waiter { return &w.like }
+func kins(w *waiter) **waiter  { return &w.kin }
+
+// chained returns a line with w at its end.
+func chained(l line, w *waiter, next func(*waiter) **waiter) line {
+	if l.first == nil {
+		return line{w, w}
 	}
-	return list
+	*next(l.last) = w
+	return line{l.first, w}
+}
+
+// unchained returns a line without w.
+func unchained(l line, w *waiter, next func(*waiter) **waiter) line {
+	var before *waiter
+	for at := l.first; at != nil; before, at = at, *next(at) {
+		if at != w {
+			continue
+		}
+		if before == nil {
+			l.first = *next(w)
+		} else {
+			*next(before) = *next(w)
+		}
+		if l.last == w {
+			l.last = before
+		}
+		*next(w) = nil
+		return l
+	}
+	return l
 }
 
 func (v *Verifier) matched(a, b *waiter) {
@@ -363,7 +397,7 @@ func (v *Verifier) Finish() *Report {
 // settle decides about a waiter whose time is over.
 func (v *Verifier) settle(w *waiter) {
 	v.forget(w)
-	for _, other := range v.byID[expectKey{w.point, w.id}] {
+	for other := v.byID[expectKey{w.point, w.id}].first; other != nil; other = other.kin {
 		if other.predicted != w.predicted {
 			v.forget(other)
 			v.differ(w, other)

@@ -10,8 +10,9 @@ import (
 // address, and a physical switch floods: there the address alone does not tell
 // a frame this chassis sent from one it received.
 type wires struct {
-	sent map[wireKey][]wireSent
+	sent map[wireKey]wireSenders
 	auto *autonomous
+	many bool // chassis: else nothing comes over a wire from another
 }
 
 type wireKey struct {
@@ -24,6 +25,9 @@ type wireSent struct {
 	time    conntrack.Time
 }
 
+// wireSenders are the chassis that sent a frame last, the latest first.
+type wireSenders [4]wireSent
+
 // wireWindow is how long a frame takes from one chassis to another at most.
 const wireWindow = conntrack.Second
 
@@ -31,27 +35,30 @@ const wireWindow = conntrack.Second
 const maxWires = 1 << 16
 
 func newWires(s *Session) *wires {
-	return &wires{sent: map[wireKey][]wireSent{}, auto: newAutonomous(s.Engine.Net)}
+	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net), many: len(s.Engine.Net.Chassis) > 1}
 }
 
 // predicted notes what an injected packet leads to on wires.
 func (w *wires) predicted(out *sim.Outcome) {
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		if !leadsOut(o.Port) {
+		if !w.many || !leadsOut(o.Port) {
 			continue
 		}
 		if len(w.sent) >= maxWires {
 			w.prune(o.Time)
 		}
 		k := wireKey{o.Port.Index, hashBytes(14695981039346656037, o.Data)}
-		w.sent[k] = append(w.sent[k], wireSent{o.Chassis.Index, o.Time})
+		list := w.sent[k]
+		copy(list[1:], list[:])
+		list[0] = wireSent{o.Chassis.Index, o.Time}
+		w.sent[k] = list
 	}
 }
 
 func (w *wires) prune(now conntrack.Time) {
 	for k, list := range w.sent {
-		if list[len(list)-1].time+wireWindow < now {
+		if list[0].time+wireWindow < now {
 			delete(w.sent, k)
 		}
 	}
@@ -73,6 +80,7 @@ func (w *wires) arrived(f *Frame) bool {
 		case f.Time-s.time > wireWindow || s.time-f.Time > wireWindow:
 		case s.chassis == p.Chassis.Index:
 			list[i].time -= 2 * wireWindow // met: another such frame is another's
+			w.sent[k] = list
 			return false
 		default:
 			other = true
