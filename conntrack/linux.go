@@ -157,7 +157,7 @@ func (t *Table) linuxExtract(k *linuxCtx) Refusal {
 	switch f := p.Parse(k.ip); {
 	case f == nat.FaultQuote:
 		return NoConnection
-	case f != nat.NoFault:
+	case f != nat.NoFault, p.Tuple.Proto == nat.ProtoNoNext: // ipv6_skip_exthdr gives up there
 		return BadHeader
 	case p.Fragment:
 		return LoneFragment

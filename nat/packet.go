@@ -160,8 +160,6 @@ func (p *Packet) walkExtensions(ip []byte, at int, next uint8) Fault {
 				p.Tuple.Proto, p.L4 = ip[at], at+size
 				return NoFault
 			}
-		case protoNoNext:
-			return FaultExtension
 		default:
 			p.Tuple.Proto, p.L4 = next, at
 			return NoFault

@@ -16,7 +16,7 @@ const (
 	ProtoGRE      = 47
 	protoAH       = 51
 	ProtoICMPv6   = 58
-	protoNoNext   = 59
+	ProtoNoNext   = 59 // nothing follows an IPv6 header
 	protoDestOpts = 60
 	ProtoSCTP     = 132
 	ProtoUDPLite  = 136
