@@ -291,3 +291,27 @@ func TestTraceJSON(t *testing.T) {
 		}
 	}
 }
+
+var backendList = regexp.MustCompile(`ct_lb_mark\(backends=([^;)]*)`)
+
+// --lb-dst says which backend a load balancer takes.
+func TestTraceLBDst(t *testing.T) {
+	const question = `inport == "default_pod1" && eth.src == 0a:58:0a:80:01:0b && eth.dst == 0a:58:0a:80:01:01 && ` +
+		`ip4.src == 10.128.1.11 && ip4.dst == 10.96.0.40 && ip.ttl == 64 && tcp.src == 4000 && tcp.dst == 80`
+	args := []string{"trace", "--case", cases + "/kube-many-backends"}
+	_, out, errs := replayed(t, append(args, question)...)
+	m := backendList.FindStringSubmatch(out)
+	if m == nil {
+		t.Fatalf("no load balancer: %s\n%s", errs, out)
+	}
+	members := strings.Split(m[1], ",")
+	if len(members) < 2 || !strings.Contains(out, "backend guessed") {
+		t.Fatalf("%d backends, none guessed:\n%s", len(members), out)
+	}
+	for _, b := range members {
+		_, out, _ := replayed(t, append(args, "--lb-dst", b, question)...)
+		if !strings.Contains(out, "DNAT 10.96.0.40:80 -> "+b) || strings.Contains(out, "guessed") {
+			t.Errorf("--lb-dst %s:\n%s", b, out)
+		}
+	}
+}
