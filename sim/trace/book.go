@@ -109,7 +109,7 @@ func (b *Book) CT(s *CTStep) string {
 	var t strings.Builder
 	fmt.Fprintf(&t, "ct zone %d", s.Zone)
 	if name := b.Zone(s.Chassis, s.Zone); name != "" {
-		fmt.Fprintf(&t, " (%s)", name)
+		fmt.Fprintf(&t, " (%s)", b.zoneName(name))
 	}
 	fmt.Fprintf(&t, ": %s", StateString(s.State))
 	if s.Created {
