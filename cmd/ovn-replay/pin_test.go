@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ovnreplay/sim/replay"
+)
+
+// With the clients' captures alone nothing shows which backend the datapath
+// chose: a guess, unless a dump of the real table dictates it.
+func TestPinnedChoices(t *testing.T) {
+	dir := cases + "/kube-many-backends"
+	type chosen struct {
+		port    string
+		guessed bool
+	}
+	outputs := func(args ...string) map[string]chosen {
+		status, out, errs := replayed(t, append([]string{"run", "--json", "--filter", "tcp.flags == 2"}, args...)...)
+		if status != exitOK {
+			t.Fatal(errs)
+		}
+		found := map[string]chosen{}
+		d := json.NewDecoder(strings.NewReader(out))
+		for d.More() {
+			var r replay.Record
+			if err := d.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range r.Outputs {
+				if r.Inferred == "" && strings.HasPrefix(o.Port, "default_pod") {
+					found[fmt.Sprint(r.Inport, r.Packet)] = chosen{o.Port, o.Guessed}
+				}
+			}
+		}
+		return found
+	}
+	files := []string{"--db", dir + "/sb.db.gz", "--ct-profile", "ovs-userspace",
+		"-r", dir + "/wire.pcap@breth0_worker", "-r", dir + "/pod2.pcap@default_pod2"}
+	guessed := outputs(files...)
+	pinned := outputs(append(files, "--pin", dir+"/conntrack-after-node.txt")...)
+	if len(pinned) < 4 || len(pinned) != len(guessed) {
+		t.Fatalf("%d connections, %d when pinned", len(guessed), len(pinned))
+	}
+	dump := string(read(t, dir+"/conntrack-after-node.txt"))
+	wrong := 0
+	for what, c := range pinned {
+		if c.guessed {
+			t.Errorf("%s is a guess although it is pinned", what)
+		}
+		// default_podN has the address 10.128.1.1N
+		_, sport, _ := strings.Cut(strings.Fields(what)[len(strings.Fields(what))-4], ":")
+		reply := fmt.Sprintf("reply=(src=10.128.1.1%s,", strings.TrimPrefix(c.port, "default_pod"))
+		ok := false
+		for _, line := range strings.Split(dump, "\n") {
+			ok = ok || strings.Contains(line, reply) && strings.Contains(line, "sport="+sport+",") && strings.Contains(line, "mark=")
+		}
+		if !ok {
+			t.Errorf("%s went to %s: the dump shows another backend", what, c.port)
+		}
+		if guessed[what].port != c.port {
+			wrong++
+		}
+		if !guessed[what].guessed {
+			t.Errorf("%s: nothing shows the choice, but it is no guess", what)
+		}
+	}
+	t.Logf("%d connections, %d guessed wrongly", len(pinned), wrong)
+}
+
+func TestProgressLine(t *testing.T) {
+	for want, got := range map[string]string{
+		"[######..................]  25% 1000 packets, 25.0 MB, 12.5 MB/s, 500 packets/s, 6s left": bar(1000, 25e6, 100e6, 2*time.Second),
+		"[........................]   0% 0 packets, 0.0 MB, 0.0 MB/s, 0 packets/s, ? left":         bar(0, 0, 100, time.Second),
+		"10 packets, 1.0 MB, 1.0 MB/s, 10 packets/s":                                               bar(10, 1e6, 0, time.Second),
+	} {
+		if got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
