@@ -75,6 +75,18 @@ func (e *Engine) Held(visit func(*Injection)) {
 	}
 }
 
+// Due counts the held packets that go on once their time comes, whatever else
+// happens.
+func (e *Engine) Due() int {
+	n := len(e.waiting.ready)
+	for _, q := range e.waiting.queues {
+		if q.release != 0 && q.release <= q.expires {
+			n += len(q.packets)
+		}
+	}
+	return n
+}
+
 // TableSnapshot is the connection tracking table of one chassis.
 type TableSnapshot struct {
 	Chassis string

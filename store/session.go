@@ -243,47 +243,6 @@ func (s *Session) Append(packet []byte) uint64 {
 	return s.packets
 }
 
-// Truncate drops the packets after the first n, with the next commit. Nothing
-// else may be handed in and not committed.
-func (s *Session) Truncate(n uint64) error {
-	if n >= s.packets {
-		return nil
-	}
-	s.chunk, s.in, s.first = s.chunk[:0], 0, n+1
-	if n > 0 {
-		if _, err := s.Packet(n); err != nil {
-			return err
-		}
-		s.first = s.lastFirst
-		for _, p := range s.last[:n-s.first+1] {
-			s.chunk = appendAtom(s.chunk, p)
-			s.in++
-		}
-	}
-	s.packets, s.gone = n, true
-	s.last = nil
-	return nil
-}
-
-// drop deletes the chunks from number first on.
-func (s *Session) drop(b *bbolt.Bucket) error {
-	var keys [][]byte
-	c := b.Cursor()
-	first := s.first
-	if len(s.full) > 0 {
-		first = s.full[0].first
-	}
-	for k, _ := c.Seek(key(first)); k != nil; k, _ = c.Next() {
-		keys = append(keys, slices.Clone(k))
-	}
-	for _, k := range keys {
-		if err := b.Delete(k); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Piece returns the number of a piece, which is handed in if it is new.
 func (s *Session) Piece(content []byte) (uint64, error) {
 	sum := sha256.Sum256(content)
@@ -329,7 +288,7 @@ func (s *Session) Commit() error {
 	if err := s.guard(func() error { return s.db.Update(s.commit) }); err != nil {
 		return err
 	}
-	s.full, s.added, s.gone = s.full[:0], s.added[:0], false
+	s.full, s.added = s.full[:0], s.added[:0]
 	s.last = nil
 	clear(s.values)
 	return nil
@@ -338,11 +297,6 @@ func (s *Session) Commit() error {
 func (s *Session) commit(tx *bbolt.Tx) error {
 	packets, pieces, hashes := tx.Bucket(packetsBucket), tx.Bucket(piecesBucket), tx.Bucket(hashesBucket)
 	packets.FillPercent, pieces.FillPercent = 0.95, 0.95 // they only grow at the end
-	if s.gone {
-		if err := s.drop(packets); err != nil {
-			return err
-		}
-	}
 	for _, c := range s.full {
 		if err := packets.Put(key(c.first), c.data); err != nil {
 			return err

@@ -86,46 +86,6 @@ func TestSession(t *testing.T) {
 	}
 }
 
-func TestSessionTruncate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	for _, test := range []struct{ have, keep, add uint64 }{{10, 4, 3}, {3000, 2999, 10}, {3000, 1024, 2000}, {3000, 1023, 1}, {3000, 0, 5}, {2048, 2048, 1}, {5000, 10, 5000}} {
-		os.Remove(path)
-		s := openSession(t, path, true)
-		fill := func(to uint64) {
-			for n := s.Len() + 1; n <= to; n++ {
-				s.Append(packetOf(n))
-			}
-		}
-		fill(test.have)
-		if err := s.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Truncate(test.keep); err != nil {
-			t.Fatal(err)
-		}
-		fill(test.keep + test.add)
-		s.Close() // not committed: nothing happened
-		s = openSession(t, path, true)
-		checkPackets(t, s, test.have)
-		if err := s.Truncate(test.keep); err != nil {
-			t.Fatal(err)
-		}
-		fill(test.keep + test.add)
-		if err := s.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		checkPackets(t, s, test.keep+test.add)
-		fill(test.keep + test.add + 1500)
-		if err := s.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		s.Close()
-		s = openSession(t, path, false)
-		checkPackets(t, s, test.keep+test.add+1500)
-		s.Close()
-	}
-}
-
 func TestSessionPieces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	s := openSession(t, path, true)
@@ -354,12 +314,6 @@ func init() {
 	}
 	fmt.Println("open")
 	for {
-		if rnd.IntN(4) == 0 && s.Len() > 10 {
-			if err := s.Truncate(s.Len()); err != nil {
-				fmt.Println(err)
-				os.Exit(1)
-			}
-		}
 		for range 1 + rnd.IntN(400) {
 			n := s.Append(packetOf(s.Len() + 1))
 			s.Piece(packetOf(n % 50))

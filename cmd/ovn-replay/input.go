@@ -37,6 +37,7 @@ type input struct {
 	quiet    bool
 	source   store.Options // how the database is read
 	moment   momentFlags
+	goesOn   bool // captures may be missing: there is a session
 }
 
 func (in *input) flags(cmd *cobra.Command) {
@@ -143,7 +144,7 @@ func (in *input) spec() (*spec, error) {
 		}
 	case in.db == "":
 		return nil, errors.New("no network: name a Southbound database with --db FILE, or a recorded case with --case DIR")
-	case len(in.captures) == 0:
+	case len(in.captures) == 0 && !in.goesOn:
 		return nil, errors.New("no packets: name a capture with -r FILE@PORT")
 	}
 	for _, arg := range in.captures {

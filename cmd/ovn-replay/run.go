@@ -66,6 +66,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	o.goesOn = o.session != ""
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err

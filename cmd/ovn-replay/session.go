@@ -25,6 +25,7 @@ const (
 	aboutValue = "about" // JSON of about
 	stateValue = "state" // sim's snapshot
 	tailValue  = "tail"  // JSON of tail
+	knownValue = "known" // what replay.Session.Memory returned, and hash of the network
 	doneValue  = "done/" // + identity of a capture file: JSON of done
 )
 
@@ -38,12 +39,8 @@ type about struct {
 
 // tail is where a replay stopped.
 type tail struct {
-	// Packets is how many are sure. Those after them were held by
-	// ovn-controller when the captures ended: what became of them was told as
-	// if no other packet followed, and is told again if that turns out wrong.
-	Packets uint64         `json:"packets"`
-	Time    conntrack.Time `json:"time"`  // of the latest packet
-	Names   map[int]string `json:"names"` // of the captures that held packets are from, by index
+	Time  conntrack.Time `json:"time"`  // of the latest packet
+	Names map[int]string `json:"names"` // of the captures that held packets are from, by index
 }
 
 // done tells how much of a capture file is replayed.
@@ -61,9 +58,9 @@ type keeper struct {
 	about   about
 	hash    [32]byte
 	changed bool // the network, since hash was taken
-	ended   bool // the captures have
 
-	told    map[string]int // packets of the last run's tail
+	replay  *replay.Session
+	moved   map[int]int // see resume
 	files   map[string]*keptFile
 	since   int // packets since the last commit
 	size    int // of the last state
@@ -103,15 +100,18 @@ func (m maybeSession) Close() error {
 // finds there.
 func (j *job) keep(file *store.Session, next replay.Handler) (*keeper, error) {
 	k := &keeper{
-		next: next, job: j, file: file, told: map[string]int{}, files: map[string]*keptFile{},
+		next: next, job: j, file: file, files: map[string]*keptFile{},
 		hash: j.engine.Net.Hash(),
 	}
 	k.about = about{archive.Version, j.engine.ConntrackOptions(), j.source, hex.EncodeToString(k.hash[:])}
-	if err := j.resume(file, k.hash); err != nil {
+	var err error
+	if k.moved, err = j.resume(file, k.hash); err != nil {
 		return nil, err
 	}
-	if err := k.takeTail(); err != nil {
+	if _, t, err := readAbout(file); err != nil {
 		return nil, err
+	} else if t != nil {
+		k.last = t.Time
 	}
 	k.archive = archive.NewWriter(j.engine, k.hash, file.Piece)
 	if changes := j.changes; changes != nil {
@@ -125,22 +125,23 @@ func (j *job) keep(file *store.Session, next replay.Handler) (*keeper, error) {
 }
 
 // resume makes the job's engine go on where a session ended. The session is
-// not written to.
-func (j *job) resume(file *store.Session, hash [32]byte) error {
+// not written to. It returns the indexes that the captures of held packets
+// have now, by those they had.
+func (j *job) resume(file *store.Session, hash [32]byte) (moved map[int]int, err error) {
 	of, t, err := readAbout(file)
 	if err != nil || of == nil {
-		return err
+		return nil, err
 	}
 	if want, err := optionsDiffer(of.Conntrack, j.engine.ConntrackOptions()); err != nil || want {
-		return errors.Join(err, fmt.Errorf("%s: this session was made with connection tracking of %s and other settings than now; give the same --ct-profile, or name another --session", file.Path(), of.Conntrack.Profile))
+		return nil, errors.Join(err, fmt.Errorf("%s: this session was made with connection tracking of %s and other settings than now; give the same --ct-profile, or name another --session", file.Path(), of.Conntrack.Profile))
 	}
 	state, err := file.Value(stateValue)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	loss, err := j.engine.Restore(state, hash)
 	if err != nil {
-		return fmt.Errorf("%s: %w; replay the captures into a new session", file.Path(), err)
+		return nil, fmt.Errorf("%s: %w; replay the captures into a new session", file.Path(), err)
 	}
 	if loss.Network && !j.in.quiet {
 		fmt.Fprintf(j.in.stderr, "ovn-replay: %s: the network has changed since (%s then, %s now)", file.Path(), of.Source, j.source)
@@ -149,8 +150,7 @@ func (j *job) resume(file *store.Session, hash [32]byte) error {
 		}
 		fmt.Fprintln(j.in.stderr)
 	}
-	j.nameHeld(t.Names)
-	return nil
+	return j.nameHeld(t.Names), nil
 }
 
 func optionsDiffer(a, b conntrack.Options) (bool, error) {
@@ -185,8 +185,8 @@ func readAbout(file *store.Session) (*about, *tail, error) {
 
 // nameHeld gives the packets that are held captures of their own: those they
 // are from are not read again.
-func (j *job) nameHeld(names map[int]string) {
-	moved := map[int]int{}
+func (j *job) nameHeld(names map[int]string) (moved map[int]int) {
+	moved = map[int]int{}
 	j.engine.Held(func(of *sim.Injection) {
 		capture, rest := replay.SplitRef(of.Ref)
 		to, ok := moved[capture]
@@ -197,23 +197,20 @@ func (j *job) nameHeld(names map[int]string) {
 		}
 		of.Ref = replay.JoinRef(to, rest)
 	})
+	return moved
 }
 
-// takeTail takes the packets that are not sure out of the file.
-func (k *keeper) takeTail() error {
-	_, t, err := readAbout(k.file)
-	if err != nil || t == nil {
+// remember makes a replay know what that of a session did, if the network is
+// the same.
+func (j *job) remember(s *replay.Session, file *store.Session, hash [32]byte, moved map[int]int) error {
+	b, err := file.Value(knownValue)
+	if err != nil || len(b) < len(hash) || [32]byte(b) != hash {
 		return err
 	}
-	k.last = t.Time
-	for n := t.Packets + 1; n <= k.file.Len(); n++ {
-		p, err := k.file.Packet(n)
-		if err != nil {
-			return err
-		}
-		k.told[string(p)]++
+	if err := s.Remember(b[len(hash):], moved); err != nil {
+		return fmt.Errorf("%s: %w; replay the captures into a new session", file.Path(), err)
 	}
-	return k.file.Truncate(t.Packets)
+	return nil
 }
 
 // add hands a record to the session unless an earlier run has replayed it.
@@ -281,17 +278,13 @@ func (k *keeper) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 		k.fail(err)
 		return
 	}
-	if k.told[string(b)] > 0 {
-		k.told[string(b)]--
-	} else {
-		k.next.Entered(f, p, out)
-	}
+	k.next.Entered(f, p, out)
 	k.file.Append(b)
 	if !out.Late {
 		k.seen(f)
 	}
-	if k.since++; !k.ended && k.since >= max(commitPackets, k.size/64) {
-		k.commit(k.file.Len())
+	if k.since++; k.since >= max(commitPackets, k.size/64) {
+		k.commit()
 	}
 }
 
@@ -321,39 +314,54 @@ func (k *keeper) seen(f *replay.Frame) {
 	}
 }
 
-// feed is the job's feed for a replay that is kept. What is still held when
-// the captures end is told, but the state is that of before.
+// feed is the job's feed for a replay that is kept. What ovn-controller holds
+// when the captures end waits for the next; without captures it goes on.
 func (k *keeper) feed(ctx context.Context, s *replay.Session) error {
-	flush := func() {
-		s.Pause()
-		k.set(k.file.Len())
-		k.ended = true
-		s.Flush()
+	if err := k.job.remember(s, k.file, k.hash, k.moved); err != nil {
+		return err
 	}
-	err := errors.Join(k.job.feedTo(ctx, k.add(s), flush), s.Err())
-	k.fail(k.file.Commit())
-	if k.earlier > 0 && !k.job.in.quiet {
-		fmt.Fprintf(k.job.in.stderr, "ovn-replay: %d frames were in %s already\n", k.earlier, k.file.Path())
+	k.replay = s
+	end := s.Pause
+	if len(k.job.captures) == 0 {
+		end = s.Flush
+	}
+	err := errors.Join(k.job.feedTo(ctx, k.add(s), end), s.Err())
+	k.commit()
+	if !k.job.in.quiet {
+		k.tell()
 	}
 	return errors.Join(err, k.err)
 }
 
-func (k *keeper) commit(packets uint64) {
-	k.set(packets)
+// tell says what is not to be seen in the packets.
+func (k *keeper) tell() {
+	if k.earlier > 0 {
+		fmt.Fprintf(k.job.in.stderr, "ovn-replay: %d frames were in %s already\n", k.earlier, k.file.Path())
+	}
+	if n := k.job.engine.Due(); n > 0 {
+		fmt.Fprintf(k.job.in.stderr, "ovn-replay: %d packets that ovn-controller holds go on with the next capture; if there is none, run --session %s without -r\n",
+			n, k.file.Path())
+	}
+}
+
+func (k *keeper) commit() {
+	k.set()
 	k.fail(k.file.Commit())
 	k.since = 0
 }
 
 // set hands in everything but packets.
-func (k *keeper) set(packets uint64) {
-	t := tail{Packets: packets, Time: k.last, Names: map[int]string{}}
+func (k *keeper) set() {
+	t := tail{Time: k.last, Names: map[int]string{}}
 	k.job.engine.Held(func(of *sim.Injection) {
 		capture, _ := replay.SplitRef(of.Ref)
 		t.Names[capture] = k.job.taps[capture].Name
 	})
 	state := k.job.engine.Snapshot(k.hash)
-	k.size = len(state)
+	known := append(k.hash[:len(k.hash):len(k.hash)], k.replay.Memory()...)
+	k.size = len(state) + len(known)
 	k.file.Set(stateValue, state)
+	k.file.Set(knownValue, known)
 	k.json(aboutValue, k.about)
 	k.json(tailValue, t)
 	for _, f := range k.files {
@@ -402,5 +410,6 @@ func loadSession(path string, e *sim.Engine, w io.Writer) error {
 	}
 	defer file.Close()
 	j := &job{in: &input{stderr: w}, engine: e, net: e.Net, source: "the database given"}
-	return j.resume(file, e.Net.Hash())
+	_, err = j.resume(file, e.Net.Hash())
+	return err
 }

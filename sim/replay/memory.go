@@ -1,0 +1,280 @@
+package replay
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"ovnreplay/conntrack/coding"
+	"ovnreplay/sim"
+)
+
+// memoryVersion is the number of the form in which Memory writes.
+const memoryVersion = 1
+
+// Memory returns what a session knows beyond its engine's state: what is
+// expected where, and what was seen before. A session on the same network and
+// captures of the same places that remembers it goes on as this one. It is
+// meant for a session that has paused.
+//
+// Not part of it: that a capture of a whole host has just shown a frame at
+// another of its interfaces.
+func (s *Session) Memory() []byte {
+	m := memory{coding.NewWriter(nil), s, nil}
+	m.code()
+	return m.Bytes()
+}
+
+// Remember makes a new session know what another did. moved gives the indexes
+// that captures of packets which are held have here, by those they had there.
+func (s *Session) Remember(b []byte, moved map[int]int) error {
+	m := memory{coding.NewReader(b), s, moved}
+	m.code()
+	if err := m.Finish(); err != nil {
+		return fmt.Errorf("memory of a replay: %w", err)
+	}
+	return nil
+}
+
+// memory writes or reads what a session knows.
+type memory struct {
+	*coding.Coder
+	s     *Session
+	moved map[int]int
+}
+
+func (m memory) code() {
+	version := uint8(memoryVersion)
+	coding.Uint(m.Coder, &version)
+	if version != memoryVersion {
+		m.Fail("it is of form %d, this ovn-replay knows %d", version, memoryVersion)
+		return
+	}
+	coding.Int(m.Coder, &m.s.now)
+	t, inf := m.s.tunnels, m.s.inferrer
+	codeMap(m, t.expected, memory.crossing, memory.expectation)
+	m.seen(t)
+	codeMap(m, inf.expected, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) }, memory.expectation)
+	if m.Reading() && inf.older == nil {
+		inf.older = map[answerKey]*awaited{}
+	}
+	codeMap(m, inf.answers, memory.answer, memory.awaited)
+	codeMap(m, inf.older, memory.answer, memory.awaited)
+	codeMap(m, m.s.wires.sent, func(m memory, k *wireKey) {
+		coding.Int(m.Coder, &k.port)
+		coding.Uint(m.Coder, &k.hash)
+	}, func(m memory, list *wireSenders) {
+		for i := range list {
+			coding.Int(m.Coder, &list[i].chassis)
+			coding.Int(m.Coder, &list[i].time)
+		}
+	})
+	m.fates()
+	m.waiting()
+}
+
+// waiting codes the frames whose packets ovn-controller holds.
+func (m memory) waiting() {
+	held := map[uint64]*Frame{}
+	if !m.Reading() {
+		m.s.Engine.Held(func(of *sim.Injection) {
+			if f := m.s.waiting[of.Ref]; f != nil {
+				held[of.Ref] = f
+			}
+		})
+	}
+	codeMap(m, held, func(m memory, ref *uint64) { coding.Uint(m.Coder, ref) }, memory.frame)
+	for ref, f := range held {
+		if !m.Reading() || m.Err() != nil {
+			return
+		}
+		capture, rest := SplitRef(ref)
+		to, ok := m.moved[capture]
+		if !ok || to >= len(m.s.Taps) {
+			continue // it is held no more
+		}
+		f.Capture, f.point.Capture = to, to
+		m.s.waiting[JoinRef(to, rest)] = f
+	}
+}
+
+func (m memory) frame(p **Frame) {
+	if m.Reading() {
+		*p = &Frame{point: &Point{}, dir: Entered}
+	}
+	f := *p
+	port, chassis, from := 0, 0, -1
+	if !m.Reading() {
+		chassis = f.point.Chassis.Index
+		if f.point.Port != nil {
+			port = f.point.Port.Index
+		}
+		if f.point.From != nil {
+			from = f.point.From.Index
+		}
+	}
+	m.Text(&f.File)
+	coding.Int(m.Coder, &f.Number)
+	coding.Int(m.Coder, &f.Time)
+	m.Blob(&f.Data)
+	coding.Int(m.Coder, &f.Wire)
+	m.Bools(&f.Bare, &f.Inferred)
+	m.Text(&f.Why)
+	coding.Int(m.Coder, &port)
+	coding.Int(m.Coder, &chassis)
+	coding.Int(m.Coder, &from)
+	net := m.s.Engine.Net
+	if port < 0 || port >= len(net.Ports) || chassis < 0 || chassis >= len(net.Chassis) || from < -1 || from >= len(net.Chassis) {
+		m.Fail("port %d at chassis %d", port, chassis)
+		return
+	}
+	if m.Reading() {
+		f.point.Port, f.point.Chassis = net.Ports[port], net.Chassis[chassis]
+		if from >= 0 {
+			f.point.From = net.Chassis[from]
+		}
+	}
+}
+
+// codeMap codes a map in an order that depends on nothing but its entries.
+func codeMap[K comparable, V any](m memory, of map[K]V, key func(memory, *K), value func(memory, *V)) {
+	var written [][]byte
+	for k, v := range of {
+		if m.Reading() {
+			break
+		}
+		w := memory{coding.NewWriter(nil), m.s, nil}
+		key(w, &k)
+		value(w, &v)
+		written = append(written, w.Bytes())
+	}
+	slices.SortFunc(written, bytes.Compare)
+	n := m.Len(len(written), 2)
+	for i := range n {
+		if !m.Reading() {
+			m.Raw(written[i])
+			continue
+		}
+		var k K
+		var v V
+		key(m, &k)
+		value(m, &v)
+		if m.Err() != nil {
+			return
+		}
+		of[k] = v
+	}
+}
+
+func (m memory) point(p *pointKey) {
+	coding.Int(m.Coder, &p.port)
+	coding.Int(m.Coder, &p.chassis)
+}
+
+func (m memory) endpoint(e *endpoint) {
+	m.Raw(e.addr[:])
+	coding.Uint(m.Coder, &e.port)
+}
+
+func (m memory) crossing(k *crossing) {
+	m.point(&k.point)
+	coding.Uint(m.Coder, &k.keys.kind)
+	coding.Uint(m.Coder, &k.keys.datapath)
+	coding.Uint(m.Coder, &k.keys.inport)
+	coding.Uint(m.Coder, &k.keys.outport)
+	coding.Uint(m.Coder, &k.id)
+	coding.Uint(m.Coder, &k.hash)
+}
+
+func (m memory) expectation(x *expectation) {
+	coding.Int(m.Coder, &x.n)
+	coding.Int(m.Coder, &x.time)
+}
+
+// seen codes the tunnel packets seen lately, oldest first. How often each of
+// the captures that have ended showed one is of no more use, but the most is.
+func (m memory) seen(t *tunnels) {
+	coding.Slice(m.Coder, &t.aging, 8, func(k *crossing) {
+		m.crossing(k)
+		c := t.seen[*k]
+		if c == nil {
+			c = &crossings{count: map[int]int{}}
+		}
+		coding.Int(m.Coder, &c.time)
+		coding.Int(m.Coder, &c.most)
+		if m.Reading() {
+			t.seen[*k] = c
+		}
+	})
+}
+
+func (m memory) answer(k *answerKey) {
+	m.point(&k.point)
+	coding.Uint(m.Coder, &k.proto)
+	m.endpoint(&k.src)
+	m.endpoint(&k.dst)
+}
+
+func (m memory) awaited(p **awaited) {
+	port, chassis := 0, 0
+	if m.Reading() {
+		*p = &awaited{}
+	} else {
+		port, chassis = (*p).port.Index, (*p).chassis.Index
+	}
+	a, net := *p, m.s.Engine.Net
+	coding.Int(m.Coder, &port)
+	coding.Int(m.Coder, &chassis)
+	coding.Uint(m.Coder, &a.ethSrc)
+	coding.Uint(m.Coder, &a.ethDst)
+	m.endpoint(&a.src)
+	m.endpoint(&a.dst)
+	m.Text(&a.of)
+	coding.Int(m.Coder, &a.hops)
+	switch {
+	case port <= 0 || port >= len(net.Ports) || chassis < 0 || chassis >= len(net.Chassis):
+		m.Fail("port %d at chassis %d", port, chassis)
+	case m.Reading():
+		a.port, a.chassis = net.Ports[port], net.Chassis[chassis]
+	}
+}
+
+// fates codes what is needed of the packets injected last, oldest first: that
+// they were, and which.
+func (m memory) fates() {
+	r := &m.s.history.fates
+	n := m.Len(len(r.values), 6)
+	start := 0
+	if len(r.values) == historySize {
+		start = r.next
+	}
+	for i := range n {
+		var id uint64
+		x := &fate{at: place{flow: -1}}
+		if !m.Reading() {
+			e := &r.values[(start+i)%len(r.values)]
+			id, x = e.id, &e.value
+		}
+		coding.Uint(m.Coder, &id)
+		m.Bools(&x.inferred, &x.late)
+		coding.Uint(m.Coder, &x.verdict)
+		file := x.file
+		if file == "" && !m.Reading() {
+			file = m.s.Taps[x.capture].Name
+		}
+		m.Text(&file)
+		x.file = file
+		coding.Int(m.Coder, &x.number)
+		coding.Int(m.Coder, &x.time)
+		m.Text(&x.port)
+		if m.Err() != nil {
+			return
+		}
+		if m.Reading() {
+			if x.verdict > sim.Consumed {
+				x.verdict = 0
+			}
+			*r.push(id) = *x
+		}
+	}
+}
