@@ -49,7 +49,7 @@ func (j *job) align(ctx context.Context, captures []capture) ([]pcap.Clock, erro
 			r.Offset, r.Drift = clocks[i].Offset, 0
 		case early == 0:
 			r.Reason = "no packet arrives before it is sent"
-		case 2*early <= most || magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
+		case early < 3 && magnitude(a.Clock.Offset) < 10_000_000, 2*early <= most, magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
 			r.Reason = "too little stands out from travel times"
 		default:
 			r.Corrected = true

@@ -180,6 +180,8 @@ func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Di
 		return Left
 	case sentBy(p, frame): // with an Ethernet address that is not its own, another's maybe
 		return Entered
+	case slices.ContainsFunc(p.Containers, func(c *network.Port) bool { return own(c, src) }):
+		return Entered // of a container behind the interface, without the tag it should have
 	case sent != nil:
 		return Left
 	case p.Unknown, !dst.multicast():
@@ -197,6 +199,14 @@ func sentBy(p *network.Port, frame []byte) bool {
 	}
 	src, _ := metaIPs(&m)
 	return src.IsValid() && hasIP(p, src)
+}
+
+// mayClaim reports whether an Ethernet address is that of a virtual port which
+// the interface p may announce as its own.
+func (o *Owners) mayClaim(p *network.Port, m mac) bool {
+	return slices.ContainsFunc(o.ports[m], func(v *network.Port) bool {
+		return v.Type == network.Virtual && slices.Contains(strings.Split(v.Options["virtual-parents"], ","), p.Name)
+	})
 }
 
 // behind returns the logical port that a frame captured at p's interface is

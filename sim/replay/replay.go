@@ -227,11 +227,22 @@ func (s *Session) next(f *Frame) {
 	case f.dir == Left && leadsOut(f.point.Port) && s.wires.arrived(f):
 		f.dir = Entered
 		s.inject(f)
+	case f.dir == Left && s.claims(f):
+		f.dir = Entered
+		s.inject(f)
 	case f.dir == Left:
 		s.infer(f)
 		s.Engine.Observe(f.point.Port, f.Data)
 		s.observe(f)
 	}
+}
+
+// claims reports whether an interface sent the frame with the Ethernet address
+// of a virtual port, rather than that it was sent to it: nothing replayed leads
+// to it here.
+func (s *Session) claims(f *Frame) bool {
+	_, due := s.inferrer.expected[expectKey{f.point.key(), f.id}]
+	return !due && len(f.Data) >= 14 && s.owners.mayClaim(f.point.Port, macAt(f.Data[6:]))
 }
 
 // observe hands on a frame that left OVN.
