@@ -43,6 +43,10 @@ func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
 		e.toEgress(p, f, port)
 		return
 	}
+	if len(port.Additional) > 0 && p.Key.Get(field.Flags)&flagTunnelRX == 0 && !e.opts.Anywhere {
+		e.toEvery(p, f, port)
+		return
+	}
 	if !e.isHere(port, c) {
 		ln := e.throughLocalnet(port)
 		if ln == nil {
@@ -53,6 +57,23 @@ func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
 		p.Key.Set(field.Outport, uint64(port.Index))
 	}
 	e.toEgress(p, f, port)
+}
+
+// toEvery sends p to a port that is on several chassis, as while its machine
+// migrates: each gets a copy, by tunnel even where a localnet port leads there.
+func (e *Engine) toEvery(p *pkt, f *table.Flow, port *network.Port) {
+	here := p.chassis.Chassis
+	if port.Chassis != nil && port.Chassis != here {
+		e.toChassis(p, f, port, port.Chassis)
+	}
+	for _, to := range port.Additional {
+		if to != here {
+			e.toChassis(p, f, port, to)
+		}
+	}
+	if e.isHere(port, p.chassis.Chassis) {
+		e.toEgress(p, f, port)
+	}
 }
 
 // isHere reports whether a port's packets are delivered on chassis c.
