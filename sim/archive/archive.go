@@ -199,7 +199,8 @@ func (c *coder) event(ev, prev *trace.Event) {
 	coding.Uint(c.Coder, &ev.Kind)
 	sameDatapath := ev.Datapath == prev.Datapath && ev.Chassis == prev.Chassis
 	sameTable, sameDepth, sameFlow := ev.Table == prev.Table, ev.Depth == prev.Depth, ev.Flow == prev.Flow
-	reason, port, arg := ev.Reason != 0, ev.Port != 0, ev.Arg != 0
+	reason, port := ev.Reason != 0, ev.Port != 0
+	arg := ev.Arg != 0 || ev.Kind == trace.Tunnel || ev.Kind == trace.Flood // 0 is one of them
 	c.Bools(&ev.Egress, &sameDatapath, &sameTable, &sameDepth, &sameFlow, &reason, &port, &arg)
 	if c.Reading() {
 		ev.Datapath, ev.Chassis, ev.Table, ev.Depth, ev.Flow = prev.Datapath, prev.Chassis, prev.Table, prev.Depth, prev.Flow
