@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"ovnreplay/pcap"
 	"ovnreplay/sim/replay"
 )
 
@@ -160,5 +162,59 @@ func TestUnderlay(t *testing.T) {
 	}
 	if injected == 0 || observed == 0 {
 		t.Errorf("%d packets were injected from tunnels, %d observed there: the test shows nothing", injected, observed)
+	}
+}
+
+// VXLAN carries the datapath's and the outport's keys only: the same packets,
+// encapsulated that way, come out at the same ports.
+func TestUnderlayInVXLAN(t *testing.T) {
+	dir := cases + "/cloud-l3-geneve"
+	c, ok := cloudCases(t)[dir]
+	if !ok {
+		t.Fatalf("%s has no captures of the underlay", dir)
+	}
+	outputs := func(files []string) (ports []string) {
+		args := []string{"run", "--json", "--db", filepath.Join(dir, c.DB), "--ct-profile", "ovs-userspace"}
+		for _, f := range files {
+			args = append(args, "-r", f)
+		}
+		status, out, errs := replayed(t, args...)
+		if status != exitOK {
+			t.Fatal(errs)
+		}
+		d := json.NewDecoder(strings.NewReader(out))
+		for d.More() {
+			var r replay.Record
+			if err := d.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range r.Outputs {
+				ports = append(ports, o.Port+" "+o.Packet)
+			}
+		}
+		return ports
+	}
+	var geneve, vxlan []string
+	for _, u := range c.Underlay {
+		file := filepath.Join(dir, u.File)
+		geneve = append(geneve, file+"@underlay:"+u.Chassis)
+		var frames []frame
+		for _, f := range framesOf(t, file) {
+			tunnel, fault := pcap.Decap(f.data)
+			if fault != pcap.TunnelOK || tunnel.VNI == 0 {
+				continue
+			}
+			tunnel.Kind, tunnel.Inport, tunnel.HasPorts, tunnel.DstPort = pcap.VXLAN, 0, false, 0
+			data, err := tunnel.AppendEncap(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			frames = append(frames, frame{f.time, data, len(data)})
+		}
+		vxlan = append(vxlan, write(t, "vxlan.pcap", classic(t, pcap.LinkEthernet, frames))+"@underlay:"+u.Chassis)
+	}
+	a, b := outputs(geneve), outputs(vxlan)
+	if len(a) == 0 || !slices.Equal(a, b) {
+		t.Errorf("in Geneve %d leave:\n%s\nin VXLAN %d:\n%s", len(a), strings.Join(a, "\n"), len(b), strings.Join(b, "\n"))
 	}
 }
