@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -125,10 +126,10 @@ func sessionError(path string, err error) error {
 		if who := holder(path); who != "" {
 			e.Problem = who + " holds this session"
 		}
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
-		e.Problem, e.Advice = "is not a session of ovn-replay", "name another file with --session"
-	default:
+	case errors.As(err, new(*fs.PathError)):
 		return openError(path, err)
+	default: // bbolt has several words for it
+		e.Problem, e.Advice = "is not a session of ovn-replay", "name another file with --session"
 	}
 	return e
 }

@@ -62,6 +62,8 @@ type keeper struct {
 	replay  *replay.Session
 	moved   map[int]int // see resume
 	files   map[string]*keptFile
+	every   int // packets from one commit to the next, at least,
+	share   int // and this part of the bytes of the state
 	since   int // packets since the last commit
 	size    int // of the last state
 	last    conntrack.Time
@@ -101,7 +103,7 @@ func (m maybeSession) Close() error {
 func (j *job) keep(file *store.Session, next replay.Handler) (*keeper, error) {
 	k := &keeper{
 		next: next, job: j, file: file, files: map[string]*keptFile{},
-		hash: j.engine.Net.Hash(),
+		hash: j.engine.Net.Hash(), every: commitPackets, share: 64,
 	}
 	k.about = about{archive.Version, j.engine.ConntrackOptions(), j.source, hex.EncodeToString(k.hash[:])}
 	var err error
@@ -283,7 +285,7 @@ func (k *keeper) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	if !out.Late {
 		k.seen(f)
 	}
-	if k.since++; k.since >= max(commitPackets, k.size/64) {
+	if k.since++; k.since >= max(k.every, k.size/k.share) {
 		k.commit()
 	}
 }

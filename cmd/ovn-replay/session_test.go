@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
+	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
@@ -180,4 +182,298 @@ func sameLines(t *testing.T, what, got, want string) {
 		}
 	}
 	t.Fatalf("%s: %d lines, want %d", what, len(g), len(w))
+}
+
+// TestShow holds what show prints of a stored packet against what run printed
+// of it, in every format.
+func TestShow(t *testing.T) {
+	more := []string{"kube-acl-verdicts", "kube-template", "cloud-flood", "cloud-dhcpv4", "cloud-dns", "kube-multicast", "kube-ctl-lb-reject"}
+	for _, name := range append(more, sessionCases...) {
+		dir := filepath.Join(cases, name)
+		session := filepath.Join(t.TempDir(), "s.db")
+		status, lines, errs := replayed(t, "run", "-q", "--case", dir, "--session", session)
+		if status != exitOK {
+			t.Fatalf("%s: %s", name, errs)
+		}
+		packets := slices.DeleteFunc(strings.Split(strings.TrimSpace(lines), "\n"), func(l string) bool { return strings.Contains(l, " skipped: ") })
+		all := fmt.Sprintf("1-%d", len(packets))
+		_, list, _ := replayed(t, "show", session)
+		for i, l := range strings.Split(strings.TrimRight(list, "\n"), "\n") {
+			if want := fmt.Sprintf("%6d  %s", i+1, packets[i]); l != want {
+				t.Errorf("%s: the list has %q, want %q", name, l, want)
+			}
+		}
+		for _, format := range []string{"detailed", "summary", "minimal", "json"} {
+			_, want, _ := replayed(t, "run", "-q", "--case", dir, "--format", format)
+			status, got, errs := replayed(t, "show", session, all, "--format", format)
+			if status != exitOK {
+				t.Fatalf("%s: %s", name, errs)
+			}
+			sameLines(t, name+" "+format, got, want)
+		}
+	}
+}
+
+// TestSessionInterrupted takes the file as it is in the middle of a replay, as
+// a kill leaves it: replaying the same captures again goes on from there.
+func TestSessionInterrupted(t *testing.T) {
+	for _, name := range []string{"nodeport", "kube-fragments", "kube-cold-egress"} {
+		s, err := readCase(filepath.Join(cases, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := strings.SplitAfter(replaySpec(t, s, ""), "\n")
+		for _, at := range []int{1, 6, len(want) / 2} {
+			session := interrupted(t, s, at)
+			file, err := store.OpenSession(session, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := int(file.Len())
+			file.Close()
+			if kept != at {
+				t.Fatalf("%s: %d packets are kept, %d were committed", name, kept, at)
+			}
+			got := resumed(t, s, session)
+			sameLines(t, fmt.Sprintf("%s, after %d packets", name, kept), got, strings.Join(want[kept:], ""))
+			_, shown, _ := replayed(t, "show", session, "--json")
+			sameLines(t, name+", shown", shown, strings.Join(want, ""))
+		}
+	}
+}
+
+// interrupted returns a session of which at packets were committed.
+func interrupted(t *testing.T, s *spec, at int) string {
+	t.Helper()
+	net, _, err := openNetwork(context.Background(), s.db, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := (&input{stderr: io.Discard, noAlign: true}).load(context.Background(), s, net, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "whole.db")
+	file, err := store.OpenSession(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	k, err := j.keep(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.every, k.share = 1, 1<<30
+	c := &copier{t: t, from: path, to: filepath.Join(dir, "cut.db"), at: at}
+	k.next = c
+	if err := k.feed(context.Background(), j.session(k, 0)); err != nil {
+		t.Fatal(err)
+	}
+	return c.to
+}
+
+// copier copies a file when it is told of one packet more than so many.
+type copier struct {
+	t        *testing.T
+	from, to string
+	at, n    int
+}
+
+func (c *copier) Entered(*replay.Frame, *replay.Point, *sim.Outcome) {
+	if c.n++; c.n != c.at+1 {
+		return
+	}
+	b, err := os.ReadFile(c.from)
+	if err == nil {
+		err = os.WriteFile(c.to, b, 0o600)
+	}
+	if err != nil {
+		c.t.Error(err)
+	}
+}
+
+func (c *copier) Observed(*replay.Frame, *replay.Point)        {}
+func (c *copier) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// resumed is replaySpec for captures of which a part is in the session.
+func resumed(t *testing.T, s *spec, session string) string {
+	t.Helper()
+	net, _, err := openNetwork(context.Background(), s.db, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var talk, out bytes.Buffer
+	j, err := (&input{stderr: &talk, noAlign: true}).load(context.Background(), s, net, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	file, err := store.OpenSession(session, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, book: bookOf(j.engine)}
+	k, err := j.keep(file, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(k.feed(context.Background(), j.session(k, 0)), p.err); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(talk.String(), "already") {
+		t.Errorf("it says %q, nothing of frames that are there already", talk.String())
+	}
+	return out.String()
+}
+
+// repeater hands each packet on many times, as if it came again and again.
+type repeater struct {
+	*keeper
+	times int
+}
+
+func (r repeater) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
+	outputs := slices.Clone(out.Outputs)
+	for i := range r.times {
+		g, o := *f, *out
+		shift := conntrack.Time(i) * 7654321
+		g.Number += i * 50
+		g.Time += shift
+		o.Outputs = slices.Clone(outputs)
+		for n := range o.Outputs {
+			o.Outputs[n].Time += shift
+		}
+		r.keeper.Entered(&g, p, &o)
+	}
+}
+
+// maxPacketBytes is what a packet along a known path may cost.
+const maxPacketBytes = 24
+
+// TestSessionSize keeps 100,000 packets along the paths of one session: they
+// cost little more than the paths.
+func TestSessionSize(t *testing.T) {
+	s, err := readCase(filepath.Join(cases, "nodeport"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, _, err := openNetwork(context.Background(), s.db, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := func(times int) (bytes int64, packets uint64) {
+		j, err := (&input{stderr: io.Discard}).load(context.Background(), s, net, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.close()
+		path := filepath.Join(t.TempDir(), "s.db")
+		file, err := store.OpenSession(path, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		k, err := j.keep(file, &printer{job: j, format: trace.NoFormat})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.feed(context.Background(), j.session(repeater{k, times}, 0)); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size(), file.Len()
+	}
+	paths, few := size(1)
+	all, many := size(int(100_000/few) + 1)
+	each := float64(all-paths) / float64(many-few)
+	t.Logf("%d packets take %d bytes, %d take %d: %.1f bytes a packet", few, paths, many, all, each)
+	if each > maxPacketBytes || many < 100_000 {
+		t.Errorf("a packet costs %.1f bytes, want %d at most", each, maxPacketBytes)
+	}
+}
+
+func TestSessionRefusals(t *testing.T) {
+	dir := t.TempDir()
+	nodeport, other := filepath.Join(cases, "nodeport"), filepath.Join(cases, "egress-snat-26.03")
+	session := filepath.Join(dir, "s.db")
+	if status, _, errs := replayed(t, "run", "--case", nodeport, "--session", session); status != exitOK {
+		t.Fatal(errs)
+	}
+	text := filepath.Join(dir, "text")
+	os.WriteFile(text, bytes.Repeat([]byte("text\n"), 1000), 0o600)
+	for _, test := range []struct {
+		args string
+		want string
+	}{
+		{"run --case " + nodeport + " --ct-profile linux --session " + session, "made with connection tracking of ovs-userspace"},
+		{"run --case " + nodeport + " --session " + text, "is not a session of ovn-replay"},
+		{"show " + filepath.Join(dir, "missing"), `make a session with "ovn-replay run --session FILE"`},
+		{"show " + session + " 100000", "there is no packet 100000: the session has 21"},
+		{"show " + session + " x", `"x": not a packet's number`},
+		{"show " + session + " 0", "numbered from 1"},
+		{"show " + session + " --format xml", "no such format"},
+	} {
+		status, _, errs := replayed(t, strings.Fields(test.args)...)
+		if status != exitBad || !strings.Contains(errs, test.want) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%s: status %d, %q; want %q", test.args, status, errs, test.want)
+		}
+	}
+	status, _, errs := replayed(t, "run", "--case", other, "--session", session, "--format", "none")
+	if status != exitOK || !strings.Contains(errs, "the network has changed since") {
+		t.Errorf("another network: status %d, %q", status, errs)
+	}
+	if _, shown, errs := replayed(t, "show", session, "2", "--format", "minimal"); !strings.Contains(shown, "default_nginx-deployment-9456bbbf9-x6pc6") {
+		t.Errorf("a packet of before is shown as %q, %q", shown, errs)
+	}
+}
+
+// TestSessionHeldByAnother opens a session that is being written.
+func TestSessionHeldByAnother(t *testing.T) {
+	session := filepath.Join(t.TempDir(), "s.db")
+	file, err := store.OpenSession(session, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for _, args := range []string{"show " + session, "run --case " + filepath.Join(cases, "nodeport") + " --session " + session} {
+		status, _, errs := replayed(t, strings.Fields(args)...)
+		if status != exitBad || !strings.Contains(errs, "holds this session; wait until it is done") {
+			t.Errorf("%s: status %d, %q", args, status, errs)
+		}
+	}
+}
+
+func TestSessionTables(t *testing.T) {
+	session := filepath.Join(t.TempDir(), "s.db")
+	if status, _, errs := replayed(t, "run", "--case", filepath.Join(cases, "nodeport"), "--session", session); status != exitOK {
+		t.Fatal(errs)
+	}
+	tables, now, err := sessionTables(session)
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("%d tables, error %v", len(tables), err)
+	}
+	entries := tables[0].Table.Entries(now)
+	if len(entries) == 0 {
+		t.Fatal("no connections")
+	}
+	net, _, err := openNetwork(context.Background(), filepath.Join(cases, "nodeport", "sb.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := sim.New(net, sim.Options{Conntrack: conntrack.Options{Profile: conntrack.OVSUserspace}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := loadSession(session, e, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Conntrack(net.ChassisByName(tables[0].Chassis)).Entries(now); len(got) != len(entries) {
+		t.Errorf("%d connections loaded, the session has %d", len(got), len(entries))
+	}
 }
