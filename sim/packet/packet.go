@@ -135,9 +135,14 @@ func Parse(frame []byte, k *field.Key) (l Layout) {
 	k.Set(field.EthDst, mac(frame[0:]))
 	k.Set(field.EthSrc, mac(frame[6:]))
 	typ, ofs := uint16(0), 12
-	if t := be16(frame[12:]); (t == TypeVLAN || t == TypeQinQ) && len(frame) >= 18 {
-		k.Set(field.VLANTCI, uint64(be16(frame[14:])|tciPresent))
-		ofs = 16
+	for range maxTags {
+		if t := be16(frame[ofs:]); t != TypeVLAN && t != TypeQinQ || len(frame) < ofs+6 {
+			break
+		}
+		if ofs == 12 {
+			k.Set(field.VLANTCI, uint64(be16(frame[14:])|tciPresent))
+		}
+		ofs += 4
 	}
 	typ, ofs = etherType(frame, ofs)
 	k.Set(field.EthType, uint64(typ))
@@ -152,6 +157,11 @@ func Parse(frame []byte, k *field.Key) (l Layout) {
 	}
 	return l
 }
+
+// maxTags is how many VLAN tags are looked through for the Ethernet type: as
+// many as OVS knows, for ovn-controller sets its vlan-limit to 0, no limit.
+// Flows see the outer one.
+const maxTags = 2
 
 // tciPresent is the bit OVS sets in vlan.tci to say that there is a tag.
 const tciPresent = 1 << 12
