@@ -97,7 +97,9 @@ func NewOwners(net *network.Network) *Owners {
 		}
 	}
 	for m, ports := range o.ports {
-		o.send[m] = sendersOf(ports)
+		if slices.ContainsFunc(ports, func(p *network.Port) bool { return p.Type != network.External }) {
+			o.send[m] = sendersOf(ports)
+		} // else it is out on the wire, and OVN only answers it
 	}
 	several := map[netip.Addr]bool{}
 	for _, f := range net.Flows {
