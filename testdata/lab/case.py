@@ -31,7 +31,7 @@ def main(folder, description):
     chassis = rows("CHASSIS")
     case = {"description": description, "db": "sb.db.gz"}
     case["captures"] = [
-        {"file": packed(folder, file), "port": port, "chassis": where} for file, _, _, port, where in rows("POINTS")]
+        {"file": packed(folder, file), "port": port, "chassis": where} for file, _, _, port, where, _ in rows("POINTS")]
     if len(chassis) == 1:
         case["chassis"] = chassis[0][1]
 
@@ -48,7 +48,7 @@ def main(folder, description):
     case["ct_profile"] = "ovs-userspace"
     case["openflow"] = each("br-int.flows-%s.txt.gz")
     if rows("UNDERLAYS"):
-        case["underlay"] = [{"file": packed(folder, file), "underlay": where} for file, _, _, where in rows("UNDERLAYS")]
+        case["underlay"] = [{"file": packed(folder, file), "underlay": where} for file, _, _, where, *_ in rows("UNDERLAYS")]
     with open(os.path.join(folder, "commands")) as f:
         case["commands"] = f.read().splitlines()
     with open(os.path.join(folder, "case.json"), "w") as f:

@@ -7,14 +7,14 @@
 #   before_NAME   the last step before the recording, after conntrack was flushed (optional)
 #   cleanup_NAME  undoes what is not in the northbound database (optional; that is put back anyway)
 
-POINTS=""      # lines: file|namespace|interface|logical port|chassis system-id
+POINTS=""      # lines: file|namespace|interface|logical port|chassis system-id|tcpdump filter
 UNDERLAYS=""   # lines: file|namespace|interface|chassis system-id
 SCENARIOS=""   # lines: name|topology|description
 CHASSIS=""     # lines: name|system-id
 TCPDUMPS=""
 
-point()    { POINTS+="$1|$2|$3|$4|$5"$'\n'; }
-underlay() { UNDERLAYS+="$1|$2|$3|$4"$'\n'; }
+point()    { POINTS+="$1|$2|$3|$4|$5|${6:-}"$'\n'; }
+underlay() { UNDERLAYS+="$1|$2|$3|$4||"$'\n'; }
 scenario() { SCENARIOS+="$1|$2|$3"$'\n'; }
 field()    { awk -F'|' -v k="$2" -v n="$3" '$1 == k { print $n }' <<< "$1"; }
 chassis_names() { awk -F'|' 'NF { print $1 }' <<< "$CHASSIS"; }
@@ -35,16 +35,16 @@ pings() { local n=$1; shift; do_ "$n" ping -n -i 0.2 -W 1 -c "$@"; }   # pings H
 
 # --- captures -------------------------------------------------------------------
 
-capture() { # FILE NAMESPACE INTERFACE
-    ip netns exec "rp-$2" tcpdump -Z root -i "$3" -nn -U --immediate-mode -B 8192 -s 0 -w "$WORK/$1" 2> "$RUN/tcpdump-$1.err" &
+capture() { # FILE NAMESPACE INTERFACE [FILTER]
+    ip netns exec "rp-$2" tcpdump -Z root -i "$3" -nn -U --immediate-mode -B 8192 -s "${SNAPLEN:-0}" -w "$WORK/$1" ${4:+"$4"} 2> "$RUN/tcpdump-$1.err" &
     echo $! > "$RUN/tcpdump-$1.pid"
     TCPDUMPS+=" $!"
 }
 captures_start() {
-    local file host dev rest f i
+    local file host dev port chassis filter f i
     TCPDUMPS=""
-    while IFS='|' read -r file host dev rest; do
-        [ -z "$file" ] || capture "$file" "$host" "$dev"
+    while IFS='|' read -r file host dev port chassis filter; do
+        [ -z "$file" ] || capture "$file" "$host" "$dev" "$filter"
     done <<< "$POINTS$UNDERLAYS"
     for f in "$RUN"/tcpdump-*.err; do
         for i in $(seq 1 400); do ! grep -q 'listening on' "$f" || break; sleep 0.02; done

@@ -96,19 +96,27 @@ setup_cloud_lb_reject() {
 }
 traffic_cloud_lb_reject() { get vm1 10.1.0.203 80 -s 53041; get vm4 10.1.0.203 80 -s 53042; get ext2 203.0.113.203 80 -s 53043; udp vm2 10.1.0.203 53 -s 53044 -w 0.4; udp ext2 203.0.113.203 53 -s 53045 -w 0.4; get vm2 fd01:a::203 80 -s 53046; }
 
+# gateway_at SYSTEM-ID: wait until r1's gateway is there and everyone has noticed
+gateway_at() {
+    local i u; u=$(sb --bare --columns=_uuid find chassis name="$1")
+    for i in $(seq 1 100); do [ "$(sb --bare --columns=chassis find port_binding logical_port=cr-r1-public)" != "$u" ] || break; sleep 0.1; done
+    nb --wait=hv sync; sleep 2; cloud_warm
+}
+
 scenario cloud-failover cloud "the gateway moved to the next chassis of its list: SNAT, floating IP and IPv6 through it"
-setup_cloud_failover() { nb -- lrp-set-gateway-chassis r1-public $C1 30; sleep 1; }
+setup_cloud_failover() { nb -- lrp-set-gateway-chassis r1-public $C1 30; gateway_at $C1; }
 traffic_cloud_failover() { get vm2 203.0.113.50 80 -s 53051; get ext2 $FIP3 80 -s 53052; get vm1 2001:db8:113::50 80 -s 53053; get vm4 203.0.113.1 80 -s 53054; }
-cleanup_cloud_failover() { nb lrp-set-gateway-chassis r1-public $C1 10; sleep 1; }
+cleanup_cloud_failover() { nb lrp-set-gateway-chassis r1-public $C1 10; gateway_at $C3; }
 
 scenario cloud-ha-group cloud "the gateway chosen by an HA chassis group instead of gateway chassis"
 setup_cloud_ha_group() {
     nb -- lrp-del-gateway-chassis r1-public $C3 -- lrp-del-gateway-chassis r1-public $C1
     nb -- ha-chassis-group-add gw -- ha-chassis-group-add-chassis gw $C2 40 -- ha-chassis-group-add-chassis gw $C3 20
     nb set logical_router_port r1-public ha_chassis_group="$(nb --bare --columns=_uuid find ha_chassis_group name=gw)"
-    sleep 1
+    gateway_at $C2
 }
 traffic_cloud_ha_group() { get vm4 203.0.113.50 80 -s 53061; get ext2 $FIP3 80 -s 53062; pings vm5 1 203.0.113.1; }
+cleanup_cloud_ha_group() { nb -- clear logical_router_port r1-public ha_chassis_group -- lrp-set-gateway-chassis r1-public $C3 20; gateway_at $C3; }
 
 scenario cloud-fip-stateless cloud "floating IPs of the stateless kind, distributed and centralised"
 setup_cloud_fip_stateless() {

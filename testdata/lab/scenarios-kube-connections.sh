@@ -109,3 +109,22 @@ traffic_kube_multicast() {
 scenario kube-qos kube "DSCP marking by QoS rules; a rate nobody exceeds"
 setup_kube_qos() { nb -- qos-add worker from-lport 100 'inport == "default_pod2" && ip4' dscp=46 -- qos-add worker to-lport 100 'outport == "default_pod3" && ip4' dscp=10 -- qos-add worker from-lport 90 'inport == "default_pod4"' rate=100000; }
 traffic_kube_qos() { udp pod2 10.128.1.13 5353 -s 47091; udp pod2 172.30.0.1 5353 -s 47092; udp pod4 10.128.1.11 5353 -s 47093; }
+
+scenario kube-truncated kube "captures that kept only the first 90 bytes of each frame"
+before_kube_truncated() { SNAPLEN=90; }
+traffic_kube_truncated() { get pod2 10.96.0.10 80 -s 48001; udp pod2 172.30.0.1 5353 -s 48002 -z 300; pings ext1 1 -s 200 10.128.1.14; SNAPLEN=; }
+
+scenario kube-jumbo kube "jumbo frames between pods and through a service"
+setup_kube_jumbo() { local n; for n in pod2 pod3; do ns node ip link set v-$n mtu 9000; ns $n ip link set eth0 mtu 9000; done; sleep 0.5; }
+traffic_kube_jumbo() { udp pod2 10.128.1.13 5353 -s 48011 -z 8000; udp pod2 10.96.0.53 53 -s 48012 -z 7000; pings pod3 1 -s 6000 fd00:128:1::12; }
+cleanup_kube_jumbo() { local n; for n in pod2 pod3; do ns $n ip link set eth0 mtu 1400; ns node ip link set v-$n mtu 1400; done; }
+
+scenario kube-force-snat-ip kube "explicit force-SNAT addresses for DNAT and for load balancers"
+setup_kube_force_snat_ip() {
+    nb -- set logical_router GR_worker 'options:lb_force_snat_ip="172.30.0.60 fd30::60"' 'options:dnat_force_snat_ip="172.30.0.61 fd30::61"' -- lr-nat-add GR_worker dnat 172.30.0.62 10.128.1.14
+}
+traffic_kube_force_snat_ip() { get ext1 172.30.0.4 30080 -s 48021 -w 1; get ext1 172.30.0.62 80 -s 48022 -w 1; get ext1 fd30::4 30080 -s 48023 -w 1; get pod2 172.30.0.62 80 -s 48024 -w 1; }
+
+scenario kube-affinity-udp kube "session affinity for UDP and IPv6"
+setup_kube_affinity_udp() { service stickier udp 10.96.0.43:53=10.128.1.13:5353,10.128.1.14:5353 172.30.0.4:30143=10.128.1.13:5353,10.128.1.14:5353 '[fd96::43]:53=[fd00:128:1::13]:5353,[fd00:128:1::14]:5353' -- options:affinity_timeout=5; }
+traffic_kube_affinity_udp() { local p; for p in 48031 48032 48033; do udp ext1 172.30.0.4 30143 -s $p -w 0.4; udp pod2 10.96.0.43 53 -s $p -w 0.4; udp pod2 fd96::43 53 -s $p -w 0.4; done; sleep 6; udp ext1 172.30.0.4 30143 -s 48034 -w 0.4; }
