@@ -43,7 +43,7 @@ func (r *Reader) Packet(b []byte) (*Packet, error) {
 	}
 	(&coder{c, at}).own(p)
 	if err = errors.Join(c.Finish(), at.err); err == nil {
-		err = p.sound()
+		err = errors.Join(p.sound(), at.blocks(p))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("a packet's trace: %w", err)
@@ -241,6 +241,17 @@ func (at *place) link(p *Packet) {
 		}
 		(*tables)[s.table] = []*network.Flow{at.net.Flows[s.flow]}
 	}
+}
+
+// blocks checks that the flows have the actions whose blocks were entered.
+func (at *place) blocks(p *Packet) error {
+	for i := range p.Outcome.Trace.Events {
+		ev := &p.Outcome.Trace.Events[i]
+		if ev.Kind == trace.Block && (ev.Flow < 0 || at.flow(ev.Flow).Op(int(ev.Arg)) == nil) {
+			return fmt.Errorf("event %d: there is no such action", i)
+		}
+	}
+	return nil
 }
 
 func (at *place) book() *trace.Book {
