@@ -67,6 +67,7 @@ func (m memory) code() {
 		for i := range list {
 			coding.Int(m.Coder, &list[i].chassis)
 			coding.Int(m.Coder, &list[i].time)
+			m.Bools(&list[i].met)
 		}
 	})
 	m.fates()

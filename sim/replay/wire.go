@@ -23,6 +23,7 @@ type wireKey struct {
 type wireSent struct {
 	chassis int
 	time    conntrack.Time
+	met     bool // observed where it was sent: another such frame there came from elsewhere
 }
 
 // wireSenders are the chassis that sent a frame last, the latest first.
@@ -51,7 +52,7 @@ func (w *wires) predicted(out *sim.Outcome) {
 		k := wireKey{o.Port.Index, hashBytes(14695981039346656037, o.Data)}
 		list := w.sent[k]
 		copy(list[1:], list[:])
-		list[0] = wireSent{o.Chassis.Index, o.Time}
+		list[0] = wireSent{chassis: o.Chassis.Index, time: o.Time}
 		w.sent[k] = list
 	}
 }
@@ -78,10 +79,11 @@ func (w *wires) arrived(f *Frame) bool {
 	for i, s := range list {
 		switch {
 		case f.Time-s.time > wireWindow || s.time-f.Time > wireWindow:
-		case s.chassis == p.Chassis.Index:
-			list[i].time -= 2 * wireWindow // met: another such frame is another's
+		case s.chassis == p.Chassis.Index && !s.met:
+			list[i].met = true
 			w.sent[k] = list
 			return false
+		case s.chassis == p.Chassis.Index:
 		default:
 			other = true
 		}
