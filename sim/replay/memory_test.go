@@ -1,0 +1,157 @@
+package replay
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
+	"ovnreplay/sim"
+)
+
+// watcher is a Handler that only counts.
+type watcher struct{ n int }
+
+func (w *watcher) Entered(*Frame, *Point, *sim.Outcome) { w.n++ }
+func (w *watcher) Observed(*Frame, *Point)              { w.n++ }
+func (w *watcher) Skipped(*Frame, *Point, string)       { w.n++ }
+
+// remembering returns a session of the external client's capture alone, so
+// that the pod's packets are inferred; add feeds it a record.
+func remembering(t testing.TB) *Session {
+	t.Helper()
+	net := loaded(t, nodeport+"/sb.db")
+	e, err := sim.New(net, sim.Options{Profile: conntrack.OVSUserspace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tap := &Tap{Name: "client.pcap", Site: &Site{Kind: AtPort, Port: net.Port("breth0_ovn-worker"), Chassis: net.Chassis[0]}}
+	return NewSession(e, []*Tap{tap}, &watcher{}, Options{})
+}
+
+func TestMemory(t *testing.T) {
+	s := remembering(t)
+	records := captured(t, "client.pcap")
+	for i := range records {
+		s.Add(&records[i])
+		s.Pause()
+		b := s.Memory()
+		again := remembering(t)
+		if err := again.Remember(b, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again.Memory(), b) {
+			t.Fatalf("after %d records: remembered and told again it is another", i+1)
+		}
+	}
+	if len(s.inferrer.answers) == 0 || len(s.history.fates.values) == 0 {
+		t.Error("there was nothing to remember")
+	}
+	// A frame that was remembered to be expected is expected.
+	again := remembering(t)
+	k := expectKey{pointKey{1, 0}, 77}
+	s.inferrer.expected[k] = expectation{2, 5}
+	if err := again.Remember(s.Memory(), nil); err != nil || again.inferrer.expected[k].n != 2 {
+		t.Errorf("expected %v, error %v", again.inferrer.expected, err)
+	}
+}
+
+func TestBadMemory(t *testing.T) {
+	s := remembering(t)
+	for _, rec := range captured(t, "client.pcap") {
+		s.Add(&rec)
+	}
+	s.Pause()
+	s.tunnels.expected[crossing{point: pointKey{-1, 0}, id: 9}] = expectation{1, 2}
+	s.tunnels.aging = []crossing{{id: 4}}
+	s.tunnels.seen[crossing{id: 4}] = &crossings{time: 5, most: 1}
+	s.wires.sent[wireKey{1, 2}] = wireSenders{{chassis: 0, time: 3, met: true}}
+	good := s.Memory()
+	for n := range good {
+		if remembering0(s).Remember(good[:n], nil) == nil {
+			t.Fatalf("cut to %d of %d bytes: no error", n, len(good))
+		}
+	}
+	if err := remembering0(s).Remember(append([]byte{9}, good[1:]...), nil); err == nil || !strings.Contains(err.Error(), "form 9") {
+		t.Errorf("another form: %v", err)
+	}
+	rnd := rand.New(rand.NewPCG(4, 4))
+	rec := captured(t, "client.pcap")
+	for range 500 {
+		bad := slices.Clone(good)
+		for range 1 + rnd.IntN(3) {
+			bad[rnd.IntN(len(bad))] = byte(rnd.Uint32())
+		}
+		r := remembering0(s)
+		if r.Remember(bad, nil) == nil {
+			feedAll(r, rec)
+		}
+	}
+}
+
+func feedAll(s *Session, records []pcap.Record) {
+	for i := range records {
+		s.Add(&records[i])
+	}
+	s.Flush()
+}
+
+// remembering0 is a new session on the engine of another.
+func remembering0(s *Session) *Session {
+	s.Engine.Forget()
+	tap := &Tap{Name: "client.pcap", Site: s.Taps[0].Site}
+	return NewSession(s.Engine, []*Tap{tap}, &watcher{}, Options{})
+}
+
+// TestMemoryIsWhole fails when a type gains a field that nobody has thought
+// about: must a session that goes on know it?
+func TestMemoryIsWhole(t *testing.T) {
+	for _, x := range []struct {
+		of     any
+		fields string
+	}{
+		{Session{}, "Engine Taps opts owners handler queue head held free later history inferrer tunnels wires waiting pins now err"},
+		{inferrer{}, "s captured answers older expected scratch"},
+		{answerKey{}, "point proto src dst"},
+		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},
+		{expectKey{}, "point id"},
+		{expectation{}, "n time"},
+		{tunnels{}, "s byIP expected seen aging captured"},
+		{tunnelKeys{}, "kind datapath inport outport"},
+		{crossing{}, "point keys id hash"},
+		{crossings{}, "time count most"},
+		{wires{}, "sent auto many"},
+		{wireKey{}, "port hash"},
+		{wireSent{}, "chassis time met"},
+		{history{}, "engine fates seen links"}, // seen and links explain differences, no more
+	} {
+		typ := reflect.TypeOf(x.of)
+		var fields []string
+		for i := range typ.NumField() {
+			fields = append(fields, typ.Field(i).Name)
+		}
+		if got := strings.Join(fields, " "); got != x.fields {
+			t.Errorf("%v has fields %q, memory.go knows %q", typ, got, x.fields)
+		}
+	}
+}
+
+func FuzzRemember(f *testing.F) {
+	s := remembering(f)
+	records := captured(f, "client.pcap")
+	for i := range records {
+		s.Add(&records[i])
+		s.Pause()
+		f.Add(s.Memory())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := remembering0(s)
+		if r.Remember(b, nil) == nil {
+			feedAll(r, records)
+		}
+	})
+}
