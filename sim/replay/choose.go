@@ -27,7 +27,27 @@ func (s *Session) Choose(c *sim.Choice, frame []byte) (taken int, ok bool) {
 		}
 		return ok
 	})
+	if !ok && c.Kind == trace.GuessBackend {
+		taken, ok = s.laterOf(frame, c)
+	}
 	return taken, ok
+}
+
+// laterOf finds the option in a later packet of the same client's port: where
+// the first one never comes through, its retransmission shows the choice.
+func (s *Session) laterOf(frame []byte, c *sim.Choice) (int, bool) {
+	client := endpoints(frame)[0]
+	for _, f := range s.queue {
+		if f.dir != Left && f.dir != Crossed || endpoints(f.Data)[0] != client {
+			continue
+		}
+		for i := range c.Options {
+			if goesTo(f.Data, &c.Options[i]) {
+				return i, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // SourcePort implements sim.Chooser, in the same two ways.
