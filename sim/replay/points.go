@@ -123,25 +123,33 @@ func sendersOf(ports []*network.Port) *senders {
 	return s
 }
 
-// readFlow notes an Ethernet source address that a flow sets.
+// readFlow notes an Ethernet source address that a flow sets. Of a port's
+// address it says something only if it names another chassis to send from it
+// (the answers that the chassis of an external port gives).
 func (o *Owners) readFlow(f *network.Flow) {
 	_, rest, ok := strings.Cut(f.Actions, "eth.src = ")
 	if !ok || len(rest) < 17 {
 		return
 	}
 	addr, ok := network.ParseMAC(rest[:17])
-	if !ok || o.ports[macOf(addr)] != nil {
+	if !ok {
 		return
 	}
-	s := o.send[macOf(addr)]
-	if s == nil {
-		s = &senders{}
-		o.send[macOf(addr)] = s
-	}
-	_, condition, ok := strings.Cut(f.Match, `is_chassis_resident("`)
+	m := macOf(addr)
+	_, condition, _ := strings.Cut(f.Match, `is_chassis_resident("`)
 	name, _, _ := strings.Cut(condition, `"`)
-	if p := o.net.Port(name); ok && p != nil && p.ActiveChassis() != nil {
-		s.named = append(s.named, p.ActiveChassis())
+	at := o.net.Port(name)
+	resident := at != nil && at.ActiveChassis() != nil
+	s := o.send[m]
+	switch {
+	case s != nil && o.ports[m] != nil && (s.named == nil || !resident):
+		return
+	case s == nil:
+		s = &senders{}
+		o.send[m] = s
+	}
+	if resident {
+		s.named = append(s.named, at.ActiveChassis())
 		return
 	}
 	s.any = true
@@ -160,9 +168,9 @@ func own(p *network.Port, m mac) bool {
 // Direction tells whether a frame captured at a port of a chassis entered OVN
 // there or left it, by its Ethernet addresses.
 //
-// At an interface the port's own source address means in. On a wire (localnet
-// and other ports that lead out of OVN) an address that OVN sends from on this
-// chassis means out; one that only another chassis sends from came over the wire.
+// At an interface the port's own source address means in. Where a port leads
+// out of OVN an address that OVN sends from means out; but a wire that chassis
+// share (localnet) also brings what only another chassis sends.
 func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Direction {
 	if len(frame) < 14 {
 		return Unknown
@@ -170,7 +178,7 @@ func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Di
 	dst, src := macAt(frame), macAt(frame[6:])
 	sent := o.send[src]
 	if leadsOut(p) {
-		if sent != nil && sent.has(c) {
+		if sent != nil && (p.Type != network.Localnet || sent.has(c)) {
 			return Left
 		}
 		return Entered
