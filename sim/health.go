@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
@@ -97,9 +98,19 @@ func (e *Engine) Observe(port *network.Port, frame []byte) {
 		dst = packet.Addr6(k.Get128(field.IP6Dst))
 	}
 	key := probeKey{port.Index, netip.AddrPortFrom(dst, uint16(k.Get(field.TpDst)))}
-	if e.checked(key, port) {
+	if e.checked(key, port) && e.monitorSends(&k) {
 		e.learned.probes[key] = probe{uint16(k.Get(field.TpSrc)), binary.BigEndian.Uint32(frame[l.L4+4:])}
 	}
+}
+
+// monitorSends reports whether a frame comes from a monitor's Ethernet address:
+// clients open connections to the same service.
+func (e *Engine) monitorSends(k *field.Key) bool {
+	src := k.Get(field.EthSrc)
+	return slices.ContainsFunc(e.Net.ServiceMonitors, func(m network.ServiceMonitor) bool {
+		mac, ok := network.ParseMAC(m.SrcMAC)
+		return ok && macNumber(mac) == src
+	})
 }
 
 const tcpSYN = 2
