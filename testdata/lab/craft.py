@@ -45,6 +45,12 @@ def ask(dst, name, kind, ident, sport=40053, src=None, to=None):
     return Ether(src=mac, dst=to) / ip / UDP(sport=sport, dport=53) / DNS(id=ident, rd=1, qd=DNSQR(qname=name, qtype=kind))
 
 
+def geneve(vni, inport, outport, inner):
+    """What a chassis puts into the tunnel's UDP: the keys, then the frame."""
+    keys = inport.to_bytes(2, "big") + outport.to_bytes(2, "big")
+    return bytes([0x02, 0x40]) + b"\x65\x58" + vni.to_bytes(3, "big") + b"\0" + b"\x01\x02\x80\x01" + keys + bytes(inner)
+
+
 def main(args):
     gap = 0.05
     if args and args[0] == "-g":
