@@ -34,6 +34,7 @@ type macEntry struct {
 	mac, old uint64
 	known    bool // old is a binding
 	from     conntrack.Time
+	since    conntrack.Time // when it was learned; 0: it is the database's
 }
 
 type staticMAC struct {
@@ -144,7 +145,24 @@ func (l *learned) learnMAC(now conntrack.Time, k macKey, mac uint64) bool {
 	if e, pending := l.macs[k]; known && old == mac || pending && e.mac == mac {
 		return false
 	}
-	l.macs[k] = macEntry{mac: mac, old: old, known: known, from: now + learnDelay}
+	l.macs[k] = macEntry{mac: mac, old: old, known: known, from: now + learnDelay, since: now}
+	return true
+}
+
+// raceTime is how long after it was learned a binding may still be on its way
+// into the flow tables: packets held for it may go before others find it.
+const raceTime = 100e6
+
+// racing reports whether a packet for a next hop that was learned only just
+// found it unknown still: a capture shows that it made ovn-controller ask again.
+func (e *Engine) racing(p *pkt, f *table.Flow, hop macKey) bool {
+	x := e.learned.macs[hop]
+	if x.since == 0 || e.now-x.since > raceTime || e.opts.Choose == nil || e.quiet ||
+		!e.opts.Choose.Asked(hop.ip, hop.v6, p.Key.Get(field.EthSrc)) {
+		return false
+	}
+	p.seen = true
+	e.note(p, trace.Note, trace.Racing, f)
 	return true
 }
 
@@ -154,7 +172,11 @@ func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place
 	l := &e.learned
 	switch op.Code {
 	case table.GetMACBind:
-		mac, ok := l.binding(e.now, p.macKey(op))
+		hop := p.macKey(op)
+		mac, ok := l.binding(e.now, hop)
+		if ok && e.racing(p, f, hop) {
+			mac, ok = 0, false
+		}
 		e.found(p, f, ok, mac)
 		k.Set(field.EthDst, mac) // 0 when there is none
 	case table.LookupMACBind:

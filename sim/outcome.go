@@ -2,6 +2,7 @@ package sim
 
 import (
 	"ovnreplay/conntrack"
+	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
 )
@@ -78,4 +79,8 @@ type Chooser interface {
 	Choose(c *Choice, frame []byte) (int, bool)
 	// SourcePort says which port SNAT to an address gave the packet.
 	SourcePort(addr [16]byte, v6 bool, frame []byte) (uint16, bool)
+	// Asked says whether the packet made ovn-controller ask for the Ethernet
+	// address of its next hop (ip; IPv4 in the low 32 bits) from a router port's
+	// address, although it had just learned it.
+	Asked(ip field.Uint128, v6 bool, src uint64) bool
 }

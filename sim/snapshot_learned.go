@@ -26,6 +26,7 @@ func (s *snapshot) codeLearned() {
 		coding.Uint(s.Coder, &v.old)
 		s.Bools(&v.known)
 		coding.Int(s.Coder, &v.from)
+		coding.Int(s.Coder, &v.since)
 	})
 	codeEntries(s, fdb, func(s *snapshot, k *fdbKey, v *fdbEntry) {
 		dp := int(k.dp)

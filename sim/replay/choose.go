@@ -70,6 +70,43 @@ func (s *Session) SourcePort(addr [16]byte, v6 bool, frame []byte) (port uint16,
 	return port, ok
 }
 
+// askTime is how long after a packet the request it causes is seen at most.
+const askTime = 5e6
+
+// Asked implements sim.Chooser: a request seen just after the packet, in any
+// capture, that no other packet accounts for.
+func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
+	found := map[int]bool{} // by capture: one request each
+	for _, f := range s.queue {
+		k := askKey{f.Capture, f.Number}
+		if f.Time < s.now || f.Time > s.now+askTime || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] || !asks(f.Data, ip, v6, src) {
+			continue
+		}
+		if s.asked == nil {
+			s.asked = map[askKey]bool{}
+		}
+		s.asked[k], found[f.Capture] = true, true
+	}
+	return len(found) > 0
+}
+
+// askKey is a frame that asks for an address.
+type askKey struct{ capture, number int }
+
+// asks reports whether a frame is the ARP request or neighbor solicitation
+// from src for an address.
+func asks(frame []byte, ip field.Uint128, v6 bool, src uint64) bool {
+	var k field.Key
+	packet.Parse(frame, &k)
+	if k.Get(field.EthSrc) != src {
+		return false
+	}
+	if v6 {
+		return k.Get(field.ICMP6Type) == 135 && k.Get128(field.NDTarget) == ip
+	}
+	return k.Get(field.EthType) == packet.TypeARP && k.Get(field.ARPOp) == 1 && k.Get(field.ARPTPA) == ip.Lo
+}
+
 // further calls enough with each frame that was read ahead and is the same
 // packet on its way out, until it says so.
 func (s *Session) further(frame []byte, enough func([]byte) bool) {

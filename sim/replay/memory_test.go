@@ -114,7 +114,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Session{}, "Engine Taps opts owners handler queue head held free later history inferrer tunnels wires waiting pins now err"},
+		{Session{}, "Engine Taps opts owners handler queue head held free later history inferrer tunnels wires waiting pins now err asked"},
 		{inferrer{}, "s captured answers older expected scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},

@@ -96,7 +96,8 @@ type Session struct {
 	waiting  map[uint64]*Frame // injected packets that ovn-controller may hold
 	pins     map[pinKey]*conntrack.Entry
 	now      conntrack.Time
-	err      error // of Changes
+	err      error           // of Changes
+	asked    map[askKey]bool // requests that a racing packet accounts for
 }
 
 // NewSession returns a session on an engine.

@@ -142,6 +142,7 @@ const (
 	GuessPort       // which source port
 	GuessNextHop    // which member of an ECMP group
 	ObservedChoice  // the choice was read from a capture
+	Racing          // found its next hop unknown although it was just learned
 	LooseConnection // began before the capture
 	ApproxAction    // the action's effect is not modelled
 	MadeRA
@@ -190,6 +191,7 @@ var reasonText = [...]string{
 	GuessPort:       "source port guessed: the packet's own was taken",
 	GuessNextHop:    "next hop guessed: the datapath chooses by a hash of its own",
 	ObservedChoice:  "choice read from a capture",
+	Racing:          "racing: its next hop was learned, but the packet came too early to find it, as a capture shows",
 	LooseConnection: "connection picked up in the middle: it began before the capture",
 	ApproxAction:    "action's effect is not modelled",
 	MadeRA:          "ovn-controller sends a router advertisement",
