@@ -50,10 +50,15 @@ type conntrackListOptions struct {
 func newConntrackListCommand(stdin io.Reader, stdout, stderr io.Writer, name, short string, f conntrack.Format) *cobra.Command {
 	o := &conntrackListOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   name + " --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Use:   name + " SESSION | --db SOURCE -r FILE[@PORT]… | --case DIR",
 		Short: short,
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return o.listSession(args[0])
+			}
+			return o.run(cmd)
+		},
 	}
 	o.flags(cmd)
 	fs := cmd.Flags()
@@ -90,6 +95,42 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 		err = o.list(j, out, format)
 	}
 	return errors.Join(err, damage)
+}
+
+// listSession lists the tables that a session keeps.
+func (o *conntrackListOptions) listSession(file string) (err error) {
+	format, err := conntrack.ParseFormat(o.format)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--format %w", err)
+	case len(o.compare) > 0:
+		return errors.New("--compare needs a replay: give --db and -r, or --case")
+	}
+	tables, _, err := sessionTables(file)
+	if err != nil {
+		return err
+	}
+	out, closeFile, err := o.create()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeFile()) }()
+	for _, t := range tables {
+		es := slices.DeleteFunc(t.Table.Entries(0), func(e conntrack.Entry) bool {
+			return o.zone != "" && o.zone != fmt.Sprint(e.Zone) && o.zone != t.Zones[e.Zone]
+		})
+		if o.chassis != "" && o.chassis != t.Chassis || len(es) == 0 {
+			continue
+		}
+		conntrack.SortEntries(es)
+		if len(tables) > 1 {
+			fmt.Fprintf(out, "# chassis %s\n", t.Chassis)
+		}
+		if err := conntrack.WriteDump(out, es, format); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *conntrackListOptions) create() (*bufio.Writer, func() error, error) {

@@ -390,7 +390,7 @@ func sessionTables(path string) ([]sim.TableSnapshot, conntrack.Time, error) {
 		return nil, 0, err
 	}
 	if t == nil {
-		return nil, 0, fmt.Errorf("%s: the session is empty; replay something with \"ovn-replay run --session FILE\"", path)
+		return nil, 0, emptySession(path)
 	}
 	state, err := file.Value(stateValue)
 	if err != nil {
@@ -404,14 +404,26 @@ func sessionTables(path string) ([]sim.TableSnapshot, conntrack.Time, error) {
 }
 
 // loadSession makes an engine start from the connections and whatever else a
-// session has; it tells on w what the engine's network has no place for.
-func loadSession(path string, e *sim.Engine, w io.Writer) error {
+// session has, and returns the time of its latest packet; it tells on w what
+// the engine's network has no place for.
+func loadSession(path string, e *sim.Engine, w io.Writer) (conntrack.Time, error) {
 	file, err := store.OpenSession(path, false)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer file.Close()
+	_, t, err := readAbout(file)
+	if err != nil {
+		return 0, err
+	}
+	if t == nil {
+		return 0, emptySession(path)
+	}
 	j := &job{in: &input{stderr: w}, engine: e, net: e.Net, source: "the database given"}
 	_, err = j.resume(file, e.Net.Hash())
-	return err
+	return t.Time, err
+}
+
+func emptySession(path string) error {
+	return fmt.Errorf("%s: the session is empty; replay something with \"ovn-replay run --session FILE\"", path)
 }

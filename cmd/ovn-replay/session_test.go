@@ -470,10 +470,36 @@ func TestSessionTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := loadSession(session, e, io.Discard); err != nil {
+	if _, err := loadSession(session, e, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	if got := e.Conntrack(net.ChassisByName(tables[0].Chassis)).Entries(now); len(got) != len(entries) {
 		t.Errorf("%d connections loaded, the session has %d", len(got), len(entries))
+	}
+}
+
+// A hypothetical packet meets the real connections of a session, the session's
+// tables can be listed, and each of its packets asked about with ovn-trace.
+func TestSessionAnswersQuestions(t *testing.T) {
+	session := filepath.Join(t.TempDir(), "s.db")
+	if status, _, errs := replayed(t, "run", "--case", cases+"/nodeport", "--session", session, "--format", "none"); status != exitOK {
+		t.Fatal(errs)
+	}
+	question := `inport == "default_nginx-deployment-9456bbbf9-x6pc6" && eth.src == 0a:58:0a:f4:01:03 && eth.dst == 0a:58:0a:f4:01:01 && ip4.src == 10.244.1.3 && ip4.dst == 100.64.0.3 && ip.ttl == 64 && tcp.src == 80 && tcp.dst == 47306 && tcp.flags == 16`
+	args := []string{"trace", "--db", cases + "/nodeport/sb.db", "--ct-profile", "ovs-userspace", "--minimal", question}
+	status, out, errs := replayed(t, append(args, "--session", session)...)
+	if status != exitOK || !strings.Contains(out, "un-SNAT 100.64.0.3:47306 -> 172.18.0.1:47306") || !strings.Contains(out, `output("breth0_ovn-worker")`) {
+		t.Errorf("exit status %d\n%s%s", status, out, errs)
+	}
+	if _, out, _ := replayed(t, args...); strings.Contains(out, "un-SNAT 100") {
+		t.Error("without the session the packet is un-NATed too: the test tests nothing")
+	}
+	if status, out, errs := replayed(t, "conntrack", "list", session, "--format", "dpctl"); status != exitOK || strings.Count(out, "\n") != 6 {
+		t.Errorf("exit status %d, want 6 connections\n%s%s", status, out, errs)
+	}
+	status, out, errs = replayed(t, "show", session, "2", "--as-ovn-trace")
+	if status != exitOK || !strings.HasPrefix(out, "ovn-trace --ct ") || !strings.Contains(out, "--lb-dst 10.244.1.3:80") ||
+		!strings.Contains(out, `inport == "breth0_ovn-worker" && `) || !strings.Contains(out, "tcp.dst == 30007") {
+		t.Errorf("exit status %d\n%s%s", status, out, errs)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/microflow"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
@@ -21,6 +23,7 @@ type showOptions struct {
 	stdout io.Writer
 	format string
 	json   bool
+	asOVN  bool
 }
 
 func newShowCommand(_ io.Reader, stdout, _ io.Writer) *cobra.Command {
@@ -39,6 +42,7 @@ the order in which run showed them, or shows the traces of those named.`,
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "", "line, detailed, summary, minimal or json (default line for the list, detailed for a packet)")
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
+	f.BoolVar(&o.asOVN, "as-ovn-trace", false, "print the ovn-trace command line that asks about the packet, with what conntrack said at each step")
 	return cmd
 }
 
@@ -79,7 +83,13 @@ func (o *showOptions) show(path string, numbers []string) (err error) {
 	reader := archive.NewReader(file.GetPiece)
 	for _, r := range ranges {
 		for n := r.first; n <= r.last; n++ {
-			if err := showPacket(out, file, reader, n, format, len(numbers) == 0); err != nil {
+			var err error
+			if o.asOVN {
+				err = showCommand(out, file, reader, n)
+			} else {
+				err = showPacket(out, file, reader, n, format, len(numbers) == 0)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -118,6 +128,57 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 		fmt.Fprintf(out, "%6d  ", n)
 	}
 	return writeFate(out, format, r, p.Book, &p.Outcome.Trace)
+}
+
+// showCommand writes the ovn-trace command line for packet n of a session.
+func showCommand(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64) error {
+	b, err := file.Packet(n)
+	if err != nil {
+		return err
+	}
+	p, err := reader.Packet(b)
+	if err != nil {
+		return fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
+	}
+	words := []string{"ovn-trace"}
+	t := &p.Outcome.Trace
+	for _, ev := range t.Events {
+		if ev.Kind != trace.CT {
+			continue
+		}
+		if s := &t.CT[ev.Arg]; ovnTraceAsks(p.Book, &ev) {
+			words = append(words, "--ct "+strings.ReplaceAll(trace.StateString(s.State), "|", ","))
+		}
+	}
+	for i := range t.NAT {
+		if s := &t.NAT[i]; s.Dst && !s.Undo {
+			_, to := s.Ends()
+			words = append(words, "--lb-dst "+to)
+			break
+		}
+	}
+	words = append(words, fmt.Sprintf("%q", p.Point.Port.Datapath.Name),
+		"'"+microflow.Express(p.Frame.Data, p.Point.Port.Name)+"'")
+	_, err = fmt.Fprintln(out, strings.Join(words, " "))
+	return err
+}
+
+// ovnTraceAsks reports whether ovn-trace takes the next --ct at a pass through
+// conntrack: not for commits, nor for un-SNAT on gateway routers, which it
+// leaves out.
+func ovnTraceAsks(book *trace.Book, ev *trace.Event) bool {
+	actions := book.Net.Flows[ev.Flow].Actions
+	switch {
+	case strings.Contains(actions, "ct_commit {"), strings.Contains(actions, "ct_commit;"), strings.Contains(actions, "ct_commit("):
+		return false
+	case strings.Contains(actions, "ct_snat;"):
+		for _, p := range book.Net.Datapaths[ev.Datapath].Ports {
+			if p.Type == network.L3Gateway {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // writeFate writes a packet's fate in a format.

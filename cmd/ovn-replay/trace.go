@@ -42,6 +42,7 @@ type traceOptions struct {
 	packet, read                      string
 	chassis, profile, caseDir, inport string
 	anywhere                          bool
+	session                           string
 }
 
 const traceLong = `trace asks what would happen to one packet, with ovn-trace's arguments and output.
@@ -89,7 +90,8 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.chassis, "chassis", "", "the `CHASSIS` where the packet enters (default: where its inport is)")
 	f.BoolVar(&o.anywhere, "anywhere", false, "take every port for resident, as ovn-trace does")
 	f.StringVar(&o.caseDir, "case", "", "`DIR` of a recorded case, for its database and conntrack zones")
-	f.StringVar(&o.profile, "ct-profile", "", "connection tracking of: linux or ovs-userspace (default linux)")
+	f.StringVar(&o.profile, "ct-profile", "", ctProfileUsage)
+	f.StringVar(&o.session, "session", "", "start from the connections, and what else was learned, of a replay kept in `FILE`")
 	o.serverFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("packet", "read")
 	cmd.MarkFlagsMutuallyExclusive("friendly-names", "no-friendly-names")
@@ -147,6 +149,11 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	}
 	if q.in.Given, err = o.given(q); err != nil {
 		return err
+	}
+	if o.session != "" {
+		if q.in.Time, err = loadSession(o.session, t.engine, o.stderr); err != nil {
+			return err
+		}
 	}
 	verdict, err := t.trace(q)
 	if err != nil {
