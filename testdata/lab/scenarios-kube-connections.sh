@@ -128,3 +128,6 @@ traffic_kube_force_snat_ip() { get ext1 172.30.0.4 30080 -s 48021 -w 1; get ext1
 scenario kube-affinity-udp kube "session affinity for UDP and IPv6"
 setup_kube_affinity_udp() { service stickier udp 10.96.0.43:53=10.128.1.13:5353,10.128.1.14:5353 172.30.0.4:30143=10.128.1.13:5353,10.128.1.14:5353 '[fd96::43]:53=[fd00:128:1::13]:5353,[fd00:128:1::14]:5353' -- options:affinity_timeout=5; }
 traffic_kube_affinity_udp() { local p; for p in 48031 48032 48033; do udp ext1 172.30.0.4 30143 -s $p -w 0.4; udp pod2 10.96.0.43 53 -s $p -w 0.4; udp pod2 fd96::43 53 -s $p -w 0.4; done; sleep 6; udp ext1 172.30.0.4 30143 -s 48034 -w 0.4; }
+
+scenario kube-transfer kube "thirty thousand bytes through a nodePort and through egress SNAT"
+traffic_kube_transfer() { get ext1 172.30.0.4 30080 -s 48041 -z 30000; get pod2 172.30.0.1 80 -s 48042 -z 30000; }

@@ -67,3 +67,14 @@ traffic_kube_affinity() {
 scenario kube-skip-snat kube "a nodePort with skip_snat on a force-SNAT gateway: the pod sees the client's address"
 setup_kube_skip_snat() { service open tcp 172.30.0.4:30110=10.128.1.14:80 '[fd30::4]:30110=[fd00:128:1::14]:80' -- options:skip_snat=true; }
 traffic_kube_skip_snat() { get ext1 172.30.0.4 30110 -s 41091; get ext2 fd30::4 30110 -s 41092; }
+
+scenario kube-mixed kube "services, egress, hairpin and errors interleaved from pods and from outside at the same time"
+setup_kube_mixed() { service many tcp 10.96.0.40:80=10.128.1.11:80,10.128.1.13:80 172.30.0.4:30100=10.128.1.11:80,10.128.1.13:80; }
+traffic_kube_mixed() {
+    local jobs=
+    ( get ext1 172.30.0.4 30100 -s 41101; get ext1 172.30.0.4 30080 -s 41102; get ext1 fd30::4 30080 -s 41103 ) & jobs+=" $!"
+    ( get ext2 172.30.0.4 30080 -s 41102; get ext2 172.30.0.4 30100 -s 41101; udp ext2 172.30.0.4 30053 -s 41104 ) & jobs+=" $!"
+    ( get pod1 10.96.0.10 80 -s 41105; get pod1 10.96.0.40 80 -s 41106; get pod1 172.30.0.1 80 -s 41107 ) & jobs+=" $!"
+    ( udp pod2 10.96.0.53 53 -s 41108; get pod2 172.30.0.1 80 -s 41107; udp pod2 172.30.0.1 7777 -s 41109 -w 0.4 ) & jobs+=" $!"
+    wait $jobs
+}

@@ -1,6 +1,6 @@
 """talk.py: the lab's ordinary traffic, through the kernel's own sockets.
 
-  serve NAME PIDFILE                 TCP 80, 8080 answer one line with NAME; UDP 53, 5353, 9999 echo
+  serve NAME PIDFILE                 TCP 80, 8080 answer each line with NAME; UDP 53, 5353, 9999 echo
   get DST PORT [options]             one TCP exchange
   udp DST PORT [options]             UDP datagrams, each waits for its echo
 
@@ -45,9 +45,9 @@ def serve(name, pidfile):
                     s.sendto(name.encode() + b":" + data, peer)
                 else:
                     data = s.recv(65535)
-                    if data:
+                    if data.endswith(b"\n"):
                         s.sendall(b"I am " + name.encode() + b"\n")
-                    if not data or data.startswith(b"bye"):
+                    if not data or data.endswith(b"bye\n"):
                         guests.remove(s)
                         s.close()
             except OSError:
@@ -78,7 +78,7 @@ def get(a):
     time.sleep(a.i)
     for n in range(a.n):
         last = n == a.n - 1
-        s.sendall((b"bye" if last else b"go on") + b"." * (a.z - 3) + b"\n")
+        s.sendall(b"." * (a.z - 3) + (b"bye" if last else b"and") + b"\n")
         print(s.recv(65535).decode().strip())
         if not last:
             time.sleep(a.i)
