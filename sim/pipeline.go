@@ -166,6 +166,8 @@ func (e *Engine) enter(p *pkt, port *network.Port) {
 		p.Key.Set(field.Flags, flagLocalnet)
 	case port.Type == network.Localport:
 		p.Key.Set(field.Flags, flagLocalport)
+	case port.Type == network.VTEP:
+		p.Key.Set(field.Flags, flagFromRamp)
 	case port.Parent != nil: // its siblings are behind the same interface
 		p.Key.Set(field.Flags, flagNested|flagLoopback)
 	}
@@ -194,6 +196,7 @@ func (e *Engine) loadZones(p *pkt, port *network.Port, fresh bool) {
 // flags that only the physical side sets (ovn-architecture(7)).
 const (
 	flagLoopback  = 1 << 0
+	flagFromRamp  = 1 << 1 // from a VTEP
 	flagLocalOnly = 1 << 4
 	flagNested    = 1 << 5
 	flagLocalport = 1 << 10

@@ -35,10 +35,13 @@ func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
 	if in := e.Net.Ports[p.Key.Get(field.Inport)]; in != nil {
 		t.Inport = in.TunnelKey
 	}
-	if outport&groupBit != 0 {
+	switch port := e.port(outport); {
+	case outport&groupBit != 0:
 		t.Outport = e.group(p.dp, outport).TunnelKey
-	} else {
-		t.Outport = e.Net.Ports[outport].TunnelKey
+	case port.Type == network.VTEP:
+		t.Inport = 0 // a VTEP knows no ports
+	default:
+		t.Outport = port.TunnelKey
 	}
 	start := len(e.outData)
 	e.outData = append(e.outData, p.Data...)
@@ -81,6 +84,13 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 	if dp == nil {
 		return nil, fmt.Errorf("no datapath has tunnel key %d", in.Datapath)
 	}
+	if v := vtepOf(dp); v != nil && in.Outport == 0 && in.Inport == 0 {
+		p := e.begin(Injection{Port: v, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Wire: in.Wire, Ref: in.Ref}, in.Time)
+		e.enter(p, v)
+		e.put(p)
+		e.judge()
+		return &e.out, nil
+	}
 	outport, group := e.tunnelOutport(dp, in.Outport)
 	if outport == 0 {
 		return nil, fmt.Errorf("datapath %s has no port or group of tunnel key %d", dp.Name, in.Outport)
@@ -100,6 +110,21 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 	e.put(p)
 	e.judge()
 	return &e.out, nil
+}
+
+// vtepOf returns the port by which a hardware VTEP is on a datapath, nil if
+// none is. Its tunnels carry the datapath's key alone, so that what comes from
+// there begins at the ingress pipeline.
+func vtepOf(dp *network.Datapath) *network.Port {
+	if !dp.HasVTEP {
+		return nil
+	}
+	for _, p := range dp.Ports {
+		if p.Type == network.VTEP {
+			return p
+		}
+	}
+	return nil
 }
 
 // tunnelOutport returns the outport that a tunnel key means, 0 if none has it.
