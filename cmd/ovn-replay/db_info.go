@@ -154,8 +154,8 @@ func unparsed(net *network.Network) []unparsedJSON {
 		if envs[p] == nil {
 			envs[p] = sim.NewEnv(net, f)
 		}
-		if c := table.Compile(f, envs[p], names); c.Err != nil {
-			list = append(list, unparsedJSON{f.UUID, oneLine(c.Err)})
+		if err := table.Check(f, envs[p], names); err != nil {
+			list = append(list, unparsedJSON{f.UUID, oneLine(err)})
 		}
 	}
 	return list

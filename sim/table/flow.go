@@ -37,33 +37,49 @@ func Compile(f *network.Flow, env *lflow.Env, r Resolver) *Flow {
 // Always reports whether the flow matches every packet, on every chassis.
 func (f *Flow) Always() bool { return f.Err == nil && f.match.always() }
 
+// Check tells what Compile would find wrong with a flow, for less.
+func Check(f *network.Flow, env *lflow.Env, r Resolver) error {
+	_, err := (&Flow{Flow: f}).understand(env, r)
+	return err
+}
+
 func (f *Flow) compile(env *lflow.Env, r Resolver) error {
+	e, err := f.understand(env, r)
+	if err != nil {
+		return err
+	}
+	c := matchCompiler{resolve: r}
+	f.cubes = c.cover(e)
+	return nil
+}
+
+// understand compiles a flow but for the cubes that cover its match, which it
+// returns.
+func (f *Flow) understand(env *lflow.Env, r Resolver) (*lflow.Expr, error) {
 	e, err := lflow.ParseMatch(f.Match, env)
 	if err != nil {
-		return &ParseError{"match", f.Match, err}
+		return nil, &ParseError{"match", f.Match, err}
 	}
 	actions, prereqs, err := lflow.ParseActions(f.Actions, env)
 	if err != nil {
-		return &ParseError{"actions", f.Actions, err}
+		return nil, &ParseError{"actions", f.Actions, err}
 	}
 	if prereqs != nil {
 		e = &lflow.Expr{Kind: lflow.And, Args: []*lflow.Expr{e, prereqs}}
 	}
 	e, err = lflow.Annotate(e, env)
 	if err != nil {
-		return &ParseError{"match", f.Match, err}
+		return nil, &ParseError{"match", f.Match, err}
 	}
 	e = lflow.Simplify(e)
 	if f.match, err = compileMatch(e, r); err != nil {
-		return err
+		return nil, err
 	}
-	c := matchCompiler{resolve: r}
-	f.cubes = c.cover(e)
 	if f.Ops, err = compileOps(actions, r); err != nil {
-		return err
+		return nil, err
 	}
 	number(f.Ops, 0)
-	return nil
+	return e, nil
 }
 
 // ParseError is a match or actions that lflow refused.
