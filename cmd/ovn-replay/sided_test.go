@@ -135,8 +135,10 @@ func cloudCases(t *testing.T) map[string]caseFile {
 
 // Captures of the underlay alone: every packet in a tunnel is injected once,
 // where it comes out, however many captures show it; what OVN answers to it is
-// observed on its way back. With the captures of the
-// sending side too, the same packets are observations, and none is injected.
+// observed on its way back. What a gateway made of a connection the underlay
+// does not show (SNAT to an address of its own) it cannot know, and says so.
+// With the captures of the sending side too, the same packets are
+// observations, and none is injected but those of chassis without captures.
 func TestUnderlay(t *testing.T) {
 	injected, observed := 0, 0
 	for dir, c := range cloudCases(t) {
@@ -149,12 +151,15 @@ func TestUnderlay(t *testing.T) {
 			args = append(args, "-r", filepath.Join(dir, u.File)+"@underlay:"+u.Chassis)
 		}
 		status, alone := verified(t, args...)
+		status = afterUnknown(status, alone)
 		if status != exitOK || alone.Underlay == nil || alone.Underlay.Observed != alone.Underlay.Matched {
 			t.Errorf("%s: underlay alone: exit status %d, %+v", name, status, alone.Underlay)
 			continue
 		}
 		_, all := verified(t, "--case", dir)
-		if all.Underlay.Matched != all.Underlay.Observed || all.Underlay.Entered != 0 || all.Underlay.Observed != alone.Underlay.Entered+alone.Underlay.Observed {
+		if all.Underlay.Matched != all.Underlay.Observed ||
+			all.Underlay.Entered != 0 && everyChassisCaptured(t, dir, c) ||
+			all.Underlay.Entered+all.Underlay.Observed != alone.Underlay.Entered+alone.Underlay.Observed {
 			t.Errorf("%s: with all captures %+v, underlay alone %+v", name, all.Underlay, alone.Underlay)
 		}
 		injected += alone.Underlay.Entered
@@ -163,6 +168,39 @@ func TestUnderlay(t *testing.T) {
 	if injected == 0 || observed == 0 {
 		t.Errorf("%d packets were injected from tunnels, %d observed there: the test shows nothing", injected, observed)
 	}
+}
+
+// afterUnknown is the exit status but for packets predicted of connections that
+// began before the capture, or out of its sight.
+func afterUnknown(status int, r replay.Report) int {
+	if status != exitDifference || len(r.Mismatched)+len(r.Missing) != 0 {
+		return status
+	}
+	for _, it := range r.Unexpected {
+		if !strings.Contains(it.Reason, "its connection began before the capture") {
+			return status
+		}
+	}
+	return exitOK
+}
+
+// everyChassisCaptured reports whether a case has captures of ports on each
+// chassis of its database.
+func everyChassisCaptured(t *testing.T, dir string, c caseFile) bool {
+	t.Helper()
+	out, _, err := db(t, "info", "--json", filepath.Join(dir, c.DB))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info infoJSON
+	if err := json.Unmarshal([]byte(out), &info); err != nil {
+		t.Fatal(err)
+	}
+	captured := map[string]bool{}
+	for _, capture := range c.Captures {
+		captured[capture.Chassis] = true
+	}
+	return len(captured) >= info.Tables["Chassis"]
 }
 
 // VXLAN carries the datapath's and the outport's keys only: the same packets,
