@@ -127,7 +127,10 @@ func (l *loader) multicastGroups() {
 				g.Ports = append(g.Ports, p)
 			}
 		}
-		slices.SortFunc(g.Ports, func(a, b *Port) int { return cmp.Compare(a.Index, b.Index) })
+		// In the order of their UUIDs, which is a set's order in OVSDB and the
+		// one ovn-controller makes the copies in: what comes after a router
+		// that hands its copy to ovn-controller gets none.
+		slices.SortFunc(g.Ports, func(a, b *Port) int { return cmp.Compare(a.UUID, b.UUID) })
 		l.net.Groups = append(l.net.Groups, g)
 	}
 	slices.SortStableFunc(l.net.Groups, func(a, b *Group) int {

@@ -130,7 +130,7 @@ func TestNetworkLinks(t *testing.T) {
 		{"port by UUID", n.PortByUUID(uuid("p1")), p("vm")},
 		{"port by key", n.DatapathByKey(2).PortByKey(3), p("vm")},
 		{"no port by key", n.DatapathByKey(2).PortByKey(4), (*network.Port)(nil)},
-		{"group by key", n.DatapathByKey(2).GroupByKey(32768).Ports, []*network.Port{p("sw-ro"), p("vm")}},
+		{"group by key, in the order of the ports' UUIDs", n.DatapathByKey(2).GroupByKey(32768).Ports, []*network.Port{p("vm"), p("sw-ro")}},
 		{"group elsewhere", n.DatapathByKey(1).GroupByKey(32768), (*network.Group)(nil)},
 		{"encapsulations", n.ChassisByName("two").Encaps, []network.Encap{{Type: "geneve", IP: "10.0.0.2"}, {Type: "vxlan", IP: "10.0.0.2"}}},
 		{"chassis options", []string{n.ChassisByName("one").Options["x"], n.ChassisByName("two").Options["old"]}, []string{"y", "style"}},
