@@ -1,11 +1,14 @@
-"""case.py DIR DESCRIPTION: write DIR/case.json from what the recording left there.
+"""case.py DIR WINDOW DESCRIPTION: write DIR/case.json from what the recording left there.
 
-Large captures are compressed here, so that case.json names the final files; the
+The captures began and ended one after the other; WINDOW holds the first and the
+last second at which all of them were running, and frames outside are cut.  Large
+captures are compressed here, so that case.json names the final files; the
 databases and flow dumps are compressed afterwards by the caller.
 """
 import gzip
 import json
 import os
+import struct
 import sys
 
 BIG = 8192
@@ -27,8 +30,26 @@ def packed(folder, name):
     return name + ".gz"
 
 
-def main(folder, description):
+def cut(path, first, last):
+    """Keep a pcap's records between two instants."""
+    with open(path, "rb") as f:
+        data = f.read()
+    kept, at = [data[:24]], 24
+    while at + 16 <= len(data):
+        seconds, micros, length = struct.unpack_from("<III", data, at)
+        if first <= seconds + micros / 1e6 <= last:
+            kept.append(data[at:at + 16 + length])
+        at += 16 + length
+    with open(path, "wb") as f:
+        f.write(b"".join(kept))
+
+
+def main(folder, window, description):
     chassis = rows("CHASSIS")
+    with open(window) as f:
+        first, last = (float(line) for line in f)
+    for file, *_ in rows("POINTS") + rows("UNDERLAYS"):
+        cut(os.path.join(folder, file), first, last)
     case = {"description": description, "db": "sb.db.gz"}
     case["captures"] = [
         {"file": packed(folder, file), "port": port, "chassis": where} for file, _, _, port, where, _ in rows("POINTS")]

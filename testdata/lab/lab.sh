@@ -40,6 +40,7 @@ topology_up() { # kube|cloud: unless it is the one running
     nb --wait=hv sync
     nb_keep
     "${1}_warm"
+    sleep 5    # the hosts' first multicast listener reports are over
     echo "$1" > "$RUN/topology"
 }
 

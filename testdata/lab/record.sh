@@ -34,6 +34,7 @@ craft() { local n=$1; shift; do_ "$n" $PY "$HERE/craft.py" "$@"; }
 pings() { local n=$1; shift; do_ "$n" ping -n -i 0.2 -W 1 -c "$@"; }   # pings HOST COUNT [options] TO
 
 # --- captures -------------------------------------------------------------------
+# They start and end one after the other; case.py keeps the time that all of them saw.
 
 capture() { # FILE NAMESPACE INTERFACE [FILTER]
     ip netns exec "rp-$2" tcpdump -Z root -i "$3" -nn -U --immediate-mode -B 8192 -s "${SNAPLEN:-0}" -w "$WORK/$1" ${4:+"$4"} 2> "$RUN/tcpdump-$1.err" &
@@ -50,9 +51,12 @@ captures_start() {
         for i in $(seq 1 400); do ! grep -q 'listening on' "$f" || break; sleep 0.02; done
     done
     sleep 0.2
+    date +%s.%N > "$RUN/window"
 }
 captures_stop() {
     sleep 0.7
+    date +%s.%N >> "$RUN/window"
+    sleep 0.1
     kill -INT $TCPDUMPS
     wait $TCPDUMPS || true
     ! grep -H 'dropped by kernel' "$RUN"/tcpdump-*.err | grep -v ': *0 packets\|:0 packets' >&2 || log "packets lost: record again"
@@ -134,7 +138,7 @@ whole() { # every daemon of the lab is still there
 write_case() { # NAME
     local to=$CASES/$1 f
     POINTS="$POINTS" UNDERLAYS="$UNDERLAYS" CHASSIS="$CHASSIS" \
-        $PY "$HERE/case.py" "$WORK" "$(field "$SCENARIOS" "$1" 3)"
+        $PY "$HERE/case.py" "$WORK" "$RUN/window" "$(field "$SCENARIOS" "$1" 3)"
     for f in "$WORK"/*; do
         case $f in *.db | *.flows-*.txt) gzip -9n "$f" ;; esac
     done

@@ -15,7 +15,7 @@ traffic_cloud_dhcpv4() {
 
 scenario cloud-dhcpv6-ra cloud "DHCPv6 solicit, request, confirm, information request, release; router solicitations with several RA modes"
 setup_cloud_dhcpv6_ra() {
-    local u; u=$(nb create dhcp_options 'cidr="fd01:a::/64"' 'options={server_id="fa:16:3e:aa:0a:01",dns_server="{fd01:a::53, 2001:db8::53}",domain_search="cloud.example"}')
+    local u; u=$(nb create dhcp_options 'cidr="fd01:a::/64"' 'options={server_id="fa:16:3e:aa:0a:01",dns_server="{fd01:a::53, 2001:db8::53}",domain_search="\"cloud.example\""}')
     nb -- lsp-set-dhcpv6-options vm1 "$u" -- lsp-set-dhcpv6-options vm2 "$u" \
        -- set logical_router_port r1-net-a ipv6_ra_configs:address_mode=dhcpv6_stateful ipv6_ra_configs:mtu=1442 \
        -- set logical_router_port r1-net-b ipv6_ra_configs:address_mode=slaac 'ipv6_ra_configs:rdnss="fd01:b::53"' ipv6_ra_configs:dnssl=cloud.example
