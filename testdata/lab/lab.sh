@@ -10,7 +10,7 @@
 #   lab.sh down             stop everything, remove the namespaces
 #
 # Needs root on Debian 12.  No openvswitch kernel module: OVS runs in userspace.
-# Daemons and files live in $LAB (a temporary folder), traffic in namespaces rp-*.
+# Daemons and files live in $LAB (/run/ovn-replay-lab), traffic in namespaces rp-*.
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 CASES=${CASES:-$HERE/../cases}

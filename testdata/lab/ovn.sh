@@ -4,7 +4,7 @@
 # (no kernel module) and its own ovn-controller.  Everything lives in $RUN and in
 # namespaces called rp-*; nothing else on the machine is touched.
 
-LAB=${LAB:-${TMPDIR:-/tmp}/ovn-replay-lab}
+LAB=${LAB:-/run/ovn-replay-lab}
 RUN=$LAB/run
 PY=/usr/bin/python3
 export LC_ALL=C
