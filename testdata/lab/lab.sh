@@ -30,6 +30,15 @@ deps() {
     return $rc
 }
 
+# one at a time: namespaces and daemons are the same for every run
+own() {
+    local other
+    other=$(cat /run/ovn-replay-lab.pid 2>/dev/null) || other=
+    [ -z "$other" ] || [ ! -d "/proc/$other" ] || die "lab.sh is at work already (process $other)"
+    echo $$ > /run/ovn-replay-lab.pid
+    trap 'rm -f /run/ovn-replay-lab.pid' EXIT
+}
+
 topology_up() { # kube|cloud: unless it is the one running
     POINTS=""; UNDERLAYS=""; CHASSIS=""
     "${1}_points"
@@ -54,6 +63,7 @@ record_all() { # NAMES: topology by topology, each built once
 }
 
 [ "${1:-help}" = help ] || [ "$(id -u)" = 0 ] || die "needs root"
+case ${1:-help} in record | all | up | down) own ;; esac
 case ${1:-help} in
     deps) deps ;;
     list) awk -F'|' 'NF { printf "%-26s %-6s %s\n", $1, $2, $3 }' <<< "$SCENARIOS" ;;
