@@ -11,6 +11,11 @@
 #
 # Needs root on Debian 12.  No openvswitch kernel module: OVS runs in userspace.
 # Daemons and files live in $LAB (/run/ovn-replay-lab), traffic in namespaces rp-*.
+#
+# With RELEASE=trixie or RELEASE=sid the lab runs that Debian's OVN (25.03, 26.03),
+# in a root of its own under $ROOTS (/var/lib/ovn-replay-lab), which deps makes.  It
+# then sees no other lab, and all it started ends with the command; so there:
+#   lab.sh in COMMAND...    run a command in the root, such as bash
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 CASES=${CASES:-$HERE/../cases}
@@ -19,8 +24,11 @@ for part in "$HERE"/scenarios-*.sh; do . "$part"; done
 
 PACKAGES="ovn-central ovn-host openvswitch-switch tcpdump python3 python3-scapy iproute2 ethtool iputils-ping procps gzip"
 
+ROOTS=${ROOTS:-/var/lib/ovn-replay-lab}
+
 deps() {
     local made= rc=0
+    [ -z "${RELEASE:-}" ] || { root_deps; return; }
     # the packages' own services stay down: the lab runs its own daemons
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; made=yes
@@ -28,6 +36,34 @@ deps() {
     apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $PACKAGES || rc=$?
     [ -z "$made" ] || rm -f /usr/sbin/policy-rc.d
     return $rc
+}
+
+# A release whose index is older than its validity is still that release.
+root_deps() {
+    apt-get update -q && apt-get install -y -q --no-install-recommends mmdebstrap
+    rm -rf "${ROOTS:?}/$RELEASE"; mkdir -p "$ROOTS"
+    mmdebstrap --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --include="${PACKAGES// /,}" \
+        "$RELEASE" "$ROOTS/$RELEASE" "${MIRROR:-http://deb.debian.org/debian}"
+}
+
+# this command again, in the release's root, with mounts, network and processes of its own
+enter() {
+    local root=$ROOTS/$RELEASE d
+    [ -d "$root/usr" ] || die "no root for $RELEASE: RELEASE=$RELEASE lab.sh deps makes it"
+    mkdir -p "$CASES"
+    for d in "$HERE" "$(cd "$CASES" && pwd)"; do mkdir -p "$root$d"; done
+    ROOT=$root LAB_INSIDE=yes CASES=$(cd "$CASES" && pwd) exec unshare --mount --net --pid --fork "$HERE/lab.sh" "$@"
+}
+inside() {
+    local d
+    mount --make-rprivate /
+    mount --bind "$ROOT" "$ROOT"    # ip netns wants / to be a mount point
+    mount -t proc proc "$ROOT/proc"; mount --rbind /dev "$ROOT/dev"; mount -t sysfs sysfs "$ROOT/sys"
+    for d in run tmp; do mount -t tmpfs tmpfs "$ROOT/$d"; done
+    for d in "$HERE" "$CASES"; do mkdir -p "$ROOT$d"; mount --bind "$d" "$ROOT$d"; done
+    unset RELEASE LAB_INSIDE
+    ip link set lo up
+    exec chroot "$ROOT" "$@"
 }
 
 # one at a time: namespaces and daemons are the same for every run
@@ -63,6 +99,11 @@ record_all() { # NAMES: topology by topology, each built once
 }
 
 [ "${1:-help}" = help ] || [ "$(id -u)" = 0 ] || die "needs root"
+if [ -n "${LAB_INSIDE:-}" ]; then
+    [ "$1" != in ] || { shift; inside "$@"; }
+    inside "$HERE/lab.sh" "$@"
+fi
+case ${RELEASE:+${1:-help}} in record | all | in) enter "$@" ;; up | down | shell) die "$1: not with RELEASE; see lab.sh in" ;; esac
 case ${1:-help} in record | all | up | down) own ;; esac
 case ${1:-help} in
     deps) deps ;;
@@ -72,5 +113,5 @@ case ${1:-help} in
     up) topology_up "$2" ;;
     shell) echo "export OVN_NB_DB=$OVN_NB_DB OVN_SB_DB=$OVN_SB_DB OVN_RUNDIR=$RUN/$2 OVS_RUNDIR=$RUN/$2" ;;
     down) lab_down ;;
-    *) sed -n '2,15p' "$0" ;;
+    *) sed -n '2,20p' "$0" ;;
 esac
