@@ -1,6 +1,10 @@
 package conntrack
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Options is how a Table is set up. The zero value of each field but Profile
 // is the profile's default.
@@ -20,10 +24,14 @@ type Options struct {
 	// ct-tcp-seq-chk, the kernel's nf_conntrack_tcp_no_window_check.
 	SeqCheckOff bool
 
-	// FreshReplies is Open vSwitch since 3.1.3. Before (in Debian 12, say), the
-	// reply tuple of a translated connection that a new SYN or force had ended
-	// stayed taken until the next sweep, so that the connection that replaced
-	// it got another port, and late replies were invalid. OVSUserspace only.
+	// OVS is the release of Open vSwitch that OVSUserspace is; zero: 3.1.
+	OVS Release
+
+	// FreshReplies is Open vSwitch since 3.1.3, in all later releases. Before
+	// (in Debian 12, say), the reply tuple of a translated connection that a
+	// new SYN or force had ended stayed taken until the next sweep, so that the
+	// connection that replaced it got another port, and late replies were
+	// invalid. OVSUserspace only.
 	FreshReplies bool
 
 	// Kernel settings, for profile Linux.
@@ -50,7 +58,33 @@ func (o *Options) setDefaults() {
 	if o.MaxRetrans == 0 {
 		o.MaxRetrans = 3
 	}
+	o.FreshReplies = o.FreshReplies || o.OVS >= OVS32
 }
+
+// Release is a release of Open vSwitch: 0x0302 is 3.2.
+type Release uint16
+
+// Releases since which the userspace tracker does something else.
+const (
+	OVS32 Release = 0x0302 // ports of SCTP belong to its tuples
+	OVS40 Release = 0x0400 // SNAT gives ICMP queries of the same ID different ones
+)
+
+// ParseRelease reads a release such as "3.2", or what ovs-vswitchd --version
+// says of one, "3.2.1".
+func ParseRelease(s string) (Release, error) {
+	first, rest, ok := strings.Cut(s, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	major, err1 := strconv.ParseUint(first, 10, 8)
+	minor, err2 := strconv.ParseUint(second, 10, 8)
+	if !ok || err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("%q is no release of Open vSwitch; give one such as 3.5", s)
+	}
+	return Release(major<<8 | minor), nil
+}
+
+// String returns the release as people write it.
+func (r Release) String() string { return fmt.Sprintf("%d.%d", r>>8, r&0xff) }
 
 // ParseProfile finds a profile by the name the command line uses.
 func ParseProfile(name string) (Profile, error) {

@@ -17,6 +17,7 @@ import (
 //	max 65536                    the table's limit
 //	zone_limit 5 1000            zone 5 holds at most 1000 connections
 //	tcp_seq_check off
+//	ovs 3.5                      the release of Open vSwitch that ovs-userspace is
 //	stale_replies off            Open vSwitch 3.1.3 and later, see Options.FreshReplies
 //	tcp_loose, tcp_be_liberal, tcp_ignore_invalid_rst on|off; tcp_max_retrans 3; netfilter on|off
 //
@@ -82,6 +83,9 @@ func (o *Options) set(key, value string) (known bool, err error) {
 	switch key {
 	case "profile":
 		o.Profile, err = ParseProfile(value)
+		return true, err
+	case "ovs":
+		o.OVS, err = ParseRelease(value)
 		return true, err
 	case "max":
 		o.MaxConns, err = positive(value)

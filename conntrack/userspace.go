@@ -7,7 +7,7 @@ import (
 )
 
 // Profile OVSUserspace: the connection tracker of Open vSwitch's userspace
-// datapath (lib/conntrack.c of 3.1, its documentation in ovs-actions(7)).
+// datapath (lib/conntrack.c of 3.1 to 4.0, its documentation in ovs-actions(7)).
 
 // userCtx is one packet on its way through the userspace tracker.
 type userCtx struct {
@@ -89,7 +89,8 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 	if why := t.checkUserspaceL4(k); why != NotRefused {
 		return why
 	}
-	if !p.CheckSum(k.ip).Valid() && !t.opt.IgnoreChecksums && p.Tuple.Proto != nat.ProtoSCTP {
+	summed := p.Tuple.Proto != nat.ProtoSCTP || t.opt.OVS >= OVS32
+	if !p.CheckSum(k.ip).Valid() && !t.opt.IgnoreChecksums && summed {
 		return BadChecksum
 	}
 	k.key = p.Tuple
@@ -103,13 +104,14 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 		k.key = p.Inner.Tuple.Reverse()
 		k.related = true
 	}
-	return userKey(&k.key)
+	return t.userKey(&k.key)
 }
 
-// userKey removes what this tracker does not look at: only TCP, UDP and ICMP have more than addresses.
-func userKey(key *nat.Tuple) Refusal {
+// userKey removes what this tracker does not look at: only TCP, UDP, ICMP and
+// since 3.2 SCTP have more than addresses.
+func (t *Table) userKey(key *nat.Tuple) Refusal {
 	switch {
-	case key.Proto == nat.ProtoTCP, key.Proto == nat.ProtoUDP:
+	case key.Proto == nat.ProtoTCP, key.Proto == nat.ProtoUDP, key.Proto == nat.ProtoSCTP && t.opt.OVS >= OVS32:
 		if key.SrcPort == 0 || key.DstPort == 0 {
 			return BadHeader
 		}
@@ -148,10 +150,29 @@ func (t *Table) checkUserspaceL4(k *userCtx) Refusal {
 		if n := int(binary.BigEndian.Uint16(l4[4:])); n < 8 || n > length {
 			return BadHeader
 		}
+	case p.Tuple.Proto == nat.ProtoSCTP && t.opt.OVS >= OVS32:
+		if !wholeChunks(l4) {
+			return BadHeader
+		}
 	case p.Tuple.ICMP() && !p.IsError && !userQuery(&p.Tuple):
 		return NotForTracking
 	}
 	return NotRefused
+}
+
+// wholeChunks reports whether an SCTP packet is a header and whole chunks, each
+// padded to four bytes, the last as well (RFC 9260, section 3.2).
+func wholeChunks(l4 []byte) bool {
+	const header, chunk = 12, 4
+	next := header
+	for next+chunk <= len(l4) {
+		n := int(binary.BigEndian.Uint16(l4[next+2:]))
+		if n < chunk {
+			return false
+		}
+		next += (n + 3) &^ 3
+	}
+	return next == len(l4)
 }
 
 // processUserspace is the slow path: look up, advance the state, translate, commit.
@@ -457,10 +478,23 @@ func (t *Table) userBind(k *userCtx, c *conn, exp *expectation) bool {
 		c.tuple[1] = pin
 		return true
 	}
-	choice, ok := b.ChooseUserspace(&c.tuple[0], t)
+	choice, ok := b.ChooseUserspace(&c.tuple[0], t, t.moves(c.tuple[0].Proto))
 	c.tuple[1] = choice.Reply
 	k.o.Guess = choice.Guess
 	return ok
+}
+
+// moves reports whether NAT gives way with a protocol's ports, or ICMP's ID.
+func (t *Table) moves(proto uint8) bool {
+	switch proto {
+	case nat.ProtoTCP, nat.ProtoUDP:
+		return true
+	case nat.ProtoSCTP:
+		return t.opt.OVS >= OVS32
+	case nat.ProtoICMP:
+		return t.opt.OVS >= OVS40
+	}
+	return false
 }
 
 func (t *Table) userInit(k *userCtx, idx uint32) {

@@ -22,10 +22,10 @@ type Choice struct {
 const attempts = 128
 
 // ChooseUserspace picks the reply tuple as Open vSwitch's userspace conntrack
-// does: for TCP and UDP the port asked for or the packet's own, and then the
-// next free one up; other protocols have nothing to give way with. It is
-// false when nothing free was found.
-func (b *Binding) ChooseUserspace(orig *Tuple, taken Taker) (Choice, bool) {
+// does: if moves, the port (of ICMP the ID) asked for or the packet's own, and
+// then the next free one up; other protocols have nothing to give way with. It
+// is false when nothing free was found.
+func (b *Binding) ChooseUserspace(orig *Tuple, taken Taker, moves bool) (Choice, bool) {
 	c := Choice{Reply: orig.Reverse()}
 	hash := b.hash(orig)
 	addr := b.userspaceAddr(orig, hash, &c.Guess)
@@ -34,12 +34,12 @@ func (b *Binding) ChooseUserspace(orig *Tuple, taken Taker) (Choice, bool) {
 	} else {
 		c.Reply.Src = addr
 	}
-	if orig.Proto != ProtoTCP && orig.Proto != ProtoUDP {
+	if !moves {
 		return c, !taken.Taken(c.Reply)
 	}
 	s, d := b.sourcePorts(orig, hash), b.destPorts(orig, hash)
 	c.Reply.DstPort, c.Reply.SrcPort = s.first, d.first
-	if b.Kind == Dst && b.PortLo != 0 && d.search(&c, &c.Reply.SrcPort, taken) {
+	if b.Kind == Dst && b.PortLo != 0 && !orig.ICMP() && d.search(&c, &c.Reply.SrcPort, taken) {
 		c.Guess = c.Guess || d.lo != d.hi
 		return c, true
 	}
@@ -81,7 +81,7 @@ func (b *Binding) sourcePorts(orig *Tuple, hash uint32) ports {
 }
 
 func (b *Binding) destPorts(orig *Tuple, hash uint32) ports {
-	if b.Kind == Dst && b.PortLo != 0 {
+	if b.Kind == Dst && b.PortLo != 0 && !orig.ICMP() {
 		return b.portRange(hash)
 	}
 	return ports{orig.DstPort, orig.DstPort, orig.DstPort}
@@ -120,18 +120,27 @@ func (r ports) search(c *Choice, port *uint16, taken Taker) bool {
 	}
 	for p := r.first; ; n /= 2 {
 		for i := 0; i < min(n, all); i++ {
-			*port = p
+			c.place(port, p)
 			if !taken.Taken(c.Reply) {
 				return true
 			}
 			p = r.next(p)
 		}
 		if n >= size || n < 16 {
-			*port = r.first
+			c.place(port, r.first)
 			return false
 		}
 		c.Guess = true
 		p = r.lo + uint16((uint32(p-r.lo)*2654435761)%uint32(size))
+	}
+}
+
+// place puts a value where port points to in the reply tuple. The ID of ICMP is
+// in two places there.
+func (c *Choice) place(port *uint16, v uint16) {
+	*port = v
+	if c.Reply.ICMP() {
+		c.Reply.SrcPort, c.Reply.DstPort = v, v
 	}
 }
 

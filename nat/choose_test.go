@@ -88,7 +88,7 @@ func TestChoose(t *testing.T) {
 					t.Errorf("%s: %v guess=%v ok=%v, want %v %s", who, &got, c.Guess, ok, &tt.want, mode)
 				}
 			}
-			c, ok := tt.b.ChooseUserspace(&tt.orig, z)
+			c, ok := tt.b.ChooseUserspace(&tt.orig, z, tt.orig.Proto == ProtoTCP || tt.orig.Proto == ProtoUDP)
 			check("userspace", tt.user, c, ok)
 			r := tt.orig.Reverse()
 			check("kernel", tt.kernel, tt.b.ChooseKernel(&r, 0, z), true)
@@ -102,14 +102,14 @@ func TestChooseExhaustsRange(t *testing.T) {
 	z := zoneTuples{}
 	for i := range 100 {
 		orig := mk(ProtoUDP, "10.0.0.1", uint16(1000+i), "10.0.0.9", 53)
-		c, ok := b.ChooseUserspace(&orig, z)
+		c, ok := b.ChooseUserspace(&orig, z, true)
 		if !ok || z[c.Reply] || c.Reply.DstPort < 5000 || c.Reply.DstPort > 5099 {
 			t.Fatalf("connection %d: %v ok=%v", i, &c.Reply, ok)
 		}
 		z[c.Reply] = true
 	}
 	orig := mk(ProtoUDP, "10.0.0.1", 999, "10.0.0.9", 53)
-	if c, ok := b.ChooseUserspace(&orig, z); ok {
+	if c, ok := b.ChooseUserspace(&orig, z, true); ok {
 		t.Errorf("a 101st of 100: %v", &c.Reply)
 	}
 }
@@ -121,7 +121,7 @@ func TestChooseAddressRange(t *testing.T) {
 		for i := range 400 {
 			orig := mk(ProtoTCP, "10.0.0.1", uint16(2000+i), "10.0.0.9", 80)
 			orig.Src[2], orig.Src[3] = byte(i>>4), byte(i)
-			cu, _ := b.ChooseUserspace(&orig, zoneTuples{})
+			cu, _ := b.ChooseUserspace(&orig, zoneTuples{}, true)
 			r := orig.Reverse()
 			ck := b.ChooseKernel(&r, 3, zoneTuples{})
 			for _, c := range []Choice{cu, ck} {

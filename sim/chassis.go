@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"slices"
+	"strings"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
@@ -33,13 +36,31 @@ func (e *Engine) on(c *network.Chassis) *chassis {
 }
 
 func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis {
+	tracking := opts.Conntrack
+	if tracking.OVS == 0 {
+		tracking.OVS = ovsRelease(c)
+	}
 	out := &chassis{
 		Chassis: c,
 		index:   c.Index,
-		ct:      conntrack.NewTable(opts.Conntrack),
+		ct:      conntrack.NewTable(tracking),
 	}
 	out.read(net, opts)
 	return out
+}
+
+// ovsRelease is the release of Open vSwitch that a chassis runs at least, by the
+// types of interface that it knows: no other column tells. srv6 came with 3.2,
+// lisp went with 3.6.
+func ovsRelease(c *network.Chassis) conntrack.Release {
+	types := strings.Split(c.Options["iface-types"], ",")
+	switch {
+	case !slices.Contains(types, "srv6"):
+		return 0
+	case slices.Contains(types, "lisp"):
+		return conntrack.OVS32
+	}
+	return 0x0306
 }
 
 // read takes what the chassis needs to know of the network. Zones that it has

@@ -243,11 +243,18 @@ func zonesOf(s *spec, net *network.Network) (only *network.Chassis) {
 	return only
 }
 
-const ctProfileUsage = "connection tracking of: linux, ovs-userspace, or as a `FILE` of settings says (default linux)"
+const ctProfileUsage = "connection tracking of: linux, ovs-userspace, a release of that as in ovs-userspace:3.5, or as a `FILE` of settings says (default linux)"
 
-// parseProfile reads the --ct-profile: one of the two by name, or a file of
-// settings.
+// parseProfile reads the --ct-profile: one of the two by name, the second with
+// its release, or a file of settings.
 func parseProfile(name string) (conntrack.Options, error) {
+	if release, ok := strings.CutPrefix(name, "ovs-userspace:"); ok {
+		r, err := conntrack.ParseRelease(release)
+		if err != nil {
+			err = fmt.Errorf("--ct-profile %s: %w", name, err)
+		}
+		return conntrack.Options{Profile: conntrack.OVSUserspace, OVS: r}, err
+	}
 	switch name {
 	case "", "linux":
 		return conntrack.Options{Profile: conntrack.Linux}, nil
