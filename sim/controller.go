@@ -100,7 +100,7 @@ func (e *Engine) result(p *pkt, f *table.Flow, op *table.Op) {
 	case lflow.CheckECMPNextHop, lflow.CheckECMPNextHopMAC:
 		v = e.checkECMP(p, op.Result == lflow.CheckECMPNextHopMAC)
 	case lflow.CheckLBAffinity:
-		v = e.checkAffinity(p)
+		v = e.checkAffinity(p, f)
 	default:
 		e.note(p, trace.Note, trace.ApproxAction, f)
 	}
@@ -194,6 +194,7 @@ type affinityEntry struct {
 	port    uint16
 	timeout conntrack.Time
 	used    conntrack.Time
+	guess   bool // the backend is one
 }
 
 // OVN keeps the virtual address a packet was for, and later the backend its
@@ -212,16 +213,46 @@ func (e *Engine) commitAffinity(p *pkt, f *table.Flow, op *table.Op) {
 		return
 	}
 	k := affinityKey{p.dp.Index, t.Src, addr16(a.VIP.Addr()), a.VIP.Port(), a.Proto}
-	e.learned.affinity[k] = affinityEntry{
+	x := affinityEntry{
 		backend: addr16(a.Backend.Addr()), port: a.Backend.Port(),
-		timeout: conntrack.Time(a.Timeout) * 1e9, used: e.now,
+		timeout: conntrack.Time(a.Timeout) * 1e9, used: e.now, guess: p.guess,
 	}
+	if old, ok := e.learned.affinity[k]; ok && old.backend == x.backend && old.port == x.port {
+		x.guess = x.guess || old.guess // a retransmission follows the connection's guess
+	}
+	e.learned.affinity[k] = x
 	e.note(p, trace.Learn, trace.LearnAffinity, f)
+}
+
+// askAffinity looks whether it can be seen by now what was guessed when the
+// client came to stick to its backend: the packet that taught it need not have
+// got through.
+func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityEntry) {
+	c := Choice{Kind: trace.GuessBackend, Time: e.now}
+	for _, lb := range p.dp.LoadBalancers {
+		for _, v := range lb.VIPs {
+			if addr16(v.Addr) != k.vip || v.Port != k.port || k.port != 0 && lb.Protocol != k.proto {
+				continue
+			}
+			for _, b := range v.Backends {
+				c.Options = append(c.Options, ChoiceOption{Addr: addr16(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
+			}
+		}
+	}
+	if e.opts.Choose != nil {
+		if i, ok := e.opts.Choose.Choose(&c, p.Data); ok && i >= 0 && i < len(c.Options) {
+			x.backend, x.port, x.guess, p.seen = c.Options[i].Addr, c.Options[i].Port, false, true
+			e.note(p, trace.Note, trace.ObservedChoice, f)
+			return
+		}
+	}
+	p.guess = true
+	e.note(p, trace.Note, trace.GuessBackend, f)
 }
 
 // checkAffinity is chk_lb_aff: if the client sticks to a backend, its address
 // and port are left in registers.
-func (e *Engine) checkAffinity(p *pkt) bool {
+func (e *Engine) checkAffinity(p *pkt, f *table.Flow) bool {
 	t, ok := tupleOf(p)
 	if !ok {
 		return false
@@ -235,6 +266,9 @@ func (e *Engine) checkAffinity(p *pkt) bool {
 			continue
 		}
 		x.used = e.now
+		if x.guess {
+			e.askAffinity(p, f, &k, &x)
+		}
 		e.learned.affinity[k] = x
 		v := field.FromBytes(x.backend)
 		if t.V6 {

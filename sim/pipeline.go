@@ -114,7 +114,11 @@ func (e *Engine) stopped(p *pkt) bool { return slices.Contains(e.paused, p.walk)
 // judge sums the trace up in a verdict.
 func (e *Engine) judge() {
 	e.out.Verdict, e.out.Drop, e.out.DropAt = Dropped, trace.DropAction, -1
+	last := -1
 	for i, ev := range e.out.Trace.Events {
+		if ev.Kind == trace.Match {
+			last = i
+		}
 		if ev.Kind == trace.Drop && e.out.DropAt < 0 {
 			e.out.Drop, e.out.DropAt = ev.Reason, i
 		}
@@ -124,6 +128,8 @@ func (e *Engine) judge() {
 	}
 	if len(e.out.Outputs) > 0 {
 		e.out.Verdict, e.out.Drop, e.out.DropAt = Delivered, trace.NoReason, -1
+	} else if e.out.DropAt < 0 {
+		e.out.Drop, e.out.DropAt = trace.DropNoAction, last
 	}
 }
 

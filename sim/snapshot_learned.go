@@ -46,6 +46,7 @@ func (s *snapshot) codeLearned() {
 		coding.Uint(s.Coder, &v.port)
 		coding.Int(s.Coder, &v.timeout)
 		coding.Int(s.Coder, &v.used)
+		s.Bools(&v.guess)
 	})
 	codeEntries(s, l.ecmp, func(s *snapshot, k *ecmpKey, v *ecmpEntry) {
 		s.datapath(&k.dp)

@@ -154,6 +154,9 @@ func (w *recorder) event(ev *trace.Event, deciding bool) {
 	stage, uuid := w.flow(ev)
 	switch ev.Kind {
 	case trace.Match, trace.Miss:
+		if deciding {
+			r.Drop = &DropInfo{Stage: stage, Flow: uuid, Reason: trace.DropNoAction.String()}
+		}
 		w.table = ev.Table
 		stage, uuid = w.flow(ev)
 		r.Path = append(r.Path, PathInfo{

@@ -149,6 +149,7 @@ const (
 	LearnRouter
 	Released      // a packet that was held goes on
 	GuessDNSOrder // the order of the addresses in a DNS answer
+	DropNoAction  // the flow neither forwards the packet nor says drop
 )
 
 var reasonText = [...]string{
@@ -198,6 +199,7 @@ var reasonText = [...]string{
 	LearnRouter:     "multicast router learned",
 	Released:        "held packet goes on: its next hop's address is known",
 	GuessDNSOrder:   "order of addresses guessed: ovn-controller shuffles them",
+	DropNoAction:    "the flow's actions end here",
 }
 
 // String returns the reason in words.
