@@ -134,8 +134,8 @@ func (e *Engine) balance(p *pkt, f *table.Flow, lb *table.LB, req *conntrack.Req
 	return true
 }
 
-// commit is ct_commit: the connection is committed and its mark and label set,
-// but the packet's own ct_* fields do not change.
+// commit is ct_commit: the connection is committed and its mark and label set.
+// The flows that follow see a packet that is not tracked.
 func (e *Engine) commit(p *pkt, f *table.Flow, op *table.Op) {
 	req := conntrack.Request{
 		Zone:   e.zoneOf(p, table.ZoneDNAT),
@@ -177,8 +177,9 @@ const (
 // conntrack passes p through its chassis' table. With show, as where OVS
 // recirculates the packet, flows see the result from here on: the ct_* fields
 // and what NAT made of the packet. Without it they go on seeing the packet as
-// it was, although its bytes may have been translated. It returns false if
-// the packet ended.
+// it was, although its bytes may have been translated, but no ct_* field: these
+// are there only where ct leads (ofproto's translation clears them after it).
+// It returns false if the packet ended.
 func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show bool) bool {
 	p.Flush()
 	known := p.Key.Get(field.CTState)&uint64(conntrack.Tracked) != 0
@@ -200,6 +201,8 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	if show {
 		e.showCT(p)
 		e.override(p, known)
+	} else {
+		clearBits(&p.Key, &ctMask)
 	}
 	if out.Drop != conntrack.NoDrop {
 		e.drop(p, ctDrop(out.Drop), f)

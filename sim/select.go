@@ -110,11 +110,11 @@ func (e *Engine) peek(q *pkt, at place) bool {
 			case table.Next:
 				next, done = place{op.Egress, op.Table}, true
 			case table.Load, table.Move, table.Exchange, table.Push, table.Pop, table.DecTTL,
-				table.GetMACBind, table.LookupMACBind, table.CheckPktLarger:
+				table.GetMACBind, table.LookupMACBind, table.CheckPktLarger, table.CTOriginal, table.CTStateSave:
 				e.quiet = true
 				e.do(q, f, op, at)
 				e.quiet = false
-			case table.Note:
+			case table.Note, table.CTCommit, table.CommitECMPNextHop: // no field changes
 			default:
 				return false
 			}
