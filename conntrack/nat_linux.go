@@ -57,6 +57,7 @@ func (t *Table) linuxManip(k *linuxCtx, side nat.Sides, b *nat.Binding) Drop {
 		bit = dstNAT
 	}
 	if c.status&bit != 0 {
+		t.pkt.QuotedSCTP = nat.MakeCRC
 		t.rewrite(k.ip, c, k.dir(), side, k.o)
 	}
 	if side == nat.Source {

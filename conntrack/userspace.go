@@ -385,6 +385,9 @@ func (t *Table) userNAT(k *userCtx, c *conn) {
 func (t *Table) userTranslate(k *userCtx, c *conn) {
 	sides := c.natSide
 	t.pkt.PatchCutTCP = true
+	if t.opt.OVS >= OVS32 {
+		t.pkt.QuotedSCTP = nat.UpdateCRC
+	}
 	if k.reply {
 		sides = sides.Reverse()
 	}

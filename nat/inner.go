@@ -31,7 +31,21 @@ func (p *Packet) rewriteInner(ip []byte, from, to *Tuple, sides Sides) bool {
 	if before.DstPort != want.DstPort {
 		changed = p.setInnerPort(ip, in.L4+2, &in.Tuple.DstPort, want.DstPort) || changed
 	}
+	if in.Tuple.Proto == ProtoSCTP && p.QuotedSCTP == MakeCRC && p.End >= in.L4+sctpHeader {
+		p.putInnerCRC(ip, sctpSum(ip[in.L4:p.End]))
+		changed = true
+	}
 	return changed
+}
+
+// sctpHeader is the length of SCTP's common header; its last 4 bytes are the
+// CRC, least significant byte first.
+const sctpHeader = 12
+
+func (p *Packet) putInnerCRC(ip []byte, crc uint32) {
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], crc)
+	p.replace(ip, p.Inner.L4+sctpHeader-4, b[:])
 }
 
 func (p *Packet) setInnerAddr(ip []byte, source bool, to *[16]byte) bool {
@@ -65,8 +79,15 @@ func (p *Packet) setInnerPort(ip []byte, at int, own *uint16, to uint16) bool {
 	var old, new [2]byte
 	binary.BigEndian.PutUint16(old[:], *own)
 	binary.BigEndian.PutUint16(new[:], to)
-	if p.Inner.Tuple.Proto != ProtoSCTP { // its CRC needs the whole packet's length; nobody verifies a quote's
+	l4 := p.Inner.L4
+	switch {
+	case p.Inner.Tuple.Proto != ProtoSCTP:
 		p.patchInnerTransport(ip, old[:], new[:], !p.PatchCutTCP)
+	case p.QuotedSCTP == UpdateCRC && p.End >= l4+sctpHeader:
+		var diff [4]byte
+		diff[at-l4], diff[at-l4+1] = old[0]^new[0], old[1]^new[1]
+		crc := binary.LittleEndian.Uint32(ip[l4+sctpHeader-4:])
+		p.putInnerCRC(ip, crc^SCTPDelta(diff, p.End-l4))
 	}
 	p.replace(ip, at, new[:])
 	*own = to

@@ -23,9 +23,21 @@ type Packet struct {
 	// quoted TCP header that was cut off behind that checksum. Open vSwitch's
 	// userspace does; the kernel touches only checksums of whole headers.
 	PatchCutTCP bool
+	// QuotedSCTP is what Rewrite does to the checksum of a quoted SCTP packet.
+	QuotedSCTP QuotedSCTP
 
 	Inner Inner
 }
+
+// QuotedSCTP is what becomes of the CRC of an SCTP packet quoted in an ICMP
+// error, if the quote holds it. It covers as much of the packet as is quoted.
+type QuotedSCTP uint8
+
+const (
+	KeepCRC   QuotedSCTP = iota // Open vSwitch before 3.2, which knows no ports of SCTP
+	UpdateCRC                   // Open vSwitch since 3.2: right stays right, wrong equally wrong
+	MakeCRC                     // the kernel: computed anew
+)
 
 // Inner is the packet quoted in an ICMP error, as far as it goes.
 type Inner struct {
