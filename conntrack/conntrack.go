@@ -65,6 +65,15 @@ type Meta struct {
 // Clear makes the packet untracked: ct_clear, and crossing a patch port.
 func (m *Meta) Clear() { *m = Meta{} }
 
+// Detach is what happens to m when its packet leaves the datapath for a
+// controller and comes back later: it still knows its state. Userspace looks
+// for the connection anew; the kernel finds the one it was.
+func (t *Table) Detach(m *Meta) {
+	if t.opt.Profile == OVSUserspace {
+		m.conn = connRef{}
+	}
+}
+
 // Request is one ct action: ct(zone=Zone, commit, nat(…), exec(set mark, label)).
 type Request struct {
 	Zone   uint16

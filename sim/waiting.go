@@ -52,18 +52,21 @@ const (
 //
 // Until 23.09, and wherever no action follows arp{} in the flow, the packet
 // continues with "output;", untracked. Later versions pause it instead: it
-// goes on after arp{}, and what it knows of its connection stays; the datapath
-// looks it up anew.
+// goes on after arp{}, and what flows see of its connection stays.
 func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
 	h := &held{p: e.copyOf(p), of: e.out.Of, flow: f, rest: after(f, op), at: at}
 	h.of.Frame = bytes.Clone(h.of.Frame)
-	h.p.ct.Clear()
 	e.fresh(h.p)
 	if h.rest == nil {
 		clearBits(&h.p.Key, &ctMask)
 	} else {
 		e.pause(p)
 		p.broken = true
+	}
+	if h.p.Key.Get(field.CTState) == 0 {
+		h.p.ct.Clear()
+	} else {
+		p.chassis.ct.Detach(&h.p.ct)
 	}
 	hop := macKey{port: uint32(p.Key.Get(field.Outport)), ip: p.Key.Get128(field.XXReg0), v6: op.Block == lflow.NDNS}
 	if !hop.v6 {
