@@ -70,8 +70,9 @@ func (s *Session) SourcePort(addr [16]byte, v6 bool, frame []byte) (port uint16,
 	return port, ok
 }
 
-// askTime is how long after a packet the request it causes is seen at most.
-const askTime = 5e6
+// askTime is how long after a packet the request it causes is seen at most: on
+// a busy machine ovn-controller takes its time.
+const askTime = 20e6
 
 // Asked implements sim.Chooser: a request seen just after the packet, in any
 // capture, that no other packet accounts for.
