@@ -155,6 +155,10 @@ type Outcome struct {
 	// (FTP over a translated connection). That is not simulated.
 	Rewrites bool
 
+	// Completes: NAT was applied (be it without any change) to a packet whose
+	// transport checksum Open vSwitch since 3.6 computes anew on the way out.
+	Completes bool
+
 	// Clash: the reply tuple of the new connection already belongs to an
 	// older one, to which replies will be counted (OVSUserspace only).
 	Clash bool

@@ -67,6 +67,8 @@ type Release uint16
 // Releases since which the userspace tracker does something else.
 const (
 	OVS32 Release = 0x0302 // ports of SCTP belong to its tuples
+	OVS33 Release = 0x0303 // 8 recirculations, not 6
+	OVS36 Release = 0x0306 // a checksum that NAT has touched is computed anew on the way out
 	OVS40 Release = 0x0400 // SNAT gives ICMP queries of the same ID different ones
 )
 

@@ -400,6 +400,9 @@ func (t *Table) userTranslate(k *userCtx, c *conn) {
 		return
 	}
 	t.rewrite(k.ip, c, b2i(k.reply), sides, k.o)
+	p := &t.pkt
+	transport := p.Tuple.Proto == nat.ProtoTCP || p.Tuple.Proto == nat.ProtoUDP
+	k.o.Completes = t.opt.OVS >= OVS36 && transport && p.Sum.Valid()
 }
 
 // userOpen handles a packet of no connection: new, and with commit remembered.

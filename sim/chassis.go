@@ -60,7 +60,7 @@ func ovsRelease(c *network.Chassis) conntrack.Release {
 	case slices.Contains(types, "lisp"):
 		return conntrack.OVS32
 	}
-	return 0x0306
+	return conntrack.OVS36
 }
 
 // read takes what the chassis needs to know of the network. Zones that it has

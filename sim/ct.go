@@ -56,9 +56,7 @@ func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bo
 		req.Zone = natZone(p, op.Zone)
 		req.Commit = op.Commit
 		req.NAT = binding(op)
-		if req.NAT.PortLo != req.NAT.PortHi {
-			e.pinSource(p, f, &req)
-		}
+		e.pinSource(p, f, &req)
 	case table.CTLB:
 		if !e.balance(p, f, op.LB, &req) {
 			return place{}, false
@@ -86,20 +84,34 @@ func binding(op *table.Op) nat.Binding {
 	return b
 }
 
-// pinSource makes SNAT to a range of ports take the port that the datapath's
-// hash took, where a capture shows it.
+// pinSource makes SNAT take the port, or ID of ICMP, that the datapath took by a
+// hash or at random, where a capture shows it: of a range, or in the kernel
+// another one than the packet's own, if that was taken.
 func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
-	if req.NAT.Kind != nat.Src || e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
+	fixed := req.NAT.PortLo == req.NAT.PortHi && (req.NAT.PortLo != 0 || e.opts.Conntrack.Profile == conntrack.OVSUserspace)
+	if req.NAT.Kind != nat.Src || fixed || e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
+		return
+	}
+	var own nat.Packet
+	if ip := p.IP(); ip == nil || own.Parse(ip) != nat.NoFault || own.IsError {
 		return
 	}
 	port, ok := e.opts.Choose.SourcePort(req.NAT.AddrLo, req.NAT.V6, p.Data)
-	t, isIP := tupleOf(p)
-	if !ok || !isIP || port < req.NAT.PortLo || port > req.NAT.PortHi {
+	switch {
+	case !ok:
+		return
+	case req.NAT.PortLo != 0:
+		if port < req.NAT.PortLo || port > req.NAT.PortHi {
+			return
+		}
+	case port == own.Tuple.SrcPort:
 		return
 	}
-	t.Src, t.Dst = t.Dst, req.NAT.AddrLo
-	t.SrcPort, t.DstPort = t.DstPort, port
-	e.pin = t
+	e.pin = own.Tuple.Reverse()
+	e.pin.Dst, e.pin.DstPort = req.NAT.AddrLo, port
+	if e.pin.ICMP() {
+		e.pin.SrcPort = port
+	}
 	req.Pin = &e.pin
 	p.seen = true
 	e.note(p, trace.Note, trace.ObservedChoice, f)
@@ -194,6 +206,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	ip = ip[:p.Layout.L3End-p.Layout.L3]
 	out := p.chassis.ct.Execute(e.now, ip, &p.ct, req)
 	e.recordCT(p, f, req, &out)
+	p.completes = p.completes || out.Completes
 	if out.Rewritten {
 		p.Reparse()
 		e.recordNAT(p, f, &out)

@@ -24,13 +24,31 @@ func (e *Engine) lookupDNS(p *pkt, f *table.Flow, op *table.Op) {
 		if ok = found; ok {
 			frame, ok = answer.DNS(&p.Packet, style, q, record, owned)
 		}
-		if v4, v6, _ := answer.Addresses(record); ok && e.since(26, 3, 0) && (len(v4) > 1 || len(v6) > 1) {
-			p.guess = true
-			e.note(p, trace.Note, trace.GuessDNSOrder, f)
+		if ok && e.since(26, 3, 0) {
+			e.order(p, f, frame, q)
 		}
 	}
 	e.become(p, f, op, frame, trace.MadeDNS, ok)
 	p.Key.Set(field.Flags, p.Key.Get(field.Flags)|flagFromController)
+}
+
+// order gives the addresses of an answer the order that ovn-controller gave
+// them at random, where a capture shows the answer.
+func (e *Engine) order(p *pkt, f *table.Flow, frame answer.Frame, q answer.Question) {
+	payload := answer.Payload(&p.Packet, frame)
+	if q.Answers(payload) < 2 {
+		return
+	}
+	if e.opts.Choose != nil {
+		if seen := e.opts.Choose.Answer(func(b []byte) bool { return q.Reordered(payload, b) }); seen != nil {
+			answer.SetPayload(&p.Packet, frame, seen)
+			p.seen = true
+			e.note(p, trace.Note, trace.ObservedChoice, f)
+			return
+		}
+	}
+	p.guess = true
+	e.note(p, trace.Note, trace.GuessDNSOrder, f)
 }
 
 // dnsRecord finds the record of a name on p's datapath. Records have names in

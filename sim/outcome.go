@@ -83,4 +83,7 @@ type Chooser interface {
 	// address of its next hop (ip; IPv4 in the low 32 bits) from a router port's
 	// address, although it had just learned it.
 	Asked(ip field.Uint128, v6 bool, src uint64) bool
+	// Answer returns the first UDP payload that leaves soon after for which is
+	// says that it is the one looked for, nil if none does.
+	Answer(is func(payload []byte) bool) []byte
 }

@@ -263,6 +263,11 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 // itself, or the localnet port through which it is reached.
 func (e *Engine) emit(p *pkt, outport, port *network.Port) {
 	p.Flush()
+	if p.completes { // of what is sent: the packet may go on
+		p = e.copyOf(p)
+		defer e.put(p)
+		p.Complete()
+	}
 	data, wire := p.Data, p.Wire
 	if port.Tag != 0 {
 		c := e.copyOf(p)

@@ -27,6 +27,8 @@ type pkt struct {
 	walk   uint32 // which of OVS's translations p is in: see Engine.pause
 	cloned bool   // in a clone within that translation
 
+	completes bool // Open vSwitch computes its checksum on the way out: see packet.Complete
+
 	mru int // put together by conntrack from fragments of at most so many bytes; 0: not
 }
 

@@ -134,7 +134,7 @@ func (s *snapshot) packet(to **pkt) {
 	coding.Uint(s.Coder, &p.zone.snat)
 	coding.Slice(s.Coder, &p.stack, 2, s.number)
 	s.index(&p.depth, maxDepth+2)
-	s.Bools(&p.broken, &p.guess, &p.seen, &p.made, &p.cloned)
+	s.Bools(&p.broken, &p.guess, &p.seen, &p.made, &p.cloned, &p.completes)
 	coding.Uint(s.Coder, &p.walk)
 	coding.Int(s.Coder, &p.mru)
 	if !s.Reading() || s.Err() != nil {

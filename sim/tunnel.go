@@ -142,6 +142,10 @@ func (e *Engine) tunnelOutport(dp *network.Datapath, key uint32) (uint32, *netwo
 func (e *Engine) arrived(p *pkt, to *network.Chassis, outport uint32) {
 	e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Port: outport &^ groupBit, Arg: int32(to.Index)})
 	p.Flush()
+	if p.completes {
+		p.Complete()
+		p.completes = false
+	}
 	p.depth++
 	inport := p.Key.Get(field.Inport)
 	clearMetadata(&p.Key)

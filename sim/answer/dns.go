@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"ovnreplay/sim/packet"
@@ -141,6 +142,50 @@ func DNS(in *packet.Packet, s DNSStyle, q Question, record string, owned bool) (
 		sumUDP6(in, out)
 	}
 	return whole(out), true
+}
+
+// Payload returns the DNS message of an answer to in; it is part of the frame.
+func Payload(in *packet.Packet, f Frame) []byte { return f.Data[in.Layout.L4+udpLen:] }
+
+// SetPayload puts another message of the same length in its place.
+func SetPayload(in *packet.Packet, f Frame, payload []byte) {
+	copy(Payload(in, f), payload)
+	if !isV4(in) {
+		clear(f.Data[in.Layout.L4+6 : in.Layout.L4+8])
+		sumUDP6(in, f.Data)
+	}
+}
+
+// Answers returns how many records a message that DNS made of the question has.
+func (q Question) Answers(msg []byte) int { return len(q.records(msg)) }
+
+// records splits the answers that follow the question in a message; nil if
+// they are not as DNS writes them.
+func (q Question) records(msg []byte) (list [][]byte) {
+	for b := msg[min(q.rest, len(msg)):]; len(b) > 0; {
+		head := len(q.name) + 10
+		if len(b) < head || !bytes.HasPrefix(b, q.name) {
+			return nil
+		}
+		n := head + int(be.Uint16(b[head-2:]))
+		if n > len(b) {
+			return nil
+		}
+		list, b = append(list, b[:n]), b[n:]
+	}
+	return list
+}
+
+// Reordered reports whether two messages that answer the question differ in no
+// more than the order of their answers.
+func (q Question) Reordered(a, b []byte) bool {
+	if len(a) != len(b) || len(a) < q.rest || !bytes.Equal(a[:q.rest], b[:q.rest]) {
+		return false
+	}
+	x, y := q.records(a), q.records(b)
+	slices.SortFunc(x, bytes.Compare)
+	slices.SortFunc(y, bytes.Compare)
+	return slices.EqualFunc(x, y, bytes.Equal)
 }
 
 // DomainName encodes a name in labels, uncompressed (RFC 1035).

@@ -189,6 +189,23 @@ func (p *Packet) l4Checksum(old, new []byte) {
 	}
 }
 
+// Complete computes a right TCP or UDP checksum anew as Open vSwitch 3.6 to 4.0
+// do: behind IPv6 extension headers their pseudo-header has the number of the
+// first of these, not the protocol's (packet_udp_complete_csum), so that what
+// leaves is wrong. Other packets stay as they are; fragments have their checksum
+// from the whole datagram.
+func (p *Packet) Complete() {
+	l := &p.Layout
+	if p.Key.Get(field.EthType) != TypeIPv6 || l.L4 <= l.L3+40 || p.Key.Get(field.IPFrag) != 0 {
+		return
+	}
+	proto, first := byte(p.Key.Get(field.IPProto)), p.Data[l.L3+6]
+	switch {
+	case proto == ProtoTCP && l.L4+18 <= len(p.Data), proto == ProtoUDP && l.L4+8 <= len(p.Data):
+		p.l4Checksum([]byte{0, proto}, []byte{0, first})
+	}
+}
+
 func (p *Packet) flushL4() {
 	l4 := p.Data[p.Layout.L4:]
 	switch p.held.Get(field.IPProto) {

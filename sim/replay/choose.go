@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
@@ -56,14 +57,12 @@ func (s *Session) SourcePort(addr [16]byte, v6 bool, frame []byte) (port uint16,
 		return pin.Reply.DstPort, true
 	}
 	s.further(frame, func(f []byte) bool {
-		var k field.Key
-		packet.Parse(f, &k)
-		src := k.Get128(field.IP6Src).Bytes()
-		if !v6 {
-			src = field.U64(k.Get(field.IP4Src)).Lsh(96).Bytes()
+		var p nat.Packet
+		if l := packet.Parse(f, new(field.Key)); l.L3 == 0 || p.Parse(f[l.L3:l.L3End]) != nat.NoFault {
+			return false
 		}
-		if src == addr {
-			port, ok = uint16(k.Get(field.TpSrc)), true
+		if p.Tuple.Src == addr && p.Tuple.V6 == v6 {
+			port, ok = p.Tuple.SrcPort, true // or the ID of ICMP
 		}
 		return ok
 	})
@@ -89,6 +88,19 @@ func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 		s.asked[k], found[f.Capture] = true, true
 	}
 	return len(found) > 0
+}
+
+// Answer implements sim.Chooser.
+func (s *Session) Answer(is func(payload []byte) bool) []byte {
+	for _, f := range s.queue {
+		if f.Time < s.now || f.Time > s.now+askTime || f.dir != Left && f.dir != Crossed {
+			continue
+		}
+		if i, ok := identify(f.Data); ok && i.proto == packet.ProtoUDP && is(i.payload) {
+			return i.payload
+		}
+	}
+	return nil
 }
 
 // askKey is a frame that asks for an address.
