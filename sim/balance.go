@@ -17,6 +17,12 @@ import (
 // this chassis. With more than one the datapath's choice is a hash of its own:
 // the Chooser is asked, and failing that the choice is a guess.
 func (e *Engine) backend(p *pkt, f *table.Flow, lb *table.LB) *table.Backend {
+	if !p.hashed && len(lb.Hash) == 0 {
+		p.hashed = true // for the group's dp_hash, even if it has but one bucket
+		if !e.recirculate(p, f) {
+			return nil
+		}
+	}
 	var here [maxBackends]*table.Backend
 	members := here[:0]
 	for i := range lb.Backends {

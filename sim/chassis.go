@@ -14,6 +14,9 @@ type chassis struct {
 	*network.Chassis
 	index    int
 	ct       *conntrack.Table
+	// recirculations is how often a packet may go around in the datapath; 0:
+	// there is no bound.
+	recirculations int
 	resident table.Resident // for is_chassis_resident
 	zones    zones
 	compiled *compiled // the logical flows as they read here
@@ -41,24 +44,37 @@ func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis
 		tracking.OVS = ovsRelease(c)
 	}
 	out := &chassis{
-		Chassis: c,
-		index:   c.Index,
-		ct:      conntrack.NewTable(tracking),
+		Chassis:        c,
+		index:          c.Index,
+		ct:             conntrack.NewTable(tracking),
+		recirculations: recirculations(&tracking),
 	}
 	out.read(net, opts)
 	return out
 }
 
-// ovsRelease is the release of Open vSwitch that a chassis runs at least, by the
-// types of interface that it knows: no other column tells. srv6 came with 3.2,
-// lisp went with 3.6.
+// recirculations is MAX_RECIRC_DEPTH of lib/dpif-netdev.c. The kernel bounds
+// only how many are under way at a time.
+func recirculations(tracking *conntrack.Options) int {
+	switch {
+	case tracking.Profile != conntrack.OVSUserspace:
+		return 0
+	case tracking.OVS >= conntrack.OVS33:
+		return 8
+	}
+	return 6
+}
+
+// ovsRelease is the release of Open vSwitch that a chassis runs, as far as the
+// types of interface tell that it knows: no other column does. srv6 came with
+// 3.2, lisp went with 3.6; of the releases between, the last are the likeliest.
 func ovsRelease(c *network.Chassis) conntrack.Release {
 	types := strings.Split(c.Options["iface-types"], ",")
 	switch {
 	case !slices.Contains(types, "srv6"):
 		return 0
 	case slices.Contains(types, "lisp"):
-		return conntrack.OVS32
+		return conntrack.OVS33
 	}
 	return conntrack.OVS36
 }

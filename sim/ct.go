@@ -62,7 +62,7 @@ func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bo
 			return place{}, false
 		}
 	}
-	if !e.conntrack(p, f, &req, true) {
+	if !e.conntrack(p, f, &req, true) || !e.recirculate(p, f) {
 		return place{}, false
 	}
 	e.fresh(p)

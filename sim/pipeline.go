@@ -27,6 +27,9 @@ type pkt struct {
 	walk   uint32 // which of OVS's translations p is in: see Engine.pause
 	cloned bool   // in a clone within that translation
 
+	recirculated int  // how often, since it came to the datapath
+	hashed       bool // it has its dp_hash
+
 	completes bool // Open vSwitch computes its checksum on the way out: see packet.Complete
 
 	mru int // put together by conntrack from fragments of at most so many bytes; 0: not
@@ -76,6 +79,7 @@ func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
 	p.chassis = e.on(in.Chassis)
 	p.depth = 0
 	p.guess, p.seen, p.made, p.broken, p.mru = false, false, false, false, 0
+	p.completes, p.recirculated, p.hashed = false, 0, false
 	p.stack = p.stack[:0]
 	e.fresh(p)
 	return p
@@ -101,7 +105,21 @@ func (e *Engine) pause(p *pkt) {
 	if p.cloned {
 		e.paused = append(e.paused, p.walk)
 	}
+	p.recirculated = 0
 	e.fresh(p)
+}
+
+// recirculate sends p around in the datapath once more, as ct and the hash of a
+// group do. Open vSwitch's userspace drops a packet that goes too often: it
+// returns false then.
+func (e *Engine) recirculate(p *pkt, f *table.Flow) bool {
+	p.recirculated++
+	if p.chassis.recirculations == 0 || p.recirculated <= p.chassis.recirculations {
+		return true
+	}
+	e.drop(p, trace.DropRecirculated, f)
+	p.broken = true
+	return false
 }
 
 // fresh begins another translation for p.

@@ -134,9 +134,10 @@ func (s *snapshot) packet(to **pkt) {
 	coding.Uint(s.Coder, &p.zone.snat)
 	coding.Slice(s.Coder, &p.stack, 2, s.number)
 	s.index(&p.depth, maxDepth+2)
-	s.Bools(&p.broken, &p.guess, &p.seen, &p.made, &p.cloned, &p.completes)
+	s.Bools(&p.broken, &p.guess, &p.seen, &p.made, &p.cloned, &p.completes, &p.hashed)
 	coding.Uint(s.Coder, &p.walk)
 	coding.Int(s.Coder, &p.mru)
+	coding.Int(s.Coder, &p.recirculated)
 	if !s.Reading() || s.Err() != nil {
 		return
 	}

@@ -212,10 +212,10 @@ func TestSnapshotIsWhole(t *testing.T) {
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires release mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
-		{field(t, e, "waiting", "ready", "p"), "Packet ct dp chassis zone stack depth broken guess seen made walk cloned mru"},
+		{field(t, e, "waiting", "ready", "p"), "Packet ct dp chassis zone stack depth broken guess seen made walk cloned recirculated hashed completes mru"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Time Frame Wire Ref Given"},
 		{field(t, e, "fragments"), "parked held released"},
-		{field(t, e, "chassis"), "Chassis index ct resident zones compiled"},
+		{field(t, e, "chassis"), "Chassis index ct recirculations resident zones compiled"},
 	} {
 		var fields string
 		for i := range x.of.NumField() {

@@ -150,6 +150,7 @@ func (e *Engine) arrived(p *pkt, to *network.Chassis, outport uint32) {
 	inport := p.Key.Get(field.Inport)
 	clearMetadata(&p.Key)
 	p.ct.Clear()
+	p.recirculated, p.hashed = 1, false // the tunnel's header is off
 	e.fresh(p)
 	p.chassis = e.on(to)
 	p.Key.Set(field.Inport, inport)

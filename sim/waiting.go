@@ -56,6 +56,7 @@ const (
 func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
 	h := &held{p: e.copyOf(p), of: e.out.Of, flow: f, rest: after(f, op), at: at}
 	h.of.Frame = bytes.Clone(h.of.Frame)
+	h.p.recirculated = 0
 	e.fresh(h.p)
 	if h.rest == nil {
 		clearBits(&h.p.Key, &ctMask)
