@@ -83,6 +83,8 @@ func (e *Engine) isHere(port *network.Port, c *network.Chassis) bool {
 		return true
 	case network.Localnet:
 		return true
+	case network.Virtual: // has no interface: its packets are sent to its parent's address
+		return e.opts.Anywhere
 	}
 	if port.Parent != nil {
 		return e.resident(port.Parent, c)

@@ -83,7 +83,7 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.close()
-	damage := errors.Join(j.feed(cmd.Context(), j.session(&printer{job: j, format: trace.NoFormat}, 0)), errors.Join(j.warnings...))
+	damage := errors.Join(j.feed(cmd.Context(), j.session(&printer{job: j, format: trace.NoFormat}, j.ahead())), errors.Join(j.warnings...))
 	out, closeFile, err := o.create()
 	if err != nil {
 		return err

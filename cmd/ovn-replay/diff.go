@@ -73,7 +73,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	d := &differ{o: o, a: newSide(ja), b: newSide(jb)}
-	sa, sb := ja.session(d.a, 0), jb.session(d.b, 0)
+	sa, sb := ja.session(d.a, ja.ahead()), jb.session(d.b, jb.ahead())
 	var failed error
 	damage := errors.Join(ja.feedTo(cmd.Context(), func(rec *pcap.Record) {
 		sa.Add(rec)

@@ -272,6 +272,21 @@ func parseProfile(name string) (conntrack.Options, error) {
 	return conntrack.ReadProfile(f, name)
 }
 
+// lookAhead is how far behind the reading packets are replayed, so that a
+// choice the datapath made at random is read from the frame that shows it.
+const lookAhead = 2e9
+
+// ahead is lookAhead, or nothing where a capture may be live: there each packet
+// is answered at once.
+func (j *job) ahead() conntrack.Time {
+	for _, c := range j.captures {
+		if c.live {
+			return 0
+		}
+	}
+	return lookAhead
+}
+
 // session begins the replay.
 func (j *job) session(h replay.Handler, ahead conntrack.Time) *replay.Session {
 	return replay.NewSession(j.engine, j.taps, h, replay.Options{Ahead: ahead, NoInference: j.in.noInfer, Pins: j.pins, Changes: j.changes})

@@ -91,7 +91,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		h, feed = k, k.feed
 	}
-	return errors.Join(feed(cmd.Context(), j.session(h, 0)), p.err, errors.Join(j.warnings...))
+	return errors.Join(feed(cmd.Context(), j.session(h, j.ahead())), p.err, errors.Join(j.warnings...))
 }
 
 // bookOf returns the names that a trace of the engine refers to.

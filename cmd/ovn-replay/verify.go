@@ -41,9 +41,6 @@ Exit status: 0 everything matched, 1 there is a difference, 2 bad usage or bad i
 	return cmd
 }
 
-// lookAhead is how far behind the reading a verification replays, so that a
-// choice the datapath made at random can be read from the frame that shows it.
-const lookAhead = 2e9
 
 func (o *verifyOptions) verify(cmd *cobra.Command) error {
 	j, err := o.open(cmd.Context())

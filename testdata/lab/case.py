@@ -8,7 +8,9 @@ databases and flow dumps are compressed afterwards by the caller.
 import gzip
 import json
 import os
+import re
 import struct
+import subprocess
 import sys
 
 BIG = 8192
@@ -44,6 +46,11 @@ def cut(path, first, last):
         f.write(b"".join(kept))
 
 
+def release():
+    said = subprocess.run(["ovs-vswitchd", "--version"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"\) (\d+\.\d+)", said).group(1)
+
+
 def main(folder, window, description):
     chassis = rows("CHASSIS")
     with open(window) as f:
@@ -66,7 +73,7 @@ def main(folder, window, description):
         if not os.path.getsize(os.path.join(folder, before[uuid])):
             os.remove(os.path.join(folder, before.pop(uuid)))
     case["conntrack"] = before if len(chassis) > 1 else list(before.values())
-    case["ct_profile"] = "ovs-userspace"
+    case["ct_profile"] = "ovs-userspace:" + release()
     case["openflow"] = each("br-int.flows-%s.txt.gz")
     if rows("UNDERLAYS"):
         case["underlay"] = [{"file": packed(folder, file), "underlay": where} for file, _, _, where, *_ in rows("UNDERLAYS")]
