@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -47,6 +48,60 @@ func TestConntrackTableEqualsTheRealOne(t *testing.T) {
 			}
 		})
 	}
+}
+
+// guessedTables are cases in which a backend was chosen that no capture shows.
+var guessedTables = map[string]bool{"kube-affinity": true, "kube-affinity-udp": true}
+
+// The same for what the lab keeps: a table of every chassis after each case.
+func TestConntrackTablesEqualTheLabs(t *testing.T) {
+	cases, _ := filepath.Glob("../../testdata/cases/*/case.json")
+	compared := 0
+	for _, file := range cases {
+		dir := filepath.Dir(file)
+		compare := labTables(t, file)
+		if name, _, _ := strings.Cut(filepath.Base(dir), "-2"); len(compare) == 0 || guessedTables[name] {
+			continue
+		}
+		compared++
+		out, err := conntrackCommand(t, append([]string{"list", "--case", dir}, compare...)...)
+		if err != nil || out != "" {
+			t.Errorf("%s: %v\n%s", dir, err, out)
+		}
+	}
+	if compared < 100 {
+		t.Errorf("only %d cases with tables", compared)
+	}
+}
+
+// labTables returns the --compare arguments for the tables that a case of the
+// lab's keeps, named after its chassis as the lists of zones are.
+func labTables(t *testing.T, file string) (args []string) {
+	var c struct {
+		Zones any `json:"ct_zones"`
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	zones, ok := c.Zones.(map[string]any)
+	if name, one := c.Zones.(string); one {
+		zones, ok = map[string]any{"": name}, true
+	}
+	for chassis, list := range zones {
+		dump := filepath.Join(filepath.Dir(file), strings.Replace(list.(string), "ct-zone-list", "conntrack-after", 1))
+		if _, err := os.Stat(dump); err != nil || !ok {
+			continue
+		}
+		if chassis != "" {
+			dump += "@" + chassis
+		}
+		args = append(args, "--compare", dump)
+	}
+	return args
 }
 
 func TestConntrackCompareFindsDifferences(t *testing.T) {

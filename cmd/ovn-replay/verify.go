@@ -41,7 +41,6 @@ Exit status: 0 everything matched, 1 there is a difference, 2 bad usage or bad i
 	return cmd
 }
 
-
 func (o *verifyOptions) verify(cmd *cobra.Command) error {
 	j, err := o.open(cmd.Context())
 	if err != nil {
