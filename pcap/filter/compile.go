@@ -27,7 +27,9 @@ const (
 
 // Compile makes the expression's test for packets of a link type. What that
 // link type does not have is an error, an *Error.
-func (e *Expr) Compile(link Link) (*Program, error) {
+func (e *Expr) Compile(link Link) (*Program, error) { return e.compile(link, true) }
+
+func (e *Expr) compile(link Link, simplify bool) (*Program, error) {
 	c := &compiler{link: link.Type, bigEndian: link.BigEndian}
 	switch link.Type {
 	case linkEthernet:
@@ -57,6 +59,12 @@ func (e *Expr) Compile(link Link) (*Program, error) {
 		return nil, c.err
 	}
 	c.resolve()
+	if simplify && !c.keepOrder {
+		c.simplify()
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
 	return &Program{c.code}, nil
 }
 
@@ -85,9 +93,11 @@ type compiler struct {
 	// network and networkLLC are where the network header is within the
 	// payload: after labels of MPLS, and in an 802.2 frame.
 	network, networkLLC uint32
-	labels20            int  // MPLS labels, of 20 bits, so far
-	inGeneve            bool // the link header, if any, is within Geneve
-	memory              [memoryWords]bool
+	labels20            int               // MPLS labels, of 20 bits, so far
+	inGeneve            bool              // the link header, if any, is within Geneve
+	memory              [memoryWords]bool // the words taken
+	word                uint32            // the last one that was taken
+	keepOrder           bool              // do not simplify: tests depend on each other's results
 }
 
 // offset is a place in the packet: a constant, to which a word of memory is
@@ -136,13 +146,15 @@ func (c *compiler) resolve() {
 }
 
 // reserve takes a word of memory. That there are only so many is a limit of
-// libpcap's too.
+// libpcap's too, and so is which word is taken: after an "or", what "geneve"
+// would have left in its words is what something else left there.
 func (c *compiler) reserve() uint32 {
-	for i, used := range c.memory {
-		if !used {
-			c.memory[i] = true
-			return uint32(i)
+	for range c.memory {
+		if !c.memory[c.word] {
+			c.memory[c.word] = true
+			return c.word
 		}
+		c.word = (c.word + 1) % memoryWords
 	}
 	c.fail("too many values are needed at once: simplify the arithmetic")
 	return 0
@@ -190,10 +202,12 @@ func opposite(a check) check {
 // constant is a check that is always true, or always false.
 func constant(v bool) check {
 	return func(c *compiler, yes, no label) {
+		want := uint32(0)
 		if !v {
-			yes = no
+			want = 1
 		}
-		c.jump(yes)
+		c.emit(loadNumber, 0)
+		c.test(equal, want, yes, no)
 	}
 }
 

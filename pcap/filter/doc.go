@@ -19,11 +19,10 @@
 // them. Names of ports and protocols are those of /etc/services and
 // /etc/protocols, and a few well-known ones where these files are missing.
 //
-// One difference is left. Libpcap's optimizer may drop or reorder tests. That
-// changes nothing for a packet captured whole; of a packet cut by the snap
-// length inside its headers, a test that is not done cannot look beyond the end.
-// Tests are done here in the order they are written, as by tcpdump -O.
+// Programs are simplified as libpcap's are, since that decides which tests look
+// beyond the end of a packet that was cut. Only programs of thousands of tests
+// are not; there, of a packet cut within its headers, the answer may differ.
 //
-// Authorities: pcap-filter(7) of libpcap 1.10, the link type registry of
+// Authorities: pcap-filter(7) of libpcap 1.10, bpf(4), the link type registry of
 // tcpdump.org, RFC 8926 (Geneve).
 package filter

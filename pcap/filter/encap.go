@@ -73,6 +73,7 @@ func (n *encapsulation) pppoe(c *compiler, yes, no label) {
 // geneve finds the headers within Geneve as the program runs: its options vary
 // in length, and it may carry an Ethernet frame or a network packet.
 func (n *encapsulation) geneve(c *compiler, yes, no label) {
+	c.keepOrder = true
 	found := c.label()
 	oneOf(n.geneveIn(ofIPv4Data), n.geneveIn(ofIPv6Data))(c, found, no)
 	c.bind(found)

@@ -126,7 +126,7 @@ func (p *parser) host(t token, q qualifiers, address, mask uint32) node {
 	case "", "ip", "arp", "rarp":
 		return &host4{address, mask, q.protocol, q.direction, t.column}
 	}
-	p.fail(t.column, "%q does not go with the IPv4 address %v: want ip, arp or rarp, or none", q.protocol, t)
+	p.fail(t.column, "%q does not go with the IPv4 address %v: want ip, arp or rarp, or none", spoken(q.protocol), t)
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (p *parser) ipv6(t token, q qualifiers) node {
 
 func (p *parser) host6(t token, q qualifiers, prefix netip.Prefix) node {
 	if q.protocol != "" && q.protocol != "ip6" {
-		p.fail(t.column, "%q does not go with the IPv6 address %v: want ip6, or none", q.protocol, t)
+		p.fail(t.column, "%q does not go with the IPv6 address %v: want ip6, or none", spoken(q.protocol), t)
 	}
 	return &host6{prefix, q.direction, t.column}
 }
@@ -179,6 +179,8 @@ func (p *parser) identify(t token, q qualifiers) node {
 		return &decnetHost{t.num & 0xffff, q.direction, t.column}
 	case q.protocol == "link":
 		p.fail(t.column, "%v is no Ethernet address: want six bytes, such as 02:00:5e:10:00:01", t)
+	case q.kind == "net" && p.peek().is(symbol, "/"):
+		p.fail(p.peek().column, "a net with a mask is written with at least two parts, such as 10.0.0.0/8")
 	case q.kind == "net":
 		address, mask := t.num, ^uint32(0)
 		for address != 0 && address>>24 == 0 {
@@ -245,7 +247,15 @@ func after(protocol string) string {
 	if protocol == "" {
 		return ""
 	}
-	return " after " + strconv.Quote(protocol)
+	return " after " + strconv.Quote(spoken(protocol))
+}
+
+// spoken is what people call a protocol.
+func spoken(protocol string) string {
+	if protocol == "link" {
+		return "ether"
+	}
+	return protocol
 }
 
 func either(s, otherwise string) string {
@@ -286,7 +296,7 @@ func (p *parser) port(t token, q qualifiers, first, last, transport uint32) node
 	wanted, ok := map[string]uint32{"": 0, "tcp": ipTCP, "udp": ipUDP, "sctp": ipSCTP}[q.protocol]
 	switch {
 	case !ok:
-		p.fail(t.column, "%q has no ports: want tcp, udp or sctp, or none", q.protocol)
+		p.fail(t.column, "%q has no ports: want tcp, udp or sctp, or none", spoken(q.protocol))
 	case wanted != 0 && transport != 0 && wanted != transport:
 		p.fail(t.column, "port %v is of %s, not %s", t, map[uint32]string{ipTCP: "tcp", ipUDP: "udp"}[transport], q.protocol)
 	case first > 65535:
@@ -313,6 +323,6 @@ func (p *parser) protochain(t token, q qualifiers, n uint32) node {
 	case "", "ip", "ip6":
 		return &protochain{n, q.protocol, t.column}
 	}
-	p.fail(t.column, `%q has no chain of headers: want ip or ip6, or none`, q.protocol)
+	p.fail(t.column, `%q has no chain of headers: want ip or ip6, or none`, spoken(q.protocol))
 	return nil
 }

@@ -34,6 +34,7 @@ const (
 type token struct {
 	kind   kind
 	text   string // keywords and symbols: the canonical spelling
+	source string // as it is written
 	num    uint32 // of a number
 	column int
 }
@@ -45,7 +46,11 @@ func (t token) String() string {
 	if t.kind == end {
 		return "the end"
 	}
-	return strconv.Quote(t.text)
+	const enough = 60
+	if len(t.source) > enough {
+		return strconv.Quote(t.source[:enough] + "...")
+	}
+	return strconv.Quote(t.source)
 }
 
 // shapes of words. Where several fit, the longest does, and of equally long
@@ -112,7 +117,7 @@ func lex(s string) ([]token, error) {
 		if err != nil {
 			return nil, errorAt(i+1, "%v", err)
 		}
-		t.column = i + 1
+		t.column, t.source = i+1, s[i:i+size]
 		out = append(out, t)
 		i += size
 	}
@@ -128,7 +133,7 @@ func scan(s string) (t token, size int, err error) {
 	if size == 0 {
 		return t, 0, errors.New(strconv.QuoteRune([]rune(s)[0]) + " is not of the language of filters: see pcap-filter(7)")
 	}
-	t.text = s[:size]
+	t.text, t.source = s[:size], s[:size]
 	switch t.kind {
 	case number:
 		t.num, err = parseNumber(t.text)

@@ -177,8 +177,6 @@ func (p *parser) operand(q qualifiers, allow form) value {
 // String names what is allowed, for errors.
 func (f form) String() string {
 	switch {
-	case f&(terms|ids) == terms|ids:
-		return "a test, or what the qualifiers before can be repeated with"
 	case f&terms != 0:
 		return `a test such as "host 10.0.0.1" or "tcp port 80"`
 	case f&ids != 0:

@@ -13,6 +13,7 @@ type instruction struct {
 	op      opcode
 	k       uint32
 	yes, no int32 // of tests: where to go on
+	column  int32 // of the operator, if it is arithmetic
 }
 
 type opcode uint8

@@ -138,6 +138,7 @@ func (n *protochain) emit(c *compiler, yes, no label) {
 	if c.payload.variable {
 		c.fail(`"protochain" cannot follow "geneve"`)
 	}
+	c.keepOrder = true
 	ip, ip6 := n.walk(etherIPv4, walk4), n.walk(etherIPv6, walk6)
 	switch n.protocol {
 	case "ip":

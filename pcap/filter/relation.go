@@ -9,9 +9,11 @@ type relation struct {
 
 func (n *relation) emit(c *compiler, yes, no label) {
 	for _, s := range []*sum{n.left, n.right} {
-		more := c.label()
-		all(append(s.needs(), constant(true))...)(c, more, no)
-		c.bind(more)
+		if needs := s.needs(); needs != nil {
+			more := c.label()
+			all(needs...)(c, more, no)
+			c.bind(more)
+		}
 	}
 	left := c.calculate(n.left)
 	right := c.calculate(n.right)
@@ -77,6 +79,9 @@ func (c *compiler) calculate(s *sum) (word uint32) {
 	case opLoad:
 		at := c.calculate(s.left)
 		c.at(s.column)
+		if kind, ok := onLink[s.protocol]; ok {
+			c.carries(kind) // for its errors: not all operands are checked
+		}
 		word = c.reserve()
 		c.release(at)
 		c.loadIndexed(s, at)
@@ -85,7 +90,7 @@ func (c *compiler) calculate(s *sum) (word uint32) {
 		right := c.calculate(s.right)
 		c.emit(loadXMemory, right)
 		c.emit(loadMemory, left)
-		c.emit(arithmeticOps[s.op], 0)
+		c.code = append(c.code, instruction{op: arithmeticOps[s.op], column: int32(s.column)})
 		c.release(left)
 		c.release(right)
 		word = c.reserve()

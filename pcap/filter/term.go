@@ -26,7 +26,7 @@ func (p *parser) term() value {
 	case protocol == "":
 		v.node = p.special()
 	case protocol == "link" || protocol == "radio":
-		p.wanted("what is tested of %q, such as %q", t.text, "host 02:00:5e:10:00:01")
+		p.wanted("what is tested of %v, such as %q", t, "host 02:00:5e:10:00:01")
 	default:
 		v.node = &abbreviation{protocol, t.column}
 	}
@@ -79,7 +79,7 @@ func (p *parser) special() node {
 		return nil
 	}
 	if isForeign[t.text] || t.text == "rnr" {
-		p.fail(t.column, "%q tests what the link types read here do not have", t.text)
+		p.fail(t.column, "%v tests what the link types read here do not have", t)
 		return nil
 	}
 	p.take()
