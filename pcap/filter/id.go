@@ -305,7 +305,7 @@ func (p *parser) port(t token, q qualifiers, first, last, transport uint32) node
 	if wanted == 0 {
 		wanted = transport
 	}
-	return &ports{min(first, last), max(first, last), wanted, q.direction, t.column}
+	return &ports{min(first, last), max(first, last), q.kind == "portrange", wanted, q.direction, t.column}
 }
 
 // protocol makes a test of the protocol that another one carries.

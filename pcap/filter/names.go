@@ -3,8 +3,10 @@ package filter
 import (
 	"bufio"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Where systems keep the names of ports and protocols.
@@ -19,6 +21,12 @@ type entry struct {
 	number string
 	names  []string
 }
+
+// The names, read when one is first asked for.
+var (
+	services      = sync.OnceValue(func() []entry { return readNames(servicesFile, wellKnownServices) })
+	protocolNames = sync.OnceValue(func() []entry { return readNames(protocolsFile, wellKnownProtocols) })
+)
 
 // readNames reads the entries of a file in the manner of services(5); known
 // are used where there is no such file.
@@ -37,18 +45,11 @@ func readNames(file, known string) []entry {
 	return out
 }
 
-func (e entry) has(name string) bool {
-	for _, n := range e.names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
+func (e entry) has(name string) bool { return slices.Contains(e.names, name) }
 
 // lookUpProtocol finds the number of an IP protocol.
 func lookUpProtocol(name string) (uint32, bool) {
-	for _, e := range readNames(protocolsFile, wellKnownProtocols) {
+	for _, e := range protocolNames() {
 		if e.has(name) {
 			n, err := strconv.ParseUint(e.number, 10, 8)
 			return uint32(n), err == nil
@@ -64,7 +65,7 @@ func lookUpPort(name string) (port, protocol uint32, ok bool) {
 		return uint32(n), 0, true
 	}
 	found := map[string]uint32{}
-	for _, e := range readNames(servicesFile, wellKnownServices) {
+	for _, e := range services() {
 		n, transport, _ := strings.Cut(e.number, "/")
 		if _, seen := found[transport]; seen || !e.has(name) {
 			continue

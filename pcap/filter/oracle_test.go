@@ -108,118 +108,149 @@ func (o *tcpdump) compile(file, expr string, flags ...string) ([]classic, error)
 	return program, nil
 }
 
-// runClassic is bpf(4), for programs that tcpdump compiled. It gives up on
-// endless ones.
+// classicMachine is bpf(4), for programs that tcpdump compiled.
+type classicMachine struct {
+	frame
+	a, x   uint32
+	memory [16]uint32
+}
+
+// runClassic runs a program, and gives up on an endless one.
 func runClassic(program []classic, f frame) bool {
-	var a, x uint32
-	var memory [16]uint32
-	n := uint64(len(f.data))
+	m := &classicMachine{frame: f}
 	for pc, steps := 0, 0; steps < 100000; steps++ {
 		i := program[pc]
 		pc++
-		k, y := i.k, i.k
-		if i.code&0x08 != 0 {
-			y = x
-		}
+		ok := true
 		switch i.code & 7 {
-		case 0: // ld
-			switch i.code & 0xe0 {
-			case 0x00:
-				a = k
-			case 0x60:
-				a = memory[k]
-			case 0x80:
-				a = uint32(f.length)
-			default:
-				at, size := uint64(k), uint64(map[uint16]int{0: 4, 8: 2, 16: 1}[i.code&0x18])
-				if i.code&0xe0 == 0x40 {
-					at += uint64(x)
-				}
-				if at+size > n {
-					return false
-				}
-				a = 0
-				for _, b := range f.data[at : at+size] {
-					a = a<<8 | uint32(b)
-				}
-			}
-		case 1: // ldx
-			switch i.code & 0xe0 {
-			case 0x00:
-				x = k
-			case 0x60:
-				x = memory[k]
-			case 0x80:
-				x = uint32(f.length)
-			case 0xa0:
-				if uint64(k) >= n {
-					return false
-				}
-				x = uint32(f.data[k]&15) << 2
-			}
+		case 0:
+			ok = m.load(i)
+		case 1:
+			ok = m.loadX(i)
 		case 2:
-			memory[k] = a
+			m.memory[i.k] = m.a
 		case 3:
-			memory[k] = x
-		case 4: // alu
-			switch i.code & 0xf0 {
-			case 0x00:
-				a += y
-			case 0x10:
-				a -= y
-			case 0x20:
-				a *= y
-			case 0x30, 0x90:
-				if y == 0 {
-					return false
-				}
-				if i.code&0xf0 == 0x30 {
-					a /= y
-				} else {
-					a %= y
-				}
-			case 0x40:
-				a |= y
-			case 0x50:
-				a &= y
-			case 0x60:
-				a <<= y
-			case 0x70:
-				a >>= y
-			case 0x80:
-				a = -a
-			case 0xa0:
-				a ^= y
-			}
-		case 5: // jmp
-			yes := false
-			switch i.code & 0xf0 {
-			case 0x00:
-				pc += int(int32(k))
-				continue
-			case 0x10:
-				yes = a == y
-			case 0x20:
-				yes = a > y
-			case 0x30:
-				yes = a >= y
-			case 0x40:
-				yes = a&y != 0
-			}
-			if yes {
-				pc += int(i.jt)
-			} else {
-				pc += int(i.jf)
-			}
+			m.memory[i.k] = m.x
+		case 4:
+			ok = m.calculate(i)
+		case 5:
+			pc += m.jump(i)
 		case 6:
-			return k != 0
+			return i.k != 0
 		case 7:
 			if i.code&0xf8 == 0 {
-				x = a
+				m.x = m.a
 			} else {
-				a = x
+				m.a = m.x
 			}
+		}
+		if !ok {
+			return false
 		}
 	}
 	return false
+}
+
+func (m *classicMachine) load(i classic) bool {
+	switch i.code & 0xe0 {
+	case 0x00:
+		m.a = i.k
+	case 0x60:
+		m.a = m.memory[i.k]
+	case 0x80:
+		m.a = uint32(m.length)
+	default:
+		at, size := uint64(i.k), uint64(map[uint16]int{0: 4, 8: 2, 16: 1}[i.code&0x18])
+		if i.code&0xe0 == 0x40 {
+			at += uint64(m.x)
+		}
+		if at+size > uint64(len(m.data)) {
+			return false
+		}
+		m.a = 0
+		for _, b := range m.data[at : at+size] {
+			m.a = m.a<<8 | uint32(b)
+		}
+	}
+	return true
+}
+
+func (m *classicMachine) loadX(i classic) bool {
+	switch i.code & 0xe0 {
+	case 0x00:
+		m.x = i.k
+	case 0x60:
+		m.x = m.memory[i.k]
+	case 0x80:
+		m.x = uint32(m.length)
+	case 0xa0:
+		if uint64(i.k) >= uint64(len(m.data)) {
+			return false
+		}
+		m.x = uint32(m.data[i.k]&15) << 2
+	}
+	return true
+}
+
+// operand is k or x.
+func (m *classicMachine) operand(i classic) uint32 {
+	if i.code&0x08 != 0 {
+		return m.x
+	}
+	return i.k
+}
+
+func (m *classicMachine) calculate(i classic) bool {
+	y := m.operand(i)
+	switch op := i.code & 0xf0; op {
+	case 0x00:
+		m.a += y
+	case 0x10:
+		m.a -= y
+	case 0x20:
+		m.a *= y
+	case 0x30, 0x90:
+		if y == 0 {
+			return false
+		}
+		if op == 0x30 {
+			m.a /= y
+		} else {
+			m.a %= y
+		}
+	case 0x40:
+		m.a |= y
+	case 0x50:
+		m.a &= y
+	case 0x60:
+		m.a <<= y
+	case 0x70:
+		m.a >>= y
+	case 0x80:
+		m.a = -m.a
+	case 0xa0:
+		m.a ^= y
+	}
+	return true
+}
+
+// jump is how far an instruction jumps.
+func (m *classicMachine) jump(i classic) int {
+	y, yes := m.operand(i), false
+	switch i.code & 0xf0 {
+	case 0x00:
+		return int(int32(i.k))
+	case 0x10:
+		yes = m.a == y
+	case 0x20:
+		yes = m.a > y
+	case 0x30:
+		yes = m.a >= y
+	case 0x40:
+		yes = m.a&y != 0
+	}
+	if yes {
+		return int(i.jt)
+	}
+	return int(i.jf)
 }

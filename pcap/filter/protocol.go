@@ -74,9 +74,10 @@ func isProtocol(word string) check {
 	return oneOf(pdus...)
 }
 
-// ports is a range of ports of TCP, UDP or SCTP.
+// ports is a port, or a range of them, of TCP, UDP or SCTP.
 type ports struct {
 	first, last uint32
+	ranged      bool   // how it is tested, even if it is a range of one
 	protocol    uint32 // 0 is any of the three
 	direction   string
 	column      int
@@ -112,7 +113,7 @@ func (n *ports) each(of func(protocol uint32) check) check {
 
 func (n *ports) ports(of base) check {
 	within := func(f field) check {
-		if n.first == n.last {
+		if !n.ranged {
 			return f.is(n.first)
 		}
 		return all(f.atLeast(n.first), opposite(f.above(n.last)))

@@ -87,7 +87,7 @@ func (c *compiler) simplify() {
 	if g.root = g.build(c, 0, map[int32]*block{}); g.root == nil {
 		return
 	}
-	for round := 0; round < maxRounds; round++ {
+	for round, all := 0, 0; round < maxRounds && all < 10*maxRounds; round, all = round+1, all+1 {
 		g.moved, g.shrunk = false, false
 		g.rank()
 		g.dominate()
@@ -97,7 +97,7 @@ func (c *compiler) simplify() {
 			break
 		}
 		if g.shrunk {
-			round = 0
+			round = -1
 		}
 	}
 	for _, level := range slices.Backward(g.levels) {
