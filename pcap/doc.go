@@ -3,7 +3,8 @@
 // In: pcap (microseconds, nanoseconds, Kuznetzov-modified, both byte orders)
 // and pcapng (sections, interfaces, mixed link types, options, comments), plain
 // or compressed with gzip, xz or zstd, from files, rotated sets or a stream.
-// Several captures are merged by time. Out: pcapng in which every interface
+// Several captures are merged by time; a filter (package filter) leaves out
+// packets as they are read. Out: pcapng in which every interface
 // may be a logical port, and classic pcap.
 //
 // What it promises:
