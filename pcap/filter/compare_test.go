@@ -51,6 +51,32 @@ func TestRandomExpressions(t *testing.T) {
 		c.compared.Load(), c.hits.Load(), c.refused.Load(), c.never.Load())
 }
 
+// TestSoup: what tcpdump refuses is refused here, and what it takes is taken.
+func TestSoup(t *testing.T) {
+	o := newTcpdump(t)
+	file := o.write(linkEthernet, "soup", nil, binary.LittleEndian)
+	taken, n := 0, randomExpressions(t)/2
+	for i := range n {
+		w := writer{rand.New(rand.NewPCG(3, uint64(i)))}
+		expr := w.soup()
+		if i%3 > 0 {
+			expr = w.mutated()
+		}
+		_, err := compile(expr, Link{Type: linkEthernet})
+		_, theirs := o.compile(file, expr)
+		if theirs != nil && strings.HasSuffix(theirs.Error(), rejectsAll) {
+			theirs = nil
+		}
+		if theirs == nil {
+			taken++
+		}
+		if (err == nil) != (theirs == nil) {
+			t.Errorf("%q:\n  here: %v\n  tcpdump: %v", expr, err, theirs)
+		}
+	}
+	t.Logf("%d of %d taken", taken, n)
+}
+
 // comparison counts what was compared.
 type comparison struct {
 	*tcpdump

@@ -72,15 +72,13 @@ func (f *folder) fold(i instruction) {
 	f.emit(i)
 }
 
-// arithmetic folds an operation on a.
+// arithmetic folds an operation on a. What libpcap takes two passes for takes
+// two here: until the second, the result is not known.
 func (f *folder) arithmetic(i instruction) {
 	usesX := i.op >= addX && i.op <= shiftRightX
 	right, known := i.k, true
 	if usesX {
 		right, known = f.x, f.isX
-	}
-	if usesX && known {
-		f.check(i, right)
 	}
 	switch {
 	case i.op == negate && f.isA:
@@ -89,15 +87,16 @@ func (f *folder) arithmetic(i instruction) {
 		f.emit(i)
 	case known && f.isA:
 		m := machine{a: f.a, x: f.x}
-		if m.calculate(&i) {
-			f.become(loadNumber, m.a)
-			return
+		if !m.calculate(&i) {
+			f.refuse(i, "division by zero")
 		}
-		f.emit(i)
+		f.become(loadNumber, m.a)
 	case known && right == 0 && keeps[i.op]:
 		f.changed = true
-	case known && right == 0 && clears[i.op]:
+	case known && right == 0 && !usesX && clears[i.op]:
 		f.become(loadNumber, 0)
+	case usesX && known:
+		f.constant(i)
 	case usesX && f.isA && f.a == 0 && takes[i.op]:
 		f.become(xToA, 0)
 	case usesX && f.isA && f.a == 0 && i.op != subtractX:
@@ -108,18 +107,31 @@ func (f *folder) arithmetic(i instruction) {
 	}
 }
 
-// check refuses an operation that a constant on its right makes senseless.
-func (f *folder) check(i instruction, right uint32) {
-	what := ""
+// constant is the first pass over an operation with a constant on its right.
+func (f *folder) constant(i instruction) {
+	f.isA = false
 	switch {
-	case right == 0 && i.op == divideX:
-		what = "division by zero"
-	case right == 0 && i.op == moduloX:
-		what = "modulus by zero"
-	case right > 31 && !f.isA && (i.op == shiftLeftX || i.op == shiftRightX):
-		what = "a shift of more than 31 bits"
+	case (i.op == shiftLeftX || i.op == shiftRightX) && f.x > 31:
+		f.refuse(i, "a shift of more than 31 bits")
+	case f.x == 0 && i.op == multiplyX:
+		f.changed, i = true, instruction{op: multiply}
+	case f.x == 0 && i.op == andX:
+		f.changed, i = true, instruction{op: and}
+	case f.x == 0 && (i.op == divideX || i.op == moduloX):
+		if i.seen {
+			f.refuse(i, "division by zero")
+		}
+		f.changed, i.seen = true, true
 	}
-	if what != "" && f.err == nil {
+	f.emit(i)
+}
+
+// refuse notes the first operation without sense.
+func (f *folder) refuse(i instruction, what string) {
+	if i.op == moduloX {
+		what = "modulus by zero"
+	}
+	if f.err == nil {
 		f.err = errorAt(int(i.column), "%s", what)
 	}
 }
@@ -144,41 +156,63 @@ func join(code []instruction) []instruction {
 	return code
 }
 
-// live leaves out instructions whose results neither others nor the test use.
+// live leaves out instructions whose results neither the next ones nor the test
+// use. What only those needed is left for the next pass, as in libpcap.
 func live(code []instruction, test instruction) []instruction {
-	a, x := true, test.op >= equalX
-	var memory [memoryWords]bool
-	keep := make([]bool, len(code))
-	for n := len(code) - 1; n >= 0; n-- {
-		switch i := code[n]; i.op {
-		case store:
-			if keep[n] = memory[i.k]; keep[n] {
-				a, memory[i.k] = true, false
-			}
-		case loadXMemory, loadXNumber, loadXHeader, aToX:
-			if keep[n] = x; keep[n] {
-				x = false
-				a = a || i.op == aToX
-				if i.op == loadXMemory {
-					memory[i.k] = true
-				}
-			}
-		default:
-			if keep[n] = a; !keep[n] {
-				continue
-			}
-			a = i.op >= negate && i.op <= orNumber
-			x = x || i.op >= addX && i.op <= shiftRightX || i.op >= loadByteX && i.op <= loadWordX || i.op == xToA
-			if i.op == loadMemory {
-				memory[i.k] = true
-			}
+	var unused [memoryWords + 2]int // by place: the instruction that set it last, from 1, if nothing has used that
+	dead := make([]bool, len(code)+1)
+	for n, i := range code {
+		uses, sets := places(i)
+		for _, place := range uses {
+			unused[place] = 0
 		}
+		dead[unused[sets]] = true
+		unused[sets] = n + 1
+	}
+	unused[inA] = 0
+	if test.op >= equalX {
+		unused[inX] = 0
+	}
+	for _, n := range unused {
+		dead[n] = true
 	}
 	var out []instruction
 	for n, i := range code {
-		if keep[n] {
+		if !dead[n+1] {
 			out = append(out, i)
 		}
 	}
 	return out
+}
+
+// Places that hold values: words of memory, then the registers.
+const (
+	inA = memoryWords
+	inX = memoryWords + 1
+)
+
+// places are those an instruction uses, and the one it sets.
+func places(i instruction) (uses []uint32, sets uint32) {
+	switch i.op {
+	case loadByte, loadHalf, loadWord, loadNumber, loadLength:
+		return nil, inA
+	case loadByteX, loadHalfX, loadWordX, xToA:
+		return []uint32{inX}, inA
+	case loadMemory:
+		return []uint32{i.k}, inA
+	case loadXNumber, loadXHeader:
+		return nil, inX
+	case loadXMemory:
+		return []uint32{i.k}, inX
+	case aToX:
+		return []uint32{inA}, inX
+	case store:
+		return []uint32{inA}, i.k
+	case storeX:
+		return []uint32{inX}, i.k
+	}
+	if i.op >= addX && i.op <= shiftRightX {
+		return []uint32{inA, inX}, inA
+	}
+	return []uint32{inA}, inA
 }

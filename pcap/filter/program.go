@@ -14,6 +14,7 @@ type instruction struct {
 	k       uint32
 	yes, no int32 // of tests: where to go on
 	column  int32 // of the operator, if it is arithmetic
+	seen    bool  // by the first pass over constants
 }
 
 type opcode uint8

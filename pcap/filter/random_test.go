@@ -117,3 +117,39 @@ func (w writer) sum(depth int) string {
 	}
 	return fmt.Sprintf("%s[%s%s]", w.words("ip ip ip6 arp ether tcp udp icmp icmp6 sctp link rarp igmp decnet"), offset, w.one("", "", ":1", ":2", ":4"))
 }
+
+// soup is words in no order, of which a few make sense; words that are said
+// before those that need them are drawn often.
+func (w writer) soup() string {
+	var out []string
+	for range 1 + w.IntN(7) {
+		out = append(out, w.one(
+			"host", "net", "port", "src", "dst", "proto", "ether", "ip", "tcp", "not", "!", "(", ")", "and", "or", "80", "10.0.0.1", "10.0",
+			w.words(`ip6 arp udp icmp icmp6 iso isis decnet vlan mpls pppoes geneve llc less greater len portrange protochain broadcast multicast
+				src dst mask byte ui rnr inbound ifindex stp l1 ah radio gateway`),
+			w.words("80 6 0 5 1 0x10 010 2001:db8::1 ::/0 10.0.0.0/8 02:00:00:00:00:01 80-90 \\tcp \\ip 255.0.0.0"),
+			w.words("[ ] [0] [0:2] [8] + - * / & | = != > < >= 0 / 8 & 1 && || : == << ^ %")))
+	}
+	return strings.Join(out, w.one(" ", " ", " ", ""))
+}
+
+// mutated is an expression with words lost, doubled or exchanged.
+func (w writer) mutated() string {
+	words := strings.Fields(w.expression(1))
+	for range 1 + w.IntN(2) {
+		i, j := w.IntN(len(words)), w.IntN(len(words))
+		switch w.IntN(4) {
+		case 0:
+			if len(words) > 1 {
+				words = append(words[:i], words[i+1:]...)
+			}
+		case 1:
+			words[i] += " " + words[j]
+		case 2:
+			words[i], words[j] = words[j], words[i]
+		case 3:
+			words[i] = w.soup()
+		}
+	}
+	return strings.Join(words, " ")
+}

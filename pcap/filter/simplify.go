@@ -87,7 +87,7 @@ func (c *compiler) simplify() {
 	if g.root = g.build(c, 0, map[int32]*block{}); g.root == nil {
 		return
 	}
-	for round, all := 0, 0; round < maxRounds && all < 10*maxRounds; round, all = round+1, all+1 {
+	for idle, all := 0, 0; idle < maxRounds && all < 10*maxRounds; all++ {
 		g.moved, g.shrunk = false, false
 		g.rank()
 		g.dominate()
@@ -96,22 +96,28 @@ func (c *compiler) simplify() {
 		if !g.moved {
 			break
 		}
-		if g.shrunk {
-			round = -1
+		if idle++; g.shrunk {
+			idle = 0
 		}
 	}
+	c.err = g.fold()
+	g.shorten()
+	c.code = g.program()
+}
+
+// fold simplifies each block by itself, which decides no other any more.
+func (g *graph) fold() (first *Error) {
 	for _, level := range slices.Backward(g.levels) {
 		for _, b := range slices.Backward(level) {
-			if err := b.fold(); err != nil && c.err == nil {
-				c.err = err
+			if err := b.fold(); first == nil {
+				first = err
 			}
 			if !b.isEnd() {
 				g.normalize(b)
 			}
 		}
 	}
-	g.shorten()
-	c.code = g.program()
+	return first
 }
 
 // shorten leaves out first tests that do not matter, but not what the very
