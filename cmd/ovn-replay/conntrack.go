@@ -16,6 +16,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
+	"ovnreplay/store"
 )
 
 // newConntrackCommand is "conntrack": the connection tracking table of a
@@ -285,7 +286,7 @@ func readDumpFile(stdin io.Reader, file string) ([]conntrack.Entry, error) {
 	if file == "-" {
 		return conntrack.ReadDump(stdin, "standard input")
 	}
-	f, err := os.Open(file)
+	f, err := store.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}

@@ -101,6 +101,7 @@ type job struct {
 	reading  pcap.Options // how the captures are read
 	warnings []error      // damage after which the rest is still used
 	source   string       // of the database
+	recorded []string     // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
 	stop     func() // ends changes; nil if there are none
 }
@@ -113,6 +114,7 @@ type spec struct {
 	profile  string
 	zones    map[string]map[string]uint16
 	imports  []string // FILE or FILE@CHASSIS
+	openflow []string // the same
 }
 
 // open reads the database and opens the captures.
@@ -185,7 +187,7 @@ func (in *input) spec() (*spec, error) {
 
 // load builds the engine and opens the captures of a spec.
 func (in *input) load(ctx context.Context, s *spec, net *network.Network, warnings []error) (*job, error) {
-	j := &job{in: in, net: net, warnings: warnings, reading: s.reading}
+	j := &job{in: in, net: net, warnings: warnings, reading: s.reading, recorded: s.openflow}
 	profile, err := parseProfile(s.profile)
 	if err != nil {
 		return nil, err
@@ -286,7 +288,7 @@ func parseProfile(name string) (conntrack.Options, error) {
 	case "ovs-userspace":
 		return conntrack.Options{Profile: conntrack.OVSUserspace}, nil
 	}
-	f, err := os.Open(name)
+	f, err := store.OpenFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return conntrack.Options{}, fmt.Errorf("--ct-profile %s: no such profile or file; use linux, ovs-userspace, or a file of settings", name)
 	}
