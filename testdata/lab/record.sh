@@ -36,8 +36,8 @@ pings() { local n=$1; shift; do_ "$n" ping -n -i 0.2 -W 1 -c "$@"; }   # pings H
 # --- captures -------------------------------------------------------------------
 # They start and end one after the other; case.py keeps the time that all of them saw.
 
-capture() { # FILE NAMESPACE INTERFACE [FILTER]
-    ip netns exec "rp-$2" tcpdump -Z root -i "$3" -nn -U --immediate-mode -B 8192 -s "${SNAPLEN:-0}" -w "$WORK/$1" ${4:+"$4"} 2> "$RUN/tcpdump-$1.err" &
+capture() { # FILE NAMESPACE INTERFACE
+    ip netns exec "rp-$2" tcpdump -Z root -i "$3" -nn -U --immediate-mode -B 8192 -s "${SNAPLEN:-0}" -w "$WORK/$1" 2> "$RUN/tcpdump-$1.err" &
     echo $! > "$RUN/tcpdump-$1.pid"
     TCPDUMPS+=" $!"
 }
@@ -45,7 +45,7 @@ captures_start() {
     local file host dev port chassis filter f i
     TCPDUMPS=""
     while IFS='|' read -r file host dev port chassis filter; do
-        [ -z "$file" ] || capture "$file" "$host" "$dev" "$filter"
+        [ -z "$file" ] || capture "$file" "$host" "$dev"
     done <<< "$POINTS$UNDERLAYS"
     for f in "$RUN"/tcpdump-*.err; do
         for i in $(seq 1 400); do ! grep -q 'listening on' "$f" || break; sleep 0.02; done
@@ -61,6 +61,16 @@ captures_stop() {
     wait $TCPDUMPS || true
     ! grep -H 'dropped by kernel' "$RUN"/tcpdump-*.err | grep -v ': *0 packets\|:0 packets' >&2 || log "packets lost: record again"
     rm -f "$RUN"/tcpdump-*
+    captures_filter
+}
+# afterwards: a live "vlan" filter misses frames that come with their tag inside
+captures_filter() {
+    local file host dev port chassis filter
+    while IFS='|' read -r file host dev port chassis filter; do
+        [ -n "$filter" ] || continue
+        tcpdump -Z root -nn -r "$WORK/$file" -w "$RUN/filtered" "$filter" 2>/dev/null
+        mv "$RUN/filtered" "$WORK/$file"
+    done <<< "$POINTS"
 }
 
 # --- state ----------------------------------------------------------------------
