@@ -139,9 +139,14 @@ type traceOutput struct {
 
 func (t *tracer) record(q *question, out *sim.Outcome, header string, tree []*trace.Node, reply bool) traceRecord {
 	r := traceRecord{
-		Flow: header, Packet: packet.Describe(q.in.Frame), Reply: reply, Datapath: q.in.Port.Datapath.Name,
-		Inport: q.in.Port.Name, Chassis: q.in.Chassis.Name, Verdict: out.Verdict.String(),
+		Flow: header, Packet: packet.Describe(q.in.Frame), Reply: reply,
+		Chassis: q.in.Chassis.Name, Verdict: out.Verdict.String(),
 		Outputs: []traceOutput{}, Trace: t.book.JSON(&out.Trace, tree),
+	}
+	if q.in.Port != nil {
+		r.Datapath, r.Inport = q.in.Port.Datapath.Name, q.in.Port.Name
+	} else {
+		r.Datapath = q.in.Datapath.Name
 	}
 	if out.Verdict != sim.Delivered {
 		r.Drop = out.Drop.String()

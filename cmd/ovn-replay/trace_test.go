@@ -305,3 +305,20 @@ func TestTraceLBDst(t *testing.T) {
 		}
 	}
 }
+
+// In a datapath that is named the packet need not have an inport, as with
+// ovn-trace, which crashes where port security asks for it.
+func TestTraceWithoutInport(t *testing.T) {
+	packet := "eth.src == 02:42:7a:79:82:ca && eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && icmp4.type == 8"
+	status, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "GR_ovn-worker", packet)
+	if status != exitDropped || !strings.Contains(out, "\ningress(dp=\"GR_ovn-worker\", inport=\"(unnamed)\")\n") || !strings.Contains(errs, "microflow does not specify ingress port") {
+		t.Errorf("status %d\n%s\n%s", status, errs, out)
+	}
+	status, out, _ = replayed(t, "trace", "--json", "--db", recorded+"sb.db", "ext_ovn-worker", packet)
+	if status != exitOK || !strings.Contains(out, `"datapath":"ext_ovn-worker","inport":""`) || !strings.Contains(out, `"port":"breth0_ovn-worker"`) {
+		t.Errorf("status %d\n%s", status, out)
+	}
+	if status, _, errs = replayed(t, "trace", "--db", recorded+"sb.db", packet); status != exitBad || !strings.Contains(errs, "does not match on inport") {
+		t.Errorf("status %d: %s", status, errs)
+	}
+}

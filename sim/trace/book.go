@@ -49,6 +49,9 @@ func (b *Book) flow(index int32) *table.Flow {
 
 // Pipeline returns the header of a pipeline.
 func (b *Book) Pipeline(ev *Event) string {
+	if !ev.Egress && ev.Port == 0 { // as ovn-trace writes it, here and not in egress
+		return fmt.Sprintf(`ingress(dp="%s", inport="(unnamed)")`, b.datapath(ev.Datapath))
+	}
 	if !ev.Egress {
 		return fmt.Sprintf("ingress(dp=\"%s\", inport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port))
 	}
