@@ -12,6 +12,8 @@ UNDERLAYS=""   # lines: file|namespace|interface|chassis system-id
 SCENARIOS=""   # lines: name|topology|description
 CHASSIS=""     # lines: name|system-id
 TCPDUMPS=""
+# Debian's tcpdump gives root up unless told not to; Ubuntu's crashes if told
+AS_ROOT="-Z root"; ! grep -q '^ID=ubuntu' /etc/os-release || AS_ROOT=
 
 point()    { POINTS+="$1|$2|$3|$4|$5|${6:-}"$'\n'; }
 underlay() { UNDERLAYS+="$1|$2|$3|$4||"$'\n'; }
@@ -37,7 +39,7 @@ pings() { local n=$1; shift; do_ "$n" ping -n -i 0.2 -W 1 -c "$@"; }   # pings H
 # They start and end one after the other; case.py keeps the time that all of them saw.
 
 capture() { # FILE NAMESPACE INTERFACE
-    ip netns exec "rp-$2" tcpdump -Z root -i "$3" -nn -U --immediate-mode -B 8192 -s "${SNAPLEN:-0}" -w "$WORK/$1" 2> "$RUN/tcpdump-$1.err" &
+    ip netns exec "rp-$2" tcpdump $AS_ROOT -i "$3" -nn -U --immediate-mode -B 8192 -s "${SNAPLEN:-0}" -w "$WORK/$1" 2> "$RUN/tcpdump-$1.err" &
     echo $! > "$RUN/tcpdump-$1.pid"
     TCPDUMPS+=" $!"
 }
@@ -68,7 +70,7 @@ captures_filter() {
     local file host dev port chassis filter
     while IFS='|' read -r file host dev port chassis filter; do
         [ -n "$filter" ] || continue
-        tcpdump -Z root -nn -r "$WORK/$file" -w "$RUN/filtered" "$filter" 2>/dev/null
+        tcpdump $AS_ROOT -nn -r "$WORK/$file" -w "$RUN/filtered" "$filter" 2>/dev/null
         mv "$RUN/filtered" "$WORK/$file"
     done <<< "$POINTS"
 }
