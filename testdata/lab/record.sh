@@ -125,6 +125,7 @@ record() { # NAME
     WORK=$RUN/case; rm -rf "$WORK"; mkdir -p "$WORK"
     "${topology}_warm"
     run_part setup "$name"
+    ovn-appctl -t ovn-northd inc-engine/recompute > /dev/null 2>&1 || true    # some releases leave work for the next change
     nb --wait=hv sync
     : > "$WORK/commands"
     conntrack_flush
