@@ -28,11 +28,11 @@ type Options struct {
 	// last patch releases of 2.17 and 3.0 do as 3.1.)
 	OVS Release
 
-	// FreshReplies is Open vSwitch since 3.1.3, in all later releases. Before
-	// (in Debian 12, say), the reply tuple of a translated connection that a
-	// new SYN or force had ended stayed taken until the next sweep, so that the
-	// connection that replaced it got another port, and late replies were
-	// invalid. OVSUserspace only.
+	// FreshReplies is Open vSwitch before 3.0, since 3.1.3 and in all later
+	// releases. Between (in Debian 12, say) the reply tuple of a translated
+	// connection that a new SYN or force had ended stayed taken until the next
+	// sweep, so that the connection that replaced it got another port, and late
+	// replies were invalid. OVSUserspace only.
 	FreshReplies bool
 
 	// Kernel settings, for profile Linux.
@@ -62,7 +62,7 @@ func (o *Options) setDefaults() {
 	if o.OVS == 0 {
 		o.OVS = OVS31
 	}
-	o.FreshReplies = o.FreshReplies || o.OVS >= OVS32
+	o.FreshReplies = o.FreshReplies || o.OVS >= OVS32 || o.OVS < 0x0300
 }
 
 // Release is a release of Open vSwitch: 0x0302 is 3.2.
