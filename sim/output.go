@@ -262,8 +262,12 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 }
 
 // emit records a packet for an outport that leaves OVN at a port: the outport
-// itself, or the localnet port through which it is reached.
+// itself, or the localnet port through which it is reached. What is sent to a
+// mirror's port leaves at the port that it leads to.
 func (e *Engine) emit(p *pkt, outport, port *network.Port) {
+	if port.MirrorTo != nil {
+		port = port.MirrorTo
+	}
 	p.Flush()
 	if p.completes { // of what is sent: the packet may go on
 		p = e.copyOf(p)

@@ -10,7 +10,8 @@ func (p *Port) everywhere() bool {
 // settle works out the one chassis a port is at. The row's chassis column
 // says it. While nobody has claimed the port, a gateway port is taken to be
 // where its options say, a redirecting or external one at the chassis of
-// highest priority, and a container's port where its parent is.
+// highest priority, a container's port where its parent is, and a mirror's
+// where the port is that it leads to.
 func (p *Port) settle(n *Network) {
 	p.active = p.Chassis
 	switch {
@@ -23,6 +24,8 @@ func (p *Port) settle(n *Network) {
 		p.active = n.chassis[p.Options["l2gateway-chassis"]]
 	case (p.Type == ChassisRedirect || p.Type == External) && len(p.HAChassis) > 0:
 		p.active = p.HAChassis[0].Chassis
+	case p.MirrorTo != nil:
+		p.active = p.MirrorTo.Chassis
 	case p.Parent != nil:
 		p.active = p.Parent.Chassis
 	}
