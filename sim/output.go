@@ -98,9 +98,10 @@ func (e *Engine) resident(port *network.Port, c *network.Chassis) bool {
 }
 
 // throughLocalnet returns the localnet port by which a port of another
-// chassis is reached, nil if there is none: packets for it then take a tunnel.
+// chassis is reached, nil if there is none: packets for it then take a tunnel,
+// as those for a network function always do.
 func (e *Engine) throughLocalnet(port *network.Port) *network.Port {
-	if len(port.Datapath.Localnet) == 0 {
+	if len(port.Datapath.Localnet) == 0 || port.IsFunction() {
 		return nil
 	}
 	return port.Datapath.Localnet[0]

@@ -46,6 +46,10 @@ func (p *Port) ResidentOn(c *Chassis) bool {
 	return c != nil && (p.active == c || slices.Contains(p.Additional, c))
 }
 
+// IsFunction reports whether the port leads to a network function, which passes
+// on what others sent.
+func (p *Port) IsFunction() bool { return p.Options["is-nf"] == "true" }
+
 // BoundTo answers is_chassis_resident("port") of a logical flow as
 // ovn-controller does: whether the port is claimed by the chassis, or if a
 // chassisredirect port active there. Unlike ResidentOn it is never true of a

@@ -223,6 +223,9 @@ func (s *Session) next(f *Frame) {
 		s.handler.Skipped(f, f.point, f.skip)
 	case f.dir == Crossed:
 		s.crossed(f)
+	case f.dir == Entered && leadsOut(f.point.Port) && s.wires.left(f):
+		f.dir = Left
+		s.left(f)
 	case f.dir == Entered:
 		s.inject(f)
 	case f.dir == Left && leadsOut(f.point.Port) && s.wires.arrived(f):
@@ -232,18 +235,23 @@ func (s *Session) next(f *Frame) {
 		f.dir = Entered
 		s.inject(f)
 	case f.dir == Left:
-		s.infer(f)
-		s.Engine.Observe(f.point.Port, f.Data)
-		s.observe(f)
+		s.left(f)
 	}
 }
 
+// left handles a frame that left OVN.
+func (s *Session) left(f *Frame) {
+	s.infer(f)
+	s.Engine.Observe(f.point.Port, f.Data)
+	s.observe(f)
+}
+
 // claims reports whether an interface sent the frame with the Ethernet address
-// of a virtual port, rather than that it was sent to it: nothing replayed leads
-// to it here.
+// of a virtual port, or as a network function with anybody's, rather than that
+// it was sent to it: nothing replayed leads to it here.
 func (s *Session) claims(f *Frame) bool {
 	_, due := s.inferrer.expected[expectKey{f.point.key(), f.id}]
-	return !due && len(f.Data) >= 14 && s.owners.mayClaim(f.point.Port, macAt(f.Data[6:]))
+	return !due && len(f.Data) >= 14 && (f.point.Port.IsFunction() || s.owners.mayClaim(f.point.Port, macAt(f.Data[6:])))
 }
 
 // observe hands on a frame that left OVN.

@@ -159,6 +159,9 @@ func (t *tunnels) predicted(out *sim.Outcome) {
 func keysOf(o *sim.TunnelOutput, kind pcap.TunnelKind) tunnelKeys {
 	k := tunnelKeys{kind, o.Datapath.TunnelKey, o.Inport, o.Outport}
 	if kind == pcap.VXLAN {
+		if k.outport == 0 { // of flood_remote: there the inport's place is the only one
+			k.outport = k.inport
+		}
 		k.inport = 0
 	}
 	return k

@@ -63,3 +63,45 @@ setup_cloud_queue() {
 }
 traffic_cloud_queue() { get vm6 203.0.113.50 80 -s 57031; get vm1 10.1.0.12 80 -s 57032; get vm1 203.0.113.50 80 -s 57033; get ext2 203.0.113.66 80 -s 57034; pings vm2 1 203.0.113.50; }
 cleanup_cloud_queue() { provider_vms_gone; }
+
+scenario cloud-fwd-group-keys cloud "a forwarding group of ports with tunnel keys past 9, which ovn-controller reads as hexadecimal; one that is watched"
+setup_cloud_fwd_group_keys() {
+    host_more vm7 c1 net-b fa:16:3e:0b:00:17 10.2.0.17
+    nb -- lsp-set-options vm5 requested-tnl-key=12 -- lsp-set-options vm7 requested-tnl-key=18
+    nb -- lsp-add net-b gone -- lsp-set-options gone requested-tnl-key=20 \
+       -- fwd-group-add twelve net-b 10.2.0.121 fa:16:3e:0b:00:79 vm5 -- fwd-group-add twenty net-b 10.2.0.122 fa:16:3e:0b:00:7a gone \
+       -- --liveness fwd-group-add watched net-b 10.2.0.123 fa:16:3e:0b:00:7b vm3 -- --liveness fwd-group-add here net-b 10.2.0.124 fa:16:3e:0b:00:7c vm4 vm3
+    local n; for n in 3 4 5; do nb lsp-set-port-security vm$n; done
+    nb pg-set-ports drop vm1 vm2
+    nb --wait=hv sync; sleep 1
+}
+traffic_cloud_fwd_group_keys() {
+    local m
+    for m in 79 7a 7b 7c; do craft vm4 "Ether(src=mac,dst='fa:16:3e:0b:00:$m')/IP(src='10.2.0.14',dst='198.51.100.1',id=0x$m)/UDP(sport=0xdd$m,dport=5353)/b'to a group'"; done
+}
+cleanup_cloud_fwd_group_keys() { host_less vm7 c1; }
+
+# The peer of a session: a BFD control packet (RFC 5880) from ext1, in STATE, about OVN's session $DISC
+bfd_says() { # STATE [FLAGS [DETECT-MULT [IP VERSION 6]]]
+    local ip='IP(src="203.0.113.1",dst="203.0.113.10",ttl=255,id=7)'
+    [ -z "${4:-}" ] || ip='IPv6(src="2001:db8:113::1",dst="2001:db8:113::10",hlim=255)'
+    craft ext1 "Ether(src=mac,dst='$R1_GW_MAC')/$ip/UDP(sport=49999,dport=3784)/struct.pack('!BBBBIIIII',32,$1<<6|${2:-0},${3:-5},24,0x0a0b0c0d,${DISC:-0},300000,300000,0)"
+}
+bfd_disc() { sb --bare --columns=disc find bfd "dst_ip=\"$1\""; }
+
+scenario cloud-bfd cloud "BFD with the next hops of static routes, IPv4 and IPv6: what ovn-controller sends by itself, what the peer's answers change, a poll"
+setup_cloud_bfd() {
+    nb -- --bfd lr-route-add r1 198.51.100.0/24 203.0.113.1 r1-public -- --bfd lr-route-add r1 2001:db8:77::/64 2001:db8:113::1 r1-public
+    nb set bfd "$(nb --bare --columns=_uuid find bfd dst_ip=203.0.113.1)" min_tx=500 min_rx=400 detect_mult=4
+    nb --wait=hv sync; sleep 4
+}
+traffic_cloud_bfd() {
+    sleep 1
+    DISC=$(bfd_disc 203.0.113.1); bfd_says 1; sleep 0.8; bfd_says 2; sleep 0.6; bfd_says 3 32; sleep 0.5; get vm2 198.51.100.7 80 -s 57041; bfd_says 0; sleep 0.6
+    DISC=$(bfd_disc 2001:db8:113::1); bfd_says 1 0 5 6; sleep 1; bfd_says 3 32 5 6; sleep 0.5
+    DISC=1; bfd_says 1; DISC=
+}
+
+scenario cloud-prefix-delegation cloud "IPv6 prefix delegation: ovn-controller solicits, the server's advertisement is answered with a request, its reply with nothing; refused ones"
+setup_cloud_prefix_delegation() { nb -- set logical_router_port r1-public options:prefix_delegation=true -- set logical_router_port r1-net-a options:prefix=true; nb --wait=hv sync; sleep 3; }
+traffic_cloud_prefix_delegation() { LIMIT=9 do_ ext1 $PY "$HERE/delegate.py" 2001:db8:d1:: 60 6; }
