@@ -42,7 +42,7 @@ cleanup_cloud_external() { vsctl phys del-port provider pv-sriov; ip netns del r
 
 scenario cloud-vlan-tenant cloud "a tenant network on a VLAN of its own: VMs meet through the localnet, routed centrally (reside-on-redirect-chassis)"
 setup_cloud_vlan_tenant() {
-    nb -- lsp-add net-b provnet-b -- lsp-set-type provnet-b localnet -- lsp-set-addresses provnet-b unknown -- lsp-set-options provnet-b network_name=physnet1 -- set logical_switch_port provnet-b tag=200 \
+    nb -- lsp-add net-b provnet-b -- lsp-set-type provnet-b localnet -- lsp-set-addresses provnet-b unknown -- lsp-set-options provnet-b network_name=physnet1 -- set logical_switch_port provnet-b tag_request=200 \
        -- set logical_router_port r1-net-b options:reside-on-redirect-chassis=true
     nb --wait=hv sync; sleep 3; cloud_warm
     # one wire, two networks: each localnet port gets the frames of its VLAN

@@ -79,20 +79,28 @@ setup_cloud_transit_router() {
     nb -- lr-add tr1 -- set logical_router tr1 options:requested-tnl-key=16711682
     own_port tr1 net-a fa:16:3e:aa:0a:07 10.1.0.253/24 fd01:a::253/64
     nb -- lrp-add tr1 tr1-far fa:16:3e:aa:77:05 10.7.0.1/24 -- set logical_router_port tr1-far options:requested-chassis=far options:requested-tnl-key=9 -- lr-route-add tr1 10.8.0.0/24 10.7.0.2
-    ns vm2 ip route add 10.7.0.0/24 via 10.1.0.253
+    local n; for n in vm1 vm2; do ns $n ip route add 10.7.0.0/24 via 10.1.0.253; done
     nb --wait=sb sync
     sb set port_binding tr1-far chassis="$(sb --bare --columns=_uuid find chassis name=far)" up=true
     nb --wait=hv sync; sleep 2
+    local n; for n in 1 2 3; do ns vm1 ping -q -c1 -W1 10.7.0.9 > /dev/null || true; ns vm2 ping -q -c1 -W1 10.7.0.9 > /dev/null || true; done      # the tunnels' own ARP
     ns vm2 ping -q -c1 -W1 10.1.0.253 > /dev/null || true
     sb --all destroy mac_binding; nb --wait=hv sync
+}
+# flooded OUTER-MAC OUTER-ADDRESS INNER: what the other zone's flood_remote sends: no outport
+flooded() {
+    craft far "Ether(src=mac,dst='$1')/IP(src='10.90.0.99',dst='$2',id=0,flags='DF')/UDP(sport=50002,dport=6081)/geneve($(datapath_key tr1),$(port_key tr1-far),0,$3)"
 }
 traffic_cloud_transit_router() {
     craft vm1 "Ether(src=mac,dst='fa:16:3e:aa:0a:07')/ARP(op=2,hwsrc=mac,psrc='10.1.0.11',pdst='10.1.0.253',hwdst='fa:16:3e:aa:0a:07')" \
         "Ether(src=mac,dst='fa:16:3e:aa:0a:07')/IPv6(src='fd01:a::11',dst='fd01:a::253',hlim=255)/ICMPv6ND_NA(tgt='fd01:a::11',R=0,S=1,O=1)/ICMPv6NDOptDstLLAddr(lladdr=mac)" \
         'who_has("10.1.0.253", "10.1.0.11")'
     udp vm2 10.7.0.2 9999 -s 58031 -w 0.4
+    flooded 52:54:00:20:00:12 10.90.0.12 "Ether(src='fa:16:3e:aa:77:06',dst='fa:16:3e:aa:77:05')/ARP(op=2,hwsrc='fa:16:3e:aa:77:06',psrc='10.7.0.2',pdst='10.7.0.1',hwdst='fa:16:3e:aa:77:05')"
+    flooded 52:54:00:20:00:12 10.90.0.12 "Ether(src='fa:16:3e:aa:77:06',dst='fa:16:3e:aa:77:05')/IP(src='10.7.0.2',dst='10.1.0.12',id=1)/ICMP(id=12,seq=1)/b'not an answer'"
+    sleep 0.5; udp vm2 10.7.0.2 9999 -s 58032 -w 0.4
 }
-cleanup_cloud_transit_router() { ns vm2 ip route del 10.7.0.0/24; local c; for c in c1 c2 c3; do vsctl $c remove open_vswitch . external_ids ovn-is-interconn; done; far_gone far; }
+cleanup_cloud_transit_router() { ns vm1 ip route del 10.7.0.0/24; ns vm2 ip route del 10.7.0.0/24; local c; for c in c1 c2 c3; do vsctl $c remove open_vswitch . external_ids ovn-is-interconn; done; far_gone far; }
 
 scenario cloud-evpn cloud "a network of an EVPN domain: MACs nobody here has are looked for among the remote ones" 25.09
 setup_cloud_evpn() { nb -- set logical_switch net-a other_config:dynamic-routing-vni=77 -- lsp-set-addresses vm2 'fa:16:3e:0a:00:12 10.1.0.12 fd01:a::12' unknown -- lsp-set-port-security vm2 -- pg-set-ports drop vm1 vm3 vm4 vm5; }
@@ -159,6 +167,7 @@ setup_cloud_spine() {
     host_more vm8 c1 leaf fa:16:3e:0a:00:18 10.1.0.18; host_more vm9 c2 leaf fa:16:3e:0a:00:19 10.1.0.19; serve vm8; serve vm9
     acl web to-lport 1002 'outport == @web && ip4' allow-related
     nb --wait=hv sync; sleep 1
+    local n; for n in vm8 vm9; do ns $n ping -q -c2 -i0.3 -W1 203.0.113.50 > /dev/null || true; ns $n ping -q -c1 -W1 10.2.0.14 > /dev/null || true; done
 }
 traffic_cloud_spine() { get vm1 10.1.0.18 80 -s 58101; get vm1 10.1.0.19 80 -s 58102; get vm9 10.1.0.12 80 -s 58103; get vm8 203.0.113.50 80 -s 58104; pings vm4 1 10.1.0.19; craft vm8 'Ether(src=mac,dst=BROADCAST,type=0x88b5)/(b"odd type"*6)'; }
 cleanup_cloud_spine() { host_less vm8 c1; host_less vm9 c2; }

@@ -60,7 +60,7 @@ cloud_network() {
     nb -- ls-add net-a -- ls-add net-b -- ls-add public -- lr-add r1 \
        -- set logical_router r1 options:always_learn_from_arp_request=false options:dynamic_neigh_routers=true \
        -- lsp-add public provnet -- lsp-set-type provnet localnet -- lsp-set-addresses provnet unknown \
-       -- lsp-set-options provnet network_name=physnet1 -- set logical_switch_port provnet tag=100
+       -- lsp-set-options provnet network_name=physnet1 -- set logical_switch_port provnet tag_request=100
     router_port net-a $R1_A_MAC 10.1.0.1/24 fd01:a::1/64
     router_port net-b $R1_B_MAC 10.2.0.1/24 fd01:b::1/64
     router_port public $R1_GW_MAC 203.0.113.10/24 2001:db8:113::10/64
