@@ -80,6 +80,8 @@ func (e *Engine) plain(p *pkt, f *table.Flow, op *table.Op) {
 		e.snoop(p, f)
 	case lflow.FloodRemote:
 		e.floodRemote(p)
+	case lflow.HandleDHCPv6Reply:
+		e.serverReply(p, f)
 	default:
 		e.drop(p, trace.DropConsumed, f)
 	}

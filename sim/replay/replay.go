@@ -35,6 +35,8 @@ type Frame struct {
 	Inferred bool
 	Why      string // Inferred: how
 
+	Own bool // Inferred: ovn-controller sent it, on a timer of its own
+
 	point  *Point
 	dir    Direction
 	skip   string // why it is neither; empty if it is
