@@ -99,9 +99,9 @@ func (e *Engine) resident(port *network.Port, c *network.Chassis) bool {
 
 // throughLocalnet returns the localnet port by which a port of another
 // chassis is reached, nil if there is none: packets for it then take a tunnel,
-// as those for a network function always do.
+// as those for a network function always do, and with always_tunnel all others.
 func (e *Engine) throughLocalnet(port *network.Port) *network.Port {
-	if len(port.Datapath.Localnet) == 0 || port.IsFunction() {
+	if len(port.Datapath.Localnet) == 0 || port.IsFunction() || e.Net.SBGlobal["always_tunnel"] == "true" {
 		return nil
 	}
 	return port.Datapath.Localnet[0]

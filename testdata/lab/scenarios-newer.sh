@@ -191,3 +191,55 @@ setup_cloud_network_function() {
 }
 traffic_cloud_network_function() { udp vm1 10.1.0.12 5353 -s 58111 -w 0.5; udp vm1 10.2.0.13 5353 -s 58112 -w 0.5; get vm2 10.1.0.11 80 -s 58113 -w 1; get vm4 10.1.0.11 80 -s 58114 -w 1; udp vm1 203.0.113.50 9999 -s 58115 -w 0.5; }
 cleanup_cloud_network_function() { vsctl c2 del-port br-int v-nfin -- del-port br-int v-nfout; ip netns del rp-nf; }
+
+scenario cloud-acl-translation cloud "ACLs that match the connection's ports instead of the packet's: fragments get through security groups" 26.03
+setup_cloud_acl_translation() { nb set nb_global . options:acl_ct_translation=true; acl web to-lport 1002 'outport == @web && ip4 && udp.dst == 9999' allow-related; acl web to-lport 1010 'outport == @web && tcp.dst == 8080' reject; local n; for n in ext1 ext2; do ns $n ip link set eth0 mtu 1442; done; }
+traffic_cloud_acl_translation() { udp vm1 10.1.0.12 9999 -s 58121 -z 3000 -w 1; udp vm4 10.1.0.12 9999 -s 58122 -z 3000 -w 1; get vm4 10.1.0.12 8080 -s 58123; udp ext2 $FIP1 9999 -s 58124 -z 2000 -w 1; get vm3 10.2.0.14 80 -s 58125; udp vm2 10.2.0.13 7 -s 58126 -w 0.3; }
+cleanup_cloud_acl_translation() { local n; for n in ext1 ext2; do ns $n ip link set eth0 mtu 1500; done; }
+
+scenario cloud-always-tunnel cloud "VMs of a provider network meet through tunnels instead of the wire (always_tunnel)" 24.09
+setup_cloud_always_tunnel() { provider_vms; nb set nb_global . options:always_tunnel=true; nb --wait=hv sync; sleep 1; }
+traffic_cloud_always_tunnel() { get vm6 203.0.113.67 80 -s 58131; get vm7 203.0.113.50 80 -s 58132; get vm2 203.0.113.66 80 -s 58133; pings vm6 1 203.0.113.10; craft vm6 'who_has("203.0.113.99", "203.0.113.66")'; }
+cleanup_cloud_always_tunnel() { provider_vms_gone; }
+
+scenario cloud-vrrp cloud "port security of a VRRPv3 router: its virtual and its physical addresses, ARP and ND" 26.03
+setup_cloud_vrrp() { nb -- lsp-set-port-security vm2 'VRRPv3 fa:16:3e:0a:00:12 00:00:5e:00:01:0a 10.1.0.50' 'fa:16:3e:0a:00:12 10.1.0.12' -- lsp-set-addresses vm2 'fa:16:3e:0a:00:12 10.1.0.12 fd01:a::12' unknown; }
+traffic_cloud_vrrp() {
+    craft vm2 'Ether(src="00:00:5e:00:01:0a",dst=BROADCAST)/ARP(op=2,hwsrc="00:00:5e:00:01:0a",psrc="10.1.0.50",pdst="10.1.0.50",hwdst=BROADCAST)' 'who_has("10.1.0.11", "10.1.0.50", hwsrc="00:00:5e:00:01:0a")' 'who_has("10.1.0.11", "10.1.0.50", hwsrc="00:00:5e:00:01:0b")' \
+        'Ether(src="00:00:5e:00:01:0a",dst="01:00:5e:00:00:12")/IP(src="10.1.0.12",dst="224.0.0.18",ttl=255,proto=112,id=1)/b"VRRP advertisement."' 'Ether(src="00:00:5e:00:01:0a",dst="fa:16:3e:0a:00:11")/IP(src="10.1.0.50",dst="10.1.0.11",id=2)/ICMP(id=8,seq=1)/b"virtual"' \
+        'Ether(src="00:00:5e:00:01:0a",dst="fa:16:3e:0a:00:11")/IP(src="10.1.0.51",dst="10.1.0.11",id=3)/ICMP(id=8,seq=2)/b"not its address"' 'Ether(src=mac,dst="fa:16:3e:0a:00:11")/IP(src="10.1.0.50",dst="10.1.0.11",id=4)/ICMP(id=8,seq=3)/b"not from the physical one"' 'who_has("10.1.0.11", "10.1.0.12")'
+    craft vm1 'Ether(src=mac,dst="00:00:5e:00:01:0a")/IP(src="10.1.0.11",dst="10.1.0.50",id=5)/ICMP(id=8,seq=4)/b"to the virtual one"' 'Ether(src=mac,dst="00:00:5e:00:01:0b")/IP(src="10.1.0.11",dst="10.1.0.50",id=6)/ICMP(id=8,seq=5)/b"to another"'
+    pings vm1 1 10.1.0.12
+}
+
+scenario cloud-next-hop-v6 cloud "IPv4 routed over IPv6 next hops, ECMP by chosen fields, a tagged route table" 25.03
+setup_cloud_next_hop_v6() {
+    local n; for n in ext1 ext2; do ns $n ip addr add 192.0.2.1/32 dev lo; done
+    nb -- set logical_router r1 options:dynamic_neigh_routers=false options:always_learn_from_arp_request=true -- lr-route-add r1 192.0.2.128/25 2001:db8:113::1 r1-public \
+       -- --ecmp lr-route-add r1 192.0.2.0/25 203.0.113.1 -- --ecmp lr-route-add r1 192.0.2.0/25 203.0.113.50
+    local u; for u in $(nb --bare --columns=_uuid find logical_router_static_route ip_prefix=192.0.2.0/25); do nb set logical_router_static_route $u selection_fields=ip_src,ip_dst; done
+    nb --wait=hv sync; sleep 1; ns vm2 ping -q -c2 -i0.3 -W1 2001:db8:113::1 > /dev/null || true
+}
+traffic_cloud_next_hop_v6() { udp vm2 192.0.2.200 9999 -s 58141 -w 0.4; local p; for p in 58142 58143 58144; do get vm2 192.0.2.1 80 -s $p -w 1; get vm4 192.0.2.1 80 -s $p -w 1; done; }
+cleanup_cloud_next_hop_v6() { local n; for n in ext1 ext2; do ns $n ip addr del 192.0.2.1/32 dev lo; done; }
+
+scenario cloud-encap-ips cloud "chassis with two tunnel addresses each, an interface that names its own" 24.03
+encap_ips() { # on|off
+    local i
+    for i in 1 2 3; do
+        if [ "$1" = on ]; then ns c$i ip addr add 10.90.1.1$i/24 dev br-phy; vsctl c$i set open_vswitch . external_ids:ovn-encap-ip=10.90.0.1$i,10.90.1.1$i
+        else vsctl c$i set open_vswitch . external_ids:ovn-encap-ip=10.90.0.1$i; ns c$i ip addr del 10.90.1.1$i/24 dev br-phy; fi
+    done
+}
+setup_cloud_encap_ips() { encap_ips on; vsctl c1 set interface v-vm1 external_ids:encap-ip=10.90.1.11; vsctl c2 set interface v-vm3 external_ids:encap-ip=10.90.1.12; sleep 3; nb --wait=hv sync; cloud_warm; cloud_warm; }
+traffic_cloud_encap_ips() { get vm1 10.1.0.12 80 -s 58151; get vm3 10.2.0.14 80 -s 58152; get vm1 10.2.0.13 80 -s 58153; get vm1 10.2.0.15 80 -s 58154; get vm2 203.0.113.50 80 -s 58155; craft vm1 'Ether(src=mac,dst=BROADCAST,type=0x88b5)/(b"odd type"*6)'; }
+cleanup_cloud_encap_ips() { encap_ips off; vsctl c1 remove interface v-vm1 external_ids encap-ip; vsctl c2 remove interface v-vm3 external_ids encap-ip; sleep 3; nb --wait=hv sync; cloud_warm; }
+
+scenario cloud-routing-protocol cloud "BGP and BFD to a router's address go to the port of a routing daemon, whose own traffic leaves as the router's" 25.03
+setup_cloud_routing_protocol() {
+    host_more vm8 c3 public fa:16:3e:aa:99:10 203.0.113.10
+    nb -- lsp-set-addresses vm8 unknown -- set logical_router_port r1-public options:routing-protocol-redirect=vm8 options:routing-protocols=BGP,BFD
+    serve vm8; nb --wait=hv sync; sleep 1
+}
+traffic_cloud_routing_protocol() { get ext2 203.0.113.10 179 -s 58161 -w 0.5; get vm8 203.0.113.50 179 -s 58162 -w 0.5; pings ext2 1 203.0.113.10; get vm2 203.0.113.50 80 -s 58163; craft vm8 'who_has("203.0.113.50", "203.0.113.10")'; craft ext2 "Ether(src=mac,dst='$R1_GW_MAC')/ARP(op=2,hwsrc=mac,psrc='203.0.113.50',pdst='203.0.113.10',hwdst='$R1_GW_MAC')"; }
+cleanup_cloud_routing_protocol() { host_less vm8 c3; }
