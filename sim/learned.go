@@ -197,6 +197,9 @@ func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place
 			port = uint64(entry.port)
 		}
 		k.Store(op.Dst, field.U64(port))
+	case table.GetRemoteFDB: // who is behind a VTEP of an EVPN network the chassis' kernel knows
+		k.Store(op.Dst, field.Uint128{})
+		e.note(p, trace.Note, trace.ApproxAction, f)
 	case table.LookupFDB:
 		entry, ok := l.fdb[fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}]
 		ok = ok && e.now >= entry.from && uint64(entry.port) == k.Load(op.A).Lo
