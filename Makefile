@@ -3,6 +3,7 @@
 # make test     installs what the tests need (Debian packages, as root) and runs them
 # make lint     formatting and vet
 # make parity   compares trace with Debian's ovn-trace on 2,000 made-up packets
+# RELEASE=sid make parity-release   compares with a newer Debian's
 # make bench    benchmarks, and a big database against ovn-trace
 # make fuzz     each fuzz target for FUZZTIME
 
@@ -11,7 +12,7 @@ FUZZTIME ?= 60s
 PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2
 TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip
 
-.PHONY: all demo test deps lint parity bench fuzz clean
+.PHONY: all demo test deps lint parity parity-release bench fuzz clean
 
 all: ovn-replay
 
@@ -45,6 +46,12 @@ lint:
 parity:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./testdata/bigdb -o "$$dir/sb.db" && \
 	OVN_REPLAY_PARITY=2000 OVN_REPLAY_DATABASES="$$dir/sb.db:$(DATABASES)" $(GO) test -run Parity -v -count 1 -timeout 30m ./cmd/ovn-replay
+
+# With another Debian's ovn-trace, in a root that the lab makes: RELEASE=sid make parity-release
+parity-release:
+	@root=$${ROOTS:-/var/lib/ovn-replay-lab}/$(RELEASE) && { [ -d "$$root/usr" ] || RELEASE=$(RELEASE) testdata/lab/lab.sh deps; } && \
+	mount --bind /tmp "$$root/tmp" && trap 'umount "$$root/tmp"' EXIT && \
+	OVN_REPLAY_ROOT="$$root" OVN_REPLAY_PARITY=2000 $(GO) test -run Parity -v -count 1 -timeout 30m ./cmd/ovn-replay
 
 # The last line measures a big cluster's database against ovn-trace, and fails
 # unless "db info" takes less than a tenth of its time and memory.

@@ -49,7 +49,7 @@ func newClassic(r *Reader, magic []byte) (*classicFormat, error) {
 		e.Frame = 0
 		return nil, e
 	}
-	c.iface = &Interface{LinkType: LinkType(network), SnapLen: c.order.Uint32(h[16:])}
+	c.iface = &Interface{LinkType: LinkType(network), BigEndian: c.big, SnapLen: c.order.Uint32(h[16:])}
 	if network&0x04000000 != 0 {
 		c.iface.FCSLen = 2 * int(network>>28)
 	}

@@ -3,8 +3,9 @@
 // In: pcap (microseconds, nanoseconds, Kuznetzov-modified, both byte orders)
 // and pcapng (sections, interfaces, mixed link types, options, comments), plain
 // or compressed with gzip, xz or zstd, from files, rotated sets or a stream.
-// Several captures are merged by time. Out: pcapng in which every interface
-// may be a logical port, and classic pcap.
+// Several captures are merged by time; a filter (package filter) leaves out
+// packets as they are read. Out: pcapng in which every interface may be a
+// logical port, and classic pcap.
 //
 // What it promises:
 //   - Times are nanoseconds since the Unix epoch, as the capture says them.

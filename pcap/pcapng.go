@@ -233,7 +233,7 @@ func (f *ngFormat) interfaceBlock(r *Reader, at int64, b []byte) error {
 	if f.total >= maxInterfaces {
 		return r.fault(TooLarge, at, "the frames before it are good", "the file has more than %d interfaces", maxInterfaces)
 	}
-	i := &Interface{Index: f.total, Section: f.section, ID: len(f.interfaces),
+	i := &Interface{Index: f.total, Section: f.section, ID: len(f.interfaces), BigEndian: f.big,
 		LinkType: LinkType(f.u16(b)), SnapLen: f.u32(b[4:]), resolution: microseconds}
 	var offset int64
 	opts := optionReader{rest: b[8:], big: f.big}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"ovnreplay/pcap/filter"
 )
 
 // Options bound and shape reading. The zero value is the default.
@@ -19,6 +21,10 @@ type Options struct {
 	// decryption secrets, copiable custom blocks) for TakeBlocks. The caller
 	// must take them as it reads, or they pile up.
 	KeepBlocks bool
+	// Filter selects the records that are delivered, as if the capture had been
+	// made with it, but for their numbers: those are of the whole file. nil
+	// selects all. It sees a frame as it was captured, with its tunnel headers.
+	Filter *filter.Expr
 }
 
 func (o Options) withDefaults() Options {
@@ -49,9 +55,11 @@ type Reader struct {
 	size    int64  // of the file; 0 when not known
 	opts    Options
 	format  format
-	frame   int   // frames delivered
+	frame   int   // frames read
 	err     error // final
-	last    int64 // RawTime of the last record
+	last    int64 // RawTime of the last record read
+	latest  int64 // RawTime of the last record delivered
+	filters filters
 	closers []func() error
 	kept    []Block
 	counts  Counts
@@ -59,7 +67,7 @@ type Reader struct {
 
 // Counts says what a reader has met so far.
 type Counts struct {
-	Frames        int
+	Frames        int   // delivered: those that the filter selects
 	Bytes         int64 // of the decompressed capture
 	Cut           int   // frames the snap length cut: their bytes cannot all be compared
 	Backward      int   // frames earlier than the one before them
@@ -111,7 +119,7 @@ func NewReader(src io.Reader, name string) (*Reader, error) {
 // NewReaderWith is NewReader with options.
 func NewReaderWith(src io.Reader, name string, opts Options) (*Reader, error) {
 	in := newInput(src)
-	r := &Reader{name: name, raw: in, in: in, opts: opts.withDefaults()}
+	r := &Reader{name: name, raw: in, in: in, opts: opts.withDefaults(), filters: filters{expr: opts.Filter}}
 	if err := r.unpack(); err != nil {
 		return nil, err
 	}
@@ -154,7 +162,7 @@ func (r *Reader) detect() error {
 		return r.notCapture(more, err)
 	}
 	r.format = c
-	return nil
+	return r.filters.check(r.name, c.iface)
 }
 
 // notCapture names what the input is instead, as far as its first bytes tell.
@@ -196,26 +204,42 @@ var otherKinds = []struct{ magic, kind, advice string }{
 	{"\x1f\x8b", "compressed twice", "unpack it once: gunzip"},
 }
 
-// Next reads the next record into rec, reusing its buffers.
+// Next reads the next record that the filter selects into rec, reusing its
+// buffers.
 func (r *Reader) Next(rec *Record) error {
 	if r.err != nil {
 		return r.err
 	}
-	rec.reset()
-	if err := r.format.next(r, rec); err != nil {
-		r.err = err
-		return err
+	for {
+		rec.reset()
+		if r.err = r.format.next(r, rec); r.err != nil {
+			return r.err
+		}
+		r.frame++
+		selected, err := r.filters.selects(r.name, rec)
+		if err != nil {
+			r.err = err
+			return err
+		}
+		r.last = rec.RawTime
+		if selected {
+			r.deliver(rec)
+			return nil
+		}
 	}
-	if r.frame++; r.frame > 1 && rec.RawTime < r.last {
+}
+
+// deliver counts a record and says where and when it is from.
+func (r *Reader) deliver(rec *Record) {
+	if r.counts.Frames++; r.counts.Frames > 1 && rec.RawTime < r.latest {
 		r.counts.Backward++
 	}
 	if rec.Truncated() {
 		r.counts.Cut++
 	}
 	rec.File, rec.Frame = r.name, r.frame
-	r.last = rec.RawTime
+	r.latest = rec.RawTime
 	rec.Time = r.Clock.Correct(rec.RawTime)
-	return nil
 }
 
 // Name is the capture's file name as given.
@@ -227,7 +251,7 @@ func (r *Reader) Format() string { return r.format.name() }
 // Counts tells what has been read so far.
 func (r *Reader) Counts() Counts {
 	c := r.counts
-	c.Frames, c.Bytes = r.frame, r.in.offset()
+	c.Bytes = r.in.offset()
 	return c
 }
 

@@ -99,8 +99,11 @@ type Interface struct {
 	ID      int // 0-based number within the section
 
 	LinkType LinkType
-	SnapLen  uint32 // bytes; 0 is unlimited
-	FCSLen   int    // bytes of frame check sequence on each packet
+	// BigEndian is the byte order of the file or section, which is the
+	// capturing host's: that of the address family of NULL frames.
+	BigEndian bool
+	SnapLen   uint32 // bytes; 0 is unlimited
+	FCSLen    int    // bytes of frame check sequence on each packet
 
 	Name        string
 	Description string

@@ -72,6 +72,7 @@ func byFirstPacket(names []string, opts Options) ([]string, error) {
 		first int64
 	}
 	var list []file
+	opts.Filter = nil // which file is first does not depend on it
 	for _, name := range names {
 		r, err := OpenWith(name, opts)
 		if err != nil {

@@ -12,14 +12,14 @@ import (
 // chassis is one chassis during a replay.
 type chassis struct {
 	*network.Chassis
-	index    int
-	ct       *conntrack.Table
+	index int
+	ct    *conntrack.Table
 	// recirculations is how often a packet may go around in the datapath; 0:
 	// there is no bound.
 	recirculations int
-	resident table.Resident // for is_chassis_resident
-	zones    zones
-	compiled *compiled // the logical flows as they read here
+	resident       table.Resident // for is_chassis_resident
+	zones          zones
+	compiled       *compiled // the logical flows as they read here
 }
 
 // zones are a chassis' conntrack zones. -1: the port or datapath has none.

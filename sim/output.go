@@ -159,7 +159,7 @@ func zoneNumber(z int32) uint16 { return uint16(max(z, 0)) }
 func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	g := e.group(p.dp, out)
 	if g == nil {
-		e.drop(p, trace.DropNoGroup, f)
+		e.drop(p, trace.DropNoOutport, f) // ovn-controller finds no key for its name
 		return
 	}
 	e.event(p, trace.Event{Kind: trace.Flood, Flow: int32(f.Index), Port: uint32(p.Key.Get(field.Inport)), Arg: int32(g.Index)})

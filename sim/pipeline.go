@@ -46,9 +46,12 @@ const maxSteps = 1 << 16
 type Injection struct {
 	Port    *network.Port
 	Chassis *network.Chassis
-	Time    conntrack.Time
-	Frame   []byte
-	Wire    int // length on the wire, if the capture cut the frame
+	// Datapath is where a packet without a Port enters, as only one that is made
+	// up can.
+	Datapath *network.Datapath
+	Time     conntrack.Time
+	Frame    []byte
+	Wire     int // length on the wire, if the capture cut the frame
 
 	Ref uint64 // whatever the caller knows the packet by
 
@@ -59,11 +62,15 @@ type Injection struct {
 // tagged port (localnet, container) is taken off the frame.
 func (e *Engine) Inject(in Injection) *Outcome {
 	p := e.begin(in, in.Time)
-	if in.Port.Tag != 0 {
-		p.Key.Set(field.VLANTCI, 0)
-		p.Flush()
+	if in.Port == nil {
+		e.enterNowhere(p, in.Datapath)
+	} else {
+		if in.Port.Tag != 0 {
+			p.Key.Set(field.VLANTCI, 0)
+			p.Flush()
+		}
+		e.enter(p, in.Port)
 	}
-	e.enter(p, in.Port)
 	e.put(p)
 	e.judge()
 	return &e.out
@@ -199,6 +206,17 @@ func (e *Engine) enter(p *pkt, port *network.Port) {
 	}
 	e.give(p)
 	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
+	e.pipeline(p, false, 0)
+}
+
+// enterNowhere begins the ingress pipeline of a datapath without an inport.
+func (e *Engine) enterNowhere(p *pkt, dp *network.Datapath) {
+	clearMetadata(&p.Key)
+	p.dp = dp
+	z := &p.chassis.zones
+	p.zone.port, p.zone.dnat, p.zone.snat = 0, zoneNumber(z.dnat[dp.Index]), zoneNumber(z.snat[dp.Index])
+	e.give(p)
+	e.event(p, trace.Event{Kind: trace.Enter, Flow: -1})
 	e.pipeline(p, false, 0)
 }
 

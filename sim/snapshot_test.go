@@ -213,7 +213,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires release mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
 		{field(t, e, "waiting", "ready", "p"), "Packet ct dp chassis zone stack depth broken guess seen made walk cloned recirculated hashed completes mru"},
-		{field(t, e, "waiting", "ready", "of"), "Port Chassis Time Frame Wire Ref Given"},
+		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Wire Ref Given"},
 		{field(t, e, "fragments"), "parked held released"},
 		{field(t, e, "chassis"), "Chassis index ct recirculations resident zones compiled"},
 	} {

@@ -3,8 +3,10 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -85,4 +87,30 @@ func checkXZ(start []byte) error {
 		return fmt.Errorf("it needs a dictionary of %d MiB, more than %d; compress it with xz -9 or less", size>>20, maxDictionary>>20)
 	}
 	return nil
+}
+
+// OpenFile opens a file for reading what is in it: it is decompressed if it is
+// gzip, xz or zstd, whatever its name.
+func OpenFile(name string) (io.ReadCloser, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	r, _, stop, err := decompress(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
+	}
+	return &readFile{Reader: r, file: f, stop: stop}, nil
+}
+
+type readFile struct {
+	io.Reader
+	file *os.File
+	stop func()
+}
+
+// Close implements io.Closer.
+func (f *readFile) Close() error {
+	f.stop()
+	return f.file.Close()
 }

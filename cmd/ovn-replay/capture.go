@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ovnreplay/pcap"
+	filters "ovnreplay/pcap/filter"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
 )
@@ -83,7 +84,7 @@ func (j *job) split(owners *replay.Owners, c capture) ([]capture, error) {
 
 // glance says where a file seems to be from, "" if that cannot be told.
 func (j *job) glance(owners *replay.Owners, c capture) string {
-	r, err := pcap.Open(c.file)
+	r, err := pcap.OpenWith(c.file, j.reading)
 	if err != nil {
 		return ""
 	}
@@ -155,7 +156,7 @@ func (j *job) openAll(ctx context.Context, s *spec) error {
 		return err
 	}
 	for i, c := range captures {
-		open, err := j.in.openSource(ctx, c.file, clocks[i])
+		open, err := j.openSource(ctx, c.file, clocks[i])
 		if err != nil {
 			return err
 		}
@@ -174,21 +175,30 @@ func (j *job) openAll(ctx context.Context, s *spec) error {
 }
 
 // openSource opens a file, a set of files, or standard input.
-func (in *input) openSource(ctx context.Context, file string, clock pcap.Clock) (*openCapture, error) {
+func (j *job) openSource(ctx context.Context, file string, clock pcap.Clock) (*openCapture, error) {
 	if file == "-" {
-		r, err := pcap.NewReader(&interruptible{ctx: ctx, src: in.stdin}, "standard input")
+		r, err := pcap.NewReaderWith(&interruptible{ctx: ctx, src: j.in.stdin}, "standard input", j.reading)
 		if err != nil {
 			return nil, err
 		}
 		r.Clock = clock
 		return &openCapture{source: r, live: true}, nil
 	}
-	set, err := pcap.OpenSet(file, pcap.Options{})
+	set, err := pcap.OpenSet(file, j.reading)
 	if err != nil {
 		return nil, err
 	}
 	set.Clock = clock
-	return &openCapture{source: set}, nil
+	open := &openCapture{source: set}
+	if j.reading.Filter != nil {
+		// A filter that does not suit the capture is bad usage: found out before
+		// anything is replayed.
+		open.peek(1)
+		if bad := new(filters.Error); errors.As(open.stop, &bad) {
+			return nil, open.stop
+		}
+	}
+	return open, nil
 }
 
 // locate finds where a capture was taken, unless that is given.
@@ -223,6 +233,14 @@ func (j *job) locate(owners *replay.Owners, open *openCapture, t *replay.Tap, c 
 	return j.find(owners, open, t, chassis)
 }
 
+// nothing says why a capture without packets cannot be placed.
+func (j *job) nothing() error {
+	if j.reading.Filter != nil {
+		return errors.New("--pcap-filter selects no packets to find the capture's logical port from; name it with -r FILE@PORT")
+	}
+	return errors.New("no packets to find the capture's logical port from; name it with -r FILE@PORT")
+}
+
 // find places a capture by its first packets; of a stream, by as few as will do.
 func (j *job) find(owners *replay.Owners, open *openCapture, t *replay.Tap, chassis *network.Chassis) error {
 	n := readAhead
@@ -232,7 +250,7 @@ func (j *job) find(owners *replay.Owners, open *openCapture, t *replay.Tap, chas
 	for {
 		open.peek(n)
 		if len(open.ahead) == 0 {
-			return errors.New("no packets to find the capture's logical port from; name it with -r FILE@PORT")
+			return j.nothing()
 		}
 		err := owners.Locate(t, open.ahead, chassis)
 		if err == nil || n >= readAhead || open.stop != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ovnreplay/sim/replay"
+	"ovnreplay/store"
 )
 
 // caseFile is case.json: a folder with a recorded session.
@@ -22,6 +23,7 @@ type caseFile struct {
 	CTZones     perChassis     `json:"ct_zones"`
 	CTProfile   string         `json:"ct_profile"`
 	Conntrack   perChassis     `json:"conntrack"`
+	OpenFlow    perChassis     `json:"openflow"`
 	Underlay    []caseUnderlay `json:"underlay"`
 }
 
@@ -80,6 +82,21 @@ func (p *perChassis) of(c *caseFile) map[string][]string {
 	return p.many
 }
 
+// arguments returns the files, in order, as flags take them: FILE[@CHASSIS].
+func (p *perChassis) arguments(dir string, c *caseFile) (args []string) {
+	for chassis, files := range p.of(c) {
+		for _, f := range files {
+			arg := filepath.Join(dir, f)
+			if chassis != "" {
+				arg += "@" + chassis
+			}
+			args = append(args, arg)
+		}
+	}
+	slices.Sort(args)
+	return args
+}
+
 // readCase reads a case's inputs; file names are relative to its folder.
 func readCase(dir string) (*spec, error) {
 	name := filepath.Join(dir, "case.json")
@@ -101,16 +118,8 @@ func readCase(dir string) (*spec, error) {
 	for _, e := range c.Underlay {
 		s.captures = append(s.captures, capture{file: filepath.Join(dir, e.File), chassis: e.Chassis, kind: replay.AtUnderlay})
 	}
-	for chassis, files := range c.Conntrack.of(&c) {
-		for _, f := range files {
-			arg := filepath.Join(dir, f)
-			if chassis != "" {
-				arg += "@" + chassis
-			}
-			s.imports = append(s.imports, arg)
-		}
-	}
-	slices.Sort(s.imports)
+	s.imports = c.Conntrack.arguments(dir, &c)
+	s.openflow = c.OpenFlow.arguments(dir, &c)
 	for chassis, files := range c.CTZones.of(&c) {
 		for _, f := range files {
 			zones, err := readZones(filepath.Join(dir, f))
@@ -135,7 +144,7 @@ func caseChassis(e caseCapture, c *caseFile) string {
 
 // readZones reads the output of "ovn-appctl ct-zone-list": a name and a number a line.
 func readZones(name string) (map[string]uint16, error) {
-	f, err := os.Open(name)
+	f, err := store.OpenFile(name)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (j *job) align(ctx context.Context, captures []capture) ([]pcap.Clock, erro
 		if c.file == "-" {
 			return clocks, nil // a stream is read once
 		}
-		if err := sample(ctx, &shared, i, c.file); err != nil {
+		if err := j.sample(ctx, &shared, i, c.file); err != nil {
 			return nil, err
 		}
 	}
@@ -85,8 +85,8 @@ func earlier(pairs []pcap.Pair, a, b pcap.Clock) (early, all int) {
 }
 
 // sample notes the first records of a capture.
-func sample(ctx context.Context, shared *pcap.Shared, index int, file string) error {
-	set, err := pcap.OpenSet(file, pcap.Options{})
+func (j *job) sample(ctx context.Context, shared *pcap.Shared, index int, file string) error {
+	set, err := pcap.OpenSet(file, j.reading)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
+	"ovnreplay/store"
 )
 
 // newConntrackCommand is "conntrack": the connection tracking table of a
@@ -285,7 +286,7 @@ func readDumpFile(stdin io.Reader, file string) ([]conntrack.Entry, error) {
 	if file == "-" {
 		return conntrack.ReadDump(stdin, "standard input")
 	}
-	f, err := os.Open(file)
+	f, err := store.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -334,7 +335,7 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 // committed, and the state of each printed as Open vSwitch's own test program
 // does (ovstest test-conntrack pcap).
 func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command {
-	var file, profile string
+	var file, profile, selects string
 	cmd := &cobra.Command{
 		Use:   "states -r FILE",
 		Short: "Commit every packet of a capture in one zone and print its ct_state",
@@ -347,7 +348,11 @@ func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command
 			if file == "" {
 				return errors.New("no packets: name a capture with -r FILE")
 			}
-			r, err := openCaptureFile(stdin, file)
+			opts, err := pcapOptions(selects)
+			if err != nil {
+				return err
+			}
+			r, err := openCaptureFile(stdin, file, opts)
 			if err != nil {
 				return err
 			}
@@ -357,20 +362,21 @@ func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command
 		},
 	}
 	cmd.Flags().StringVarP(&file, "read", "r", "", "capture `FILE`, - is standard input")
+	pcapFilterFlag(cmd.Flags(), &selects)
 	cmd.Flags().StringVar(&profile, "ct-profile", "", ctProfileUsage)
 	return cmd
 }
 
-func openCaptureFile(stdin io.Reader, file string) (*pcap.Reader, error) {
+func openCaptureFile(stdin io.Reader, file string, opts pcap.Options) (*pcap.Reader, error) {
 	if file == "-" {
-		return pcap.NewReader(stdin, "standard input")
+		return pcap.NewReaderWith(stdin, "standard input", opts)
 	}
-	return pcap.Open(file)
+	return pcap.OpenWith(file, opts)
 }
 
 func printStates(w io.Writer, r *pcap.Reader, table *conntrack.Table) error {
 	var rec pcap.Record
-	for n := 1; ; n++ {
+	for {
 		err := r.Next(&rec)
 		if err == io.EOF {
 			return nil
@@ -387,7 +393,7 @@ func printStates(w io.Writer, r *pcap.Reader, table *conntrack.Table) error {
 			m.Clear()
 			table.Execute(conntrack.Time(rec.Time), ip, &m, &conntrack.Request{Commit: true})
 		}
-		fmt.Fprintf(w, "%d: %s\n", n, m.State)
+		fmt.Fprintf(w, "%d: %s\n", rec.Frame, m.State)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"ovnreplay/sim"
-	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/store"
@@ -146,15 +145,17 @@ func unparsed(net *network.Network) []unparsedJSON {
 		table  uint8
 		ctACL  bool
 	}
-	envs := make(map[place]*lflow.Env)
+	checkers := make(map[place]*table.Checker)
 	names := newNameNumbers(net)
 	list := []unparsedJSON{}
 	for _, f := range net.Flows {
 		p := place{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
-		if envs[p] == nil {
-			envs[p] = sim.NewEnv(net, f)
+		c := checkers[p]
+		if c == nil {
+			c = table.NewChecker(sim.NewEnv(net, f), names)
+			checkers[p] = c
 		}
-		if err := table.Check(f, envs[p], names); err != nil {
+		if err := c.Check(f); err != nil {
 			list = append(list, unparsedJSON{f.UUID, oneLine(err)})
 		}
 	}

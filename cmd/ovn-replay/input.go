@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
+	filters "ovnreplay/pcap/filter"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
@@ -31,6 +33,7 @@ type input struct {
 	pins     []string // --pin
 	offsets  []string // --offset
 	filter   string   // --filter
+	selects  string   // --pcap-filter
 	noInfer  bool
 	noAlign  bool
 	explain  bool // --explain-points
@@ -62,8 +65,26 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.BoolVar(&in.noAlign, "no-align", false, "leave the captures' clocks as they are")
 	f.BoolVar(&in.noInfer, "no-infer", false, "inject only packets that are in a capture")
 	f.StringVar(&in.filter, "filter", "", "list only packets that match the logical flow expression `EXPR`, such as 'ip4.dst == 10.0.0.0/8 && ct.rpl'")
+	pcapFilterFlag(f, &in.selects)
 	f.BoolVar(&in.explain, "explain-points", false, "tell on standard error how each capture was placed")
 	f.BoolVarP(&in.quiet, "quiet", "q", false, "print less")
+}
+
+// pcapFilterFlag selects packets as they are read.
+func pcapFilterFlag(f *pflag.FlagSet, expr *string) {
+	f.StringVar(expr, "pcap-filter", "", "read only the packets of the captures that tcpdump would with `EXPR`, such as 'tcp port 80 and not host 10.0.0.1' (see pcap-filter(7))")
+}
+
+// pcapOptions is how captures are read with a --pcap-filter.
+func pcapOptions(expr string) (pcap.Options, error) {
+	if strings.TrimSpace(expr) == "" {
+		return pcap.Options{}, nil
+	}
+	e, err := filters.Parse(expr)
+	if err != nil {
+		return pcap.Options{}, fmt.Errorf("--pcap-filter: %w", err)
+	}
+	return pcap.Options{Filter: e}, nil
 }
 
 // job is everything a replay needs, opened.
@@ -77,8 +98,10 @@ type job struct {
 	clocks   []replay.ClockReport
 	pins     []conntrack.Entry
 	filter   *filter
-	warnings []error // damage after which the rest is still used
-	source   string  // of the database
+	reading  pcap.Options // how the captures are read
+	warnings []error      // damage after which the rest is still used
+	source   string       // of the database
+	recorded []string     // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
 	stop     func() // ends changes; nil if there are none
 }
@@ -87,9 +110,11 @@ type job struct {
 type spec struct {
 	db       string
 	captures []capture
+	reading  pcap.Options
 	profile  string
 	zones    map[string]map[string]uint16
 	imports  []string // FILE or FILE@CHASSIS
+	openflow []string // the same
 }
 
 // open reads the database and opens the captures.
@@ -155,12 +180,14 @@ func (in *input) spec() (*spec, error) {
 		s.captures = append(s.captures, c)
 	}
 	s.imports = append(s.imports, in.imports...)
-	return s, nil
+	var err error
+	s.reading, err = pcapOptions(in.selects)
+	return s, err
 }
 
 // load builds the engine and opens the captures of a spec.
 func (in *input) load(ctx context.Context, s *spec, net *network.Network, warnings []error) (*job, error) {
-	j := &job{in: in, net: net, warnings: warnings}
+	j := &job{in: in, net: net, warnings: warnings, reading: s.reading, recorded: s.openflow}
 	profile, err := parseProfile(s.profile)
 	if err != nil {
 		return nil, err
@@ -261,7 +288,7 @@ func parseProfile(name string) (conntrack.Options, error) {
 	case "ovs-userspace":
 		return conntrack.Options{Profile: conntrack.OVSUserspace}, nil
 	}
-	f, err := os.Open(name)
+	f, err := store.OpenFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return conntrack.Options{}, fmt.Errorf("--ct-profile %s: no such profile or file; use linux, ovs-userspace, or a file of settings", name)
 	}

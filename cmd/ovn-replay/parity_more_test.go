@@ -11,6 +11,7 @@ func TestParityOfMicroflows(t *testing.T) {
 	needsTool(t, "ovn-trace")
 	db := cases + "/nodeport/sb.db"
 	theirs, our := startOVNTrace(t, db), openOurs(t, db)
+	year, _ := traceVersion(t)
 	const in = `inport == "breth0_ovn-worker" && `
 	for _, m := range []string{
 		"", "1", "0", `inport`, `inport == "nowhere"`, `ip4`, `inport == {"a", "b"}`, `inport == "a" || inport == "b"`,
@@ -30,6 +31,9 @@ func TestParityOfMicroflows(t *testing.T) {
 		in + "ip4 && (udp.dst == 53 || udp.dst == 53)", in + "arp.op == 1 && arp.tpa == 10.0.0.1 && arp.sha == 00:00:00:00:00:01", in + "arp.op == 300",
 		in + "$set == 1", in + "ip4.src == $nosuch", in + "inport == @nosuch", in + "tcp.src == 99999", in + "ip4 && tcp.src == 0x10000",
 	} {
+		if year > 23 && strings.Contains(m, "ct_label.natted") {
+			continue // a field no more
+		}
 		a, ok := theirs.trace(t, m)
 		if !ok {
 			t.Errorf("%s: ovn-trace did not survive", m)

@@ -133,6 +133,13 @@ var rules = []rule{
 	{"port security: ovn-trace lets through what the switch refuses, above all what is neither IP nor ARP", func(d *difference) bool {
 		return d.either("_apply_port_sec")
 	}},
+	{"waiting: since 24.09 a packet waits where its next hop is asked for; ovn-trace goes on with it, unresolved", func(d *difference) bool {
+		waits := slices.ContainsFunc(d.ours, func(l string) bool { l = strings.TrimSpace(l); return l == "arp" || l == "nd_ns" })
+		return waits && line(d.theirs, d.at) == line(d.ours, d.at) // nothing follows, so that it is indented less
+	}},
+	{"a guess: ovn-trace says only that its choice is a random one", func(d *difference) bool {
+		return strings.Contains(line(d.ours, d.at), " guessed: ")
+	}},
 	{"a logical flow that no OVN can read: ovn-trace leaves it out without a word", func(d *difference) bool {
 		return strings.Contains(line(d.ours, d.at), "was left out: ")
 	}},

@@ -96,14 +96,37 @@ func (o *ovnTrace) run(t *testing.T, command string) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir = o.dir
+	cmd := exec.Command("sh", "-c", "cd "+o.dir+" && "+command)
+	if root := otherRoot(); root != "" {
+		cmd = exec.Command("chroot", append([]string{root}, cmd.Args...)...)
+	}
 	cmd.Env = append(os.Environ(), "OVN_RUNDIR="+o.dir, "OVS_RUNDIR="+o.dir, "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Run(); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		t.Fatalf("%s: %v: %s", command, err, text)
 	}
+}
+
+// otherRoot is the root directory, if not this one, of the OVN to compare with:
+// a newer Debian's, as "lab.sh deps" makes it, with this machine's /tmp in it.
+func otherRoot() string { return os.Getenv("OVN_REPLAY_ROOT") }
+
+// traceVersion is the release of ovn-trace.
+func traceVersion(t *testing.T) (year, month int) {
+	t.Helper()
+	cmd := exec.Command("ovn-trace", "--version")
+	if root := otherRoot(); root != "" {
+		cmd = exec.Command("chroot", root, "ovn-trace", "--version")
+	}
+	out, err := cmd.Output()
+	if err == nil {
+		_, err = fmt.Sscanf(string(out), "ovn-trace %d.%d", &year, &month)
+	}
+	if err != nil {
+		t.Fatalf("ovn-trace --version: %v: %s", err, out)
+	}
+	return year, month
 }
 
 // convert writes the database, which may be compressed, as a plain file.
@@ -253,9 +276,12 @@ func TestParityWithOVNTrace(t *testing.T) {
 	var total score
 	total.rules = map[string]int{}
 	want, used := parityCount(t), 0
+	year, month := traceVersion(t)
 	databases := slices.DeleteFunc(parityDatabases(t), func(db string) bool {
-		// ovn-trace 23.03 cannot read the actions of later versions.
-		return !openOurs(t, db).net.Before(23, 4)
+		// ovn-trace cannot read the actions of later versions, nor rightly those
+		// of much older ones.
+		net := openOurs(t, db).net
+		return !net.Before(year, month+1) || year > 23 && net.Before(year, month)
 	})
 	// A sample of the packets needs only a sample of the databases.
 	const perDatabase = 20

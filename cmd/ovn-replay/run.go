@@ -22,6 +22,7 @@ type runOptions struct {
 	hex     bool
 	write   string
 	session string
+	ovs     []string
 }
 
 func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -38,6 +39,7 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
 	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
 	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; see show")
+	ovsFlag(f, &o.ovs)
 	f.StringVarP(&o.write, "write", "w", "", "write the annotated pcapng to `FILE`, - is standard output")
 	return cmd
 }
@@ -74,7 +76,13 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	defer j.close()
 	out := bufio.NewWriter(o.stdout)
 	defer func() { err = errors.Join(err, out.Flush()) }()
+	flows, err := readSwitches(cmd.Context(), o.ovs, j.recorded)
+	if err != nil {
+		return err
+	}
+	defer flows.report(o.stderr, "packets")
 	p := &printer{job: j, out: out, format: format, hex: o.hex, book: bookOf(j.engine)}
+	flows.attach(p.book)
 	if o.write != "" {
 		closeCapture, err := p.annotate(o.write, o.stdout)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,13 +22,15 @@ import (
 
 type showOptions struct {
 	stdout io.Writer
+	stderr io.Writer
 	format string
 	json   bool
 	asOVN  bool
+	ovs    []string
 }
 
-func newShowCommand(_ io.Reader, stdout, _ io.Writer) *cobra.Command {
-	o := &showOptions{stdout: stdout}
+func newShowCommand(_ io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &showOptions{stdout: stdout, stderr: stderr}
 	cmd := &cobra.Command{
 		Use:   "show SESSION [N | N-M]…",
 		Short: "Show packets of a session as they were replayed",
@@ -37,16 +40,17 @@ the order in which run showed them, or shows the traces of those named.`,
   ovn-replay show s.db 17           # the trace of packet 17
   ovn-replay show s.db 17-20 --json`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return o.show(args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return o.show(cmd.Context(), args[0], args[1:]) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "", "line, detailed, summary, minimal or json (default line for the list, detailed for a packet)")
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
+	ovsFlag(f, &o.ovs)
 	f.BoolVar(&o.asOVN, "as-ovn-trace", false, "print the ovn-trace command line that asks about the packet, with what conntrack said at each step")
 	return cmd
 }
 
-func (o *showOptions) show(path string, numbers []string) (err error) {
+func (o *showOptions) show(ctx context.Context, path string, numbers []string) (err error) {
 	switch {
 	case o.json:
 		o.format = "json"
@@ -67,6 +71,11 @@ func (o *showOptions) show(path string, numbers []string) (err error) {
 		}
 		ranges = append(ranges, r)
 	}
+	flows, err := readSwitches(ctx, o.ovs, nil)
+	if err != nil {
+		return err
+	}
+	defer flows.report(o.stderr, "packets")
 	file, err := store.OpenSession(path, false)
 	if err != nil {
 		return err
@@ -87,7 +96,7 @@ func (o *showOptions) show(path string, numbers []string) (err error) {
 			if o.asOVN {
 				err = showCommand(out, file, reader, n)
 			} else {
-				err = showPacket(out, file, reader, n, format, len(numbers) == 0)
+				err = showPacket(out, file, reader, n, format, len(numbers) == 0, flows)
 			}
 			if err != nil {
 				return err
@@ -114,7 +123,7 @@ func parseRange(s string) (r packetRange, err error) {
 }
 
 // showPacket writes packet n of a session; in a list its number comes first.
-func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64, format trace.Format, list bool) error {
+func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64, format trace.Format, list bool, flows *switches) error {
 	b, err := file.Packet(n)
 	if err != nil {
 		return err
@@ -123,6 +132,7 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 	if err != nil {
 		return fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
 	}
+	flows.attach(p.Book)
 	r := replay.NewRecord(p.Book, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	if list && format == trace.LineFormat {
 		fmt.Fprintf(out, "%6d  ", n)

@@ -37,12 +37,14 @@ type traceOptions struct {
 	ct                                []string
 	lbDst                             string
 	selectID                          uint16
-	ovs                               string
+	ovs                               []string
 	reply                             bool
 	packet, read                      string
 	chassis, profile, caseDir, inport string
 	anywhere                          bool
 	session                           string
+
+	recorded []string // the case's dumps of OpenFlow flows, as --ovs takes them
 }
 
 const traceLong = `trace asks what would happen to one packet, with ovn-trace's arguments and output.
@@ -81,8 +83,7 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.Uint16Var(&o.selectID, "select-id", 0, "`ID` of the member that select takes")
 	f.BoolVar(&o.friendlyNames, "friendly-names", false, "names that people gave, for ports and datapaths (the default)")
 	f.BoolVar(&o.noFriendlyNames, "no-friendly-names", false, "the names and UUIDs of the database")
-	f.StringVar(&o.ovs, "ovs", "", "show the OpenFlow flows of each logical flow, from `SOURCE`: a file of ovs-ofctl dump-flows, or a bridge (default unix:/var/run/openvswitch/br-int.mgmt)")
-	f.Lookup("ovs").NoOptDefVal = defaultBridge
+	ovsFlag(f, &o.ovs)
 	f.BoolVar(&o.reply, "reply", false, "trace the answer to the packet as well, where it is delivered")
 	f.StringVar(&o.packet, "packet", "", "the packet: an Ethernet frame in `HEX`")
 	f.StringVarP(&o.read, "read", "r", "", "the packet: frame N of a capture, `FILE#N`")
@@ -116,11 +117,11 @@ func (o *traceOptions) serverFlags(cmd *cobra.Command) {
 // tracer traces packets on one engine and shows them.
 type tracer struct {
 	*traceOptions
-	engine  *sim.Engine
-	book    *trace.Book
-	out     *bufio.Writer
-	missing int // logical flows on the way that the switch lacks
-	json    []traceRecord
+	engine   *sim.Engine
+	book     *trace.Book
+	switches *switches
+	out      *bufio.Writer
+	json     []traceRecord
 }
 
 func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
@@ -144,9 +145,10 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	}
 	t.book = bookOf(t.engine)
 	t.book.PlainNames = o.noFriendlyNames
-	if t.book.OpenFlow, err = t.openFlow(ctx); err != nil {
+	if t.switches, err = readSwitches(ctx, o.ovs, o.recorded); err != nil {
 		return err
 	}
+	t.switches.attach(t.book)
 	if q.in.Given, err = o.given(q); err != nil {
 		return err
 	}
@@ -173,9 +175,7 @@ func (t *tracer) finish(verdict sim.Verdict) error {
 			}
 		}
 	}
-	if t.missing > 0 {
-		fmt.Fprintf(t.stderr, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) that the packet used\n", t.missing)
-	}
+	t.switches.report(t.stderr, "the packet")
 	if verdict != sim.Delivered {
 		return errDropped
 	}
@@ -191,7 +191,7 @@ func (o *traceOptions) network(ctx context.Context) (*network.Network, map[strin
 		if err != nil {
 			return nil, nil, err
 		}
-		source, zones = s.db, s.zones
+		source, zones, o.recorded = s.db, s.zones, s.openflow
 		if o.profile == "" {
 			o.profile = s.profile
 		}

@@ -63,7 +63,10 @@ func (o *traceOptions) question(net *network.Network, args []string) (*question,
 	}
 	frame := flow.Frame()
 	q := &question{key: flow.Key, meta: &flow.Key}
-	q.in = sim.Injection{Port: flow.Port, Time: begin, Frame: frame, Wire: len(frame)}
+	if flow.Port == nil {
+		fmt.Fprintln(o.stderr, "ovn-replay: microflow does not specify ingress port")
+	}
+	q.in = sim.Injection{Port: flow.Port, Datapath: flow.Datapath, Time: begin, Frame: frame, Wire: len(frame)}
 	return q, o.place(net, q)
 }
 
@@ -85,7 +88,9 @@ func (o *traceOptions) realPacket(net *network.Network, dp *network.Datapath, te
 		if err != nil {
 			return nil, err
 		}
-		q.in.Port = flow.Port
+		if q.in.Port = flow.Port; q.in.Port == nil {
+			return nil, errors.New("name the packet's inport, in MICROFLOW or with --inport")
+		}
 	} else if q.in.Port, err = replay.NewOwners(net).Find([][]byte{q.in.Frame}); err != nil {
 		return nil, fmt.Errorf("%w; name the port with --inport", err)
 	}
@@ -158,6 +163,10 @@ func (o *traceOptions) place(net *network.Network, q *question) error {
 		return fmt.Errorf("--chassis %s: no such chassis in the database", o.chassis)
 	}
 	port := q.in.Port
+	if port == nil {
+		q.in.Chassis = someChassis(net, q.in.Datapath)
+		return nil
+	}
 	if q.in.Chassis = port.ActiveChassis(); q.in.Chassis != nil {
 		return nil
 	}
@@ -168,16 +177,21 @@ func (o *traceOptions) place(net *network.Network, q *question) error {
 	}
 	// On every chassis, or on none: where it makes no difference any will do,
 	// and where it does the reader can say which.
-	q.in.Chassis = net.Chassis[0]
-	for _, sibling := range port.Datapath.Ports {
-		if c := sibling.ActiveChassis(); c != nil {
-			q.in.Chassis = c
-			break
-		}
-	}
+	q.in.Chassis = someChassis(net, port.Datapath)
 	if len(net.Chassis) > 1 {
 		fmt.Fprintf(o.stderr, "ovn-replay: port %s is bound to no single chassis: the packet enters on %s (see --chassis)\n",
 			port.Name, q.in.Chassis.Name)
 	}
 	return nil
+}
+
+// someChassis returns a chassis that has a port of the datapath, the first of
+// all if none has.
+func someChassis(net *network.Network, dp *network.Datapath) *network.Chassis {
+	for _, p := range dp.Ports {
+		if c := p.ActiveChassis(); c != nil {
+			return c
+		}
+	}
+	return net.Chassis[0]
 }

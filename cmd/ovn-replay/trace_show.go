@@ -2,20 +2,14 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"strings"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/microflow"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
 )
@@ -145,9 +139,14 @@ type traceOutput struct {
 
 func (t *tracer) record(q *question, out *sim.Outcome, header string, tree []*trace.Node, reply bool) traceRecord {
 	r := traceRecord{
-		Flow: header, Packet: packet.Describe(q.in.Frame), Reply: reply, Datapath: q.in.Port.Datapath.Name,
-		Inport: q.in.Port.Name, Chassis: q.in.Chassis.Name, Verdict: out.Verdict.String(),
+		Flow: header, Packet: packet.Describe(q.in.Frame), Reply: reply,
+		Chassis: q.in.Chassis.Name, Verdict: out.Verdict.String(),
 		Outputs: []traceOutput{}, Trace: t.book.JSON(&out.Trace, tree),
+	}
+	if q.in.Port != nil {
+		r.Datapath, r.Inport = q.in.Port.Datapath.Name, q.in.Port.Name
+	} else {
+		r.Datapath = q.in.Datapath.Name
 	}
 	if out.Verdict != sim.Delivered {
 		r.Drop = out.Drop.String()
@@ -157,55 +156,4 @@ func (t *tracer) record(q *question, out *sim.Outcome, header string, tree []*tr
 		r.Outputs = append(r.Outputs, traceOutput{o.Port.Name, o.Chassis.Name, packet.Describe(o.Data), o.Guess, hex.EncodeToString(o.Data)})
 	}
 	return r
-}
-
-// defaultBridge is where ovn-trace looks for the flows, too.
-const defaultBridge = "unix:/var/run/openvswitch/br-int.mgmt"
-
-// openFlow reads the switch's flows, if --ovs asks for them.
-func (t *tracer) openFlow(ctx context.Context) (func(string) []string, error) {
-	if t.ovs == "" {
-		return nil, nil
-	}
-	dump, err := readOpenFlow(ctx, t.ovs)
-	if err != nil {
-		return nil, fmt.Errorf("--ovs: %w", err)
-	}
-	lacking := map[string]bool{}
-	return func(uuid string) []string {
-		flows := dump.Of(uuid)
-		if len(flows) == 0 && !lacking[uuid] {
-			lacking[uuid] = true
-			t.missing++
-		}
-		return flows
-	}, nil
-}
-
-// readOpenFlow reads a dump from a file, or from a bridge with ovs-ofctl.
-func readOpenFlow(ctx context.Context, source string) (*openflow.Dump, error) {
-	if f, err := os.Open(source); err == nil {
-		defer f.Close()
-		return openflow.Read(f, source)
-	} else if !isBridge(source) {
-		return nil, fmt.Errorf("%w; give a file of ovs-ofctl dump-flows, or a bridge as unix:PATH, tcp:HOST:PORT or by name", err)
-	}
-	cmd := exec.CommandContext(ctx, "ovs-ofctl", "-O", "OpenFlow15", "dump-flows", source)
-	var problem bytes.Buffer
-	cmd.Stderr = io.Writer(&problem)
-	text, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("ovs-ofctl dump-flows %s: %w: %s", source, err, strings.TrimSpace(problem.String()))
-	}
-	return openflow.Read(bytes.NewReader(text), source)
-}
-
-// isBridge reports whether a source that is no file can be a bridge.
-func isBridge(source string) bool {
-	for _, p := range []string{"unix:", "tcp:", "ssl:"} {
-		if strings.HasPrefix(source, p) {
-			return true
-		}
-	}
-	return !strings.ContainsAny(source, "/.")
 }

@@ -232,10 +232,12 @@ type Term struct {
 
 // Terms returns the word tests equivalent to "id & mask == value": none when
 // mask is zero, two when a 128-bit mask reaches into both words.
-func Terms(id ID, value, mask Uint128) []Term {
+func Terms(id ID, value, mask Uint128) []Term { return AppendTerms(nil, id, value, mask) }
+
+// AppendTerms appends what Terms returns to ts.
+func AppendTerms(ts []Term, id ID, value, mask Uint128) []Term {
 	p := &places[id]
 	if p.width == 128 {
-		var ts []Term
 		if mask.Hi != 0 {
 			ts = append(ts, Term{p.word, mask.Hi, value.Hi & mask.Hi})
 		}
@@ -246,9 +248,9 @@ func Terms(id ID, value, mask Uint128) []Term {
 	}
 	m := mask.Lo & ones(p.width)
 	if m == 0 {
-		return nil
+		return ts
 	}
-	return []Term{{p.word, m << p.shift, value.Lo & m << p.shift}}
+	return append(ts, Term{p.word, m << p.shift, value.Lo & m << p.shift})
 }
 
 func ones(width uint8) uint64 {

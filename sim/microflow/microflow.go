@@ -22,9 +22,10 @@ import (
 
 // Flow is a packet with the metadata that it enters a pipeline with.
 type Flow struct {
-	Port *network.Port
+	Datapath *network.Datapath
+	Port     *network.Port // nil: the microflow names none
 	// Key holds every field as the microflow has it, metadata included; its
-	// inport is Port's index. Given has the bits set that the microflow fixes.
+	// inport is Port's index, 0 without one. Given has the bits set that the microflow fixes.
 	Key, Given field.Key
 }
 
@@ -43,7 +44,8 @@ func refuse(err error, format string, args ...any) error {
 }
 
 // Parse reads a microflow. Its inport is looked up among the ports of
-// datapath dp, or of the whole network if dp is nil. Errors are *Error.
+// datapath dp, or of the whole network if dp is nil; it then must name one.
+// Errors are *Error.
 func Parse(text string, net *network.Network, dp *network.Datapath) (*Flow, error) {
 	env := &lflow.Env{AddressSets: net.AddressSets, PortGroups: net.PortGroups}
 	e, err := lflow.ParseMatch(text, env)
@@ -51,15 +53,17 @@ func Parse(text string, net *network.Network, dp *network.Datapath) (*Flow, erro
 		return nil, refuse(err, "%s", err)
 	}
 	names := inports(e, nil)
+	var port *network.Port
 	switch {
-	case len(names) == 0:
+	case len(names) == 0 && dp == nil:
 		return nil, refuse(nil, "flow match expression does not match on inport")
 	case len(names) > 1:
 		return nil, refuse(nil, "flow match expression matches on multiple inports")
-	}
-	port, err := findPort(net, dp, names[0])
-	if err != nil {
-		return nil, err
+	case len(names) == 1:
+		if port, err = findPort(net, dp, names[0]); err != nil {
+			return nil, err
+		}
+		dp = port.Datapath
 	}
 	annotated, err := lflow.Annotate(e, env)
 	if err != nil {
@@ -72,8 +76,8 @@ func Parse(text string, net *network.Network, dp *network.Datapath) (*Flow, erro
 	case len(list) == 0:
 		return nil, refuse(nil, "Constraints are contradictory.")
 	default:
-		f := &Flow{Port: port, Key: list[0].value, Given: list[0].mask}
-		return f, c.ports(f, net, port)
+		f := &Flow{Datapath: dp, Port: port, Key: list[0].value, Given: list[0].mask}
+		return f, c.ports(f, net)
 	}
 }
 
@@ -105,14 +109,17 @@ func findPort(net *network.Network, dp *network.Datapath, name string) (*network
 }
 
 // ports replaces the numbers that stand for names by the ports' own.
-func (c *cases) ports(f *Flow, net *network.Network, inport *network.Port) error {
-	f.Key.Set(field.Inport, uint64(inport.Index))
+func (c *cases) ports(f *Flow, net *network.Network) error {
+	f.Key.Set(field.Inport, 0)
+	if f.Port != nil {
+		f.Key.Set(field.Inport, uint64(f.Port.Index))
+	}
 	want := f.Key.Get(field.Outport)
 	for name, n := range c.names {
 		if n != want || name == "" {
 			continue
 		}
-		port, err := findPort(net, inport.Datapath, name)
+		port, err := findPort(net, f.Datapath, name)
 		if err != nil {
 			return err
 		}

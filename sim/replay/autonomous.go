@@ -40,7 +40,7 @@ func (a *autonomous) announce(net *network.Network, wire, p *network.Port) {
 	for _, c := range net.Chassis {
 		if p.Type == network.VIF && p.ResidentOn(c) {
 			for _, addr := range p.Addresses {
-				a.add(wire, c, addr)
+				a.add(wire, p, c, addr)
 			}
 		}
 		if p.Peer == nil {
@@ -48,7 +48,7 @@ func (a *autonomous) announce(net *network.Network, wire, p *network.Port) {
 		}
 		for _, n := range net.Announced(p) {
 			if n.Resident == nil && announces(p, c) || n.Resident != nil && n.Resident.ResidentOn(c) {
-				a.add(wire, c, n.Address)
+				a.add(wire, p, c, n.Address)
 			}
 		}
 	}
@@ -60,17 +60,29 @@ func announces(p *network.Port, c *network.Chassis) bool {
 	return p.Type != network.L3Gateway || p.ResidentOn(c)
 }
 
-func (a *autonomous) add(wire *network.Port, c *network.Chassis, addr network.Address) {
-	k := autoKey{wire.Index, c.Index}
+func (a *autonomous) add(wire, from *network.Port, c *network.Chassis, addr network.Address) {
 	none := true
 	for _, ip := range addr.IPs {
 		if ip.Addr().Is4() {
 			none = false
-			a.frames[k] = append(a.frames[k], tagged(arpFrame(addr.MAC, 0x0806, 1, ip.Addr().As4()), wire.Tag))
+			a.announced(wire, from, c, arpFrame(addr.MAC, 0x0806, 1, ip.Addr().As4()))
 		}
 	}
 	if none { // RARP announces an Ethernet address alone
-		a.frames[k] = append(a.frames[k], tagged(arpFrame(addr.MAC, 0x8035, 3, [4]byte{}), wire.Tag))
+		a.announced(wire, from, c, arpFrame(addr.MAC, 0x8035, 3, [4]byte{}))
+	}
+}
+
+// announced adds an announcement: it enters the switch at its port, so that
+// besides the wire the chassis' other interfaces get it.
+func (a *autonomous) announced(wire, from *network.Port, c *network.Chassis, frame []byte) {
+	k := autoKey{wire.Index, c.Index}
+	a.frames[k] = append(a.frames[k], tagged(frame, wire.Tag))
+	for _, p := range wire.Datapath.Ports {
+		if p.Type == network.VIF && p != from && p.ResidentOn(c) {
+			k := autoKey{p.Index, c.Index}
+			a.frames[k] = append(a.frames[k], frame)
+		}
 	}
 }
 

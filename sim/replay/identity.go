@@ -50,7 +50,7 @@ func identify(frame []byte) (i identity, ok bool) {
 		i.header, i.payload = l4[4:8], l4[12:]
 	case (i.proto == packet.ProtoICMP || i.proto == packet.ProtoICMPv6) && len(l4) >= 8:
 		i.header, i.check, i.payload = l4[0:2], l4[6:8], l4[8:]
-		if !echo(i.proto, l4[0]) { // quotes a packet that is translated too
+		if quotes(i.proto, l4[0]) { // a packet that is translated too
 			i.check, i.payload = quotedIdentity(l4[8:])
 		}
 	default:
@@ -82,6 +82,11 @@ func quotedIdentity(ip []byte) (id, part []byte) {
 		part = part[2:] // the sequence number
 	}
 	return id, part
+}
+
+// quotes reports whether an ICMP message is an error about a packet.
+func quotes(proto, typ uint8) bool {
+	return proto == packet.ProtoICMP && (typ >= 3 && typ <= 5 || typ == 11 || typ == 12) || proto == packet.ProtoICMPv6 && typ < 128
 }
 
 func echo(proto, typ uint8) bool {

@@ -95,6 +95,11 @@ type PathInfo struct {
 	Table    uint8  `json:"table"`
 	Stage    string `json:"stage"`
 	Flow     string `json:"flow,omitempty"`
+
+	// OpenFlow are the switch's flows of the logical flow, where they are known;
+	// Lacking says that it has none.
+	OpenFlow []string `json:"openflow,omitempty"`
+	Lacking  bool     `json:"no_openflow,omitempty"`
 }
 
 // NoteInfo is something the reader should know: a guess, an approximation, a
@@ -159,10 +164,16 @@ func (w *recorder) event(ev *trace.Event, deciding bool) {
 		}
 		w.table = ev.Table
 		stage, uuid = w.flow(ev)
-		r.Path = append(r.Path, PathInfo{
+		path := PathInfo{
 			Datapath: w.book.Net.Datapaths[ev.Datapath].Name, Pipeline: pipelineName(ev.Egress),
 			Table: ev.Table, Stage: stage, Flow: uuid,
-		})
+		}
+		if w.book.OpenFlow != nil && ev.Flow >= 0 {
+			var known bool
+			path.OpenFlow, known = w.book.OpenFlow(ev.Chassis, ev.Flow)
+			path.Lacking = known && len(path.OpenFlow) == 0
+		}
+		r.Path = append(r.Path, path)
 	case trace.CT:
 		r.CT = append(r.CT, w.ct(&w.trace.CT[ev.Arg], stage, uuid))
 	case trace.NAT:
@@ -245,6 +256,15 @@ func (r *Record) Line() string {
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, " (%s)", n.Reason)
+	}
+	lacking := 0
+	for i := range r.Path {
+		if r.Path[i].Lacking {
+			lacking++
+		}
+	}
+	if lacking > 0 {
+		fmt.Fprintf(&b, " | finding: no OpenFlow flows of %d logical flows on its way", lacking)
 	}
 	return b.String()
 }

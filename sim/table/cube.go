@@ -28,7 +28,7 @@ func (c *matchCompiler) cover(e *lflow.Expr) []cube {
 		if e.Op != lflow.EQ {
 			break
 		}
-		terms, ok := c.terms(e)
+		terms, ok := c.terms(nil, e)
 		if !ok {
 			return nil
 		}

@@ -37,49 +37,96 @@ func Compile(f *network.Flow, env *lflow.Env, r Resolver) *Flow {
 // Always reports whether the flow matches every packet, on every chassis.
 func (f *Flow) Always() bool { return f.Err == nil && f.match.always() }
 
-// Check tells what Compile would find wrong with a flow, for less.
-func Check(f *network.Flow, env *lflow.Env, r Resolver) error {
-	_, err := (&Flow{Flow: f}).understand(env, r)
-	return err
-}
-
 func (f *Flow) compile(env *lflow.Env, r Resolver) error {
-	e, err := f.understand(env, r)
+	e, err := lflow.ParseMatch(f.Match, env)
 	if err != nil {
+		return &ParseError{"match", f.Match, err}
+	}
+	actions, prereqs, err := lflow.ParseActions(f.Actions, env)
+	if err != nil {
+		return &ParseError{"actions", f.Actions, err}
+	}
+	if e, err = complete(f.Flow, e, prereqs, env); err != nil {
 		return err
 	}
+	if f.match, err = compileMatch(e, r); err != nil {
+		return err
+	}
+	if f.Ops, err = compileOps(actions, r); err != nil {
+		return err
+	}
+	number(f.Ops, 0)
 	c := matchCompiler{resolve: r}
 	f.cubes = c.cover(e)
 	return nil
 }
 
-// understand compiles a flow but for the cubes that cover its match, which it
-// returns.
-func (f *Flow) understand(env *lflow.Env, r Resolver) (*lflow.Expr, error) {
-	e, err := lflow.ParseMatch(f.Match, env)
-	if err != nil {
-		return nil, &ParseError{"match", f.Match, err}
-	}
-	actions, prereqs, err := lflow.ParseActions(f.Actions, env)
-	if err != nil {
-		return nil, &ParseError{"actions", f.Actions, err}
-	}
+// complete joins a flow's match with what its actions need to be so, and with
+// what the fields in both need.
+func complete(f *network.Flow, e, prereqs *lflow.Expr, env *lflow.Env) (*lflow.Expr, error) {
 	if prereqs != nil {
 		e = &lflow.Expr{Kind: lflow.And, Args: []*lflow.Expr{e, prereqs}}
 	}
-	e, err = lflow.Annotate(e, env)
+	e, err := lflow.Annotate(e, env)
 	if err != nil {
 		return nil, &ParseError{"match", f.Match, err}
 	}
-	e = lflow.Simplify(e)
-	if f.match, err = compileMatch(e, r); err != nil {
-		return nil, err
+	return lflow.Simplify(e), nil
+}
+
+// Checker tells what Compile would find wrong with the flows of one
+// environment, for less: it makes nothing that lasts, and looks at actions
+// that several flows have once.
+type Checker struct {
+	env     *lflow.Env
+	match   matchCompiler
+	actions map[string]checked
+}
+
+// checked is what is known of a flow's actions.
+type checked struct {
+	prereqs        *lflow.Expr
+	wrong, unknown error // they do not parse; they have no operation
+}
+
+// NewChecker returns a checker of flows that are parsed in env.
+func NewChecker(env *lflow.Env, r Resolver) *Checker {
+	return &Checker{env: env, match: matchCompiler{resolve: r}, actions: map[string]checked{}}
+}
+
+// Check returns the error that Compile would leave in the flow.
+func (c *Checker) Check(f *network.Flow) error {
+	e, err := lflow.ParseMatch(f.Match, c.env)
+	if err != nil {
+		return &ParseError{"match", f.Match, err}
 	}
-	if f.Ops, err = compileOps(actions, r); err != nil {
-		return nil, err
+	a, known := c.actions[f.Actions]
+	if !known {
+		a = c.look(f.Actions)
+		c.actions[f.Actions] = a
 	}
-	number(f.Ops, 0)
-	return e, nil
+	if a.wrong != nil {
+		return a.wrong
+	}
+	if e, err = complete(f, e, a.prereqs, c.env); err != nil {
+		return err
+	}
+	c.match.out = c.match.out[:0]
+	if _, err = c.match.compile(e, accept, reject); err != nil {
+		return err
+	}
+	return a.unknown
+}
+
+func (c *Checker) look(text string) (a checked) {
+	actions, prereqs, err := lflow.ParseActions(text, c.env)
+	if err != nil {
+		a.wrong = &ParseError{"actions", text, err}
+		return a
+	}
+	a.prereqs = prereqs
+	_, a.unknown = compileOps(actions, c.match.resolve)
+	return a
 }
 
 // ParseError is a match or actions that lflow refused.

@@ -189,7 +189,8 @@ func (c *matchCompiler) compare(e *lflow.Expr, yes, no int32) (int32, error) {
 	default:
 		return 0, fmt.Errorf("comparison of %s was not simplified", e.Symbol.Name)
 	}
-	terms, ok := c.terms(e)
+	var buf [2]field.Term
+	terms, ok := c.terms(buf[:0], e)
 	if !ok {
 		return no, nil
 	}
@@ -200,9 +201,9 @@ func (c *matchCompiler) compare(e *lflow.Expr, yes, no int32) (int32, error) {
 	return next, nil
 }
 
-// terms returns the word tests of an equality. A port the network does not
-// have equals nothing: false.
-func (c *matchCompiler) terms(e *lflow.Expr) ([]field.Term, bool) {
+// terms appends the word tests of an equality to ts. A port the network does
+// not have equals nothing: false.
+func (c *matchCompiler) terms(ts []field.Term, e *lflow.Expr) ([]field.Term, bool) {
 	if e.Symbol.IsString() {
 		v := uint64(0)
 		if e.String != "" {
@@ -214,9 +215,9 @@ func (c *matchCompiler) terms(e *lflow.Expr) ([]field.Term, bool) {
 		}
 		s := lflow.FieldRef{Symbol: e.Symbol}.Slice()
 		mask := field.Ones(int(s.Width)).Lsh(uint(s.Ofs))
-		return field.Terms(s.Field, field.U64(v).Lsh(uint(s.Ofs)), mask), true
+		return field.AppendTerms(ts, s.Field, field.U64(v).Lsh(uint(s.Ofs)), mask), true
 	}
-	return field.Terms(e.Symbol.Field, e.Value, e.Mask), true
+	return field.AppendTerms(ts, e.Symbol.Field, e.Value, e.Mask), true
 }
 
 // setMin is the length from which a disjunction of values is searched as a set.
@@ -232,7 +233,8 @@ func (c *matchCompiler) asSet(e *lflow.Expr) (test, bool) {
 		if a.Kind != lflow.Cmp || a.Op != lflow.EQ {
 			return test{}, false
 		}
-		terms, ok := c.terms(a)
+		var buf [2]field.Term
+		terms, ok := c.terms(buf[:0], a)
 		if !ok {
 			continue
 		}

@@ -21,9 +21,9 @@ type Book struct {
 	// Flow returns a compiled flow by its index; nil leaves out what only
 	// compiled flows tell.
 	Flow func(index int32) *table.Flow
-	// OpenFlow returns the OpenFlow flows of a logical flow, by its UUID. If it
-	// is not nil, traces show them.
-	OpenFlow func(uuid string) []string
+	// OpenFlow returns the OpenFlow flows of a logical flow on a chassis; false
+	// if that chassis' flows are not known. If it is not nil, traces show them.
+	OpenFlow func(chassis, flow int32) ([]string, bool)
 	// PlainNames shows ports and datapaths by their own names and UUIDs, not
 	// by those that people gave them.
 	PlainNames bool
@@ -49,6 +49,9 @@ func (b *Book) flow(index int32) *table.Flow {
 
 // Pipeline returns the header of a pipeline.
 func (b *Book) Pipeline(ev *Event) string {
+	if !ev.Egress && ev.Port == 0 { // as ovn-trace writes it, here and not in egress
+		return fmt.Sprintf(`ingress(dp="%s", inport="(unnamed)")`, b.datapath(ev.Datapath))
+	}
 	if !ev.Egress {
 		return fmt.Sprintf("ingress(dp=\"%s\", inport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port))
 	}

@@ -139,18 +139,21 @@ func (g *grower) match(ev *Event) {
 	}
 	f.at = f.next.add(g.node(TableNode, "%s", g.book.Stage(ev)))
 	f.next, f.op = f.at, nil
-	g.openFlow(f, ev.Flow)
+	g.openFlow(f, ev)
 	if fl := g.book.flow(ev.Flow); fl != nil && len(fl.Ops) == 0 {
 		g.say(f, ActionNode, "drop;")
 	}
 }
 
 // openFlow adds the OpenFlow flows of a logical flow.
-func (g *grower) openFlow(f *frame, flow int32) {
+func (g *grower) openFlow(f *frame, ev *Event) {
 	if g.book.OpenFlow == nil {
 		return
 	}
-	lines := g.book.OpenFlow(g.book.Net.Flows[flow].UUID)
+	lines, known := g.book.OpenFlow(ev.Chassis, ev.Flow)
+	if !known {
+		return
+	}
 	for _, line := range lines {
 		g.say(f, ActionNode, "%s", line).Flow = true
 	}

@@ -14,7 +14,9 @@
 #
 # With RELEASE=trixie or RELEASE=sid the lab runs that Debian's OVN (25.03, 26.03),
 # in a root of its own under $ROOTS (/var/lib/ovn-replay-lab), which deps makes.  It
-# then sees no other lab, and all it started ends with the command; so there:
+# then sees no other lab, and all it started ends with the command.  Ubuntu's (22.03 in
+# jammy, 24.03 in noble) works as well, with MIRROR=http://archive.ubuntu.com/ubuntu
+# COMPONENTS=main,universe KEYRING=FILE for deps.  Instead of up there is:
 #   lab.sh in COMMAND...    run a command in the root, such as bash
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -43,6 +45,7 @@ root_deps() {
     apt-get update -q && apt-get install -y -q --no-install-recommends mmdebstrap
     rm -rf "${ROOTS:?}/$RELEASE"; mkdir -p "$ROOTS"
     mmdebstrap --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --include="${PACKAGES// /,}" \
+        --components="${COMPONENTS:-main}" ${KEYRING:+--keyring="$KEYRING"} \
         "$RELEASE" "$ROOTS/$RELEASE" "${MIRROR:-http://deb.debian.org/debian}"
 }
 
@@ -113,5 +116,5 @@ case ${1:-help} in
     up) topology_up "$2" ;;
     shell) echo "export OVN_NB_DB=$OVN_NB_DB OVN_SB_DB=$OVN_SB_DB OVN_RUNDIR=$RUN/$2 OVS_RUNDIR=$RUN/$2" ;;
     down) lab_down ;;
-    *) sed -n '2,20p' "$0" ;;
+    *) sed -n '2,22p' "$0" ;;
 esac
