@@ -138,7 +138,7 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 	}
 	e.arrived(p, in.Chassis, outport)
 	if group != nil {
-		e.toMembers(p, nil, group, false)
+		e.toMembers(p, nil, group, true)
 	} else {
 		e.toPort(p, nil, e.Net.Ports[outport])
 	}
