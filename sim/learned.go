@@ -20,6 +20,7 @@ type learned struct {
 
 	rows   map[macKey]uint64 // the MAC bindings of the database
 	probes map[probeKey]probe
+	active map[activeKey]conntrack.Time // ports that became active, and when
 }
 
 type macKey struct {
@@ -59,6 +60,7 @@ func (l *learned) init(net *network.Network) {
 	l.affinity = map[affinityKey]affinityEntry{}
 	l.ecmp = map[ecmpKey]ecmpEntry{}
 	l.probes = map[probeKey]probe{}
+	l.active = map[activeKey]conntrack.Time{}
 	l.rows = nil
 	l.read(net)
 }

@@ -167,7 +167,7 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
 	if !e.stopped(p) && !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
 		for _, to := range e.Net.Chassis {
-			if to != p.chassis.Chassis && hasMember(g, to) {
+			if to != p.chassis.Chassis && hasMember(g, p.chassis.Chassis, to) {
 				c := e.copyOf(p)
 				e.arrive(c, to, out)
 				e.toMembers(c, f, g, true)
@@ -209,7 +209,11 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 		c.depth++
 		c.Key.Set(field.Outport, uint64(port.Index))
 		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index), Arg: int32(p.Key.Get(field.Inport))})
-		e.toPort(c, f, port)
+		if len(port.Additional) > 0 && e.isHere(port, p.chassis.Chassis) {
+			e.toEgress(c, f, port) // and not to its other chassis
+		} else {
+			e.toPort(c, f, port)
+		}
 		e.put(c)
 		if e.stopped(p) {
 			break
@@ -219,11 +223,15 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 }
 
 // hasMember reports whether a chassis has members of the group that packets
-// reach by tunnel.
-func hasMember(g *network.Group, c *network.Chassis) bool {
+// reach by tunnel from here. A member that is on several chassis, this one
+// too, is served here alone.
+func hasMember(g *network.Group, here, c *network.Chassis) bool {
 	for _, port := range g.Ports {
 		switch port.Type {
 		case network.Patch, network.Localport, network.Localnet:
+			continue
+		}
+		if len(port.Additional) > 0 && port.ResidentOn(here) {
 			continue
 		}
 		if port.ResidentOn(c) || port.Parent != nil && port.Parent.ResidentOn(c) {
@@ -253,6 +261,10 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 		c.cloned = true
 		e.enter(c, port.Peer)
 		e.put(c)
+		return
+	}
+	if e.blocked(p, port) {
+		e.drop(p, trace.DropBlocked, f)
 		return
 	}
 	through := port

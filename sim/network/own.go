@@ -10,7 +10,7 @@ func (p *Port) Delegated() (mac [6]byte, addr netip.Addr, ok bool) {
 		return mac, addr, false
 	}
 	mac = p.Addresses[0].MAC
-	addr = linkLocal(mac)
+	addr = LinkLocal(mac)
 	for _, ip := range p.Addresses[0].IPs {
 		if ip.Addr().Is6() {
 			return mac, ip.Addr(), true
@@ -19,8 +19,8 @@ func (p *Port) Delegated() (mac [6]byte, addr netip.Addr, ok bool) {
 	return mac, addr, true
 }
 
-// linkLocal is the link-local address of an Ethernet address (RFC 4291, appendix A).
-func linkLocal(mac [6]byte) netip.Addr {
+// LinkLocal is the link-local address of an Ethernet address (RFC 4291, appendix A).
+func LinkLocal(mac [6]byte) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
 }
 

@@ -1,6 +1,9 @@
 package network
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // everywhere reports whether every chassis has the port for itself.
 func (p *Port) everywhere() bool {
@@ -49,6 +52,17 @@ func (p *Port) ResidentOn(c *Chassis) bool {
 // IsFunction reports whether the port leads to a network function, which passes
 // on what others sent.
 func (p *Port) IsFunction() bool { return p.Options["is-nf"] == "true" }
+
+// Activation returns by which kinds of announcement ("rarp", "garp", "na") the
+// port becomes active on an additional chassis; nil where it is active.
+func (p *Port) Activation(c *Chassis) []string {
+	kinds := p.Options["activation-strategy"]
+	if kinds == "" || !slices.Contains(p.Additional, c) ||
+		slices.Contains(strings.Split(p.Options["additional-chassis-activated"], ","), c.Name) {
+		return nil
+	}
+	return strings.Split(kinds, ",")
+}
 
 // BoundTo answers is_chassis_resident("port") of a logical flow as
 // ovn-controller does: whether the port is claimed by the chassis, or if a

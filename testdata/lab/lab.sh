@@ -4,7 +4,7 @@
 #   lab.sh deps             install the Debian packages it needs
 #   lab.sh list             the scenarios
 #   lab.sh record NAME...   record them into ../cases (or $CASES)
-#   lab.sh all              record every scenario
+#   lab.sh all              record every scenario that this OVN has what it needs for
 #   lab.sh up TOPOLOGY      build kube or cloud and leave it running
 #   lab.sh shell CHASSIS    print the environment for ovs-* and ovn-* tools on it
 #   lab.sh down             stop everything, remove the namespaces

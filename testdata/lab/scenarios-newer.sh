@@ -243,3 +243,15 @@ setup_cloud_routing_protocol() {
 }
 traffic_cloud_routing_protocol() { get ext2 203.0.113.10 179 -s 58161 -w 0.5; get vm8 203.0.113.50 179 -s 58162 -w 0.5; pings ext2 1 203.0.113.10; get vm2 203.0.113.50 80 -s 58163; craft vm8 'who_has("203.0.113.50", "203.0.113.10")'; craft ext2 "Ether(src=mac,dst='$R1_GW_MAC')/ARP(op=2,hwsrc=mac,psrc='203.0.113.50',pdst='203.0.113.10',hwdst='$R1_GW_MAC')"; }
 cleanup_cloud_routing_protocol() { host_less vm8 c3; }
+
+scenario cloud-activation cloud "a port that migrates: blocked on its new chassis until its machine announces itself there by RARP, gratuitous ARP or an advertisement" 25.09
+setup_cloud_activation() { nb lsp-set-options vm2 requested-chassis=compute-2,gateway-1 activation-strategy=rarp,garp,na; host_twin; }
+traffic_cloud_activation() {
+    craft vm2b "Ether(src=mac,dst='fa:16:3e:0a:00:11')/IP(src='10.1.0.12',dst='10.1.0.11',id=1)/ICMP(id=8,seq=1)/b'too early'" 'who_has("10.1.0.11", "10.1.0.12")'
+    craft vm1 "Ether(src=mac,dst='fa:16:3e:0a:00:12')/IP(src='10.1.0.11',dst='10.1.0.12',id=2)/UDP(sport=9,dport=5353)/b'to the old one only'"
+    craft vm2b 'Ether(src=mac,dst=BROADCAST)/ARP(op=1,hwsrc=mac,psrc="10.1.0.12",pdst="10.1.0.12")'
+    sleep 0.5
+    craft vm1 "Ether(src=mac,dst='fa:16:3e:0a:00:12')/IP(src='10.1.0.11',dst='10.1.0.12',id=3)/UDP(sport=10,dport=5353)/b'to both'"
+    craft vm2b "Ether(src=mac,dst='fa:16:3e:0a:00:11')/IP(src='10.1.0.12',dst='10.1.0.11',id=4)/ICMP(id=8,seq=2)/b'now it may'"
+}
+cleanup_cloud_activation() { cleanup_cloud_migration; }
