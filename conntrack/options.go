@@ -24,7 +24,8 @@ type Options struct {
 	// ct-tcp-seq-chk, the kernel's nf_conntrack_tcp_no_window_check.
 	SeqCheckOff bool
 
-	// OVS is the release of Open vSwitch that OVSUserspace is; zero: 3.1.
+	// OVS is the release of Open vSwitch that OVSUserspace is; zero: 3.1. (The
+	// last patch releases of 2.17 and 3.0 do as 3.1.)
 	OVS Release
 
 	// FreshReplies is Open vSwitch since 3.1.3, in all later releases. Before
@@ -58,6 +59,9 @@ func (o *Options) setDefaults() {
 	if o.MaxRetrans == 0 {
 		o.MaxRetrans = 3
 	}
+	if o.OVS == 0 {
+		o.OVS = OVS31
+	}
 	o.FreshReplies = o.FreshReplies || o.OVS >= OVS32
 }
 
@@ -66,6 +70,7 @@ type Release uint16
 
 // Releases since which the userspace tracker does something else.
 const (
+	OVS31 Release = 0x0301 // ICMP errors in the original direction have their quote translated
 	OVS32 Release = 0x0302 // ports of SCTP belong to its tuples
 	OVS33 Release = 0x0303 // 8 recirculations, not 6
 	OVS36 Release = 0x0306 // a checksum that NAT has touched is computed anew on the way out

@@ -385,6 +385,7 @@ func (t *Table) userNAT(k *userCtx, c *conn) {
 func (t *Table) userTranslate(k *userCtx, c *conn) {
 	sides := c.natSide
 	t.pkt.PatchCutTCP = true
+	t.pkt.KeepQuote = !k.reply && t.opt.OVS < OVS31
 	if t.opt.OVS >= OVS32 {
 		t.pkt.QuotedSCTP = nat.UpdateCRC
 	}

@@ -23,6 +23,8 @@ type Packet struct {
 	// quoted TCP header that was cut off behind that checksum. Open vSwitch's
 	// userspace does; the kernel touches only checksums of whole headers.
 	PatchCutTCP bool
+	// KeepQuote makes Rewrite leave quoted packets alone.
+	KeepQuote bool
 	// QuotedSCTP is what Rewrite does to the checksum of a quoted SCTP packet.
 	QuotedSCTP QuotedSCTP
 

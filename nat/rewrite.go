@@ -33,6 +33,9 @@ func Rewrite(ip []byte, p *Packet, from, to *Tuple, sides Sides) bool {
 	if sides&Destination != 0 {
 		changed = p.setAddr(ip, false, &to.Dst) || changed
 	}
+	if p.IsError && p.KeepQuote {
+		return changed
+	}
 	if p.IsError {
 		return p.rewriteInner(ip, from, to, sides) || changed
 	}

@@ -41,7 +41,7 @@ func (e *Engine) on(c *network.Chassis) *chassis {
 func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis {
 	tracking := opts.Conntrack
 	if tracking.OVS == 0 {
-		tracking.OVS = ovsRelease(c)
+		tracking.OVS = ovsRelease(net, c)
 	}
 	out := &chassis{
 		Chassis:        c,
@@ -68,11 +68,14 @@ func recirculations(tracking *conntrack.Options) int {
 // ovsRelease is the release of Open vSwitch that a chassis runs, as far as the
 // types of interface tell that it knows: no other column does. srv6 came with
 // 3.2, lisp went with 3.6; of the releases between, the last are the likeliest.
-func ovsRelease(c *network.Chassis) conntrack.Release {
+// Before 3.2 OVN tells which one goes with it.
+func ovsRelease(net *network.Network, c *network.Chassis) conntrack.Release {
 	types := strings.Split(c.Options["iface-types"], ",")
 	switch {
+	case !slices.Contains(types, "srv6") && net.Before(22, 12):
+		return 0x0211 // 2.17
 	case !slices.Contains(types, "srv6"):
-		return 0
+		return conntrack.OVS31
 	case slices.Contains(types, "lisp"):
 		return conntrack.OVS33
 	}

@@ -90,10 +90,11 @@ func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
 		q.packets = slices.Delete(q.packets, 0, 1)
 	}
 	// The answer may be on its way from the database already. Or it is there,
-	// and its flow is not: since 23.06 ovn-controller looks for itself.
+	// and its flow is not: all releases look for it, but 23.03 and 23.06 wait
+	// for a change.
 	if entry, ok := e.learned.macs[e.bound(hop)]; ok && entry.from > e.now {
 		q.release, q.mac = entry.from, entry.mac
-	} else if ok && e.since(23, 6, 0) {
+	} else if ok && (e.since(23, 9, 0) || !e.since(23, 3, 0)) {
 		q.release, q.mac = e.now+learnDelay, entry.mac
 	}
 	e.drop(p, trace.DropWaits, f)
