@@ -23,7 +23,7 @@ func (e *Engine) doController(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 	case table.Select:
 		return e.selectMember(p, f, op, at)
 	case table.FwdGroup:
-		return e.forward(p, f, op, at)
+		e.forward(p, f, op, at)
 	case table.CommitECMPNextHop:
 		e.commitECMP(p, f, op)
 	case table.CommitLBAffinity:
@@ -80,6 +80,8 @@ func (e *Engine) plain(p *pkt, f *table.Flow, op *table.Op) {
 		e.snoop(p, f)
 	case lflow.FloodRemote:
 		e.floodRemote(p)
+	case lflow.HandleDHCPv6Reply:
+		e.serverReply(p, f)
 	default:
 		e.drop(p, trace.DropConsumed, f)
 	}
@@ -106,20 +108,6 @@ func (e *Engine) result(p *pkt, f *table.Flow, op *table.Op) {
 	}
 	e.found(p, f, v, 0)
 	p.Key.Store(op.Dst, bit(v))
-}
-
-// forward is fwd_group: one of the child ports becomes the outport.
-func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
-	if len(op.Ports) == 0 {
-		e.drop(p, trace.DropEmptyGroup, f)
-		return place{}, false
-	}
-	if len(op.Ports) > 1 {
-		p.guess = true
-		e.note(p, trace.Note, trace.GuessBackend, f)
-	}
-	p.Key.Set(field.Outport, uint64(op.Ports[hashTuple(p)%uint64(len(op.Ports))]))
-	return at.next(), true
 }
 
 // ecmpKey names one learned symmetric reply: the connection as its original

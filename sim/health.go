@@ -69,8 +69,9 @@ func (e *Engine) checked(k probeKey, port *network.Port) bool {
 	return false
 }
 
-// probeKey names a monitored service; probe is what ovn-controller chose at
-// random for the latest check of it.
+// probeKey names a monitored service, or a router's port that asks for a
+// prefix; probe is what ovn-controller chose at random for the latest check of
+// it, or question.
 type probeKey struct {
 	port    int
 	service netip.AddrPort

@@ -20,6 +20,7 @@ type learned struct {
 
 	rows   map[macKey]uint64 // the MAC bindings of the database
 	probes map[probeKey]probe
+	active map[activeKey]conntrack.Time // ports that became active, and when
 }
 
 type macKey struct {
@@ -59,6 +60,7 @@ func (l *learned) init(net *network.Network) {
 	l.affinity = map[affinityKey]affinityEntry{}
 	l.ecmp = map[ecmpKey]ecmpEntry{}
 	l.probes = map[probeKey]probe{}
+	l.active = map[activeKey]conntrack.Time{}
 	l.rows = nil
 	l.read(net)
 }
@@ -197,6 +199,9 @@ func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place
 			port = uint64(entry.port)
 		}
 		k.Store(op.Dst, field.U64(port))
+	case table.GetRemoteFDB: // who is behind a VTEP of an EVPN network the chassis' kernel knows
+		k.Store(op.Dst, field.Uint128{})
+		e.note(p, trace.Note, trace.ApproxAction, f)
 	case table.LookupFDB:
 		entry, ok := l.fdb[fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}]
 		ok = ok && e.now >= entry.from && uint64(entry.port) == k.Load(op.A).Lo

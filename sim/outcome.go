@@ -58,19 +58,22 @@ type Output struct {
 
 // Choice is one decision a real datapath takes at random or by a private hash.
 type Choice struct {
-	Kind    trace.Reason // GuessBackend, GuessNextHop or GuessPort
+	Kind    trace.Reason // GuessBackend, GuessNextHop, GuessMember or GuessPort
 	Time    conntrack.Time
 	Options []ChoiceOption
 }
 
-// ChoiceOption is one of a choice's alternatives: a destination, or for
-// GuessNextHop the Ethernet addresses that the packet would get, 0 if unknown.
+// ChoiceOption is one of a choice's alternatives: a destination, for
+// GuessNextHop the Ethernet addresses that the packet would get, 0 if unknown,
+// or for GuessMember the port it would leave at, nil if none.
 type ChoiceOption struct {
 	Addr [16]byte
 	V6   bool
 	Port uint16
 
 	EthSrc, EthDst uint64
+
+	Out *network.Port
 }
 
 // Chooser says which of a choice's options the datapath took; false if it

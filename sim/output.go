@@ -98,9 +98,10 @@ func (e *Engine) resident(port *network.Port, c *network.Chassis) bool {
 }
 
 // throughLocalnet returns the localnet port by which a port of another
-// chassis is reached, nil if there is none: packets for it then take a tunnel.
+// chassis is reached, nil if there is none: packets for it then take a tunnel,
+// as those for a network function always do, and with always_tunnel all others.
 func (e *Engine) throughLocalnet(port *network.Port) *network.Port {
-	if len(port.Datapath.Localnet) == 0 {
+	if len(port.Datapath.Localnet) == 0 || port.IsFunction() || e.Net.SBGlobal["always_tunnel"] == "true" {
 		return nil
 	}
 	return port.Datapath.Localnet[0]
@@ -166,7 +167,7 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
 	if !e.stopped(p) && !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
 		for _, to := range e.Net.Chassis {
-			if to != p.chassis.Chassis && hasMember(g, to) {
+			if to != p.chassis.Chassis && hasMember(g, p.chassis.Chassis, to) {
 				c := e.copyOf(p)
 				e.arrive(c, to, out)
 				e.toMembers(c, f, g, true)
@@ -208,7 +209,11 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 		c.depth++
 		c.Key.Set(field.Outport, uint64(port.Index))
 		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index), Arg: int32(p.Key.Get(field.Inport))})
-		e.toPort(c, f, port)
+		if len(port.Additional) > 0 && e.isHere(port, p.chassis.Chassis) {
+			e.toEgress(c, f, port) // and not to its other chassis
+		} else {
+			e.toPort(c, f, port)
+		}
 		e.put(c)
 		if e.stopped(p) {
 			break
@@ -218,11 +223,15 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 }
 
 // hasMember reports whether a chassis has members of the group that packets
-// reach by tunnel.
-func hasMember(g *network.Group, c *network.Chassis) bool {
+// reach by tunnel from here. A member that is on several chassis, this one
+// too, is served here alone.
+func hasMember(g *network.Group, here, c *network.Chassis) bool {
 	for _, port := range g.Ports {
 		switch port.Type {
 		case network.Patch, network.Localport, network.Localnet:
+			continue
+		}
+		if len(port.Additional) > 0 && port.ResidentOn(here) {
 			continue
 		}
 		if port.ResidentOn(c) || port.Parent != nil && port.Parent.ResidentOn(c) {
@@ -254,6 +263,10 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 		e.put(c)
 		return
 	}
+	if e.blocked(p, port) {
+		e.drop(p, trace.DropBlocked, f)
+		return
+	}
 	through := port
 	if ln := e.throughLocalnet(port); ln != nil && !e.isHere(port, p.chassis.Chassis) {
 		through = ln
@@ -262,8 +275,12 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 }
 
 // emit records a packet for an outport that leaves OVN at a port: the outport
-// itself, or the localnet port through which it is reached.
+// itself, or the localnet port through which it is reached. What is sent to a
+// mirror's port leaves at the port that it leads to.
 func (e *Engine) emit(p *pkt, outport, port *network.Port) {
+	if port.MirrorTo != nil {
+		port = port.MirrorTo
+	}
 	p.Flush()
 	if p.completes { // of what is sent: the packet may go on
 		p = e.copyOf(p)

@@ -206,7 +206,9 @@ func (e *Engine) enter(p *pkt, port *network.Port) {
 	}
 	e.give(p)
 	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
-	e.pipeline(p, false, 0)
+	if e.admitted(p, port) {
+		e.pipeline(p, false, 0)
+	}
 }
 
 // enterNowhere begins the ingress pipeline of a datapath without an inport.

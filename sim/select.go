@@ -53,20 +53,8 @@ const maxSelections = 1 << 20
 // member returns the index of the member that the datapath takes: as a capture
 // shows, or by rule.
 func (e *Engine) member(p *pkt, f *table.Flow, op *table.Op, members []lflow.Member, total uint64, at place) int {
-	t, isIP := tupleOf(p)
-	k := selection{f.Index, t}
-	i, known := e.selections[k]
-	if !known && e.opts.Choose != nil {
-		if i, known = e.opts.Choose.Choose(e.nextHops(p, op, members, at), p.Data); known && isIP {
-			if len(e.selections) >= maxSelections || e.selections == nil {
-				e.selections = map[selection]int{}
-			}
-			e.selections[k] = i
-		}
-	}
-	if known && i >= 0 && i < len(members) {
-		p.seen = true
-		e.note(p, trace.Note, trace.ObservedChoice, f)
+	i, seen := e.chosen(p, f, len(members), func() *Choice { return e.nextHops(p, op, members, at) })
+	if seen {
 		return i
 	}
 	p.guess = true
@@ -76,6 +64,28 @@ func (e *Engine) member(p *pkt, f *table.Flow, op *table.Op, members []lflow.Mem
 		pick -= uint64(members[i].Weight)
 	}
 	return i
+}
+
+// chosen returns which of so many options the datapath took, as a capture shows;
+// false if none does. Packets of one tuple meet with one choice.
+func (e *Engine) chosen(p *pkt, f *table.Flow, options int, choice func() *Choice) (int, bool) {
+	t, isIP := tupleOf(p)
+	k := selection{f.Index, t}
+	i, known := e.selections[k]
+	if !known && e.opts.Choose != nil {
+		if i, known = e.opts.Choose.Choose(choice(), p.Data); known && isIP {
+			if len(e.selections) >= maxSelections || e.selections == nil {
+				e.selections = map[selection]int{}
+			}
+			e.selections[k] = i
+		}
+	}
+	if !known || i < 0 || i >= options {
+		return 0, false
+	}
+	p.seen = true
+	e.note(p, trace.Note, trace.ObservedChoice, f)
+	return i, true
 }
 
 // nextHops describes a choice by the Ethernet addresses that each member would

@@ -3,6 +3,7 @@ package sim
 import (
 	"net/netip"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -62,6 +63,13 @@ func (s *snapshot) codeLearned() {
 		s.addrPort(&k.service)
 		coding.Uint(s.Coder, &v.port)
 		coding.Uint(s.Coder, &v.seq)
+	})
+	codeEntries(s, l.active, func(s *snapshot, k *activeKey, v *conntrack.Time) {
+		port := uint32(k.port)
+		s.port(&port)
+		k.port = int(port)
+		s.index(&k.chassis, len(s.e.Net.Chassis))
+		coding.Int(s.Coder, v)
 	})
 	s.codeRouters()
 }

@@ -208,7 +208,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 	}{
 		{e, "Net opts chassis compiled groups members learned fragments selections waiting hairpins security " +
 			"now out pkts steps walks paused states served quiet pin outData"},
-		{field(t, e, "learned"), "macs statics fdb affinity ecmp mrouters rows probes"},
+		{field(t, e, "learned"), "macs statics fdb affinity ecmp mrouters rows probes active"},
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires release mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},

@@ -6,6 +6,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
 )
 
@@ -36,6 +37,7 @@ func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
 		t.Inport = in.TunnelKey
 	}
 	switch port := e.port(outport); {
+	case outport == 0: // flood_remote
 	case outport&groupBit != 0:
 		t.Outport = e.group(p.dp, outport).TunnelKey
 	case port.Type == network.VTEP:
@@ -50,17 +52,16 @@ func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
 }
 
 // floodRemote is flood_remote: a copy to every chassis of another availability
-// zone (other_config:is-remote), but not of what came from one. What becomes of
-// it there is not in this database.
+// zone (other_config:is-remote), but not of what came through a tunnel. It has
+// no outport. What becomes of it there is not in this database.
 func (e *Engine) floodRemote(p *pkt) {
 	if p.Key.Get(field.Flags)&flagTunnelRX != 0 {
 		return
 	}
-	outport := uint32(p.Key.Get(field.Outport))
 	for _, c := range e.Net.Chassis {
-		if c.Options["is-remote"] == "true" && (outport != 0 && outport&groupBit == 0 || e.group(p.dp, outport) != nil) {
-			e.recordTunnel(p, c, outport)
-			e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Port: outport &^ groupBit, Arg: int32(c.Index)})
+		if c.Options["is-remote"] == "true" && c != p.chassis.Chassis {
+			e.recordTunnel(p, c, 0)
+			e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Arg: int32(c.Index)})
 		}
 	}
 }
@@ -77,6 +78,37 @@ type Arrival struct {
 	Ref uint64 // whatever the caller knows the packet by
 }
 
+// flooded replays what another zone's flood_remote sent: an answer of ARP or
+// ND begins a fresh ingress at its port, anything else goes nowhere.
+func (e *Engine) flooded(in Arrival, dp *network.Datapath) (*Outcome, error) {
+	port := dp.PortByKey(in.Inport)
+	if port == nil {
+		return nil, fmt.Errorf("datapath %s has no port of tunnel key %d", dp.Name, in.Inport)
+	}
+	p := e.begin(Injection{Port: port, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Wire: in.Wire, Ref: in.Ref}, in.Time)
+	clearMetadata(&p.Key)
+	p.dp, p.zone.port, p.zone.dnat, p.zone.snat = dp, 0, 0, 0
+	p.Key.Set(field.Inport, uint64(port.Index))
+	p.Key.Set(field.Flags, flagTunnelRX)
+	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
+	if isNeighborAnswer(&p.Key) {
+		e.pipeline(p, false, 0)
+	} else {
+		e.drop(p, trace.DropNoOutport, nil)
+	}
+	e.put(p)
+	e.judge()
+	return &e.out, nil
+}
+
+// isNeighborAnswer reports whether a packet is an ARP reply or a neighbor
+// advertisement.
+func isNeighborAnswer(k *field.Key) bool {
+	const advertisement = 136
+	return k.Get(field.EthType) == packet.TypeARP && k.Get(field.ARPOp) == 2 ||
+		k.Get(field.ICMP6Type) == advertisement && k.Get(field.ICMP6Code) == 0
+}
+
 // Arrive replays one packet from the moment it comes out of a tunnel on. The
 // error says which of its keys the network does not have.
 func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
@@ -91,6 +123,9 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 		e.judge()
 		return &e.out, nil
 	}
+	if in.Outport == 0 && in.Inport != 0 {
+		return e.flooded(in, dp)
+	}
 	outport, group := e.tunnelOutport(dp, in.Outport)
 	if outport == 0 {
 		return nil, fmt.Errorf("datapath %s has no port or group of tunnel key %d", dp.Name, in.Outport)
@@ -103,7 +138,7 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 	}
 	e.arrived(p, in.Chassis, outport)
 	if group != nil {
-		e.toMembers(p, nil, group, false)
+		e.toMembers(p, nil, group, true)
 	} else {
 		e.toPort(p, nil, e.Net.Ports[outport])
 	}

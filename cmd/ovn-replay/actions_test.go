@@ -34,9 +34,10 @@ var actions = strings.Fields(`
 	log set_meter set_queue sample trigger_event handle_svc_check bind_vport igmp handle_bfd_msg mirror
 	flood_remote mac_cache_use chk_evpn_arp`)
 
-// unrecorded says how an action is done that no recording shows.
-var unrecorded = map[string]string{
-	"chk_evpn_arp": "always false: EVPN neighbors are the chassis' kernel's, no database has them; said in the trace",
+// limits says of an action what no recording shows.
+var limits = map[string]string{
+	"chk_evpn_arp":   "always false: EVPN neighbors are the chassis' kernel's, no database has them; said in the trace",
+	"get_remote_fdb": "finds nothing: remote MACs are the chassis' kernel's, no database has them",
 }
 
 // word returns the word of actions that an action's text is written with.
@@ -139,10 +140,11 @@ func actionTable(shown map[string][]string) string {
 		switch {
 		case len(list) > 3:
 			text += fmt.Sprintf(" and %d more", len(list)-3)
-		case len(list) == 0 && unrecorded[w] != "":
-			text = unrecorded[w]
 		case len(list) == 0:
 			text = "implemented; no recording yet"
+		}
+		if limits[w] != "" {
+			text += "; " + limits[w]
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.ReplaceAll(w, "=", " = "), text)
 	}

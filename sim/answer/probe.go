@@ -36,44 +36,13 @@ func (p *Probe) Frame() Frame {
 	}
 	const n = udpLen + 8
 	b, at := p.headers(packet.ProtoUDP, n)
-	u := b[at:]
-	be.PutUint16(u, p.SrcPort)
-	be.PutUint16(u[2:], p.DstPort)
-	be.PutUint16(u[4:], n)
-	if p.V6 {
-		c := checksum(pseudo(b[etherLen:], packet.ProtoUDP, n), u)
-		if c == 0 {
-			c = 0xffff
-		}
-		be.PutUint16(u[6:], c)
-	}
+	datagram(b, at, p.SrcPort, p.DstPort, p.V6)
 	return whole(b)
 }
 
 // headers builds the Ethernet and IP headers of a probe.
 func (p *Probe) headers(proto uint8, n int) (b []byte, at int) {
-	b = make([]byte, etherLen+ip4Len)
-	typ := uint16(packet.TypeIPv4)
-	if p.V6 {
-		b, typ = make([]byte, etherLen+ip6Len), packet.TypeIPv6
-	}
-	copy(b, p.DstMAC[:])
-	copy(b[6:], p.SrcMAC[:])
-	be.PutUint16(b[12:], typ)
-	ip := b[etherLen:]
-	if p.V6 {
-		ip[0], ip[6], ip[7] = 0x60, proto, resetHops
-		be.PutUint16(ip[4:], uint16(n))
-		copy(ip[8:], p.Src[:])
-		copy(ip[24:], p.Dst[:])
-	} else {
-		ip[0], ip[6], ip[8], ip[9] = 0x45, 0x40, resetHops, proto
-		be.PutUint16(ip[2:], uint16(ip4Len+n))
-		copy(ip[12:], p.Src[:4])
-		copy(ip[16:], p.Dst[:4])
-		be.PutUint16(ip[10:], checksum(0, ip))
-	}
-	return append(b, make([]byte, n)...), len(b)
+	return ends{p.SrcMAC, p.DstMAC, p.Src, p.Dst, p.V6}.headers(proto, resetHops, n)
 }
 
 // segment fills in a TCP header at the frame's end.

@@ -177,6 +177,7 @@ func (k *kept) link(n *Network) {
 func (k *kept) linkPort(p *Port) {
 	p.Datapath = of(k.datapaths, p.Datapath)
 	p.Peer, p.Distributed, p.Parent = of(k.ports, p.Peer), of(k.ports, p.Distributed), of(k.ports, p.Parent)
+	p.MirrorTo = of(k.ports, p.MirrorTo)
 	p.Chassis, p.active = of(k.chassis, p.Chassis), of(k.chassis, p.active)
 	swap(p.Additional, k.chassis)
 	for i := range p.HAChassis {

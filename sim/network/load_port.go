@@ -11,7 +11,7 @@ import (
 var portTypes = map[string]PortType{
 	"": VIF, "patch": Patch, "l3gateway": L3Gateway, "l2gateway": L2Gateway,
 	"localnet": Localnet, "localport": Localport, "chassisredirect": ChassisRedirect,
-	"vtep": VTEP, "external": External, "virtual": Virtual, "remote": Remote,
+	"vtep": VTEP, "external": External, "virtual": Virtual, "remote": Remote, "mirror": Mirror,
 }
 
 // ports reads Port_Binding.
@@ -167,6 +167,11 @@ func (l *loader) linkPort(r *store.Row, p *Port) {
 		name := p.Options["distributed-port"]
 		if p.Distributed = n.portByName[name]; p.Distributed == nil {
 			l.problem(r, "its distributed port %q does not exist", name)
+		}
+	}
+	if p.Type == Mirror {
+		if p.MirrorTo = n.portByName[p.MirrorPort]; p.MirrorTo == nil {
+			l.problem(r, "its mirror port %q does not exist", p.MirrorPort)
 		}
 	}
 	if p.ParentName != "" {

@@ -92,6 +92,7 @@ const (
 	External
 	Virtual
 	Remote
+	Mirror
 	Port_Unknown
 )
 
@@ -126,6 +127,7 @@ type Port struct {
 	VirtualParent string
 	Up            bool // true unless the row says otherwise
 	MirrorPort    string
+	MirrorTo      *Port // mirror: the port at which what is sent to it leaves
 
 	active *Chassis // the one it is at
 }

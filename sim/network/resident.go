@@ -1,6 +1,9 @@
 package network
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // everywhere reports whether every chassis has the port for itself.
 func (p *Port) everywhere() bool {
@@ -10,7 +13,8 @@ func (p *Port) everywhere() bool {
 // settle works out the one chassis a port is at. The row's chassis column
 // says it. While nobody has claimed the port, a gateway port is taken to be
 // where its options say, a redirecting or external one at the chassis of
-// highest priority, and a container's port where its parent is.
+// highest priority, a container's port where its parent is, and a mirror's
+// where the port is that it leads to.
 func (p *Port) settle(n *Network) {
 	p.active = p.Chassis
 	switch {
@@ -23,6 +27,8 @@ func (p *Port) settle(n *Network) {
 		p.active = n.chassis[p.Options["l2gateway-chassis"]]
 	case (p.Type == ChassisRedirect || p.Type == External) && len(p.HAChassis) > 0:
 		p.active = p.HAChassis[0].Chassis
+	case p.MirrorTo != nil:
+		p.active = p.MirrorTo.Chassis
 	case p.Parent != nil:
 		p.active = p.Parent.Chassis
 	}
@@ -41,6 +47,21 @@ func (p *Port) ResidentOn(c *Chassis) bool {
 		return true
 	}
 	return c != nil && (p.active == c || slices.Contains(p.Additional, c))
+}
+
+// IsFunction reports whether the port leads to a network function, which passes
+// on what others sent.
+func (p *Port) IsFunction() bool { return p.Options["is-nf"] == "true" }
+
+// Activation returns by which kinds of announcement ("rarp", "garp", "na") the
+// port becomes active on an additional chassis; nil where it is active.
+func (p *Port) Activation(c *Chassis) []string {
+	kinds := p.Options["activation-strategy"]
+	if kinds == "" || !slices.Contains(p.Additional, c) ||
+		slices.Contains(strings.Split(p.Options["additional-chassis-activated"], ","), c.Name) {
+		return nil
+	}
+	return strings.Split(kinds, ",")
 }
 
 // BoundTo answers is_chassis_resident("port") of a logical flow as

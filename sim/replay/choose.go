@@ -7,6 +7,7 @@ import (
 	"ovnreplay/nat"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
 )
@@ -20,7 +21,7 @@ func (s *Session) Choose(c *sim.Choice, frame []byte) (taken int, ok bool) {
 			return i, true
 		}
 	}
-	s.further(frame, func(f []byte) bool {
+	s.further(frame, func(f *Frame) bool {
 		for i := range c.Options {
 			if takes(f, c.Kind, &c.Options[i]) {
 				taken, ok = i, true
@@ -56,9 +57,9 @@ func (s *Session) SourcePort(addr [16]byte, v6 bool, frame []byte) (port uint16,
 	if pin := s.pinned(frame); pin != nil && pin.Reply.Dst == addr {
 		return pin.Reply.DstPort, true
 	}
-	s.further(frame, func(f []byte) bool {
+	s.further(frame, func(f *Frame) bool {
 		var p nat.Packet
-		if l := packet.Parse(f, new(field.Key)); l.L3 == 0 || p.Parse(f[l.L3:l.L3End]) != nat.NoFault {
+		if l := packet.Parse(f.Data, new(field.Key)); l.L3 == 0 || p.Parse(f.Data[l.L3:l.L3End]) != nat.NoFault {
 			return false
 		}
 		if p.Tuple.Src == addr && p.Tuple.V6 == v6 {
@@ -122,7 +123,7 @@ func asks(frame []byte, ip field.Uint128, v6 bool, src uint64) bool {
 
 // further calls enough with each frame that was read ahead and is the same
 // packet on its way out, until it says so.
-func (s *Session) further(frame []byte, enough func([]byte) bool) {
+func (s *Session) further(frame []byte, enough func(*Frame) bool) {
 	id, ok := identify(frame)
 	if !ok {
 		return
@@ -131,7 +132,7 @@ func (s *Session) further(frame []byte, enough func([]byte) bool) {
 		if f.dir != Left && f.dir != Crossed {
 			continue
 		}
-		if other, ok := identify(f.Data); ok && other.same(&id) && enough(f.Data) {
+		if other, ok := identify(f.Data); ok && other.same(&id) && enough(f) {
 			return
 		}
 	}
@@ -182,11 +183,22 @@ func (s *Session) pinned(frame []byte) *conntrack.Entry {
 }
 
 // takes reports whether the frame shows that the option was taken.
-func takes(frame []byte, kind trace.Reason, o *sim.ChoiceOption) bool {
-	if kind != trace.GuessNextHop {
-		return goesTo(frame, o)
+func takes(f *Frame, kind trace.Reason, o *sim.ChoiceOption) bool {
+	switch kind {
+	case trace.GuessNextHop:
+		return o.EthDst != 0 && uint64(macAt(f.Data)) == o.EthDst && uint64(macAt(f.Data[6:])) == o.EthSrc
+	case trace.GuessMember:
+		return o.Out != nil && f.leads(o.Out)
 	}
-	return o.EthDst != 0 && uint64(macAt(frame)) == o.EthDst && uint64(macAt(frame[6:])) == o.EthSrc
+	return goesTo(f.Data, o)
+}
+
+// leads reports whether the frame leaves at a port, or is in a tunnel to it.
+func (f *Frame) leads(port *network.Port) bool {
+	if u := f.tunnel; f.dir == Crossed && u != nil {
+		return u.keys.datapath == port.Datapath.TunnelKey && u.keys.outport == port.TunnelKey
+	}
+	return f.point != nil && f.point.Port == port
 }
 
 // goesTo reports whether the frame's destination is the option's address.

@@ -200,7 +200,7 @@ func (s *Session) name(f *Frame) string {
 // no capture and can be known.
 func (s *Session) infer(f *Frame) {
 	inf := s.inferrer
-	if inf.due(f) || s.opts.NoInference {
+	if inf.due(f) || s.originate(f) || s.opts.NoInference {
 		return
 	}
 	if id, ok := identify(f.Data); !ok || id.fragment&0x1fff != 0 || s.entersElsewhere(f) {

@@ -219,6 +219,14 @@ func (o *Owners) mayClaim(p *network.Port, m mac) bool {
 	})
 }
 
+// ofNeighbour reports whether an Ethernet address is that of a router on the
+// port's switch.
+func (o *Owners) ofNeighbour(p *network.Port, m mac) bool {
+	return slices.ContainsFunc(o.ports[m], func(r *network.Port) bool {
+		return r.Peer != nil && r.Datapath.Router && r.Peer.Datapath == p.Datapath
+	})
+}
+
 // behind returns the logical port that a frame captured at p's interface is
 // of: the container port that has the frame's VLAN tag, else p itself; nil if
 // the tag says that no logical port of this interface gets the frame.

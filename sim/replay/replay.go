@@ -35,6 +35,8 @@ type Frame struct {
 	Inferred bool
 	Why      string // Inferred: how
 
+	Own bool // Inferred: ovn-controller sent it, on a timer of its own
+
 	point  *Point
 	dir    Direction
 	skip   string // why it is neither; empty if it is
@@ -223,6 +225,9 @@ func (s *Session) next(f *Frame) {
 		s.handler.Skipped(f, f.point, f.skip)
 	case f.dir == Crossed:
 		s.crossed(f)
+	case f.dir == Entered && (leadsOut(f.point.Port) && s.wires.left(f) || s.delivered(f)):
+		f.dir = Left
+		s.left(f)
 	case f.dir == Entered:
 		s.inject(f)
 	case f.dir == Left && leadsOut(f.point.Port) && s.wires.arrived(f):
@@ -232,18 +237,56 @@ func (s *Session) next(f *Frame) {
 		f.dir = Entered
 		s.inject(f)
 	case f.dir == Left:
-		s.infer(f)
-		s.Engine.Observe(f.point.Port, f.Data)
-		s.observe(f)
+		s.left(f)
 	}
 }
 
-// claims reports whether an interface sent the frame with the Ethernet address
-// of a virtual port, rather than that it was sent to it: nothing replayed leads
-// to it here.
+// left handles a frame that left OVN.
+func (s *Session) left(f *Frame) {
+	s.infer(f)
+	s.Engine.Observe(f.point.Port, f.Data)
+	s.observe(f)
+}
+
+// claims reports whether an interface sent the frame with an Ethernet address
+// that seems to be another's, rather than that it was sent to it: that of a
+// virtual port, a network function with anybody's, a port of unknown addresses
+// with a router's (a routing daemon's). Nothing replayed leads to the frame here.
 func (s *Session) claims(f *Frame) bool {
+	p := f.point.Port
 	_, due := s.inferrer.expected[expectKey{f.point.key(), f.id}]
-	return !due && len(f.Data) >= 14 && s.owners.mayClaim(f.point.Port, macAt(f.Data[6:]))
+	switch {
+	case due || len(f.Data) < 14:
+		return false
+	case p.IsFunction(), s.owners.mayClaim(p, macAt(f.Data[6:])):
+		return true
+	}
+	return p.Type == network.VIF && p.Unknown && s.owners.ofNeighbour(p, macAt(f.Data[6:])) &&
+		!s.wires.auto.sent(&waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key()}) && !s.replayed(f)
+}
+
+// delivered reports whether a frame that an interface of unknown addresses
+// seems to have sent, since it is not to its own, was predicted to be sent to it.
+func (s *Session) delivered(f *Frame) bool {
+	p := f.point.Port
+	_, due := s.inferrer.expected[expectKey{f.point.key(), f.id}]
+	return due && p.Type == network.VIF && p.Unknown && len(f.Data) >= 14 && !own(p, macAt(f.Data[6:]))
+}
+
+// replayed reports whether a packet has just been replayed from elsewhere.
+func (s *Session) replayed(f *Frame) (found bool) {
+	s.history.fates.each(f.id, func(x *fate) bool {
+		found = x.capture != f.Capture && f.Time-x.time < wireWindow && !s.floods(x)
+		return !found
+	})
+	return found
+}
+
+// floods reports whether what became of a packet is that it came over a wire
+// that chassis share and went nowhere: then another of them sent it.
+func (s *Session) floods(x *fate) bool {
+	p := s.Engine.Net.Port(x.port)
+	return p != nil && leadsOut(p) && x.verdict == sim.Dropped
 }
 
 // observe hands on a frame that left OVN.

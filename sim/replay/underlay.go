@@ -159,6 +159,9 @@ func (t *tunnels) predicted(out *sim.Outcome) {
 func keysOf(o *sim.TunnelOutput, kind pcap.TunnelKind) tunnelKeys {
 	k := tunnelKeys{kind, o.Datapath.TunnelKey, o.Inport, o.Outport}
 	if kind == pcap.VXLAN {
+		if k.outport == 0 { // of flood_remote: there the inport's place is the only one
+			k.outport = k.inport
+		}
 		k.inport = 0
 	}
 	return k
@@ -219,12 +222,7 @@ func outerDifferences(f *Frame) []Difference {
 	}
 	t := u.outer
 	t.Inner, t.InnerLen, t.TTL, t.TOS = f.Data, f.Wire, 64, u.outer.TOS&3
-	t.Checksum = true
-	for _, e := range u.from.Encaps {
-		if a, err := netip.ParseAddr(e.IP); err == nil {
-			t.Src = a
-		}
-	}
+	t.Checksum = true // the addresses are chassis', or this were no tunnel: which of several, an interface's settings say
 	want, err := t.AppendEncap(nil)
 	if err != nil {
 		return []Difference{{Field: "outer headers", Predicted: err.Error(), Observed: "as captured"}}

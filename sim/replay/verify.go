@@ -66,6 +66,7 @@ type waiter struct {
 	guess     bool
 	seen      bool
 	inferred  bool
+	own       bool
 	keys      tunnelKeys
 	outer     []Difference
 	id        uint64
@@ -128,7 +129,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 // prediction returns a waiter for something an injected frame leads to.
 func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *waiter {
 	w := v.take()
-	w.predicted, w.inferred = true, f.Inferred
+	w.predicted, w.inferred, w.own = true, f.Inferred && !f.Own, f.Own
 	w.capture, w.file, w.number = f.Capture, f.File, f.Number
 	w.origin = Origin{v.session.name(f), f.Number, p.Name()}
 	w.original = append(w.original, f.Data...)
@@ -343,6 +344,10 @@ func (v *Verifier) matched(a, b *waiter) {
 	}
 	if a.point.port < 0 {
 		v.Report.Underlay.Matched++
+		return
+	}
+	if a.own || b.own {
+		v.Report.Autonomous++
 		return
 	}
 	v.Report.Matched++

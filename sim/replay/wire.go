@@ -104,6 +104,22 @@ func (w *wires) arrived(f *Frame) bool {
 	return false
 }
 
+// left reports whether a frame that seems to have come over a wire, from an
+// address that only another chassis sends from, is one this chassis was
+// predicted to send: behind a network function packets take other ways.
+func (w *wires) left(f *Frame) bool {
+	k := wireKey{f.point.Port.Index, hashBytes(14695981039346656037, f.Data)}
+	list := w.sent[k]
+	for i, s := range list {
+		if s.chassis == f.point.Chassis.Index && !s.met && s.time != 0 && f.Time-s.time <= wireWindow && s.time <= f.Time {
+			list[i].met = true
+			w.sent[k] = list
+			return true
+		}
+	}
+	return false
+}
+
 // chassis lists those that announce something at a port.
 func (w *wires) chassis(port int) (out []int) {
 	for k := range w.auto.frames {

@@ -41,6 +41,7 @@ const (
 	LookupMACBind // Dst, A port, B IP, C MAC (Width 0: any MAC)
 	PutFDB        // A port, B MAC
 	GetFDB        // Dst, B MAC
+	GetRemoteFDB  // Dst
 	LookupFDB     // Dst, A port, B MAC
 
 	PutOpts // Dst, Action
@@ -285,6 +286,9 @@ func compileLearned(a lflow.Action) (Op, bool) {
 	case lflow.PutFDB:
 		return Op{Code: PutFDB, A: a.Port.Slice(), B: a.MAC.Slice()}, true
 	case lflow.GetFDB:
+		if a.Remote {
+			return Op{Code: GetRemoteFDB, Dst: a.Dst.Slice()}, true
+		}
 		return Op{Code: GetFDB, Dst: a.Dst.Slice(), B: a.MAC.Slice()}, true
 	case lflow.LookupFDB:
 		return Op{Code: LookupFDB, Dst: a.Dst.Slice(), A: a.Port.Slice(), B: a.MAC.Slice()}, true

@@ -151,6 +151,9 @@ const (
 	GuessDNSOrder // the order of the addresses in a DNS answer
 	DropNoAction  // the flow neither forwards the packet nor says drop
 	DropRecirculated
+	GuessMember // which port of a forwarding group
+	DropBlocked // the port is not active on this chassis
+	LearnActive // now it is
 )
 
 var reasonText = [...]string{
@@ -202,6 +205,9 @@ var reasonText = [...]string{
 	GuessDNSOrder:    "order of addresses guessed: ovn-controller shuffles them",
 	DropNoAction:     "the flow's actions end here",
 	DropRecirculated: "more recirculations than Open vSwitch's userspace datapath allows",
+	DropBlocked:      "the port is not active on this chassis: its machine has not announced itself here",
+	LearnActive:      "port activated",
+	GuessMember:      "port of the forwarding group guessed: the datapath chooses by a hash of its own",
 }
 
 // String returns the reason in words.

@@ -4,7 +4,7 @@
 #   lab.sh deps             install the Debian packages it needs
 #   lab.sh list             the scenarios
 #   lab.sh record NAME...   record them into ../cases (or $CASES)
-#   lab.sh all              record every scenario
+#   lab.sh all              record every scenario that this OVN has what it needs for
 #   lab.sh up TOPOLOGY      build kube or cloud and leave it running
 #   lab.sh shell CHASSIS    print the environment for ovs-* and ovn-* tools on it
 #   lab.sh down             stop everything, remove the namespaces
@@ -110,7 +110,7 @@ case ${RELEASE:+${1:-help}} in record | all | in) enter "$@" ;; up | down | shel
 case ${1:-help} in record | all | up | down) own ;; esac
 case ${1:-help} in
     deps) deps ;;
-    list) awk -F'|' 'NF { printf "%-26s %-6s %s\n", $1, $2, $3 }' <<< "$SCENARIOS" ;;
+    list) awk -F'|' 'NF { printf "%-26s %-6s %s%s\n", $1, $2, $3, $4 ? " (OVN " $4 ")" : "" }' <<< "$SCENARIOS" ;;
     record) shift; for n in "$@"; do [ -n "$(field "$SCENARIOS" "$n" 2)" ] || die "no scenario $n"; done; record_all "$@" ;;
     all) record_all $(awk -F'|' 'NF { print $1 }' <<< "$SCENARIOS"); lab_down ;;
     up) topology_up "$2" ;;

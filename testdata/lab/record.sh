@@ -9,7 +9,7 @@
 
 POINTS=""      # lines: file|namespace|interface|logical port|chassis system-id|tcpdump filter
 UNDERLAYS=""   # lines: file|namespace|interface|chassis system-id
-SCENARIOS=""   # lines: name|topology|description
+SCENARIOS=""   # lines: name|topology|description|OVN release
 CHASSIS=""     # lines: name|system-id
 TCPDUMPS=""
 # Debian's tcpdump gives root up unless told not to; Ubuntu's crashes if told
@@ -17,9 +17,12 @@ AS_ROOT="-Z root"; ! grep -q '^ID=ubuntu' /etc/os-release || AS_ROOT=
 
 point()    { POINTS+="$1|$2|$3|$4|$5|${6:-}"$'\n'; }
 underlay() { UNDERLAYS+="$1|$2|$3|$4||"$'\n'; }
-scenario() { SCENARIOS+="$1|$2|$3"$'\n'; }
+scenario() { SCENARIOS+="$1|$2|$3|${4:-}"$'\n'; }    # NAME TOPOLOGY DESCRIPTION [the first OVN release that has what it needs]
 field()    { awk -F'|' -v k="$2" -v n="$3" '$1 == k { print $n }' <<< "$1"; }
 chassis_names() { awk -F'|' 'NF { print $1 }' <<< "$CHASSIS"; }
+
+# the lab's OVN is of that release or a later one
+since() { [ "$(printf '%s\n' "$1" "$(ovn-nbctl --version | awk 'NR == 1 { print $2 }')" | sort -V | head -1)" = "$1" ]; }
 
 # --- what a scenario says -------------------------------------------------------
 
@@ -117,9 +120,11 @@ hush() {
     for n in $HOSTS; do ns "$n" ss -K -t >/dev/null 2>&1 || true; done
 }
 record() { # NAME
-    local name=$1 topology f
+    local name=$1 topology needs f
     topology=$(field "$SCENARIOS" "$name" 2)
     [ -n "$topology" ] || die "no scenario $name: see lab.sh list"
+    needs=$(field "$SCENARIOS" "$name" 4)
+    [ -z "$needs" ] || since "$needs" || { log "== $name: SKIPPED, it needs OVN $needs"; return 0; }
     topology_up "$topology"
     log "== $name: $(field "$SCENARIOS" "$name" 3)"
     WORK=$RUN/case; rm -rf "$WORK"; mkdir -p "$WORK"

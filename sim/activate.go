@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"net/netip"
+	"slices"
+
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
+)
+
+// A port that migrates may be blocked on the chassis it migrates to, in both
+// directions, until its machine announces itself there (ovn-nb(5),
+// options:activation-strategy).
+
+// activeKey names a port on an additional chassis.
+type activeKey struct{ port, chassis int }
+
+// blocked reports whether a port is not active yet on p's chassis.
+func (e *Engine) blocked(p *pkt, port *network.Port) bool {
+	if len(port.Additional) == 0 || port.Activation(p.chassis.Chassis) == nil {
+		return false
+	}
+	from, known := e.learned.active[activeKey{port.Index, p.chassis.Index}]
+	return !known || e.now < from
+}
+
+// admitted reports whether a packet may enter at a port: if the port is not
+// active yet, only the announcement that activates it may.
+func (e *Engine) admitted(p *pkt, port *network.Port) bool {
+	if !e.blocked(p, port) {
+		return true
+	}
+	kinds := port.Activation(p.chassis.Chassis)
+	if !slices.ContainsFunc(port.Addresses, func(a network.Address) bool { return activates(&p.Key, kinds, &a) }) {
+		e.drop(p, trace.DropBlocked, nil)
+		return false
+	}
+	k := activeKey{port.Index, p.chassis.Index}
+	if _, known := e.learned.active[k]; !known {
+		e.learned.active[k] = e.now + learnDelay
+		e.event(p, trace.Event{Kind: trace.Learn, Reason: trace.LearnActive, Flow: -1})
+	}
+	return true
+}
+
+// activates reports whether a packet is an announcement of one of the kinds
+// for an address.
+func activates(k *field.Key, kinds []string, a *network.Address) bool {
+	switch k.Get(field.EthType) {
+	case packet.TypeRARP:
+		return slices.Contains(kinds, "rarp")
+	case packet.TypeARP:
+		return slices.Contains(kinds, "garp") && isGratuitous(k, a)
+	case packet.TypeIPv6:
+		return slices.Contains(kinds, "na") && isAdvertised(k, a)
+	}
+	return false
+}
+
+func isGratuitous(k *field.Key, a *network.Address) bool {
+	mac, ip := macNumber(a.MAC), k.Get(field.ARPSPA)
+	return k.Get(field.EthSrc) == mac && k.Get(field.ARPSHA) == mac && k.Get(field.ARPTPA) == ip &&
+		hasAddress(a, packet.Addr4(ip))
+}
+
+func isAdvertised(k *field.Key, a *network.Address) bool {
+	ip := k.Get128(field.IP6Src)
+	if k.Get(field.ICMP6Type) != 136 || k.Get(field.ICMP6Code) != 0 || k.Get128(field.NDTarget) != ip || k.Get(field.NDTLL) != macNumber(a.MAC) {
+		return false
+	}
+	from := packet.Addr6(ip)
+	return hasAddress(a, from) || from == network.LinkLocal(a.MAC)
+}
+
+func hasAddress(a *network.Address, ip netip.Addr) bool {
+	return slices.ContainsFunc(a.IPs, func(have netip.Prefix) bool { return have.Addr() == ip })
+}
