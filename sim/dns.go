@@ -86,5 +86,8 @@ func (e *Engine) additional() answer.Additional {
 			return answer.AdditionalIgnored
 		}
 	}
+	if e.since(22, 3, 0) {
+		return answer.AdditionalUncounted
+	}
 	return answer.AdditionalRepeated
 }

@@ -157,15 +157,25 @@ const raceTime = 100e6
 
 // racing reports whether a packet for a next hop that was learned only just
 // found it unknown still: a capture shows that it made ovn-controller ask again.
-func (e *Engine) racing(p *pkt, f *table.Flow, hop macKey) bool {
+func (e *Engine) racing(p *pkt, f *table.Flow, at place, hop macKey) bool {
 	x := e.learned.macs[hop]
 	if x.since == 0 || e.now-x.since > raceTime || e.opts.Choose == nil || e.quiet ||
-		!e.opts.Choose.Asked(hop.ip, hop.v6, p.Key.Get(field.EthSrc)) {
+		!e.opts.Choose.Asked(hop.ip, hop.v6, e.asker(p, at)) {
 		return false
 	}
 	p.seen = true
 	e.note(p, trace.Note, trace.Racing, f)
 	return true
+}
+
+// asker is the address from which ovn-controller would ask for p's next hop: a
+// later stage may make it that of a distributed floating IP.
+func (e *Engine) asker(p *pkt, at place) uint64 {
+	q := e.copyOf(p)
+	defer e.put(q)
+	q.Key.Set(field.EthDst, 0)
+	e.peek(q, at.next())
+	return q.Key.Get(field.EthSrc)
 }
 
 // doLearned runs the actions that consult or change what was learned.
@@ -176,7 +186,7 @@ func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place
 	case table.GetMACBind:
 		hop := p.macKey(op)
 		mac, ok := l.binding(e.now, hop)
-		if ok && e.racing(p, f, hop) {
+		if ok && e.racing(p, f, at, hop) {
 			mac, ok = 0, false
 		}
 		e.found(p, f, ok, mac)

@@ -120,8 +120,8 @@ func TestSince(t *testing.T) {
 
 func TestAdditionalRecordsByRelease(t *testing.T) {
 	for version, want := range map[string]answer.Additional{
-		"20.03.0": answer.AdditionalRepeated, "22.03.2": answer.AdditionalRepeated, "22.03.3": answer.AdditionalIgnored,
-		"22.03.6": answer.AdditionalDropped, "22.06.0": answer.AdditionalRepeated, "23.03.0": answer.AdditionalRepeated,
+		"20.03.0": answer.AdditionalRepeated, "22.03.2": answer.AdditionalUncounted, "22.03.3": answer.AdditionalIgnored,
+		"22.03.6": answer.AdditionalDropped, "22.06.0": answer.AdditionalUncounted, "23.03.0": answer.AdditionalUncounted,
 		"23.03.1": answer.AdditionalIgnored, "22.12.5": answer.AdditionalIgnored, "23.03.3": answer.AdditionalDropped, "23.09.1": answer.AdditionalIgnored,
 		"24.03.0": answer.AdditionalDropped, "26.03.2": answer.AdditionalDropped, "": answer.AdditionalDropped,
 	} {

@@ -41,9 +41,10 @@ type DNSStyle struct {
 type Additional uint8
 
 const (
-	AdditionalDropped  Additional = iota // answered without them
-	AdditionalIgnored                    // not answered
-	AdditionalRepeated                   // answered, with them between question and answer
+	AdditionalDropped   Additional = iota // answered without them
+	AdditionalIgnored                     // not answered
+	AdditionalRepeated                    // answered, with them between question and answer
+	AdditionalUncounted                   // the same, but their number is 0
 )
 
 // ParseDNS reads the first question of a query. It returns false if
@@ -123,10 +124,11 @@ func DNS(in *packet.Packet, s DNSStyle, q Question, record string, owned bool) (
 		return Frame{}, false
 	}
 	msg := bytes.Clone(udpPayload(in)[:q.rest])
-	if s.Additional == AdditionalDropped {
-		be.PutUint16(msg[10:], 0)
-	} else {
+	if s.Additional != AdditionalDropped {
 		msg = bytes.Clone(udpPayload(in))
+	}
+	if s.Additional != AdditionalRepeated {
+		be.PutUint16(msg[10:], 0)
 	}
 	msg[2] |= 0x80
 	if refuse {
