@@ -84,18 +84,33 @@ func (j *job) split(owners *replay.Owners, c capture) ([]capture, error) {
 
 // glance says where a file seems to be from, "" if that cannot be told.
 func (j *job) glance(owners *replay.Owners, c capture) string {
-	r, err := pcap.OpenWith(c.file, j.reading)
-	if err != nil {
-		return ""
-	}
-	defer r.Close()
-	open := &openCapture{source: r}
-	open.peek(readAhead)
 	t := &replay.Tap{Name: c.file}
-	if owners.Locate(t, open.ahead, j.net.ChassisByName(c.chassis)) != nil || len(t.Sites()) == 0 {
+	err := owners.Locate(t, j.firstRecords(c.file), j.net.ChassisByName(c.chassis))
+	if err != nil || len(t.Sites()) == 0 {
 		return ""
 	}
 	return t.Sites()[0].String()
+}
+
+// unfiltered reads all packets: where a capture was taken and how its clock goes
+// does not depend on which of its packets are replayed.
+func (j *job) unfiltered() pcap.Options {
+	opts := j.reading
+	opts.Filter = nil
+	return opts
+}
+
+// firstRecords are the first records of a file or set, whatever the filter
+// selects: none of what cannot be read, which opening it to replay it reports.
+func (j *job) firstRecords(file string) []pcap.Record {
+	set, err := pcap.OpenSet(file, j.unfiltered())
+	if err != nil {
+		return nil
+	}
+	defer set.Close()
+	open := &openCapture{source: set}
+	open.peek(readAhead)
+	return open.ahead
 }
 
 // source is a file, a set of files or a stream.
@@ -246,6 +261,8 @@ func (j *job) find(owners *replay.Owners, open *openCapture, t *replay.Tap, chas
 	n := readAhead
 	if open.live {
 		n = 1
+	} else if j.reading.Filter != nil && owners.Locate(t, j.firstRecords(t.Name), chassis) == nil && len(t.Sites()) > 0 {
+		return nil
 	}
 	for {
 		open.peek(n)

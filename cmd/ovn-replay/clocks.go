@@ -86,7 +86,7 @@ func earlier(pairs []pcap.Pair, a, b pcap.Clock) (early, all int) {
 
 // sample notes the first records of a capture.
 func (j *job) sample(ctx context.Context, shared *pcap.Shared, index int, file string) error {
-	set, err := pcap.OpenSet(file, j.reading)
+	set, err := pcap.OpenSet(file, j.unfiltered())
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,6 +146,7 @@ func cookedCapture(t *testing.T, file string) string {
 // A bad filter is bad usage: one line that says where, and what was expected.
 func TestBadPcapFilter(t *testing.T) {
 	dir := cases + "/nodeport"
+	nothing := write(t, "nothing.pcap", classic(t, pcap.LinkEthernet, nil))
 	for _, c := range []struct {
 		want string
 		args []string
@@ -162,8 +164,8 @@ func TestBadPcapFilter(t *testing.T) {
 		{dir + `/client.pcapng: the filter does not suit its EN10MB frames: column 8: the interface cannot be told in Ethernet frames: ` +
 			`only a capture on "any" of the second version (LINUX_SLL2) has it; change the filter, or leave this capture out`,
 			[]string{"run", "--db", dir + "/sb.db", "-r", dir + "/client.pcapng@breth0_ovn-worker", "--pcap-filter", "tcp or ifindex 3"}},
-		{dir + `/client.pcap: --pcap-filter selects no packets to find the capture's logical port from; name it with -r FILE@PORT`,
-			[]string{"run", "--db", dir + "/sb.db", "-r", dir + "/client.pcap", "--pcap-filter", "vlan 5"}},
+		{nothing + `: --pcap-filter selects no packets to find the capture's logical port from; name it with -r FILE@PORT`,
+			[]string{"run", "--db", dir + "/sb.db", "-r", nothing, "--pcap-filter", "vlan 5"}},
 	} {
 		status, out, errs := replayed(t, c.args...)
 		if status != exitBad || errs != "ovn-replay: "+c.want+"\n" || out != "" {
@@ -178,6 +180,35 @@ func TestPcapFilterOfNothing(t *testing.T) {
 	if status != exitOK || out != "" || errs != "" {
 		t.Errorf("exit status %d, %q, %q", status, out, errs)
 	}
+}
+
+// Where captures were taken is found from all their packets: also of those of
+// which the filter selects few or none, and which of a pattern's files belong
+// together.
+func TestPcapFilterPlacesByAllPackets(t *testing.T) {
+	dir := cases + "/nodeport"
+	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/*.pcap", "--explain-points"}
+	status, _, all := replayed(t, args...)
+	if status != exitOK || len(placed(all)) != 5 {
+		t.Fatalf("exit status %d, want the ports of five captures\n%s", status, all)
+	}
+	for _, f := range []string{"tcp[13] & 2 != 0 and ip", "ip and arp"} {
+		status, _, errs := replayed(t, append(args, "--pcap-filter", f)...)
+		if got, want := placed(errs), placed(all); status != exitOK || !slices.Equal(got, want) {
+			t.Errorf("%s: exit status %d, %s\n got %q\nwant %q", f, status, errs, got, want)
+		}
+	}
+}
+
+// placed are the lines that say where a capture was taken.
+func placed(errs string) []string {
+	var lines []string
+	for _, l := range strings.Split(errs, "\n") {
+		if strings.Contains(l, ": logical port ") {
+			lines = append(lines, l)
+		}
+	}
+	return lines
 }
 
 // Each packet's state is printed with its number in the file.
