@@ -33,114 +33,61 @@ type kept struct {
 	flows     map[*Flow]*Flow
 }
 
-func (k *kept) keepChassis(n, m *Network) {
-	old := map[string]*Chassis{}
-	for _, c := range n.Chassis {
-		old[c.Name] = c
-	}
-	for _, c := range m.Chassis {
-		was, ok := old[c.Name]
-		if ok {
-			c.Index = was.Index
-			*was = *c
-		} else {
-			was = c
-			was.Index = len(n.Chassis)
-			n.Chassis = append(n.Chassis, was)
+// keep makes the objects of list that are in with too what they are there, and
+// appends the others of with; all leads from with's objects to those that stand
+// for them. It returns the objects that with does not have, by what names them.
+func keep[T any](list *[]*T, with []*T, all map[*T]*T, name func(*T) string, index func(*T) *int) (gone map[string]*T) {
+	gone = map[string]*T{}
+	for _, x := range *list {
+		if x != nil { // no port has index 0
+			gone[name(x)] = x
 		}
-		k.chassis[c] = was
 	}
+	for _, x := range with {
+		was, ok := gone[name(x)]
+		if ok {
+			delete(gone, name(x))
+			*index(x) = *index(was)
+			*was = *x
+		} else {
+			was = x
+			*index(was) = len(*list)
+			*list = append(*list, was)
+		}
+		all[x] = was
+	}
+	return gone
+}
+
+func (k *kept) keepChassis(n, m *Network) {
+	keep(&n.Chassis, m.Chassis, k.chassis, func(c *Chassis) string { return c.Name }, func(c *Chassis) *int { return &c.Index })
 }
 
 func (k *kept) keepDatapaths(n, m *Network) {
-	old := map[string]*Datapath{}
-	for _, d := range n.Datapaths {
-		old[d.UUID] = d
-	}
-	for _, d := range m.Datapaths {
-		was, ok := old[d.UUID]
-		if ok {
-			delete(old, d.UUID)
-			d.Index = was.Index
-			*was = *d
-		} else {
-			was = d
-			was.Index = len(n.Datapaths)
-			n.Datapaths = append(n.Datapaths, was)
-		}
-		k.datapaths[d] = was
-	}
-	for _, gone := range old {
-		*gone = Datapath{Index: gone.Index, UUID: gone.UUID, TunnelKey: gone.TunnelKey, Name: gone.Name, Router: gone.Router, SNATCTZone: -1}
+	gone := keep(&n.Datapaths, m.Datapaths, k.datapaths, func(d *Datapath) string { return d.UUID }, func(d *Datapath) *int { return &d.Index })
+	for _, d := range gone {
+		*d = Datapath{Index: d.Index, UUID: d.UUID, TunnelKey: d.TunnelKey, Name: d.Name, Router: d.Router, SNATCTZone: -1}
 	}
 }
 
 func (k *kept) keepPorts(n, m *Network) {
-	old := map[string]*Port{}
-	for _, p := range n.Ports[1:] {
-		old[p.UUID] = p
-	}
-	for _, p := range m.Ports[1:] {
-		was, ok := old[p.UUID]
-		if ok {
-			delete(old, p.UUID)
-			p.Index = was.Index
-			*was = *p
-		} else {
-			was = p
-			was.Index = len(n.Ports)
-			n.Ports = append(n.Ports, was)
-		}
-		k.ports[p] = was
-	}
-	for _, gone := range old {
-		*gone = Port{Index: gone.Index, UUID: gone.UUID, Name: gone.Name, Type: gone.Type, TypeName: gone.TypeName, Datapath: gone.Datapath}
+	gone := keep(&n.Ports, m.Ports[1:], k.ports, func(p *Port) string { return p.UUID }, func(p *Port) *int { return &p.Index })
+	for _, p := range gone {
+		*p = Port{Index: p.Index, UUID: p.UUID, Name: p.Name, Type: p.Type, TypeName: p.TypeName, Datapath: p.Datapath}
 	}
 }
 
 func (k *kept) keepGroups(n, m *Network) {
-	old := map[string]*Group{}
-	for _, g := range n.Groups {
-		old[g.UUID] = g
-	}
-	for _, g := range m.Groups {
-		was, ok := old[g.UUID]
-		if ok {
-			delete(old, g.UUID)
-			g.Index = was.Index
-			*was = *g
-		} else {
-			was = g
-			was.Index = len(n.Groups)
-			n.Groups = append(n.Groups, was)
-		}
-		k.groups[g] = was
-	}
-	for _, gone := range old {
-		gone.Ports = nil
+	gone := keep(&n.Groups, m.Groups, k.groups, func(g *Group) string { return g.UUID }, func(g *Group) *int { return &g.Index })
+	for _, g := range gone {
+		g.Ports = nil
 	}
 }
 
 func (k *kept) keepFlows(n, m *Network) {
-	old := map[string]*Flow{}
-	for _, f := range n.Flows {
-		old[f.UUID] = f
-	}
-	for _, f := range m.Flows {
-		was, ok := old[f.UUID]
-		if ok {
-			delete(old, f.UUID)
-			f.Index = was.Index
-			*was = *f
-		} else {
-			was = f
-			was.Index = len(n.Flows)
-			n.Flows = append(n.Flows, was)
-		}
-		k.flows[f] = was
-	}
-	for _, gone := range old {
-		gone.Datapaths = nil
+	gone := keep(&n.Flows, m.Flows, k.flows, func(f *Flow) string { return f.UUID }, func(f *Flow) *int { return &f.Index })
+	for _, f := range gone {
+		f.Datapaths = nil
 	}
 }
 
