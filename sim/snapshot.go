@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -303,35 +302,15 @@ func (s *snapshot) flow(index *int) {
 // codeEntries codes the entries of a map in an order that depends on nothing
 // but them. One that names what the network does not have is lost.
 func codeEntries[K comparable, V any](s *snapshot, m map[K]V, entry func(*snapshot, *K, *V)) {
-	var written [][]byte
-	if !s.Reading() {
-		for k, v := range m {
-			w := *s
-			w.Coder = coding.NewWriter(nil)
-			entry(&w, &k, &v)
-			written = append(written, w.Bytes())
-		}
-		slices.SortFunc(written, bytes.Compare)
-	}
-	n := s.Len(len(written), 1)
-	for i := range n {
-		if !s.Reading() {
-			s.Raw(written[i])
-			continue
-		}
-		var k K
-		var v V
-		s.gone = false
-		entry(s, &k, &v)
-		switch {
-		case s.Err() != nil:
-			return
-		case s.gone:
+	coding.Map(s.Coder, m, 1, func(c *coding.Coder, k *K, v *V) bool {
+		one := *s
+		one.Coder, one.gone = c, false
+		entry(&one, k, v)
+		if one.gone {
 			s.loss.Learned++
-		default:
-			m[k] = v
 		}
-	}
+		return !one.gone
+	})
 }
 
 var errHeld = errors.New("a packet that cannot be")

@@ -8,9 +8,11 @@
 package coding
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"ovnreplay/nat"
 )
@@ -207,6 +209,37 @@ func Slice[T any](c *Coder, p *[]T, each int, code func(*T)) {
 	}
 	for i := range *p {
 		code(&(*p)[i])
+	}
+}
+
+// Map codes a map in an order that depends on nothing but its entries, which
+// take at least each bytes, by the function for one of them and the Coder it is
+// given. An entry that was read and for which that returns false is left out.
+func Map[K comparable, V any](c *Coder, m map[K]V, each int, code func(*Coder, *K, *V) bool) {
+	var written [][]byte
+	if !c.read {
+		for k, v := range m {
+			w := NewWriter(nil)
+			code(w, &k, &v)
+			written = append(written, w.Bytes())
+		}
+		slices.SortFunc(written, bytes.Compare)
+	}
+	n := c.Len(len(written), each)
+	for i := range n {
+		if !c.read {
+			c.Raw(written[i])
+			continue
+		}
+		var k K
+		var v V
+		ok := code(c, &k, &v)
+		if c.err != nil {
+			return
+		}
+		if ok {
+			m[k] = v
+		}
 	}
 }
 

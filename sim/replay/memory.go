@@ -1,9 +1,7 @@
 package replay
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim"
@@ -139,32 +137,12 @@ func (m memory) frame(p **Frame) {
 
 // codeMap codes a map in an order that depends on nothing but its entries.
 func codeMap[K comparable, V any](m memory, of map[K]V, key func(memory, *K), value func(memory, *V)) {
-	var written [][]byte
-	for k, v := range of {
-		if m.Reading() {
-			break
-		}
-		w := memory{coding.NewWriter(nil), m.s, nil}
-		key(w, &k)
-		value(w, &v)
-		written = append(written, w.Bytes())
-	}
-	slices.SortFunc(written, bytes.Compare)
-	n := m.Len(len(written), 2)
-	for i := range n {
-		if !m.Reading() {
-			m.Raw(written[i])
-			continue
-		}
-		var k K
-		var v V
-		key(m, &k)
-		value(m, &v)
-		if m.Err() != nil {
-			return
-		}
-		of[k] = v
-	}
+	coding.Map(m.Coder, of, 2, func(c *coding.Coder, k *K, v *V) bool {
+		entry := memory{c, m.s, m.moved}
+		key(entry, k)
+		value(entry, v)
+		return true
+	})
 }
 
 func (m memory) point(p *pointKey) {
