@@ -249,12 +249,7 @@ func setTuple(t *nat.Tuple, x pair) (err error) {
 			b = &t.Dst
 		}
 		t.V6 = a.Is6()
-		if t.V6 {
-			*b = a.As16()
-		} else {
-			v := a.As4()
-			copy(b[:], v[:])
-		}
+		*b = nat.AddrBytes(a)
 		return nil
 	case "type", "code":
 		n, err = number(x.value, math.MaxUint8)

@@ -2,6 +2,7 @@ package nat
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 )
 
@@ -21,6 +22,17 @@ const (
 	ProtoSCTP     = 132
 	ProtoUDPLite  = 136
 )
+
+// AddrBytes returns an address as tuples hold it: an IPv4 address in the first
+// four bytes.
+func AddrBytes(a netip.Addr) (b [16]byte) {
+	if a.Is4() {
+		v4 := a.As4()
+		copy(b[:], v4[:])
+		return b
+	}
+	return a.As16()
+}
 
 // ICMP is whether the tuple is of ICMP or ICMPv6.
 func (t *Tuple) ICMP() bool { return isICMP(t.V6, t.Proto) }

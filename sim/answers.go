@@ -6,6 +6,7 @@ import (
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -93,6 +94,19 @@ func (e *Engine) injected(p *pkt, frame answer.Frame) *pkt {
 	c.completes, c.recirculated, c.hashed = false, 0, false
 	e.fresh(c)
 	return c
+}
+
+// answerAt sends another frame out of a port, as ovn-controller does with what it
+// answers there for itself: nothing of p's metadata goes with it.
+func (e *Engine) answerAt(p *pkt, f *table.Flow, frame answer.Frame, port *network.Port, flags uint64) {
+	c := e.injected(p, frame)
+	clearMetadata(&c.Key)
+	c.zone.port, c.zone.dnat, c.zone.snat = 0, 0, 0
+	c.Key.Set(field.Flags, flags)
+	c.Key.Set(field.Outport, uint64(port.Index))
+	c.depth++
+	e.toPort(c, f, port)
+	e.put(c)
 }
 
 // reframe gives p another frame and leaves its metadata alone.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"encoding/binary"
-	"net/netip"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
@@ -17,11 +16,8 @@ import (
 // this chassis. With more than one the datapath's choice is a hash of its own:
 // the Chooser is asked, and failing that the choice is a guess.
 func (e *Engine) backend(p *pkt, f *table.Flow, lb *table.LB) *table.Backend {
-	if !p.hashed && len(lb.Hash) == 0 {
-		p.hashed = true // for the group's dp_hash, even if it has but one bucket
-		if !e.recirculate(p, f) {
-			return nil
-		}
+	if len(lb.Hash) == 0 && !e.hash(p, f) {
+		return nil
 	}
 	var here [maxBackends]*table.Backend
 	members := here[:0]
@@ -105,12 +101,12 @@ func (e *Engine) indexHairpins() {
 		}
 		for _, lb := range dp.LoadBalancers {
 			for _, v := range lb.VIPs {
-				h := hairpinVIP{lb: lb, vip: v, snat: addr16(v.Addr)}
+				h := hairpinVIP{lb: lb, vip: v, snat: nat.AddrBytes(v.Addr)}
 				if a, ok := lb.HairpinSNAT(v.Addr.Is4()); ok {
-					h.snat = addr16(a)
+					h.snat = nat.AddrBytes(a)
 				}
 				for _, b := range v.Backends {
-					k := hairpinKey{dp.Index, addr16(b.Addr()), b.Port(), lb.Protocol}
+					k := hairpinKey{dp.Index, nat.AddrBytes(b.Addr()), b.Port(), lb.Protocol}
 					if v.Port == 0 {
 						k.port, k.proto = 0, 0
 					}
@@ -140,7 +136,7 @@ func (e *Engine) findHairpin(p *pkt, t *nat.Tuple, addr [16]byte, port uint16) *
 		for i := range list {
 			h := &list[i]
 			// The connection's own destination tells VIPs of one backend apart.
-			if p.ct.Orig.Dst == addr16(h.vip.Addr) && (h.vip.Port == 0 || p.ct.Orig.DstPort == h.vip.Port) {
+			if p.ct.Orig.Dst == nat.AddrBytes(h.vip.Addr) && (h.vip.Port == 0 || p.ct.Orig.DstPort == h.vip.Port) {
 				return h
 			}
 		}
@@ -199,14 +195,4 @@ func tupleOf(p *pkt) (t nat.Tuple, ok bool) {
 	t.Proto = uint8(k.Get(field.IPProto))
 	t.SrcPort, t.DstPort = uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst))
 	return t, true
-}
-
-// addr16 returns an address as tuples hold it.
-func addr16(a netip.Addr) (b [16]byte) {
-	if a.Is4() {
-		v4 := a.As4()
-		copy(b[:], v4[:])
-		return b
-	}
-	return a.As16()
 }

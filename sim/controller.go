@@ -200,9 +200,9 @@ func (e *Engine) commitAffinity(p *pkt, f *table.Flow, op *table.Op) {
 	if !ok || !isIP {
 		return
 	}
-	k := affinityKey{p.dp.Index, t.Src, addr16(a.VIP.Addr()), a.VIP.Port(), a.Proto}
+	k := affinityKey{p.dp.Index, t.Src, nat.AddrBytes(a.VIP.Addr()), a.VIP.Port(), a.Proto}
 	x := affinityEntry{
-		backend: addr16(a.Backend.Addr()), port: a.Backend.Port(),
+		backend: nat.AddrBytes(a.Backend.Addr()), port: a.Backend.Port(),
 		timeout: conntrack.Time(a.Timeout) * 1e9, used: e.now, guess: p.guess,
 	}
 	if old, ok := e.learned.affinity[k]; ok && old.backend == x.backend && old.port == x.port {
@@ -219,11 +219,11 @@ func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityE
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
 	for _, lb := range p.dp.LoadBalancers {
 		for _, v := range lb.VIPs {
-			if addr16(v.Addr) != k.vip || v.Port != k.port || k.port != 0 && lb.Protocol != k.proto {
+			if nat.AddrBytes(v.Addr) != k.vip || v.Port != k.port || k.port != 0 && lb.Protocol != k.proto {
 				continue
 			}
 			for _, b := range v.Backends {
-				c.Options = append(c.Options, ChoiceOption{Addr: addr16(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
+				c.Options = append(c.Options, ChoiceOption{Addr: nat.AddrBytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
 			}
 		}
 	}

@@ -20,13 +20,7 @@ func (e *Engine) serverReply(p *pkt, f *table.Flow) {
 	frame, ok := answer.PrefixRequest(&p.Packet, multicast, func(iaid uint32) bool { return e.solicited(p, port, iaid) })
 	if ok {
 		e.note(p, trace.Made, trace.MadeDHCP, f)
-		c := e.injected(p, frame)
-		clearMetadata(&c.Key)
-		c.zone.port, c.zone.dnat, c.zone.snat = 0, 0, 0
-		c.Key.Set(field.Outport, uint64(port.Index))
-		c.depth++
-		e.toPort(c, f, port)
-		e.put(c)
+		e.answerAt(p, f, frame, port, 0)
 	}
 	e.drop(p, trace.DropConsumed, f)
 }

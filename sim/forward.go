@@ -18,11 +18,8 @@ func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at place) {
 		e.drop(p, trace.DropEmptyGroup, f)
 		return
 	}
-	if !p.hashed {
-		p.hashed = true
-		if !e.recirculate(p, f) {
-			return
-		}
+	if !e.hash(p, f) {
+		return
 	}
 	port := ports[e.child(p, f, ports)]
 	if port == nil {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/table"
@@ -79,7 +80,7 @@ func (e *Engine) givenBackend(members []*table.Backend) *table.Backend {
 	if g == nil || e.served || !g.Backend.IsValid() {
 		return nil
 	}
-	want := addr16(g.Backend)
+	want := nat.AddrBytes(g.Backend)
 	for _, b := range members {
 		if b.Addr == want && b.V6 == g.Backend.Is6() {
 			e.served = true

@@ -21,14 +21,7 @@ func (e *Engine) serviceCheck(p *pkt, f *table.Flow) {
 	if port != nil && e.monitored(p, port) {
 		if frame, ok := answer.ProbeReset(&p.Packet, !e.shortReset()); ok {
 			e.note(p, trace.Made, trace.MadeReset, f)
-			c := e.injected(p, frame)
-			clearMetadata(&c.Key)
-			c.zone.port, c.zone.dnat, c.zone.snat = 0, 0, 0
-			c.Key.Set(field.Flags, flagTunnelRX) // OVN means to set local-only, but sets this
-			c.Key.Set(field.Outport, uint64(port.Index))
-			c.depth++
-			e.toPort(c, f, port)
-			e.put(c)
+			e.answerAt(p, f, frame, port, flagTunnelRX) // OVN means to set local-only, but sets this
 		}
 	}
 	e.drop(p, trace.DropConsumed, f)

@@ -129,6 +129,16 @@ func (e *Engine) recirculate(p *pkt, f *table.Flow) bool {
 	return false
 }
 
+// hash sends p around for the hash by which a group chooses, even if it has but
+// one bucket; once is enough until p is another packet.
+func (e *Engine) hash(p *pkt, f *table.Flow) bool {
+	if p.hashed {
+		return true
+	}
+	p.hashed = true
+	return e.recirculate(p, f)
+}
+
 // fresh begins another translation for p.
 func (e *Engine) fresh(p *pkt) {
 	e.walks++

@@ -21,11 +21,8 @@ func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 		e.drop(p, trace.DropEmptyGroup, f)
 		return place{}, false
 	}
-	if !p.hashed && a.HashFields == "" {
-		p.hashed = true
-		if !e.recirculate(p, f) {
-			return place{}, false
-		}
+	if a.HashFields == "" && !e.hash(p, f) {
+		return place{}, false
 	}
 	i := e.givenMember(a)
 	switch {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -314,7 +315,7 @@ func (inf *inferrer) fromOwner(f *Frame) *awaited {
 	if dst == 0 {
 		return nil
 	}
-	e[0].addr = to16(src)
+	e[0].addr = nat.AddrBytes(src)
 	return &awaited{port: found, chassis: c, ethSrc: uint64(macOf(found.Addresses[0].MAC)), ethDst: uint64(dst),
 		src: e[0], dst: e[1], hops: -1}
 }
@@ -473,13 +474,4 @@ func addrOf(frame []byte, e endpoint) netip.Addr {
 		return netip.AddrFrom4([4]byte(e.addr[:4]))
 	}
 	return netip.AddrFrom16(e.addr)
-}
-
-func to16(a netip.Addr) (b [16]byte) {
-	if a.Is4() {
-		v := a.As4()
-		copy(b[:], v[:])
-		return b
-	}
-	return a.As16()
 }

@@ -2,9 +2,9 @@ package table
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
+	"ovnreplay/nat"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 )
@@ -253,7 +253,7 @@ func compileNAT(a lflow.CTNAT) Op {
 	}
 	if a.Addr.IsValid() {
 		op.Commit = true
-		op.Addr, op.V6 = addrBytes(a.Addr)
+		op.Addr, op.V6 = nat.AddrBytes(a.Addr), !a.Addr.Is4()
 	}
 	return op
 }
@@ -262,7 +262,7 @@ func compileLB(a lflow.CTLB, r Resolver) *LB {
 	lb := &LB{Op: a.Op, SkipSNAT: a.SkipSNAT, ForceSNAT: a.ForceSNAT, Hash: hashFields(a.HashFields)}
 	for _, b := range a.Backends {
 		to := Backend{Port: b.Port}
-		to.Addr, to.V6 = addrBytes(b.Addr)
+		to.Addr, to.V6 = nat.AddrBytes(b.Addr), !b.Addr.Is4()
 		if b.PortName != "" {
 			to.Target, _ = r.Port(b.PortName)
 		}
@@ -351,17 +351,6 @@ func zone(z lflow.ZoneName) Zone {
 		return ZoneSNAT
 	}
 	return ZoneDefault
-}
-
-// addrBytes returns an address as the flow key and conntrack hold it: an IPv4
-// address in the first four bytes.
-func addrBytes(a netip.Addr) (b [16]byte, v6 bool) {
-	if a.Is4() {
-		v4 := a.As4()
-		copy(b[:], v4[:])
-		return b, false
-	}
-	return a.As16(), true
 }
 
 // hashFields turns ct_lb's hash_fields into field IDs; names OVS does not
