@@ -114,11 +114,3 @@ func (r *interruptible) serve() {
 		}
 	}
 }
-
-// linkProblem says why a frame has no Ethernet header.
-func linkProblem(_ *pcap.LinkMeta, err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return "addresses unknown"
-}

@@ -118,7 +118,7 @@ func readOpenFlow(ctx context.Context, source string) (*openflow.Dump, error) {
 	}
 	cmd := exec.CommandContext(ctx, "ovs-ofctl", "-O", "OpenFlow15", "dump-flows", source)
 	var problem bytes.Buffer
-	cmd.Stderr = io.Writer(&problem)
+	cmd.Stderr = &problem
 	text, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("ovs-ofctl dump-flows %s: %w: %s", source, err, strings.TrimSpace(problem.String()))

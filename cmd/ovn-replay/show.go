@@ -122,15 +122,24 @@ func parseRange(s string) (r packetRange, err error) {
 	return packetRange{a, b}, nil
 }
 
-// showPacket writes packet n of a session; in a list its number comes first.
-func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64, format trace.Format, list bool, flows *switches) error {
+// readPacket is packet n of a session.
+func readPacket(file *store.Session, reader *archive.Reader, n uint64) (*archive.Packet, error) {
 	b, err := file.Packet(n)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := reader.Packet(b)
 	if err != nil {
-		return fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
+		return nil, fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
+	}
+	return p, nil
+}
+
+// showPacket writes packet n of a session; in a list its number comes first.
+func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64, format trace.Format, list bool, flows *switches) error {
+	p, err := readPacket(file, reader, n)
+	if err != nil {
+		return err
 	}
 	flows.attach(p.Book)
 	r := replay.NewRecord(p.Book, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
@@ -142,13 +151,9 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 
 // showCommand writes the ovn-trace command line for packet n of a session.
 func showCommand(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64) error {
-	b, err := file.Packet(n)
+	p, err := readPacket(file, reader, n)
 	if err != nil {
 		return err
-	}
-	p, err := reader.Packet(b)
-	if err != nil {
-		return fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
 	}
 	words := []string{"ovn-trace"}
 	t := &p.Outcome.Trace

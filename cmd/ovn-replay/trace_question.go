@@ -139,9 +139,12 @@ func (o *traceOptions) captured(q *question) error {
 			break
 		}
 	}
-	eth, meta, err := pcap.Frame(&rec)
+	eth, _, err := pcap.Frame(&rec)
 	if eth == nil {
-		return fmt.Errorf("-r %s: link type %v has no Ethernet header (%v)", o.read, rec.LinkType, linkProblem(&meta, err))
+		if err == nil {
+			err = errors.New("addresses unknown")
+		}
+		return fmt.Errorf("-r %s: link type %v has no Ethernet header (%w)", o.read, rec.LinkType, err)
 	}
 	q.in.Frame = append([]byte(nil), eth...)
 	q.in.Wire, q.in.Time = rec.OrigLen, conntrack.Time(rec.Time)

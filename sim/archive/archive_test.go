@@ -160,9 +160,9 @@ func TestWriterAllocates(t *testing.T) {
 	})
 }
 
-// TestDamaged changes bytes of packets and pieces.
-func TestDamaged(t *testing.T) {
-	var s shelf
+// packets are the packets of the case, written with their pieces on the shelf.
+func (s *shelf) packets(t testing.TB) [][]byte {
+	t.Helper()
 	var w *archive.Writer
 	var packets [][]byte
 	each(t, func(e *sim.Engine, f *replay.Frame, p *replay.Point, out *sim.Outcome) {
@@ -175,6 +175,13 @@ func TestDamaged(t *testing.T) {
 		}
 		packets = append(packets, slices.Clone(b))
 	})
+	return packets
+}
+
+// TestDamaged changes bytes of packets and pieces.
+func TestDamaged(t *testing.T) {
+	var s shelf
+	packets := s.packets(t)
 	rnd := rand.New(rand.NewPCG(8, 8))
 	refused := 0
 	for range 1500 {
@@ -208,18 +215,7 @@ func TestDamaged(t *testing.T) {
 // FuzzRead reads a packet of which the packet itself or a piece was changed.
 func FuzzRead(f *testing.F) {
 	var s shelf
-	var w *archive.Writer
-	var packets [][]byte
-	each(f, func(e *sim.Engine, fr *replay.Frame, p *replay.Point, out *sim.Outcome) {
-		if w == nil {
-			w = archive.NewWriter(e, [32]byte{}, s.put)
-		}
-		b, err := w.Packet(fr, p, "x", out)
-		if err != nil {
-			f.Fatal(err)
-		}
-		packets = append(packets, slices.Clone(b))
-	})
+	packets := s.packets(f)
 	for i, p := range packets {
 		f.Add(p, uint16(0), []byte{}, uint8(i))
 	}
