@@ -18,7 +18,7 @@ type difference struct {
 
 var (
 	comment  = regexp.MustCompile(` /\* .*? \*/`)
-	ctState  = regexp.MustCompile(`^(\s*)ct_next\(.*\)`)
+	ctState  = regexp.MustCompile(`^(\s*)ct_next\(ct_state=.*\)`)
 	underCT  = regexp.MustCompile(`^\s*-+$`)
 	ctResult = regexp.MustCompile(`^\s*/\* ct zone .* \*/$`)
 )

@@ -152,6 +152,10 @@ func (f *actionFormat) load(a Load) {
 func (f *actionFormat) connection(a Action) bool {
 	switch a := a.(type) {
 	case CTNext:
+		if f.env.OneCTNext && a.Zone != ZoneSNAT {
+			f.str("ct_next;")
+			break
+		}
 		f.zone("ct_next", a.Zone)
 	case CTCommit:
 		f.ctCommit(a)

@@ -34,6 +34,10 @@ type Env struct {
 	// "ct_lb(ip:port, …)" without "backends=", until 21.06 trigger_event's meter.
 	Strict bool
 
+	// OneCTNext writes "ct_next;" without its zone, as OVN did before 24.09,
+	// where it had only the one.
+	OneCTNext bool
+
 	pre *preparsed
 }
 
