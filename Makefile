@@ -1,7 +1,7 @@
 # make          builds ./ovn-replay
 # make demo     replays the embedded recorded session
 # make test     installs what the tests need (Debian packages, as root) and runs them
-# make lint     formatting and vet
+# make lint     formatting, vet, and a build for each platform of PLATFORMS
 # make parity   compares trace with Debian's ovn-trace on 2,000 made-up packets
 # RELEASE=sid make parity-release   compares with a newer Debian's
 # make bench    benchmarks, and a big database against ovn-trace
@@ -10,6 +10,7 @@
 GO       ?= go
 FUZZTIME ?= 60s
 PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2
+PLATFORMS = darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64
 TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip
 
 .PHONY: all demo test deps lint parity parity-release bench fuzz clean
@@ -41,6 +42,9 @@ deps:
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
 	$(GO) vet ./...
+	@for p in $(PLATFORMS); do \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || { echo "does not build for $$p" >&2; exit 1; }; \
+	done
 
 # DATABASES names more Southbound databases, patterns separated by colons.
 parity:
