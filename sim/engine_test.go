@@ -9,6 +9,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -16,11 +17,7 @@ const nodeport = "../testdata/cases/nodeport/"
 
 func load(t testing.TB, file string) *network.Network {
 	t.Helper()
-	db, err := store.Open(context.Background(), file, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(context.Background(), file, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -142,7 +143,7 @@ func (o *dbOptions) diff(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if nets[i], err = network.Load(db); err != nil {
+		if nets[i], err = southbound.Load(db); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/table"
 	"ovnreplay/store"
 )
@@ -65,7 +66,7 @@ func (o *dbOptions) info(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	net, err := network.Load(db)
+	net, err := southbound.Load(db)
 	if err != nil {
 		return err
 	}

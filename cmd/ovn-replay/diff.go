@@ -14,6 +14,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 )
 
@@ -101,7 +102,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 // other prepares the replay on the second network, whose captures are the
 // first one's.
 func (o *diffOptions) other(cmd *cobra.Command, ja *job) (*job, error) {
-	net, warnings, err := openNetwork(cmd.Context(), o.b, o.source)
+	net, warnings, err := southbound.Open(cmd.Context(), o.b, o.source)
 	if err != nil {
 		return nil, err
 	}

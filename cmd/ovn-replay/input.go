@@ -17,6 +17,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -123,7 +124,7 @@ func (in *input) open(ctx context.Context) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := openNetwork
+	open := southbound.Open
 	if in.moment.dbTime != "" && in.moment.dbTime != follows {
 		open = func(ctx context.Context, source string, _ store.Options) (*network.Network, []error, error) {
 			return in.fixed(ctx, source)
@@ -144,16 +145,6 @@ func (in *input) open(ctx context.Context) (*job, error) {
 	}
 	j.source, j.changes, j.stop = spec.db, changes, stop
 	return j, nil
-}
-
-// openNetwork reads a Southbound database.
-func openNetwork(ctx context.Context, source string, opts store.Options) (*network.Network, []error, error) {
-	db, err := store.Open(ctx, source, opts)
-	if err != nil {
-		return nil, nil, err
-	}
-	net, err := network.Load(db)
-	return net, db.Warnings, err
 }
 
 func (in *input) spec() (*spec, error) {

@@ -13,6 +13,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -96,11 +97,7 @@ func (o *lflowOptions) env(ctx context.Context) (*lflow.Env, error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	db, err := store.Open(ctx, o.db, o.source)
-	if err != nil {
-		return nil, err
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(ctx, o.db, o.source)
 	if err != nil {
 		return nil, err
 	}

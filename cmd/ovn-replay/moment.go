@@ -8,6 +8,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -29,7 +30,7 @@ func (in *input) fixed(ctx context.Context, source string) (*network.Network, []
 	if err != nil {
 		return nil, nil, fmt.Errorf("--db-time %s: want follow, or a time such as 2026-11-22T10:00:35.5Z", in.moment.dbTime)
 	}
-	f, err := network.Follow(ctx, source, in.source)
+	f, err := southbound.Follow(ctx, source, in.source)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,7 +64,7 @@ func (in *input) changes(ctx context.Context, source string) (replay.Changes, fu
 
 // historyOf follows a database file's history on the capture's clock.
 func historyOf(ctx context.Context, source string, opts store.Options) (replay.Changes, func(), error) {
-	f, err := network.Follow(ctx, source, opts)
+	f, err := southbound.Follow(ctx, source, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,6 +94,6 @@ func (in *input) watched(ctx context.Context, source string) (replay.Changes, fu
 		if err != nil {
 			return nil, err
 		}
-		return network.Load(db)
+		return southbound.Load(db)
 	}, w.Close, nil
 }

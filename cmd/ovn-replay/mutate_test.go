@@ -15,6 +15,7 @@ import (
 
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -109,11 +110,7 @@ func openCase(t *testing.T, dir string) *recordedCase {
 	if err := json.Unmarshal(read(t, dir+"/case.json"), &c); err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(context.Background(), filepath.Join(dir, c.DB), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(context.Background(), filepath.Join(dir, c.DB), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

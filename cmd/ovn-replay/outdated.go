@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"ovnreplay/conntrack"
-	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 )
 
 // byHistory says which differences a change of the database explains: those
@@ -74,7 +74,7 @@ const lead = 10 * time.Minute
 // changedSince reports whether the database is a file that changed after a
 // moment, or shortly before.
 func changedSince(ctx context.Context, o *verifyOptions, source string, t conntrack.Time) bool {
-	f, err := network.Follow(ctx, source, o.source)
+	f, err := southbound.Follow(ctx, source, o.source)
 	if err != nil {
 		return false // not a file with a history
 	}

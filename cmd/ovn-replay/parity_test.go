@@ -20,6 +20,7 @@ import (
 
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
 )
@@ -196,7 +197,7 @@ func openOurs(t *testing.T, db string) *ours {
 		t.Fatal(err)
 	}
 	o := &ours{opts: traceOptions{all: true, stderr: new(bytes.Buffer)}}
-	if o.net, err = network.Load(d); err != nil {
+	if o.net, err = southbound.Load(d); err != nil {
 		t.Fatal(err)
 	}
 	options := sim.Options{Tie: hashOrder(len(d.Table("Logical_Flow").Rows()))}

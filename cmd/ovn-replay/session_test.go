@@ -17,6 +17,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
 )
@@ -26,7 +27,7 @@ import (
 func replaySpec(t *testing.T, s *spec, session string) string {
 	t.Helper()
 	ctx := context.Background()
-	net, warnings, err := openNetwork(ctx, s.db, store.Options{})
+	net, warnings, err := southbound.Open(ctx, s.db, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func TestSessionInterrupted(t *testing.T) {
 // interrupted returns a session of which at packets were committed.
 func interrupted(t *testing.T, s *spec, at int) string {
 	t.Helper()
-	net, _, err := openNetwork(context.Background(), s.db, store.Options{})
+	net, _, err := southbound.Open(context.Background(), s.db, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +301,7 @@ func (c *copier) Skipped(*replay.Frame, *replay.Point, string) {}
 // resumed is replaySpec for captures of which a part is in the session.
 func resumed(t *testing.T, s *spec, session string) string {
 	t.Helper()
-	net, _, err := openNetwork(context.Background(), s.db, store.Options{})
+	net, _, err := southbound.Open(context.Background(), s.db, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +361,7 @@ func TestSessionSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := openNetwork(context.Background(), s.db, store.Options{})
+	net, _, err := southbound.Open(context.Background(), s.db, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +463,7 @@ func TestSessionTables(t *testing.T) {
 	if len(entries) == 0 {
 		t.Fatal("no connections")
 	}
-	net, _, err := openNetwork(context.Background(), filepath.Join(cases, "nodeport", "sb.db"), store.Options{})
+	net, _, err := southbound.Open(context.Background(), filepath.Join(cases, "nodeport", "sb.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
 )
@@ -203,14 +204,10 @@ func (o *traceOptions) network(ctx context.Context) (*network.Network, map[strin
 		source = "unix:/var/run/ovn/ovnsb_db.sock"
 	}
 	o.store.AnyMember = o.noLeaderOnly
-	db, err := store.Open(ctx, source, o.store)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, w := range db.Warnings {
+	net, warnings, err := southbound.Open(ctx, source, o.store)
+	for _, w := range warnings {
 		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
 	}
-	net, err := network.Load(db)
 	if err == nil && len(net.Chassis) == 0 {
 		// Nothing is bound anywhere: all of it is taken to be in one place.
 		net.Chassis = []*network.Chassis{{Name: "anywhere"}}

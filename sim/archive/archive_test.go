@@ -14,8 +14,8 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/archive"
-	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
 )
@@ -49,11 +49,7 @@ func (s *shelf) get(n uint64) ([]byte, error) {
 func each(t testing.TB, do func(*sim.Engine, *replay.Frame, *replay.Point, *sim.Outcome)) {
 	t.Helper()
 	const dir = "../../testdata/cases/nodeport/"
-	db, err := store.Open(context.Background(), dir+"sb.db", store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(context.Background(), dir+"sb.db", store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func (r *Reader) newPlace(n uint64) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := &place{reader: r, net: network.Partial(), known: map[uint64]thing{}, zones: map[zoneKey]string{}, peers: map[int]string{}}
+	at := &place{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{}, peers: map[int]string{}}
 	c := &coder{coding.NewReader(b), at}
 	var x common
 	c.common(&x)

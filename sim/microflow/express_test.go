@@ -7,19 +7,15 @@ import (
 
 	"ovnreplay/pcap"
 	"ovnreplay/sim/field"
-	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
 // What Express writes, Parse takes, and the packet has the same fields.
 func TestExpressIsParsed(t *testing.T) {
 	dir := "../../testdata/cases/nodeport/"
-	db, err := store.Open(context.Background(), dir+"sb.db", store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(context.Background(), dir+"sb.db", store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,16 +9,13 @@ import (
 	"ovnreplay/sim/microflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
 func load(t testing.TB) *network.Network {
 	t.Helper()
-	db, err := store.Open(context.Background(), "../../testdata/cases/nodeport/sb.db", store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(context.Background(), "../../testdata/cases/nodeport/sb.db", store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

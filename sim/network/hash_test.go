@@ -1,20 +1,18 @@
-package network
+package network_test
 
 import (
 	"context"
 	"reflect"
 	"testing"
 
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
 func TestHash(t *testing.T) {
-	load := func() *Network {
-		db, err := store.Open(context.Background(), "../../testdata/cases/nodeport/sb.db", store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := Load(db)
+	load := func() *network.Network {
+		n, _, err := southbound.Open(context.Background(), "../../testdata/cases/nodeport/sb.db", store.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,14 +24,18 @@ func TestHash(t *testing.T) {
 			t.Fatal("the same network has another hash")
 		}
 	}
-	for name, change := range map[string]func(*Network){
-		"a flow's actions":     func(n *Network) { n.Flows[7].Actions = "drop;" },
-		"a flow's datapaths":   func(n *Network) { n.Flows[7].Datapaths = append(n.Flows[7].Datapaths, &Datapath{UUID: "other"}) },
-		"a port's chassis":     func(n *Network) { n.Ports[1].Chassis = &Chassis{UUID: "other"} },
-		"a binding's address":  func(n *Network) { n.MACBindings = append(n.MACBindings, MACBinding{MAC: [6]byte{1}}) },
-		"a global option":      func(n *Network) { n.SBGlobal = map[string]string{"x": "y"} },
-		"one flow less":        func(n *Network) { n.Flows = n.Flows[1:] },
-		"a load balancer more": func(n *Network) { n.LoadBalancers = append(n.LoadBalancers, &LoadBalancer{UUID: "other"}) },
+	for name, change := range map[string]func(*network.Network){
+		"a flow's actions": func(n *network.Network) { n.Flows[7].Actions = "drop;" },
+		"a flow's datapaths": func(n *network.Network) {
+			n.Flows[7].Datapaths = append(n.Flows[7].Datapaths, &network.Datapath{UUID: "other"})
+		},
+		"a port's chassis":    func(n *network.Network) { n.Ports[1].Chassis = &network.Chassis{UUID: "other"} },
+		"a binding's address": func(n *network.Network) { n.MACBindings = append(n.MACBindings, network.MACBinding{MAC: [6]byte{1}}) },
+		"a global option":     func(n *network.Network) { n.SBGlobal = map[string]string{"x": "y"} },
+		"one flow less":       func(n *network.Network) { n.Flows = n.Flows[1:] },
+		"a load balancer more": func(n *network.Network) {
+			n.LoadBalancers = append(n.LoadBalancers, &network.LoadBalancer{UUID: "other"})
+		},
 	} {
 		n := load()
 		if change(n); n.Hash() == want {
@@ -51,7 +53,7 @@ func TestHash(t *testing.T) {
 
 // TestHashKnowsEveryType hashes a network with one of everything.
 func TestHashKnowsEveryType(t *testing.T) {
-	n := &Network{}
+	n := &network.Network{}
 	v := reflect.ValueOf(n).Elem()
 	for i := range v.NumField() {
 		if f := v.Field(i); v.Type().Field(i).IsExported() && f.Kind() == reflect.Slice {
@@ -63,9 +65,9 @@ func TestHashKnowsEveryType(t *testing.T) {
 			f.Set(reflect.Append(f, x))
 		}
 	}
-	n.DHCPv4 = map[string]DHCPOption{"x": {1, "y"}}
+	n.DHCPv4 = map[string]network.DHCPOption{"x": {1, "y"}}
 	n.Templates = map[string]map[string]string{"x": {"y": "z"}}
-	if n.Hash() == (&Network{}).Hash() {
+	if n.Hash() == (&network.Network{}).Hash() {
 		t.Error("everything counts for nothing")
 	}
 }

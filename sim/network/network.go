@@ -1,12 +1,12 @@
 // Package network is the logical network of a Southbound database: datapaths,
 // ports, groups, logical flows and bindings, as plain data ready to replay on.
 //
-// Load builds it from database rows of any OVN from 20.03 to 26.03: a table
-// or column the database lacks is empty, one we do not know is ignored. A
-// Network never changes once loaded (what a replay learns lives in package
-// sim) and its order never depends on map iteration.
+// Package southbound builds it from a database's rows. A Network never changes
+// once complete (what a replay learns lives in package sim) and its order never
+// depends on map iteration.
 //
-// The package does not parse matches or actions and reads no files.
+// The package does not parse matches or actions, reads no files and knows no
+// database.
 package network
 
 import "net/netip"

@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -19,11 +20,7 @@ const nodeport = "../../testdata/cases/nodeport"
 
 func loaded(t testing.TB, file string) *network.Network {
 	t.Helper()
-	db, err := store.Open(context.Background(), file, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(context.Background(), file, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -28,11 +29,7 @@ func (p ports) Port(name string) (uint32, bool) {
 
 func load(t testing.TB, name string) *network.Network {
 	t.Helper()
-	db, err := store.Open(context.Background(), "../../testdata/cases/"+name+"/sb.db", store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := network.Load(db)
+	net, _, err := southbound.Open(context.Background(), "../../testdata/cases/"+name+"/sb.db", store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

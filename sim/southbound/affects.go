@@ -1,4 +1,4 @@
-package network
+package southbound
 
 import (
 	"slices"
@@ -33,7 +33,7 @@ func Affects(changes []store.Change) bool {
 // table is a table that Load reads.
 func (l *loader) table(name string) *store.Table {
 	if _, ok := loaded[name]; !ok {
-		panic("network: table " + name + " is read but not listed as loaded")
+		panic("southbound: table " + name + " is read but not listed as loaded")
 	}
 	return l.db.Table(name)
 }

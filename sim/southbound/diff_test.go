@@ -1,4 +1,4 @@
-package network_test
+package southbound_test
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package network_test
+package southbound_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -41,7 +42,7 @@ func load(t *testing.T, path string) (*store.Database, *network.Network) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := network.Load(db)
+	n, err := southbound.Load(db)
 	if err != nil {
 		t.Fatal(err)
 	}

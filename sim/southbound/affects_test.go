@@ -1,4 +1,4 @@
-package network_test
+package southbound_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -57,7 +57,7 @@ func TestAffects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := network.Affects(next.Changes); got != txn.want {
+		if got := southbound.Affects(next.Changes); got != txn.want {
 			t.Errorf("%s: %v", txn.body, got)
 		}
 	}

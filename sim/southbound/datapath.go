@@ -1,11 +1,11 @@
-package network
+package southbound
 
 import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
+	"ovnreplay/sim/network"
 	"ovnreplay/store"
 )
 
@@ -13,37 +13,38 @@ const maxTunnelKey = 1<<24 - 1
 
 // datapaths reads Datapath_Binding and Logical_DP_Group.
 func (l *loader) datapaths() {
-	l.dp = make(map[store.UUID]*Datapath)
-	l.net.dpByKey = make(map[uint32]*Datapath)
+	l.dp = make(map[store.UUID]*network.Datapath)
+	var list []*network.Datapath
+	byKey := make(map[uint32]*network.Datapath)
 	for _, r := range l.rows("Datapath_Binding") {
 		key := r.Integer("tunnel_key")
 		if key <= 0 || key > maxTunnelKey {
 			l.problem(r, "tunnel key %d is not between 1 and %d", key, maxTunnelKey)
 			continue
 		}
-		if other := l.net.dpByKey[uint32(key)]; other != nil {
+		if other := byKey[uint32(key)]; other != nil {
 			l.problem(r, "tunnel key %d is also that of datapath %s", key, other.UUID)
 		}
 		d := l.datapath(r)
 		d.TunnelKey = uint32(key)
 		l.dp[r.UUID] = d
-		l.net.Datapaths = append(l.net.Datapaths, d)
-		if l.net.dpByKey[d.TunnelKey] == nil {
-			l.net.dpByKey[d.TunnelKey] = d
+		list = append(list, d)
+		if byKey[d.TunnelKey] == nil {
+			byKey[d.TunnelKey] = d
 		}
 	}
-	slices.SortStableFunc(l.net.Datapaths, func(a, b *Datapath) int { return cmp.Compare(a.TunnelKey, b.TunnelKey) })
-	for i, d := range l.net.Datapaths {
-		d.Index = i
+	slices.SortStableFunc(list, func(a, b *network.Datapath) int { return cmp.Compare(a.TunnelKey, b.TunnelKey) })
+	for _, d := range list {
+		l.net.AddDatapath(d)
 	}
-	l.groups = make(map[store.UUID][]*Datapath)
+	l.groups = make(map[store.UUID][]*network.Datapath)
 	for _, r := range l.rows("Logical_DP_Group") {
 		l.groups[r.UUID] = l.datapathRefs(r, "datapaths")
 	}
 }
 
-func (l *loader) datapath(r *store.Row) *Datapath {
-	d := &Datapath{UUID: r.UUID.String(), ExternalIDs: r.Map("external_ids"), SNATCTZone: -1}
+func (l *loader) datapath(r *store.Row) *network.Datapath {
+	d := &network.Datapath{UUID: r.UUID.String(), ExternalIDs: r.Map("external_ids"), SNATCTZone: -1}
 	d.Name = d.ExternalIDs["name"]
 	if d.Name == "" {
 		d.Name = d.UUID
@@ -77,8 +78,8 @@ func (l *loader) datapath(r *store.Row) *Datapath {
 // datapathRefs follows a set of references, in order of the datapaths' keys.
 // In these columns references are weak or are cleared with the datapath, so
 // one that leads nowhere is broken.
-func (l *loader) datapathRefs(r *store.Row, column string) []*Datapath {
-	var list []*Datapath
+func (l *loader) datapathRefs(r *store.Row, column string) []*network.Datapath {
+	var list []*network.Datapath
 	for u := range r.Refs(column) {
 		if d := l.dp[u]; d != nil {
 			list = append(list, d)
@@ -90,13 +91,13 @@ func (l *loader) datapathRefs(r *store.Row, column string) []*Datapath {
 }
 
 // sortDatapaths puts datapaths in order, each once.
-func sortDatapaths(list []*Datapath) []*Datapath {
-	slices.SortFunc(list, func(a, b *Datapath) int { return cmp.Compare(a.Index, b.Index) })
+func sortDatapaths(list []*network.Datapath) []*network.Datapath {
+	slices.SortFunc(list, func(a, b *network.Datapath) int { return cmp.Compare(a.Index, b.Index) })
 	return slices.Compact(list)
 }
 
 // datapathRef follows a required reference, nil after noting the problem.
-func (l *loader) datapathRef(r *store.Row) *Datapath {
+func (l *loader) datapathRef(r *store.Row) *network.Datapath {
 	u, ok := r.Ref("datapath")
 	if !ok {
 		l.problem(r, "it names no datapath")
@@ -111,12 +112,13 @@ func (l *loader) datapathRef(r *store.Row) *Datapath {
 
 // multicastGroups reads Multicast_Group.
 func (l *loader) multicastGroups() {
+	var list []*network.Group
 	for _, r := range l.rows("Multicast_Group") {
 		d := l.datapathRef(r)
 		if d == nil {
 			continue
 		}
-		g := &Group{UUID: r.UUID.String(), Name: r.Text("name"), Datapath: d, TunnelKey: uint32(r.Integer("tunnel_key"))}
+		g := &network.Group{UUID: r.UUID.String(), Name: r.Text("name"), Datapath: d, TunnelKey: uint32(r.Integer("tunnel_key"))}
 		for u := range r.Refs("ports") {
 			switch p := l.port[u]; {
 			case p == nil:
@@ -130,25 +132,24 @@ func (l *loader) multicastGroups() {
 		// In the order of their UUIDs, which is a set's order in OVSDB and the
 		// one ovn-controller makes the copies in: what comes after a router
 		// that hands its copy to ovn-controller gets none.
-		slices.SortFunc(g.Ports, func(a, b *Port) int { return cmp.Compare(a.UUID, b.UUID) })
-		l.net.Groups = append(l.net.Groups, g)
+		slices.SortFunc(g.Ports, func(a, b *network.Port) int { return cmp.Compare(a.UUID, b.UUID) })
+		list = append(list, g)
 	}
-	slices.SortStableFunc(l.net.Groups, func(a, b *Group) int {
+	slices.SortStableFunc(list, func(a, b *network.Group) int {
 		return cmp.Or(cmp.Compare(a.Datapath.Index, b.Datapath.Index), cmp.Compare(a.TunnelKey, b.TunnelKey))
 	})
-	for i, g := range l.net.Groups {
-		g.Index = i
-		g.Datapath.Groups = append(g.Datapath.Groups, g)
+	for _, g := range list {
+		l.net.AddGroup(g)
 	}
 }
 
 // flows reads Logical_Flow.
 func (l *loader) flows() {
 	rows := l.rows("Logical_Flow")
-	flows := make([]Flow, 0, len(rows))
-	single := make(map[*Datapath][]*Datapath)
+	flows := make([]network.Flow, 0, len(rows))
+	single := make(map[*network.Datapath][]*network.Datapath)
 	for _, r := range rows {
-		f := Flow{Match: r.Text("match"), Actions: r.Text("actions"), Meter: r.Text("controller_meter"), Tags: r.Map("tags")}
+		f := network.Flow{Match: r.Text("match"), Actions: r.Text("actions"), Meter: r.Text("controller_meter"), Tags: r.Map("tags")}
 		if !l.flowPlace(r, &f) || !l.flowDatapaths(r, &f, single) {
 			continue
 		}
@@ -165,16 +166,14 @@ func (l *loader) flows() {
 		}
 		flows = append(flows, f)
 	}
-	l.net.Flows = make([]*Flow, len(flows))
+	l.net.Flows = make([]*network.Flow, 0, len(flows))
 	for i := range flows {
-		flows[i].Index = i
-		l.net.Flows[i] = &flows[i]
+		l.net.AddFlow(&flows[i])
 	}
-	l.fileFlows()
 }
 
 // flowPlace reads a flow's pipeline, table and priority.
-func (l *loader) flowPlace(r *store.Row, f *Flow) bool {
+func (l *loader) flowPlace(r *store.Row, f *network.Flow) bool {
 	switch pipeline := r.Text("pipeline"); pipeline {
 	case "ingress":
 	case "egress":
@@ -197,7 +196,7 @@ func (l *loader) flowPlace(r *store.Row, f *Flow) bool {
 }
 
 // flowDatapaths reads where a flow applies. A flow has a datapath or a group.
-func (l *loader) flowDatapaths(r *store.Row, f *Flow, single map[*Datapath][]*Datapath) bool {
+func (l *loader) flowDatapaths(r *store.Row, f *network.Flow, single map[*network.Datapath][]*network.Datapath) bool {
 	if u, ok := r.Ref("logical_dp_group"); ok {
 		group, ok := l.groups[u]
 		if !ok {
@@ -212,7 +211,7 @@ func (l *loader) flowDatapaths(r *store.Row, f *Flow, single map[*Datapath][]*Da
 			l.problem(r, "its datapath %s does not exist", u)
 		case f.Datapaths == nil:
 			if single[d] == nil {
-				single[d] = []*Datapath{d}
+				single[d] = []*network.Datapath{d}
 			}
 			f.Datapaths = single[d]
 		case !slices.Contains(f.Datapaths, d):
@@ -224,43 +223,4 @@ func (l *loader) flowDatapaths(r *store.Row, f *Flow, single map[*Datapath][]*Da
 		return false
 	}
 	return true
-}
-
-// fileFlows files each flow with its datapaths, by pipeline and table.
-func (l *loader) fileFlows() {
-	order := slices.Clone(l.net.Flows)
-	slices.SortFunc(order, func(a, b *Flow) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), strings.Compare(a.UUID, b.UUID))
-	})
-	// Counting first, every list has just the room it needs.
-	counts := make([][2][256]int32, len(l.net.Datapaths))
-	tables := make([][2]int, len(l.net.Datapaths))
-	for _, f := range order {
-		p := pipeline(f.Egress)
-		for _, d := range f.Datapaths {
-			counts[d.Index][p][f.Table]++
-			tables[d.Index][p] = max(tables[d.Index][p], int(f.Table)+1)
-		}
-	}
-	for i, d := range l.net.Datapaths {
-		for p := range d.Flows {
-			d.Flows[p] = make([][]*Flow, tables[i][p])
-			for t := range d.Flows[p] {
-				d.Flows[p][t] = make([]*Flow, 0, counts[i][p][t])
-			}
-		}
-	}
-	for _, f := range order {
-		p := pipeline(f.Egress)
-		for _, d := range f.Datapaths {
-			d.Flows[p][f.Table] = append(d.Flows[p][f.Table], f)
-		}
-	}
-}
-
-func pipeline(egress bool) int {
-	if egress {
-		return 1
-	}
-	return 0
 }

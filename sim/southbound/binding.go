@@ -1,4 +1,4 @@
-package network
+package southbound
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/sim/network"
 	"ovnreplay/store"
 )
 
@@ -16,14 +17,14 @@ func (l *loader) macBindings() {
 	l.net.StaticMACs = l.bindings("Static_MAC_Binding")
 }
 
-func (l *loader) bindings(table string) []MACBinding {
-	var list []MACBinding
+func (l *loader) bindings(table string) []network.MACBinding {
+	var list []network.MACBinding
 	for _, r := range l.rows(table) {
 		d := l.datapathRef(r)
 		if d == nil {
 			continue
 		}
-		p := l.net.portByName[r.Text("logical_port")]
+		p := l.portByName[r.Text("logical_port")]
 		if p == nil {
 			l.problem(r, "its port %q does not exist", r.Text("logical_port"))
 			continue
@@ -33,17 +34,17 @@ func (l *loader) bindings(table string) []MACBinding {
 			l.problem(r, "%q is not an IP address", r.Text("ip"))
 			continue
 		}
-		mac, ok := ParseMAC(r.Text("mac"))
+		mac, ok := network.ParseMAC(r.Text("mac"))
 		if !ok {
 			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
 			continue
 		}
-		list = append(list, MACBinding{
+		list = append(list, network.MACBinding{
 			UUID: r.UUID.String(), Datapath: d, Port: p, IP: ip, MAC: mac,
 			Timestamp: r.Integer("timestamp"), Override: r.Bool("override_dynamic_mac"),
 		})
 	}
-	slices.SortStableFunc(list, func(a, b MACBinding) int {
+	slices.SortStableFunc(list, func(a, b network.MACBinding) int {
 		return cmp.Or(cmp.Compare(a.Datapath.Index, b.Datapath.Index), strings.Compare(a.Port.Name, b.Port.Name), a.IP.Compare(b.IP))
 	})
 	return list
@@ -52,13 +53,13 @@ func (l *loader) bindings(table string) []MACBinding {
 // fdb reads FDB, whose rows name datapath and port by tunnel key.
 func (l *loader) fdb() {
 	for _, r := range l.rows("FDB") {
-		mac, ok := ParseMAC(r.Text("mac"))
+		mac, ok := network.ParseMAC(r.Text("mac"))
 		if !ok {
 			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
 			continue
 		}
-		e := FDBEntry{DatapathKey: uint32(r.Integer("dp_key")), PortKey: uint32(r.Integer("port_key")), MAC: mac, Timestamp: r.Integer("timestamp")}
-		d := l.net.dpByKey[e.DatapathKey]
+		e := network.FDBEntry{DatapathKey: uint32(r.Integer("dp_key")), PortKey: uint32(r.Integer("port_key")), MAC: mac, Timestamp: r.Integer("timestamp")}
+		d := l.net.DatapathByKey(e.DatapathKey)
 		if d == nil {
 			l.problem(r, "no datapath has the tunnel key %d", e.DatapathKey)
 			continue
@@ -69,7 +70,7 @@ func (l *loader) fdb() {
 		}
 		l.net.FDB = append(l.net.FDB, e)
 	}
-	slices.SortStableFunc(l.net.FDB, func(a, b FDBEntry) int {
+	slices.SortStableFunc(l.net.FDB, func(a, b network.FDBEntry) int {
 		return cmp.Or(cmp.Compare(a.DatapathKey, b.DatapathKey), bytes.Compare(a.MAC[:], b.MAC[:]), cmp.Compare(a.PortKey, b.PortKey))
 	})
 }
@@ -78,14 +79,14 @@ func (l *loader) fdb() {
 func (l *loader) services() {
 	n := l.net
 	for _, r := range l.rows("DNS") {
-		d := &DNS{UUID: r.UUID.String(), Records: r.Map("records"), Options: r.Map("options"), Datapaths: l.datapathRefs(r, "datapaths")}
+		d := &network.DNS{UUID: r.UUID.String(), Records: r.Map("records"), Options: r.Map("options"), Datapaths: l.datapathRefs(r, "datapaths")}
 		n.DNS = append(n.DNS, d)
 		for _, dp := range d.Datapaths {
 			dp.DNS = append(dp.DNS, d)
 		}
 	}
 	for _, r := range l.rows("Service_Monitor") {
-		n.ServiceMonitors = append(n.ServiceMonitors, ServiceMonitor{
+		n.ServiceMonitors = append(n.ServiceMonitors, network.ServiceMonitor{
 			UUID: r.UUID.String(), IP: r.Text("ip"), LogicalPort: r.Text("logical_port"), Protocol: r.Text("protocol"),
 			SrcMAC: r.Text("src_mac"), SrcIP: r.Text("src_ip"), Status: r.Text("status"),
 			Port: int(r.Integer("port")), Options: r.Map("options"),
@@ -96,7 +97,7 @@ func (l *loader) services() {
 			n.IPMulticast = append(n.IPMulticast, ipMulticast(r, d))
 		}
 	}
-	slices.SortStableFunc(n.IPMulticast, func(a, b IPMulticast) int { return cmp.Compare(a.Datapath.Index, b.Datapath.Index) })
+	slices.SortStableFunc(n.IPMulticast, func(a, b network.IPMulticast) int { return cmp.Compare(a.Datapath.Index, b.Datapath.Index) })
 	for _, r := range l.rows("BFD") {
 		n.BFD = append(n.BFD, l.bfd(r))
 	}
@@ -105,8 +106,8 @@ func (l *loader) services() {
 	}
 }
 
-func ipMulticast(r *store.Row, d *Datapath) IPMulticast {
-	return IPMulticast{
+func ipMulticast(r *store.Row, d *network.Datapath) network.IPMulticast {
+	return network.IPMulticast{
 		UUID: r.UUID.String(), Datapath: d, Enabled: r.Bool("enabled"), Querier: r.Bool("querier"),
 		EthSrc: r.Text("eth_src"), IP4Src: r.Text("ip4_src"), IP6Src: r.Text("ip6_src"),
 		TableSize: int(r.Integer("table_size")), SeqNo: int(r.Integer("seq_no")),
@@ -115,14 +116,14 @@ func ipMulticast(r *store.Row, d *Datapath) IPMulticast {
 	}
 }
 
-func (l *loader) bfd(r *store.Row) BFD {
-	b := BFD{
+func (l *loader) bfd(r *store.Row) network.BFD {
+	b := network.BFD{
 		UUID: r.UUID.String(), LogicalPort: r.Text("logical_port"), DstIP: r.Text("dst_ip"),
 		SrcPort: uint16(r.Integer("src_port")), Disc: uint32(r.Integer("disc")),
 		MinTX: int(r.Integer("min_tx")), MinRX: int(r.Integer("min_rx")),
 		DetectMult: int(r.Integer("detect_mult")), Status: r.Text("status"),
 	}
-	if b.Port = l.net.portByName[b.LogicalPort]; b.Port == nil {
+	if b.Port = l.portByName[b.LogicalPort]; b.Port == nil {
 		l.problem(r, "its port %q does not exist", b.LogicalPort)
 	}
 	return b
@@ -134,7 +135,7 @@ func (l *loader) nexthop(r *store.Row) {
 		l.problem(r, "%q is not an IP address", r.Text("nexthop"))
 		return
 	}
-	e := ECMPNexthop{UUID: r.UUID.String(), Nexthop: ip, MAC: r.Text("mac")}
+	e := network.ECMPNexthop{UUID: r.UUID.String(), Nexthop: ip, MAC: r.Text("mac")}
 	if u, ok := r.Ref("port"); ok {
 		if e.Port = l.port[u]; e.Port == nil {
 			l.problem(r, "its port %s does not exist", u)

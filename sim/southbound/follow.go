@@ -1,9 +1,10 @@
-package network
+package southbound
 
 import (
 	"context"
 	"time"
 
+	"ovnreplay/sim/network"
 	"ovnreplay/store"
 )
 
@@ -12,7 +13,7 @@ import (
 // compacted; the first of them stands for all the time before it.
 type Follower struct {
 	history *store.History
-	net     *Network
+	net     *network.Network
 }
 
 // Follow opens a database file to follow its history. Close it after use.
@@ -27,7 +28,7 @@ func Follow(ctx context.Context, source string, opts store.Options) (*Follower, 
 // At returns the network as of time t, which must not be before that of the
 // last call. changed tells that it is another Network than the last call's;
 // it was loaded anew, and nothing of the former can be used with it.
-func (f *Follower) At(t time.Time) (net *Network, changed bool, err error) {
+func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err error) {
 	changes, err := f.history.Until(t)
 	if err != nil {
 		return nil, false, err

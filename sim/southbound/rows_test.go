@@ -1,4 +1,4 @@
-package network_test
+package southbound_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -314,7 +315,7 @@ func TestDeterministic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := network.Load(db)
+		n, err := southbound.Load(db)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,43 +1,66 @@
-package network
+// Package southbound makes logical networks of the rows of Southbound databases
+// of any OVN from 20.03 to 26.09. It is the only room that knows both: package
+// network knows no database, and package store no network.
+//
+// A table or column the database lacks is empty, one we do not know is ignored.
+// Rows that refer to what is not there, or hold what cannot be understood, are
+// told in Network.Problems and never lost in silence. Order never depends on
+// map iteration. The package parses no matches or actions.
+package southbound
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"ovnreplay/sim/network"
 	"ovnreplay/store"
 )
 
+// Open reads a Southbound database from wherever store.Open finds one, and
+// builds its network. warnings tell what of the database was not used.
+func Open(ctx context.Context, source string, opts store.Options) (net *network.Network, warnings []error, err error) {
+	db, err := store.Open(ctx, source, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	net, err = Load(db)
+	return net, db.Warnings, err
+}
+
 // loader builds a Network. Each step relies on those before it.
 type loader struct {
-	db     *store.Database
-	net    *Network
-	dp     map[store.UUID]*Datapath
-	port   map[store.UUID]*Port
-	chas   map[store.UUID]*Chassis
-	groups map[store.UUID][]*Datapath // Logical_DP_Group
+	db         *store.Database
+	net        *network.Network
+	dp         map[store.UUID]*network.Datapath
+	port       map[store.UUID]*network.Port
+	portByName map[string]*network.Port
+	chas       map[store.UUID]*network.Chassis
+	groups     map[store.UUID][]*network.Datapath // Logical_DP_Group
 }
 
 // Load builds the logical network of a Southbound database's rows. Rows that
 // refer to what is not there, or hold what cannot be understood, are listed
 // in Network.Problems; they are no error.
-func Load(db *store.Database) (*Network, error) {
+func Load(db *store.Database) (*network.Network, error) {
 	if db.Name != store.Southbound {
 		return nil, fmt.Errorf("%s: this is the %s database; pass the Southbound database", db.Source, db.Name)
 	}
-	l := &loader{db: db, net: &Network{}}
+	l := &loader{db: db, net: network.New()}
 	l.global()
 	l.chassis()
 	l.datapaths()
 	l.ports()
 	l.multicastGroups()
 	l.flows()
+	l.net.Complete()
 	l.sets()
 	l.macBindings()
 	l.fdb()
 	l.loadBalancers()
 	l.services()
-	slices.SortStableFunc(l.net.Problems, func(a, b Problem) int {
+	slices.SortStableFunc(l.net.Problems, func(a, b network.Problem) int {
 		if c := strings.Compare(a.Table, b.Table); c != 0 {
 			return c
 		}
@@ -51,7 +74,7 @@ func (l *loader) rows(table string) []*store.Row { return l.table(table).Rows() 
 
 // problem notes that a row cannot be used, in part or at all.
 func (l *loader) problem(r *store.Row, format string, args ...any) {
-	l.net.Problems = append(l.net.Problems, Problem{r.Table().Name, r.UUID.String(), fmt.Sprintf(format, args...)})
+	l.net.Problems = append(l.net.Problems, network.Problem{Table: r.Table().Name, UUID: r.UUID.String(), Reason: fmt.Sprintf(format, args...)})
 }
 
 // global reads SB_Global, of which there is one row.
@@ -64,11 +87,11 @@ func (l *loader) global() {
 
 // chassis reads Chassis and Encap.
 func (l *loader) chassis() {
-	l.chas = make(map[store.UUID]*Chassis)
-	l.net.chassis = make(map[string]*Chassis)
+	l.chas = make(map[store.UUID]*network.Chassis)
+	var list []*network.Chassis
 	encaps := l.table("Encap")
 	for _, r := range l.rows("Chassis") {
-		c := &Chassis{UUID: r.UUID.String(), Name: r.Text("name"), Hostname: r.Text("hostname")}
+		c := &network.Chassis{UUID: r.UUID.String(), Name: r.Text("name"), Hostname: r.Text("hostname")}
 		// other_config took over from external_ids in OVN 20.06.
 		if c.Options = r.Map("other_config"); c.Options == nil {
 			c.Options = r.Map("external_ids")
@@ -79,29 +102,26 @@ func (l *loader) chassis() {
 				l.problem(r, "its encapsulation %s does not exist", u)
 				continue
 			}
-			c.Encaps = append(c.Encaps, Encap{e.Text("type"), e.Text("ip")})
+			c.Encaps = append(c.Encaps, network.Encap{Type: e.Text("type"), IP: e.Text("ip")})
 		}
-		slices.SortFunc(c.Encaps, func(a, b Encap) int {
+		slices.SortFunc(c.Encaps, func(a, b network.Encap) int {
 			if d := strings.Compare(a.Type, b.Type); d != 0 {
 				return d
 			}
 			return strings.Compare(a.IP, b.IP)
 		})
 		l.chas[r.UUID] = c
-		l.net.Chassis = append(l.net.Chassis, c)
+		list = append(list, c)
 	}
-	slices.SortStableFunc(l.net.Chassis, func(a, b *Chassis) int { return strings.Compare(a.Name, b.Name) })
-	for i, c := range l.net.Chassis {
-		c.Index = i
-		if l.net.chassis[c.Name] == nil {
-			l.net.chassis[c.Name] = c
-		}
+	slices.SortStableFunc(list, func(a, b *network.Chassis) int { return strings.Compare(a.Name, b.Name) })
+	for _, c := range list {
+		l.net.AddChassis(c)
 	}
 }
 
 // chassisRef follows a reference to a chassis. Such references are weak: a
 // chassis gone leaves none.
-func (l *loader) chassisRef(r *store.Row, column string) *Chassis {
+func (l *loader) chassisRef(r *store.Row, column string) *network.Chassis {
 	u, ok := r.Ref(column)
 	if !ok {
 		return nil
@@ -136,15 +156,15 @@ func (l *loader) sets() {
 	n.DHCPv6 = l.dhcpOptions("DHCPv6_Options")
 }
 
-func (l *loader) dhcpOptions(table string) map[string]DHCPOption {
-	m := make(map[string]DHCPOption)
+func (l *loader) dhcpOptions(table string) map[string]network.DHCPOption {
+	m := make(map[string]network.DHCPOption)
 	for _, r := range l.rows(table) {
 		code := r.Integer("code")
 		if code < 0 || code > 255 {
 			l.problem(r, "option code %d is not between 0 and 255", code)
 			continue
 		}
-		m[r.Text("name")] = DHCPOption{uint8(code), r.Text("type")}
+		m[r.Text("name")] = network.DHCPOption{Code: uint8(code), Type: r.Text("type")}
 	}
 	return m
 }

@@ -1,4 +1,4 @@
-package network_test
+package southbound_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -36,7 +37,7 @@ func TestFollow(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := network.Follow(context.Background(), file, store.Options{})
+	f, err := southbound.Follow(context.Background(), file, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

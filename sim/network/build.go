@@ -1,0 +1,131 @@
+package network
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// New returns a network with nothing in it. Its parts are added in the order
+// in which Network lists them; Complete ends that. An archive adds only the
+// parts that are needed to name what a packet met, and does not complete it.
+func New() *Network {
+	return &Network{
+		Ports: []*Port{nil}, portByName: map[string]*Port{}, portByName2: map[string]*Port{}, portByUUID: map[string]*Port{},
+		dpByKey: map[uint32]*Datapath{}, chassis: map[string]*Chassis{},
+	}
+}
+
+// AddChassis adds a chassis. Of several of one name the first has it.
+func (n *Network) AddChassis(c *Chassis) {
+	c.Index = len(n.Chassis)
+	n.Chassis = append(n.Chassis, c)
+	if n.chassis[c.Name] == nil {
+		n.chassis[c.Name] = c
+	}
+}
+
+// AddDatapath adds a datapath. Of several of one tunnel key the first has it.
+func (n *Network) AddDatapath(d *Datapath) {
+	d.Index = len(n.Datapaths)
+	n.Datapaths = append(n.Datapaths, d)
+	if n.dpByKey[d.TunnelKey] == nil {
+		n.dpByKey[d.TunnelKey] = d
+	}
+}
+
+// AddPort adds a port. Of several of one logical port name the first has it.
+func (n *Network) AddPort(p *Port) {
+	p.Index = len(n.Ports)
+	n.Ports = append(n.Ports, p)
+	n.portByUUID[p.UUID] = p
+	if n.portByName[p.Name] == nil {
+		n.portByName[p.Name] = p
+	}
+}
+
+// AddGroup adds a multicast group.
+func (n *Network) AddGroup(g *Group) {
+	g.Index = len(n.Groups)
+	n.Groups = append(n.Groups, g)
+}
+
+// AddFlow adds a logical flow.
+func (n *Network) AddFlow(f *Flow) {
+	f.Index = len(n.Flows)
+	n.Flows = append(n.Flows, f)
+}
+
+// Complete files ports by their second names, every port, group and flow with
+// its datapaths, and works out where each port is. What ports, groups and flows
+// refer to is known by now.
+func (n *Network) Complete() {
+	for _, p := range n.Ports[1:] {
+		n.fileSecondName(p)
+		d := p.Datapath
+		d.Ports = append(d.Ports, p)
+		if p.Type == Localnet {
+			d.Localnet = append(d.Localnet, p)
+		}
+		d.HasVTEP = d.HasVTEP || p.Type == VTEP
+	}
+	for _, p := range n.Ports[1:] {
+		p.settle(n)
+	}
+	for _, g := range n.Groups {
+		g.Datapath.Groups = append(g.Datapath.Groups, g)
+	}
+	n.fileFlows()
+}
+
+// fileSecondName files a port by its second name; one that several have leads
+// to none.
+func (n *Network) fileSecondName(p *Port) {
+	if p.Name2 == "" {
+		return
+	}
+	if _, taken := n.portByName2[p.Name2]; taken {
+		n.portByName2[p.Name2] = nil
+	} else {
+		n.portByName2[p.Name2] = p
+	}
+}
+
+// fileFlows files each flow with its datapaths, by pipeline and table.
+func (n *Network) fileFlows() {
+	order := slices.Clone(n.Flows)
+	slices.SortFunc(order, func(a, b *Flow) int {
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), strings.Compare(a.UUID, b.UUID))
+	})
+	// Counting first, every list has just the room it needs.
+	counts := make([][2][256]int32, len(n.Datapaths))
+	tables := make([][2]int, len(n.Datapaths))
+	for _, f := range order {
+		p := pipeline(f.Egress)
+		for _, d := range f.Datapaths {
+			counts[d.Index][p][f.Table]++
+			tables[d.Index][p] = max(tables[d.Index][p], int(f.Table)+1)
+		}
+	}
+	for i, d := range n.Datapaths {
+		for p := range d.Flows {
+			d.Flows[p] = make([][]*Flow, tables[i][p])
+			for t := range d.Flows[p] {
+				d.Flows[p][t] = make([]*Flow, 0, counts[i][p][t])
+			}
+		}
+	}
+	for _, f := range order {
+		p := pipeline(f.Egress)
+		for _, d := range f.Datapaths {
+			d.Flows[p][f.Table] = append(d.Flows[p][f.Table], f)
+		}
+	}
+}
+
+func pipeline(egress bool) int {
+	if egress {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,64 @@
+package network
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ParseVIP parses a load balancer's VIP, "IP", "IP:PORT" or "[IP6]:PORT", and
+// its backends, the same separated by commas.
+func ParseVIP(vip, backends string) (VIP, error) {
+	v := VIP{Text: vip, BackendText: backends}
+	if strings.Contains(vip, "^") || strings.Contains(backends, "^") {
+		return v, nil
+	}
+	ap, err := parseEndpoint(vip)
+	if err != nil {
+		return v, err
+	}
+	v.Addr, v.Port = ap.Addr(), ap.Port()
+	for _, text := range strings.Split(backends, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		b, err := parseEndpoint(text)
+		if err != nil {
+			return v, err
+		}
+		v.Backends = append(v.Backends, b)
+	}
+	return v, nil
+}
+
+func parseEndpoint(text string) (netip.AddrPort, error) {
+	host, port := text, ""
+	if rest, ok := strings.CutPrefix(text, "["); ok {
+		host, port, ok = strings.Cut(rest, "]")
+		if !ok || port != "" && port[0] != ':' {
+			return netip.AddrPort{}, fmt.Errorf("%q is not an address", text)
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else if strings.Count(text, ":") == 1 {
+		host, port, _ = strings.Cut(text, ":")
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q is not an IP address", host)
+	}
+	n := uint64(0)
+	if port != "" {
+		if n, err = strconv.ParseUint(port, 10, 16); err != nil {
+			return netip.AddrPort{}, fmt.Errorf("%q is not a port number", port)
+		}
+	}
+	return netip.AddrPortFrom(ip, uint16(n)), nil
+}
+
+// Template reports whether the load balancer has VIPs to be expanded with a
+// chassis's variables.
+func (lb *LoadBalancer) Template() bool {
+	return slices.ContainsFunc(lb.VIPs, func(v VIP) bool { return !v.Addr.IsValid() })
+}
