@@ -36,7 +36,8 @@ var errDifference = errors.New("prediction and capture differ")
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCommand(stdin, stdout, stderr)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	profile := profileFlag(root)
+	err := errors.Join(root.ExecuteContext(ctx), profile.stop())
 	switch {
 	case err == nil:
 		return exitOK
