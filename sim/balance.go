@@ -167,7 +167,7 @@ func (e *Engine) hairpinReply(p *pkt) bool {
 // hairpinSNAT is ct_snat_to_vip: a packet that its client sends to itself
 // through a load balancer gets another source, so that the answer comes back.
 // It is committed in the switch's snat zone.
-func (e *Engine) hairpinSNAT(p *pkt, f *table.Flow) {
+func (e *Engine) hairpinSNAT(p *pkt, f *table.Flow, _ *table.Op) {
 	h := e.hairpin(p)
 	if h == nil {
 		return

@@ -9,40 +9,10 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// doController runs the actions whose effect ovn-controller or tables it
-// fills provide.
-func (e *Engine) doController(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
-	k := &p.Key
-	switch op.Code {
-	case table.Result:
-		if op.Result == lflow.DNSLookup {
-			e.lookupDNS(p, f, op)
-			break
-		}
-		e.result(p, f, op)
-	case table.Select:
-		return e.selectMember(p, f, op, at)
-	case table.FwdGroup:
-		e.forward(p, f, op, at)
-	case table.CommitECMPNextHop:
-		e.commitECMP(p, f, op)
-	case table.CommitLBAffinity:
-		e.commitAffinity(p, f, op)
-	case table.CheckEVPNARP:
-		k.Store(op.Dst, field.Uint128{})
-		e.note(p, trace.Note, trace.ApproxAction, f)
-	case table.PutOpts:
-		e.putOptions(p, f, op)
-	case table.DHCPRelay:
-		e.relay(p, f, op)
-	case table.Plain:
-		e.plain(p, f, op)
-	case table.Mirror:
-		e.mirror(p, f, op)
-	case table.BindVport:
-		e.bindVport(p, f, op)
-	}
-	return place{}, false
+// checkEVPNARP: what a kernel's EVPN tables say is not known.
+func (e *Engine) checkEVPNARP(p *pkt, f *table.Flow, op *table.Op) {
+	p.Key.Store(op.Dst, field.Uint128{})
+	e.note(p, trace.Note, trace.ApproxAction, f)
 }
 
 // mirror gives a copy of p to the port it is mirrored to.
@@ -72,40 +42,21 @@ func (e *Engine) bindVport(p *pkt, f *table.Flow, op *table.Op) {
 	}
 }
 
+// consumed: ovn-controller takes the packet.
+func (e *Engine) consumed(p *pkt, f *table.Flow) { e.drop(p, trace.DropConsumed, f) }
+
+func (e *Engine) unchanged(*pkt, *table.Flow) {}
+
 // plain runs the actions that are bare words.
-func (e *Engine) plain(p *pkt, f *table.Flow, op *table.Op) {
-	switch op.Plain {
-	case lflow.MACCacheUse:
-	case lflow.IGMP:
-		e.snoop(p, f)
-	case lflow.FloodRemote:
-		e.floodRemote(p)
-	case lflow.HandleDHCPv6Reply:
-		e.serverReply(p, f)
-	default:
-		e.drop(p, trace.DropConsumed, f)
-	}
-}
+func (e *Engine) plain(p *pkt, f *table.Flow, op *table.Op) { plainHandlers[op.Plain](e, p, f) }
 
 // result runs "dst = name();".
 func (e *Engine) result(p *pkt, f *table.Flow, op *table.Op) {
-	var v bool
-	switch op.Result {
-	case lflow.CheckLBHairpin:
-		v = e.hairpin(p) != nil
-	case lflow.CheckLBHairpinReply:
-		v = e.hairpinReply(p)
-	case lflow.CheckInPortSec:
-		v = !e.portSecurityIn(p)
-	case lflow.CheckOutPortSec:
-		v = !e.portSecurityOut(p)
-	case lflow.CheckECMPNextHop, lflow.CheckECMPNextHopMAC:
-		v = e.checkECMP(p, op.Result == lflow.CheckECMPNextHopMAC)
-	case lflow.CheckLBAffinity:
-		v = e.checkAffinity(p, f)
-	default:
-		e.note(p, trace.Note, trace.ApproxAction, f)
+	if op.Result == lflow.DNSLookup {
+		e.lookupDNS(p, f, op)
+		return
 	}
+	v := resultHandlers[op.Result](e, p, f)
 	e.found(p, f, v, 0)
 	p.Key.Store(op.Dst, bit(v))
 }

@@ -220,7 +220,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	if out.Drop != conntrack.NoDrop {
 		e.drop(p, ctDrop(out.Drop), f)
 		p.broken = true
-		e.fragments.held = out.Held
+		e.held = out.Held
 		return false
 	}
 	if len(out.Released) > 0 {

@@ -13,9 +13,7 @@ package sim
 
 import (
 	"ovnreplay/conntrack"
-	"ovnreplay/nat"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/trace"
 )
 
 // Options of an Engine. The zero value is usable.
@@ -40,7 +38,8 @@ type Options struct {
 	Choose Chooser
 }
 
-// Engine replays packets through one network.
+// Engine replays packets through one network. What it holds is two things: what
+// lasts from packet to packet, and the passage of the one in progress.
 type Engine struct {
 	Net *network.Network
 
@@ -49,6 +48,8 @@ type Engine struct {
 	compiled   *compiled          // of the first chassis
 	groups     map[string]uint32  // multicast group name -> number
 	members    [][]*network.Group // by datapath, then group number
+	tunnels    bool               // packets for other chassis take tunnels where a localnet port leads there too
+	remote     []*network.Chassis // of other availability zones
 	learned    learned
 	fragments  fragments
 	selections map[selection]int // made by select, read from captures
@@ -56,18 +57,10 @@ type Engine struct {
 	hairpins   map[hairpinKey][]hairpinVIP
 	security   map[int]*portSecurity // by port index, compiled when first met
 
-	// The packet in progress.
-	now     conntrack.Time
-	out     Outcome
-	pkts    []*pkt // free
-	steps   int
-	walks   uint32    // translations begun, see pause
-	paused  []uint32  // those that ended early
-	states  int       // of Given.States, how many were used
-	served  bool      // Given.Backend was used
-	quiet   bool      // record nothing: a look ahead
-	pin     nat.Tuple // of the request under way
-	outData []byte    // of the outputs
+	pkts  []*pkt // free
+	walks uint32 // translations begun, see pause
+
+	passage // the packet in progress
 }
 
 // groupBit marks an outport value that numbers a multicast group's name
@@ -86,7 +79,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 		groups:   map[string]uint32{},
 		security: map[int]*portSecurity{},
 	}
-	e.numberGroups()
+	e.readNet()
 	e.chassis = make([]*chassis, len(net.Chassis))
 	e.compiled = newCompiled(e, e.firstChassis())
 	e.learned.init(net)
@@ -100,7 +93,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 // must not be used afterwards.
 func (e *Engine) Become(net *network.Network) {
 	e.Net.Become(net)
-	e.numberGroups()
+	e.readNet()
 	e.chassis = append(e.chassis, make([]*chassis, len(e.Net.Chassis)-len(e.chassis))...)
 	e.compiled = newCompiled(e, e.firstChassis())
 	for _, c := range e.chassis {
@@ -121,6 +114,18 @@ func (e *Engine) firstChassis() *network.Chassis {
 		return nil
 	}
 	return e.Net.Chassis[0]
+}
+
+// readNet works out what packets are to find without looking at text.
+func (e *Engine) readNet() {
+	e.tunnels = e.Net.SBGlobal["always_tunnel"] == "true"
+	e.remote = nil
+	for _, c := range e.Net.Chassis {
+		if c.Options["is-remote"] == "true" {
+			e.remote = append(e.remote, c)
+		}
+	}
+	e.numberGroups()
 }
 
 func (e *Engine) numberGroups() {
@@ -165,15 +170,4 @@ func (e *Engine) group(dp *network.Datapath, outport uint32) *network.Group {
 		return nil
 	}
 	return e.members[dp.Index][n]
-}
-
-// event records a step of the packet in progress.
-func (e *Engine) event(p *pkt, ev trace.Event) {
-	if e.quiet {
-		return
-	}
-	ev.Depth = uint16(p.depth)
-	ev.Chassis = int32(p.chassis.index)
-	ev.Datapath = int32(p.dp.Index)
-	e.out.Trace.Events = append(e.out.Trace.Events, ev)
 }

@@ -55,7 +55,7 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 // or lets go.
 func (e *Engine) step(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at place) (place, bool) {
 	to, moves := e.do(p, f, op, at)
-	if e.fragments.held != 0 || e.fragments.released != nil {
+	if e.held != 0 || e.released != nil {
 		e.fragment(p, f, op, rest, at)
 		return place{}, false
 	}
@@ -64,92 +64,90 @@ func (e *Engine) step(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at p
 
 // do runs one action; it returns true with a table if the packet moves there.
 func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
-	k := &p.Key
-	switch op.Code {
-	case table.Next:
-		if op.Egress != at.egress {
-			e.jump(p, f, op.Egress)
-		}
-		return place{op.Egress, op.Table}, true
-	case table.Output:
-		e.output(p, f, at)
-	case table.Drop:
-		e.drop(p, trace.DropAction, f)
-	case table.Load:
-		old := k.Load(op.Dst)
-		k.Store(op.Dst, old.AndNot(op.Mask).Or(op.Value.And(op.Mask)))
-	case table.Move:
-		v := k.Load(op.A)
-		e.assigned(p, f, op.Dst, v)
-		k.Store(op.Dst, v)
-	case table.Exchange:
-		a, b := k.Load(op.A), k.Load(op.B)
-		e.assigned(p, f, op.A, b)
-		e.assigned(p, f, op.B, a)
-		k.Store(op.A, b)
-		k.Store(op.B, a)
-	case table.Push:
-		v := k.Load(op.A)
-		e.value(p, trace.Set, f, v)
-		p.stack = append(p.stack, v)
-	case table.Pop:
-		if n := len(p.stack); n > 0 {
-			e.value(p, trace.Set, f, p.stack[n-1])
-			k.Store(op.Dst, p.stack[n-1])
-			p.stack = p.stack[:n-1]
-		}
-	case table.DecTTL:
-		return place{}, e.decTTL(p, f)
-	case table.CTNext, table.CTNAT, table.CTLB, table.CTCommitToZone:
-		return e.track(p, f, op, at)
-	case table.CTSNATToVIP:
-		e.hairpinSNAT(p, f)
-	case table.CTCommit:
-		e.commit(p, f, op)
-	case table.CTClear:
-		p.ct.Clear()
-		clearBits(k, &ctMask)
-	case table.CTStateSave:
-		k.Store(op.Dst, field.U64(k.Get(field.CTState)))
-	case table.CTOriginal:
-		k.Store(op.Dst, k.Load(op.A))
-	case table.Nested:
-		e.nested(p, f, op, at)
-	case table.CheckPktLarger:
-		larger := uint64(0)
-		if p.Wire > int(op.N) {
-			larger = 1
-		}
-		k.Store(op.Dst, field.U64(larger))
-	case table.LoadOVNField:
-		e.loadOVNField(p, f, op)
-	case table.Note:
-		switch op.Action.(type) {
-		case lflow.HandleSvcCheck:
-			e.serviceCheck(p, f)
-		case lflow.Log:
-			e.logged(p, f)
-		}
-	default:
-		return e.doLearned(p, f, op, at)
+	h := &handlers[op.Code]
+	if h.moves != nil {
+		return h.moves(e, p, f, op, at)
 	}
+	h.stays(e, p, f, op)
 	return place{}, false
 }
 
+// next is "next;": on to another table of either pipeline.
+func (e *Engine) next(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	if op.Egress != at.egress {
+		e.jump(p, f, op.Egress)
+	}
+	return place{op.Egress, op.Table}, true
+}
+
+func (e *Engine) outputs(p *pkt, f *table.Flow, _ *table.Op, at place) (place, bool) {
+	e.output(p, f, at)
+	return place{}, false
+}
+
+func (e *Engine) drops(p *pkt, f *table.Flow, _ *table.Op) { e.drop(p, trace.DropAction, f) }
+
+func (e *Engine) load(p *pkt, _ *table.Flow, op *table.Op) {
+	old := p.Key.Load(op.Dst)
+	p.Key.Store(op.Dst, old.AndNot(op.Mask).Or(op.Value.And(op.Mask)))
+}
+
+func (e *Engine) move(p *pkt, f *table.Flow, op *table.Op) {
+	v := p.Key.Load(op.A)
+	e.assigned(p, f, op.Dst, v)
+	p.Key.Store(op.Dst, v)
+}
+
+func (e *Engine) exchange(p *pkt, f *table.Flow, op *table.Op) {
+	a, b := p.Key.Load(op.A), p.Key.Load(op.B)
+	e.assigned(p, f, op.A, b)
+	e.assigned(p, f, op.B, a)
+	p.Key.Store(op.A, b)
+	p.Key.Store(op.B, a)
+}
+
+func (e *Engine) push(p *pkt, f *table.Flow, op *table.Op) {
+	v := p.Key.Load(op.A)
+	e.value(p, trace.Set, f, v)
+	p.stack = append(p.stack, v)
+}
+
+func (e *Engine) pop(p *pkt, f *table.Flow, op *table.Op) {
+	if n := len(p.stack); n > 0 {
+		e.value(p, trace.Set, f, p.stack[n-1])
+		p.Key.Store(op.Dst, p.stack[n-1])
+		p.stack = p.stack[:n-1]
+	}
+}
+
+func (e *Engine) clearCT(p *pkt, _ *table.Flow, _ *table.Op) {
+	p.ct.Clear()
+	clearBits(&p.Key, &ctMask)
+}
+
+func (e *Engine) saveCTState(p *pkt, _ *table.Flow, op *table.Op) {
+	p.Key.Store(op.Dst, field.U64(p.Key.Get(field.CTState)))
+}
+
+func (e *Engine) original(p *pkt, _ *table.Flow, op *table.Op) { p.Key.Store(op.Dst, p.Key.Load(op.A)) }
+
+func (e *Engine) checkLarger(p *pkt, _ *table.Flow, op *table.Op) {
+	p.Key.Store(op.Dst, bit(p.Wire > int(op.N)))
+}
+
 // decTTL is ip.ttl--; OVS drops a packet whose TTL is 0 or 1.
-func (e *Engine) decTTL(p *pkt, f *table.Flow) bool {
+func (e *Engine) decTTL(p *pkt, f *table.Flow, _ *table.Op) {
 	ttl := p.Key.Get(field.IPTTL)
 	if ttl <= 1 {
 		e.drop(p, trace.DropTTL, f)
 		p.broken = true
-		return false
+		return
 	}
 	p.Key.Set(field.IPTTL, ttl-1)
-	return false
 }
 
 // nested runs an action with a block.
-func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) {
+func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
 	if op.Block == lflow.Clone {
 		c := e.copyOf(p)
 		c.depth++
@@ -157,9 +155,10 @@ func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) {
 		e.event(c, trace.Event{Kind: trace.Block, Flow: int32(f.Index), Arg: int32(op.Seq)})
 		e.follow(c, f, op.Inner, at)
 		e.put(c)
-		return
+		return place{}, false
 	}
 	e.made(p, f, op, at)
+	return place{}, false
 }
 
 // follow runs a block of actions and the walk it leads to.

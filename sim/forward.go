@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"strconv"
-
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
@@ -12,22 +10,23 @@ import (
 
 // forward is fwd_group: the packet goes out at one of the child ports. The
 // datapath chooses by a hash of the packet's tuple.
-func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at place) {
+func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
 	ports := e.children(p, op)
 	if len(ports) == 0 {
 		e.drop(p, trace.DropEmptyGroup, f)
-		return
+		return place{}, false
 	}
 	if !e.hash(p, f) {
-		return
+		return place{}, false
 	}
 	port := ports[e.child(p, f, ports)]
 	if port == nil {
 		e.drop(p, trace.DropNoOutport, f)
-		return
+		return place{}, false
 	}
 	p.Key.Set(field.Outport, uint64(port.Index))
 	e.output(p, f, at)
+	return place{}, false
 }
 
 // children returns the ports that a forwarding group leads to, nil for one
@@ -47,11 +46,11 @@ func (e *Engine) children(p *pkt, op *table.Op) []*network.Port {
 		if to := port.Chassis; a.Liveness && (to == nil || to == p.chassis.Chassis) {
 			return nil
 		}
-		key, err := misread(port.TunnelKey)
-		if err != nil {
+		key, ok := misread(port.TunnelKey)
+		if !ok {
 			return nil
 		}
-		ports = append(ports, p.dp.PortByKey(key))
+		ports = append(ports, p.dp.PortByKey(uint32(key)))
 	}
 	return ports
 }
@@ -59,9 +58,12 @@ func (e *Engine) children(p *pkt, op *table.Op) []*network.Port {
 // misread is the key that a forwarding group has for a port of this one:
 // ovn-controller writes it in decimal behind an 0x. A key of more than 16 bits
 // spoils the group.
-func misread(key uint32) (uint32, error) {
-	n, err := strconv.ParseUint(strconv.FormatUint(uint64(key), 10), 16, 16)
-	return uint32(n), err
+func misread(key uint32) (read uint64, ok bool) {
+	for digits := 0; key > 0; digits++ {
+		read |= uint64(key) % 10 << (4 * digits)
+		key /= 10
+	}
+	return read, read <= 0xffff
 }
 
 // child returns the index of the port that the datapath takes: as a capture

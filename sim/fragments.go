@@ -10,10 +10,6 @@ import (
 // it was held.
 type fragments struct {
 	parked map[parkedKey]*parked
-
-	// What the conntrack pass under way has just done, for fragment.
-	held     uint64
-	released []freed
 }
 
 type parkedKey struct {
@@ -62,15 +58,15 @@ func (e *Engine) release(p *pkt, list []conntrack.Fragment, show bool) {
 		if show {
 			e.showCT(q)
 		}
-		e.fragments.released = append(e.fragments.released, next)
+		e.released = append(e.released, next)
 	}
 }
 
 // fragment parks p, or goes on with the fragments it completed.
 func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at place) {
 	here := parked{flow: f, op: op, rest: rest, at: at}
-	if held := e.fragments.held; held != 0 {
-		e.fragments.held = 0
+	if held := e.held; held != 0 {
+		e.held = 0
 		here.p = e.copyOf(p)
 		here.p.broken = false
 		if e.fragments.parked == nil {
@@ -79,8 +75,8 @@ func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, 
 		e.fragments.parked[parkedKey{p.chassis.index, held}] = &here
 		return
 	}
-	released := e.fragments.released
-	e.fragments.released = nil
+	released := e.released
+	e.released = nil
 	for i := range released {
 		x := released[i].parked
 		if released[i].own {

@@ -178,56 +178,72 @@ func (e *Engine) asker(p *pkt, at place) uint64 {
 	return q.Key.Get(field.EthSrc)
 }
 
-// doLearned runs the actions that consult or change what was learned.
-func (e *Engine) doLearned(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
-	k := &p.Key
-	l := &e.learned
-	switch op.Code {
-	case table.GetMACBind:
-		hop := p.macKey(op)
-		mac, ok := l.binding(e.now, hop)
-		if ok && e.racing(p, f, at, hop) {
-			mac, ok = 0, false
-		}
-		e.found(p, f, ok, mac)
-		k.Set(field.EthDst, mac) // 0 when there is none
-	case table.LookupMACBind:
-		mac, ok := l.binding(e.now, p.macKey(op))
-		if op.C.Width != 0 {
-			ok = ok && mac == k.Load(op.C).Lo
-		}
-		e.found(p, f, ok, k.Get(field.EthDst))
-		k.Store(op.Dst, bit(ok))
-	case table.PutMACBind:
-		if key := p.macKey(op); l.learnMAC(e.now, key, k.Load(op.C).Lo) {
-			e.resolved(key, l.macs[key].mac, l.macs[key].from)
-			e.note(p, trace.Learn, trace.LearnMAC, f)
-		}
-	case table.GetFDB:
-		port := uint64(0)
-		if entry, ok := l.fdb[fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}]; ok && e.now >= entry.from {
-			port = uint64(entry.port)
-		}
-		k.Store(op.Dst, field.U64(port))
-	case table.GetRemoteFDB: // who is behind a VTEP of an EVPN network the chassis' kernel knows
-		k.Store(op.Dst, field.Uint128{})
-		e.note(p, trace.Note, trace.ApproxAction, f)
-	case table.LookupFDB:
-		entry, ok := l.fdb[fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}]
-		ok = ok && e.now >= entry.from && uint64(entry.port) == k.Load(op.A).Lo
-		e.found(p, f, ok, k.Get(field.EthDst))
-		k.Store(op.Dst, bit(ok))
-	case table.PutFDB:
-		key := fdbKey{uint32(p.dp.Index), k.Load(op.B).Lo}
-		port := uint32(k.Load(op.A).Lo)
-		if entry, ok := l.fdb[key]; !ok || entry.port != port {
-			l.fdb[key] = fdbEntry{port, e.now + learnDelay}
-			e.note(p, trace.Learn, trace.LearnFDB, f)
-		}
-	default:
-		return e.doController(p, f, op, at)
+// getMACBind is get_arp and get_nd.
+func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+	hop := p.macKey(op)
+	mac, ok := e.learned.binding(e.now, hop)
+	if ok && e.racing(p, f, at, hop) {
+		mac, ok = 0, false
 	}
+	e.found(p, f, ok, mac)
+	p.Key.Set(field.EthDst, mac) // 0 when there is none
 	return place{}, false
+}
+
+// lookupMACBind is lookup_arp, lookup_nd and those of them that ask for an
+// address alone.
+func (e *Engine) lookupMACBind(p *pkt, f *table.Flow, op *table.Op) {
+	mac, ok := e.learned.binding(e.now, p.macKey(op))
+	if op.C.Width != 0 {
+		ok = ok && mac == p.Key.Load(op.C).Lo
+	}
+	e.found(p, f, ok, p.Key.Get(field.EthDst))
+	p.Key.Store(op.Dst, bit(ok))
+}
+
+// putMACBind is put_arp and put_nd.
+func (e *Engine) putMACBind(p *pkt, f *table.Flow, op *table.Op) {
+	l := &e.learned
+	if key := p.macKey(op); l.learnMAC(e.now, key, p.Key.Load(op.C).Lo) {
+		e.resolved(key, l.macs[key].mac, l.macs[key].from)
+		e.note(p, trace.Learn, trace.LearnMAC, f)
+	}
+}
+
+// behind returns the FDB's entry for an Ethernet address, if it has taken effect.
+func (e *Engine) behind(p *pkt, op *table.Op) (fdbEntry, bool) {
+	entry, ok := e.learned.fdb[fdbKey{uint32(p.dp.Index), p.Key.Load(op.B).Lo}]
+	return entry, ok && e.now >= entry.from
+}
+
+func (e *Engine) getFDB(p *pkt, _ *table.Flow, op *table.Op) {
+	port := uint64(0)
+	if entry, ok := e.behind(p, op); ok {
+		port = uint64(entry.port)
+	}
+	p.Key.Store(op.Dst, field.U64(port))
+}
+
+// getRemoteFDB: who is behind a VTEP of an EVPN network the chassis' kernel knows.
+func (e *Engine) getRemoteFDB(p *pkt, f *table.Flow, op *table.Op) {
+	p.Key.Store(op.Dst, field.Uint128{})
+	e.note(p, trace.Note, trace.ApproxAction, f)
+}
+
+func (e *Engine) lookupFDB(p *pkt, f *table.Flow, op *table.Op) {
+	entry, ok := e.behind(p, op)
+	ok = ok && uint64(entry.port) == p.Key.Load(op.A).Lo
+	e.found(p, f, ok, p.Key.Get(field.EthDst))
+	p.Key.Store(op.Dst, bit(ok))
+}
+
+func (e *Engine) putFDB(p *pkt, f *table.Flow, op *table.Op) {
+	key := fdbKey{uint32(p.dp.Index), p.Key.Load(op.B).Lo}
+	port := uint32(p.Key.Load(op.A).Lo)
+	if entry, ok := e.learned.fdb[key]; !ok || entry.port != port {
+		e.learned.fdb[key] = fdbEntry{port, e.now + learnDelay}
+		e.note(p, trace.Learn, trace.LearnFDB, f)
+	}
 }
 
 // macKey reads the port and address arguments of a MAC binding action.

@@ -101,7 +101,7 @@ func (e *Engine) resident(port *network.Port, c *network.Chassis) bool {
 // chassis is reached, nil if there is none: packets for it then take a tunnel,
 // as those for a network function always do, and with always_tunnel all others.
 func (e *Engine) throughLocalnet(port *network.Port) *network.Port {
-	if len(port.Datapath.Localnet) == 0 || port.IsFunction() || e.Net.SBGlobal["always_tunnel"] == "true" {
+	if len(port.Datapath.Localnet) == 0 || port.IsFunction() || e.tunnels {
 		return nil
 	}
 	return port.Datapath.Localnet[0]

@@ -11,14 +11,19 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// pkt is a packet on its way, with the metadata OVS carries beside it.
+// pkt is a packet on its way.
 type pkt struct {
 	packet.Packet
+	stack []field.Uint128
+	carried
+}
+
+// carried is what Open vSwitch, or the engine, carries beside a packet.
+type carried struct {
 	ct      conntrack.Meta
 	dp      *network.Datapath
 	chassis *chassis
 	zone    struct{ port, dnat, snat uint16 }
-	stack   []field.Uint128
 	depth   int
 	broken  bool // left for good: nothing more happens to it
 
@@ -79,28 +84,11 @@ func (e *Engine) Inject(in Injection) *Outcome {
 // begin starts the outcome of an injected packet at a moment, and returns the
 // packet as it stands where it was injected.
 func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
-	e.start(in, now)
+	e.reset(in, now)
 	p := e.get()
-	p.Set(in.Frame, in.Wire)
-	p.ct.Clear()
-	p.chassis = e.on(in.Chassis)
-	p.depth = 0
-	p.guess, p.seen, p.made, p.broken, p.mru = false, false, false, false, 0
-	p.completes, p.recirculated, p.hashed = false, 0, false
-	p.stack = p.stack[:0]
+	p.reset(e.on(in.Chassis), in.Frame, in.Wire)
 	e.fresh(p)
 	return p
-}
-
-func (e *Engine) start(in Injection, now conntrack.Time) {
-	e.now = now
-	e.out.Of, e.out.Late = in, false
-	e.states, e.served = 0, false
-	e.out.Trace.Reset()
-	e.out.Outputs, e.out.Tunnels = e.out.Outputs[:0], e.out.Tunnels[:0]
-	e.outData = e.outData[:0]
-	e.steps = 0
-	e.paused = e.paused[:0]
 }
 
 // pause notes that p goes to ovn-controller in the middle of its walk and

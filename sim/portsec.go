@@ -23,6 +23,9 @@ const (
 	secFail  = "drop;"
 	secCheck = "next(1);" // on to the ARP and neighbor discovery rules
 	secPass  = "next(2);"
+
+	secCheckTable = 1
+	secPassTable  = 2
 )
 
 // portSecurityIn reports whether the inport's port security lets p in.
@@ -31,26 +34,24 @@ func (e *Engine) portSecurityIn(p *pkt) bool {
 	if s == nil {
 		return true
 	}
-	switch verdictOf(s.in.Lookup(&p.Key, nil)) {
-	case secFail:
-		return false
-	case secCheck:
-		return verdictOf(s.nd.Lookup(&p.Key, nil)) != secFail
+	f := s.in.Lookup(&p.Key, nil)
+	if f != nil && leadsTo(f, secCheckTable) {
+		f = s.nd.Lookup(&p.Key, nil)
 	}
-	return true
+	return passes(f)
 }
 
 // portSecurityOut reports whether the outport's port security lets p out.
 func (e *Engine) portSecurityOut(p *pkt) bool {
 	s := e.portSecurity(p, field.Outport)
-	return s == nil || verdictOf(s.out.Lookup(&p.Key, nil)) != secFail
+	return s == nil || passes(s.out.Lookup(&p.Key, nil))
 }
 
-func verdictOf(f *table.Flow) string {
-	if f == nil {
-		return secPass
-	}
-	return f.Actions
+// passes reports whether a rule lets a packet pass, as no rule does.
+func passes(f *table.Flow) bool { return f == nil || leadsTo(f, secPassTable) }
+
+func leadsTo(f *table.Flow, tbl uint8) bool {
+	return f.Ops[0].Code == table.Next && f.Ops[0].Table == tbl
 }
 
 // portSecurity returns the compiled rules of the port in a field of p, nil if

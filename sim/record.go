@@ -41,7 +41,7 @@ func (e *Engine) jump(p *pkt, f *table.Flow, egress bool) {
 }
 
 // logged records the packet as an ACL's log action shows it.
-func (e *Engine) logged(p *pkt, f *table.Flow) {
+func (e *Engine) logged(p *pkt, f *table.Flow, _ *table.Op) {
 	t := &e.out.Trace
 	t.Keys = append(t.Keys, p.Key)
 	e.event(p, trace.Event{Kind: trace.Log, Flow: int32(f.Index), Arg: int32(len(t.Keys) - 1)})

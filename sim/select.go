@@ -127,7 +127,7 @@ func (e *Engine) peek(q *pkt, at place) bool {
 				e.quiet = true
 				e.do(q, f, op, at)
 				e.quiet = false
-			case table.Note, table.CTCommit, table.CommitECMPNextHop: // no field changes
+			case table.Note, table.Log, table.ServiceCheck, table.CTCommit, table.CommitECMPNextHop: // no field changes
 			default:
 				return false
 			}

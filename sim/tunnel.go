@@ -7,6 +7,7 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
 
@@ -54,12 +55,12 @@ func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
 // floodRemote is flood_remote: a copy to every chassis of another availability
 // zone (other_config:is-remote), but not of what came through a tunnel. It has
 // no outport. What becomes of it there is not in this database.
-func (e *Engine) floodRemote(p *pkt) {
+func (e *Engine) floodRemote(p *pkt, _ *table.Flow) {
 	if p.Key.Get(field.Flags)&flagTunnelRX != 0 {
 		return
 	}
-	for _, c := range e.Net.Chassis {
-		if c.Options["is-remote"] == "true" && c != p.chassis.Chassis {
+	for _, c := range e.remote {
+		if c != p.chassis.Chassis {
 			e.recordTunnel(p, c, 0)
 			e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Arg: int32(c.Index)})
 		}

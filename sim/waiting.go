@@ -181,7 +181,7 @@ func (e *Engine) Advance(now conntrack.Time) *Outcome {
 	}
 	h := w.ready[0]
 	w.ready = slices.Delete(w.ready, 0, 1)
-	e.start(h.of, h.due)
+	e.reset(h.of, h.due)
 	e.out.Late = true
 	e.note(h.p, trace.Note, trace.Released, h.flow)
 	if h.rest == nil {

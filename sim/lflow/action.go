@@ -308,6 +308,8 @@ const (
 	CheckECMPNextHopMAC
 	CheckECMPNextHop
 	CheckLBAffinity
+
+	ResultOps // how many there are, and the zero one
 )
 
 // PlainOp tells bare words apart.
@@ -319,6 +321,8 @@ const (
 	HandleBFDMsg
 	FloodRemote
 	MACCacheUse
+
+	PlainOps // how many there are, and the zero one
 )
 
 func (Output) action()            {}

@@ -129,7 +129,8 @@ type Port struct {
 	MirrorPort    string
 	MirrorTo      *Port // mirror: the port at which what is sent to it leaves
 
-	active *Chassis // the one it is at
+	active   *Chassis // the one it is at
+	function bool     // see IsFunction
 }
 
 // Address is one "MAC IP…" entry.

@@ -10,12 +10,13 @@ func (p *Port) everywhere() bool {
 	return p.Type == Patch || p.Type == Localnet || p.Type == Localport
 }
 
-// settle works out the one chassis a port is at. The row's chassis column
+// settle works out whether a port is a network function's and the one chassis it is at. The row's chassis column
 // says it. While nobody has claimed the port, a gateway port is taken to be
 // where its options say, a redirecting or external one at the chassis of
 // highest priority, a container's port where its parent is, and a mirror's
 // where the port is that it leads to.
 func (p *Port) settle(n *Network) {
+	p.function = p.Options["is-nf"] == "true"
 	p.active = p.Chassis
 	switch {
 	case p.everywhere():
@@ -51,7 +52,7 @@ func (p *Port) ResidentOn(c *Chassis) bool {
 
 // IsFunction reports whether the port leads to a network function, which passes
 // on what others sent.
-func (p *Port) IsFunction() bool { return p.Options["is-nf"] == "true" }
+func (p *Port) IsFunction() bool { return p.function }
 
 // Activation returns by which kinds of announcement ("rarp", "garp", "na") the
 // port becomes active on an additional chassis; nil where it is active.

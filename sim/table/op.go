@@ -49,7 +49,9 @@ const (
 	Result // Dst, Result
 	Plain  // Plain
 	CheckPktLarger
-	Note // log, set_meter, set_queue, sample, trigger_event: the packet goes on unchanged
+	Note // set_meter, set_queue, sample, trigger_event: the packet goes on unchanged
+	Log
+	ServiceCheck // handle_svc_check
 	BindVport
 	FwdGroup
 	Select
@@ -57,6 +59,8 @@ const (
 	CommitLBAffinity
 	Mirror
 	CheckEVPNARP
+
+	Codes // how many there are, and the zero one
 )
 
 // Op is one compiled action. Which fields it uses depends on Code.
@@ -314,8 +318,12 @@ func compileController(a lflow.Action, r Resolver) (Op, bool) {
 		return Op{Code: Plain, Plain: a.Op}, true
 	case lflow.CheckPktLarger:
 		return Op{Code: CheckPktLarger, Dst: a.Dst.Slice(), N: uint32(a.Length)}, true
-	case lflow.Log, lflow.SetMeter, lflow.SetQueue, lflow.Sample, lflow.TriggerEvent, lflow.HandleSvcCheck:
+	case lflow.SetMeter, lflow.SetQueue, lflow.Sample, lflow.TriggerEvent:
 		return Op{Code: Note}, true
+	case lflow.Log:
+		return Op{Code: Log}, true
+	case lflow.HandleSvcCheck:
+		return Op{Code: ServiceCheck}, true
 	case lflow.BindVport:
 		port, _ := r.Port(a.Vport)
 		return Op{Code: BindVport, A: a.Parent.Slice(), Ports: []uint32{port}}, true

@@ -1,0 +1,54 @@
+package sim
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim/trace"
+)
+
+// passage is one injected packet's way through the engine, its copies and what
+// ovn-controller makes of it included: all that is of no use to the next.
+type passage struct {
+	now conntrack.Time
+	out Outcome
+
+	outData  []byte    // of the outputs
+	steps    int       // stages visited
+	paused   []uint32  // translations that ended early, see pause
+	states   int       // of Given.States, how many were used
+	served   bool      // Given.Backend was used
+	quiet    bool      // record nothing: a look ahead
+	pin      nat.Tuple // of the conntrack request under way
+	held     uint64    // the fragment that the conntrack pass under way keeps
+	released []freed   // those that it lets go
+}
+
+// reset begins the passage of another packet. Buffers are kept.
+func (w *passage) reset(in Injection, now conntrack.Time) {
+	w.out.Trace.Reset()
+	*w = passage{
+		now: now,
+		out: Outcome{
+			Of: in, Outputs: w.out.Outputs[:0], Tunnels: w.out.Tunnels[:0], Trace: w.out.Trace,
+		},
+		outData: w.outData[:0],
+		paused:  w.paused[:0],
+	}
+}
+
+// reset makes p a packet that has met nothing yet. Its buffers are kept.
+func (p *pkt) reset(c *chassis, frame []byte, wire int) {
+	p.Set(frame, wire)
+	p.stack, p.carried = p.stack[:0], carried{chassis: c}
+}
+
+// event records a step of the packet in progress.
+func (e *Engine) event(p *pkt, ev trace.Event) {
+	if e.quiet {
+		return
+	}
+	ev.Depth = uint16(p.depth)
+	ev.Chassis = int32(p.chassis.index)
+	ev.Datapath = int32(p.dp.Index)
+	e.out.Trace.Events = append(e.out.Trace.Events, ev)
+}
