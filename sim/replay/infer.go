@@ -72,12 +72,18 @@ const (
 func newInferrer(s *Session) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
 		expected: map[expectKey]expectation{}}
-	for _, t := range s.Taps {
+	inf.become()
+	return inf
+}
+
+// become notes what is captured of the network as it is now.
+func (inf *inferrer) become() {
+	clear(inf.captured)
+	for _, t := range inf.s.Taps {
 		for _, site := range t.Sites() {
 			inf.capture(site)
 		}
 	}
-	return inf
 }
 
 // capture notes what a site captures.
@@ -95,6 +101,12 @@ func (inf *inferrer) capture(site *Site) {
 			}
 		}
 	}
+}
+
+// captures reports whether a port is captured wherever its packets are.
+func (inf *inferrer) captures(p *network.Port) bool {
+	c, err := ChassisOf(inf.s.Engine.Net, p)
+	return err == nil && inf.captured[keyOf(p, c)]
 }
 
 // entered notes what an injected frame leads to: what to expect at captured

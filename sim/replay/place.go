@@ -19,6 +19,25 @@ const (
 	whyNoSide   = "neither of its addresses is the port's"
 )
 
+// read makes a frame of a record, placed as the network is now.
+func (s *Session) read(rec *pcap.Record, f *Frame) {
+	t := s.Taps[rec.Capture]
+	t.Frames++
+	s.place(rec, f)
+	if f.unread {
+		if t.Faults++; t.Faults == 1 {
+			t.Fault = fmt.Sprintf("%s: frame %d: link type %v: %s", rec.File, rec.Frame, rec.LinkType, f.skip)
+		}
+	}
+	if s.opts.Changes == nil {
+		return
+	}
+	if f.rec == nil {
+		f.rec = new(pcap.Record)
+	}
+	f.rec.CopyFrom(rec)
+}
+
 // place fills in a frame from a record: its bytes, and where it crossed
 // OVN's border in which direction.
 func (s *Session) place(rec *pcap.Record, f *Frame) {
@@ -29,13 +48,9 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 	}
 	eth, meta, err := pcap.Frame(rec)
 	site := s.site(t, rec.Interface)
-	t.Frames++
 	switch {
 	case err != nil:
-		f.skip = err.Error()
-		if t.Faults++; t.Faults == 1 {
-			t.Fault = fmt.Sprintf("%s: frame %d: link type %v: %v", rec.File, rec.Frame, rec.LinkType, err)
-		}
+		f.skip, f.unread = err.Error(), true
 	case site == nil:
 		f.skip = whyNoSite
 	default:
@@ -57,9 +72,6 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 	}
 	if f.skip == "" {
 		f.id = identityHash(f.Data)
-		t.count(f)
-	} else {
-		t.leaveOut(f.skip)
 	}
 }
 
@@ -147,8 +159,10 @@ const sightWindow = 100_000_000
 // seenBefore reports whether the packet was met at the same place already, on
 // another interface.
 func (t *Tap) seenBefore(rec *pcap.Record, m *pcap.LinkMeta, f *Frame) bool {
-	t.again.Window = sightWindow
-	sight := t.again.See(rec, m)
+	if f.sight == 0 {
+		t.again.Window = sightWindow
+		f.sight = t.again.See(rec, m).Packet
+	}
 	if t.devices == nil {
 		t.devices = map[placeKey]struct{}{}
 	}
@@ -156,7 +170,7 @@ func (t *Tap) seenBefore(rec *pcap.Record, m *pcap.LinkMeta, f *Frame) bool {
 		delete(t.devices, t.aging[0].key)
 		t.aging = t.aging[1:]
 	}
-	k := placeKey{sight.Packet, pointKey{}, f.dir}
+	k := placeKey{f.sight, pointKey{}, f.dir}
 	if f.point.Port != nil {
 		k.point = f.point.key()
 	}
@@ -165,8 +179,12 @@ func (t *Tap) seenBefore(rec *pcap.Record, m *pcap.LinkMeta, f *Frame) bool {
 	}
 	t.devices[k] = struct{}{}
 	t.aging = append(t.aging, placeAge{k, f.Time})
+	f.noted = k
 	return false
 }
+
+// forget takes back that a frame was seen, for it to be placed again.
+func (t *Tap) forget(f *Frame) { delete(t.devices, f.noted) }
 
 // hostPlace finds the logical port that a frame met somewhere on a chassis
 // crossed at. A frame that an interface of the host received came from the

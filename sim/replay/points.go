@@ -227,6 +227,11 @@ func (o *Owners) ofNeighbour(p *network.Port, m mac) bool {
 	})
 }
 
+// passes reports whether frames with any Ethernet source address may enter at a port.
+func (o *Owners) passes(p *network.Port) bool {
+	return leadsOut(p) || p.Type == network.VIF && len(p.PortSecurity) == 0 || p.Type == network.Remote
+}
+
 // behind returns the logical port that a frame captured at p's interface is
 // of: the container port that has the frame's VLAN tag, else p itself; nil if
 // the tag says that no logical port of this interface gets the frame.

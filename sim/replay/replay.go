@@ -9,6 +9,7 @@ package replay
 
 import (
 	"math"
+	"slices"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
@@ -44,6 +45,11 @@ type Frame struct {
 	same   *Frame // the next of the same identity in the queue
 	tunnel *underlay
 	spare  *underlay // to be used again
+
+	rec    *pcap.Record // what it was read from, kept while the network may still change
+	unread bool         // its link layer cannot be read
+	sight  uint64       // AtHost: the packet's number among the capture's sightings
+	noted  placeKey     // AtHost: where its tap notes to have seen it; zero: nowhere
 }
 
 // chain is frames of one identity, linked by Frame.same.
@@ -125,27 +131,35 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 // Add hands in the next record; it is copied.
 func (s *Session) Add(rec *pcap.Record) {
 	f := s.take()
-	s.place(rec, f)
+	s.read(rec, f)
 	s.queue = append(s.queue, f)
 	s.held += len(f.Data)
-	if f.id != 0 {
-		c := s.later[f.id]
-		if c.first == nil {
-			c.first = f
-		} else {
-			c.last.same = f
-		}
-		c.last = f
-		s.later[f.id] = c
-	}
+	s.file(f)
 	for s.head < len(s.queue) && (s.queue[s.head].Time+s.opts.Ahead <= f.Time || s.held > s.opts.AheadBytes) {
 		s.pop()
 	}
 }
 
+// file makes a frame that was read ahead findable by its identity.
+func (s *Session) file(f *Frame) {
+	if f.id == 0 {
+		return
+	}
+	c := s.later[f.id]
+	if c.first == nil {
+		c.first = f
+	} else {
+		c.last.same = f
+	}
+	c.last = f
+	s.later[f.id] = c
+}
+
 // pop replays the queue's oldest frame and takes it out.
 func (s *Session) pop() {
 	f := s.queue[s.head]
+	s.now = max(s.now, f.Time)
+	s.change()
 	s.head++
 	s.next(f)
 	s.free = append(s.free, f)
@@ -165,9 +179,37 @@ func (s *Session) change() {
 		s.err = err
 		return
 	}
-	if net != nil {
-		s.Engine.Become(net)
-		s.owners = NewOwners(s.Engine.Net)
+	if net == nil {
+		return
+	}
+	s.Engine.Become(net)
+	s.owners = NewOwners(s.Engine.Net)
+	for _, t := range s.Taps {
+		t.become(s.Engine.Net)
+	}
+	s.inferrer.become()
+	s.wires.become(s.Engine.Net)
+	s.placeAgain()
+	if h, ok := s.handler.(interface{ become(*network.Network) }); ok {
+		h.become(s.Engine.Net)
+	}
+}
+
+// placeAgain places the frames that were read ahead in the network as it is
+// now: each is replayed as its own moment's network has it.
+func (s *Session) placeAgain() {
+	clear(s.later)
+	s.held = 0
+	for _, f := range s.queue[s.head:] {
+		s.Taps[f.Capture].forget(f)
+	}
+	for _, f := range s.queue[s.head:] {
+		sight := f.sight
+		f.reset()
+		f.sight = sight
+		s.place(f.rec, f)
+		s.held += len(f.Data)
+		s.file(f)
 	}
 }
 
@@ -194,21 +236,24 @@ func (s *Session) take() *Frame {
 	if n := len(s.free); n > 0 {
 		f := s.free[n-1]
 		s.free = s.free[:n-1]
-		spare := f.spare
-		if f.tunnel != nil {
-			spare = f.tunnel
-		}
-		*f = Frame{Data: f.Data[:0], spare: spare}
+		f.reset()
 		return f
 	}
 	return new(Frame)
 }
 
+// reset empties a frame; its buffers are to be used again.
+func (f *Frame) reset() {
+	spare := f.spare
+	if f.tunnel != nil {
+		spare = f.tunnel
+	}
+	*f = Frame{Data: f.Data[:0], spare: spare, rec: f.rec}
+}
+
 // next replays the queue's oldest frame.
 func (s *Session) next(f *Frame) {
 	s.held -= len(f.Data)
-	s.now = max(s.now, f.Time)
-	s.change()
 	if f.id != 0 {
 		if f.same == nil {
 			delete(s.later, f.id)
@@ -220,6 +265,7 @@ func (s *Session) next(f *Frame) {
 		s.hurry(f)
 	}
 	s.release(f.Time)
+	s.Taps[f.Capture].count(f)
 	switch {
 	case f.skip != "":
 		s.handler.Skipped(f, f.point, f.skip)
@@ -260,9 +306,23 @@ func (s *Session) claims(f *Frame) bool {
 		return false
 	case p.IsFunction(), s.owners.mayClaim(p, macAt(f.Data[6:])):
 		return true
+	case s.forges(f):
+		return true
 	}
 	return p.Type == network.VIF && p.Unknown && s.owners.ofNeighbour(p, macAt(f.Data[6:])) &&
 		!s.wires.auto.sent(&waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key()}) && !s.replayed(f)
+}
+
+// forges reports whether an interface sent a multicast frame with an Ethernet
+// address that nobody has, as a machine does before it is told its own: the
+// frame comes from nowhere else, since nothing replayed leads to it and every
+// other port by which it could have come is captured.
+func (s *Session) forges(f *Frame) bool {
+	p, src := f.point.Port, macAt(f.Data[6:])
+	return p.Type == network.VIF && macAt(f.Data).multicast() && s.owners.ports[src] == nil && s.owners.send[src] == nil &&
+		!s.replayed(f) && !slices.ContainsFunc(p.Datapath.Ports, func(q *network.Port) bool {
+		return q != p && s.owners.passes(q) && !s.inferrer.captures(q)
+	})
 }
 
 // delivered reports whether a frame that an interface of unknown addresses

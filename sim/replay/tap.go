@@ -147,8 +147,12 @@ type crossingPoint struct {
 	point *Point
 }
 
-// count notes where a frame was placed, for people who ask.
+// count notes where a frame was placed, or why nowhere, for people who ask.
 func (t *Tap) count(f *Frame) {
+	if f.skip != "" {
+		t.leaveOut(f.skip)
+		return
+	}
 	if t.placed == nil {
 		t.placed = map[crossingPoint]int{}
 	}
@@ -161,6 +165,19 @@ func (t *Tap) leaveOut(why string) {
 		t.Unplaced = map[string]int{}
 	}
 	t.Unplaced[why]++
+}
+
+// become makes the capture's sites refer to the network as it is now: a port
+// that is gone stays what it was, one that was made anew is another.
+func (t *Tap) become(net *network.Network) {
+	for _, s := range t.Sites() {
+		if s.Port == nil {
+			continue
+		}
+		if p := net.Port(s.Port.Name); p != nil {
+			s.Port = p
+		}
+	}
 }
 
 // On returns a tap of the same capture on another network, where the same

@@ -7,6 +7,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 )
 
@@ -90,6 +91,9 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 }
 
 func (v *Verifier) attach(s *Session) { v.session, v.auto = s, newAutonomous(s.Engine.Net) }
+
+// become takes what ovn-controller sends by itself in the network as it is now.
+func (v *Verifier) become(net *network.Network) { v.auto = v.session.wires.auto }
 
 // Entered implements Handler.
 func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {

@@ -3,6 +3,7 @@ package replay
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
+	"ovnreplay/sim/network"
 )
 
 // wires remembers what chassis were predicted to send onto networks that OVN
@@ -37,6 +38,11 @@ const maxWires = 1 << 16
 
 func newWires(s *Session) *wires {
 	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net), many: len(s.Engine.Net.Chassis) > 1}
+}
+
+// become takes what is sent onto wires in the network as it is now.
+func (w *wires) become(net *network.Network) {
+	w.auto, w.many = newAutonomous(net), len(net.Chassis) > 1
 }
 
 // predicted notes what an injected packet leads to on wires.
