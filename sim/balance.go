@@ -62,7 +62,7 @@ func (e *Engine) ask(p *pkt, members []*table.Backend) (int, bool) {
 	for _, b := range members {
 		c.Options = append(c.Options, ChoiceOption{Addr: b.Addr, V6: b.V6, Port: b.Port})
 	}
-	i, ok := e.opts.Choose.Choose(&c, p.Data)
+	i, ok := e.opts.Choose.Choose(&c, &p.Packet)
 	return i, ok && i >= 0 && i < len(members)
 }
 

@@ -179,7 +179,7 @@ func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityE
 		}
 	}
 	if e.opts.Choose != nil {
-		if i, ok := e.opts.Choose.Choose(&c, p.Data); ok && i >= 0 && i < len(c.Options) {
+		if i, ok := e.opts.Choose.Choose(&c, &p.Packet); ok && i >= 0 && i < len(c.Options) {
 			x.backend, x.port, x.guess, p.seen = c.Options[i].Addr, c.Options[i].Port, false, true
 			e.note(p, trace.Note, trace.ObservedChoice, f)
 			return

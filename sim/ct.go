@@ -96,7 +96,7 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 	if ip := p.IP(); ip == nil || own.Parse(ip) != nat.NoFault || own.IsError {
 		return
 	}
-	port, ok := e.opts.Choose.SourcePort(req.NAT.AddrLo, req.NAT.V6, p.Data)
+	port, ok := e.opts.Choose.SourcePort(req.NAT.AddrLo, req.NAT.V6, &p.Packet)
 	switch {
 	case !ok:
 		return
@@ -208,7 +208,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	e.recordCT(p, f, req, &out)
 	p.completes = p.completes || out.Completes
 	if out.Rewritten {
-		p.Reparse()
+		p.Translated()
 		e.recordNAT(p, f, &out)
 	}
 	if show {

@@ -78,12 +78,11 @@ type probe struct {
 // Observe tells the engine of a frame that was seen to leave OVN at a port.
 // Health checks are made by ovn-controller alone, and what it answers depends
 // on the latest.
-func (e *Engine) Observe(port *network.Port, frame []byte) {
+func (e *Engine) Observe(port *network.Port, frame []byte, h *packet.Headers) {
 	if len(e.Net.ServiceMonitors) == 0 {
 		return
 	}
-	var k field.Key
-	l := packet.Parse(frame, &k)
+	k, l := &h.Key, &h.Layout
 	if l.L4 == 0 || k.Get(field.IPProto) != packet.ProtoTCP || k.Get(field.TCPFlags) != tcpSYN {
 		return
 	}
@@ -92,7 +91,7 @@ func (e *Engine) Observe(port *network.Port, frame []byte) {
 		dst = packet.Addr6(k.Get128(field.IP6Dst))
 	}
 	key := probeKey{port.Index, netip.AddrPortFrom(dst, uint16(k.Get(field.TpDst)))}
-	if e.checked(key, port) && e.monitorSends(&k) {
+	if e.checked(key, port) && e.monitorSends(k) {
 		e.learned.probes[key] = probe{uint16(k.Get(field.TpSrc)), binary.BigEndian.Uint32(frame[l.L4+4:])}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
 )
 
@@ -54,7 +55,12 @@ type Output struct {
 	Seen    bool   // a choice on its way was read from a capture
 	Event   int    // index of its Out event
 	Made    bool   // ovn-controller made the packet
+
+	headers packet.HeadersOnce
 }
+
+// Headers returns the frame's headers, parsed when first asked for.
+func (o *Output) Headers() *packet.Headers { return o.headers.Of(o.Data) }
 
 // Choice is one decision a real datapath takes at random or by a private hash.
 type Choice struct {
@@ -77,11 +83,11 @@ type ChoiceOption struct {
 }
 
 // Chooser says which of a choice's options the datapath took; false if it
-// cannot know. frame is the packet as it is then, from its Ethernet header on.
+// cannot know. The packet is as it is then; it is to be looked at only.
 type Chooser interface {
-	Choose(c *Choice, frame []byte) (int, bool)
+	Choose(c *Choice, p *packet.Packet) (int, bool)
 	// SourcePort says which port SNAT to an address gave the packet.
-	SourcePort(addr [16]byte, v6 bool, frame []byte) (uint16, bool)
+	SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (uint16, bool)
 	// Asked says whether the packet made ovn-controller ask for the Ethernet
 	// address of its next hop (ip; IPv4 in the low 32 bits) from a router port's
 	// address, although it had just learned it.

@@ -37,8 +37,12 @@ func (w *passage) reset(in Injection, now conntrack.Time) {
 }
 
 // reset makes p a packet that has met nothing yet. Its buffers are kept.
-func (p *pkt) reset(c *chassis, frame []byte, wire int) {
-	p.Set(frame, wire)
+func (p *pkt) reset(c *chassis, in *Injection) {
+	if in.Headers != nil {
+		p.SetRead(in.Frame, in.Wire, in.Headers)
+	} else {
+		p.Set(in.Frame, in.Wire)
+	}
 	p.stack, p.carried = p.stack[:0], carried{chassis: c}
 }
 

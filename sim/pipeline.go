@@ -56,7 +56,8 @@ type Injection struct {
 	Datapath *network.Datapath
 	Time     conntrack.Time
 	Frame    []byte
-	Wire     int // length on the wire, if the capture cut the frame
+	Headers  *packet.Headers // of Frame, if the caller has read them; valid during Inject
+	Wire     int             // length on the wire, if the capture cut the frame
 
 	Ref uint64 // whatever the caller knows the packet by
 
@@ -86,7 +87,8 @@ func (e *Engine) Inject(in Injection) *Outcome {
 func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
 	e.reset(in, now)
 	p := e.get()
-	p.reset(e.on(in.Chassis), in.Frame, in.Wire)
+	p.reset(e.on(in.Chassis), &in)
+	e.out.Of.Headers = nil
 	e.fresh(p)
 	return p
 }

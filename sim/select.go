@@ -70,7 +70,7 @@ func (e *Engine) chosen(p *pkt, f *table.Flow, options int, choice func() *Choic
 	k := selection{f.Index, t}
 	i, known := e.selections[k]
 	if !known && e.opts.Choose != nil {
-		if i, known = e.opts.Choose.Choose(choice(), p.Data); known && isIP {
+		if i, known = e.opts.Choose.Choose(choice(), &p.Packet); known && isIP {
 			if len(e.selections) >= maxSelections || e.selections == nil {
 				e.selections = map[selection]int{}
 			}

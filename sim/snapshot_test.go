@@ -214,7 +214,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
 		{field(t, e, "waiting", "ready", "p"), "Packet stack carried"},
 		{field(t, e, "waiting", "ready", "p", "carried"), "ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes mru"},
-		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Wire Ref Given"},
+		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Ref Given"},
 		{field(t, e, "fragments"), "parked"},
 		{field(t, e, "chassis"), "Chassis index ct recirculations resident zones compiled"},
 	} {

@@ -25,7 +25,12 @@ type TunnelOutput struct {
 	Seen     bool   // a choice on its way was read from a capture
 	Event    int    // index of its Tunnel event
 	Made     bool   // ovn-controller made the packet
+
+	headers packet.HeadersOnce
 }
+
+// Headers returns the inner frame's headers, parsed when first asked for.
+func (t *TunnelOutput) Headers() *packet.Headers { return t.headers.Of(t.Data) }
 
 // recordTunnel notes that p goes to another chassis now.
 func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
@@ -73,8 +78,9 @@ type Arrival struct {
 	Datapath        uint32 // tunnel keys, as the underlay shows them
 	Inport, Outport uint32
 	Time            conntrack.Time
-	Frame           []byte // the inner frame
-	Wire            int    // its length on the wire, if the capture cut it
+	Frame           []byte          // the inner frame
+	Headers         *packet.Headers // of it, if they are read
+	Wire            int             // its length on the wire, if the capture cut it
 
 	Ref uint64 // whatever the caller knows the packet by
 }
@@ -86,7 +92,7 @@ func (e *Engine) flooded(in Arrival, dp *network.Datapath) (*Outcome, error) {
 	if port == nil {
 		return nil, fmt.Errorf("datapath %s has no port of tunnel key %d", dp.Name, in.Inport)
 	}
-	p := e.begin(Injection{Port: port, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Wire: in.Wire, Ref: in.Ref}, in.Time)
+	p := e.begin(Injection{Port: port, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers, Wire: in.Wire, Ref: in.Ref}, in.Time)
 	clearMetadata(&p.Key)
 	p.dp, p.zone.port, p.zone.dnat, p.zone.snat = dp, 0, 0, 0
 	p.Key.Set(field.Inport, uint64(port.Index))
@@ -118,7 +124,7 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 		return nil, fmt.Errorf("no datapath has tunnel key %d", in.Datapath)
 	}
 	if v := vtepOf(dp); v != nil && in.Outport == 0 && in.Inport == 0 {
-		p := e.begin(Injection{Port: v, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Wire: in.Wire, Ref: in.Ref}, in.Time)
+		p := e.begin(Injection{Port: v, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers, Wire: in.Wire, Ref: in.Ref}, in.Time)
 		e.enter(p, v)
 		e.put(p)
 		e.judge()
@@ -132,7 +138,7 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 		return nil, fmt.Errorf("datapath %s has no port or group of tunnel key %d", dp.Name, in.Outport)
 	}
 	inport := dp.PortByKey(in.Inport)
-	p := e.begin(Injection{Port: inport, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Wire: in.Wire, Ref: in.Ref}, in.Time)
+	p := e.begin(Injection{Port: inport, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers, Wire: in.Wire, Ref: in.Ref}, in.Time)
 	p.dp = dp
 	if inport != nil {
 		p.Key.Set(field.Inport, uint64(inport.Index))

@@ -6,7 +6,6 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/packet"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/table"
 )
@@ -34,8 +33,7 @@ func (f *filter) packet(fr *replay.Frame, p *replay.Point, out *sim.Outcome) boo
 	if f == nil {
 		return true
 	}
-	var k field.Key
-	packet.Parse(fr.Data, &k)
+	k := fr.Headers().Key
 	if p.Port != nil {
 		k.Set(field.Inport, uint64(p.Port.Index))
 	}

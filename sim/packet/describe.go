@@ -11,9 +11,9 @@ import (
 
 // Describe returns a frame in one line: "tcp 172.18.0.1:53642 > 172.18.0.4:30007 [S]".
 func Describe(frame []byte) string {
-	var k field.Key
-	Parse(frame, &k)
-	return DescribeKey(&k)
+	var h Headers
+	h.Read(frame)
+	return DescribeKey(&h.Key)
 }
 
 // DescribeKey describes the packet whose fields k holds.

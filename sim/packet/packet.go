@@ -54,6 +54,36 @@ type Layout struct {
 	Short  bool // a header promised more bytes than were there
 }
 
+// Headers is what Parse reads of a frame.
+type Headers struct {
+	Key    field.Key // packet fields only
+	Layout Layout
+}
+
+// Read parses a frame.
+func (h *Headers) Read(frame []byte) {
+	h.Key = field.Key{}
+	h.Layout = Parse(frame, &h.Key)
+}
+
+// HeadersOnce is a frame's headers, parsed when they are first asked for.
+type HeadersOnce struct {
+	headers Headers
+	read    bool
+}
+
+// Of returns the headers of a frame, which is to be the same at each call.
+func (o *HeadersOnce) Of(frame []byte) *Headers {
+	if !o.read {
+		o.headers.Read(frame)
+		o.read = true
+	}
+	return &o.headers
+}
+
+// Set gives the headers of a frame that has been parsed.
+func (o *HeadersOnce) Set(h *Headers) { o.headers, o.read = *h, true }
+
 // Packet is a frame with its flow key. Frames are owned: Set copies.
 type Packet struct {
 	Data   []byte // the frame, from its Ethernet header on
@@ -73,6 +103,18 @@ func (p *Packet) Set(frame []byte, wire int) {
 	p.Reparse()
 }
 
+// SetRead is Set for a frame whose headers have been read.
+func (p *Packet) SetRead(frame []byte, wire int, h *Headers) {
+	p.Data = append(p.Data[:0], frame...)
+	p.Wire = max(wire, len(frame))
+	p.Key, p.Layout = h.Key, h.Layout
+	p.held = p.Key
+}
+
+// Headers returns the headers of the frame as Data holds it, changes of the
+// key that are not flushed left out.
+func (p *Packet) Headers() *Headers { return &Headers{p.held, p.Layout} }
+
 // CopyFrom makes p a copy of q that shares nothing with it.
 func (p *Packet) CopyFrom(q *Packet) {
 	data := append(p.Data[:0], q.Data...)
@@ -85,6 +127,26 @@ func (p *Packet) CopyFrom(q *Packet) {
 func (p *Packet) Reparse() {
 	clearPacketFields(&p.Key)
 	p.Layout = Parse(p.Data, &p.Key)
+	p.held = p.Key
+}
+
+// Translated reads the addresses and ports of an IP packet again, after NAT
+// changed them in the frame. Nothing else of the packet may have changed.
+func (p *Packet) Translated() {
+	k, ip := &p.Key, p.Data[p.Layout.L3:]
+	if k.Get(field.EthType) == TypeIPv6 {
+		k.Set128(field.IP6Src, field.FromBytes([16]byte(ip[8:24])))
+		k.Set128(field.IP6Dst, field.FromBytes([16]byte(ip[24:40])))
+	} else {
+		k.Set(field.IP4Src, uint64(binary.BigEndian.Uint32(ip[12:])))
+		k.Set(field.IP4Dst, uint64(binary.BigEndian.Uint32(ip[16:])))
+	}
+	if p.Layout.L4 != 0 && k.Get(field.IPFrag) == 0 {
+		switch k.Get(field.IPProto) {
+		case ProtoTCP, ProtoUDP, ProtoSCTP:
+			ports(p.Data[p.Layout.L4:], k)
+		}
+	}
 	p.held = p.Key
 }
 
@@ -125,9 +187,15 @@ func clearPacketFields(k *field.Key) {
 	}
 }
 
+// OnParse, if not nil, is called for each frame that is parsed: tests count.
+var OnParse func()
+
 // Parse reads the packet fields of frame into k, which it expects to be 0
 // there, and returns where the headers are.
 func Parse(frame []byte, k *field.Key) (l Layout) {
+	if OnParse != nil {
+		OnParse()
+	}
 	if len(frame) < 14 {
 		l.Short = true
 		return l

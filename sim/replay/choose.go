@@ -15,13 +15,13 @@ import (
 // Choose implements sim.Chooser: the datapath's choice is read from a pinned
 // connection, or from the frame that shows it, the same packet on its way out
 // further on.
-func (s *Session) Choose(c *sim.Choice, frame []byte) (taken int, ok bool) {
-	if pin := s.pinned(frame); pin != nil && c.Kind == trace.GuessBackend {
+func (s *Session) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
+	if pin := s.pinned(p); pin != nil && c.Kind == trace.GuessBackend {
 		if i := optionOf(c, pin.Reply.Src, pin.Reply.SrcPort, pin.Reply.V6); i >= 0 {
 			return i, true
 		}
 	}
-	s.further(frame, func(f *Frame) bool {
+	s.further(p, func(f *Frame) bool {
 		for i := range c.Options {
 			if takes(f, c.Kind, &c.Options[i]) {
 				taken, ok = i, true
@@ -30,21 +30,21 @@ func (s *Session) Choose(c *sim.Choice, frame []byte) (taken int, ok bool) {
 		return ok
 	})
 	if !ok && c.Kind == trace.GuessBackend {
-		taken, ok = s.laterOf(frame, c)
+		taken, ok = s.laterOf(p, c)
 	}
 	return taken, ok
 }
 
 // laterOf finds the option in a later packet of the same client's port: where
 // the first one never comes through, its retransmission shows the choice.
-func (s *Session) laterOf(frame []byte, c *sim.Choice) (int, bool) {
-	client := endpoints(frame)[0]
+func (s *Session) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
+	client := endpoints(p.Headers())[0]
 	for _, f := range s.queue {
-		if f.dir != Left && f.dir != Crossed || endpoints(f.Data)[0] != client {
+		if f.dir != Left && f.dir != Crossed || endpoints(f.Headers())[0] != client {
 			continue
 		}
 		for i := range c.Options {
-			if goesTo(f.Data, &c.Options[i]) {
+			if goesTo(f.Headers(), &c.Options[i]) {
 				return i, true
 			}
 		}
@@ -53,13 +53,13 @@ func (s *Session) laterOf(frame []byte, c *sim.Choice) (int, bool) {
 }
 
 // SourcePort implements sim.Chooser, in the same two ways.
-func (s *Session) SourcePort(addr [16]byte, v6 bool, frame []byte) (port uint16, ok bool) {
-	if pin := s.pinned(frame); pin != nil && pin.Reply.Dst == addr {
+func (s *Session) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16, ok bool) {
+	if pin := s.pinned(p); pin != nil && pin.Reply.Dst == addr {
 		return pin.Reply.DstPort, true
 	}
-	s.further(frame, func(f *Frame) bool {
+	s.further(p, func(f *Frame) bool {
 		var p nat.Packet
-		if l := packet.Parse(f.Data, new(field.Key)); l.L3 == 0 || p.Parse(f.Data[l.L3:l.L3End]) != nat.NoFault {
+		if l := &f.Headers().Layout; l.L3 == 0 || p.Parse(f.Data[l.L3:l.L3End]) != nat.NoFault {
 			return false
 		}
 		if p.Tuple.Src == addr && p.Tuple.V6 == v6 {
@@ -80,7 +80,7 @@ func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 	found := map[int]bool{} // by capture: one request each
 	for _, f := range s.queue {
 		k := askKey{f.Capture, f.Number}
-		if f.Time < s.now || f.Time > s.now+askTime || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] || !asks(f.Data, ip, v6, src) {
+		if f.Time < s.now || f.Time > s.now+askTime || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] || !asks(f.Headers(), ip, v6, src) {
 			continue
 		}
 		if s.asked == nil {
@@ -97,7 +97,7 @@ func (s *Session) Answer(is func(payload []byte) bool) []byte {
 		if f.Time < s.now || f.Time > s.now+askTime || f.dir != Left && f.dir != Crossed {
 			continue
 		}
-		if i, ok := identify(f.Data); ok && i.proto == packet.ProtoUDP && is(i.payload) {
+		if i, ok := identify(f.Data, f.Headers()); ok && i.proto == packet.ProtoUDP && is(i.payload) {
 			return i.payload
 		}
 	}
@@ -109,9 +109,8 @@ type askKey struct{ capture, number int }
 
 // asks reports whether a frame is the ARP request or neighbor solicitation
 // from src for an address.
-func asks(frame []byte, ip field.Uint128, v6 bool, src uint64) bool {
-	var k field.Key
-	packet.Parse(frame, &k)
+func asks(h *packet.Headers, ip field.Uint128, v6 bool, src uint64) bool {
+	k := &h.Key
 	if k.Get(field.EthSrc) != src {
 		return false
 	}
@@ -123,16 +122,17 @@ func asks(frame []byte, ip field.Uint128, v6 bool, src uint64) bool {
 
 // further calls enough with each frame that was read ahead and is the same
 // packet on its way out, until it says so.
-func (s *Session) further(frame []byte, enough func(*Frame) bool) {
-	id, ok := identify(frame)
+func (s *Session) further(p *packet.Packet, enough func(*Frame) bool) {
+	h := p.Headers()
+	id, ok := identify(p.Data, h)
 	if !ok {
 		return
 	}
-	for f, n := s.later[identityHash(frame)].first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
+	for f, n := s.later[identityHash(p.Data, h)].first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
 		if f.dir != Left && f.dir != Crossed {
 			continue
 		}
-		if other, ok := identify(f.Data); ok && other.same(&id) && enough(f) {
+		if other, ok := identify(f.Data, f.Headers()); ok && other.same(&id) && enough(f) {
 			return
 		}
 	}
@@ -172,14 +172,13 @@ func pinsOf(entries []conntrack.Entry) map[pinKey]*conntrack.Entry {
 }
 
 // pinned returns the pinned connection a packet opens, nil if there is none.
-func (s *Session) pinned(frame []byte) *conntrack.Entry {
+func (s *Session) pinned(p *packet.Packet) *conntrack.Entry {
 	if len(s.pins) == 0 {
 		return nil
 	}
-	var k field.Key
-	packet.Parse(frame, &k)
-	e := endpoints(frame)
-	return s.pins[pinKey{uint8(k.Get(field.IPProto)), e[0], e[1]}]
+	h := p.Headers()
+	e := endpoints(h)
+	return s.pins[pinKey{uint8(h.Key.Get(field.IPProto)), e[0], e[1]}]
 }
 
 // takes reports whether the frame shows that the option was taken.
@@ -190,7 +189,7 @@ func takes(f *Frame, kind trace.Reason, o *sim.ChoiceOption) bool {
 	case trace.GuessMember:
 		return o.Out != nil && f.leads(o.Out)
 	}
-	return goesTo(f.Data, o)
+	return goesTo(f.Headers(), o)
 }
 
 // leads reports whether the frame leaves at a port, or is in a tunnel to it.
@@ -202,9 +201,8 @@ func (f *Frame) leads(port *network.Port) bool {
 }
 
 // goesTo reports whether the frame's destination is the option's address.
-func goesTo(frame []byte, o *sim.ChoiceOption) bool {
-	var k field.Key
-	packet.Parse(frame, &k)
+func goesTo(h *packet.Headers, o *sim.ChoiceOption) bool {
+	k := &h.Key
 	if o.Port != 0 && uint16(k.Get(field.TpDst)) != o.Port {
 		return false
 	}

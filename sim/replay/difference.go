@@ -79,10 +79,8 @@ func bytesDifference(l packet.Layout, predicted, observed []byte) Difference {
 }
 
 // sameARP reports whether both are ARP packets that ask or tell about the same address.
-func sameARP(a, b []byte) bool {
-	var ka, kb field.Key
-	packet.Parse(a, &ka)
-	packet.Parse(b, &kb)
+func sameARP(a, b *packet.Headers) bool {
+	ka, kb := &a.Key, &b.Key
 	return ka.Get(field.EthType) == packet.TypeARP && kb.Get(field.EthType) == packet.TypeARP &&
 		ka.Get(field.ARPOp) == kb.Get(field.ARPOp) && ka.Get(field.ARPTPA) == kb.Get(field.ARPTPA)
 }

@@ -23,7 +23,7 @@ func (v *Verifier) item(w *waiter) Item {
 	}
 	it := Item{
 		Capture: file, Frame: w.number, Port: w.where.Name(), Chassis: w.where.Chassis.Name,
-		Time: w.time, Inferred: w.inferred, Packet: Line(w.data), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data),
+		Time: w.time, Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data),
 	}
 	if w.predicted {
 		origin := w.origin
@@ -222,7 +222,7 @@ func (v *Verifier) isChoice(p place, stage string) bool {
 func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	found := v.fate(w, w.id)
 	answer := false
-	if found == nil && w.point.port > 0 && isAnswer(w.data) {
+	if found == nil && w.point.port > 0 && isAnswer(w) {
 		if found = v.fate(w, v.session.history.asked(w)); found != nil && found.time > w.time {
 			found = nil
 		}
@@ -246,14 +246,13 @@ func (v *Verifier) explainMissing(w *waiter, it *Item) {
 }
 
 // isAnswer reports whether a frame may be OVN's own answer to another.
-func isAnswer(frame []byte) bool {
-	var k field.Key
-	packet.Parse(frame, &k)
-	if _, isIP := identify(frame); !isIP || couldBeMade(frame) {
+func isAnswer(w *waiter) bool {
+	h := w.Headers()
+	if _, isIP := identify(w.data, h); !isIP || couldBeMade(h) {
 		return true
 	}
-	proto := uint8(k.Get(field.IPProto))
-	return proto == packet.ProtoICMP && icmpType(&k) == 0 || proto == packet.ProtoICMPv6 && icmpType(&k) == 129
+	proto := uint8(h.Key.Get(field.IPProto))
+	return proto == packet.ProtoICMP && icmpType(&h.Key) == 0 || proto == packet.ProtoICMPv6 && icmpType(&h.Key) == 129
 }
 
 // fate finds what became of the packet of an identity before, or else near,
@@ -337,10 +336,10 @@ func (v *Verifier) fileOf(capture int, file string) string {
 // otherAddress finds the flow that gave a packet another address or port than
 // was observed; -1 if translation went as observed.
 func (v *Verifier) otherAddress(x *fate, w *waiter) (int, string) {
-	if _, ok := identify(w.data); !ok {
+	if _, ok := identify(w.data, w.Headers()); !ok {
 		return -1, ""
 	}
-	seen, is, by := endpoints(w.data), x.original, [2]int32{-1, -1}
+	seen, is, by := endpoints(w.Headers()), x.original, [2]int32{-1, -1}
 	for _, n := range x.nat {
 		side := 0
 		if n.dst {
@@ -457,7 +456,7 @@ func (v *Verifier) neverEntered(w *waiter) string {
 			}
 		}
 	}
-	if !opens(w.data) {
+	if !opens(w.Headers()) {
 		return "observed, but never entered: no packet in the captures leads to it, and its connection began before them or elsewhere"
 	}
 	return "observed, but never entered: no packet in the captures leads to it"
@@ -471,11 +470,11 @@ func (v *Verifier) at(t *Tap, k pointKey) bool {
 // unknown says why the sender of an observed packet, which no capture shows,
 // cannot be told; "" if there is no such reason.
 func (inf *inferrer) unknown(w *waiter) string {
-	if _, ok := identify(w.data); !ok {
+	if _, ok := identify(w.data, w.Headers()); !ok {
 		return ""
 	}
-	e := endpoints(w.data)
-	src := addrOf(w.data, e[0])
+	e := endpoints(w.Headers())
+	src := addrOf(w.Headers(), e[0])
 	owners := inf.s.owners.byIP[src]
 	for _, p := range owners {
 		if p.Datapath.Router {

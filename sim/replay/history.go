@@ -87,7 +87,7 @@ func newHistory(e *sim.Engine) *history { return &history{engine: e} }
 // add notes the fate of an injected frame.
 func (h *history) add(f *Frame, out *sim.Outcome) {
 	if f.id == 0 {
-		f.id = identityHash(f.Data)
+		f.id = identityHash(f.Data, f.Headers())
 	}
 	x := h.fates.push(f.id)
 	*x = fate{
@@ -98,15 +98,16 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	if f.point.Port == nil {
 		x.arrived = f.point.Chassis
 	}
-	x.original = endpoints(f.Data)
+	heads := f.Headers()
+	x.original = endpoints(heads)
 	x.read(&out.Trace, out.DropAt)
 	if f.point.Port != nil {
 		*h.links.push(askHash(f.point.key(), x.original)) = f.id
 	}
-	if q := quoteHash(f.Data); q != 0 {
+	if q := quoteHash(f.Data, heads); q != 0 {
 		*h.links.push(q) = f.id
 	}
-	x.opens, x.waits = opens(f.Data), holds(out)
+	x.opens, x.waits = opens(heads), holds(out)
 	for i := range out.Outputs {
 		if !out.Outputs[i].Made {
 			x.outs = append(x.outs, out.Outputs[i].Port)
@@ -147,10 +148,10 @@ func (x *fate) read(t *trace.Trace, dropAt int) {
 // asked finds the identity of the packet that OVN must have answered with the
 // frame: one the other way at the same port, or one that an ICMP error quotes.
 func (h *history) asked(w *waiter) (id uint64) {
-	e := endpoints(w.data)
+	e := endpoints(w.Headers())
 	e[0], e[1] = e[1], e[0]
 	keys := []uint64{askHash(w.point, e)}
-	if q := quotedHash(w.data); q != 0 {
+	if q := quotedHash(w.data, w.Headers()); q != 0 {
 		keys = []uint64{q}
 	}
 	for _, k := range keys {
@@ -176,9 +177,8 @@ func askHash(p pointKey, e [2]endpoint) uint64 {
 // quoteHash is a key of what translation leaves alone of the first 28 bytes of
 // an IPv4 packet, or the first 48 of an IPv6 one, as ICMP errors quote them; 0
 // if that tells nothing.
-func quoteHash(frame []byte) uint64 {
-	var k field.Key
-	l := packet.Parse(frame, &k)
+func quoteHash(frame []byte, h *packet.Headers) uint64 {
+	k, l := &h.Key, &h.Layout
 	if l.L4 == 0 {
 		return 0
 	}
@@ -187,18 +187,17 @@ func quoteHash(frame []byte) uint64 {
 
 // quotedHash is the quoteHash of the packet that an ICMP error is about, 0 for
 // any other frame.
-func quotedHash(frame []byte) uint64 {
-	var k field.Key
-	l := packet.Parse(frame, &k)
+func quotedHash(frame []byte, h *packet.Headers) uint64 {
+	k, l := &h.Key, &h.Layout
 	proto := uint8(k.Get(field.IPProto))
 	if l.L4 == 0 || l.L3End-l.L4 < 8+28 {
 		return 0
 	}
 	in := frame[l.L4+8 : l.L3End]
 	switch {
-	case proto == packet.ProtoICMP && slices.Contains([]uint8{3, 11, 12}, icmpType(&k)) && in[0]>>4 == 4:
+	case proto == packet.ProtoICMP && slices.Contains([]uint8{3, 11, 12}, icmpType(k)) && in[0]>>4 == 4:
 		return quote(in, in[9])
-	case proto == packet.ProtoICMPv6 && icmpType(&k) < 128 && in[0]>>4 == 6 && len(in) >= 48:
+	case proto == packet.ProtoICMPv6 && icmpType(k) < 128 && in[0]>>4 == 6 && len(in) >= 48:
 		return quote(in, in[6])
 	}
 	return 0
@@ -225,9 +224,8 @@ func (h *history) saw(f *Frame, p *Point, name string) {
 }
 
 // endpoints returns a packet's source and destination, zero if it is not IP.
-func endpoints(frame []byte) (e [2]endpoint) {
-	var k field.Key
-	packet.Parse(frame, &k)
+func endpoints(h *packet.Headers) (e [2]endpoint) {
+	k := &h.Key
 	switch k.Get(field.EthType) {
 	case packet.TypeIPv4:
 		s, d := packet.Addr4(k.Get(field.IP4Src)).As4(), packet.Addr4(k.Get(field.IP4Dst)).As4()
@@ -246,17 +244,16 @@ func endpoints(frame []byte) (e [2]endpoint) {
 
 // opens reports whether a packet may open a connection: a TCP SYN, or anything
 // of a protocol whose packets do not say, but for answers to an echo.
-func opens(frame []byte) bool {
-	var k field.Key
-	packet.Parse(frame, &k)
+func opens(h *packet.Headers) bool {
+	k := &h.Key
 	switch k.Get(field.IPProto) {
 	case packet.ProtoTCP:
 		const syn, ack = 2, 16
 		return k.Get(field.TCPFlags)&(syn|ack) == syn
 	case packet.ProtoICMP:
-		return icmpType(&k) != 0
+		return icmpType(k) != 0
 	case packet.ProtoICMPv6:
-		return icmpType(&k) != 129
+		return icmpType(k) != 129
 	}
 	return true
 }

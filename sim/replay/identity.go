@@ -22,9 +22,8 @@ type identity struct {
 }
 
 // identify returns the identity of an IP packet; ok is false for others.
-func identify(frame []byte) (i identity, ok bool) {
-	var k field.Key
-	l := packet.Parse(frame, &k)
+func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
+	k, l := &h.Key, &h.Layout
 	i.etherType, i.proto = uint16(k.Get(field.EthType)), uint8(k.Get(field.IPProto))
 	if l.L3 == 0 || i.etherType != packet.TypeIPv4 && i.etherType != packet.TypeIPv6 {
 		return i, false
@@ -104,21 +103,21 @@ func (i *identity) same(j *identity) bool {
 // identityHash is a hash of what routing and translation leave alone, never 0.
 // Frames that are no IP packets are told apart by all their bytes above the
 // link layer.
-func identityHash(frame []byte) uint64 {
-	i, ok := identify(frame)
-	h := uint64(14695981039346656037)
+func identityHash(frame []byte, h *packet.Headers) uint64 {
+	i, ok := identify(frame, h)
+	hash := uint64(14695981039346656037)
 	if !ok {
 		if len(frame) < 14 {
 			return 1
 		}
-		return hashBytes(h, frame[12:]) | 1
+		return hashBytes(hash, frame[12:]) | 1
 	}
-	h = hashByte(hashByte(h, byte(i.etherType>>8)), i.proto)
-	h = hashByte(hashByte(h, byte(i.id>>8)), byte(i.id))
-	h = hashByte(hashByte(h, byte(i.fragment>>8)), byte(i.fragment))
-	h = hashBytes(h, i.header)
-	h = hashBytes(h, i.check)
-	return hashBytes(h, i.payload[:min(len(i.payload), 24)]) | 1
+	hash = hashByte(hashByte(hash, byte(i.etherType>>8)), i.proto)
+	hash = hashByte(hashByte(hash, byte(i.id>>8)), byte(i.id))
+	hash = hashByte(hashByte(hash, byte(i.fragment>>8)), byte(i.fragment))
+	hash = hashBytes(hash, i.header)
+	hash = hashBytes(hash, i.check)
+	return hashBytes(hash, i.payload[:min(len(i.payload), 24)]) | 1
 }
 
 func hashBytes(h uint64, b []byte) uint64 {

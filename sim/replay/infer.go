@@ -123,7 +123,7 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 }
 
 func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
-	k := expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data)}
+	k := expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}
 	e, known := inf.expected[k]
 	if !known && len(inf.expected) >= maxExpected {
 		forgetOld(inf.expected, now)
@@ -164,13 +164,11 @@ func (inf *inferrer) due(f *Frame) bool { return met(inf.expected, expectKey{f.p
 
 // remember notes how an answer to a packet delivered at an uncaptured port looks.
 func (inf *inferrer) remember(f *Frame, o *sim.Output) {
-	var in, out field.Key
-	packet.Parse(f.Data, &in)
-	packet.Parse(o.Data, &out)
-	if _, ok := identify(o.Data); !ok || out.Get(field.EthDst)>>40&1 == 1 {
+	in, out := &f.Headers().Key, &o.Headers().Key
+	if _, ok := identify(o.Data, o.Headers()); !ok || out.Get(field.EthDst)>>40&1 == 1 {
 		return
 	}
-	a, b := endpoints(f.Data), endpoints(o.Data)
+	a, b := endpoints(f.Headers()), endpoints(o.Headers())
 	proto := uint8(in.Get(field.IPProto))
 	k := answerKey{f.point.key(), proto, a[1], a[0]}
 	old := inf.answers[k]
@@ -182,7 +180,7 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	}
 	to := out.Get(field.EthSrc)
 	if o.Port.Type == network.VIF { // it answers its neighbours directly, whoever handed on what they sent
-		src, dst := addrOf(o.Data, b[1]), addrOf(o.Data, b[0])
+		src, dst := addrOf(o.Headers(), b[1]), addrOf(o.Headers(), b[0])
 		if n := inf.s.owners.neighbour(o.Port, src, dst); n != 0 {
 			to = uint64(n)
 		}
@@ -216,7 +214,7 @@ func (s *Session) infer(f *Frame) {
 	if inf.due(f) || s.originate(f) || s.opts.NoInference {
 		return
 	}
-	if id, ok := identify(f.Data); !ok || id.fragment&0x1fff != 0 || s.entersElsewhere(f) {
+	if id, ok := identify(f.Data, f.Headers()); !ok || id.fragment&0x1fff != 0 || s.entersElsewhere(f) {
 		return
 	}
 	sent := inf.sender(f)
@@ -225,7 +223,7 @@ func (s *Session) infer(f *Frame) {
 	}
 	g := inf.rebuild(f, sent)
 	out := s.Engine.Inject(sim.Injection{
-		Port: g.point.Port, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Wire: g.Wire, Ref: reference(g),
+		Port: g.point.Port, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire, Ref: reference(g),
 	})
 	inf.settle(f, sent, out)
 	s.fate(g, out)
@@ -261,11 +259,11 @@ func (inf *inferrer) sender(f *Frame) *origin {
 	if a := inf.answered(f); a != nil {
 		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
-	if couldBeMade(f.Data) {
+	if couldBeMade(f.Headers()) {
 		return nil
 	}
 	if a := inf.fromOwner(f); a != nil {
-		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Data)[0].addr, why: "from the port that has its sender's address"}
+		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Headers())[0].addr, why: "from the port that has its sender's address"}
 	}
 	if a := inf.fromRouter(f); a != nil {
 		return &origin{awaited: a, keepIP: true, why: "from its last router on: the sender is not known"}
@@ -289,11 +287,10 @@ func (inf *inferrer) handedOn(f *Frame, a *awaited) uint64 {
 
 // answered finds the packet the frame answers.
 func (inf *inferrer) answered(f *Frame) *awaited {
-	var k field.Key
-	packet.Parse(f.Data, &k)
-	e := endpoints(f.Data)
+	k := &f.Headers().Key
+	e := endpoints(f.Headers())
 	proto := uint8(k.Get(field.IPProto))
-	if (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && !echo(proto, icmpType(&k)) {
+	if (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && !echo(proto, icmpType(k)) {
 		return nil // it quotes packets that are translated too
 	}
 	return inf.find(answerKey{f.point.key(), proto, e[0], e[1]})
@@ -302,8 +299,8 @@ func (inf *inferrer) answered(f *Frame) *awaited {
 // fromOwner finds an uncaptured interface that has the source address.
 func (inf *inferrer) fromOwner(f *Frame) *awaited {
 	o := inf.s.owners
-	e := endpoints(f.Data)
-	src := addrOf(f.Data, e[0])
+	e := endpoints(f.Headers())
+	src := addrOf(f.Headers(), e[0])
 	if inner, ok := o.floating[src]; ok && leadsOut(f.point.Port) {
 		src = inner
 	}
@@ -323,7 +320,7 @@ func (inf *inferrer) fromOwner(f *Frame) *awaited {
 	if err != nil || inf.captured[keyOf(found, c)] {
 		return nil
 	}
-	dst := o.neighbour(found, src, addrOf(f.Data, e[1]))
+	dst := o.neighbour(found, src, addrOf(f.Headers(), e[1]))
 	if dst == 0 {
 		return nil
 	}
@@ -343,7 +340,7 @@ func (inf *inferrer) fromRouter(f *Frame) *awaited {
 	if f.Bare && src == 0 {
 		return nil
 	}
-	e := endpoints(f.Data)
+	e := endpoints(f.Headers())
 	for _, q := range p.Datapath.Ports {
 		if q.Peer != nil && own(q.Peer, src) {
 			return &awaited{port: q, chassis: f.point.Chassis, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)),
@@ -365,13 +362,12 @@ func (inf *inferrer) wireCaptured() bool {
 
 // couldBeMade reports whether OVN itself may have made the packet: ICMP errors,
 // resets, and answers to DHCP and DNS.
-func couldBeMade(frame []byte) bool {
-	var k field.Key
-	packet.Parse(frame, &k)
+func couldBeMade(h *packet.Headers) bool {
+	k := &h.Key
 	proto := uint8(k.Get(field.IPProto))
 	switch proto {
 	case packet.ProtoICMP, packet.ProtoICMPv6:
-		return !echo(proto, icmpType(&k))
+		return !echo(proto, icmpType(k))
 	case packet.ProtoTCP:
 		const rst = 4
 		return k.Get(field.TCPFlags)&rst != 0
@@ -391,7 +387,7 @@ func icmpType(k *field.Key) uint8 {
 // rebuild returns the frame as it must have entered.
 func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 	p := &inf.scratch
-	p.Set(f.Data, f.Wire)
+	p.SetRead(f.Data, f.Wire, f.Headers())
 	k := &p.Key
 	proto := uint8(k.Get(field.IPProto))
 	k.Set(field.EthSrc, from.ethSrc)
@@ -439,20 +435,18 @@ func startTTL(observed uint64, hops int) uint64 {
 // settle gives the predicted frames the observed TTL, since the sender's own
 // is not known, and notes how many routers the packet passed.
 func (inf *inferrer) settle(f *Frame, from *origin, out *sim.Outcome) {
-	var seen, sent field.Key
-	packet.Parse(f.Data, &seen)
-	packet.Parse(inf.scratch.Data, &sent)
+	seen, sent := &f.Headers().Key, &inf.scratch.Key
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		if keyOf(o.Port, o.Chassis) != f.point.key() || o.Made || identityHash(o.Data) != f.id {
+		if keyOf(o.Port, o.Chassis) != f.point.key() || o.Made || identityHash(o.Data, o.Headers()) != f.id {
 			continue
 		}
-		var k field.Key
-		l := packet.Parse(o.Data, &k)
-		was, is := k.Get(field.IPTTL), seen.Get(field.IPTTL)
+		h := o.Headers()
+		was, is := h.Key.Get(field.IPTTL), seen.Get(field.IPTTL)
 		from.hops = int(sent.Get(field.IPTTL)) - int(was)
 		if was != is {
-			setTTL(o.Data, l.L3, uint8(is))
+			setTTL(o.Data, h.Layout.L3, uint8(is))
+			h.Key.Set(field.IPTTL, is)
 		}
 	}
 }
@@ -479,10 +473,8 @@ func setAddr(k *field.Key, v4, v6 field.ID, e endpoint) {
 }
 
 // addrOf returns an endpoint's address as the frame's family has it.
-func addrOf(frame []byte, e endpoint) netip.Addr {
-	var k field.Key
-	packet.Parse(frame, &k)
-	if k.Get(field.EthType) == packet.TypeIPv4 {
+func addrOf(h *packet.Headers, e endpoint) netip.Addr {
+	if h.Key.Get(field.EthType) == packet.TypeIPv4 {
 		return netip.AddrFrom4([4]byte(e.addr[:4]))
 	}
 	return netip.AddrFrom16(e.addr)

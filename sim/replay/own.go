@@ -22,7 +22,7 @@ const whyOwn = "ovn-controller sends it on its own"
 // f to be observed; false if f is none of those.
 func (s *Session) originate(f *Frame) bool {
 	p := &s.inferrer.scratch
-	p.Set(f.Data, f.Wire)
+	p.SetRead(f.Data, f.Wire, f.Headers())
 	if p.Layout.L4 == 0 || p.Key.Get(field.IPProto) != packet.ProtoUDP {
 		return false
 	}

@@ -71,7 +71,7 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 		}
 	}
 	if f.skip == "" {
-		f.id = identityHash(f.Data)
+		f.id = identityHash(f.Data, f.Headers())
 	}
 }
 

@@ -114,7 +114,7 @@ type NoteInfo struct {
 func NewRecord(b *trace.Book, f *Frame, p *Point, capture string, out *sim.Outcome, hexed bool) *Record {
 	r := &Record{
 		Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(), Chassis: p.Chassis.Name,
-		Packet: packet.Describe(f.Data), Verdict: out.Verdict.String(),
+		Packet: packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
 		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{}, Path: []PathInfo{},
 	}
 	if f.Inferred {
@@ -139,7 +139,7 @@ func Timestamp(t conntrack.Time) string {
 }
 
 func outInfo(o *sim.Output, hexed bool) OutInfo {
-	info := OutInfo{Port: o.Port.Name, Chassis: o.Chassis.Name, Bytes: o.Wire, Packet: packet.Describe(o.Data), Guessed: o.Guess, Made: o.Made}
+	info := OutInfo{Port: o.Port.Name, Chassis: o.Chassis.Name, Bytes: o.Wire, Packet: packet.DescribeKey(&o.Headers().Key), Guessed: o.Guess, Made: o.Made}
 	if hexed {
 		info.Hex = hex.EncodeToString(o.Data)
 	}

@@ -15,6 +15,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
 )
 
@@ -50,7 +51,12 @@ type Frame struct {
 	unread bool         // its link layer cannot be read
 	sight  uint64       // AtHost: the packet's number among the capture's sightings
 	noted  placeKey     // AtHost: where its tap notes to have seen it; zero: nowhere
+
+	heads packet.HeadersOnce // of Data
 }
+
+// Headers returns the frame's headers, parsed when first asked for.
+func (f *Frame) Headers() *packet.Headers { return f.heads.Of(f.Data) }
 
 // chain is frames of one identity, linked by Frame.same.
 type chain struct{ first, last *Frame }
@@ -290,7 +296,7 @@ func (s *Session) next(f *Frame) {
 // left handles a frame that left OVN.
 func (s *Session) left(f *Frame) {
 	s.infer(f)
-	s.Engine.Observe(f.point.Port, f.Data)
+	s.Engine.Observe(f.point.Port, f.Data, f.Headers())
 	s.observe(f)
 }
 
@@ -310,7 +316,7 @@ func (s *Session) claims(f *Frame) bool {
 		return true
 	}
 	return p.Type == network.VIF && p.Unknown && s.owners.ofNeighbour(p, macAt(f.Data[6:])) &&
-		!s.wires.auto.sent(&waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key()}) && !s.replayed(f)
+		!s.wires.auto.sent(&waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}) && !s.replayed(f)
 }
 
 // forges reports whether an interface sent a multicast frame with an Ethernet
@@ -353,8 +359,10 @@ func (s *Session) floods(x *fate) bool {
 // hurry tells the engine of a packet it holds that a frame shows has left.
 func (s *Session) hurry(f *Frame) {
 	s.Engine.Hurry(f.Time, func(of *sim.Injection) bool {
-		a, ok1 := identify(of.Frame)
-		b, ok2 := identify(f.Data)
+		var h packet.Headers
+		h.Read(of.Frame)
+		a, ok1 := identify(of.Frame, &h)
+		b, ok2 := identify(f.Data, f.Headers())
 		return ok1 && ok2 && a.same(&b)
 	})
 }
@@ -368,7 +376,7 @@ func (s *Session) observe(f *Frame) {
 func (s *Session) inject(f *Frame) *sim.Outcome {
 	p := f.point
 	out := s.Engine.Inject(sim.Injection{
-		Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire, Ref: reference(f),
+		Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	})
 	s.fate(f, out)
 	return out

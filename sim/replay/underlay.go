@@ -146,7 +146,7 @@ func (t *tunnels) predicted(out *sim.Outcome) {
 			continue
 		}
 		for _, kind := range [...]pcap.TunnelKind{pcap.Geneve, pcap.VXLAN} {
-			k := crossing{tunnelKey(o.From, o.To), keysOf(o, kind), identityHash(o.Data), 0}
+			k := crossing{tunnelKey(o.From, o.To), keysOf(o, kind), identityHash(o.Data, o.Headers()), 0}
 			t.expected[k] = expectation{t.expected[k].n + 1, o.Time}
 		}
 	}
@@ -183,7 +183,7 @@ func (s *Session) crossed(f *Frame) {
 	u := f.tunnel
 	out, err := s.Engine.Arrive(sim.Arrival{
 		Chassis: u.to, Datapath: u.keys.datapath, Inport: u.keys.inport, Outport: u.keys.outport,
-		Time: f.Time, Frame: f.Data, Wire: f.Wire, Ref: reference(f),
+		Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	})
 	if err != nil {
 		s.handler.Skipped(f, f.point, err.Error())

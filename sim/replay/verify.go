@@ -6,7 +6,6 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
-	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 )
@@ -71,13 +70,19 @@ type waiter struct {
 	keys      tunnelKeys
 	outer     []Difference
 	id        uint64
+	hash      uint64  // of what it is filed by, see head
 	like, kin *waiter // the next of the same beginning, of the same identity
 
 	// Predictions only.
 	origin   Origin
 	original []byte
 	way      fate
+
+	heads packet.HeadersOnce // of data
 }
+
+// Headers returns the headers of w's frame, parsed when first asked for.
+func (w *waiter) Headers() *packet.Headers { return w.heads.Of(w.data) }
 
 // NewVerifier returns a verifier; it is to be given to NewSession.
 func NewVerifier(opts VerifyOptions) *Verifier {
@@ -115,7 +120,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		w := v.prediction(f, p, out, o.Event)
 		w.where, w.point = v.session.Taps[f.Capture].point(o.Port, o.Chassis), k
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
-		v.meet(w, o.Data)
+		v.meet(w, o.Data, o.Headers())
 	}
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
@@ -126,7 +131,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		w.where, w.point = v.session.Taps[f.Capture].tunnel(o.From, o.To), tunnelKey(o.From, o.To)
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
 		w.keys = keysOf(o, pcap.Geneve)
-		v.meet(w, o.Data)
+		v.meet(w, o.Data, o.Headers())
 	}
 }
 
@@ -138,7 +143,7 @@ func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *
 	w.origin = Origin{v.session.name(f), f.Number, p.Name()}
 	w.original = append(w.original, f.Data...)
 	w.way.inferred = f.Inferred
-	w.way.original = endpoints(f.Data)
+	w.way.original = endpoints(f.Headers())
 	w.way.read(&out.Trace, event)
 	return w
 }
@@ -160,7 +165,7 @@ func (v *Verifier) Observed(f *Frame, p *Point) {
 		w.point, w.keys = tunnelKey(p.From, p.Chassis), f.tunnel.keys
 		w.outer = outerDifferences(f)
 	}
-	v.meet(w, f.Data)
+	v.meet(w, f.Data, f.Headers())
 }
 
 // Skipped implements Handler.
@@ -175,7 +180,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 		return
 	}
 	v.Report.add("skipped", &v.Report.Skipped, Item{
-		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: f.Time, Reason: why, Packet: Line(f.Data),
+		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: f.Time, Reason: why, Packet: packet.DescribeKey(&f.Headers().Key),
 	})
 }
 
@@ -212,9 +217,11 @@ func (v *Verifier) take() *waiter {
 }
 
 // meet pairs w with the oldest partner of the same bytes, or lets it wait.
-func (v *Verifier) meet(w *waiter, data []byte) {
+func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 	w.data = append(w.data, data...)
-	k := waitKey{w.point, hashBytes(14695981039346656037, head(w.data))}
+	w.heads.Set(h)
+	w.hash = hashBytes(14695981039346656037, head(w.data, h))
+	k := waitKey{w.point, w.hash}
 	for other := v.waiting[k].first; other != nil; other = other.like {
 		if other.predicted == w.predicted && alike(other, w) {
 			break // what could match w would have matched it
@@ -227,7 +234,7 @@ func (v *Verifier) meet(w *waiter, data []byte) {
 			return
 		}
 	}
-	w.at, w.id = v.now, identityHash(w.data)
+	w.at, w.id = v.now, identityHash(w.data, h)
 	v.waiting[k] = chained(v.waiting[k], w, likes)
 	id := expectKey{w.point, w.id}
 	v.byID[id] = chained(v.byID[id], w, kins)
@@ -238,18 +245,17 @@ func (v *Verifier) meet(w *waiter, data []byte) {
 
 // head is what frames are filed by: the beginning of what every capture of
 // them holds, whatever its link type.
-func head(frame []byte) []byte {
+func head(frame []byte, h *packet.Headers) []byte {
 	if len(frame) < 12 {
 		return frame
 	}
-	b := frame[12:l3End(frame)]
+	b := frame[12:l3End(frame, h)]
 	return b[:min(len(b), 54)]
 }
 
 // l3End is where a frame's IP packet ends, without what fills up short frames.
-func l3End(frame []byte) int {
-	var k field.Key
-	l := packet.Parse(frame, &k)
+func l3End(frame []byte, h *packet.Headers) int {
+	l := &h.Layout
 	if l.L3 == 0 || l.L3End < 12 {
 		return len(frame)
 	}
@@ -269,7 +275,7 @@ func alike(a, b *waiter) bool {
 	cut := len(x) < a.wire || len(y) < b.wire
 	switch {
 	case (a.bare || b.bare) && len(x) >= 14 && len(y) >= 14:
-		x, y = x[12:l3End(x)], y[12:l3End(y)]
+		x, y = x[12:l3End(x, a.Headers())], y[12:l3End(y, b.Headers())]
 	case a.wire != b.wire:
 		return false
 	}
@@ -284,7 +290,7 @@ func alike(a, b *waiter) bool {
 func (v *Verifier) forget(w *waiter) {
 	w.done = true
 	v.live--
-	k := waitKey{w.point, hashBytes(14695981039346656037, head(w.data))}
+	k := waitKey{w.point, w.hash}
 	if l := unchained(v.waiting[k], w, likes); l.first == nil {
 		delete(v.waiting, k)
 	} else {
@@ -435,11 +441,11 @@ func (v *Verifier) settle(w *waiter) {
 // sameQuestion finds a waiting ARP packet that asks or tells about the same
 // address as w.
 func (v *Verifier) sameQuestion(w *waiter) *waiter {
-	if _, isIP := identify(w.data); isIP {
+	if _, isIP := identify(w.data, w.Headers()); isIP {
 		return nil
 	}
 	for _, other := range v.order {
-		if !other.done && other.predicted != w.predicted && other.point == w.point && sameARP(w.data, other.data) {
+		if !other.done && other.predicted != w.predicted && other.point == w.point && sameARP(w.Headers(), other.Headers()) {
 			return other
 		}
 	}

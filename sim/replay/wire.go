@@ -97,7 +97,7 @@ func (w *wires) arrived(f *Frame) bool {
 	if other {
 		return true
 	}
-	here := &waiter{data: f.Data, wire: f.Wire, point: p.key()}
+	here := &waiter{data: f.Data, wire: f.Wire, point: p.key(), heads: f.heads}
 	if w.auto.sent(here) {
 		return false
 	}
