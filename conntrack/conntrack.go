@@ -118,8 +118,9 @@ type Outcome struct {
 	// Loose: the connection was picked up in the middle: it began before the capture.
 	Loose bool
 
-	// Refusal says why ct_state is +inv.
+	// Refusal says why ct_state is +inv, Check by which numbers.
 	Refusal Refusal
+	Check   Check
 
 	// Uncommitted says why a commit did not take although the packet goes on:
 	// Open vSwitch's userspace lets it pass as new and remembers nothing.
@@ -184,7 +185,12 @@ const (
 var refusalText = [...]string{"", "malformed header", "wrong checksum", "impossible TCP flags", "not allowed in this state",
 	"outside the window", "about no known connection", "cannot open a connection", "not tracked", "fragment", "wrong verification tag"}
 
-func (r Refusal) String() string { return refusalText[r] }
+func (r Refusal) String() string {
+	if int(r) < len(refusalText) {
+		return refusalText[r]
+	}
+	return "refused"
+}
 
 // Drop is why the datapath drops a packet inside a ct action. Zero: it does not.
 type Drop uint8

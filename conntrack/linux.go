@@ -185,6 +185,7 @@ func (t *Table) linuxHeader(k *linuxCtx) Refusal {
 			return BadHeader
 		}
 		if !goodFlags(k.seg.flags) {
+			k.o.Check = Check{Of: FlagsCheck, Flags: k.seg.flags}
 			return BadFlags
 		}
 	case p.Tuple.Proto == nat.ProtoUDP:
@@ -270,6 +271,9 @@ func (t *Table) linuxNew(k *linuxCtx) linuxVerdict {
 	if !t.linuxFirst(k, &probe) {
 		if k.o.Refusal == NotRefused {
 			k.o.Refusal = NotTrackable
+			if k.key.Proto == nat.ProtoTCP {
+				k.o.Check = Check{Of: OpenCheck, Flags: k.seg.flags}
+			}
 		}
 		return linuxRefuse
 	}

@@ -194,7 +194,7 @@ func (t *Table) sctpStep(k *linuxCtx, c *conn, dir int) (v linuxVerdict, quiet b
 		free = free || seen.has(typ)
 	}
 	if !free && tag != c.peer[dir].maxAck {
-		k.o.Refusal = BadVerification
+		k.o.Refusal, k.o.Check = BadVerification, Check{Of: TagCheck, Got: tag, Low: c.peer[dir].maxAck}
 		return linuxRefuse, false
 	}
 	for len(b) >= 4 {

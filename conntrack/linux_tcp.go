@@ -191,8 +191,8 @@ func (t *Table) linuxTCP(c *conn, idx uint32, dir int, s *segment, o *Outcome) l
 		case windowIgnore:
 			return linuxAccept
 		case windowBad:
+			o.Refusal, o.Check = OutOfWindow, c.windowCheck(dir, s)
 			t.tcpShorten(c, idx, dir, s.kind())
-			o.Refusal = OutOfWindow
 			return linuxRefuse
 		}
 	case stepRepeat:
@@ -232,7 +232,7 @@ func (c *conn) tcpStep(t *Table, dir int, s *segment, o *Outcome) (step, uint8) 
 	case tcpIgnore:
 		return c.tcpIgnored(dir, s)
 	case tcpInvalid:
-		o.Refusal = BadState
+		o.Refusal, o.Check = BadState, Check{Of: StateCheck, State: old, Flags: s.flags, Profile: Linux}
 		return stepRefuse, next
 	case tcpTimeWait:
 		if old == tcpLastAck && kind == segACK && int(c.last.dir) != dir && c.last.index == segSYN && c.last.flags&lastChallenge != 0 {
@@ -295,7 +295,7 @@ func (c *conn) tcpReset(t *Table, dir int, s *segment, o *Outcome) (step, uint8)
 			return stepWindow, next
 		}
 		if before(s.seq, other.maxAck) && !t.opt.IgnoreInvalidRST {
-			o.Refusal = OutOfWindow
+			o.Refusal, o.Check = OutOfWindow, Check{Of: ResetCheck, Got: s.seq, Low: other.maxAck, High: other.maxAck}
 			return stepRefuse, next
 		}
 		if !established || s.seq == other.maxAck || l.index == segACK && int(l.dir) == dir && s.seq == l.end {

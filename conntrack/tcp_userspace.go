@@ -101,7 +101,7 @@ func (t *Table) userTCP(k *userCtx, idx uint32) verdict {
 	c, s := t.pool.at(idx), &k.seg
 	src, dst := &c.peer[b2i(k.reply)], &c.peer[1-b2i(k.reply)]
 	if badUserFlags(s.flags) {
-		k.o.Refusal = BadFlags
+		k.o.Refusal, k.o.Check = BadFlags, Check{Of: FlagsCheck, Flags: s.flags}
 		return verdictInvalid
 	}
 	if s.flags&(flagSYN|flagACK) == flagSYN {
@@ -132,7 +132,7 @@ func (t *Table) userTCP(k *userCtx, idx uint32) verdict {
 			src.flags, dst.flags = endTimeWait, endTimeWait
 		}
 	default:
-		k.o.Refusal = OutOfWindow
+		k.o.Refusal, k.o.Check = OutOfWindow, w.check(s)
 		return verdictInvalid
 	}
 	return verdictValid

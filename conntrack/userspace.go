@@ -104,7 +104,11 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 		k.key = p.Inner.Tuple.Reverse()
 		k.related = true
 	}
-	return t.userKey(&k.key)
+	why := t.userKey(&k.key)
+	if why != NotRefused {
+		k.o.Check = Check{Of: PortCheck}
+	}
+	return why
 }
 
 // userKey removes what this tracker does not look at: only TCP, UDP, ICMP and
@@ -413,6 +417,9 @@ func (t *Table) userOpen(k *userCtx) (idx uint32, ok bool) {
 		m.State = Invalid
 		if k.o.Refusal == NotRefused {
 			k.o.Refusal = NotTrackable
+			if k.key.Proto == nat.ProtoTCP {
+				k.o.Check = Check{Of: OpenCheck, Flags: k.seg.flags}
+			}
 		}
 		return 0, false
 	}
@@ -520,7 +527,7 @@ func (k *userCtx) userMayOpen() bool {
 	switch {
 	case k.key.Proto == nat.ProtoTCP:
 		if badUserFlags(k.seg.flags) {
-			k.o.Refusal = BadFlags
+			k.o.Refusal, k.o.Check = BadFlags, Check{Of: FlagsCheck, Flags: k.seg.flags}
 			return false
 		}
 		return k.seg.flags&(flagSYN|flagACK) != flagSYN|flagACK

@@ -260,7 +260,7 @@ func (e *Engine) showCT(p *pkt) {
 func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *conntrack.Outcome) {
 	step := trace.CTStep{
 		Chassis: int32(p.chassis.index), Zone: req.Zone, Commit: req.Commit,
-		Created: out.Created, Guess: out.Guess, Loose: out.Loose,
+		Created: out.Created, Guess: out.Guess, Loose: out.Loose, Refusal: out.Refusal, Check: out.Check,
 		State: p.ct.State, Mark: p.ct.Mark, Label: p.ct.Label, Orig: p.ct.Orig,
 	}
 	step.Reply, step.Connected = p.chassis.ct.Reply(&p.ct)

@@ -14,6 +14,7 @@ package archive
 import (
 	"fmt"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
@@ -23,7 +24,7 @@ import (
 )
 
 // Version is the number of the form in which packets and pieces are written.
-const Version = 1
+const Version = 2
 
 // Packet is a packet and what became of it.
 type Packet struct {
@@ -261,6 +262,23 @@ func (c *coder) ct(s *trace.CTStep) {
 	coding.Uint(c.Coder, &s.Mark)
 	coding.Uint(c.Coder, &s.Label.Hi)
 	coding.Uint(c.Coder, &s.Label.Lo)
+	coding.Uint(c.Coder, &s.Refusal)
+	if s.Refusal != conntrack.NotRefused {
+		coding.Uint(c.Coder, &s.Check.Of)
+		coding.Uint(c.Coder, &s.Check.State)
+		coding.Uint(c.Coder, &s.Check.Flags)
+		coding.Uint(c.Coder, &s.Check.Profile)
+	}
+}
+
+// check codes the numbers of a comparison that conntrack refused a packet by.
+func (c *coder) check(s *trace.CTStep) {
+	if s.Refusal == conntrack.NotRefused {
+		return
+	}
+	for _, n := range [...]*uint32{&s.Check.Got, &s.Check.Low, &s.Check.High, &s.Check.Slack} {
+		coding.Uint(c.Coder, n)
+	}
 }
 
 // zone codes the name of a conntrack zone.
@@ -320,6 +338,7 @@ func (c *coder) own(p *Packet) {
 	for i := range t.CT {
 		c.Tuple(&t.CT[i].Orig)
 		c.Tuple(&t.CT[i].Reply)
+		c.check(&t.CT[i])
 	}
 	for i := range t.NAT {
 		c.Tuple(&t.NAT[i].From)

@@ -85,6 +85,9 @@ type CTStep struct {
 	Reply     nat.Tuple // reply direction, as it will be seen
 	Connected bool      // there is a connection: Orig and Reply are its
 	Override  bool      // the user gave State
+
+	Refusal conntrack.Refusal // why State has inv
+	Check   conntrack.Check   // by which numbers
 }
 
 // NATStep is one address and port that conntrack translated.
