@@ -14,6 +14,7 @@ package sim
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
 )
 
 // Options of an Engine. The zero value is usable.
@@ -170,4 +171,9 @@ func (e *Engine) group(dp *network.Datapath, outport uint32) *network.Group {
 		return nil
 	}
 	return e.members[dp.Index][n]
+}
+
+// Book returns the names that traces of the engine refer to.
+func (e *Engine) Book() *trace.Book {
+	return &trace.Book{Net: e.Net, Action: e.ActionText, Zone: e.ZoneName, Flow: e.Compiled}
 }

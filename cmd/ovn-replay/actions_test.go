@@ -114,7 +114,7 @@ func TestActionTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &seen{j.engine, map[string]bool{}}
+		h := &seen{j.Engine, map[string]bool{}}
 		if err := j.feed(context.Background(), j.session(h, 0)); err != nil {
 			t.Fatal(err)
 		}

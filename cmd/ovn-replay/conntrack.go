@@ -14,7 +14,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
-	"ovnreplay/sim/network"
+	"ovnreplay/sim/archive"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
 )
@@ -107,7 +107,12 @@ func (o *conntrackListOptions) listSession(file string) (err error) {
 	case len(o.compare) > 0:
 		return errors.New("--compare needs a replay: give --db and -r, or --case")
 	}
-	tables, _, err := sessionTables(file)
+	session, err := store.OpenSession(file, false)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	tables, _, err := archive.Tables(session)
 	if err != nil {
 		return err
 	}
@@ -161,7 +166,7 @@ func (o *conntrackListOptions) list(j *job, out *bufio.Writer, format conntrack.
 	}
 	for n, i := range chosen {
 		if filled > 1 && len(tables[n]) > 0 {
-			fmt.Fprintf(out, "# chassis %s\n", j.net.Chassis[i].Name)
+			fmt.Fprintf(out, "# chassis %s\n", j.Net.Chassis[i].Name)
 		}
 		if err := conntrack.WriteDump(out, tables[n], format); err != nil {
 			return err
@@ -172,8 +177,8 @@ func (o *conntrackListOptions) list(j *job, out *bufio.Writer, format conntrack.
 
 // chosen are the indexes of the chassis asked for.
 func (o *conntrackListOptions) chosen(j *job) (out []int) {
-	for i := range j.net.Chassis {
-		if o.chassis == "" || o.chassis == j.net.Chassis[i].Name {
+	for i := range j.Net.Chassis {
+		if o.chassis == "" || o.chassis == j.Net.Chassis[i].Name {
 			out = append(out, i)
 		}
 	}
@@ -181,14 +186,14 @@ func (o *conntrackListOptions) chosen(j *job) (out []int) {
 }
 
 func (o *conntrackListOptions) entries(j *job, chassis int) []conntrack.Entry {
-	c := j.net.Chassis[chassis]
-	es := j.engine.Conntrack(c).Entries(0)
+	c := j.Net.Chassis[chassis]
+	es := j.Engine.Conntrack(c).Entries(0)
 	conntrack.SortEntries(es)
 	if o.zone == "" {
 		return es
 	}
 	return slices.DeleteFunc(es, func(e conntrack.Entry) bool {
-		return o.zone != fmt.Sprint(e.Zone) && o.zone != j.engine.ZoneName(int32(c.Index), e.Zone)
+		return o.zone != fmt.Sprint(e.Zone) && o.zone != j.Engine.ZoneName(int32(c.Index), e.Zone)
 	})
 }
 
@@ -196,11 +201,11 @@ func (o *conntrackListOptions) entries(j *job, chassis int) []conntrack.Entry {
 func (o *conntrackListOptions) compareAll(j *job, out *bufio.Writer) error {
 	found := 0
 	for _, arg := range o.compare {
-		es, chassis, err := j.readDump(o.stdin, arg)
+		es, chassis, err := j.ReadDump(arg)
 		if err != nil {
 			return err
 		}
-		ours := j.engine.Conntrack(j.net.Chassis[chassis]).Entries(0)
+		ours := j.Engine.Conntrack(chassis).Entries(0)
 		for _, d := range conntrack.Compare(ours, es) {
 			fmt.Fprintln(out, d.String())
 			found++
@@ -210,88 +215,6 @@ func (o *conntrackListOptions) compareAll(j *job, out *bufio.Writer) error {
 		return errDifference
 	}
 	return nil
-}
-
-// readDump reads FILE or FILE@CHASSIS and finds the chassis.
-func (j *job) readDump(stdin io.Reader, arg string) ([]conntrack.Entry, int, error) {
-	file, name, _ := strings.Cut(arg, "@")
-	if _, err := os.Stat(arg); err == nil {
-		file, name = arg, ""
-	}
-	chassis := -1
-	for i, c := range j.net.Chassis {
-		if c.Name == name || name == "" && c == j.onlyChassis() {
-			chassis = i
-		}
-	}
-	switch {
-	case chassis < 0 && name == "":
-		return nil, 0, fmt.Errorf("%s: the captures come from several chassis; say whose table this is: %s@CHASSIS", file, file)
-	case chassis < 0:
-		return nil, 0, fmt.Errorf("%s: no chassis %q in the database", file, name)
-	}
-	es, err := readDumpFile(stdin, file)
-	return es, chassis, err
-}
-
-// onlyChassis is the chassis all captures were taken on, nil if there are several.
-func (j *job) onlyChassis() (only *network.Chassis) {
-	for _, t := range j.taps {
-		for _, s := range t.Sites() {
-			if only != nil && only != s.Chassis {
-				return nil
-			}
-			only = s.Chassis
-		}
-	}
-	if only == nil && len(j.net.Chassis) == 1 {
-		return j.net.Chassis[0]
-	}
-	return only
-}
-
-// importDump starts a chassis' table from a dump.
-func (j *job) importDump(stdin io.Reader, arg string) error {
-	es, chassis, err := j.readDump(stdin, arg)
-	if err != nil {
-		return err
-	}
-	if err := j.engine.Conntrack(j.net.Chassis[chassis]).Import(j.start(), es); err != nil {
-		return fmt.Errorf("%s: %w", arg, err)
-	}
-	return nil
-}
-
-// start is when the captures begin: the moment a dump taken before them is put at.
-func (j *job) start() conntrack.Time {
-	var first int64
-	for _, c := range j.captures {
-		if t, ok := c.firstTime(); ok && (first == 0 || t < first) {
-			first = t
-		}
-	}
-	return conntrack.Time(first)
-}
-
-// firstTime looks at the next record without taking it.
-func (c *openCapture) firstTime() (int64, bool) {
-	c.peek(1)
-	if len(c.ahead) == 0 {
-		return 0, false
-	}
-	return c.ahead[0].Time, true
-}
-
-func readDumpFile(stdin io.Reader, file string) ([]conntrack.Entry, error) {
-	if file == "-" {
-		return conntrack.ReadDump(stdin, "standard input")
-	}
-	f, err := store.OpenFile(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return conntrack.ReadDump(f, file)
 }
 
 // newConntrackImportCommand is "conntrack import": check dumps and show them in another form.
@@ -309,13 +232,13 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 			if err != nil {
 				return fmt.Errorf("--format %w", err)
 			}
-			p, err := parseProfile(profile)
+			p, err := filesOf(stdin).ReadProfile(profile)
 			if err != nil {
 				return err
 			}
 			table := conntrack.NewTable(p)
 			for _, file := range args {
-				es, err := readDumpFile(stdin, file)
+				es, err := filesOf(stdin).ReadDump(file)
 				if err != nil {
 					return err
 				}
@@ -341,7 +264,7 @@ func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command
 		Short: "Commit every packet of a capture in one zone and print its ct_state",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := parseProfile(profile)
+			p, err := filesOf(stdin).ReadProfile(profile)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ovnreplay/sim/replay"
 )
 
 // The same packets on a network and on itself fare the same; on one where an
@@ -33,7 +35,7 @@ func TestDiff(t *testing.T) {
 		named := false
 		d := json.NewDecoder(strings.NewReader(out))
 		for d.More() {
-			var x fateDifference
+			var x replay.FateDifference
 			if err := d.Decode(&x); err != nil {
 				t.Fatal(err)
 			}

@@ -14,8 +14,8 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	filters "ovnreplay/pcap/filter"
-	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
@@ -90,32 +90,14 @@ func pcapOptions(expr string) (pcap.Options, error) {
 
 // job is everything a replay needs, opened.
 type job struct {
+	*recording.Recording
 	in       *input
-	net      *network.Network
-	engine   *sim.Engine
-	captures []*openCapture
-	taps     []*replay.Tap
-	names    []string // of the captures, as the user gave them
-	clocks   []replay.ClockReport
-	pins     []conntrack.Entry
-	filter   *filter
-	reading  pcap.Options // how the captures are read
-	warnings []error      // damage after which the rest is still used
-	source   string       // of the database
-	recorded []string     // dumps of OpenFlow flows that the case holds
+	filter   *replay.Filter
+	warnings []error  // damage after which the rest is still used
+	source   string   // of the database
+	recorded []string // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
 	stop     func() // ends changes; nil if there are none
-}
-
-// spec is what to replay, from flags or from a case.
-type spec struct {
-	db       string
-	captures []capture
-	reading  pcap.Options
-	profile  string
-	zones    map[string]map[string]uint16
-	imports  []string // FILE or FILE@CHASSIS
-	openflow []string // the same
 }
 
 // open reads the database and opens the captures.
@@ -130,11 +112,11 @@ func (in *input) open(ctx context.Context) (*job, error) {
 			return in.fixed(ctx, source)
 		}
 	}
-	net, warnings, err := open(ctx, spec.db, in.source)
+	net, warnings, err := open(ctx, spec.DB, in.source)
 	if err != nil {
 		return nil, err
 	}
-	changes, stop, err := in.changes(ctx, spec.db)
+	changes, stop, err := in.changes(ctx, spec.DB)
 	if err != nil {
 		return nil, err
 	}
@@ -143,20 +125,20 @@ func (in *input) open(ctx context.Context) (*job, error) {
 		stop()
 		return nil, err
 	}
-	j.source, j.changes, j.stop = spec.db, changes, stop
+	j.source, j.changes, j.stop = spec.DB, changes, stop
 	return j, nil
 }
 
-func (in *input) spec() (*spec, error) {
-	s := &spec{db: in.db, profile: in.profile}
+func (in *input) spec() (*recording.Spec, error) {
+	s := &recording.Spec{DB: in.db, Profile: in.profile}
 	switch {
 	case in.caseDir != "":
 		var err error
-		if s, err = readCase(in.caseDir); err != nil {
+		if s, err = recording.ReadCase(in.caseDir, in.files()); err != nil {
 			return nil, err
 		}
 		if in.profile != "" {
-			s.profile = in.profile
+			s.Profile = in.profile
 		}
 	case in.db == "":
 		return nil, errors.New("no network: name a Southbound database with --db FILE, or a recorded case with --case DIR")
@@ -164,131 +146,48 @@ func (in *input) spec() (*spec, error) {
 		return nil, errors.New("no packets: name a capture with -r FILE@PORT")
 	}
 	for _, arg := range in.captures {
-		c, err := parseCapture(arg)
+		c, err := recording.ParseCapture(arg)
 		if err != nil {
 			return nil, err
 		}
-		s.captures = append(s.captures, c)
+		s.Captures = append(s.Captures, c)
 	}
-	s.imports = append(s.imports, in.imports...)
+	s.Imports = append(s.Imports, in.imports...)
+	s.ZoneFiles, s.Pins, s.Offsets, s.NoAlign, s.NoInfer = in.zones, in.pins, in.offsets, in.noAlign, in.noInfer
 	var err error
-	s.reading, err = pcapOptions(in.selects)
+	s.Reading, err = pcapOptions(in.selects)
 	return s, err
 }
 
+// files is how the files of a recording are read.
+func (in *input) files() recording.Files { return filesOf(in.stdin) }
+
+func filesOf(stdin io.Reader) recording.Files {
+	return recording.Files{Stdin: stdin, Open: store.OpenFile}
+}
+
+// tell says what the user should know, unless told to be quiet.
+func (in *input) tell(format string, args ...any) {
+	if !in.quiet {
+		fmt.Fprintf(in.stderr, "ovn-replay: "+format+"\n", args...)
+	}
+}
+
 // load builds the engine and opens the captures of a spec.
-func (in *input) load(ctx context.Context, s *spec, net *network.Network, warnings []error) (*job, error) {
-	j := &job{in: in, net: net, warnings: warnings, reading: s.reading, recorded: s.openflow}
-	profile, err := parseProfile(s.profile)
+func (in *input) load(ctx context.Context, s *recording.Spec, net *network.Network, warnings []error) (*job, error) {
+	r, err := s.Open(ctx, net, in.files(), in.tell)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.addZones(s, net); err != nil {
-		return nil, err
-	}
-	if j.engine, err = sim.New(net, sim.Options{Conntrack: profile, Zones: s.zones}); err != nil {
-		return nil, err
-	}
-	if j.filter, err = newFilter(j.engine, in.filter); err != nil {
-		return nil, err
-	}
-	if err := j.openAll(ctx, s); err != nil {
+	j := &job{Recording: r, in: in, warnings: warnings, recorded: s.OpenFlow}
+	if j.filter, err = replay.NewFilter(j.Engine, in.filter); err != nil {
 		j.close()
-		return nil, err
-	}
-	for _, arg := range s.imports {
-		if err := j.importDump(in.stdin, arg); err != nil {
-			j.close()
-			return nil, err
-		}
-	}
-	for _, file := range in.pins {
-		es, err := readDumpFile(in.stdin, file)
-		if err != nil {
-			j.close()
-			return nil, fmt.Errorf("--pin %w", err)
-		}
-		j.pins = append(j.pins, es...)
+		return nil, fmt.Errorf("--filter: %w", err)
 	}
 	return j, nil
 }
 
-// addZones reads the zone numbers of --ct-zones.
-func (in *input) addZones(s *spec, net *network.Network) error {
-	for _, arg := range in.zones {
-		file, name, _ := strings.Cut(arg, "@")
-		if _, err := os.Stat(arg); err == nil {
-			file, name = arg, ""
-		}
-		if name == "" {
-			c := zonesOf(s, net)
-			if c == nil {
-				return fmt.Errorf("%s: the database has %d chassis; say whose zones these are: %s@CHASSIS", file, len(net.Chassis), file)
-			}
-			name = c.Name
-		}
-		if net.ChassisByName(name) == nil {
-			return fmt.Errorf("%s: no chassis %q in the database", file, name)
-		}
-		zones, err := readZones(file)
-		if err != nil {
-			return err
-		}
-		if s.zones == nil {
-			s.zones = map[string]map[string]uint16{}
-		}
-		s.zones[name] = zones
-	}
-	return nil
-}
-
-// zonesOf is the chassis that zones without one belong to: the only one, or
-// the one where all captures are said to be from. nil: there is none such.
-func zonesOf(s *spec, net *network.Network) (only *network.Chassis) {
-	if len(net.Chassis) == 1 {
-		return net.Chassis[0]
-	}
-	for _, c := range s.captures {
-		at := net.ChassisByName(c.chassis)
-		if port, err := net.FindPort(c.port); err == nil && at == nil {
-			at, _ = replay.ChassisOf(net, port)
-		}
-		if at == nil || only != nil && only != at {
-			return nil
-		}
-		only = at
-	}
-	return only
-}
-
 const ctProfileUsage = "connection tracking of: linux, ovs-userspace, a release of that as in ovs-userspace:3.5, or as a `FILE` of settings says (default linux)"
-
-// parseProfile reads the --ct-profile: one of the two by name, the second with
-// its release, or a file of settings.
-func parseProfile(name string) (conntrack.Options, error) {
-	if release, ok := strings.CutPrefix(name, "ovs-userspace:"); ok {
-		r, err := conntrack.ParseRelease(release)
-		if err != nil {
-			err = fmt.Errorf("--ct-profile %s: %w", name, err)
-		}
-		return conntrack.Options{Profile: conntrack.OVSUserspace, OVS: r}, err
-	}
-	switch name {
-	case "", "linux":
-		return conntrack.Options{Profile: conntrack.Linux}, nil
-	case "ovs-userspace":
-		return conntrack.Options{Profile: conntrack.OVSUserspace}, nil
-	}
-	f, err := store.OpenFile(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return conntrack.Options{}, fmt.Errorf("--ct-profile %s: no such profile or file; use linux, ovs-userspace, or a file of settings", name)
-	}
-	if err != nil {
-		return conntrack.Options{}, err
-	}
-	defer f.Close()
-	return conntrack.ReadProfile(f, name)
-}
 
 // lookAhead is how far behind the reading packets are replayed, so that a
 // choice the datapath made at random is read from the frame that shows it.
@@ -297,24 +196,46 @@ const lookAhead = 2e9
 // ahead is lookAhead, or nothing where a capture may be live: there each packet
 // is answered at once.
 func (j *job) ahead() conntrack.Time {
-	for _, c := range j.captures {
-		if c.live {
-			return 0
-		}
+	if j.Live() {
+		return 0
 	}
 	return lookAhead
 }
 
 // session begins the replay.
 func (j *job) session(h replay.Handler, ahead conntrack.Time) *replay.Session {
-	return replay.NewSession(j.engine, j.taps, h, replay.Options{Ahead: ahead, NoInference: j.in.noInfer, Pins: j.pins, Changes: j.changes})
+	return j.Session(h, ahead, j.changes)
+}
+
+// feed hands every record of the captures to the session.
+func (j *job) feed(ctx context.Context, s *replay.Session) error {
+	return errors.Join(j.feedTo(ctx, s.Add, s.Flush), s.Err())
+}
+
+// feedTo is feed with what is done with each record and at the end; it shows
+// how far it is.
+func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), end func()) error {
+	show := newProgress(j)
+	defer show.clear()
+	err := j.Feed(ctx, func(rec *pcap.Record) {
+		add(rec)
+		show.step()
+	}, end)
+	show.clear()
+	if ctx.Err() != nil {
+		fmt.Fprintf(j.in.stderr, "ovn-replay: interrupted after %d packets; what was done so far is complete\n", show.packets)
+	}
+	if j.in.explain {
+		for _, t := range j.Taps {
+			fmt.Fprint(j.in.stderr, t.Explain())
+		}
+	}
+	return err
 }
 
 func (j *job) close() {
 	if j.stop != nil {
 		j.stop()
 	}
-	for _, c := range j.captures {
-		c.Close()
-	}
+	j.Recording.Close()
 }

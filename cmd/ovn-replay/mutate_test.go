@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
@@ -106,7 +107,7 @@ type recordedCase struct {
 
 func openCase(t *testing.T, dir string) *recordedCase {
 	t.Helper()
-	var c caseFile
+	var c recording.Case
 	if err := json.Unmarshal(read(t, dir+"/case.json"), &c); err != nil {
 		t.Fatal(err)
 	}

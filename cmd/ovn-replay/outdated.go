@@ -17,7 +17,7 @@ import (
 // replays once more, and only if the database file holds such changes.
 func (o *verifyOptions) byHistory(ctx context.Context, j *job, r *replay.Report) {
 	lists := [][]replay.Item{r.Mismatched, r.Missing, r.Unexpected}
-	if r.OK() || o.moment.dbTime != "" || o.moment.watch || slices.Contains(j.names, "-") || !changedSince(ctx, o, j.source, earliest(lists)) {
+	if r.OK() || o.moment.dbTime != "" || o.moment.watch || slices.Contains(j.Names, "-") || !changedSince(ctx, o, j.source, earliest(lists)) {
 		return
 	}
 	again := *o

@@ -216,7 +216,7 @@ func (o *ours) trace(t *testing.T, e *sim.Engine, microflow string) (string, *tr
 	t.Helper()
 	o.engine.Forget()
 	var out bytes.Buffer
-	tr := &tracer{traceOptions: &o.opts, engine: e, book: bookOf(e), out: bufio.NewWriter(&out)}
+	tr := &tracer{traceOptions: &o.opts, engine: e, book: e.Book(), out: bufio.NewWriter(&out)}
 	tr.book.PlainNames = o.opts.noFriendlyNames
 	q, err := o.opts.question(o.net, []string{microflow})
 	if err != nil {

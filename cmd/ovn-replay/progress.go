@@ -41,11 +41,7 @@ func (p *progress) step() {
 		return
 	}
 	p.drawn = now
-	var read, size int64
-	for _, c := range p.job.captures {
-		r, s := c.Progress()
-		read, size = read+r, size+s
-	}
+	read, size := p.job.Progress()
 	p.draw(bar(p.packets, read, size, now.Sub(p.begun)))
 }
 

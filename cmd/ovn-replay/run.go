@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,9 +10,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
 	"ovnreplay/sim"
+	"ovnreplay/sim/archive"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
+	"ovnreplay/store"
 )
 
 type runOptions struct {
@@ -63,11 +69,11 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		format = trace.NoFormat
 	}
-	file, err := openSession(o.session)
+	file, closeSession, err := openSession(o.session)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	defer func() { err = errors.Join(err, closeSession()) }()
 	o.goesOn = o.session != ""
 	j, err := o.open(cmd.Context())
 	if err != nil {
@@ -81,7 +87,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer flows.report(o.stderr, "packets")
-	p := &printer{job: j, out: out, format: format, hex: o.hex, book: bookOf(j.engine)}
+	p := &printer{job: j, out: out, format: format, hex: o.hex, book: j.Engine.Book()}
 	flows.attach(p.book)
 	if o.write != "" {
 		closeCapture, err := p.annotate(o.write, o.stdout)
@@ -90,21 +96,36 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		defer func() { err = errors.Join(err, closeCapture()) }()
 	}
-	feed := j.feed
-	var h replay.Handler = p
-	if file.Session != nil {
-		k, err := j.keep(file.Session, p)
-		if err != nil {
-			return err
-		}
-		h, feed = k, k.feed
+	if file != nil {
+		err = j.kept(cmd.Context(), file, p, j.ahead())
+	} else {
+		err = j.feed(cmd.Context(), j.session(p, j.ahead()))
 	}
-	return errors.Join(feed(cmd.Context(), j.session(h, j.ahead())), p.err, errors.Join(j.warnings...))
+	return errors.Join(err, p.err, errors.Join(j.warnings...))
 }
 
-// bookOf returns the names that a trace of the engine refers to.
-func bookOf(e *sim.Engine) *trace.Book {
-	return &trace.Book{Net: e.Net, Action: e.ActionText, Zone: e.ZoneName, Flow: e.Compiled}
+// openSession opens the session that is to be written, nil if there is none.
+func openSession(path string) (*store.Session, func() error, error) {
+	if path == "" {
+		return nil, func() error { return nil }, nil
+	}
+	file, err := store.OpenSession(path, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return file, file.Close, nil
+}
+
+// kept replays where the session in a file ended, and keeps it there.
+func (j *job) kept(ctx context.Context, file archive.File, h replay.Handler, ahead conntrack.Time) error {
+	k, err := archive.Keep(file, j.Engine, j.Taps, j.source, h, j.in.tell)
+	if err != nil {
+		return err
+	}
+	j.Taps, j.changes = k.Taps, k.Changes(j.changes)
+	return k.Replay(j.session(k, ahead), !j.Empty(), func(add func(*pcap.Record), end func()) error {
+		return j.feedTo(ctx, add, end)
+	})
 }
 
 // printer is a replay.Handler that shows each packet's fate, and writes the
@@ -115,7 +136,7 @@ type printer struct {
 	format trace.Format
 	hex    bool
 	book   *trace.Book
-	notes  *annotator
+	notes  *recording.Annotator
 	err    error
 }
 
@@ -130,20 +151,20 @@ func (p *printer) annotate(name string, stdout io.Writer) (func() error, error) 
 		w, closeFile = f, f.Close
 	}
 	var err error
-	if p.notes, err = newAnnotator(w, p.job); err != nil {
+	if p.notes, err = recording.NewAnnotator(w, p.job.Taps); err != nil {
 		return nil, errors.Join(err, closeFile())
 	}
-	return func() error { return errors.Join(p.notes.w.Flush(), closeFile()) }, nil
+	return func() error { return errors.Join(p.notes.Flush(), closeFile()) }, nil
 }
 
 // Entered implements replay.Handler.
 func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
-	if p.err != nil || p.format == trace.NoFormat && p.notes == nil || !p.job.filter.packet(f, pt, out) {
+	if p.err != nil || p.format == trace.NoFormat && p.notes == nil || !p.job.filter.Packet(f, pt, out) {
 		return
 	}
-	r := replay.NewRecord(p.book, f, pt, p.job.nameOf(f), out, p.hex)
+	r := replay.NewRecord(p.book, f, pt, replay.NameOf(p.job.Taps, f), out, p.hex)
 	if p.notes != nil {
-		p.err = p.notes.packet(f, pt, out, r)
+		p.err = p.notes.Packet(f, pt, out, r)
 	}
 	p.err = errors.Join(p.err, writeFate(p.out, p.format, r, p.book, &out.Trace))
 	if p.err == nil {
@@ -157,14 +178,6 @@ func (p *printer) Observed(*replay.Frame, *replay.Point) {}
 // Skipped implements replay.Handler.
 func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, why string) {
 	if p.format == trace.LineFormat {
-		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", p.job.nameOf(f), f.Number, pt.Name(), why)
+		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", replay.NameOf(p.job.Taps, f), f.Number, pt.Name(), why)
 	}
-}
-
-// nameOf is the file a frame is in.
-func (j *job) nameOf(f *replay.Frame) string {
-	if f.File != "" {
-		return f.File
-	}
-	return j.taps[f.Capture].Name
 }

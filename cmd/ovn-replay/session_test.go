@@ -16,6 +16,8 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
+	"ovnreplay/sim/archive"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
@@ -24,10 +26,10 @@ import (
 
 // replaySpec replays what a spec says and returns the JSON that run prints;
 // with a session it goes on there.
-func replaySpec(t *testing.T, s *spec, session string) string {
+func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 	t.Helper()
 	ctx := context.Background()
-	net, warnings, err := southbound.Open(ctx, s.db, store.Options{})
+	net, warnings, err := southbound.Open(ctx, s.DB, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,22 +39,18 @@ func replaySpec(t *testing.T, s *spec, session string) string {
 		t.Fatal(err)
 	}
 	defer j.close()
-	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, book: bookOf(j.engine)}
-	feed := j.feed
-	var h replay.Handler = p
+	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, book: j.Engine.Book()}
 	if session != "" {
-		file, err := openSession(session)
-		if err != nil {
-			t.Fatal(err)
+		file, closeSession, err2 := openSession(session)
+		if err2 != nil {
+			t.Fatal(err2)
 		}
-		defer file.Close()
-		k, err := j.keep(file.Session, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h, feed = k, k.feed
+		defer closeSession()
+		err = j.kept(ctx, file, p, 0)
+	} else {
+		err = j.feed(ctx, j.session(p, 0))
 	}
-	if err := errors.Join(feed(ctx, j.session(h, 0)), p.err, p.out.Flush()); err != nil {
+	if err := errors.Join(err, p.err, p.out.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	if said := talk.String(); said != "" && !strings.Contains(said, "hold") {
@@ -63,15 +61,15 @@ func replaySpec(t *testing.T, s *spec, session string) string {
 
 // cutCase cuts the captures of a case into files of so many packets each, in
 // the order of their times, and returns a spec for each cut.
-func cutCase(t *testing.T, s *spec, packets int) []*spec {
+func cutCase(t *testing.T, s *recording.Spec, packets int) []*recording.Spec {
 	t.Helper()
 	type record struct {
 		capture int
 		rec     pcap.Record
 	}
 	var all []record
-	for i, c := range s.captures {
-		r, err := pcap.Open(c.file)
+	for i, c := range s.Captures {
+		r, err := pcap.Open(c.File)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,13 +87,13 @@ func cutCase(t *testing.T, s *spec, packets int) []*spec {
 	}
 	slices.SortStableFunc(all, func(a, b record) int { return int(a.rec.Time - b.rec.Time) })
 	dir := t.TempDir()
-	var cuts []*spec
+	var cuts []*recording.Spec
 	for n := 0; len(all) > 0; n++ {
 		part := all[:min(packets, len(all))]
 		all = all[len(part):]
 		cut := *s
-		cut.captures = nil
-		for i, c := range s.captures {
+		cut.Captures = nil
+		for i, c := range s.Captures {
 			var buf bytes.Buffer
 			link := pcap.LinkEthernet
 			for _, r := range part {
@@ -117,11 +115,11 @@ func cutCase(t *testing.T, s *spec, packets int) []*spec {
 				}
 			}
 			w.Flush()
-			c.file = filepath.Join(dir, fmt.Sprintf("%d-%s-%d.pcap", i, filepath.Base(c.file), n))
-			if !empty || c.port != "" || c.kind != 0 {
-				cut.captures = append(cut.captures, c)
+			c.File = filepath.Join(dir, fmt.Sprintf("%d-%s-%d.pcap", i, filepath.Base(c.File), n))
+			if !empty || c.Port != "" || c.Kind != 0 {
+				cut.Captures = append(cut.Captures, c)
 			}
-			if err := os.WriteFile(c.file, buf.Bytes(), 0o600); err != nil {
+			if err := os.WriteFile(c.File, buf.Bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -142,15 +140,15 @@ var sessionCases = []string{
 func TestSessionGoesOn(t *testing.T) {
 	for _, name := range sessionCases {
 		t.Run(name, func(t *testing.T) {
-			s, err := readCase(filepath.Join(cases, name))
+			s, err := recording.ReadCase(filepath.Join(cases, name), filesOf(nil))
 			if err != nil {
 				t.Fatal(err)
 			}
 			cuts := cutCase(t, s, 3)
 			whole := *s
-			whole.captures = nil
+			whole.Captures = nil
 			for _, c := range cuts {
-				whole.captures = append(whole.captures, c.captures...)
+				whole.Captures = append(whole.Captures, c.Captures...)
 			}
 			want := replaySpec(t, &whole, "")
 			session := filepath.Join(t.TempDir(), "s.db")
@@ -159,7 +157,7 @@ func TestSessionGoesOn(t *testing.T) {
 				got.WriteString(replaySpec(t, c, session))
 			}
 			end := *s
-			end.captures = nil
+			end.Captures = nil
 			got.WriteString(replaySpec(t, &end, session))
 			sameLines(t, "run by run", got.String(), want)
 			status, shown, errs := replayed(t, "show", session, "--json")
@@ -219,7 +217,7 @@ func TestShow(t *testing.T) {
 // a kill leaves it: replaying the same captures again goes on from there.
 func TestSessionInterrupted(t *testing.T) {
 	for _, name := range []string{"nodeport", "kube-fragments", "kube-cold-egress"} {
-		s, err := readCase(filepath.Join(cases, name))
+		s, err := recording.ReadCase(filepath.Join(cases, name), filesOf(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,9 +242,9 @@ func TestSessionInterrupted(t *testing.T) {
 }
 
 // interrupted returns a session of which at packets were committed.
-func interrupted(t *testing.T, s *spec, at int) string {
+func interrupted(t *testing.T, s *recording.Spec, at int) string {
 	t.Helper()
-	net, _, err := southbound.Open(context.Background(), s.db, store.Options{})
+	net, _, err := southbound.Open(context.Background(), s.DB, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,17 +260,21 @@ func interrupted(t *testing.T, s *spec, at int) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	k, err := j.keep(file, nil)
+	c := &copier{t: t, from: path, to: filepath.Join(dir, "cut.db"), at: at}
+	k, err := archive.Keep(file, j.Engine, j.Taps, j.source, c, j.in.tell)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.every, k.share = 1, 1<<30
-	c := &copier{t: t, from: path, to: filepath.Join(dir, "cut.db"), at: at}
-	k.next = c
-	if err := k.feed(context.Background(), j.session(k, 0)); err != nil {
+	k.Every, k.Share = 1, 1<<30
+	if err := k.Replay(j.session(k, 0), true, feeding(j)); err != nil {
 		t.Fatal(err)
 	}
 	return c.to
+}
+
+// feeding is the job's feed as a keeper takes it.
+func feeding(j *job) func(func(*pcap.Record), func()) error {
+	return func(add func(*pcap.Record), end func()) error { return j.feedTo(context.Background(), add, end) }
 }
 
 // copier copies a file when it is told of one packet more than so many.
@@ -299,9 +301,9 @@ func (c *copier) Observed(*replay.Frame, *replay.Point)        {}
 func (c *copier) Skipped(*replay.Frame, *replay.Point, string) {}
 
 // resumed is replaySpec for captures of which a part is in the session.
-func resumed(t *testing.T, s *spec, session string) string {
+func resumed(t *testing.T, s *recording.Spec, session string) string {
 	t.Helper()
-	net, _, err := southbound.Open(context.Background(), s.db, store.Options{})
+	net, _, err := southbound.Open(context.Background(), s.DB, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,12 +318,8 @@ func resumed(t *testing.T, s *spec, session string) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, book: bookOf(j.engine)}
-	k, err := j.keep(file, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(k.feed(context.Background(), j.session(k, 0)), p.err); err != nil {
+	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, book: j.Engine.Book()}
+	if err := errors.Join(j.kept(context.Background(), file, p, 0), p.err); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(talk.String(), "already") {
@@ -332,7 +330,7 @@ func resumed(t *testing.T, s *spec, session string) string {
 
 // repeater hands each packet on many times, as if it came again and again.
 type repeater struct {
-	*keeper
+	*archive.Keeper
 	times int
 }
 
@@ -347,7 +345,7 @@ func (r repeater) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 		for n := range o.Outputs {
 			o.Outputs[n].Time += shift
 		}
-		r.keeper.Entered(&g, p, &o)
+		r.Keeper.Entered(&g, p, &o)
 	}
 }
 
@@ -357,11 +355,11 @@ const maxPacketBytes = 24
 // TestSessionSize keeps 100,000 packets along the paths of one session: they
 // cost little more than the paths.
 func TestSessionSize(t *testing.T) {
-	s, err := readCase(filepath.Join(cases, "nodeport"))
+	s, err := recording.ReadCase(filepath.Join(cases, "nodeport"), filesOf(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := southbound.Open(context.Background(), s.db, store.Options{})
+	net, _, err := southbound.Open(context.Background(), s.DB, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,11 +375,11 @@ func TestSessionSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		k, err := j.keep(file, &printer{job: j, format: trace.NoFormat})
+		k, err := archive.Keep(file, j.Engine, j.Taps, j.source, &printer{job: j, format: trace.NoFormat}, j.in.tell)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := k.feed(context.Background(), j.session(repeater{k, times}, 0)); err != nil {
+		if err := k.Replay(j.session(repeater{k, times}, 0), true, feeding(j)); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)
@@ -455,7 +453,12 @@ func TestSessionTables(t *testing.T) {
 	if status, _, errs := replayed(t, "run", "--case", filepath.Join(cases, "nodeport"), "--session", session); status != exitOK {
 		t.Fatal(errs)
 	}
-	tables, now, err := sessionTables(session)
+	file, err := store.OpenSession(session, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	tables, now, err := archive.Tables(file)
 	if err != nil || len(tables) != 1 {
 		t.Fatalf("%d tables, error %v", len(tables), err)
 	}
@@ -471,7 +474,7 @@ func TestSessionTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loadSession(session, e, io.Discard); err != nil {
+	if _, err := archive.Load(file, e, "the database", t.Logf); err != nil {
 		t.Fatal(err)
 	}
 	if got := e.Conntrack(net.ChassisByName(tables[0].Chassis)).Entries(now); len(got) != len(entries) {

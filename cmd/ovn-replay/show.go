@@ -81,7 +81,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		return err
 	}
 	defer file.Close()
-	if _, _, err := readAbout(file); err != nil {
+	if err := archive.Check(file); err != nil {
 		return err
 	}
 	if len(numbers) == 0 {
@@ -122,22 +122,9 @@ func parseRange(s string) (r packetRange, err error) {
 	return packetRange{a, b}, nil
 }
 
-// readPacket is packet n of a session.
-func readPacket(file *store.Session, reader *archive.Reader, n uint64) (*archive.Packet, error) {
-	b, err := file.Packet(n)
-	if err != nil {
-		return nil, err
-	}
-	p, err := reader.Packet(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
-	}
-	return p, nil
-}
-
 // showPacket writes packet n of a session; in a list its number comes first.
 func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64, format trace.Format, list bool, flows *switches) error {
-	p, err := readPacket(file, reader, n)
+	p, err := archive.Read(file, reader, n)
 	if err != nil {
 		return err
 	}
@@ -151,7 +138,7 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 
 // showCommand writes the ovn-trace command line for packet n of a session.
 func showCommand(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64) error {
-	p, err := readPacket(file, reader, n)
+	p, err := archive.Read(file, reader, n)
 	if err != nil {
 		return err
 	}

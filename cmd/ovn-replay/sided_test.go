@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ovnreplay/pcap"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 )
 
@@ -110,12 +111,12 @@ func TestInferenceIsMarked(t *testing.T) {
 }
 
 // cloudCase is a recorded case with captures of the underlay.
-func cloudCases(t *testing.T) map[string]caseFile {
+func cloudCases(t *testing.T) map[string]recording.Case {
 	t.Helper()
 	files, _ := filepath.Glob(cases + "/*/case.json")
-	found := map[string]caseFile{}
+	found := map[string]recording.Case{}
 	for _, file := range files {
-		var c caseFile
+		var c recording.Case
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -194,7 +195,7 @@ func afterUnknown(status int, r replay.Report) int {
 
 // everyChassisCaptured reports whether a case has captures of ports on each
 // chassis of its database.
-func everyChassisCaptured(t *testing.T, dir string, c caseFile) bool {
+func everyChassisCaptured(t *testing.T, dir string, c recording.Case) bool {
 	t.Helper()
 	out, _, err := db(t, "info", "--json", filepath.Join(dir, c.DB))
 	if err != nil {

@@ -15,7 +15,9 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
+	"ovnreplay/sim/archive"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
@@ -136,7 +138,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	profile, err := parseProfile(o.profile)
+	profile, err := filesOf(o.stdin).ReadProfile(o.profile)
 	if err != nil {
 		return err
 	}
@@ -144,7 +146,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	t.book = bookOf(t.engine)
+	t.book = t.engine.Book()
 	t.book.PlainNames = o.noFriendlyNames
 	if t.switches, err = readSwitches(ctx, o.ovs, o.recorded); err != nil {
 		return err
@@ -154,7 +156,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	if o.session != "" {
-		if q.in.Time, err = loadSession(o.session, t.engine, o.stderr); err != nil {
+		if q.in.Time, err = t.load(o.session); err != nil {
 			return err
 		}
 	}
@@ -163,6 +165,16 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	return t.finish(verdict)
+}
+
+// load starts from a session and returns the time of its latest packet.
+func (t *tracer) load(session string) (conntrack.Time, error) {
+	file, err := store.OpenSession(session, false)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	return archive.Load(file, t.engine, "the database given", (&input{stderr: t.stderr}).tell)
 }
 
 // finish writes what is left to write and turns the verdict into the status.
@@ -188,13 +200,13 @@ func (o *traceOptions) network(ctx context.Context) (*network.Network, map[strin
 	source := o.db
 	var zones map[string]map[string]uint16
 	if o.caseDir != "" {
-		s, err := readCase(o.caseDir)
+		s, err := recording.ReadCase(o.caseDir, filesOf(o.stdin))
 		if err != nil {
 			return nil, nil, err
 		}
-		source, zones, o.recorded = s.db, s.zones, s.openflow
+		source, zones, o.recorded = s.DB, s.Zones, s.OpenFlow
 		if o.profile == "" {
-			o.profile = s.profile
+			o.profile = s.Profile
 		}
 	}
 	if source == "" {

@@ -50,11 +50,11 @@ func (o *verifyOptions) verify(cmd *cobra.Command) error {
 	v := replay.NewVerifier(replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict})
 	damage := errors.Join(j.feed(cmd.Context(), j.session(v, lookAhead)), errors.Join(j.warnings...))
 	report := v.Finish()
-	report.Clocks = j.clocks
+	report.Clocks = j.Clocks
 	ok := report.OK()
 	o.byHistory(cmd.Context(), j, report)
 	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {
-		*list = j.filter.items(*list)
+		*list = j.filter.Items(*list)
 	}
 	if err := o.print(report); err != nil {
 		return err

@@ -200,12 +200,7 @@ func (inf *inferrer) find(k answerKey) *awaited {
 }
 
 // name is the file a frame is in.
-func (s *Session) name(f *Frame) string {
-	if f.File != "" {
-		return f.File
-	}
-	return s.Taps[f.Capture].Name
-}
+func (s *Session) name(f *Frame) string { return NameOf(s.Taps, f) }
 
 // infer injects the packet that an observed frame must come from, if it is in
 // no capture and can be known.

@@ -218,3 +218,11 @@ func (s *Site) on(net *network.Network) (*Site, error) {
 	}
 	return moved, nil
 }
+
+// NameOf is the name of the file a frame is in.
+func NameOf(taps []*Tap, f *Frame) string {
+	if f.File != "" {
+		return f.File
+	}
+	return taps[f.Capture].Name
+}

@@ -1,4 +1,4 @@
-package main
+package recording
 
 import (
 	"context"
@@ -7,26 +7,18 @@ import (
 	"io"
 
 	"ovnreplay/pcap"
-	"ovnreplay/sim/replay"
 )
 
-// feed hands every record of the captures to the session, in the order of their
-// times. Damage to one capture ends that capture; the others go on, and the
-// damage is the error that is returned. Interrupted, it ends as if the captures
-// ended there.
-func (j *job) feed(ctx context.Context, s *replay.Session) error {
-	return errors.Join(j.feedTo(ctx, s.Add, s.Flush), s.Err())
-}
-
-// feedTo is feed with what is done with each record and at the end.
-func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), flush func()) error {
-	sources := make([]pcap.Source, len(j.captures))
-	for i, c := range j.captures {
+// Feed hands every record of the captures to add, in the order of their times,
+// and then calls end. Damage to one capture ends that capture; the others go on,
+// and the damage is the error that is returned. Cancelled, it ends as if the
+// captures ended there.
+func (r *Recording) Feed(ctx context.Context, add func(*pcap.Record), end func()) error {
+	sources := make([]pcap.Source, len(r.captures))
+	for i, c := range r.captures {
 		sources[i] = c
 	}
 	merge := pcap.NewMerge(sources...)
-	show := newProgress(j)
-	defer show.clear()
 	var rec pcap.Record
 	var damage error
 	for ctx.Err() == nil {
@@ -39,21 +31,11 @@ func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), flush func()) 
 			continue
 		}
 		add(&rec)
-		show.step()
 	}
-	flush()
-	show.clear()
-	for _, t := range j.taps {
+	end()
+	for _, t := range r.Taps {
 		if t.Faults > 0 && t.Faults == t.Frames {
 			damage = errors.Join(damage, fmt.Errorf("%s; is this the capture's true link type? No frame of it can be read", t.Fault))
-		}
-	}
-	if ctx.Err() != nil {
-		fmt.Fprintf(j.in.stderr, "ovn-replay: interrupted after %d packets; what was done so far is complete\n", show.packets)
-	}
-	if j.in.explain {
-		for _, t := range j.taps {
-			fmt.Fprint(j.in.stderr, t.Explain())
 		}
 	}
 	return damage

@@ -1,4 +1,4 @@
-package main
+package recording
 
 import (
 	"fmt"
@@ -10,25 +10,29 @@ import (
 	"ovnreplay/sim/replay"
 )
 
-// annotator writes the annotated capture: every logical port is an interface,
+// Annotator writes an annotated capture: every logical port is an interface,
 // packets that entered OVN are inbound there, predicted ones outbound.
-type annotator struct {
+type Annotator struct {
 	w          *pcap.Writer
 	interfaces map[ifaceKey]int
 }
+
+// Flush writes out what is buffered.
+func (a *Annotator) Flush() error { return a.w.Flush() }
 
 type ifaceKey struct {
 	port    *network.Port
 	chassis *network.Chassis
 }
 
-func newAnnotator(w io.Writer, j *job) (*annotator, error) {
+// NewAnnotator begins a capture with an interface for each port of the captures.
+func NewAnnotator(w io.Writer, taps []*replay.Tap) (*Annotator, error) {
 	pw, err := pcap.NewWriter(w, pcap.Section{Application: "ovn-replay"})
 	if err != nil {
 		return nil, err
 	}
-	a := &annotator{w: pw, interfaces: map[ifaceKey]int{}}
-	for _, t := range j.taps {
+	a := &Annotator{w: pw, interfaces: map[ifaceKey]int{}}
+	for _, t := range taps {
 		for _, s := range t.Sites() {
 			if s.Port == nil {
 				continue
@@ -42,7 +46,7 @@ func newAnnotator(w io.Writer, j *job) (*annotator, error) {
 }
 
 // iface returns the interface of a port, added when first met.
-func (a *annotator) iface(p *network.Port, c *network.Chassis) (int, error) {
+func (a *Annotator) iface(p *network.Port, c *network.Chassis) (int, error) {
 	k := ifaceKey{p, c}
 	if i, ok := a.interfaces[k]; ok {
 		return i, nil
@@ -57,8 +61,8 @@ func (a *annotator) iface(p *network.Port, c *network.Chassis) (int, error) {
 	return i, err
 }
 
-// packet writes an injected packet and what it led to.
-func (a *annotator) packet(f *replay.Frame, p *replay.Point, out *sim.Outcome, r *replay.Record) error {
+// Packet writes an injected packet and what it led to.
+func (a *Annotator) Packet(f *replay.Frame, p *replay.Point, out *sim.Outcome, r *replay.Record) error {
 	err := a.write(p.Port, p.Chassis, pcap.DirectionIn, pcap.Packet{
 		Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Comments: []string{r.Comment(-1)},
 	})
@@ -73,7 +77,7 @@ func (a *annotator) packet(f *replay.Frame, p *replay.Point, out *sim.Outcome, r
 	return err
 }
 
-func (a *annotator) write(p *network.Port, c *network.Chassis, d pcap.Direction, pkt pcap.Packet) error {
+func (a *Annotator) write(p *network.Port, c *network.Chassis, d pcap.Direction, pkt pcap.Packet) error {
 	var err error
 	if pkt.Interface, err = a.iface(p, c); err != nil {
 		return err

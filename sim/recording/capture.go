@@ -1,4 +1,4 @@
-package main
+package recording
 
 import (
 	"context"
@@ -14,24 +14,24 @@ import (
 	"ovnreplay/sim/replay"
 )
 
-// capture is one capture with the place it was taken at.
-type capture struct {
-	file    string
-	port    string // "" is found from the packets
-	chassis string // "" is where the port is
-	kind    replay.Kind
+// Capture is one capture with the place it was taken at.
+type Capture struct {
+	File    string // or a pattern: a rotated set; "-" is standard input
+	Port    string // "" is found from the packets
+	Chassis string // "" is where the port is
+	Kind    replay.Kind
 }
 
-// parseCapture reads FILE[@PORT[@CHASSIS]], FILE@any[@CHASSIS] and
+// ParseCapture reads FILE[@PORT[@CHASSIS]], FILE@any[@CHASSIS] and
 // FILE@underlay[:CHASSIS]. FILE may be a pattern: a rotated set.
-func parseCapture(arg string) (capture, error) {
+func ParseCapture(arg string) (Capture, error) {
 	if _, err := os.Stat(arg); err == nil || arg == "-" {
-		return capture{file: arg}, nil
+		return Capture{File: arg}, nil
 	}
 	parts := strings.SplitN(arg, "@", 3)
-	c := capture{file: parts[0]}
+	c := Capture{File: parts[0]}
 	if len(parts) > 2 {
-		c.chassis = parts[2]
+		c.Chassis = parts[2]
 	}
 	if len(parts) < 2 {
 		return c, nil
@@ -41,51 +41,51 @@ func parseCapture(arg string) (capture, error) {
 	case parts[1] == "":
 		return c, fmt.Errorf("-r %s: a port's name belongs after the @", arg)
 	case where == "underlay" && (colon || len(parts) == 2 || parts[1] == "underlay"):
-		c.kind = replay.AtUnderlay
+		c.Kind = replay.AtUnderlay
 		if colon {
-			c.chassis = chassis
+			c.Chassis = chassis
 		}
 	case parts[1] == "any":
-		c.kind = replay.AtHost
+		c.Kind = replay.AtHost
 	default:
-		c.port = parts[1]
+		c.Port = parts[1]
 	}
 	return c, nil
 }
 
 // split makes captures of their own of a pattern's files where they are from
 // different ports; files of one port are a rotated set.
-func (j *job) split(owners *replay.Owners, c capture) ([]capture, error) {
-	if c.port != "" || c.kind != 0 || c.file == "-" || !strings.ContainsAny(c.file, "*?[") {
-		return []capture{c}, nil
+func (r *Recording) split(owners *replay.Owners, c Capture) ([]Capture, error) {
+	if c.Port != "" || c.Kind != 0 || c.File == "-" || !strings.ContainsAny(c.File, "*?[") {
+		return []Capture{c}, nil
 	}
-	if _, err := os.Stat(c.file); err == nil {
-		return []capture{c}, nil
+	if _, err := os.Stat(c.File); err == nil {
+		return []Capture{c}, nil
 	}
-	files, err := filepath.Glob(c.file)
+	files, err := filepath.Glob(c.File)
 	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("%s: no capture matches this pattern", c.file)
+		return nil, fmt.Errorf("%s: no capture matches this pattern", c.File)
 	}
-	var out []capture
+	var out []Capture
 	var places []string
 	for _, f := range files {
 		one := c
-		one.file = f
+		one.File = f
 		out = append(out, one)
-		if p := j.glance(owners, one); p != "" && (len(places) == 0 || places[0] != p) {
+		if p := r.glance(owners, one); p != "" && (len(places) == 0 || places[0] != p) {
 			places = append(places, p)
 		}
 	}
 	if len(places) > 1 {
 		return out, nil
 	}
-	return []capture{c}, nil
+	return []Capture{c}, nil
 }
 
 // glance says where a file seems to be from, "" if that cannot be told.
-func (j *job) glance(owners *replay.Owners, c capture) string {
-	t := &replay.Tap{Name: c.file}
-	err := owners.Locate(t, j.firstRecords(c.file), j.net.ChassisByName(c.chassis))
+func (r *Recording) glance(owners *replay.Owners, c Capture) string {
+	t := &replay.Tap{Name: c.File}
+	err := owners.Locate(t, r.firstRecords(c.File), r.Net.ChassisByName(c.Chassis))
 	if err != nil || len(t.Sites()) == 0 {
 		return ""
 	}
@@ -94,16 +94,16 @@ func (j *job) glance(owners *replay.Owners, c capture) string {
 
 // unfiltered reads all packets: where a capture was taken and how its clock goes
 // does not depend on which of its packets are replayed.
-func (j *job) unfiltered() pcap.Options {
-	opts := j.reading
+func (r *Recording) unfiltered() pcap.Options {
+	opts := r.spec.Reading
 	opts.Filter = nil
 	return opts
 }
 
 // firstRecords are the first records of a file or set, whatever the filter
 // selects: none of what cannot be read, which opening it to replay it reports.
-func (j *job) firstRecords(file string) []pcap.Record {
-	set, err := pcap.OpenSet(file, j.unfiltered())
+func (r *Recording) firstRecords(file string) []pcap.Record {
+	set, err := pcap.OpenSet(file, r.unfiltered())
 	if err != nil {
 		return nil
 	}
@@ -156,33 +156,33 @@ func (c *openCapture) peek(n int) {
 const readAhead = 200
 
 // openAll opens the captures with their clocks corrected, and places them.
-func (j *job) openAll(ctx context.Context, s *spec) error {
-	owners := replay.NewOwners(j.net)
-	var captures []capture
-	for _, c := range s.captures {
-		several, err := j.split(owners, c)
+func (r *Recording) openAll(ctx context.Context) error {
+	owners := replay.NewOwners(r.Net)
+	var captures []Capture
+	for _, c := range r.spec.Captures {
+		several, err := r.split(owners, c)
 		if err != nil {
 			return err
 		}
 		captures = append(captures, several...)
 	}
-	clocks, err := j.align(ctx, captures)
+	clocks, err := r.align(ctx, captures)
 	if err != nil {
 		return err
 	}
 	for i, c := range captures {
-		open, err := j.openSource(ctx, c.file, clocks[i])
+		open, err := r.openSource(ctx, c.File, clocks[i])
 		if err != nil {
 			return err
 		}
-		j.captures = append(j.captures, open)
-		j.names = append(j.names, c.file)
-		t := &replay.Tap{Index: i, Name: c.file}
-		if c.file == "-" {
+		r.captures = append(r.captures, open)
+		r.Names = append(r.Names, c.File)
+		t := &replay.Tap{Index: i, Name: c.File}
+		if c.File == "-" {
 			t.Name = "standard input"
 		}
-		j.taps = append(j.taps, t)
-		if err := j.locate(owners, open, t, c); err != nil {
+		r.Taps = append(r.Taps, t)
+		if err := r.locate(owners, open, t, c); err != nil {
 			return fmt.Errorf("%s: %w", t.Name, err)
 		}
 	}
@@ -190,22 +190,22 @@ func (j *job) openAll(ctx context.Context, s *spec) error {
 }
 
 // openSource opens a file, a set of files, or standard input.
-func (j *job) openSource(ctx context.Context, file string, clock pcap.Clock) (*openCapture, error) {
+func (r *Recording) openSource(ctx context.Context, file string, clock pcap.Clock) (*openCapture, error) {
 	if file == "-" {
-		r, err := pcap.NewReaderWith(&interruptible{ctx: ctx, src: j.in.stdin}, "standard input", j.reading)
+		stream, err := pcap.NewReaderWith(&interruptible{ctx: ctx, src: r.files.Stdin}, "standard input", r.spec.Reading)
 		if err != nil {
 			return nil, err
 		}
-		r.Clock = clock
-		return &openCapture{source: r, live: true}, nil
+		stream.Clock = clock
+		return &openCapture{source: stream, live: true}, nil
 	}
-	set, err := pcap.OpenSet(file, j.reading)
+	set, err := pcap.OpenSet(file, r.spec.Reading)
 	if err != nil {
 		return nil, err
 	}
 	set.Clock = clock
 	open := &openCapture{source: set}
-	if j.reading.Filter != nil {
+	if r.spec.Reading.Filter != nil {
 		// A filter that does not suit the capture is bad usage: found out before
 		// anything is replayed.
 		open.peek(1)
@@ -217,57 +217,57 @@ func (j *job) openSource(ctx context.Context, file string, clock pcap.Clock) (*o
 }
 
 // locate finds where a capture was taken, unless that is given.
-func (j *job) locate(owners *replay.Owners, open *openCapture, t *replay.Tap, c capture) error {
+func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.Tap, c Capture) error {
 	var chassis *network.Chassis
-	if c.chassis != "" {
-		if chassis = j.net.ChassisByName(c.chassis); chassis == nil {
-			return fmt.Errorf("no chassis %q in the database", c.chassis)
+	if c.Chassis != "" {
+		if chassis = r.Net.ChassisByName(c.Chassis); chassis == nil {
+			return fmt.Errorf("no chassis %q in the database", c.Chassis)
 		}
 	}
 	switch {
-	case c.kind == replay.AtHost || c.kind == replay.AtUnderlay && chassis != nil:
-		if chassis == nil && len(j.net.Chassis) == 1 {
-			chassis = j.net.Chassis[0]
+	case c.Kind == replay.AtHost || c.Kind == replay.AtUnderlay && chassis != nil:
+		if chassis == nil && len(r.Net.Chassis) == 1 {
+			chassis = r.Net.Chassis[0]
 		}
 		if chassis == nil {
 			return errors.New("say on which chassis it was taken: FILE@any@CHASSIS")
 		}
-		t.Site = &replay.Site{Kind: c.kind, Chassis: chassis, Found: "given"}
+		t.Site = &replay.Site{Kind: c.Kind, Chassis: chassis, Found: "given"}
 		return nil
-	case c.port != "":
-		port, err := j.net.FindPort(c.port)
+	case c.Port != "":
+		port, err := r.Net.FindPort(c.Port)
 		if err != nil {
 			return err
 		}
 		t.Site = &replay.Site{Kind: replay.AtPort, Port: port, Chassis: chassis, Found: "given"}
 		if chassis == nil {
-			t.Site.Chassis, err = replay.ChassisOf(j.net, port)
+			t.Site.Chassis, err = replay.ChassisOf(r.Net, port)
 		}
 		return err
 	}
-	return j.find(owners, open, t, chassis)
+	return r.find(owners, open, t, chassis)
 }
 
 // nothing says why a capture without packets cannot be placed.
-func (j *job) nothing() error {
-	if j.reading.Filter != nil {
+func (r *Recording) nothing() error {
+	if r.spec.Reading.Filter != nil {
 		return errors.New("--pcap-filter selects no packets to find the capture's logical port from; name it with -r FILE@PORT")
 	}
 	return errors.New("no packets to find the capture's logical port from; name it with -r FILE@PORT")
 }
 
 // find places a capture by its first packets; of a stream, by as few as will do.
-func (j *job) find(owners *replay.Owners, open *openCapture, t *replay.Tap, chassis *network.Chassis) error {
+func (r *Recording) find(owners *replay.Owners, open *openCapture, t *replay.Tap, chassis *network.Chassis) error {
 	n := readAhead
 	if open.live {
 		n = 1
-	} else if j.reading.Filter != nil && owners.Locate(t, j.firstRecords(t.Name), chassis) == nil && len(t.Sites()) > 0 {
+	} else if r.spec.Reading.Filter != nil && owners.Locate(t, r.firstRecords(t.Name), chassis) == nil && len(t.Sites()) > 0 {
 		return nil
 	}
 	for {
 		open.peek(n)
 		if len(open.ahead) == 0 {
-			return j.nothing()
+			return r.nothing()
 		}
 		err := owners.Locate(t, open.ahead, chassis)
 		if err == nil || n >= readAhead || open.stop != nil {

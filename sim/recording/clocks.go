@@ -1,4 +1,4 @@
-package main
+package recording
 
 import (
 	"context"
@@ -16,21 +16,21 @@ const alignRecords = 100_000
 
 // align finds how the captures' clocks must be corrected: by hand where
 // --offset says so, else where packets would arrive before they were sent.
-func (j *job) align(ctx context.Context, captures []capture) ([]pcap.Clock, error) {
+func (r *Recording) align(ctx context.Context, captures []Capture) ([]pcap.Clock, error) {
 	clocks := make([]pcap.Clock, len(captures))
-	given, err := j.givenOffsets(captures, clocks)
+	given, err := r.givenOffsets(captures, clocks)
 	if err != nil {
 		return nil, err
 	}
-	if len(captures) < 2 || j.in.noAlign {
+	if len(captures) < 2 || r.spec.NoAlign {
 		return clocks, nil
 	}
 	shared := pcap.Shared{AcrossNAT: true}
 	for i, c := range captures {
-		if c.file == "-" {
+		if c.File == "-" {
 			return clocks, nil // a stream is read once
 		}
-		if err := j.sample(ctx, &shared, i, c.file); err != nil {
+		if err := r.sample(ctx, &shared, i, c.File); err != nil {
 			return nil, err
 		}
 	}
@@ -38,28 +38,28 @@ func (j *job) align(ctx context.Context, captures []capture) ([]pcap.Clock, erro
 		if !a.Known || a.Via < 0 {
 			continue
 		}
-		r := replay.ClockReport{
-			Capture: captures[i].file, Against: captures[0].file, Offset: a.Clock.Offset, Drift: a.Clock.Drift,
+		clock := replay.ClockReport{
+			Capture: captures[i].File, Against: captures[0].File, Offset: a.Clock.Offset, Drift: a.Clock.Drift,
 			Uncertainty: a.Uncertainty, Pairs: a.Used,
 		}
 		early, most := earlier(shared.Pairs(a.Via, i), clocks[a.Via], clocks[i])
 		switch {
 		case given[i]:
-			r.Reason = "corrected by hand"
-			r.Offset, r.Drift = clocks[i].Offset, 0
+			clock.Reason = "corrected by hand"
+			clock.Offset, clock.Drift = clocks[i].Offset, 0
 		case early == 0:
-			r.Reason = "no packet arrives before it is sent"
+			clock.Reason = "no packet arrives before it is sent"
 		case early < 3 && magnitude(a.Clock.Offset) < 10_000_000, 2*early <= most, magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
-			r.Reason = "too little stands out from travel times"
+			clock.Reason = "too little stands out from travel times"
 		default:
-			r.Corrected = true
-			r.Reason = fmt.Sprintf("%d packets would arrive before they are sent", early)
+			clock.Corrected = true
+			clock.Reason = fmt.Sprintf("%d packets would arrive before they are sent", early)
 			clocks[i] = a.Clock
 		}
-		j.clocks = append(j.clocks, r)
-		if r.Corrected && !j.in.quiet {
-			fmt.Fprintf(j.in.stderr, "ovn-replay: clock of %s corrected by %v, ±%v against %s (%d packets seen by both; %s)\n",
-				r.Capture, time.Duration(r.Offset), time.Duration(r.Uncertainty), r.Against, r.Pairs, r.Reason)
+		r.Clocks = append(r.Clocks, clock)
+		if clock.Corrected {
+			r.tell("clock of %s corrected by %v, ±%v against %s (%d packets seen by both; %s)", clock.Capture,
+				time.Duration(clock.Offset), time.Duration(clock.Uncertainty), clock.Against, clock.Pairs, clock.Reason)
 		}
 	}
 	return clocks, nil
@@ -85,8 +85,8 @@ func earlier(pairs []pcap.Pair, a, b pcap.Clock) (early, all int) {
 }
 
 // sample notes the first records of a capture.
-func (j *job) sample(ctx context.Context, shared *pcap.Shared, index int, file string) error {
-	set, err := pcap.OpenSet(file, j.unfiltered())
+func (r *Recording) sample(ctx context.Context, shared *pcap.Shared, index int, file string) error {
+	set, err := pcap.OpenSet(file, r.unfiltered())
 	if err != nil {
 		return err
 	}
@@ -105,9 +105,9 @@ func (j *job) sample(ctx context.Context, shared *pcap.Shared, index int, file s
 
 // givenOffsets reads --offset FILE=DURATION; FILE is a capture as given to -r,
 // or the last part of its path.
-func (j *job) givenOffsets(captures []capture, clocks []pcap.Clock) (map[int]bool, error) {
+func (r *Recording) givenOffsets(captures []Capture, clocks []pcap.Clock) (map[int]bool, error) {
 	given := map[int]bool{}
-	for _, arg := range j.in.offsets {
+	for _, arg := range r.spec.Offsets {
 		i := strings.LastIndexByte(arg, '=')
 		if i < 0 {
 			return nil, fmt.Errorf("--offset %s: want FILE=DURATION, such as client.pcap=+1.5ms", arg)
@@ -118,7 +118,7 @@ func (j *job) givenOffsets(captures []capture, clocks []pcap.Clock) (map[int]boo
 		}
 		found := false
 		for n, c := range captures {
-			if c.file == arg[:i] || strings.HasSuffix(c.file, "/"+arg[:i]) {
+			if c.File == arg[:i] || strings.HasSuffix(c.File, "/"+arg[:i]) {
 				clocks[n].Offset, given[n], found = d.Nanoseconds(), true, true
 			}
 		}

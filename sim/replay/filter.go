@@ -1,35 +1,32 @@
-package main
+package replay
 
 import (
-	"fmt"
-
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/replay"
 	"ovnreplay/sim/table"
 )
 
-// filter is an expression of the logical flow language that packets are
+// Filter is an expression of the logical flow language that packets are
 // selected by.
-type filter struct{ stage *table.Stage }
+type Filter struct{ stage *table.Stage }
 
-// newFilter compiles an expression; the empty one selects everything, as nil.
-func newFilter(e *sim.Engine, expr string) (*filter, error) {
+// NewFilter compiles an expression; the empty one selects everything, as nil.
+func NewFilter(e *sim.Engine, expr string) (*Filter, error) {
 	if expr == "" {
 		return nil, nil
 	}
 	f := &network.Flow{Match: expr, Actions: "next;", Priority: 1}
 	c := table.Compile(f, sim.NewEnv(e.Net, f), e)
 	if c.Err != nil {
-		return nil, fmt.Errorf("--filter: %w", c.Err)
+		return nil, c.Err
 	}
-	return &filter{table.NewStage([]*table.Flow{c})}, nil
+	return &Filter{table.NewStage([]*table.Flow{c})}, nil
 }
 
-// packet reports whether the filter selects a frame as it entered, with its
+// Packet reports whether the filter selects a frame as it entered, with its
 // connection's state as any of its passes through conntrack found it.
-func (f *filter) packet(fr *replay.Frame, p *replay.Point, out *sim.Outcome) bool {
+func (f *Filter) Packet(fr *Frame, p *Point, out *sim.Outcome) bool {
 	if f == nil {
 		return true
 	}
@@ -52,12 +49,12 @@ func (f *filter) packet(fr *replay.Frame, p *replay.Point, out *sim.Outcome) boo
 	return false
 }
 
-// items keeps those of a report's items that the filter selects.
-func (f *filter) items(list []replay.Item) []replay.Item {
+// Items keeps those of a report's items that the filter selects.
+func (f *Filter) Items(list []Item) []Item {
 	if f == nil {
 		return list
 	}
-	out := []replay.Item{}
+	out := []Item{}
 	for i := range list {
 		k := list[i].Key()
 		if f.stage.Lookup(&k, nil) != nil {

@@ -1,0 +1,197 @@
+package recording
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+)
+
+// readZones reads the output of "ovn-appctl ct-zone-list": a name and a number a line.
+func readZones(name string, files Files) (map[string]uint16, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	zones := map[string]uint16{}
+	sc := bufio.NewScanner(f)
+	for n := 1; sc.Scan(); n++ {
+		words := strings.Fields(sc.Text())
+		if len(words) == 0 {
+			continue
+		}
+		zone, err := strconv.ParseUint(words[len(words)-1], 10, 16)
+		if err != nil || len(words) < 2 {
+			return nil, fmt.Errorf("%s: line %d: want a zone's name and number, as ovn-appctl ct-zone-list prints", name, n)
+		}
+		zones[strings.Join(words[:len(words)-1], " ")] = uint16(zone)
+	}
+	return zones, sc.Err()
+}
+
+// addZones reads the zone numbers of the spec's files.
+func (r *Recording) addZones() error {
+	s := r.spec
+	for _, arg := range s.ZoneFiles {
+		file, name := cutChassis(arg)
+		if name == "" {
+			c := r.zonesOf()
+			if c == nil {
+				return fmt.Errorf("%s: the database has %d chassis; say whose zones these are: %s@CHASSIS", file, len(r.Net.Chassis), file)
+			}
+			name = c.Name
+		}
+		if r.Net.ChassisByName(name) == nil {
+			return fmt.Errorf("%s: no chassis %q in the database", file, name)
+		}
+		zones, err := readZones(file, r.files)
+		if err != nil {
+			return err
+		}
+		if s.Zones == nil {
+			s.Zones = map[string]map[string]uint16{}
+		}
+		s.Zones[name] = zones
+	}
+	return nil
+}
+
+// zonesOf is the chassis that zones without one belong to: the only one, or
+// the one where all captures are said to be from. nil: there is none such.
+func (r *Recording) zonesOf() (only *network.Chassis) {
+	if len(r.Net.Chassis) == 1 {
+		return r.Net.Chassis[0]
+	}
+	for _, c := range r.spec.Captures {
+		at := r.Net.ChassisByName(c.Chassis)
+		if port, err := r.Net.FindPort(c.Port); err == nil && at == nil {
+			at, _ = replay.ChassisOf(r.Net, port)
+		}
+		if at == nil || only != nil && only != at {
+			return nil
+		}
+		only = at
+	}
+	return only
+}
+
+// cutChassis takes FILE@CHASSIS apart; a file may have an @ in its name.
+func cutChassis(arg string) (file, chassis string) {
+	if _, err := os.Stat(arg); err == nil {
+		return arg, ""
+	}
+	file, chassis, _ = strings.Cut(arg, "@")
+	return file, chassis
+}
+
+// ReadDump reads a dump of connections from a file; - is standard input.
+func (f Files) ReadDump(name string) ([]conntrack.Entry, error) {
+	if name == "-" {
+		return conntrack.ReadDump(f.Stdin, "standard input")
+	}
+	file, err := f.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return conntrack.ReadDump(file, name)
+}
+
+// ReadProfile reads whose connection tracking is meant: one of the two by name,
+// Open vSwitch's own with its release, or a file of settings.
+func (f Files) ReadProfile(name string) (conntrack.Options, error) {
+	if release, ok := strings.CutPrefix(name, "ovs-userspace:"); ok {
+		r, err := conntrack.ParseRelease(release)
+		if err != nil {
+			err = fmt.Errorf("--ct-profile %s: %w", name, err)
+		}
+		return conntrack.Options{Profile: conntrack.OVSUserspace, OVS: r}, err
+	}
+	switch name {
+	case "", "linux":
+		return conntrack.Options{Profile: conntrack.Linux}, nil
+	case "ovs-userspace":
+		return conntrack.Options{Profile: conntrack.OVSUserspace}, nil
+	}
+	file, err := f.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return conntrack.Options{}, fmt.Errorf("--ct-profile %s: no such profile or file; use linux, ovs-userspace, or a file of settings", name)
+	}
+	if err != nil {
+		return conntrack.Options{}, err
+	}
+	defer file.Close()
+	return conntrack.ReadProfile(file, name)
+}
+
+// ReadDump reads the dump that FILE or FILE@CHASSIS names, and finds the chassis.
+func (r *Recording) ReadDump(arg string) ([]conntrack.Entry, *network.Chassis, error) {
+	file, name := cutChassis(arg)
+	chassis := r.onlyChassis()
+	if name != "" {
+		chassis = r.Net.ChassisByName(name)
+	}
+	switch {
+	case chassis == nil && name == "":
+		return nil, nil, fmt.Errorf("%s: the captures come from several chassis; say whose table this is: %s@CHASSIS", file, file)
+	case chassis == nil:
+		return nil, nil, fmt.Errorf("%s: no chassis %q in the database", file, name)
+	}
+	es, err := r.files.ReadDump(file)
+	return es, chassis, err
+}
+
+// onlyChassis is the chassis all captures were taken on, nil if there are several.
+func (r *Recording) onlyChassis() (only *network.Chassis) {
+	for _, t := range r.Taps {
+		for _, s := range t.Sites() {
+			if only != nil && only != s.Chassis {
+				return nil
+			}
+			only = s.Chassis
+		}
+	}
+	if only == nil && len(r.Net.Chassis) == 1 {
+		return r.Net.Chassis[0]
+	}
+	return only
+}
+
+// importDump starts a chassis' table from a dump.
+func (r *Recording) importDump(arg string) error {
+	es, chassis, err := r.ReadDump(arg)
+	if err != nil {
+		return err
+	}
+	if err := r.Engine.Conntrack(chassis).Import(r.start(), es); err != nil {
+		return fmt.Errorf("%s: %w", arg, err)
+	}
+	return nil
+}
+
+// start is when the captures begin: the moment a dump taken before them is put at.
+func (r *Recording) start() conntrack.Time {
+	var first int64
+	for _, c := range r.captures {
+		if t, ok := c.firstTime(); ok && (first == 0 || t < first) {
+			first = t
+		}
+	}
+	return conntrack.Time(first)
+}
+
+// firstTime looks at the next record without taking it.
+func (c *openCapture) firstTime() (int64, bool) {
+	c.peek(1)
+	if len(c.ahead) == 0 {
+		return 0, false
+	}
+	return c.ahead[0].Time, true
+}
