@@ -56,22 +56,12 @@ func (e *Engine) override(p *pkt, known bool) {
 
 // natOnly reports whether the action at hand is ct_dnat or ct_snat.
 func (e *Engine) natOnly() bool {
-	events := e.out.Trace.Events
-	for i := len(events) - 1; i >= 0; i-- {
-		if op := e.opOf(i); op != nil {
-			return op.Code == table.CTNAT || op.Code == table.CTCommitToZone
-		}
+	ev := e.out.Trace.Last(trace.Act)
+	if ev == nil || ev.Flow < 0 {
+		return false
 	}
-	return false
-}
-
-// opOf returns the operation that event i begins, nil if it begins none.
-func (e *Engine) opOf(i int) *table.Op {
-	ev := &e.out.Trace.Events[i]
-	if ev.Kind != trace.Act || ev.Flow < 0 {
-		return nil
-	}
-	return e.Compiled(ev.Flow).Op(int(ev.Arg))
+	op := e.Compiled(ev.Flow).Op(int(ev.Arg))
+	return op.Code == table.CTNAT || op.Code == table.CTCommitToZone
 }
 
 // givenBackend returns the backend given, once, if it is among the members.

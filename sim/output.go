@@ -311,7 +311,7 @@ func (e *Engine) record(p *pkt, outport, port *network.Port, header, rest []byte
 	e.out.Outputs = append(e.out.Outputs, Output{
 		Port: port, Chassis: p.chassis.Chassis, Time: e.now,
 		Data: e.outData[start:len(e.outData):len(e.outData)], Wire: wire,
-		Guess: p.guess, Seen: p.seen, Made: p.made, Event: len(e.out.Trace.Events),
+		Guess: p.guess, Seen: p.seen, Made: p.made, Event: e.out.Trace.Len(),
 	})
 	e.event(p, trace.Event{Kind: trace.Out, Port: uint32(outport.Index), Flow: -1, Arg: int32(len(e.out.Outputs) - 1)})
 }

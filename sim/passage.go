@@ -51,8 +51,13 @@ func (e *Engine) event(p *pkt, ev trace.Event) {
 	if e.quiet {
 		return
 	}
+	e.out.Trace.Add(e.placed(p, ev))
+}
+
+// placed adds to an event where p is.
+func (e *Engine) placed(p *pkt, ev trace.Event) trace.Event {
 	ev.Depth = uint16(p.depth)
 	ev.Chassis = int32(p.chassis.index)
 	ev.Datapath = int32(p.dp.Index)
-	e.out.Trace.Events = append(e.out.Trace.Events, ev)
+	return ev
 }

@@ -140,23 +140,18 @@ func (e *Engine) stopped(p *pkt) bool { return slices.Contains(e.paused, p.walk)
 
 // judge sums the trace up in a verdict.
 func (e *Engine) judge() {
-	e.out.Verdict, e.out.Drop, e.out.DropAt = Dropped, trace.DropAction, -1
-	last := -1
-	for i, ev := range e.out.Trace.Events {
-		if ev.Kind == trace.Match {
-			last = i
-		}
-		if ev.Kind == trace.Drop && e.out.DropAt < 0 {
-			e.out.Drop, e.out.DropAt = ev.Reason, i
-		}
-		if ev.Kind == trace.Drop && (ev.Reason == trace.DropConsumed || ev.Reason == trace.DropWaits) {
-			e.out.Verdict = Consumed
-		}
-	}
 	if len(e.out.Outputs) > 0 {
 		e.out.Verdict, e.out.Drop, e.out.DropAt = Delivered, trace.NoReason, -1
-	} else if e.out.DropAt < 0 {
-		e.out.Drop, e.out.DropAt = trace.DropNoAction, last
+		return
+	}
+	end := e.out.Trace.Ending()
+	e.out.Verdict = Dropped
+	if end.Consumed {
+		e.out.Verdict = Consumed
+	}
+	e.out.Drop, e.out.DropAt = end.Why, end.Drop
+	if end.Drop < 0 {
+		e.out.Drop, e.out.DropAt = trace.DropNoAction, end.Match
 	}
 }
 

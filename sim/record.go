@@ -8,9 +8,11 @@ import (
 
 // value records a number that an action met: what it assigned or found.
 func (e *Engine) value(p *pkt, kind trace.Kind, f *table.Flow, v field.Uint128) {
-	t := &e.out.Trace
-	t.Values = append(t.Values, v)
-	e.event(p, trace.Event{Kind: kind, Flow: int32(f.Index), Arg: int32(len(t.Values) - 1)})
+	if e.quiet {
+		return
+	}
+	ev := e.placed(p, trace.Event{Kind: kind, Flow: int32(f.Index)})
+	e.out.Trace.AddValue(ev, v)
 }
 
 // assigned records what a field of the packet becomes. Registers and other

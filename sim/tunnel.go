@@ -37,7 +37,7 @@ func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
 	p.Flush()
 	t := TunnelOutput{
 		From: p.chassis.Chassis, To: to, Datapath: p.dp, Time: e.now, Wire: p.Wire,
-		Guess: p.guess, Seen: p.seen, Made: p.made, Event: len(e.out.Trace.Events),
+		Guess: p.guess, Seen: p.seen, Made: p.made, Event: e.out.Trace.Len(),
 	}
 	if in := e.Net.Ports[p.Key.Get(field.Inport)]; in != nil {
 		t.Inport = in.TunnelKey

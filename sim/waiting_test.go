@@ -56,7 +56,7 @@ func (h *coldHop) inject(port string, rec pcap.Record, at conntrack.Time, ref ui
 func (h *coldHop) ask(at conntrack.Time, ref uint64) {
 	h.t.Helper()
 	out := h.inject("default_pod3", h.datagram, at, ref)
-	waits := slices.ContainsFunc(out.Trace.Events, func(ev trace.Event) bool {
+	waits := slices.ContainsFunc(out.Trace.Events(), func(ev trace.Event) bool {
 		return ev.Kind == trace.Drop && ev.Reason == trace.DropWaits
 	})
 	if !waits || len(out.Outputs) != 1 || !out.Outputs[0].Made {
@@ -109,7 +109,7 @@ func TestHeldPacketsGoWhenTheirHopIsKnown(t *testing.T) {
 	}
 	h.expect(1009 * ms)
 	out := h.inject("breth0_worker", h.reply, 1010*ms, 99)
-	if !slices.ContainsFunc(out.Trace.Events, func(ev trace.Event) bool { return ev.Reason == trace.LearnMAC }) {
+	if !slices.ContainsFunc(out.Trace.Events(), func(ev trace.Event) bool { return ev.Reason == trace.LearnMAC }) {
 		t.Fatal("the answer was not learned")
 	}
 	h.expect(1010 * ms)

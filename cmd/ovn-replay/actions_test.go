@@ -86,8 +86,9 @@ type seen struct {
 }
 
 func (s *seen) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
-	for i := range out.Trace.Events {
-		if ev := &out.Trace.Events[i]; ev.Kind == trace.Act {
+	events := out.Trace.Events()
+	for i := range events {
+		if ev := &events[i]; ev.Kind == trace.Act {
 			s.words[word(s.engine.ActionText(ev.Flow, ev.Arg))] = true
 		}
 	}

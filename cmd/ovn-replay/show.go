@@ -144,7 +144,7 @@ func showCommand(out *bufio.Writer, file *store.Session, reader *archive.Reader,
 	}
 	words := []string{"ovn-trace"}
 	t := &p.Outcome.Trace
-	for _, ev := range t.Events {
+	for _, ev := range t.Events() {
 		if ev.Kind != trace.CT {
 			continue
 		}

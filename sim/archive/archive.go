@@ -149,10 +149,14 @@ func (c *coder) path(p *Packet) {
 	coding.Uint(c.Coder, &out.Drop)
 	coding.Int(c.Coder, &out.DropAt)
 	var prev trace.Event
-	coding.Slice(c.Coder, &t.Events, 2, func(ev *trace.Event) {
+	events := t.Events()
+	coding.Slice(c.Coder, &events, 2, func(ev *trace.Event) {
 		c.event(ev, &prev)
 		prev = *ev
 	})
+	if c.Reading() {
+		t.Put(events, nil)
+	}
 	coding.Slice(c.Coder, &t.CT, 8, c.ct)
 	coding.Slice(c.Coder, &t.NAT, 2, c.nat)
 	coding.Slice(c.Coder, &t.Texts, 1, c.Text)
@@ -344,10 +348,14 @@ func (c *coder) own(p *Packet) {
 		c.Tuple(&t.NAT[i].From)
 		c.Tuple(&t.NAT[i].To)
 	}
-	coding.Slice(c.Coder, &t.Values, 2, func(v *field.Uint128) {
+	values := t.Values()
+	coding.Slice(c.Coder, &values, 2, func(v *field.Uint128) {
 		coding.Uint(c.Coder, &v.Hi)
 		coding.Uint(c.Coder, &v.Lo)
 	})
+	if c.Reading() {
+		t.Put(t.Events(), values)
+	}
 	coding.Slice(c.Coder, &t.Keys, field.Words, c.key)
 }
 
@@ -373,16 +381,17 @@ func (c *coder) key(k *field.Key) {
 // outcome are of something.
 func (p *Packet) sound() error {
 	t := &p.Outcome.Trace
-	if at := p.Outcome.DropAt; at < -1 || at >= len(t.Events) {
-		return fmt.Errorf("event %d of %d", at, len(t.Events))
+	if at := p.Outcome.DropAt; at < -1 || at >= t.Len() {
+		return fmt.Errorf("event %d of %d", at, t.Len())
 	}
 	for i := range p.Outcome.Outputs {
-		if at := p.Outcome.Outputs[i].Event; at < 0 || at >= len(t.Events) {
-			return fmt.Errorf("event %d of %d", at, len(t.Events))
+		if at := p.Outcome.Outputs[i].Event; at < 0 || at >= t.Len() {
+			return fmt.Errorf("event %d of %d", at, t.Len())
 		}
 	}
-	for i := range t.Events {
-		ev := &t.Events[i]
+	events := t.Events()
+	for i := range events {
+		ev := &events[i]
 		n, list := 0, true
 		switch ev.Kind {
 		case trace.CT:
@@ -392,7 +401,7 @@ func (p *Packet) sound() error {
 		case trace.Broken:
 			n = len(t.Texts)
 		case trace.Set, trace.Found, trace.Lost:
-			n = len(t.Values)
+			n = len(t.Values())
 		case trace.Log:
 			n = len(t.Keys)
 		case trace.Out:

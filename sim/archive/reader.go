@@ -245,8 +245,9 @@ func (at *place) link(p *Packet) {
 
 // blocks checks that the flows have the actions whose blocks were entered.
 func (at *place) blocks(p *Packet) error {
-	for i := range p.Outcome.Trace.Events {
-		ev := &p.Outcome.Trace.Events[i]
+	events := p.Outcome.Trace.Events()
+	for i := range events {
+		ev := &events[i]
 		if ev.Kind == trace.Block && (ev.Flow < 0 || at.flow(ev.Flow).Op(int(ev.Arg)) == nil) {
 			return fmt.Errorf("event %d: there is no such action", i)
 		}

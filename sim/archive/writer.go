@@ -86,8 +86,9 @@ func (w *Writer) Packet(f *replay.Frame, pt *replay.Point, capture string, out *
 // read finds what else of the network the trace's readers will ask for.
 func (w *Writer) read(p *Packet) {
 	net := w.engine.Net
-	for i := range p.Outcome.Trace.Events {
-		ev := &p.Outcome.Trace.Events[i]
+	events := p.Outcome.Trace.Events()
+	for i := range events {
+		ev := &events[i]
 		switch ev.Kind {
 		case trace.Enter:
 			if ev.Port < uint32(len(net.Ports)) && ev.Port != 0 {

@@ -79,8 +79,9 @@ func (s *Fates) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		o := &out.Outputs[i]
 		x.outs = append(x.outs, outFrame{o.Port.Name, o.Chassis.Name, bytes.Clone(o.Data)})
 	}
-	for i := range out.Trace.Events {
-		if ev := &out.Trace.Events[i]; ev.Kind == trace.Match || ev.Kind == trace.Miss {
+	events := out.Trace.Events()
+	for i := range events {
+		if ev := &events[i]; ev.Kind == trace.Match || ev.Kind == trace.Miss {
 			x.path = append(x.path, s.flow(ev))
 		}
 	}

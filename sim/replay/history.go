@@ -117,8 +117,9 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 
 // read notes the packet's way from its trace.
 func (x *fate) read(t *trace.Trace, dropAt int) {
-	for i := range t.Events {
-		ev := &t.Events[i]
+	events := t.Events()
+	for i := range events {
+		ev := &events[i]
 		switch ev.Kind {
 		case trace.Match, trace.Miss:
 			x.path = append(x.path, step{place{ev.Flow, ev.Datapath, ev.Egress, ev.Table}, ev.Chassis})

@@ -124,8 +124,9 @@ func NewRecord(b *trace.Book, f *Frame, p *Point, capture string, out *sim.Outco
 		r.Outputs = append(r.Outputs, outInfo(&out.Outputs[i], hexed))
 	}
 	w := recorder{book: b, record: r, trace: &out.Trace}
-	for i := range out.Trace.Events {
-		w.event(&out.Trace.Events[i], i == out.DropAt)
+	events := out.Trace.Events()
+	for i := range events {
+		w.event(&events[i], i == out.DropAt)
 	}
 	if r.Drop == nil && out.Verdict == sim.Dropped {
 		r.Drop = &DropInfo{Reason: out.Drop.String()}

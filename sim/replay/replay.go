@@ -430,12 +430,7 @@ func reference(f *Frame) uint64 {
 
 // holds reports whether ovn-controller may go on with the packet later.
 func holds(out *sim.Outcome) bool {
-	for i := range out.Trace.Events {
-		if ev := &out.Trace.Events[i]; ev.Kind == trace.Drop && ev.Reason == trace.DropWaits {
-			return true
-		}
-	}
-	return false
+	return out.Trace.Has(trace.DropWaits)
 }
 
 // SplitRef takes the index of the capture out of what an injected frame is

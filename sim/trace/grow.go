@@ -203,7 +203,7 @@ func (g *grower) act(ev *Event) {
 
 // options tells of an action that turns the packet into the reply to it.
 func (g *grower) options(f *frame, text string) {
-	answered := g.index+1 < len(g.trace.Events) && g.trace.Events[g.index+1].Kind == Made
+	answered := g.index+1 < len(g.trace.Events()) && g.trace.Events()[g.index+1].Kind == Made
 	_, call, _ := strings.Cut(strings.TrimSuffix(text, ";"), " = ")
 	if strings.HasPrefix(call, "put_dhcp") {
 		if answered {
@@ -229,7 +229,7 @@ func (g *grower) log(ev *Event) {
 	if !a.HasName && name == "" {
 		name = "<unnamed>"
 	}
-	if f.at.Event >= 0 && g.trace.Events[f.at.Event].Egress {
+	if f.at.Event >= 0 && g.trace.Events()[f.at.Event].Egress {
 		direction = "OUT"
 	}
 	g.say(f, TransformNode, "LOG: ACL name=%s, direction=%s, verdict=%s, severity=%s, packet=\"%s\"",
@@ -270,7 +270,7 @@ func (g *grower) value(ev *Event) {
 	if f.op == nil {
 		return
 	}
-	v := g.trace.Values[ev.Arg]
+	v := g.trace.Values()[ev.Arg]
 	f.sets++
 	switch a := f.op.Action.(type) {
 	case lflow.Move:
@@ -295,7 +295,7 @@ func (g *grower) value(ev *Event) {
 // chosen says how a member was chosen: the event before tells.
 func (g *grower) chosen() string {
 	if g.index > 0 {
-		switch ev := g.trace.Events[g.index-1]; {
+		switch ev := g.trace.Events()[g.index-1]; {
 		case ev.Kind == Note && ev.Reason == ObservedChoice, ev.Kind == Act:
 			return ""
 		}

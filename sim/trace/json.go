@@ -61,7 +61,7 @@ func (b *Book) JSON(t *Trace, nodes []*Node) []JSONNode {
 	for _, n := range nodes {
 		j := JSONNode{Kind: n.Kind.String(), Text: n.Text, OpenFlow: n.Flow, Children: b.JSON(t, n.Children)}
 		if n.Event >= 0 {
-			b.describe(&j, n.Kind, &t.Events[n.Event])
+			b.describe(&j, n.Kind, &t.Events()[n.Event])
 		}
 		if n.ct != nil {
 			j.CT = b.ctJSON(n)

@@ -31,8 +31,8 @@ const (
 	Drop                     // the packet, or this copy of it, ends here: Reason
 	Note                     // Reason, without effect on the packet
 	Block                    // the block of the flow's action number Arg begins, on a packet of its own
-	Set                      // the action assigned, pushed or chose Values[Arg]
-	Found                    // the action's look-up found something: Values[Arg] is the MAC it is about
+	Set                      // the action assigned, pushed or chose Values()[Arg]
+	Found                    // the action's look-up found something: Values()[Arg] is the MAC it is about
 	Lost                     // the action's look-up found nothing
 	Jump                     // on to the datapath's other pipeline, which Egress says: Port
 	Redirect                 // outport Port is a chassisredirect; Arg is the port that replaces it
@@ -54,20 +54,30 @@ type Event struct {
 	Arg      int32
 }
 
-// Trace is everything one injected packet did.
+// Trace is everything one injected packet did: events, and what they refer to.
+// Most of them are in paths that the packet shares with others.
 type Trace struct {
-	Events []Event
-	CT     []CTStep
-	NAT    []NATStep
-	Texts  []string
-	Values []field.Uint128
-	Keys   []field.Key
+	CT    []CTStep
+	NAT   []NATStep
+	Texts []string
+	Keys  []field.Key
+
+	own    []Event
+	values []field.Uint128
+	parts  []part
+	n      int // events, those of paths included
+
+	// All of them in one row, once asked for.
+	flat, room             []Event
+	flatValues, roomValues []field.Uint128
+	flatLen                int
 }
 
 // Reset empties the trace and keeps its memory.
 func (t *Trace) Reset() {
-	t.Events, t.CT, t.NAT, t.Texts = t.Events[:0], t.CT[:0], t.NAT[:0], t.Texts[:0]
-	t.Values, t.Keys = t.Values[:0], t.Keys[:0]
+	t.CT, t.NAT, t.Texts, t.Keys = t.CT[:0], t.NAT[:0], t.Texts[:0], t.Keys[:0]
+	t.own, t.values, t.parts = t.own[:0], t.values[:0], t.parts[:0]
+	t.n, t.flatLen = 0, -1
 }
 
 // CTStep is one pass through connection tracking.

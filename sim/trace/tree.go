@@ -55,9 +55,10 @@ type Node struct {
 func (b *Book) Tree(t *Trace) []*Node {
 	root := &Node{Event: -1}
 	g := grower{book: b, trace: t, frames: []frame{{depth: -1, at: root, next: root}}}
-	for i := range t.Events {
+	events := t.Events()
+	for i := range events {
 		g.index = i
-		g.event(&t.Events[i])
+		g.event(&events[i])
 	}
 	root.finish()
 	return root.Children

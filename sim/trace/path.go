@@ -1,0 +1,266 @@
+package trace
+
+import (
+	"ovnreplay/sim/field"
+)
+
+// Path is a stretch of a packet's way that many packets share: what happened
+// between two points at which state decides. It never changes once made.
+type Path struct {
+	events []Event // Depth counts from where the path begins
+	values []field.Uint128
+
+	drop     int32 // the first event that ends the packet, -1: none
+	match    int32 // the last flow that matched, -1: none
+	consumed bool
+}
+
+// NewPath returns a path of events whose depths count from base; those of the
+// kinds that name a value refer to values.
+func NewPath(events []Event, values []field.Uint128, base uint16) *Path {
+	p := &Path{events: append([]Event(nil), events...), drop: -1, match: -1}
+	for i := range p.events {
+		ev := &p.events[i]
+		ev.Depth -= base
+		switch {
+		case ev.valued():
+			p.values = append(p.values, values[ev.Arg])
+			ev.Arg = int32(len(p.values) - 1)
+		case ev.Kind == Match:
+			p.match = int32(i)
+		case ev.Kind == Drop:
+			if p.drop < 0 {
+				p.drop = int32(i)
+			}
+			p.consumed = p.consumed || ev.consumes()
+		}
+	}
+	return p
+}
+
+// Len returns how many events the path has.
+func (p *Path) Len() int { return len(p.events) }
+
+// Events returns the path's events, to be looked at only. Depths count from
+// where the path begins, and values are the path's own.
+func (p *Path) Events() []Event { return p.events }
+
+// Same reports whether two paths tell the same.
+func (p *Path) Same(q *Path) bool {
+	if len(p.events) != len(q.events) || len(p.values) != len(q.values) {
+		return false
+	}
+	for i := range p.events {
+		if p.events[i] != q.events[i] {
+			return false
+		}
+	}
+	for i := range p.values {
+		if p.values[i] != q.values[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Hash returns a number that paths which are the same have in common.
+func (p *Path) Hash() uint64 {
+	h := uint64(len(p.events))
+	mix := func(v uint64) { h = (h ^ v) * 0xff51afd7ed558ccd; h ^= h >> 32 }
+	for i := range p.events {
+		ev := &p.events[i]
+		mix(uint64(ev.Kind)<<56 | uint64(ev.Table)<<48 | uint64(ev.Depth)<<32 | uint64(uint32(ev.Flow)))
+		mix(uint64(ev.Port)<<32 | uint64(uint32(ev.Arg)))
+	}
+	for _, v := range p.values {
+		mix(v.Hi)
+		mix(v.Lo)
+	}
+	return h
+}
+
+// valued reports whether the event's Arg names a value.
+func (ev *Event) valued() bool { return ev.Kind == Set || ev.Kind == Found || ev.Kind == Lost }
+
+// consumes reports whether ovn-controller has the packet then.
+func (ev *Event) consumes() bool { return ev.Reason == DropConsumed || ev.Reason == DropWaits }
+
+// part is a path within a trace.
+type part struct {
+	path  *Path
+	own   int32  // events of the trace's own before it
+	depth uint16 // of the packet where it begins
+}
+
+// Add appends an event.
+func (t *Trace) Add(ev Event) {
+	t.own = append(t.own, ev)
+	t.n++
+}
+
+// AddValue appends an event about a value.
+func (t *Trace) AddValue(ev Event, v field.Uint128) {
+	ev.Arg = int32(len(t.values))
+	t.values = append(t.values, v)
+	t.Add(ev)
+}
+
+// AddPath appends the events of a path that the packet takes at a depth.
+func (t *Trace) AddPath(p *Path, depth uint16) {
+	t.parts = append(t.parts, part{p, int32(len(t.own)), depth})
+	t.n += len(p.events)
+}
+
+// Len returns how many events there are.
+func (t *Trace) Len() int { return t.n }
+
+// Last returns the last event of a kind that is none of a path's, nil if there
+// is none after the last path.
+func (t *Trace) Last(kind Kind) *Event {
+	first := int32(0)
+	if n := len(t.parts); n > 0 {
+		first = t.parts[n-1].own
+	}
+	for i := len(t.own) - 1; i >= int(first); i-- {
+		if t.own[i].Kind == kind {
+			return &t.own[i]
+		}
+	}
+	return nil
+}
+
+// Events returns all events in their order. It and Values are valid until the
+// trace changes.
+func (t *Trace) Events() []Event {
+	t.flatten()
+	return t.flat
+}
+
+// Values returns what events about a value refer to.
+func (t *Trace) Values() []field.Uint128 {
+	t.flatten()
+	return t.flatValues
+}
+
+// flatten puts the trace's own events and those of paths in one row.
+func (t *Trace) flatten() {
+	if len(t.parts) == 0 {
+		t.flat, t.flatValues, t.flatLen = t.own, t.values, t.n
+		return
+	}
+	if t.flatLen == t.n {
+		return
+	}
+	t.flat, t.flatValues = t.room[:0], t.roomValues[:0]
+	from := int32(0)
+	for i := range t.parts {
+		p := &t.parts[i]
+		t.extend(t.own[from:p.own], t.values, 0)
+		t.extend(p.path.events, p.path.values, p.depth)
+		from = p.own
+	}
+	t.extend(t.own[from:], t.values, 0)
+	t.room, t.roomValues, t.flatLen = t.flat, t.flatValues, t.n
+}
+
+func (t *Trace) extend(events []Event, values []field.Uint128, depth uint16) {
+	n := len(t.flat)
+	t.flat = append(t.flat, events...)
+	for i := n; i < len(t.flat); i++ {
+		ev := &t.flat[i]
+		ev.Depth += depth
+		if ev.valued() {
+			t.flatValues = append(t.flatValues, values[ev.Arg])
+			ev.Arg = int32(len(t.flatValues) - 1)
+		}
+	}
+}
+
+// Put makes events and the values they refer to the whole of the trace.
+func (t *Trace) Put(events []Event, values []field.Uint128) {
+	t.own, t.values, t.parts, t.n, t.flatLen = events, values, nil, len(events), -1
+}
+
+// Parts calls yield with each stretch of the trace in order: a path, or events
+// of the trace's own; first is the index of its first event.
+func (t *Trace) Parts(yield func(first int, path *Path, own []Event)) {
+	from, at := int32(0), 0
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.own > from {
+			yield(at, nil, t.own[from:p.own])
+			at += int(p.own - from)
+		}
+		yield(at, p.path, nil)
+		at += len(p.path.events)
+		from = p.own
+	}
+	if int(from) < len(t.own) {
+		yield(at, nil, t.own[from:])
+	}
+}
+
+// Ending is what a trace says of how the packet ended.
+type Ending struct {
+	Drop     int    // index of the first event that ends a packet, -1: none
+	Why      Reason // its reason
+	Consumed bool   // ovn-controller has a packet
+	Match    int    // index of the last event at which a flow matched, -1: none
+}
+
+// Ending sums the trace up.
+func (t *Trace) Ending() Ending {
+	e := Ending{Drop: -1, Match: -1}
+	from, at := int32(0), 0
+	for i := range t.parts {
+		p := &t.parts[i]
+		e.read(t.own[from:p.own], at)
+		at += int(p.own - from)
+		from = p.own
+		if p.path.match >= 0 {
+			e.Match = at + int(p.path.match)
+		}
+		if d := p.path.drop; d >= 0 && e.Drop < 0 {
+			e.Drop, e.Why = at+int(d), p.path.events[d].Reason
+		}
+		e.Consumed = e.Consumed || p.path.consumed
+		at += len(p.path.events)
+	}
+	e.read(t.own[from:], at)
+	return e
+}
+
+func (e *Ending) read(events []Event, at int) {
+	for i := range events {
+		switch ev := &events[i]; ev.Kind {
+		case Match:
+			e.Match = at + i
+		case Drop:
+			if e.Drop < 0 {
+				e.Drop, e.Why = at+i, ev.Reason
+			}
+			e.Consumed = e.Consumed || ev.consumes()
+		}
+	}
+}
+
+// Has reports whether the packet ended somewhere for a reason.
+func (t *Trace) Has(why Reason) bool {
+	for i := range t.own {
+		if t.own[i].Kind == Drop && t.own[i].Reason == why {
+			return true
+		}
+	}
+	for i := range t.parts {
+		p := t.parts[i].path
+		if p.drop < 0 {
+			continue
+		}
+		for j := int(p.drop); j < len(p.events); j++ {
+			if p.events[j].Kind == Drop && p.events[j].Reason == why {
+				return true
+			}
+		}
+	}
+	return false
+}
