@@ -180,10 +180,11 @@ const (
 	NotForTracking          // a kind the profile does not track, such as neighbour discovery
 	LoneFragment            // a fragment not put together
 	BadVerification         // SCTP verification tag
+	FragmentsFull           // a fragment, and too many wait already
 )
 
 var refusalText = [...]string{"", "malformed header", "wrong checksum", "impossible TCP flags", "not allowed in this state",
-	"outside the window", "about no known connection", "cannot open a connection", "not tracked", "fragment", "wrong verification tag"}
+	"outside the window", "about no known connection", "cannot open a connection", "not tracked", "fragment", "wrong verification tag", "too many fragments wait already"}
 
 func (r Refusal) String() string {
 	if int(r) < len(refusalText) {

@@ -70,6 +70,9 @@ func (h dueHeap) down(p *pool, i int) {
 // setExpiry moves a connection's expiry. Later is free; earlier moves it in the heap.
 func (t *Table) setExpiry(idx uint32, at Time) {
 	c := t.pool.at(idx)
+	if at < c.expires {
+		t.uncrowd(c)
+	}
 	c.expires = at
 	if c.linked != 0 && at < c.due {
 		c.due = at

@@ -30,8 +30,9 @@ const (
 // fragments are the datagrams not complete yet.
 type fragments struct {
 	lists map[fragmentKey]*fragmentList
-	order []*fragmentList // by time of their first fragment
-	next  uint64          // number for the next held one
+	first *fragmentList // by time of their first fragment: linked by before and after
+	last  *fragmentList
+	next  uint64 // number for the next held one
 	count int
 	bytes int
 	whole []byte // the datagram last put together
@@ -48,8 +49,11 @@ type fragmentKey struct {
 type fragmentList struct {
 	key   fragmentKey
 	until Time
-	frags []heldFragment
-	last  int // where the datagram ends, by its last fragment; 0: not seen
+	frags []heldFragment // by offset, none overlaps another
+	total int            // of their lengths
+	last  int            // where the datagram ends, by its last fragment; 0: not seen
+
+	before, after *fragmentList
 }
 
 type heldFragment struct {
@@ -76,13 +80,13 @@ func fragmented(ip []byte) bool {
 func (t *Table) executeFragment(ip []byte, m *Meta, r *Request) (o Outcome) {
 	p := &t.pkt
 	if p.Parse(ip) != nat.NoFault || !t.goodFragment(ip) {
-		return t.badFragment(m, r)
+		return t.badFragment(m, r, LoneFragment)
 	}
 	f := &t.frags
 	f.expire(t.now)
 	l := f.list(t, p, r.Zone)
-	if !t.fits(l, ip) {
-		return t.badFragment(m, r)
+	if why := t.fits(l, ip); why != NotRefused {
+		return t.badFragment(m, r, why)
 	}
 	f.next++
 	f.hold(l, p, ip, m)
@@ -99,12 +103,12 @@ func (t *Table) executeFragment(ip []byte, m *Meta, r *Request) (o Outcome) {
 
 // badFragment is one that cannot be put together: the kernel drops it,
 // userspace lets it go on as invalid.
-func (t *Table) badFragment(m *Meta, r *Request) Outcome {
+func (t *Table) badFragment(m *Meta, r *Request, why Refusal) Outcome {
 	if t.opt.Profile == Linux {
-		return Outcome{Drop: DropFragment, Refusal: LoneFragment}
+		return Outcome{Drop: DropFragment, Refusal: why}
 	}
 	m.setInvalid(r.Zone)
-	return Outcome{Refusal: LoneFragment}
+	return Outcome{Refusal: why}
 }
 
 // goodFragment is what the profile asks of a fragment itself.
@@ -141,16 +145,47 @@ func (f *fragments) list(t *Table, p *nat.Packet, zone uint16) *fragmentList {
 		l.until = t.now + linuxFragmentTime
 	}
 	f.lists[k] = l
-	f.order = append(f.order, l)
+	f.append(l)
 	return l
 }
 
-// fits is whether the fragment may join: not too many held, and no overlap.
-// The kernel gives up a whole datagram with an overlap.
-func (t *Table) fits(l *fragmentList, ip []byte) bool {
+func (f *fragments) append(l *fragmentList) {
+	if l.before = f.last; f.last == nil {
+		f.first = l
+	} else {
+		f.last.after = l
+	}
+	f.last = l
+}
+
+// inOrder lists the datagrams, oldest first.
+func (f *fragments) inOrder() (list []*fragmentList) {
+	for l := f.first; l != nil; l = l.after {
+		list = append(list, l)
+	}
+	return list
+}
+
+// HeldSince returns a number below which no fragment is held any more: what was
+// kept under one of those is to be forgotten. See Outcome.Held.
+func (t *Table) HeldSince() uint64 {
+	if t.frags.first == nil {
+		return t.frags.next + 1
+	}
+	since := t.frags.next
+	for _, h := range t.frags.first.frags {
+		since = min(since, h.Held)
+	}
+	return since
+}
+
+// fits tells why the fragment may not join: too many are held, or it overlaps
+// another. The kernel gives up a whole datagram with an overlap.
+func (t *Table) fits(l *fragmentList, ip []byte) Refusal {
 	p, f := &t.pkt, &t.frags
 	from, to := p.FragOffset, p.FragOffset+p.End-p.L4
-	overlap := slices.ContainsFunc(l.frags, func(h heldFragment) bool { return from < h.offset+h.length && h.offset < to })
+	i := l.place(from)
+	overlap := i > 0 && from < l.frags[i-1].offset+l.frags[i-1].length || i < len(l.frags) && l.frags[i].offset < to
 	full := f.count >= userMaxFragments
 	if t.opt.Profile == Linux {
 		full = f.bytes+len(ip) > linuxFragmentMem
@@ -161,13 +196,19 @@ func (t *Table) fits(l *fragmentList, ip []byte) bool {
 	if len(l.frags) == 0 && full {
 		f.remove(l)
 	}
-	return !overlap && !full
+	switch {
+	case overlap:
+		return LoneFragment
+	case full:
+		return FragmentsFull
+	}
+	return NotRefused
 }
 
 func (f *fragments) hold(l *fragmentList, p *nat.Packet, ip []byte, m *Meta) {
 	h := heldFragment{Fragment{f.next, bytes.Clone(ip), *m}, p.FragOffset, p.End - p.L4, p.L4}
-	l.frags = append(l.frags, h)
-	slices.SortStableFunc(l.frags, func(a, b heldFragment) int { return a.offset - b.offset })
+	l.frags = slices.Insert(l.frags, l.place(h.offset), h)
+	l.total += h.length
 	if !p.More {
 		l.last = h.offset + h.length
 	}
@@ -175,20 +216,31 @@ func (f *fragments) hold(l *fragmentList, p *nat.Packet, ip []byte, m *Meta) {
 	f.bytes += len(ip)
 }
 
+// place is where a fragment of that offset goes.
+func (l *fragmentList) place(offset int) int {
+	i, _ := slices.BinarySearchFunc(l.frags, offset, func(h heldFragment, offset int) int { return h.offset - offset })
+	return i
+}
+
+// complete is whether nothing is missing: fragments that do not overlap, reach
+// as far as the last and are as long together.
 func (l *fragmentList) complete() bool {
-	end := 0
-	for i := range l.frags {
-		if l.frags[i].offset != end {
-			return false
-		}
-		end += l.frags[i].length
-	}
-	return l.last != 0 && end == l.last
+	h := &l.frags[len(l.frags)-1]
+	return l.last != 0 && l.total == l.last && h.offset+h.length == l.last
 }
 
 func (f *fragments) remove(l *fragmentList) {
 	delete(f.lists, l.key)
-	f.order = slices.DeleteFunc(f.order, func(x *fragmentList) bool { return x == l })
+	if l.before == nil {
+		f.first = l.after
+	} else {
+		l.before.after = l.after
+	}
+	if l.after == nil {
+		f.last = l.before
+	} else {
+		l.after.before = l.before
+	}
 	f.count -= len(l.frags)
 	for i := range l.frags {
 		f.bytes -= len(l.frags[i].IP)
@@ -197,8 +249,8 @@ func (f *fragments) remove(l *fragmentList) {
 
 // expire forgets datagrams that were never completed.
 func (f *fragments) expire(now Time) {
-	for len(f.order) > 0 && f.order[0].until < now {
-		f.remove(f.order[0])
+	for f.first != nil && f.first.until < now {
+		f.remove(f.first)
 	}
 }
 
@@ -257,7 +309,7 @@ func headerSum(ip []byte) {
 // executeWhole is the kernel's way: the datagram goes on as one packet.
 func (t *Table) executeWhole(l *fragmentList, m *Meta, r *Request) Outcome {
 	if !t.frags.join(l) {
-		return t.badFragment(m, r)
+		return t.badFragment(m, r, LoneFragment)
 	}
 	o := t.execute(t.frags.whole, m, r)
 	o.Reassembled = t.frags.whole
@@ -271,7 +323,7 @@ func (t *Table) executeWhole(l *fragmentList, m *Meta, r *Request) Outcome {
 // copied to its fragments, which go on together.
 func (t *Table) executeHeld(l *fragmentList, ip []byte, m *Meta, r *Request) Outcome {
 	if !t.frags.join(l) {
-		return t.badFragment(m, r)
+		return t.badFragment(m, r, LoneFragment)
 	}
 	whole := t.frags.whole
 	meta := l.frags[0].Meta

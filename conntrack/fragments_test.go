@@ -123,7 +123,7 @@ func TestFragmentFlood(t *testing.T) {
 			headerSum(f)
 			do(t, ct, 1, f, commit)
 		}
-		if ct.frags.count > 3100 || len(ct.frags.lists) != ct.frags.count || len(ct.frags.order) != ct.frags.count {
+		if ct.frags.count > 3100 || len(ct.frags.lists) != ct.frags.count || len(ct.frags.inOrder()) != ct.frags.count {
 			t.Errorf("%d held, %d lists", ct.frags.count, len(ct.frags.lists))
 		}
 	})

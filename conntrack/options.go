@@ -110,3 +110,9 @@ func (p Profile) String() string {
 	}
 	return "linux"
 }
+
+// MaxConns is the most connections the table holds.
+func (t *Table) MaxConns() int { return t.opt.MaxConns }
+
+// ZoneLimit is the most connections a zone may have, 0 if that is not limited.
+func (t *Table) ZoneLimit(zone uint16) int { return t.opt.ZoneLimit[zone] }

@@ -292,7 +292,8 @@ func (t *Table) codeHelpers(c *coding.Coder) {
 // fragments' bytes say is read from them again.
 func (f *fragments) code(c *coding.Coder) {
 	coding.Uint(c, &f.next)
-	coding.Slice(c, &f.order, 3, func(p **fragmentList) {
+	order := f.inOrder()
+	coding.Slice(c, &order, 3, func(p **fragmentList) {
 		if c.Reading() {
 			*p = new(fragmentList)
 		}
@@ -301,8 +302,8 @@ func (f *fragments) code(c *coding.Coder) {
 	if !c.Reading() || c.Err() != nil {
 		return
 	}
-	f.lists = make(map[fragmentKey]*fragmentList, len(f.order))
-	for _, l := range f.order {
+	f.lists = make(map[fragmentKey]*fragmentList, len(order))
+	for _, l := range order {
 		if f.lists[l.key] != nil {
 			c.Fail("two datagrams of the same name")
 			return
@@ -311,9 +312,11 @@ func (f *fragments) code(c *coding.Coder) {
 	}
 }
 
-// add makes a datagram known that is in the order already.
+// add takes a datagram in as the newest.
 func (f *fragments) add(l *fragmentList) {
 	f.lists[l.key] = l
+	l.before, l.after = nil, nil
+	f.append(l)
 	f.count += len(l.frags)
 	for i := range l.frags {
 		f.bytes += len(l.frags[i].IP)
@@ -333,6 +336,17 @@ func (l *fragmentList) code(c *coding.Coder) {
 	})
 	if len(l.frags) == 0 {
 		c.Fail("a datagram without fragments")
+	}
+	if end := 0; c.Reading() {
+		l.total = 0
+		for i := range l.frags {
+			h := &l.frags[i]
+			if h.offset < end {
+				c.Fail("fragments out of order")
+			}
+			end = h.offset + h.length
+			l.total += h.length
+		}
 	}
 }
 
@@ -381,6 +395,7 @@ func (m *Meta) Code(c *coding.Coder) {
 // rezone moves everything to other zones.
 func (t *Table) rezone(zone func(uint16) (uint16, bool)) {
 	var gone []uint32
+	t.crowds = crowds{}
 	clear(t.perZone)
 	for _, idx := range t.due {
 		x := t.pool.at(idx)
@@ -401,12 +416,11 @@ func (t *Table) rezone(zone func(uint16) (uint16, bool)) {
 		e := &t.helpers.expects[i]
 		e.zone, _ = zone(e.zone)
 	}
-	lists := t.frags.order
+	lists := t.frags.inOrder()
 	t.frags = fragments{next: t.frags.next, lists: map[fragmentKey]*fragmentList{}}
 	for _, l := range lists {
 		to, ok := zone(l.key.zone)
 		if l.key.zone = to; ok && t.frags.lists[l.key] == nil {
-			t.frags.order = append(t.frags.order, l)
 			t.frags.add(l)
 		}
 	}
@@ -425,7 +439,7 @@ func (t *Table) Restore(snapshot []byte, zone func(uint16) (uint16, bool)) error
 // Zones returns the zones that have connections or fragments, in order.
 func (t *Table) Zones() []uint16 {
 	zones := slices.Collect(maps.Keys(t.perZone))
-	for _, l := range t.frags.order {
+	for _, l := range t.frags.inOrder() {
 		zones = append(zones, l.key.zone)
 	}
 	slices.Sort(zones)

@@ -70,7 +70,7 @@ func TestSnapshotGoesOn(t *testing.T) {
 			for range 150 + 10*seed {
 				m, _ = x.step()(a, m)
 			}
-			waiting += len(a.frags.order)
+			waiting += len(a.frags.inOrder())
 			state := a.Snapshot(nil)
 			b, err := Restore(state, opt, nil)
 			if err != nil {
@@ -131,8 +131,8 @@ func TestSnapshotRezoned(t *testing.T) {
 		for _, e := range moved.Entries(1) {
 			zones = append(zones, e.Zone)
 		}
-		if !slices.Equal(zones, []uint16{10, 12}) || len(moved.frags.order) != 2 {
-			t.Errorf("connections in zones %d, want 10 and 12; %d datagrams, want 2", zones, len(moved.frags.order))
+		if !slices.Equal(zones, []uint16{10, 12}) || len(moved.frags.inOrder()) != 2 {
+			t.Errorf("connections in zones %d, want 10 and 12; %d datagrams, want 2", zones, len(moved.frags.inOrder()))
 		}
 		m, _ := do(t, moved, 2, udpPacket("10.0.0.2", 53, "10.0.0.1", 1, "!"), Request{Zone: 12})
 		want(t, "the answer in its new zone", m, "est|rpl")
@@ -199,13 +199,13 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Table{}, "opt timeout now pool buckets mask nodes due stale live perZone seq sweep zone pkt bind helpers frags"},
+		{Table{}, "opt timeout now pool buckets mask nodes due stale live perZone seq sweep crowds zone pkt bind helpers frags"},
 		{conn{}, "tuple label expires due created seq next pos gen mark zone status peer last state linked helper natSide"},
 		{peer{}, "end maxEnd maxWin maxAck scale flags"},
 		{lastSeg{}, "seq ack end win index dir scale flags retrans"},
 		{pool{}, "chunks size spare"},
-		{fragments{}, "lists order next count bytes whole"},
-		{fragmentList{}, "key until frags last"},
+		{fragments{}, "lists first last next count bytes whole"},
+		{fragmentList{}, "key until frags total last before after"},
 		{heldFragment{}, "Fragment offset length l4"},
 		{Meta{}, "State Zone Mark Label Orig conn reply related"},
 		{nat.Tuple{}, "Src Dst SrcPort DstPort Proto V6 Type Code"},

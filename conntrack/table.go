@@ -21,6 +21,7 @@ type Table struct {
 	seq     uint64
 	sweep   uint32 // where the search for something to evict goes on
 
+	crowds  crowds
 	zone    uint16      // of the tuple search under way, for Taken
 	pkt     nat.Packet  // of the Execute under way
 	bind    nat.Binding // of the Execute under way
@@ -91,7 +92,11 @@ func (t *Table) expiredAt(zone uint16, tuple *nat.Tuple) Time {
 
 // Taken implements nat.Taker for the zone of the Execute under way.
 func (t *Table) Taken(reply nat.Tuple) bool {
+	if c := t.crowd(&reply); c != nil {
+		return t.takenIn(c, &reply)
+	}
 	_, _, ok := t.find(t.zone, &reply)
+	t.crowds.note(ok)
 	return ok
 }
 
@@ -161,6 +166,7 @@ func (t *Table) unlink(idx uint32, dir int) {
 // remove takes a connection out of the table and frees its place.
 func (t *Table) remove(idx uint32) {
 	c := t.pool.at(idx)
+	t.uncrowd(c)
 	t.unlink(idx, 0)
 	t.unlink(idx, 1)
 	t.due.remove(&t.pool, idx)

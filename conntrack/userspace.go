@@ -274,6 +274,7 @@ func (t *Table) endUserspace(idx uint32) {
 		return
 	}
 	if plain := c.tuple[0].Reverse(); plain != c.tuple[1] {
+		t.uncrowd(c)
 		t.unlink(idx, 0)
 	} // else one hash serves both directions, and both stay taken
 	c.status |= stale

@@ -11,6 +11,23 @@ type Taker interface {
 	Taken(reply Tuple) bool
 }
 
+// RunTaker is a Taker that can tell of many ports at once.
+type RunTaker interface {
+	Taker
+	// TakenRun is how many of the tuples from reply on, each with the next
+	// destination port (of ICMP, ID), are taken for sure: n at most. Of those
+	// it does not count, Taken has to be asked.
+	TakenRun(reply *Tuple, n int) int
+}
+
+// takenRun asks a Taker for a run, 0 if it cannot tell.
+func takenRun(t Taker, reply *Tuple, n int) int {
+	if r, ok := t.(RunTaker); ok {
+		return r.TakenRun(reply, n)
+	}
+	return 0
+}
+
 // Choice is what a binding yields for a new connection.
 type Choice struct {
 	Reply Tuple // the reply direction after translation
@@ -109,6 +126,14 @@ func (r ports) next(p uint16) uint16 {
 	return p + 1
 }
 
+// after is the port n further on; n leads to the end of the range at most.
+func (r ports) after(p uint16, n int) uint16 {
+	if n == 0 {
+		return p
+	}
+	return r.next(p + uint16(n-1))
+}
+
 // search looks for a free tuple by moving *port, which points into c.Reply.
 // After the first round a datapath jumps to a random port, so that is a guess.
 func (r ports) search(c *Choice, port *uint16, taken Taker) bool {
@@ -121,6 +146,13 @@ func (r ports) search(c *Choice, port *uint16, taken Taker) bool {
 	for p := r.first; ; n /= 2 {
 		for i := 0; i < min(n, all); i++ {
 			c.place(port, p)
+			if port == &c.Reply.DstPort && p >= r.lo && p <= r.hi {
+				run := takenRun(taken, &c.Reply, min(n-i, all-i, int(r.hi-p)+1))
+				if p, i = r.after(p, run), i+run; i >= min(n, all) {
+					break
+				}
+				c.place(port, p)
+			}
 			if !taken.Taken(c.Reply) {
 				return true
 			}

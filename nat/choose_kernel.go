@@ -147,8 +147,19 @@ func (k *kernelChooser) search(at *uint16, r ports) {
 	size := int(r.hi-r.lo) + 1
 	p := r.first
 	for n := min(size, attempts); ; n /= 2 {
-		for range n {
+		for i := 0; i < n; i++ {
 			k.set(at, p)
+			if at == &k.cur.SrcPort && p >= r.lo && p <= r.hi {
+				reply := k.cur.Reverse()
+				run := takenRun(k.taken, &reply, min(n-i, int(r.hi-p)+1))
+				if run > 0 {
+					k.set(at, r.after(p, run-1)) // the last try stands where nothing is free
+				}
+				if p, i = r.after(p, run), i+run; i >= n {
+					break
+				}
+				k.set(at, p)
+			}
 			if !k.used() {
 				return
 			}

@@ -14,6 +14,8 @@ type chassis struct {
 	*network.Chassis
 	index int
 	ct    *conntrack.Table
+	// heldSince: fragments of lower numbers are forgotten, see forgetParked.
+	heldSince uint64
 	// recirculations is how often a packet may go around in the datapath; 0:
 	// there is no bound.
 	recirculations int

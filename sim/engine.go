@@ -57,6 +57,7 @@ type Engine struct {
 	waiting    waiting
 	hairpins   map[hairpinKey][]hairpinVIP
 	security   map[int]*portSecurity // by port index, compiled when first met
+	limits     map[limitKey]*Reached
 
 	pkts  []*pkt // free
 	walks uint32 // translations begun, see pause

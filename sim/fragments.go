@@ -73,6 +73,7 @@ func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, 
 			e.fragments.parked = map[parkedKey]*parked{}
 		}
 		e.fragments.parked[parkedKey{p.chassis.index, held}] = &here
+		e.forgetParked(p.chassis)
 		return
 	}
 	released := e.released
@@ -86,6 +87,18 @@ func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, 
 		}
 		e.goOn(x)
 		e.put(x.p)
+	}
+}
+
+// forgetParked forgets fragments whose datagram conntrack has given up, or has
+// put together for good.
+func (e *Engine) forgetParked(c *chassis) {
+	for since := c.ct.HeldSince(); c.heldSince < since; c.heldSince++ {
+		k := parkedKey{c.index, c.heldSince}
+		if x := e.fragments.parked[k]; x != nil {
+			e.put(x.p)
+			delete(e.fragments.parked, k)
+		}
 	}
 }
 

@@ -21,6 +21,50 @@ type learned struct {
 	rows   map[macKey]uint64 // the MAC bindings of the database
 	probes map[probeKey]probe
 	active map[activeKey]conntrack.Time // ports that became active, and when
+
+	// pending are the moments at which what was learned last takes effect, MAC
+	// bindings and FDB entries apart, by chassis.
+	pending [2]map[int]*pending
+}
+
+// maxPending is how many MAC bindings, and how many FDB entries, ovn-controller
+// takes before the Southbound database has them (MAX_MAC_BINDINGS and
+// MAX_FDB_ENTRIES of controller/mac-learn.c); it drops the others.
+const maxPending = 1000
+
+// pending is a ring of moments.
+type pending struct {
+	from  [maxPending]conntrack.Time
+	first int
+	count int
+}
+
+const (
+	pendingMACs = iota
+	pendingFDB
+)
+
+// room notes that a chassis learns something that takes effect learnDelay from
+// now; false: it has too much on its way already.
+func (l *learned) room(kind, chassis int, now conntrack.Time) bool {
+	if l.pending[kind] == nil {
+		l.pending[kind] = map[int]*pending{}
+	}
+	q := l.pending[kind][chassis]
+	if q == nil {
+		q = &pending{}
+		l.pending[kind][chassis] = q
+	}
+	for q.count > 0 && q.from[q.first] <= now {
+		q.first = (q.first + 1) % maxPending
+		q.count--
+	}
+	if q.count == maxPending {
+		return false
+	}
+	q.from[(q.first+q.count)%maxPending] = now + learnDelay
+	q.count++
+	return true
 }
 
 type macKey struct {
@@ -142,9 +186,15 @@ func (l *learned) binding(now conntrack.Time, k macKey) (uint64, bool) {
 }
 
 // learnMAC is put_arp and put_nd.
-func (l *learned) learnMAC(now conntrack.Time, k macKey, mac uint64) bool {
+func (e *Engine) learnMAC(c *chassis, k macKey, mac uint64) bool {
+	l, now := &e.learned, e.now
 	old, known := l.binding(now, k)
-	if e, pending := l.macs[k]; known && old == mac || pending && e.mac == mac {
+	entry, pending := l.macs[k]
+	if known && old == mac || pending && entry.mac == mac {
+		return false
+	}
+	if (!pending || entry.from <= now) && !l.room(pendingMACs, c.index, now) {
+		e.reached(BindingsFull, c, 0, maxPending)
 		return false
 	}
 	l.macs[k] = macEntry{mac: mac, old: old, known: known, from: now + learnDelay, since: now}
@@ -204,7 +254,7 @@ func (e *Engine) lookupMACBind(p *pkt, f *table.Flow, op *table.Op) {
 // putMACBind is put_arp and put_nd.
 func (e *Engine) putMACBind(p *pkt, f *table.Flow, op *table.Op) {
 	l := &e.learned
-	if key := p.macKey(op); l.learnMAC(e.now, key, p.Key.Load(op.C).Lo) {
+	if key := p.macKey(op); e.learnMAC(p.chassis, key, p.Key.Load(op.C).Lo) {
 		e.resolved(key, l.macs[key].mac, l.macs[key].from)
 		e.note(p, trace.Learn, trace.LearnMAC, f)
 	}
@@ -240,8 +290,14 @@ func (e *Engine) lookupFDB(p *pkt, f *table.Flow, op *table.Op) {
 func (e *Engine) putFDB(p *pkt, f *table.Flow, op *table.Op) {
 	key := fdbKey{uint32(p.dp.Index), p.Key.Load(op.B).Lo}
 	port := uint32(p.Key.Load(op.A).Lo)
-	if entry, ok := e.learned.fdb[key]; !ok || entry.port != port {
-		e.learned.fdb[key] = fdbEntry{port, e.now + learnDelay}
+	l := &e.learned
+	entry, ok := l.fdb[key]
+	switch {
+	case ok && entry.port == port:
+	case (!ok || entry.from <= e.now) && !l.room(pendingFDB, p.chassis.index, e.now):
+		e.reached(FDBFull, p.chassis, 0, maxPending)
+	default:
+		l.fdb[key] = fdbEntry{port, e.now + learnDelay}
 		e.note(p, trace.Learn, trace.LearnFDB, f)
 	}
 }

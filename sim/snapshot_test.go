@@ -206,9 +206,9 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{e, "Net opts chassis compiled groups members tunnels remote learned fragments selections waiting hairpins security " +
+		{e, "Net opts chassis compiled groups members tunnels remote learned fragments selections waiting hairpins security limits " +
 			"pkts walks passage"},
-		{field(t, e, "learned"), "macs statics fdb affinity ecmp mrouters rows probes active"},
+		{field(t, e, "learned"), "macs statics fdb affinity ecmp mrouters rows probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires release mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
@@ -216,7 +216,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 		{field(t, e, "waiting", "ready", "p", "carried"), "ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes mru"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Ref Given"},
 		{field(t, e, "fragments"), "parked"},
-		{field(t, e, "chassis"), "Chassis index ct recirculations resident zones compiled"},
+		{field(t, e, "chassis"), "Chassis index ct heldSince recirculations resident zones compiled"},
 	} {
 		var fields string
 		for i := range x.of.NumField() {

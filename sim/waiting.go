@@ -75,6 +75,7 @@ func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
 	}
 	q := e.waiting.queue(p.chassis.index, hop)
 	if q == nil {
+		e.reached(NextHopsFull, p.chassis, 0, maxQueues)
 		e.put(h.p)
 		e.drop(p, trace.DropConsumed, f)
 		return

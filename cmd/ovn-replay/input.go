@@ -222,6 +222,7 @@ func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), end func()) er
 		show.step()
 	}, end)
 	show.clear()
+	j.sayLimits()
 	if ctx.Err() != nil {
 		fmt.Fprintf(j.in.stderr, "ovn-replay: interrupted after %d packets; what was done so far is complete\n", show.packets)
 	}

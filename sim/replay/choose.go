@@ -38,9 +38,14 @@ func (s *Session) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 // laterOf finds the option in a later packet of the same client's port: where
 // the first one never comes through, its retransmission shows the choice.
 func (s *Session) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
-	client := endpoints(p.Headers())[0]
-	for _, f := range s.queue {
-		if f.dir != Left && f.dir != Crossed || endpoints(f.Headers())[0] != client {
+	if s.clients == nil {
+		s.clients = map[endpoint]chain{}
+		for _, f := range s.queue[s.head:] {
+			s.byClient(f)
+		}
+	}
+	for f, n := s.clients[endpoints(p.Headers())[0]].first, 0; f != nil && n < maxSameHead; f, n = f.peer, n+1 {
+		if f.dir != Left && f.dir != Crossed {
 			continue
 		}
 		for i := range c.Options {
@@ -50,6 +55,36 @@ func (s *Session) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// byClient files a frame that leaves by where it came from, once laterOf has
+// asked for that.
+func (s *Session) byClient(f *Frame) {
+	if s.clients == nil || f.dir != Left && f.dir != Crossed {
+		return
+	}
+	k := endpoints(f.Headers())[0]
+	c := s.clients[k]
+	if f.filed = true; c.first == nil {
+		c.first = f
+	} else {
+		c.last.peer = f
+	}
+	c.last = f
+	s.clients[k] = c
+}
+
+// unfile takes the oldest frame out of what byClient filed.
+func (s *Session) unfile(f *Frame) {
+	if !f.filed {
+		return
+	}
+	k := endpoints(f.Headers())[0]
+	if f.peer == nil {
+		delete(s.clients, k)
+	} else {
+		s.clients[k] = chain{f.peer, s.clients[k].last}
+	}
 }
 
 // SourcePort implements sim.Chooser, in the same two ways.
@@ -78,9 +113,12 @@ const askTime = 20e6
 // capture, that no other packet accounts for.
 func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 	found := map[int]bool{} // by capture: one request each
-	for _, f := range s.queue {
+	for _, f := range s.queue[s.head:] {
 		k := askKey{f.Capture, f.Number}
-		if f.Time < s.now || f.Time > s.now+askTime || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] || !asks(f.Headers(), ip, v6, src) {
+		if f.Time > s.now+askTime {
+			break
+		}
+		if f.Time < s.now || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] || !asks(f.Headers(), ip, v6, src) {
 			continue
 		}
 		if s.asked == nil {
@@ -93,8 +131,11 @@ func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 
 // Answer implements sim.Chooser.
 func (s *Session) Answer(is func(payload []byte) bool) []byte {
-	for _, f := range s.queue {
-		if f.Time < s.now || f.Time > s.now+askTime || f.dir != Left && f.dir != Crossed {
+	for _, f := range s.queue[s.head:] {
+		if f.Time > s.now+askTime {
+			break
+		}
+		if f.Time < s.now || f.dir != Left && f.dir != Crossed {
 			continue
 		}
 		if i, ok := identify(f.Data, f.Headers()); ok && i.proto == packet.ProtoUDP && is(i.payload) {

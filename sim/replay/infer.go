@@ -30,7 +30,7 @@ type inferrer struct {
 	captured map[pointKey]bool
 	answers  map[answerKey]*awaited
 	older    map[answerKey]*awaited
-	expected map[expectKey]expectation
+	expected expectations[expectKey]
 	scratch  packet.Packet
 }
 
@@ -58,11 +58,6 @@ type expectKey struct {
 	id    uint64
 }
 
-type expectation struct {
-	n    int
-	time conntrack.Time
-}
-
 // maxAnswers and maxExpected bound the inferrer's memory.
 const (
 	maxAnswers  = 1 << 17
@@ -71,7 +66,7 @@ const (
 
 func newInferrer(s *Session) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
-		expected: map[expectKey]expectation{}}
+		expected: expectations[expectKey]{open: map[expectKey]expectation{}}}
 	inf.become()
 	return inf
 }
@@ -123,44 +118,12 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 }
 
 func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
-	k := expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}
-	e, known := inf.expected[k]
-	if !known && len(inf.expected) >= maxExpected {
-		forgetOld(inf.expected, now)
-		if len(inf.expected) >= maxExpected {
-			return
-		}
-	}
-	inf.expected[k] = expectation{e.n + 1, now}
-}
-
-// forgetOld removes expectations that nothing met for a minute.
-func forgetOld[K comparable](m map[K]expectation, now conntrack.Time) {
-	for k, e := range m {
-		if e.time+60*conntrack.Second < now {
-			delete(m, k)
-		}
-	}
-}
-
-// met takes one expectation as met; false if there was none.
-func met[K comparable](m map[K]expectation, k K) bool {
-	e, ok := m[k]
-	switch {
-	case !ok:
-		return false
-	case e.n == 1:
-		delete(m, k)
-	default:
-		e.n--
-		m[k] = e
-	}
-	return true
+	inf.expected.add(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, now)
 }
 
 // due reports whether the frame was predicted where it was observed, and takes
 // the prediction as met.
-func (inf *inferrer) due(f *Frame) bool { return met(inf.expected, expectKey{f.point.key(), f.id}) }
+func (inf *inferrer) due(f *Frame) bool { return inf.expected.met(expectKey{f.point.key(), f.id}) }
 
 // remember notes how an answer to a packet delivered at an uncaptured port looks.
 func (inf *inferrer) remember(f *Frame, o *sim.Output) {

@@ -34,6 +34,10 @@ type Report struct {
 	// Omitted counts items beyond those listed, by list.
 	Omitted map[string]int `json:"omitted,omitempty"`
 
+	// Early counts what was decided about before its time, because more waited
+	// for a counterpart than VerifyOptions.MaxWaiting.
+	Early int `json:"early,omitempty"`
+
 	// Underlay counts apart what captures of the tunnel network show.
 	Underlay *UnderlayCounts `json:"underlay,omitempty"`
 

@@ -50,9 +50,9 @@ func (m memory) code() {
 	}
 	coding.Int(m.Coder, &m.s.now)
 	t, inf := m.s.tunnels, m.s.inferrer
-	codeMap(m, t.expected, memory.crossing, memory.expectation)
+	codeMap(m, t.expected.open, memory.crossing, memory.expectation)
 	m.seen(t)
-	codeMap(m, inf.expected, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) }, memory.expectation)
+	codeMap(m, inf.expected.open, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) }, memory.expectation)
 	if m.Reading() && inf.older == nil {
 		inf.older = map[answerKey]*awaited{}
 	}

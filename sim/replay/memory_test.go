@@ -54,8 +54,8 @@ func TestMemory(t *testing.T) {
 	// A frame that was remembered to be expected is expected.
 	again := remembering(t)
 	k := expectKey{pointKey{1, 0}, 77}
-	s.inferrer.expected[k] = expectation{2, 5}
-	if err := again.Remember(s.Memory(), nil); err != nil || again.inferrer.expected[k].n != 2 {
+	s.inferrer.expected.open[k] = expectation{2, 5}
+	if err := again.Remember(s.Memory(), nil); err != nil || again.inferrer.expected.open[k].n != 2 {
 		t.Errorf("expected %v, error %v", again.inferrer.expected, err)
 	}
 }
@@ -66,7 +66,7 @@ func TestBadMemory(t *testing.T) {
 		s.Add(&rec)
 	}
 	s.Pause()
-	s.tunnels.expected[crossing{point: pointKey{-1, 0}, id: 9}] = expectation{1, 2}
+	s.tunnels.expected.open[crossing{point: pointKey{-1, 0}, id: 9}] = expectation{1, 2}
 	s.tunnels.aging = []crossing{{id: 4}}
 	s.tunnels.seen[crossing{id: 4}] = &crossings{time: 5, most: 1}
 	s.wires.sent[wireKey{1, 2}] = wireSenders{{chassis: 0, time: 3, met: true}}
@@ -114,7 +114,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Session{}, "Engine Taps opts owners handler queue head held free later history inferrer tunnels wires waiting pins now err asked"},
+		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked"},
 		{inferrer{}, "s captured answers older expected scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},

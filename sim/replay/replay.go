@@ -10,6 +10,7 @@ package replay
 import (
 	"math"
 	"slices"
+	"unsafe"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
@@ -44,6 +45,8 @@ type Frame struct {
 	skip   string // why it is neither; empty if it is
 	id     uint64 // see identityHash
 	same   *Frame // the next of the same identity in the queue
+	peer   *Frame // the next that left and came from the same end, if it is filed
+	filed  bool
 	tunnel *underlay
 	spare  *underlay // to be used again
 
@@ -76,7 +79,7 @@ type Options struct {
 	// Ahead is how long frames are held back: so that a choice the datapath
 	// made at random can be read from the frame that shows it.
 	Ahead conntrack.Time
-	// AheadBytes bounds what is held back; 0 means 32 MiB.
+	// AheadBytes bounds the memory of what is held back; 0 means 64 MiB.
 	AheadBytes int
 	// NoInference: never inject a packet that is in no capture.
 	NoInference bool
@@ -102,12 +105,14 @@ type Session struct {
 	head     int
 	held     int // bytes of them
 	free     []*Frame
-	later    map[uint64]chain // the queue's frames by identity
+	later    map[uint64]chain   // the queue's frames by identity
+	clients  map[endpoint]chain // those that left, by where they came from: see laterOf
 	history  *history
 	inferrer *inferrer
 	tunnels  *tunnels
 	wires    *wires
 	waiting  map[uint64]*Frame // injected packets that ovn-controller may hold
+	waited   aging[uint64]     // of them
 	pins     map[pinKey]*conntrack.Entry
 	now      conntrack.Time
 	err      error           // of Changes
@@ -117,7 +122,7 @@ type Session struct {
 // NewSession returns a session on an engine.
 func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	if opts.AheadBytes == 0 {
-		opts.AheadBytes = 32 << 20
+		opts.AheadBytes = 64 << 20
 	}
 	s := &Session{
 		Engine: e, Taps: taps, opts: opts, owners: NewOwners(e.Net), handler: h,
@@ -139,7 +144,7 @@ func (s *Session) Add(rec *pcap.Record) {
 	f := s.take()
 	s.read(rec, f)
 	s.queue = append(s.queue, f)
-	s.held += len(f.Data)
+	s.held += f.size()
 	s.file(f)
 	for s.head < len(s.queue) && (s.queue[s.head].Time+s.opts.Ahead <= f.Time || s.held > s.opts.AheadBytes) {
 		s.pop()
@@ -148,6 +153,7 @@ func (s *Session) Add(rec *pcap.Record) {
 
 // file makes a frame that was read ahead findable by its identity.
 func (s *Session) file(f *Frame) {
+	s.byClient(f)
 	if f.id == 0 {
 		return
 	}
@@ -160,6 +166,18 @@ func (s *Session) file(f *Frame) {
 	c.last = f
 	s.later[f.id] = c
 }
+
+// size is about what a frame held back takes.
+func (f *Frame) size() int {
+	n := frameSize + cap(f.Data)
+	if f.rec != nil {
+		n += frameSize + cap(f.rec.Data)
+	}
+	return n
+}
+
+// frameSize is that of a Frame, of its Point and of what files it.
+var frameSize = int(unsafe.Sizeof(Frame{})) + 200
 
 // pop replays the queue's oldest frame and takes it out.
 func (s *Session) pop() {
@@ -205,7 +223,7 @@ func (s *Session) change() {
 // now: each is replayed as its own moment's network has it.
 func (s *Session) placeAgain() {
 	clear(s.later)
-	s.held = 0
+	s.clients, s.held = nil, 0
 	for _, f := range s.queue[s.head:] {
 		s.Taps[f.Capture].forget(f)
 	}
@@ -214,7 +232,7 @@ func (s *Session) placeAgain() {
 		f.reset()
 		f.sight = sight
 		s.place(f.rec, f)
-		s.held += len(f.Data)
+		s.held += f.size()
 		s.file(f)
 	}
 }
@@ -259,7 +277,8 @@ func (f *Frame) reset() {
 
 // next replays the queue's oldest frame.
 func (s *Session) next(f *Frame) {
-	s.held -= len(f.Data)
+	s.held -= f.size()
+	s.unfile(f)
 	if f.id != 0 {
 		if f.same == nil {
 			delete(s.later, f.id)
@@ -306,7 +325,7 @@ func (s *Session) left(f *Frame) {
 // with a router's (a routing daemon's). Nothing replayed leads to the frame here.
 func (s *Session) claims(f *Frame) bool {
 	p := f.point.Port
-	_, due := s.inferrer.expected[expectKey{f.point.key(), f.id}]
+	due := s.inferrer.expected.has(expectKey{f.point.key(), f.id})
 	switch {
 	case due || len(f.Data) < 14:
 		return false
@@ -335,7 +354,7 @@ func (s *Session) forges(f *Frame) bool {
 // seems to have sent, since it is not to its own, was predicted to be sent to it.
 func (s *Session) delivered(f *Frame) bool {
 	p := f.point.Port
-	_, due := s.inferrer.expected[expectKey{f.point.key(), f.id}]
+	due := s.inferrer.expected.has(expectKey{f.point.key(), f.id})
 	return due && p.Type == network.VIF && p.Unknown && len(f.Data) >= 14 && !own(p, macAt(f.Data[6:]))
 }
 
@@ -412,11 +431,32 @@ func (s *Session) release(by conntrack.Time) {
 		}
 		s.fate(f, out)
 	}
-	for ref, f := range s.waiting {
-		if len(s.waiting) > maxWaiting/2 && f.Time+60*conntrack.Second < by {
-			delete(s.waiting, ref)
+	s.forgetWaiting(by)
+}
+
+// forgetWaiting drops frames whose packets ovn-controller holds no more, once
+// there are many.
+func (s *Session) forgetWaiting(now conntrack.Time) {
+	if len(s.waiting) <= maxWaiting/2 {
+		return
+	}
+	all := func(yield func(uint64, conntrack.Time) bool) {
+		for ref, f := range s.waiting {
+			if !yield(ref, f.Time) {
+				return
+			}
 		}
 	}
+	s.waited.forget(now-60*conntrack.Second, all, func(ref uint64) (conntrack.Time, bool) {
+		if f := s.waiting[ref]; f != nil {
+			return f.Time, true
+		}
+		return 0, false
+	}, func(ref uint64) {
+		if len(s.waiting) > maxWaiting/2 {
+			delete(s.waiting, ref)
+		}
+	})
 }
 
 // reference is what an injected frame is known by.

@@ -39,6 +39,9 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	}
 	fmt.Fprintf(&b, "), autonomous %d, mismatched %d, missing %d, unexpected %d\n",
 		r.Autonomous, len(r.Mismatched)+r.Omitted["mismatched"], len(r.Missing)+r.Omitted["missing"], len(r.Unexpected)+r.Omitted["unexpected"])
+	if r.Early > 0 {
+		fmt.Fprintf(&b, "decided early %d: more packets waited for their counterpart than are kept; use --window, or fewer packets\n", r.Early)
+	}
 	if u := r.Underlay; u != nil {
 		fmt.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets, u.Entered, u.Observed, u.Matched)
 	}

@@ -36,7 +36,7 @@ type tunnelKeys struct {
 type tunnels struct {
 	s        *Session
 	byIP     map[netip.Addr]*network.Chassis
-	expected map[crossing]expectation
+	expected expectations[crossing]
 	seen     map[crossing]*crossings
 	aging    []crossing
 	captured []bool // by chassis index: its underlay is
@@ -58,7 +58,7 @@ type crossings struct {
 }
 
 func newTunnels(s *Session) *tunnels {
-	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{}, expected: map[crossing]expectation{},
+	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{}, expected: expectations[crossing]{open: map[crossing]expectation{}},
 		seen: map[crossing]*crossings{}, captured: make([]bool, len(s.Engine.Net.Chassis))}
 	for _, c := range s.Engine.Net.Chassis {
 		for _, e := range c.Encaps {
@@ -147,11 +147,8 @@ func (t *tunnels) predicted(out *sim.Outcome) {
 		}
 		for _, kind := range [...]pcap.TunnelKind{pcap.Geneve, pcap.VXLAN} {
 			k := crossing{tunnelKey(o.From, o.To), keysOf(o, kind), identityHash(o.Data, o.Headers()), 0}
-			t.expected[k] = expectation{t.expected[k].n + 1, o.Time}
+			t.expected.add(k, o.Time)
 		}
-	}
-	if len(t.expected) > maxExpected {
-		forgetOld(t.expected, t.s.now)
 	}
 }
 
@@ -176,7 +173,7 @@ func (s *Session) crossed(f *Frame) {
 		return
 	}
 	k.hash = 0
-	if met(t.expected, k) || s.entersElsewhere(f) || s.opts.NoInference {
+	if t.expected.met(k) || s.entersElsewhere(f) || s.opts.NoInference {
 		s.observe(f)
 		return
 	}

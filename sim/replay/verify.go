@@ -6,6 +6,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
+	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 )
@@ -15,6 +16,9 @@ type VerifyOptions struct {
 	// Window is how long a prediction or an observation waits for its
 	// counterpart on the captures' clock; 0 means 30 s.
 	Window conntrack.Time
+	// MaxWaiting is how many wait at most: beyond it the oldest are decided
+	// about early, and Report.Early counts them; 0 means 131,072.
+	MaxWaiting int
 	// Ignore names fields that may differ.
 	Ignore []string
 	Strict bool
@@ -33,8 +37,10 @@ type Verifier struct {
 	session *Session
 	waiting map[waitKey]line   // linked by waiter.like
 	byID    map[expectKey]line // linked by waiter.kin
-	order   []*waiter          // oldest first; those done stay until compacted
+	order   []*waiter          // oldest first, from front on; those done stay until compacted
+	front   int
 	live    int
+	asks    map[askedKey]int // how many that wait are ARP packets about an address
 	free    []*waiter
 	now     conntrack.Time
 	auto    *autonomous
@@ -89,7 +95,10 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	if opts.Window == 0 {
 		opts.Window = 30 * conntrack.Second
 	}
-	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, spans: map[int]*span{}}
+	if opts.MaxWaiting == 0 {
+		opts.MaxWaiting = 1 << 17
+	}
+	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, asks: map[askedKey]int{}, spans: map[int]*span{}}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict = opts.Strict
 	return v
@@ -222,7 +231,7 @@ func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 	w.heads.Set(h)
 	w.hash = hashBytes(14695981039346656037, head(w.data, h))
 	k := waitKey{w.point, w.hash}
-	for other := v.waiting[k].first; other != nil; other = other.like {
+	for other, n := v.waiting[k].first, 0; other != nil && n < maxSameHead; other, n = other.like, n+1 {
 		if other.predicted == w.predicted && alike(other, w) {
 			break // what could match w would have matched it
 		}
@@ -240,7 +249,26 @@ func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 	v.byID[id] = chained(v.byID[id], w, kins)
 	v.order = append(v.order, w)
 	v.live++
+	if q, ok := v.question(w); ok {
+		v.asks[q]++
+	}
 	v.expire()
+}
+
+// maxSameHead bounds how many frames with the same beginning are looked at.
+const maxSameHead = 4096
+
+// askedKey is what an ARP packet asks or tells about.
+type askedKey struct {
+	point     pointKey
+	predicted bool
+	op, addr  uint64
+}
+
+// question returns what w asks or tells about, if it is an ARP packet.
+func (v *Verifier) question(w *waiter) (askedKey, bool) {
+	k := &w.Headers().Key
+	return askedKey{w.point, w.predicted, k.Get(field.ARPOp), k.Get(field.ARPTPA)}, k.Get(field.EthType) == packet.TypeARP
 }
 
 // head is what frames are filed by: the beginning of what every capture of
@@ -301,6 +329,11 @@ func (v *Verifier) forget(w *waiter) {
 		delete(v.byID, id)
 	} else {
 		v.byID[id] = l
+	}
+	if q, ok := v.question(w); ok {
+		if v.asks[q]--; v.asks[q] == 0 {
+			delete(v.asks, q)
+		}
 	}
 }
 
@@ -369,42 +402,52 @@ func (v *Verifier) matched(a, b *waiter) {
 	}
 }
 
-// expire decides about what has waited too long, and keeps the order short.
+// expire decides about what has waited too long, or is too much, and keeps the
+// order short.
 func (v *Verifier) expire() {
-	n := 0
-	for n < len(v.order) && (v.order[n].done || v.order[n].at+v.opts.Window < v.now) {
-		if w := v.order[n]; !w.done {
+	for v.front < len(v.order) {
+		w := v.order[v.front]
+		late := w.at+v.opts.Window < v.now
+		if !w.done && !late && v.live <= v.opts.MaxWaiting {
+			break
+		}
+		if !w.done {
+			if !late {
+				v.Report.Early++
+			}
 			v.settle(w)
 		}
-		v.free = append(v.free, v.order[n])
-		n++
+		v.free = append(v.free, w)
+		v.front++
 	}
-	if n > 0 {
-		v.order = v.order[:copy(v.order, v.order[n:])]
+	if 2*v.front >= len(v.order) {
+		v.order = v.order[:copy(v.order, v.order[v.front:])]
+		v.front = 0
 	}
-	if len(v.order) > 1024 && len(v.order) > 4*v.live {
-		v.order = slices.DeleteFunc(v.order, func(w *waiter) bool {
+	if n := len(v.order) - v.front; n > 1024 && n > 4*v.live {
+		v.order = slices.DeleteFunc(v.order[v.front:], func(w *waiter) bool {
 			if w.done {
 				v.free = append(v.free, w)
 			}
 			return w.done
 		})
+		v.front = 0
 	}
 }
 
 // Finish decides about everything that has found no partner.
 func (v *Verifier) Finish() *Report {
-	for _, w := range v.order {
+	for _, w := range v.order[v.front:] {
 		if !w.done && !w.predicted {
 			v.settle(w)
 		}
 	}
-	for _, w := range v.order {
+	for _, w := range v.order[v.front:] {
 		if !w.done {
 			v.settle(w)
 		}
 	}
-	v.order = nil
+	v.order, v.front = nil, 0
 	v.Report.sort()
 	return &v.Report
 }
@@ -412,7 +455,7 @@ func (v *Verifier) Finish() *Report {
 // settle decides about a waiter whose time is over.
 func (v *Verifier) settle(w *waiter) {
 	v.forget(w)
-	for other := v.byID[expectKey{w.point, w.id}].first; other != nil; other = other.kin {
+	for other, n := v.byID[expectKey{w.point, w.id}].first, 0; other != nil && n < maxSameHead; other, n = other.kin, n+1 {
 		if other.predicted != w.predicted {
 			v.forget(other)
 			v.differ(w, other)
@@ -441,10 +484,11 @@ func (v *Verifier) settle(w *waiter) {
 // sameQuestion finds a waiting ARP packet that asks or tells about the same
 // address as w.
 func (v *Verifier) sameQuestion(w *waiter) *waiter {
-	if _, isIP := identify(w.data, w.Headers()); isIP {
+	q, ok := v.question(w)
+	if q.predicted = !q.predicted; !ok || v.asks[q] == 0 {
 		return nil
 	}
-	for _, other := range v.order {
+	for _, other := range v.order[v.front:] {
 		if !other.done && other.predicted != w.predicted && other.point == w.point && sameARP(w.Headers(), other.Headers()) {
 			return other
 		}

@@ -69,7 +69,7 @@ func (w *wires) prune(now conntrack.Time) {
 			delete(w.sent, k)
 		}
 	}
-	if len(w.sent) >= maxWires {
+	if len(w.sent) >= maxWires*3/4 { // or the next few frames would look through all again
 		clear(w.sent)
 	}
 }

@@ -1,0 +1,53 @@
+package sim
+
+import (
+	"testing"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/network"
+)
+
+// A limit is told once, with how often and since when it was reached.
+func TestLimitsAreToldOnce(t *testing.T) {
+	e := &Engine{Net: &network.Network{}}
+	c := &chassis{Chassis: &network.Chassis{Name: "hv1"}, zones: zones{names: map[uint16]string{7: "lr_snat"}}, ct: conntrack.NewTable(conntrack.Options{MaxConns: 9})}
+	e.chassis, e.Net.Chassis = []*chassis{c}, []*network.Chassis{c.Chassis}
+	e.now = 1795341635e9
+	e.limitsOf(c, 7, &conntrack.Outcome{Drop: conntrack.DropTableFull})
+	e.now += 5e9
+	for range 3 {
+		e.limitsOf(c, 7, &conntrack.Outcome{Uncommitted: conntrack.DropPortsTaken})
+		e.limitsOf(c, 8, &conntrack.Outcome{Evicted: true})
+		e.limitsOf(c, 8, &conntrack.Outcome{})
+	}
+	want := []Reached{
+		{ConnectionsFull, c.Chassis, "", 9, 4, 1795341635e9},
+		{PortsTaken, c.Chassis, "lr_snat", 0, 3, 1795341640e9},
+	}
+	got := e.Limits()
+	if len(got) != len(want) {
+		t.Fatalf("%d limits, want %d", len(got), len(want))
+	}
+	for i, r := range got {
+		if *r != want[i] {
+			t.Errorf("%+v, want %+v", *r, want[i])
+		}
+	}
+}
+
+// ovn-controller takes 1,000 bindings at a time and forgets the others.
+func TestLearnsSoMuchAtOnce(t *testing.T) {
+	var l learned
+	taken := 0
+	for range 3 * maxPending {
+		if l.room(pendingMACs, 0, 1) {
+			taken++
+		}
+	}
+	if taken != maxPending || !l.room(pendingMACs, 1, 1) || !l.room(pendingFDB, 0, 1) {
+		t.Errorf("%d were taken at once, want %d of each kind on each chassis", taken, maxPending)
+	}
+	if !l.room(pendingMACs, 0, 1+learnDelay) {
+		t.Error("nothing is taken later either")
+	}
+}
