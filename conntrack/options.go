@@ -28,8 +28,8 @@ type Options struct {
 	// last patch releases of 2.17 and 3.0 do as 3.1.)
 	OVS Release
 
-	// FreshReplies is Open vSwitch before 3.0, since 3.1.3 and in all later
-	// releases. Between (in Debian 12, say) the reply tuple of a translated
+	// FreshReplies says that an Open vSwitch of 3.0 or 3.1 is one of the last
+	// patch releases. Before (in Debian 12, say) the reply tuple of a translated
 	// connection that a new SYN or force had ended stayed taken until the next
 	// sweep, so that the connection that replaced it got another port, and late
 	// replies were invalid. OVSUserspace only.
@@ -62,19 +62,20 @@ func (o *Options) setDefaults() {
 	if o.OVS == 0 {
 		o.OVS = OVS31
 	}
-	o.FreshReplies = o.FreshReplies || o.OVS >= OVS32 || o.OVS < 0x0300
 }
 
 // Release is a release of Open vSwitch: 0x0302 is 3.2.
 type Release uint16
 
-// Releases since which the userspace tracker does something else.
+// Releases in which the userspace datapath changed; see Behaviour.
 const (
-	OVS31 Release = 0x0301 // ICMP errors in the original direction have their quote translated
-	OVS32 Release = 0x0302 // ports of SCTP belong to its tuples
-	OVS33 Release = 0x0303 // 8 recirculations, not 6
-	OVS36 Release = 0x0306 // a checksum that NAT has touched is computed anew on the way out
-	OVS40 Release = 0x0400 // SNAT gives ICMP queries of the same ID different ones
+	OVS217 Release = 0x0211
+	OVS30  Release = 0x0300
+	OVS31  Release = 0x0301
+	OVS32  Release = 0x0302
+	OVS33  Release = 0x0303
+	OVS36  Release = 0x0306
+	OVS40  Release = 0x0400
 )
 
 // ParseRelease reads a release such as "3.2", or what ovs-vswitchd --version

@@ -37,6 +37,7 @@ func Restore(snapshot []byte, o Options, zone func(uint16) (uint16, bool)) (*Tab
 		return nil, fmt.Errorf("snapshot of a connection tracking table: %w", err)
 	}
 	t.opt.setDefaults()
+	t.setBehaviour()
 	t.setTimeouts()
 	if zone != nil {
 		t.rezone(zone)

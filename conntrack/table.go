@@ -7,6 +7,7 @@ import (
 // Table is the connection tracking of one chassis.
 type Table struct {
 	opt     Options
+	behaves [behaviours]bool // what follows from opt
 	timeout [timeouts]Time
 	now     Time // latest moment seen; the clock never goes back
 
@@ -33,6 +34,7 @@ type Table struct {
 func NewTable(o Options) *Table {
 	o.setDefaults()
 	t := &Table{opt: o, perZone: map[uint16]int{}}
+	t.setBehaviour()
 	t.setTimeouts()
 	t.resize(1 << 6)
 	return t

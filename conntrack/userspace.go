@@ -89,7 +89,7 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 	if why := t.checkUserspaceL4(k); why != NotRefused {
 		return why
 	}
-	summed := p.Tuple.Proto != nat.ProtoSCTP || t.opt.OVS >= OVS32
+	summed := p.Tuple.Proto != nat.ProtoSCTP || t.has(TracksSCTP)
 	if !p.CheckSum(k.ip).Valid() && !t.opt.IgnoreChecksums && summed {
 		return BadChecksum
 	}
@@ -115,7 +115,7 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 // since 3.2 SCTP have more than addresses.
 func (t *Table) userKey(key *nat.Tuple) Refusal {
 	switch {
-	case key.Proto == nat.ProtoTCP, key.Proto == nat.ProtoUDP, key.Proto == nat.ProtoSCTP && t.opt.OVS >= OVS32:
+	case key.Proto == nat.ProtoTCP, key.Proto == nat.ProtoUDP, key.Proto == nat.ProtoSCTP && t.has(TracksSCTP):
 		if key.SrcPort == 0 || key.DstPort == 0 {
 			return BadHeader
 		}
@@ -154,7 +154,7 @@ func (t *Table) checkUserspaceL4(k *userCtx) Refusal {
 		if n := int(binary.BigEndian.Uint16(l4[4:])); n < 8 || n > length {
 			return BadHeader
 		}
-	case p.Tuple.Proto == nat.ProtoSCTP && t.opt.OVS >= OVS32:
+	case p.Tuple.Proto == nat.ProtoSCTP && t.has(TracksSCTP):
 		if !wholeChunks(l4) {
 			return BadHeader
 		}
@@ -266,10 +266,10 @@ func (t *Table) userLookup(k *userCtx) (idx uint32, found bool) {
 // staleTime is how long a sweep may take to come round.
 const staleTime = 20 * Second
 
-// endUserspace ends a connection at once. See Options.FreshReplies for what may stay.
+// endUserspace ends a connection at once. Without FreshReplies some of it stays.
 func (t *Table) endUserspace(idx uint32) {
 	c := t.pool.at(idx)
-	if t.opt.FreshReplies || c.status&natAsked == 0 || c.linked&2 == 0 {
+	if t.has(FreshReplies) || c.status&natAsked == 0 || c.linked&2 == 0 {
 		t.kill(idx)
 		return
 	}
@@ -390,8 +390,8 @@ func (t *Table) userNAT(k *userCtx, c *conn) {
 func (t *Table) userTranslate(k *userCtx, c *conn) {
 	sides := c.natSide
 	t.pkt.PatchCutTCP = true
-	t.pkt.KeepQuote = !k.reply && t.opt.OVS < OVS31
-	if t.opt.OVS >= OVS32 {
+	t.pkt.KeepQuote = !k.reply && !t.has(TranslatesQuotes)
+	if t.has(TracksSCTP) {
 		t.pkt.QuotedSCTP = nat.UpdateCRC
 	}
 	if k.reply {
@@ -408,7 +408,7 @@ func (t *Table) userTranslate(k *userCtx, c *conn) {
 	t.rewrite(k.ip, c, b2i(k.reply), sides, k.o)
 	p := &t.pkt
 	transport := p.Tuple.Proto == nat.ProtoTCP || p.Tuple.Proto == nat.ProtoUDP
-	k.o.Completes = t.opt.OVS >= OVS36 && transport && p.Sum.Valid()
+	k.o.Completes = t.has(CompletesChecksums) && transport && p.Sum.Valid()
 }
 
 // userOpen handles a packet of no connection: new, and with commit remembered.
@@ -505,9 +505,9 @@ func (t *Table) moves(proto uint8) bool {
 	case nat.ProtoTCP, nat.ProtoUDP:
 		return true
 	case nat.ProtoSCTP:
-		return t.opt.OVS >= OVS32
+		return t.has(TracksSCTP)
 	case nat.ProtoICMP:
-		return t.opt.OVS >= OVS40
+		return t.has(MovesICMPIDs)
 	}
 	return false
 }

@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"fmt"
-
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
@@ -42,7 +40,7 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 	var frame answer.Frame
 	var ok bool
 	why := trace.MadeICMP
-	style := answer.Style{KeepTOS: !e.since(21, 12, 1)}
+	style := answer.Style{KeepTOS: !e.has(network.FreshTOS)}
 	switch block {
 	case lflow.ARP:
 		why = trace.MadeARP
@@ -50,7 +48,7 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 	case lflow.NDNS:
 		why = trace.MadeNDNS
 		target := answer.Destination(&p.Packet)
-		if e.since(26, 3, 3) {
+		if e.has(network.SolicitsNextHop) {
 			target = p.Key.Get128(field.XXReg0).Bytes()
 		}
 		frame, ok = answer.NeighborSolicitation(&p.Packet, target)
@@ -71,7 +69,7 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 		if isConnection(p) {
 			why = trace.MadeReset
 		}
-		frame, ok = answer.Reject(&p.Packet, style, e.since(21, 9, 0))
+		frame, ok = answer.Reject(&p.Packet, style, e.has(network.SilentOnResets))
 	}
 	return frame, why, ok
 }
@@ -137,32 +135,5 @@ func (e *Engine) loadOVNField(p *pkt, f *table.Flow, op *table.Op) {
 	}
 }
 
-// release is a release of OVN: year, month, patch level.
-type release struct{ year, month, patch int }
-
-// patched reports whether the network's OVN has a change that came with a
-// release, and was brought to earlier series with the given patch releases.
-func (e *Engine) patched(came release, earlier ...release) bool {
-	for _, r := range earlier {
-		if e.since(r.year, r.month, 0) && !e.since(r.year, r.month+1, 0) {
-			return e.since(r.year, r.month, r.patch)
-		}
-	}
-	return e.since(came.year, came.month, came.patch)
-}
-
-// since reports whether the network's OVN is of a release or a later one.
-// A database that does not say is taken for the newest.
-func (e *Engine) since(year, month, patch int) bool {
-	var y, m, p int
-	if n, _ := fmt.Sscanf(e.Net.Version, "%d.%d.%d", &y, &m, &p); n < 2 {
-		return true
-	}
-	if y != year {
-		return y > year
-	}
-	if m != month {
-		return m > month
-	}
-	return p >= patch
-}
+// has reports whether the network's OVN has a change.
+func (e *Engine) has(x network.Change) bool { return e.changes.Has(x) }

@@ -43,7 +43,7 @@ func (e *Engine) on(c *network.Chassis) *chassis {
 func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis {
 	tracking := opts.Conntrack
 	if tracking.OVS == 0 {
-		tracking.OVS = ovsRelease(net, c)
+		tracking.OVS, _ = OVSRelease(net, c)
 	}
 	out := &chassis{
 		Chassis:        c,
@@ -61,27 +61,27 @@ func recirculations(tracking *conntrack.Options) int {
 	switch {
 	case tracking.Profile != conntrack.OVSUserspace:
 		return 0
-	case tracking.OVS >= conntrack.OVS33:
+	case tracking.Has(conntrack.EightRecirculations):
 		return 8
 	}
 	return 6
 }
 
-// ovsRelease is the release of Open vSwitch that a chassis runs, as far as the
-// types of interface tell that it knows: no other column does. srv6 came with
-// 3.2, lisp went with 3.6; of the releases between, the last are the likeliest.
-// Before 3.2 OVN tells which one goes with it.
-func ovsRelease(net *network.Network, c *network.Chassis) conntrack.Release {
+// OVSRelease is the release of Open vSwitch that a chassis is taken to run, and
+// why: only the types of interface that it knows tell, no other column does.
+// srv6 came with 3.2, lisp went with 3.6; of the releases between, the last are
+// the likeliest. Before 3.2 OVN tells which one goes with it.
+func OVSRelease(net *network.Network, c *network.Chassis) (r conntrack.Release, why string) {
 	types := strings.Split(c.Options["iface-types"], ",")
 	switch {
-	case !slices.Contains(types, "srv6") && net.Before(22, 12):
-		return 0x0211 // 2.17
+	case !slices.Contains(types, "srv6") && !net.Has(network.BuiltWithOVS3):
+		return conntrack.OVS217, "it knows no interfaces of type srv6, and its OVN is of before Open vSwitch 3.0"
 	case !slices.Contains(types, "srv6"):
-		return conntrack.OVS31
+		return conntrack.OVS31, "it knows no interfaces of type srv6, which came with 3.2"
 	case slices.Contains(types, "lisp"):
-		return conntrack.OVS33
+		return conntrack.OVS33, "it knows interfaces of type srv6, which came with 3.2, and of lisp, which went with 3.6"
 	}
-	return conntrack.OVS36
+	return conntrack.OVS36, "it knows interfaces of type srv6 and none of lisp, which went with 3.6"
 }
 
 // read takes what the chassis needs to know of the network. Zones that it has
@@ -126,12 +126,13 @@ func numberZones(net *network.Network, c *network.Chassis, recorded, prior map[s
 		z.dnat[i] = n.number(-1, dp.Name+"_dnat", dp.UUID+"_dnat")
 		z.snat[i] = n.number(dp.SNATCTZone, dp.Name+"_snat", dp.UUID+"_snat")
 	}
+	gateways := net.Has(network.GatewayPortZones)
 	for i, p := range net.Ports {
 		z.port[i] = -1
 		if p == nil {
 			continue
 		}
-		if _, ok := recorded[p.Name]; ok || recorded == nil && portHasZone(net, p, c) {
+		if _, ok := recorded[p.Name]; ok || recorded == nil && portHasZone(p, gateways) {
 			z.port[i] = n.number(-1, p.Name)
 		}
 	}
@@ -139,16 +140,15 @@ func numberZones(net *network.Network, c *network.Chassis, recorded, prior map[s
 }
 
 // portHasZone says whether ovn-controller gives a port a zone of its own.
-// Patch ports have none. Before OVN 22.03 neither had any port but those of
-// interfaces; since then l3gateway, chassisredirect and localnet ports do.
-func portHasZone(net *network.Network, p *network.Port, c *network.Chassis) bool {
+// Patch ports have none, those of interfaces always.
+func portHasZone(p *network.Port, gateways bool) bool {
 	switch p.Type {
 	case network.Patch:
 		return false
 	case network.VIF, network.Localport, network.Virtual:
 		return true
 	}
-	return !net.Before(22, 3)
+	return gateways
 }
 
 type zoneNumberer struct {

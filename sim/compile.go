@@ -124,7 +124,7 @@ func baseEnv(net *network.Network, c *network.Chassis) lflow.Env {
 		Tables:      tables,
 		DHCPv4:      options(net.DHCPv4),
 		DHCPv6:      options(net.DHCPv6),
-		OneCTNext:   net.Before(24, 9),
+		OneCTNext:   !net.Has(network.CTNextZone),
 	}
 	if c != nil {
 		env.Templates = net.Templates[c.Name]

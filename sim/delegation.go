@@ -16,8 +16,7 @@ import (
 func (e *Engine) serverReply(p *pkt, f *table.Flow) {
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
-	multicast := e.patched(release{24, 9, 0}, release{23, 6, 4}, release{23, 9, 4}, release{24, 3, 2})
-	frame, ok := answer.PrefixRequest(&p.Packet, multicast, func(iaid uint32) bool { return e.solicited(p, port, iaid) })
+	frame, ok := answer.PrefixRequest(&p.Packet, e.has(network.PrefixToAllServers), func(iaid uint32) bool { return e.solicited(p, port, iaid) })
 	if ok {
 		e.note(p, trace.Made, trace.MadeDHCP, f)
 		e.answerAt(p, f, frame, port, 0)

@@ -5,6 +5,7 @@ import (
 
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -16,7 +17,7 @@ const flagFromController = 1 << 19
 // has a record of becomes its answer.
 func (e *Engine) lookupDNS(p *pkt, f *table.Flow, op *table.Op) {
 	p.Flush()
-	style := answer.DNSStyle{Additional: e.additional(), Refuse: e.since(24, 3, 0)}
+	style := answer.DNSStyle{Additional: e.additional(), Refuse: e.has(network.DNSOwned)}
 	var frame answer.Frame
 	q, ok := answer.ParseDNS(&p.Packet, style)
 	if ok {
@@ -24,7 +25,7 @@ func (e *Engine) lookupDNS(p *pkt, f *table.Flow, op *table.Op) {
 		if ok = found; ok {
 			frame, ok = answer.DNS(&p.Packet, style, q, record, owned)
 		}
-		if ok && e.since(26, 3, 0) {
+		if ok && e.has(network.DNSShuffles) {
 			e.order(p, f, frame, q)
 		}
 	}
@@ -52,9 +53,9 @@ func (e *Engine) order(p *pkt, f *table.Flow, frame answer.Frame, q answer.Quest
 }
 
 // dnsRecord finds the record of a name on p's datapath. Records have names in
-// lower case; until 20.06 a query had to have them so too.
+// lower case.
 func (e *Engine) dnsRecord(p *pkt, name string) (record string, owned, ok bool) {
-	if e.since(20, 6, 0) {
+	if e.has(network.DNSAnyCase) {
 		name = strings.ToLower(name)
 	}
 	for _, d := range p.dp.DNS {
@@ -65,28 +66,14 @@ func (e *Engine) dnsRecord(p *pkt, name string) (record string, owned, ok bool) 
 	return "", false, false
 }
 
-// additional says how the network's OVN treats queries with additional
-// records: a fix that came with patch releases, and a later one of it.
+// additional says how the network's OVN treats queries with additional records.
 func (e *Engine) additional() answer.Additional {
-	if e.since(24, 3, 0) {
+	switch {
+	case e.has(network.DNSDropsAdditional):
 		return answer.AdditionalDropped
-	}
-	// In each series: from which patch release they are ignored, and from
-	// which one dropped.
-	for _, s := range [...]struct{ year, month, ignored, dropped int }{
-		{23, 9, 0, 2}, {23, 6, 0, 3}, {23, 3, 1, 3}, {22, 12, 1, 99}, {22, 9, 2, 99}, {22, 3, 3, 6},
-	} {
-		if !e.since(s.year, s.month, 0) || e.since(s.year, s.month+1, 0) {
-			continue
-		}
-		switch {
-		case e.since(s.year, s.month, s.dropped):
-			return answer.AdditionalDropped
-		case e.since(s.year, s.month, s.ignored):
-			return answer.AdditionalIgnored
-		}
-	}
-	if e.since(22, 3, 0) {
+	case e.has(network.DNSIgnoresAdditional):
+		return answer.AdditionalIgnored
+	case e.has(network.DNSCountsAnew):
 		return answer.AdditionalUncounted
 	}
 	return answer.AdditionalRepeated

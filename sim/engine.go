@@ -45,6 +45,7 @@ type Engine struct {
 	Net *network.Network
 
 	opts       Options
+	changes    network.Changes    // of OVN's, that the network's has
 	chassis    []*chassis         // by index, made when first met
 	compiled   *compiled          // of the first chassis
 	groups     map[string]uint32  // multicast group name -> number
@@ -77,6 +78,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 	}
 	e := &Engine{
 		Net:      net,
+		changes:  net.Changes(),
 		opts:     opts,
 		groups:   map[string]uint32{},
 		security: map[int]*portSecurity{},
@@ -95,6 +97,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 // must not be used afterwards.
 func (e *Engine) Become(net *network.Network) {
 	e.Net.Become(net)
+	e.changes = e.Net.Changes()
 	e.readNet()
 	e.chassis = append(e.chassis, make([]*chassis, len(e.Net.Chassis)-len(e.chassis))...)
 	e.compiled = newCompiled(e, e.firstChassis())

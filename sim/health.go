@@ -19,7 +19,7 @@ func (e *Engine) serviceCheck(p *pkt, f *table.Flow, _ *table.Op) {
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
 	if port != nil && e.monitored(p, port) {
-		if frame, ok := answer.ProbeReset(&p.Packet, !e.shortReset()); ok {
+		if frame, ok := answer.ProbeReset(&p.Packet, !e.has(network.HealthReset)); ok {
 			e.note(p, trace.Made, trace.MadeReset, f)
 			e.answerAt(p, f, frame, port, flagTunnelRX) // OVN means to set local-only, but sets this
 		}
@@ -107,18 +107,3 @@ func (e *Engine) monitorSends(k *field.Key) bool {
 }
 
 const tcpSYN = 2
-
-// shortReset reports whether health checks end with a plain reset.
-func (e *Engine) shortReset() bool {
-	switch {
-	case e.since(23, 9, 0):
-		return e.since(23, 9, 1)
-	case e.since(23, 6, 0):
-		return e.since(23, 6, 3)
-	case e.since(23, 3, 0):
-		return e.since(23, 3, 3)
-	case e.since(22, 4, 0):
-		return false
-	}
-	return e.since(22, 3, 5)
-}

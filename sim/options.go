@@ -9,6 +9,7 @@ import (
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -26,13 +27,13 @@ func (e *Engine) putOptions(p *pkt, f *table.Flow, op *table.Op) {
 	switch a.Op {
 	case lflow.PutDHCPv4Opts:
 		offer, options := dhcpv4Options(a.Options)
-		style := answer.DHCPv4Style{Inform: e.since(20, 9, 0), Strict: e.since(24, 9, 0)}
+		style := answer.DHCPv4Style{Inform: e.has(network.DHCPInform), Strict: e.has(network.DHCPEthernetOnly)}
 		frame, ok = answer.DHCPv4(&p.Packet, style, offer, options)
 	case lflow.PutDHCPv6Opts:
-		frame, ok = answer.DHCPv6(&p.Packet, answer.DHCPv6Style{Release: e.since(23, 9, 0)}, dhcpv6Options(a.Options))
+		frame, ok = answer.DHCPv6(&p.Packet, answer.DHCPv6Style{Release: e.has(network.DHCPv6Release)}, dhcpv6Options(a.Options))
 	case lflow.PutNDRAOpts:
 		why = trace.MadeRA
-		frame, ok = answer.RouterAdvertisement(&p.Packet, advert(a.Options), e.allHosts())
+		frame, ok = answer.RouterAdvertisement(&p.Packet, advert(a.Options), e.has(network.AdvertToAllNodes))
 	}
 	e.become(p, f, op, frame, why, ok)
 }
@@ -49,24 +50,6 @@ func (e *Engine) become(p *pkt, f *table.Flow, op *table.Op, frame answer.Frame,
 	p.ct.Clear()
 	e.pause(p)
 	p.Key.Store(op.Dst, bit(ok))
-}
-
-// allHosts reports whether a client without an address gets its router
-// advertisement at ff02::1.
-func (e *Engine) allHosts() bool {
-	switch {
-	case e.since(23, 9, 1):
-		return true
-	case e.since(23, 9, 0):
-		return false
-	case e.since(23, 6, 0):
-		return e.since(23, 6, 3)
-	case e.since(23, 3, 0):
-		return e.since(23, 3, 3)
-	case e.since(22, 4, 0):
-		return false
-	}
-	return e.since(22, 3, 5)
 }
 
 // relay is dhcp_relay_req_chk and dhcp_relay_resp_chk.

@@ -96,28 +96,6 @@ func TestAdvert(t *testing.T) {
 	}
 }
 
-func TestSince(t *testing.T) {
-	for _, c := range []struct {
-		version string
-		y, m, p int
-		want    bool
-	}{
-		{"23.03.1-20.27.0-70.6", 23, 3, 1, true},
-		{"23.03.1-20.27.0-70.6", 23, 3, 2, false},
-		{"23.03.1-20.27.0-70.6", 22, 12, 9, true},
-		{"21.12.90-20.21.0-58.3", 21, 12, 1, true},
-		{"20.03.0", 20, 6, 0, false},
-		{"20.06", 20, 6, 0, true},
-		{"", 99, 1, 0, true},
-		{"main", 99, 1, 0, true},
-	} {
-		e := &Engine{Net: &network.Network{Version: c.version}}
-		if got := e.since(c.y, c.m, c.p); got != c.want {
-			t.Errorf("%q since %d.%d.%d: %v", c.version, c.y, c.m, c.p, got)
-		}
-	}
-}
-
 func TestAdditionalRecordsByRelease(t *testing.T) {
 	for version, want := range map[string]answer.Additional{
 		"20.03.0": answer.AdditionalRepeated, "22.03.2": answer.AdditionalUncounted, "22.03.3": answer.AdditionalIgnored,
@@ -125,7 +103,7 @@ func TestAdditionalRecordsByRelease(t *testing.T) {
 		"23.03.1": answer.AdditionalIgnored, "22.12.5": answer.AdditionalIgnored, "23.03.3": answer.AdditionalDropped, "23.09.1": answer.AdditionalIgnored,
 		"24.03.0": answer.AdditionalDropped, "26.03.2": answer.AdditionalDropped, "": answer.AdditionalDropped,
 	} {
-		e := &Engine{Net: &network.Network{Version: version}}
+		e := &Engine{changes: (&network.Network{Version: version}).Changes()}
 		if got := e.additional(); got != want {
 			t.Errorf("%q: %v, want %v", version, got, want)
 		}

@@ -81,9 +81,9 @@ func (e *Engine) portOf(p *pkt, id field.ID) *network.Port {
 func (e *Engine) compileSecurity(port *network.Port) *portSecurity {
 	r := securityRules{
 		hopLimit: 255,
-		strict:   e.patched(release{26, 3, 0}, release{24, 3, 8}, release{25, 3, 3}, release{25, 9, 3}),
+		strict:   e.has(network.StrictNeighbors),
 	}
-	if !e.patched(release{23, 9, 0}, release{22, 9, 3}, release{22, 12, 2}, release{23, 3, 2}, release{23, 6, 2}) {
+	if !e.has(network.AdvertHopLimit) {
 		r.hopLimit = 225
 	}
 	for _, text := range port.PortSecurity {

@@ -206,7 +206,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{e, "Net opts chassis compiled groups members tunnels remote learned fragments selections waiting hairpins security limits " +
+		{e, "Net opts changes chassis compiled groups members tunnels remote learned fragments selections waiting hairpins security limits " +
 			"pkts walks passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp mrouters rows probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},

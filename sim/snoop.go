@@ -25,7 +25,7 @@ const (
 func (e *Engine) snoop(p *pkt, f *table.Flow) {
 	p.Flush()
 	kind := answer.NoMulticast
-	if e.snoops(p.dp) && e.since(22, 9, 0) {
+	if e.snoops(p.dp) && e.has(network.SnoopedReports) {
 		kind = answer.Multicast(&p.Packet)
 	}
 	switch kind {

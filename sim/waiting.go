@@ -42,10 +42,10 @@ type held struct {
 
 // ovn-controller's bounds on what it holds.
 const (
-	maxQueues    = 1000
-	waitTimeout  = 10e9
-	queueDepth   = 4
-	queueDepth23 = 3 // before OVN 23.06: a ring of four that is never full
+	maxQueues   = 1000
+	waitTimeout = 10e9
+	queueDepth  = 4
+	queueDepth3 = 3 // without network.HoldsFour: a ring of four that is never full
 )
 
 // hold keeps p until the address that it was to be sent to is bound.
@@ -83,19 +83,18 @@ func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
 	q.expires = e.now + waitTimeout
 	q.packets = append(q.packets, h)
 	depth := queueDepth
-	if !e.since(23, 6, 0) {
-		depth = queueDepth23
+	if !e.has(network.HoldsFour) {
+		depth = queueDepth3
 	}
 	if len(q.packets) > depth {
 		e.put(q.packets[0].p)
 		q.packets = slices.Delete(q.packets, 0, 1)
 	}
 	// The answer may be on its way from the database already. Or it is there,
-	// and its flow is not: all releases look for it, but 23.03 and 23.06 wait
-	// for a change.
+	// and its flow is not.
 	if entry, ok := e.learned.macs[e.bound(hop)]; ok && entry.from > e.now {
 		q.release, q.mac = entry.from, entry.mac
-	} else if ok && (e.since(23, 9, 0) || !e.since(23, 3, 0)) {
+	} else if ok && !e.has(network.BindingAwaited) {
 		q.release, q.mac = e.now+learnDelay, entry.mac
 	}
 	e.drop(p, trace.DropWaits, f)

@@ -23,9 +23,10 @@ import (
 // dbOptions are what the db commands have in common.
 type dbOptions struct {
 	store.Options
-	json   bool
-	stdout *bufio.Writer
-	stderr io.Writer
+	json      bool
+	behaviour bool // of info
+	stdout    *bufio.Writer
+	stderr    io.Writer
 }
 
 // sourceFlags adds the flags that say how a database SOURCE is read, in the
@@ -60,7 +61,7 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	sourceFlags(cmd.PersistentFlags(), &o.Options)
 	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
 
-	add := func(use, short string, args cobra.PositionalArgs, canJSON bool, do func(ctx context.Context, args []string) error) {
+	add := func(use, short string, args cobra.PositionalArgs, canJSON bool, do func(ctx context.Context, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			// What is read of a database stays: collecting it again and again
 			// while it grows is a fifth of the work.
@@ -76,8 +77,10 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 			c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 		}
 		cmd.AddCommand(c)
+		return c
 	}
-	add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used", cobra.MaximumNArgs(1), true, o.info)
+	info := add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used", cobra.MaximumNArgs(1), true, o.info)
+	info.Flags().BoolVar(&o.behaviour, "behaviour", false, "tell which changes of OVN and Open vSwitch apply to it, and why")
 	add("history SOURCE", "List the transactions of a database file: time, comment, what changed", cobra.ExactArgs(1), true, o.history)
 	add("gather PATH", "List what is of use in a must-gather, sosreport, directory or tar file", cobra.ExactArgs(1), true, o.gather)
 	add("diff A B", "Tell how two databases differ, by content", cobra.ExactArgs(2), true, o.diff)

@@ -36,6 +36,7 @@ type infoJSON struct {
 	Problems      []problemJSON  `json:"problems"`
 	Unparsed      []unparsedJSON `json:"unparsed"`
 	Warnings      []string       `json:"warnings"`
+	Behaviour     *behaviourJSON `json:"behaviour,omitempty"` // with --behaviour
 }
 
 type stageJSON struct {
@@ -72,10 +73,16 @@ func (o *dbOptions) info(ctx context.Context, args []string) error {
 	}
 	info := describe(db, net)
 	info.Unparsed = unparsed(net)
+	if o.behaviour {
+		info.Behaviour = behaviour(net)
+	}
 	if o.json {
 		return o.printJSON(info)
 	}
 	o.printInfo(info)
+	if o.behaviour {
+		o.printBehaviour(info)
+	}
 	return nil
 }
 

@@ -172,3 +172,37 @@ func TestDBFlags(t *testing.T) {
 		t.Errorf("the default source: %v", err)
 	}
 }
+
+// What a database's OVN does, and why that is known.
+func TestDBBehaviour(t *testing.T) {
+	path := filepath.Join(cases, "nodeport", "sb.db")
+	text, _, err := db(t, "info", "--behaviour", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"changes of OVN that 23.03.1",
+		"\n  yes  dns-ignores-additional: DNS queries with additional records are not answered\n       23.03.1 brought it to this series (OVN commit ",
+		"\n  no   holds-four-packets: ",
+		"Open vSwitch 3.1 on 3 chassis (4da007a6-ed1d-45ff-bcf4-62ae8914bbbc): it knows no interfaces of type srv6",
+		"\n  no   tracks-sctp: ",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	out, _, err := db(t, "info", "--behaviour", "--json", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info infoJSON
+	if err := json.Unmarshal([]byte(out), &info); err != nil {
+		t.Fatal(err)
+	}
+	if b := info.Behaviour; b == nil || len(b.OVN) == 0 || len(b.Switches) != 1 || len(b.Switches[0].Chassis) != 3 || b.Switches[0].Release != "3.1" {
+		t.Errorf("%+v", info.Behaviour)
+	}
+	if out, _, _ := db(t, "info", "--json", path); strings.Contains(out, "behaviour") {
+		t.Error("told without being asked")
+	}
+}

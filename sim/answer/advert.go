@@ -116,7 +116,7 @@ func tokens(s, sep string) func(func(string) bool) {
 
 // RouterAdvertisement is the reply that put_nd_ra_opts makes of a router
 // solicitation. With allHosts a client without an address is answered at
-// ff02::1; otherwise (OVN before 23.03.3 and 23.09.1) at the unspecified address.
+// ff02::1; otherwise at the unspecified address.
 func RouterAdvertisement(in *packet.Packet, a Advert, allHosts bool) (Frame, bool) {
 	if !isV6(in) || proto(in) != packet.ProtoICMPv6 || in.Layout.L4 == 0 ||
 		in.Key.Get(field.ICMP6Type) != typeRouterSolicit || in.Key.Get(field.ICMP6Code) != 0 {

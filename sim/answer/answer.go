@@ -42,7 +42,7 @@ var be = binary.BigEndian
 // Style is how a release of ovn-controller composes an answer.
 type Style struct {
 	Swap    bool // from the packet's destination back to its source, as "reject" does
-	KeepTOS bool // ICMP errors take over the traffic class (OVN 20.03 to 20.12)
+	KeepTOS bool // ICMP errors take over the traffic class
 }
 
 // ether begins a frame to or from the ends of in, with room for n more bytes.

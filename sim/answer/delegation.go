@@ -39,7 +39,7 @@ func options6(b []byte, yield func(code uint16, option []byte)) {
 
 // PrefixRequest is the REQUEST in which handle_dhcpv6_reply takes up a server's
 // ADVERTISE, if asked says that its identity association is the one solicited
-// for. It goes to all servers, or before OVN 24.09 (multicast) to that one.
+// for. With multicast it goes to all servers, else to that one.
 func PrefixRequest(in *packet.Packet, multicast bool, asked func(iaid uint32) bool) (Frame, bool) {
 	msg := udpPayload(in)
 	if !isV6(in) || len(msg) < 4 || msg[0] != msg6Advertise {

@@ -105,8 +105,8 @@ func (d *dhcp) option(code uint8, v []byte) {
 
 // DHCPv4Style is how a release answers.
 type DHCPv4Style struct {
-	Inform bool // answers INFORM (OVN 20.09 and later)
-	Strict bool // insists on Ethernet clients (OVN 24.09 and later)
+	Inform bool // answers INFORM
+	Strict bool // insists on Ethernet clients
 }
 
 // DHCPv4 is the reply that put_dhcp_opts makes of a request: an offer, an

@@ -37,7 +37,7 @@ const (
 
 // DHCPv6Style is how a release answers.
 type DHCPv6Style struct {
-	Release bool // answers RELEASE (OVN 23.09 and later)
+	Release bool // answers RELEASE
 }
 
 // request6 is a DHCPv6 message that came in.

@@ -34,7 +34,7 @@ type Question struct {
 // DNSStyle is how a release answers.
 type DNSStyle struct {
 	Additional Additional
-	Refuse     bool // answers "refused" for an address family OVN knows not to exist (OVN 24.03 and later)
+	Refuse     bool // answers "refused" for an address family OVN knows not to exist
 }
 
 // Additional is what becomes of a query with additional records (EDNS).

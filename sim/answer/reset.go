@@ -81,8 +81,7 @@ func Abort(in *packet.Packet, s Style) (Frame, bool) {
 
 // Reject is what the action reject{} starts from: a reset for TCP, an abort
 // for SCTP, else "destination unreachable", always back to the sender. With
-// silent, resets and unreachables are not themselves answered (OVN 21.09 and
-// later).
+// silent, resets and unreachables are not themselves answered.
 func Reject(in *packet.Packet, s Style, silent bool) (Frame, bool) {
 	s.Swap = true
 	b := l4(in)

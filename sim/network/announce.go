@@ -2,7 +2,6 @@ package network
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 )
 
@@ -44,20 +43,4 @@ func (lb *LoadBalancer) HairpinSNAT(v4 bool) (netip.Addr, bool) {
 		}
 	}
 	return netip.Addr{}, false
-}
-
-// Before reports whether the database was written by an OVN before the given
-// release; false when it does not say by which.
-func (n *Network) Before(year, month int) bool {
-	y, rest, ok := strings.Cut(n.Version, ".")
-	if !ok {
-		return false
-	}
-	m, _, _ := strings.Cut(rest, ".")
-	yn, err1 := strconv.Atoi(y)
-	mn, err2 := strconv.Atoi(m)
-	if err1 != nil || err2 != nil {
-		return false
-	}
-	return yn < year || yn == year && mn < month
 }

@@ -1,0 +1,111 @@
+package conntrack
+
+import "fmt"
+
+// Behaviour is something that connection tracking does in one datapath, or since
+// one release of Open vSwitch, and not in another. This file is the one place
+// that knows which does; a Table is told once, and asks for it by name.
+type Behaviour uint8
+
+// Behaviours of Open vSwitch's userspace datapath that changed.
+const (
+	FreshReplies Behaviour = iota
+	TranslatesQuotes
+	TracksSCTP
+	EightRecirculations
+	CompletesChecksums
+	MovesICMPIDs
+	behaviours // how many there are
+)
+
+// trait is what is known of a Behaviour of OVSUserspace. The kernel's tracker has
+// none of these questions: it is one.
+type trait struct {
+	name      string
+	what      string
+	since     Release
+	lapsed    [2]Release // from the first to before the second it was lost
+	authority string
+}
+
+var traits = [behaviours]trait{
+	FreshReplies: {
+		name: "fresh-replies", what: "the reply tuple of a connection that is replaced is free at once",
+		lapsed:    [2]Release{OVS30, OVS32},
+		authority: "OVS commits 3d9c1b855 (3.0.0) and 1116459b3 (3.3.0; 3.0.5, 3.1.3 and 3.2.3 have it too)",
+	},
+	TranslatesQuotes: {
+		name: "translates-quotes", what: "what an ICMP error in the original direction quotes is translated",
+		since: OVS31, authority: "OVS commit 0a7587034, conntrack: Properly unNAT inner header of related traffic (2.17.6 and 3.0.4 have it too)",
+	},
+	TracksSCTP: {
+		name: "tracks-sctp", what: "ports of SCTP belong to its tuples, and what is no whole chunk is invalid",
+		since: OVS32, authority: "OVS commit 501f665a5, conntrack: Extract l4 information for SCTP",
+	},
+	EightRecirculations: {
+		name: "eight-recirculations", what: "a packet is recirculated 8 times at most, not 6",
+		since: OVS33, authority: "OVS commit 5df46a44e, dpif-netdev: Increase MAX_RECIRC_DEPTH to 8",
+	},
+	CompletesChecksums: {
+		name: "completes-checksums", what: "a checksum that NAT has touched is computed anew on the way out",
+		since: OVS36, authority: "OVS commit 2956a6126, dp-packet: Rework L4 checksum offloads",
+	},
+	MovesICMPIDs: {
+		name: "moves-icmp-ids", what: "SNAT gives ICMP queries of the same ID different ones",
+		since: OVS40, authority: "OVS commit 627fef05b, conntrack: Fix ICMP id conflicts in snat",
+	},
+}
+
+// Has reports whether connection tracking that is set up so has a behaviour.
+// The kernel has none of those that Open vSwitch's userspace got.
+func (o Options) Has(b Behaviour) bool {
+	o.setDefaults()
+	applies, _ := o.applies(b)
+	return applies
+}
+
+func (o *Options) applies(b Behaviour) (applies bool, why string) {
+	k := &traits[b]
+	switch {
+	case o.Profile != OVSUserspace:
+		return false, "the kernel's tracker is another"
+	case b == FreshReplies && o.FreshReplies:
+		return true, "the settings say so"
+	case k.lapsed != [2]Release{}:
+		why = fmt.Sprintf("not from %v to before %v", k.lapsed[0], k.lapsed[1])
+		return o.OVS < k.lapsed[0] || o.OVS >= k.lapsed[1], why
+	}
+	return o.OVS >= k.since, fmt.Sprintf("came with %v", k.since)
+}
+
+// Explained is a Behaviour in words: whether it applies, and why.
+type Explained struct {
+	Name      string `json:"name"`
+	Applies   bool   `json:"applies"`
+	What      string `json:"what"`
+	Why       string `json:"why"`
+	Authority string `json:"authority"`
+}
+
+// Behaviours says of every Behaviour whether connection tracking that is set up
+// so has it.
+func (o Options) Behaviours() []Explained {
+	o.setDefaults()
+	var list []Explained
+	for b, k := range traits {
+		applies, why := o.applies(Behaviour(b))
+		list = append(list, Explained{k.name, applies, k.what, why, k.authority})
+	}
+	return list
+}
+
+// setBehaviour derives what the table's tracking does.
+func (t *Table) setBehaviour() {
+	t.behaves = [behaviours]bool{}
+	for b := range behaviours {
+		t.behaves[b] = t.opt.Has(b)
+	}
+}
+
+// has reports whether the table's tracking has a behaviour.
+func (t *Table) has(b Behaviour) bool { return t.behaves[b] }
