@@ -5,6 +5,7 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -41,17 +42,22 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 	var ok bool
 	why := trace.MadeICMP
 	style := answer.Style{KeepTOS: !e.has(network.FreshTOS)}
+	v4 := p.Key.Get(field.EthType) == packet.TypeIPv4
 	switch block {
 	case lflow.ARP:
 		why = trace.MadeARP
-		frame, ok = answer.ARP(&p.Packet)
+		if v4 || e.has(network.ResolvesOtherFamily) {
+			frame, ok = answer.ARP(&p.Packet)
+		}
 	case lflow.NDNS:
 		why = trace.MadeNDNS
 		target := answer.Destination(&p.Packet)
-		if e.has(network.SolicitsNextHop) {
+		if e.has(network.SolicitsNextHop) || v4 && e.has(network.SolicitsForIPv4) {
 			target = p.Key.Get128(field.XXReg0).Bytes()
 		}
-		frame, ok = answer.NeighborSolicitation(&p.Packet, target)
+		if !v4 || e.has(network.ResolvesOtherFamily) {
+			frame, ok = answer.NeighborSolicitation(&p.Packet, target)
+		}
 	case lflow.NDNA, lflow.NDNARouter:
 		why = trace.MadeNDNA
 		frame, ok = answer.NeighborAdvertisement(&p.Packet, block == lflow.NDNARouter)

@@ -80,10 +80,14 @@ func NeighborSolicitation(in *packet.Packet, target [16]byte) (Frame, bool) {
 	return neighbor(groupMAC, mac, linkLocal(mac), group, target, typeNeighborSolicit, 0, optSource), true
 }
 
-// Destination is an IPv6 packet's destination, 0 for another packet.
+// Destination is an IPv6 packet's destination, all ones for another packet.
 func Destination(in *packet.Packet) (a [16]byte) {
 	if isV6(in) {
 		copy(a[:], in.Data[in.Layout.L3+24:])
+		return a
+	}
+	for i := range a {
+		a[i] = 0xff
 	}
 	return a
 }

@@ -33,8 +33,10 @@ const (
 	DHCPEthernetOnly
 	PrefixToAllServers
 	CTNextZone
+	ResolvesOtherFamily
 	StrictNeighbors
 	DNSShuffles
+	SolicitsForIPv4
 	SolicitsNextHop
 	changes // how many there are
 )
@@ -65,7 +67,7 @@ var knowledge = [changes]known{
 	},
 	SilentOnResets: {
 		name: "silent-on-resets", what: "reject does not answer TCP resets and ICMP unreachables",
-		since:     Release{21, 9, 0},
+		since: Release{21, 12, 0}, backports: []Release{{21, 9, 2}},
 		authority: "OVN commit bcd9a8fb1, Avoid infinite replying for TCP/ICMP connection reset messages",
 	},
 	FreshTOS: {
@@ -79,7 +81,8 @@ var knowledge = [changes]known{
 	},
 	DNSCountsAnew: {
 		name: "dns-counts-anew", what: "a DNS answer says that it has no additional records, even if the query had some",
-		since: Release{22, 3, 0}, authority: "OVN commit f167c0bcd, Set additional header in DNS message explicitly",
+		since: Release{22, 3, 0}, backports: []Release{{21, 9, 2}, {21, 12, 1}},
+		authority: "OVN commit f167c0bcd, Set additional header in DNS message explicitly",
 	},
 	SnoopedReports: {
 		name: "snooped-reports", what: "on a switch that snoops, IGMP and MLD reports go to multicast routers, queries to every host",
@@ -142,7 +145,12 @@ var knowledge = [changes]known{
 	},
 	CTNextZone: {
 		name: "ct-next-zone", what: "ct_next names its zone",
-		since: Release{24, 9, 0}, authority: "OVN commit 8114a5c60, Use ct_next to get the CT state for direct SNAT",
+		since: Release{25, 3, 0}, backports: []Release{{24, 3, 4}, {24, 9, 1}},
+		authority: "OVN commit 8114a5c60, Use ct_next to get the CT state for direct SNAT",
+	},
+	ResolvesOtherFamily: {
+		name: "resolves-other-family", what: "arp is sent for IPv6 packets too, nd_ns for IPv4 ones",
+		since: Release{25, 3, 0}, authority: "OVN commit bcba1b74c, pinctrl: Handle arp/nd for other address families",
 	},
 	StrictNeighbors: {
 		name: "port-security-strict-nd", what: "port security checks the Ethernet source, and drops the other solicitations, of neighbor discovery",
@@ -153,8 +161,13 @@ var knowledge = [changes]known{
 		name: "dns-shuffles", what: "the addresses of a DNS answer are in random order",
 		since: Release{26, 3, 0}, authority: "OVN commit 4fa064dbc, pinctrl: Randomize DNS response IP order for load balancing",
 	},
+	SolicitsForIPv4: {
+		name: "nd-ns-for-ipv4", what: "nd_ns solicits the next hop in xxreg0 for an IPv4 packet, not an address of all ones",
+		since: Release{26, 3, 2}, backports: []Release{{25, 3, 4}, {25, 9, 4}},
+		authority: "OVN commit d682437f9, pinctrl: Use correct IPv6 dst for nd_ns action for IPv4 over v6",
+	},
 	SolicitsNextHop: {
-		name: "nd-ns-next-hop", what: "nd_ns solicits the next hop in xxreg0, not the packet's destination",
+		name: "nd-ns-next-hop", what: "nd_ns solicits the next hop in xxreg0, not an IPv6 packet's destination",
 		since: Release{26, 3, 3}, authority: "OVN commit 796071dc8, northd: Remove per-IPv6-route priority-200 nd_ns flows",
 	},
 }

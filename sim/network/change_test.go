@@ -12,10 +12,10 @@ func TestChanges(t *testing.T) {
 	edges := [changes]string{
 		DNSAnyCase:           "-20.03.1 +20.06.0",
 		DHCPInform:           "-20.06.2 +20.09.0",
-		SilentOnResets:       "-21.06.0 +21.09.0",
+		SilentOnResets:       "-21.06.0 -21.09.1 +21.09.2 +21.12.0",
 		FreshTOS:             "-21.12.0 +21.12.1 +22.03.0",
 		GatewayPortZones:     "-21.12.90 +22.03.0",
-		DNSCountsAnew:        "-21.12.90 +22.03.0",
+		DNSCountsAnew:        "-21.09.1 +21.09.2 -21.12.0 +21.12.1 +21.12.90 +22.03.0",
 		SnoopedReports:       "-22.06.0 +22.09.0",
 		BuiltWithOVS3:        "-22.09.1 +22.12.0",
 		BindingAwaited:       "-22.12.1 +23.03.0 +23.06.3 -23.09.0 -26.03.0",
@@ -29,9 +29,11 @@ func TestChanges(t *testing.T) {
 		DNSOwned:             "-23.09.6 +24.03.0",
 		DHCPEthernetOnly:     "-24.03.8 +24.09.0",
 		PrefixToAllServers:   "-23.03.3 -23.06.3 +23.06.4 -23.09.3 +23.09.4 -24.03.1 +24.03.2 +24.09.0",
-		CTNextZone:           "-24.03.8 +24.09.0",
+		CTNextZone:           "-24.03.3 +24.03.4 -24.09.0 +24.09.1 +25.03.0",
+		ResolvesOtherFamily:  "-24.03.8 -24.09.4 +25.03.0",
 		StrictNeighbors:      "-24.03.7 +24.03.8 -24.09.4 -25.03.2 +25.03.3 -25.09.2 +25.09.3 +26.03.0",
 		DNSShuffles:          "-25.09.4 +26.03.0",
+		SolicitsForIPv4:      "-25.03.3 +25.03.4 -25.09.3 +25.09.4 -26.03.1 +26.03.2 +26.09.0",
 		SolicitsNextHop:      "-26.03.2 +26.03.3 +26.09.0",
 	}
 	names := map[string]bool{}
