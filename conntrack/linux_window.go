@@ -18,6 +18,9 @@ const minAckWindow = 66000
 func initSender(sender, receiver *peer, s *segment, dir int) {
 	sender.end, sender.maxEnd, sender.maxWin = s.end(), s.end(), uint32(max(s.win, 1))
 	sender.readOptions(s.options())
+	if s.cut {
+		sender.flags, receiver.flags = sender.flags|peerLiberal, receiver.flags|peerLiberal
+	}
 	if dir == 1 && sender.flags&receiver.flags&peerScale == 0 {
 		sender.scale, receiver.scale = 0, 0
 	}

@@ -19,6 +19,7 @@ type segment struct {
 	flags    uint8
 	length   uint32 // of the payload
 	optLen   uint8
+	cut      bool     // its options are not all there: the capture cut them off
 	opt      [40]byte // options; a copy, because a slice kept here would cost an allocation
 }
 
@@ -37,6 +38,7 @@ func parseSegment(l4 []byte, length int) (segment, bool) {
 		length: uint32(length - header),
 	}
 	s.optLen = uint8(copy(s.opt[:], l4[20:max(20, min(header, len(l4)))]))
+	s.cut = header > len(l4)
 	return s, true
 }
 

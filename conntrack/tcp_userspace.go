@@ -73,7 +73,8 @@ func (t *Table) userNewTCP(k *userCtx, idx uint32) {
 	if s.flags&flagSYN != 0 {
 		src.maxEnd++
 		src.scale = windowScale(s.options())
-	} else {
+	}
+	if s.cut || s.flags&flagSYN == 0 {
 		src.scale, dst.scale = scaleUnknown, scaleUnknown
 	}
 	src.maxWin = uint32(max(s.win, 1))
@@ -170,7 +171,11 @@ func (w *userWindow) place(s *segment) {
 
 func (w *userWindow) firstOf(s *segment) {
 	src, dst := w.src, w.dst
-	if s.flags&flagSYN != 0 && dst.scale&scaleKnown != 0 {
+	switch {
+	case s.flags&flagSYN == 0:
+	case s.cut: // what it offers is not in the capture
+		src.scale, dst.scale = scaleUnknown, scaleUnknown
+	case dst.scale&scaleKnown != 0:
 		src.scale = windowScale(s.options())
 		if src.scale&scaleKnown != 0 {
 			w.sscale, w.dscale = src.scale&scaleMask, dst.scale&scaleMask

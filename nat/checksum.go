@@ -153,6 +153,22 @@ func (p *Packet) statedLength(ip []byte) int {
 	return int(binary.BigEndian.Uint16(ip[2:])) - p.L4
 }
 
+// Pseudo is the sum of the packet's pseudo-header, not inverted: what a
+// partial TCP or UDP checksum holds.
+func (p *Packet) Pseudo(ip []byte) uint16 { return fold(pseudoSum(&p.Tuple, p.L4Length(ip))) }
+
+// Complete is the right TCP or UDP checksum of a whole packet, as a network
+// card computes it where the packet has a partial one.
+func (p *Packet) Complete(ip []byte) uint16 {
+	at := checksumAt(&p.Tuple, p.L4)
+	sum := onesSum(pseudoSum(&p.Tuple, p.End-p.L4), ip[p.L4:at])
+	full := ^fold(onesSum(sum, ip[at+2:p.End]))
+	if full == 0 && p.Tuple.Proto == ProtoUDP {
+		full = 0xffff // 0 would say that there is none (RFC 768)
+	}
+	return full
+}
+
 func sumIs(ok bool) Sum {
 	if ok {
 		return SumGood

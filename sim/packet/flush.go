@@ -124,9 +124,22 @@ func (p *Packet) flushIPv4() {
 func (p *Packet) setAddr4(at []byte, v uint32) {
 	var old [4]byte
 	copy(old[:], at)
+	partial := p.partialSum()
 	binary.BigEndian.PutUint32(at, v)
 	p.ipChecksum(old[:], at[:4])
-	p.pseudoChecksum(old[:], at[:4])
+	p.pseudoChecksum(old[:], at[:4], partial)
+}
+
+// partialSum reports whether the transport checksum is left to a network card:
+// it is the sum of the pseudo-header alone.
+func (p *Packet) partialSum() bool {
+	proto := p.held.Get(field.IPProto)
+	if p.Layout.L4 == 0 || proto != ProtoTCP && proto != ProtoUDP {
+		return false
+	}
+	var q nat.Packet
+	ip := p.Data[p.Layout.L3:p.Layout.L3End]
+	return q.Parse(ip) == nat.NoFault && q.CheckSum(ip) == nat.SumPartial
 }
 
 func (p *Packet) ipChecksum(old, new []byte) {
@@ -156,17 +169,28 @@ func (p *Packet) setAddr6(at []byte, id field.ID) {
 	}
 	var old [16]byte
 	copy(old[:], at)
+	partial := p.partialSum()
 	new := v.Bytes()
 	copy(at, new[:])
-	p.pseudoChecksum(old[:], new[:])
+	p.pseudoChecksum(old[:], new[:], partial)
 }
 
-// pseudoChecksum mends the transport checksum after an address changed.
-func (p *Packet) pseudoChecksum(old, new []byte) {
-	if p.Layout.L4 == 0 || p.held.Get(field.IPProto) == ProtoICMP {
+// pseudoChecksum mends the transport checksum after an address changed. A
+// partial one is not inverted (inet_proto_csum_replace4 with a pseudo-header).
+func (p *Packet) pseudoChecksum(old, new []byte, partial bool) {
+	proto := p.held.Get(field.IPProto)
+	if p.Layout.L4 == 0 || proto == ProtoICMP {
 		return
 	}
-	p.l4Checksum(old, new)
+	if !partial {
+		p.l4Checksum(old, new)
+		return
+	}
+	at := p.Data[p.Layout.L4+16:]
+	if proto == ProtoUDP {
+		at = p.Data[p.Layout.L4+6:]
+	}
+	binary.BigEndian.PutUint16(at, ^nat.Update16(^be16(at), old, new))
 }
 
 // l4Checksum mends the transport checksum after bytes it covers changed.
@@ -208,7 +232,13 @@ func (p *Packet) Complete() {
 
 func (p *Packet) flushL4() {
 	l4 := p.Data[p.Layout.L4:]
-	switch p.held.Get(field.IPProto) {
+	proto := p.held.Get(field.IPProto)
+	if (proto == ProtoTCP || proto == ProtoUDP) && p.portsChanged() && p.partialSum() {
+		binary.BigEndian.PutUint16(l4[0:], uint16(p.Key.Get(field.TpSrc))) // the pseudo-header has no ports
+		binary.BigEndian.PutUint16(l4[2:], uint16(p.Key.Get(field.TpDst)))
+		return
+	}
+	switch proto {
 	case ProtoTCP:
 		p.set16(l4[0:], field.TpSrc)
 		p.set16(l4[2:], field.TpDst)
@@ -226,6 +256,12 @@ func (p *Packet) flushL4() {
 		p.setType(l4, field.ICMP6Type, field.ICMP6Code)
 		p.flushND(l4)
 	}
+}
+
+func (p *Packet) portsChanged() bool {
+	_, src := p.changed(field.TpSrc)
+	_, dst := p.changed(field.TpDst)
+	return src || dst
 }
 
 // flushSCTP mends the CRC by what the ports' change makes of it, as OVS does,

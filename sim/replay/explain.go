@@ -221,6 +221,9 @@ func (v *Verifier) isChoice(p place, stage string) bool {
 // the packet that should have led to it.
 func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	found := v.fate(w, w.id)
+	if found == nil {
+		found = v.fate(w, v.session.history.pieces.with(&w.seg, w.seg.start))
+	}
 	answer := false
 	if found == nil && w.point.port > 0 && isAnswer(w) {
 		if found = v.fate(w, v.session.history.asked(w)); found != nil && found.time > w.time {

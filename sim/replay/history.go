@@ -19,6 +19,7 @@ type history struct {
 	fates  ring[fate]
 	seen   ring[sighting]
 	links  ring[uint64] // identities, by what OVN's own answers show of a packet
+	pieces arrivals     // of streams, by which packets that were cut up are known again
 }
 
 // historySize is how many packets are remembered.
@@ -82,7 +83,12 @@ type sighting struct {
 	point   pointKey
 }
 
-func newHistory(e *sim.Engine) *history { return &history{engine: e} }
+// maxPieces is how many pieces of streams are remembered.
+const maxPieces = 1 << 14
+
+func newHistory(e *sim.Engine) *history {
+	return &history{engine: e, pieces: arrivals{ring[arrival]{size: maxPieces}}}
+}
 
 // add notes the fate of an injected frame.
 func (h *history) add(f *Frame, out *sim.Outcome) {
@@ -259,8 +265,9 @@ func opens(h *packet.Headers) bool {
 	return true
 }
 
-// ring remembers the last historySize values, by an identity.
+// ring remembers the last values, by an identity.
 type ring[T any] struct {
+	size   int // 0: historySize
 	values []entry[T]
 	next   int
 	last   map[uint64]int // position of the newest value of an identity
@@ -290,7 +297,7 @@ func (r *ring[T]) push(id uint64) *T {
 	}
 	r.values[i].id, r.values[i].older = id, older
 	r.last[id] = i
-	r.next = (i + 1) % historySize
+	r.next = (i + 1) % r.capacity()
 	return &r.values[i].value
 }
 
@@ -312,6 +319,14 @@ func (r *ring[T]) each(id uint64, yield func(*T) bool) {
 
 // newer reports whether position a was written after position b.
 func (r *ring[T]) newer(a, b int) bool {
-	age := func(i int) int { return (r.next - 1 - i + historySize) % historySize }
+	n := r.capacity()
+	age := func(i int) int { return (r.next - 1 - i + n) % n }
 	return age(a) < age(b)
+}
+
+func (r *ring[T]) capacity() int {
+	if r.size > 0 {
+		return r.size
+	}
+	return historySize
 }

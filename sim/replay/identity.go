@@ -117,7 +117,21 @@ func identityHash(frame []byte, h *packet.Headers) uint64 {
 	hash = hashByte(hashByte(hash, byte(i.fragment>>8)), byte(i.fragment))
 	hash = hashBytes(hash, i.header)
 	hash = hashBytes(hash, i.check)
-	return hashBytes(hash, i.payload[:min(len(i.payload), 24)]) | 1
+	return hashBytes(hash, i.payload[:min(len(i.payload), i.telling())]) | 1
+}
+
+// telling is how much of the payload tells packets apart that have the same
+// header. It is no more than captures hold that cut frames at 64 bytes, so that
+// a packet has the same hash wherever it was captured; of neighbor discovery,
+// which is all payload, and is nothing when it is cut, it is more.
+func (i *identity) telling() int {
+	switch {
+	case i.proto == packet.ProtoTCP:
+		return 0
+	case i.proto == packet.ProtoICMPv6 && len(i.header) > 0 && i.header[0] >= 130 && i.header[0] <= 143:
+		return 24
+	}
+	return 8
 }
 
 func hashBytes(h uint64, b []byte) uint64 {

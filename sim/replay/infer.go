@@ -31,6 +31,7 @@ type inferrer struct {
 	answers  map[answerKey]*awaited
 	older    map[answerKey]*awaited
 	expected expectations[expectKey]
+	parts    ledger
 	scratch  packet.Packet
 }
 
@@ -66,7 +67,7 @@ const (
 
 func newInferrer(s *Session) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
-		expected: expectations[expectKey]{open: map[expectKey]expectation{}}}
+		expected: expectations[expectKey]{open: map[expectKey]expectation{}}, parts: ledger{parts: map[expectKey][]piece{}}}
 	inf.become()
 	return inf
 }
@@ -118,12 +119,22 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 }
 
 func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
+	form := formOf(o.Data, o.Headers(), o.Wire)
+	seg := segmentOf(o.Data, &form)
+	inf.parts.add(keyOf(o.Port, o.Chassis), &seg, now)
 	inf.expected.add(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, now)
 }
 
 // due reports whether the frame was predicted where it was observed, and takes
 // the prediction as met.
-func (inf *inferrer) due(f *Frame) bool { return inf.expected.met(expectKey{f.point.key(), f.id}) }
+func (inf *inferrer) due(f *Frame) bool {
+	found := inf.expected.met(expectKey{f.point.key(), f.id})
+	if seg := f.segment(); seg.stream != 0 {
+		f.rest = inf.parts.take(f.point.key(), &seg)
+		found = found || len(f.rest) == 0
+	}
+	return found
+}
 
 // remember notes how an answer to a packet delivered at an uncaptured port looks.
 func (inf *inferrer) remember(f *Frame, o *sim.Output) {
@@ -200,7 +211,8 @@ func (s *Session) entersElsewhere(f *Frame) (found bool) {
 	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
 		found = l.dir == Entered
 	}
-	return found
+	seg := f.segment()
+	return found || s.history.pieces.with(&seg, seg.start) != 0 && s.history.pieces.with(&seg, seg.end-1) != 0
 }
 
 // origin is where an inferred packet entered and what differs there from the

@@ -20,6 +20,16 @@ type Report struct {
 	Missing    []Item `json:"missing"`
 	Unexpected []Item `json:"unexpected"`
 
+	// Offloaded counts matched packets whose checksum was left to a network
+	// card at one of the two places, Cut those of which only what the captures
+	// hold was compared.
+	Offloaded int `json:"offloaded"`
+	Cut       int `json:"cut,omitempty"`
+	// Segmented counts packets of one place that are several at another.
+	Segmented int `json:"segmented"`
+	// TooShort counts frames that their capture cut before the end of the headers.
+	TooShort int `json:"too_short,omitempty"`
+
 	// Outdated counts the differences that a change of the database during the
 	// capture explains: they are gone with --db-time follow.
 	Outdated int    `json:"outdated,omitempty"`

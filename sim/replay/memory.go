@@ -8,7 +8,7 @@ import (
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 1
+const memoryVersion = 2
 
 // Memory returns what a session knows beyond its engine's state: what is
 // expected where, and what was seen before. A session on the same network and
@@ -69,7 +69,50 @@ func (m memory) code() {
 		}
 	})
 	m.fates()
+	m.pieces()
 	m.waiting()
+}
+
+// pieces codes what of TCP streams is expected where, and what has entered.
+func (m memory) pieces() {
+	l := &m.s.inferrer.parts
+	codeMap(m, l.parts, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) }, func(m memory, list *[]piece) {
+		coding.Slice(m.Coder, list, 3, func(p *piece) {
+			m.span(&p.span)
+			coding.Int(m.Coder, &p.time)
+		})
+	})
+	if m.Reading() {
+		l.count()
+	}
+	r := &m.s.history.pieces
+	n := m.Len(len(r.values), 4)
+	start := 0
+	if len(r.values) == r.capacity() {
+		start = r.next
+	}
+	for i := range n {
+		var key uint64
+		var x arrival
+		if !m.Reading() {
+			e := &r.values[(start+i)%len(r.values)]
+			key, x = e.id, e.value
+		}
+		coding.Uint(m.Coder, &key)
+		m.span(&x.span)
+		coding.Uint(m.Coder, &x.id)
+		if m.Err() != nil {
+			return
+		}
+		if m.Reading() {
+			*r.push(key) = x
+		}
+	}
+}
+
+func (m memory) span(s *span) {
+	coding.Uint(m.Coder, &s.start)
+	coding.Uint(m.Coder, &s.end)
 }
 
 // waiting codes the frames whose packets ovn-controller holds.

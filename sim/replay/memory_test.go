@@ -115,7 +115,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		fields string
 	}{
 		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked"},
-		{inferrer{}, "s captured answers older expected scratch"},
+		{inferrer{}, "s captured answers older expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},
 		{expectKey{}, "point id"},
@@ -127,7 +127,10 @@ func TestMemoryIsWhole(t *testing.T) {
 		{wires{}, "sent auto many"},
 		{wireKey{}, "port hash"},
 		{wireSent{}, "chassis time met"},
-		{history{}, "engine fates seen links"}, // seen and links explain differences, no more
+		{ledger{}, "parts n forgot"},
+		{piece{}, "span time"},
+		{arrival{}, "span id"},
+		{history{}, "engine fates seen links pieces"}, // seen and links explain differences, no more
 	} {
 		typ := reflect.TypeOf(x.of)
 		var fields []string

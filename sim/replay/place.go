@@ -70,6 +70,9 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 			s.placeInTunnel(t, f, &meta)
 		}
 	}
+	if f.skip == "" && tooShort(f.Data, f.Headers(), f.Wire) {
+		f.skip = whyCut
+	}
 	if f.skip == "" {
 		f.id = identityHash(f.Data, f.Headers())
 	}

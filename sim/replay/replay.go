@@ -47,6 +47,7 @@ type Frame struct {
 	same   *Frame // the next of the same identity in the queue
 	peer   *Frame // the next that left and came from the same end, if it is filed
 	filed  bool
+	rest   []span // what of a piece of a stream was not predicted where it was observed
 	tunnel *underlay
 	spare  *underlay // to be used again
 
@@ -156,6 +157,10 @@ func (s *Session) file(f *Frame) {
 	s.byClient(f)
 	if f.id == 0 {
 		return
+	}
+	if f.dir == Entered {
+		seg := f.segment()
+		s.history.pieces.add(&seg, f.id)
 	}
 	c := s.later[f.id]
 	if c.first == nil {

@@ -47,7 +47,7 @@ type crossing struct {
 	point pointKey
 	keys  tunnelKeys
 	id    uint64 // of the inner frame
-	hash  uint64 // of its bytes
+	hash  uint64 // of its headers
 }
 
 // crossings are the sightings of one packet by captures.
@@ -116,13 +116,17 @@ func (s *Session) placeInTunnel(tap *Tap, f *Frame, m *pcap.LinkMeta) {
 	case u.outer.VNI == 0 && isBFD(u.outer.Inner):
 		f.skip = whyBFD
 		return
-	case len(u.outer.Inner) < 14:
-		f.skip = whyShort
-		return
 	}
 	u.keys = tunnelKeys{u.outer.Kind, u.outer.Datapath, u.outer.Inport, u.outer.Outport}
-	u.whole, u.wire = append(u.whole, f.Data...), f.Wire
 	f.point, f.dir = tap.tunnel(u.from, u.to), Crossed
+	if len(u.outer.Inner) < 14 {
+		f.skip = whyShort
+		if len(f.Data) < f.Wire {
+			f.skip = whyCut
+		}
+		return
+	}
+	u.whole, u.wire = append(u.whole, f.Data...), f.Wire
 	f.Data, f.Wire = append(f.Data[:0], u.outer.Inner...), u.outer.InnerLen
 	u.outer.Inner = nil // it shares the record's bytes
 	f.Bare = false
@@ -135,7 +139,8 @@ func isBFD(frame []byte) bool {
 }
 
 func (f *Frame) crossing() crossing {
-	return crossing{tunnelKey(f.tunnel.from, f.tunnel.to), f.tunnel.keys, f.id, hashBytes(14695981039346656037, f.Data)}
+	form := formOf(f.Data, f.Headers(), f.Wire)
+	return crossing{tunnelKey(f.tunnel.from, f.tunnel.to), f.tunnel.keys, f.id, form.filing(f.Data)}
 }
 
 // predicted notes the packets an injected one sends through tunnels.

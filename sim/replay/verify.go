@@ -37,18 +37,19 @@ type Verifier struct {
 	session *Session
 	waiting map[waitKey]line   // linked by waiter.like
 	byID    map[expectKey]line // linked by waiter.kin
-	order   []*waiter          // oldest first, from front on; those done stay until compacted
+	streams map[expectKey]*stream
+	order   []*waiter // oldest first, from front on; those done stay until compacted
 	front   int
 	live    int
 	asks    map[askedKey]int // how many that wait are ARP packets about an address
 	free    []*waiter
 	now     conntrack.Time
 	auto    *autonomous
-	spans   map[int]*span // by capture
+	spans   map[int]*held // by capture
 }
 
-// span is when a capture's first and last frames are from.
-type span struct{ first, last conntrack.Time }
+// held is when a capture's first and last frames are from.
+type held struct{ first, last conntrack.Time }
 
 type waitKey struct {
 	point pointKey
@@ -76,7 +77,13 @@ type waiter struct {
 	keys      tunnelKeys
 	outer     []Difference
 	id        uint64
-	hash      uint64  // of what it is filed by, see head
+	form      form
+	hash      uint64 // of its beginning, by which it is filed
+	seg       segment
+	rest      []span // of seg, what has found no partner
+	parts     int    // how many partners it has
+	offloaded bool   // by what its partners say
+	short     bool
 	like, kin *waiter // the next of the same beginning, of the same identity
 
 	// Predictions only.
@@ -98,7 +105,7 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	if opts.MaxWaiting == 0 {
 		opts.MaxWaiting = 1 << 17
 	}
-	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, asks: map[askedKey]int{}, spans: map[int]*span{}}
+	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, spans: map[int]*held{}}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict = opts.Strict
 	return v
@@ -184,6 +191,9 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	case why == whyAgain, why == whyLoopback:
 		v.Report.Repeated++
 		return
+	case why == whyCut:
+		v.Report.TooShort++
+		return
 	case why == whyBFD, why == whyForeign, f.tunnel != nil && len(why) > len(whyNotTunnel) && why[:len(whyNotTunnel)] == whyNotTunnel:
 		v.Report.Foreign++
 		return
@@ -205,7 +215,7 @@ func (v *Verifier) count(f *Frame) {
 	}
 	s := v.spans[f.Capture]
 	if s == nil {
-		s = &span{first: f.Time}
+		s = &held{first: f.Time}
 		v.spans[f.Capture] = s
 	}
 	s.last = max(s.last, f.Time)
@@ -220,7 +230,7 @@ func (v *Verifier) take() *waiter {
 	}
 	w := v.free[n-1]
 	v.free = v.free[:n-1]
-	*w = waiter{data: w.data[:0], original: w.original[:0],
+	*w = waiter{data: w.data[:0], original: w.original[:0], rest: w.rest[:0],
 		way: fate{at: place{flow: -1}, path: w.way.path[:0], nat: w.way.nat[:0]}}
 	return w
 }
@@ -229,19 +239,33 @@ func (v *Verifier) take() *waiter {
 func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 	w.data = append(w.data, data...)
 	w.heads.Set(h)
-	w.hash = hashBytes(14695981039346656037, head(w.data, h))
+	w.form = formOf(w.data, h, w.wire)
+	w.hash = w.form.filing(w.data)
 	k := waitKey{w.point, w.hash}
 	for other, n := v.waiting[k].first, 0; other != nil && n < maxSameHead; other, n = other.like, n+1 {
-		if other.predicted == w.predicted && alike(other, w) {
+		if other.parts > 0 {
+			continue
+		}
+		l := alike(other, w)
+		if other.predicted == w.predicted && l.same {
 			break // what could match w would have matched it
 		}
-		if other.predicted != w.predicted && alike(other, w) {
+		if other.predicted != w.predicted && l.same {
 			v.forget(other)
+			v.compared(l)
 			v.matched(w, other)
 			v.free = append(v.free, w)
 			v.expire()
 			return
 		}
+	}
+	if w.seg = segmentOf(w.data, &w.form); w.seg.stream != 0 && v.overlap(w) {
+		v.free = append(v.free, w)
+		v.expire()
+		return
+	}
+	if w.seg.stream != 0 {
+		v.joinStream(w)
 	}
 	w.at, w.id = v.now, identityHash(w.data, h)
 	v.waiting[k] = chained(v.waiting[k], w, likes)
@@ -271,53 +295,37 @@ func (v *Verifier) question(w *waiter) (askedKey, bool) {
 	return askedKey{w.point, w.predicted, k.Get(field.ARPOp), k.Get(field.ARPTPA)}, k.Get(field.EthType) == packet.TypeARP
 }
 
-// head is what frames are filed by: the beginning of what every capture of
-// them holds, whatever its link type.
-func head(frame []byte, h *packet.Headers) []byte {
-	if len(frame) < 12 {
-		return frame
-	}
-	b := frame[12:l3End(frame, h)]
-	return b[:min(len(b), 54)]
-}
-
-// l3End is where a frame's IP packet ends, without what fills up short frames.
-func l3End(frame []byte, h *packet.Headers) int {
-	l := &h.Layout
-	if l.L3 == 0 || l.L3End < 12 {
-		return len(frame)
-	}
-	return l.L3End
-}
-
 // alike reports whether two frames at one point are the same.
-func alike(a, b *waiter) bool {
-	if a.keys.datapath != b.keys.datapath || a.keys.outport != b.keys.outport {
-		return false
+func alike(a, b *waiter) (l likeness) {
+	if !alikeTunnels(a, b) {
+		return l
 	}
+	return likeFrames(a, b, a.bare || b.bare)
+}
+
+// alikeTunnels reports whether two frames are in the same tunnel, or in none.
+func alikeTunnels(a, b *waiter) bool {
 	vxlan := a.keys.kind == pcap.VXLAN || b.keys.kind == pcap.VXLAN
-	if a.keys.inport != b.keys.inport && !vxlan {
-		return false
+	return a.keys.datapath == b.keys.datapath && a.keys.outport == b.keys.outport && (a.keys.inport == b.keys.inport || vxlan)
+}
+
+// compared counts how two frames were found to be the same.
+func (v *Verifier) compared(l likeness) {
+	if l.offloaded {
+		v.Report.Offloaded++
 	}
-	x, y := a.data, b.data
-	cut := len(x) < a.wire || len(y) < b.wire
-	switch {
-	case (a.bare || b.bare) && len(x) >= 14 && len(y) >= 14:
-		x, y = x[12:l3End(x, a.Headers())], y[12:l3End(y, b.Headers())]
-	case a.wire != b.wire:
-		return false
+	if l.cut {
+		v.Report.Cut++
 	}
-	if cut {
-		n := min(len(x), len(y))
-		x, y = x[:n], y[:n]
-	}
-	return string(x) == string(y)
 }
 
 // forget takes a waiter out of the indexes.
 func (v *Verifier) forget(w *waiter) {
 	w.done = true
 	v.live--
+	if w.seg.stream != 0 {
+		v.leaveStream(w)
+	}
 	k := waitKey{w.point, w.hash}
 	if l := unchained(v.waiting[k], w, likes); l.first == nil {
 		delete(v.waiting, k)
@@ -456,11 +464,16 @@ func (v *Verifier) Finish() *Report {
 func (v *Verifier) settle(w *waiter) {
 	v.forget(w)
 	for other, n := v.byID[expectKey{w.point, w.id}].first, 0; other != nil && n < maxSameHead; other, n = other.kin, n+1 {
-		if other.predicted != w.predicted {
+		if other.predicted != w.predicted && w.parts+other.parts == 0 {
 			v.forget(other)
 			v.differ(w, other)
 			return
 		}
+	}
+	if other := v.counterpart(w); other != nil && w.parts+other.parts == 0 {
+		v.forget(other)
+		v.differ(w, other)
+		return
 	}
 	if other := v.sameQuestion(w); other != nil {
 		v.forget(other)

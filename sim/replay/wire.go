@@ -4,6 +4,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 )
 
 // wires remembers what chassis were predicted to send onto networks that OVN
@@ -55,12 +56,19 @@ func (w *wires) predicted(out *sim.Outcome) {
 		if len(w.sent) >= maxWires {
 			w.prune(o.Time)
 		}
-		k := wireKey{o.Port.Index, hashBytes(14695981039346656037, o.Data)}
+		k := wireKey{o.Port.Index, wireHash(o.Data, o.Headers(), o.Wire)}
 		list := w.sent[k]
 		copy(list[1:], list[:])
 		list[0] = wireSent{chassis: o.Chassis.Index, time: o.Time}
 		w.sent[k] = list
 	}
+}
+
+// wireHash is what a frame is known by on a wire, whoever computes its
+// checksum and however much of it is held.
+func wireHash(data []byte, h *packet.Headers, wire int) uint64 {
+	f := formOf(data, h, wire)
+	return hashBytes(f.filing(data), data[:min(12, len(data))])
 }
 
 func (w *wires) prune(now conntrack.Time) {
@@ -80,7 +88,7 @@ func (w *wires) prune(now conntrack.Time) {
 func (w *wires) arrived(f *Frame) bool {
 	p := f.point
 	other := false
-	k := wireKey{p.Port.Index, hashBytes(14695981039346656037, f.Data)}
+	k := wireKey{p.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
 	list := w.sent[k]
 	for i, s := range list {
 		switch {
@@ -114,7 +122,7 @@ func (w *wires) arrived(f *Frame) bool {
 // address that only another chassis sends from, is one this chassis was
 // predicted to send: behind a network function packets take other ways.
 func (w *wires) left(f *Frame) bool {
-	k := wireKey{f.point.Port.Index, hashBytes(14695981039346656037, f.Data)}
+	k := wireKey{f.point.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
 	list := w.sent[k]
 	for i, s := range list {
 		if s.chassis == f.point.Chassis.Index && !s.met && s.time != 0 && f.Time-s.time <= wireWindow && s.time <= f.Time {

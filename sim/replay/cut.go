@@ -1,0 +1,72 @@
+package replay
+
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/packet"
+)
+
+// whyCut is why a frame is neither replayed nor compared that its capture cut
+// short: what OVN decides by, or what tells the packet from others, is missing.
+const whyCut = "cut by the capture (snaplen) before the end of its headers"
+
+// tooShort reports whether a capture cut a frame so short that it cannot be
+// told what OVN does with it.
+func tooShort(data []byte, h *packet.Headers, wire int) bool {
+	if len(data) >= wire {
+		return false
+	}
+	k, l := &h.Key, &h.Layout
+	switch k.Get(field.EthType) {
+	case packet.TypeARP:
+		return l.L3 == 0
+	case packet.TypeIPv4, packet.TypeIPv6:
+	default:
+		return len(data) < 14
+	}
+	if l.L3 == 0 {
+		return true
+	}
+	if k.Get(field.IPFrag) != 0 && l.L4 == 0 {
+		return false
+	}
+	proto, l4 := uint8(k.Get(field.IPProto)), data[max(l.L4, l.L3):l.L3End]
+	if l.L4 == 0 {
+		return needsMore(data[l.L3:], proto)
+	}
+	switch proto {
+	case packet.ProtoICMP, packet.ProtoICMPv6:
+		if quotes(proto, l4[0]) {
+			var p nat.Packet
+			return p.Parse(data[l.L3:l.L3End]) == nat.FaultQuote
+		}
+		return proto == packet.ProtoICMPv6 && l4[0] >= 133 && l4[0] <= 137 // ND: it is all options
+	case packet.ProtoUDP:
+		return isAsked(binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]))
+	}
+	return false
+}
+
+// needsMore reports whether a transport header that could not be read is cut,
+// rather than one that is malformed on the wire too.
+func needsMore(ip []byte, proto uint8) bool {
+	switch proto {
+	case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMP, packet.ProtoICMPv6, packet.ProtoSCTP:
+		return true
+	}
+	return len(ip) < 40 && ip[0]>>4 == 6
+}
+
+// isAsked reports whether a datagram is one that ovn-controller may answer by
+// what is in it, or such an answer: DHCP, DHCPv6.
+func isAsked(ports ...uint16) bool {
+	for _, p := range ports {
+		switch p {
+		case 67, 68, 546, 547:
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,144 @@
+package replay
+
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/packet"
+)
+
+// form is what comparing a frame needs to know of it: how much of it is held,
+// and the state of its transport checksum. A capture may cut frames short, and
+// where a frame was captured its checksum may be left to a network card still.
+type form struct {
+	l3, l4, end int // of the IP packet, 0 if there is none; end: of what is held of it
+	sum         int // where a TCP or UDP checksum is, 0 if there is none
+	proto       uint8
+	cut         bool // less is held than was on the wire
+	partial     bool // the checksum is that of the pseudo-header alone
+	fragment    bool
+}
+
+// formOf looks at a frame.
+func formOf(data []byte, h *packet.Headers, wire int) form {
+	k, l := &h.Key, &h.Layout
+	f := form{l3: l.L3, l4: l.L4, end: l.L3End, proto: uint8(k.Get(field.IPProto)), cut: len(data) < wire,
+		fragment: k.Get(field.IPFrag) != 0}
+	if l.L3 == 0 {
+		f.end = len(data)
+		return f
+	}
+	if l.L4 == 0 || f.fragment {
+		return f
+	}
+	switch {
+	case f.proto == packet.ProtoTCP && l.L4+18 <= l.L3End:
+		f.sum = l.L4 + 16
+	case f.proto == packet.ProtoUDP && l.L4+8 <= l.L3End:
+		f.sum = l.L4 + 6
+	default:
+		return f
+	}
+	f.partial = f.leftToCard(data)
+	return f
+}
+
+// leftToCard reports whether the checksum is partial.
+func (f *form) leftToCard(data []byte) bool {
+	var p nat.Packet
+	ip := data[f.l3:f.end]
+	if p.Parse(ip) != nat.NoFault || binary.BigEndian.Uint16(data[f.sum:]) != p.Pseudo(ip) {
+		return false
+	}
+	return p.CheckSum(ip) == nat.SumPartial
+}
+
+// completed is the checksum that the card would write; false if too little of
+// the frame is held to know it.
+func (f *form) completed(data []byte) (uint16, bool) {
+	var p nat.Packet
+	ip := data[f.l3:f.end]
+	if f.cut || p.Parse(ip) != nat.NoFault || p.Cut {
+		return 0, false
+	}
+	return p.Complete(ip), true
+}
+
+// filing is a hash of the beginning of a frame that all captures of it hold
+// alike, whatever their link type, their snaplen, and who computes the checksum.
+func (f *form) filing(data []byte) uint64 {
+	const enough = 48
+	if len(data) < 12 {
+		return hashBytes(14695981039346656037, data)
+	}
+	end := min(f.end, 12+enough)
+	if f.l4 != 0 {
+		end = min(f.end, f.l4+f.fixed())
+	}
+	return hashBytes(14695981039346656037, data[12:max(end, 12)])
+}
+
+// fixed is how much of a transport header comes before its checksum, or is all
+// that is always there.
+func (f *form) fixed() int {
+	switch f.proto {
+	case packet.ProtoTCP:
+		return 16
+	case packet.ProtoUDP:
+		return 6
+	}
+	return 8
+}
+
+// likeness is how two frames of one point are the same.
+type likeness struct {
+	same      bool
+	offloaded bool // the checksum of one at least was left to the card
+	cut       bool // as far as both are held only
+}
+
+// likeFrames compares two frames; bare: from above their Ethernet addresses on,
+// and without what fills up short frames.
+func likeFrames(a, b *waiter, bare bool) (l likeness) {
+	x, y := a.data, b.data
+	l.cut = a.form.cut || b.form.cut
+	l.offloaded = a.form.partial || b.form.partial
+	from := 0
+	switch {
+	case bare && len(x) >= 14 && len(y) >= 14:
+		from = 12
+		x, y = x[:a.form.end], y[:b.form.end]
+	case a.wire != b.wire:
+		return l
+	}
+	if l.cut {
+		n := min(len(x), len(y))
+		x, y = x[:n], y[:n]
+	}
+	at := a.form.sum
+	if !l.offloaded || at != b.form.sum || at+2 > min(len(x), len(y)) {
+		l.same = string(x[from:]) == string(y[from:])
+		return l
+	}
+	l.same = string(x[from:at]) == string(y[from:at]) && string(x[at+2:]) == string(y[at+2:]) && sameSum(a, b)
+	return l
+}
+
+// sameSum reports whether completing a partial checksum gives the other one.
+// Where too little is held to complete it, a partial one is like any.
+func sameSum(a, b *waiter) bool {
+	x, y := binary.BigEndian.Uint16(a.data[a.form.sum:]), binary.BigEndian.Uint16(b.data[b.form.sum:])
+	if x == y {
+		return true
+	}
+	if a.form.partial && b.form.partial {
+		return false
+	}
+	p, other := a, y
+	if b.form.partial {
+		p, other = b, x
+	}
+	full, known := p.form.completed(p.data)
+	return !known || full == other || min(full, other) == 0 && max(full, other) == 0xffff // both are zero
+}
