@@ -21,7 +21,8 @@ type chassis struct {
 	recirculations int
 	resident       table.Resident // for is_chassis_resident
 	zones          zones
-	compiled       *compiled // the logical flows as they read here
+	compiled       *compiled   // the logical flows as they read here
+	entrances      []entrances // by datapath index: see paths.go
 }
 
 // zones are a chassis' conntrack zones. -1: the port or datapath has none.

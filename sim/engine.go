@@ -35,6 +35,11 @@ type Options struct {
 	// stage, which OVN leaves undefined; the lesser is tried first.
 	Tie func(a, b *network.Flow) int
 
+	// Paths bounds how many stretches of packets' walks are remembered, for
+	// others to take: see paths.go. It makes no difference to any outcome or
+	// trace. 0 is a bound of the engine's own; a negative one remembers none.
+	Paths int
+
 	// Choose, if not nil, is asked which of n alternatives the datapath took.
 	Choose Chooser
 }
@@ -60,6 +65,7 @@ type Engine struct {
 	security   map[int]*portSecurity // by port index, compiled when first met
 	limits     map[limitKey]*Reached
 
+	paths paths  // segments of walks
 	pkts  []*pkt // free
 	walks uint32 // translations begun, see pause
 
@@ -85,6 +91,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 	}
 	e.readNet()
 	e.chassis = make([]*chassis, len(net.Chassis))
+	e.BoundPaths(opts.Paths)
 	e.compiled = newCompiled(e, e.firstChassis())
 	e.learned.init(net)
 	e.indexHairpins()
@@ -108,6 +115,7 @@ func (e *Engine) Become(net *network.Network) {
 		}
 	}
 	e.security = map[int]*portSecurity{}
+	e.forgetPaths()
 	e.indexHairpins()
 	for _, k := range e.learned.read(e.Net) {
 		e.resolved(k, e.learned.macs[k].mac, e.now)

@@ -21,6 +21,9 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 	for i := range ops {
 		op := &ops[i]
 		rest := ops[i+1:]
+		if r := e.recording(); r != nil && !r.takes(e, p, op, len(rest) > 0, at) {
+			e.ends(p, f, i, at)
+		}
 		if e.stopped(p) {
 			return place{}, false
 		}
@@ -36,7 +39,13 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 			e.put(c)
 			continue
 		}
+		if len(rest) > 0 {
+			p.pinned++
+		}
 		to, moves := e.step(p, f, op, rest, at)
+		if len(rest) > 0 {
+			p.pinned--
+		}
 		switch {
 		case p.broken:
 			return place{}, false
@@ -44,7 +53,9 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 			return to, true
 		case moves: // as OVS's resubmit: the rest follows when this walk is over
 			p.depth++
+			p.pinned++
 			e.pipeline(p, to.egress, to.table)
+			p.pinned--
 			p.depth--
 		}
 	}

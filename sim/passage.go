@@ -51,7 +51,11 @@ func (e *Engine) event(p *pkt, ev trace.Event) {
 	if e.quiet {
 		return
 	}
-	e.out.Trace.Add(e.placed(p, ev))
+	ev = e.placed(p, ev)
+	e.out.Trace.Add(ev)
+	if r := e.recording(); r != nil {
+		r.event(ev)
+	}
 }
 
 // placed adds to an event where p is.

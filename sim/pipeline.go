@@ -23,7 +23,7 @@ type carried struct {
 	ct      conntrack.Meta
 	dp      *network.Datapath
 	chassis *chassis
-	zone    struct{ port, dnat, snat uint16 }
+	zone    zoneNumbers
 	depth   int
 	broken  bool // left for good: nothing more happens to it
 
@@ -37,7 +37,21 @@ type carried struct {
 
 	completes bool // Open vSwitch computes its checksum on the way out: see packet.Complete
 
+	pinned int // how many walks under way go on with p when what they lead to is over
+
 	mru int // put together by conntrack from fragments of at most so many bytes; 0: not
+}
+
+// zoneNumbers are the zones that a packet's actions mean.
+type zoneNumbers struct{ port, dnat, snat uint16 }
+
+// load replaces the numbers of those zones that there are; the others are -1.
+func (z *zoneNumbers) load(numbers *[3]int32) {
+	for i, to := range [...]*uint16{&z.port, &z.dnat, &z.snat} {
+		if n := numbers[i]; n >= 0 {
+			*to = uint16(n)
+		}
+	}
 }
 
 // maxDepth bounds crossings and nested blocks, as OVS bounds resubmits.
@@ -175,14 +189,19 @@ func (e *Engine) copyOf(p *pkt) *pkt {
 	*c = *p
 	c.Data = append(data[:0], p.Data...)
 	c.stack = stack
+	c.pinned = 0
 	return c
 }
 
 // enter begins a fresh ingress at a port: nothing is carried over but the frame.
 func (e *Engine) enter(p *pkt, port *network.Port) {
 	if p.depth > maxDepth {
+		e.abandon()
 		e.drop(p, trace.DropTooDeep, nil)
 		return
+	}
+	if r := e.recording(); r != nil {
+		r.enters(p)
 	}
 	clearMetadata(&p.Key)
 	p.ct.Clear()
@@ -221,17 +240,20 @@ func (e *Engine) enterNowhere(p *pkt, dp *network.Datapath) {
 // a port without a zone means zone 0; later it keeps what was loaded before.
 func (e *Engine) loadZones(p *pkt, port *network.Port, fresh bool) {
 	z := &p.chassis.zones
+	numbers := [3]int32{z.port[port.Index], z.dnat[port.Datapath.Index], z.snat[port.Datapath.Index]}
 	if fresh {
-		p.zone.port, p.zone.dnat, p.zone.snat = 0, 0, 0
-	}
-	load := func(to *uint16, v int32) {
-		if v >= 0 {
-			*to = uint16(v)
+		for i := range numbers {
+			numbers[i] = max(numbers[i], 0)
 		}
 	}
-	load(&p.zone.port, z.port[port.Index])
-	load(&p.zone.dnat, z.dnat[port.Datapath.Index])
-	load(&p.zone.snat, z.snat[port.Datapath.Index])
+	p.zone.load(&numbers)
+	if r := e.recording(); r != nil {
+		for i, v := range numbers {
+			if v >= 0 {
+				r.zone[i] = v
+			}
+		}
+	}
 }
 
 // flags that only the physical side sets (ovn-architecture(7)).
@@ -275,32 +297,67 @@ func clearBits(k, mask *field.Key) {
 
 func clearMetadata(k *field.Key) { clearBits(k, &metadataMask) }
 
-// pipeline runs p through a pipeline of its datapath from a table on.
+// pipeline runs p through a pipeline of its datapath from a table on, by
+// segments that others have taken where there are such.
 func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
-	for {
-		e.steps++
-		if e.steps > maxSteps {
-			e.drop(p, trace.DropTooDeep, nil)
-			return
+	at, ok := place{egress, tbl}, true
+	recorded := false // a segment that began here
+	for ok {
+		if e.paths.recorder.on || !e.mayShare(p) {
+			at, ok = e.stage(p, at)
+			continue
 		}
-		s := p.chassis.compiled.stage(p.dp, egress, tbl)
-		var f *table.Flow
-		if s != nil {
-			e.reportBroken(p, s, egress, tbl)
-			f = s.Lookup(&p.Key, p.chassis.resident)
+		from := p.chassis.entrance(p.dp, at.egress, at.table)
+		if from.never {
+			at, ok = e.stage(p, at)
+			continue
 		}
-		if f == nil {
-			e.event(p, trace.Event{Kind: trace.Miss, Egress: egress, Table: tbl, Flow: -1})
-			e.drop(p, trace.DropNoMatch, nil)
-			return
+		of, s := from.find(p)
+		if s != nil && e.fits(p, s) {
+			of.hits++
+			at, ok = e.take(p, s)
+			continue
 		}
-		e.event(p, trace.Event{Kind: trace.Match, Egress: egress, Table: tbl, Flow: int32(f.Index)})
-		to, ok := e.exec(p, f, f.Ops, place{egress, tbl})
-		if !ok {
-			return
+		if s == nil && (of == nil || of.worthRecording()) {
+			e.observe(p, from)
+			recorded = true
 		}
-		egress, tbl = to.egress, to.table
+		at, ok = e.stage(p, at)
 	}
+	if recorded && e.paths.recorder.on {
+		e.close(p, &segment{gone: true})
+	}
+}
+
+// stage runs p through one table. It returns the table where the packet goes
+// on, or false when it goes nowhere from there.
+func (e *Engine) stage(p *pkt, at place) (place, bool) {
+	e.steps++
+	if e.steps > maxSteps {
+		e.abandon()
+		e.drop(p, trace.DropTooDeep, nil)
+		return place{}, false
+	}
+	s := p.chassis.compiled.stage(p.dp, at.egress, at.table)
+	var f *table.Flow
+	if s != nil {
+		if len(s.Broken()) > 0 {
+			if e.paths.recorder.on {
+				e.steps--
+				e.stops(p, at)
+				e.steps++
+			}
+			e.reportBroken(p, s, at.egress, at.table)
+		}
+		f = e.lookup(p, s, p.chassis.resident)
+	}
+	if f == nil {
+		e.event(p, trace.Event{Kind: trace.Miss, Egress: at.egress, Table: at.table, Flow: -1})
+		e.drop(p, trace.DropNoMatch, nil)
+		return place{}, false
+	}
+	e.event(p, trace.Event{Kind: trace.Match, Egress: at.egress, Table: at.table, Flow: int32(f.Index)})
+	return e.exec(p, f, f.Ops, at)
 }
 
 // reportBroken says which flows of a stage could not be compiled.

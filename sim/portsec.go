@@ -34,9 +34,9 @@ func (e *Engine) portSecurityIn(p *pkt) bool {
 	if s == nil {
 		return true
 	}
-	f := s.in.Lookup(&p.Key, nil)
+	f := e.lookup(p, s.in, nil)
 	if f != nil && leadsTo(f, secCheckTable) {
-		f = s.nd.Lookup(&p.Key, nil)
+		f = e.lookup(p, s.nd, nil)
 	}
 	return passes(f)
 }
@@ -44,7 +44,7 @@ func (e *Engine) portSecurityIn(p *pkt) bool {
 // portSecurityOut reports whether the outport's port security lets p out.
 func (e *Engine) portSecurityOut(p *pkt) bool {
 	s := e.portSecurity(p, field.Outport)
-	return s == nil || passes(s.out.Lookup(&p.Key, nil))
+	return s == nil || passes(e.lookup(p, s.out, nil))
 }
 
 // passes reports whether a rule lets a packet pass, as no rule does.

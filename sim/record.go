@@ -13,6 +13,9 @@ func (e *Engine) value(p *pkt, kind trace.Kind, f *table.Flow, v field.Uint128) 
 	}
 	ev := e.placed(p, trace.Event{Kind: kind, Flow: int32(f.Index)})
 	e.out.Trace.AddValue(ev, v)
+	if r := e.recording(); r != nil {
+		r.value(ev, v)
+	}
 }
 
 // assigned records what a field of the packet becomes. Registers and other

@@ -46,7 +46,9 @@ func told(t testing.TB, out *sim.Outcome) string {
 	for i := range out.Outputs {
 		outs = append(outs, leaves{out.Outputs[i].Port.Name, out.Outputs[i].Data})
 	}
-	return fmt.Sprintf("%+v", []any{out.Verdict, out.Drop, out.DropAt, out.Late, out.Of.Ref, outs, out.Trace})
+	tr := &out.Trace
+	return fmt.Sprintf("%+v", []any{out.Verdict, out.Drop, out.DropAt, out.Late, out.Of.Ref, outs,
+		tr.Events(), tr.Values(), tr.CT, tr.NAT, tr.Texts, tr.Keys})
 }
 
 func TestSnapshotGoesOn(t *testing.T) {
@@ -207,16 +209,16 @@ func TestSnapshotIsWhole(t *testing.T) {
 		fields string
 	}{
 		{e, "Net opts changes chassis compiled groups members tunnels remote learned fragments selections waiting hairpins security limits " +
-			"pkts walks passage"},
+			"paths pkts walks passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp mrouters rows probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires release mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
 		{field(t, e, "waiting", "ready", "p"), "Packet stack carried"},
-		{field(t, e, "waiting", "ready", "p", "carried"), "ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes mru"},
+		{field(t, e, "waiting", "ready", "p", "carried"), "ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes pinned mru"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Ref Given"},
 		{field(t, e, "fragments"), "parked"},
-		{field(t, e, "chassis"), "Chassis index ct heldSince recirculations resident zones compiled"},
+		{field(t, e, "chassis"), "Chassis index ct heldSince recirculations resident zones compiled entrances"},
 	} {
 		var fields string
 		for i := range x.of.NumField() {

@@ -223,6 +223,25 @@ func (k *Key) Store(s Slice, v Uint128) {
 	k.Set128(s.Field, old.AndNot(m).Or(v.Lsh(uint(s.Ofs)).And(m)))
 }
 
+// EachWord calls f with each word of a key that the slice has bits in, and
+// which these are.
+func (s Slice) EachWord(f func(word uint8, mask uint64)) {
+	p := &places[s.Field]
+	m := Ones(int(s.Width)).Lsh(uint(s.Ofs))
+	if p.width == 128 {
+		if m.Hi != 0 {
+			f(p.word, m.Hi)
+		}
+		if m.Lo != 0 {
+			f(p.word+1, m.Lo)
+		}
+		return
+	}
+	if m := m.Lo & ones(p.width); m != 0 {
+		f(p.word, m<<p.shift)
+	}
+}
+
 // Term is a masked test of one word of a key: k[Word]&Mask == Value.
 type Term struct {
 	Word  uint8

@@ -19,11 +19,82 @@ type Stage struct {
 	broken []*Flow
 }
 
-// tuple is the flows whose cubes test the same bits.
+// tuple is the flows whose cubes test the same bits, by the values they ask for.
 type tuple struct {
-	mask    []field.Term       // Value unused
-	best    int32              // rank of the first flow in it
-	buckets map[uint64][]int32 // hash of the masked words -> ranks, ascending
+	mask  []field.Term // Value unused
+	best  int32        // rank of the first flow in it
+	filed []filed      // while the stage is built
+	slots []slot       // open addressing by hash; a power of two
+	ranks []int32
+
+	values   []uint64 // what the cubes ask for, as many words each as mask has
+	order    []uint8  // see index
+	prefixes []map[uint64]struct{}
+}
+
+// filed is a flow by the hash of the masked words that a cube of it asks for.
+type filed struct {
+	hash uint64
+	rank int32
+}
+
+// slot is the flows of one hash: n of the tuple's ranks, ascending. n 0: it is free.
+type slot struct {
+	hash    uint64
+	from, n int32
+}
+
+// settle makes the tuple's table of what is filed.
+func (t *tuple) settle() {
+	slices.SortStableFunc(t.filed, func(a, b filed) int { return cmp.Compare(a.hash, b.hash) })
+	distinct := 0
+	for i := range t.filed {
+		if i == 0 || t.filed[i].hash != t.filed[i-1].hash {
+			distinct++
+		}
+	}
+	size := 2
+	for size < 2*distinct {
+		size *= 2
+	}
+	t.slots, t.ranks = make([]slot, size), make([]int32, 0, len(t.filed))
+	var at *slot
+	for i, x := range t.filed {
+		if i == 0 || x.hash != t.filed[i-1].hash {
+			at = t.slot(x.hash)
+			at.hash, at.from = x.hash, int32(len(t.ranks))
+		}
+		if n := len(t.ranks); at.n > 0 && t.ranks[n-1] == x.rank {
+			continue
+		}
+		t.ranks = append(t.ranks, x.rank)
+		at.n++
+	}
+	t.filed = nil
+}
+
+// slot returns the slot of a hash, or the free one where it belongs.
+func (t *tuple) slot(h uint64) *slot {
+	last := uint64(len(t.slots) - 1)
+	for i := h & last; ; i = (i + 1) & last {
+		if s := &t.slots[i]; s.n == 0 || s.hash == h {
+			return s
+		}
+	}
+}
+
+// find returns the ranks of the flows that may match a key, nil if none does.
+func (t *tuple) find(k *field.Key) []int32 {
+	h := hashSeed
+	for j := range t.mask {
+		m := &t.mask[j]
+		h = hashWord(h, k[m.Word&(field.Words-1)]&m.Mask)
+	}
+	s := t.slot(h)
+	if s.n == 0 {
+		return nil
+	}
+	return t.ranks[s.from : s.from+s.n]
 }
 
 // NewStage builds a stage from flows, which need not be in order. Which of two
@@ -55,6 +126,9 @@ func NewStage(flows []*Flow, tie ...func(a, b *network.Flow) int) *Stage {
 			s.file(index, c, int32(rank))
 		}
 	}
+	for i := range s.tuple {
+		s.tuple[i].settle()
+	}
 	slices.SortStableFunc(s.tuple, func(a, b tuple) int { return cmp.Compare(a.best, b.best) })
 	return s
 }
@@ -73,11 +147,12 @@ func (s *Stage) file(index map[string]int, c cube, rank int32) {
 	if !ok {
 		i = len(s.tuple)
 		index[string(sig)] = i
-		s.tuple = append(s.tuple, tuple{mask: c, best: rank, buckets: map[uint64][]int32{}})
+		s.tuple = append(s.tuple, tuple{mask: c, best: rank})
 	}
-	b := s.tuple[i].buckets
-	if n := len(b[h]); n == 0 || b[h][n-1] != rank {
-		b[h] = append(b[h], rank)
+	t := &s.tuple[i]
+	t.filed = append(t.filed, filed{h, rank})
+	for j := range c {
+		t.values = append(t.values, c[j].Value)
 	}
 }
 
@@ -90,11 +165,7 @@ func (s *Stage) Lookup(k *field.Key, res Resident) *Flow {
 		if t.best >= best {
 			break
 		}
-		h := hashSeed
-		for j := range t.mask {
-			h = hashWord(h, k[t.mask[j].Word]&t.mask[j].Mask)
-		}
-		for _, rank := range t.buckets[h] {
+		for _, rank := range t.find(k) {
 			if rank >= best {
 				break
 			}

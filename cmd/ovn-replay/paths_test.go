@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"hash/maphash"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/replay"
+)
+
+// fingerprints is a replay.Handler that sums up all that becomes of each packet.
+type fingerprints struct {
+	seed maphash.Seed
+	of   []fingerprint
+}
+
+type fingerprint struct {
+	capture string
+	frame   int
+	sum     uint64
+}
+
+func (s *fingerprints) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	t := &out.Trace
+	maphash.WriteComparable(&h, [...]any{out.Verdict, out.Drop, out.DropAt, out.Late, t.Len()})
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		maphash.WriteComparable(&h, [...]any{o.Port.Name, o.Chassis.Name, o.Time, string(o.Data), o.Wire, o.Guess, o.Seen, o.Event, o.Made})
+	}
+	for i := range out.Tunnels {
+		o := &out.Tunnels[i]
+		maphash.WriteComparable(&h, [...]any{o.From.Name, o.To.Name, o.Datapath.Name, o.Inport, o.Outport, o.Time, string(o.Data), o.Wire, o.Guess, o.Seen, o.Event, o.Made})
+	}
+	for _, ev := range t.Events() {
+		maphash.WriteComparable(&h, ev)
+	}
+	for _, v := range t.Values() {
+		maphash.WriteComparable(&h, v)
+	}
+	for i := range t.CT {
+		maphash.WriteComparable(&h, t.CT[i])
+	}
+	for i := range t.NAT {
+		maphash.WriteComparable(&h, t.NAT[i])
+	}
+	for i := range t.Texts {
+		h.WriteString(t.Texts[i])
+	}
+	for i := range t.Keys {
+		maphash.WriteComparable(&h, t.Keys[i])
+	}
+	s.of = append(s.of, fingerprint{p.Name(), f.Number, h.Sum64()})
+}
+
+func (s *fingerprints) Observed(*replay.Frame, *replay.Point)        {}
+func (s *fingerprints) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// Outcome and trace of every recorded packet are the same without the path
+// cache, with it, and with one that forgets all the time.
+func TestPathsChangeNothing(t *testing.T) {
+	files, err := filepath.Glob(cases + "/*/case.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			seed := maphash.MakeSeed()
+			replayed := func(paths int) []fingerprint {
+				in := input{stderr: os.Stderr, caseDir: dir, quiet: true}
+				j, err := in.open(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer j.close()
+				j.Engine.BoundPaths(paths)
+				h := &fingerprints{seed: seed}
+				if err := j.feed(context.Background(), j.session(h, j.ahead())); err != nil {
+					t.Fatal(err)
+				}
+				return h.of
+			}
+			without := replayed(-1)
+			for name, paths := range map[string]int{"with": 0, "thrashing": 3} {
+				got := replayed(paths)
+				if len(got) != len(without) {
+					t.Fatalf("%s: %d packets, without paths %d", name, len(got), len(without))
+				}
+				for i := range got {
+					if got[i] != without[i] {
+						t.Fatalf("%s: %+v, without paths %+v", name, got[i], without[i])
+					}
+				}
+			}
+		})
+	}
+}

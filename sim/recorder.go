@@ -1,0 +1,250 @@
+package sim
+
+import (
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// recorder makes a segment of the walk under way.
+type recorder struct {
+	table.Consulted
+	on     bool
+	at     *entrance
+	kind   kind
+	origin field.Key
+	wire   int
+	larger []int // lengths that the packet was compared with
+
+	steps, depth, deeper int // where it began; the deepest so far
+	zone                 [3]int32
+	clearsCT, cloned     bool
+
+	events []trace.Event
+	values []field.Uint128
+}
+
+// observe begins a segment where p is, at an entrance.
+func (e *Engine) observe(p *pkt, at *entrance) {
+	r := &e.paths.recorder
+	*r = recorder{
+		on: true, at: at, kind: kindOfKey(&p.Key), origin: p.Key, wire: p.Wire, larger: r.larger[:0],
+		steps: e.steps, depth: p.depth, deeper: p.depth, zone: [3]int32{-1, -1, -1},
+		events: r.events[:0], values: r.values[:0],
+	}
+	r.Mask = kindBits.Mask
+}
+
+// recording returns the recorder if a segment is being made, else nil.
+func (e *Engine) recording() *recorder {
+	if e.paths.recorder.on {
+		return &e.paths.recorder
+	}
+	return nil
+}
+
+// abandon gives the segment up: what happens depends on more than the key.
+func (e *Engine) abandon() { e.paths.recorder.on = false }
+
+// lookup finds the flow of a stage that p matches.
+func (e *Engine) lookup(p *pkt, s *table.Stage, res table.Resident) *table.Flow {
+	if r := e.recording(); r != nil {
+		return s.LookupNoting(&p.Key, res, &r.Consulted)
+	}
+	return s.Lookup(&p.Key, res)
+}
+
+// takes notes what an operation about to be done on p reads and sets, or
+// returns false if that is not a function of the key alone: the segment then
+// ends before it. rest is whether operations follow.
+func (r *recorder) takes(e *Engine, p *pkt, op *table.Op, rest bool, at place) bool {
+	switch op.Code {
+	case table.Next:
+		if rest {
+			return false
+		}
+		if op.Egress != at.egress {
+			r.Slice(field.Whole(field.Inport)) // the trace tells one of them
+			r.Slice(field.Whole(field.Outport))
+		}
+	case table.Output:
+		return !rest && r.outputs(e, p, at)
+	case table.Drop, table.Note:
+	case table.Load:
+		if op.Mask != field.Ones(int(op.Dst.Width)) {
+			r.Slice(op.Dst) // the bits left alone stay what they were
+		}
+		r.Set(op.Dst)
+	case table.Move:
+		r.Slice(op.A)
+		r.Set(op.Dst)
+	case table.Exchange:
+		r.Slice(op.A)
+		r.Slice(op.B)
+		r.Set(op.A)
+		r.Set(op.B)
+	case table.DecTTL:
+		r.Slice(field.Whole(field.IPTTL))
+		if p.Key.Get(field.IPTTL) <= 1 {
+			return false
+		}
+		r.Set(field.Whole(field.IPTTL))
+	case table.CTClear:
+		r.clear(&ctMask)
+		r.clearsCT = true
+	case table.CTStateSave:
+		r.Slice(field.Whole(field.CTState))
+		r.Set(op.Dst)
+	case table.CTOriginal:
+		r.Slice(op.A)
+		r.Set(op.Dst)
+	case table.CheckPktLarger:
+		r.larger = append(r.larger, int(op.N))
+		r.Set(op.Dst)
+	case table.Result:
+		switch op.Result {
+		case lflow.CheckInPortSec:
+			r.Slice(field.Whole(field.Inport))
+		case lflow.CheckOutPortSec:
+			r.Slice(field.Whole(field.Outport))
+		default:
+			return false
+		}
+		r.Set(op.Dst)
+	default:
+		return false
+	}
+	return true
+}
+
+// clear notes that bits are set, to 0 or whatever follows.
+func (r *recorder) clear(mask *field.Key) {
+	for w := range mask {
+		r.Known[w] |= mask[w]
+	}
+}
+
+// outputs is takes for output: it is a function of the key where the packet as
+// a whole goes on, here, to one pipeline.
+func (r *recorder) outputs(e *Engine, p *pkt, at place) bool {
+	r.Slice(field.Whole(field.Outport))
+	port := e.port(uint32(p.Key.Get(field.Outport)))
+	if port == nil || len(port.Additional) > 0 {
+		return false
+	}
+	if at.egress {
+		return r.leaves(port)
+	}
+	c := p.chassis.Chassis
+	if port.Type == network.ChassisRedirect {
+		if !e.resident(port, c) {
+			return false
+		}
+		if port.Distributed != nil {
+			port = port.Distributed
+		}
+	} else if !e.isHere(port, c) {
+		if port = e.throughLocalnet(port); port == nil {
+			return false
+		}
+	}
+	r.Slice(field.Whole(field.Inport))
+	r.Slice(field.Slice{Field: field.Flags, Ofs: 0, Width: 1})
+	if p.Key.Get(field.Inport) == uint64(port.Index) && p.Key.Get(field.Flags)&flagLoopback == 0 {
+		return false
+	}
+	r.Set(field.Whole(field.Outport))
+	r.clear(&registerMask)
+	return true
+}
+
+// leaves is outputs from an egress pipeline: on to the peer's datapath.
+func (r *recorder) leaves(port *network.Port) bool {
+	switch port.Type {
+	case network.Patch, network.L3Gateway:
+	default:
+		return false
+	}
+	if port.Peer == nil || len(port.Peer.Additional) > 0 {
+		return false
+	}
+	r.clear(&metadataMask)
+	r.clearsCT, r.cloned = true, true
+	return true
+}
+
+// event notes a step.
+func (r *recorder) event(ev trace.Event) { r.events = append(r.events, ev) }
+
+func (r *recorder) value(ev trace.Event, v field.Uint128) {
+	ev.Arg = int32(len(r.values))
+	r.values = append(r.values, v)
+	r.event(ev)
+}
+
+// enters notes that p enters a pipeline.
+func (r *recorder) enters(p *pkt) { r.deeper = max(r.deeper, p.depth) }
+
+// ends makes the segment recorded end before an operation of a flow, which p is
+// about to do.
+func (e *Engine) ends(p *pkt, f *table.Flow, op int, at place) {
+	e.close(p, &segment{flow: f, op: op, at: at})
+}
+
+// stops makes the segment recorded end in a table.
+func (e *Engine) stops(p *pkt, at place) { e.close(p, &segment{at: at}) }
+
+// close completes a segment that p has taken so far, and keeps it.
+func (e *Engine) close(p *pkt, s *segment) {
+	r := &e.paths.recorder
+	r.on = false
+	if !s.gone {
+		s.dp, s.zone, s.clearsCT, s.cloned, s.depth = p.dp, r.zone, r.clearsCT, r.cloned, p.depth-r.depth
+		for w, m := range r.Known {
+			if m != 0 {
+				s.writes = append(s.writes, write{uint8(w), m, p.Key[w] & m})
+			}
+		}
+	}
+	s.origin, s.mask, s.wire = r.origin, r.Mask, r.wire
+	clearBits(&s.mask, &kindBits.Mask)
+	s.steps, s.deeper = e.steps-r.steps, r.deeper-r.depth
+	s.path = e.intern(trace.NewPath(r.events, r.values, uint16(r.depth)))
+	if e.paths.segments >= e.paths.most {
+		e.forgetPaths()
+		return
+	}
+	e.paths.segments++
+	of := r.at.of(r.kind)
+	of.records++
+	of.add(s, r.larger)
+}
+
+// of returns the segments of a kind, made when first met.
+func (x *entrance) of(k kind) *kindOf {
+	for i := range x.kinds {
+		if x.kinds[i].kind == k {
+			return &x.kinds[i]
+		}
+	}
+	if len(x.kinds) >= maxKinds {
+		x.kinds = x.kinds[:0]
+	}
+	x.kinds = append(x.kinds, kindOf{kind: k})
+	return &x.kinds[len(x.kinds)-1]
+}
+
+// intern returns the path kept that tells the same as p: many segments differ in
+// little but addresses.
+func (e *Engine) intern(p *trace.Path) *trace.Path {
+	h := p.Hash()
+	for _, q := range e.paths.interned[h] {
+		if p.Same(q) {
+			return q
+		}
+	}
+	e.paths.interned[h] = append(e.paths.interned[h], p)
+	return p
+}
