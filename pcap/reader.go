@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"ovnreplay/pcap/compressed"
 	"ovnreplay/pcap/filter"
 )
 
@@ -17,6 +18,9 @@ type Options struct {
 	// MaxBlock is the most bytes a kept block other than a packet may have;
 	// 0 means 16 MiB.
 	MaxBlock int
+	// Expansion bounds what a compressed capture unpacks to; zero means 1 GiB,
+	// and beyond that 500 times the bytes of the file.
+	Expansion compressed.Limits
 	// KeepBlocks keeps what a pcapng carries beside packets (name resolution,
 	// decryption secrets, copiable custom blocks) for TakeBlocks. The caller
 	// must take them as it reads, or they pile up.
@@ -33,6 +37,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxBlock <= 0 {
 		o.MaxBlock = 16 << 20
+	}
+	if o.Expansion == (compressed.Limits{}) {
+		o.Expansion = expansion
 	}
 	return o
 }
@@ -131,14 +138,12 @@ func NewReaderWith(src io.Reader, name string, opts Options) (*Reader, error) {
 }
 
 func (r *Reader) unpack() error {
-	plain, closer, err := decompress(r.in)
+	plain, err := decompress(r.in, r.opts.Expansion)
 	if err != nil {
 		return &FormatError{File: r.name, Fault: Corrupt, What: "cannot be decompressed", Err: err, Advice: "check that the file is whole (gzip -t, xz -t, zstd -t)"}
 	}
-	if closer != nil {
-		r.closers = append(r.closers, func() error { closer(); return nil })
-	}
 	if plain != nil {
+		r.closers = append(r.closers, func() error { plain.Close(); return nil })
 		r.in = newInput(plain)
 	}
 	return nil
@@ -295,6 +300,9 @@ func (r *Reader) ended(what string, offset int64, got, want int64, err error) er
 		return e
 	}
 	e.Fault, e.Err = ReadFailed, err
+	if bomb := (*compressed.BombError)(nil); errors.As(err, &bomb) {
+		e.Advice = "if it is a capture all the same, unpack it first; " + e.Advice
+	}
 	e.What = fmt.Sprintf("reading stopped inside %s: %d of %d bytes are there", what, got, want)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		e.Fault = Truncated

@@ -19,7 +19,12 @@ type clustered struct {
 	commit   uint64  // index of the newest entry agreed on
 	cluster  string  // the cluster's ID
 	entries  []entry // after those told, in order of index
+	schemas  int     // changes of the schema so far
 }
+
+// maxSchemas bounds how often all rows are taken over into another schema:
+// each upgrade of OVN does so once.
+const maxSchemas = 256
 
 // entry is an entry of the Raft log.
 type entry struct {
@@ -93,6 +98,7 @@ func (f *clustered) prevData(h *History) error {
 	if err != nil {
 		return in.errorf("%v", err)
 	}
+	in.budget.keep(-len(text))
 	h.start("clustered", s)
 	if err := in.take(','); err != nil {
 		return err
@@ -117,6 +123,7 @@ func (f *clustered) read(h *History) (int, int64, error) {
 				continue
 			}
 			h.pending.Record, h.db.index = e.record, e.index
+			h.budget.keep(-len(e.data))
 			if err := f.data(h, e); err != nil {
 				return 0, 0, &DamageError{Source: h.source, Record: e.record, Offset: e.body, Damage: BadJSON, Detail: err.Error()}
 			}
@@ -194,9 +201,11 @@ func (f *clustered) append(e entry) error {
 		return f.damage(Inconsistent, f.body, "holds entry %d, but the newest before it is %d", e.index, f.last)
 	}
 	if e.index <= f.commit {
+		f.in.budget.keep(-len(e.data))
 		return nil // written again; what is agreed on does not change
 	}
 	for len(f.entries) > 0 && f.entries[len(f.entries)-1].index >= e.index {
+		f.in.budget.keep(-len(f.entries[len(f.entries)-1].data))
 		f.entries = f.entries[:len(f.entries)-1]
 	}
 	f.entries = append(f.entries, e)
@@ -227,6 +236,9 @@ func (f *clustered) data(h *History, e entry) error {
 		s, err := parseSchema(text)
 		if err != nil {
 			return err
+		}
+		if f.schemas++; f.schemas > maxSchemas {
+			return fmt.Errorf("changes the schema for the %dth time: no database does", f.schemas)
 		}
 		if s.name != h.db.Name {
 			return fmt.Errorf("changes the database from %s to %s", h.db.Name, s.name)

@@ -126,8 +126,8 @@ func TestNotASouthbound(t *testing.T) {
 		{"capture", write(t, "c.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00"), "is a packet capture"},
 		{"unknown magic", write(t, "m.db", "OVSDB STRANGE 3 "+strings.Repeat("0", 40)+"\n{}\n"), "unknown kind"},
 		{"northbound", write(t, "nb.db", record("JSON", nb)), "this is the OVN_Northbound database, not OVN_Southbound; pass the Southbound database"},
-		{"gzip cut short", write(t, "s.db.gz", compressed(t, "gzip", strings.Join(small(), ""))[:30]), "gzip"},
-		{"empty gzip", write(t, "e.db.gz", compressed(t, "gzip", "")), "is empty inside its gzip compression"},
+		{"gzip cut short", write(t, "s.db.gz", compressAs(t, "gzip", strings.Join(small(), ""))[:30]), "gzip"},
+		{"empty gzip", write(t, "e.db.gz", compressAs(t, "gzip", "")), "is empty inside its gzip compression"},
 		{"bad gzip", write(t, "b.db.gz", "\x1f\x8bxxxxxxxxxxxxxxxxxxx"), "bad gzip data"},
 		{"bad xz", write(t, "b.db.xz", "\xfd7zXZ\x00xxxxxxxxxxxxxxxxxxxxxx"), "bad xz data"},
 		{"bad zstd", write(t, "b.db.zst", "\x28\xb5\x2f\xfdxxxxxxxxxxxxxxxxxxx"), "bad zstd data"},
@@ -146,7 +146,7 @@ func TestNotASouthbound(t *testing.T) {
 	}
 }
 
-func compressed(t testing.TB, how, text string) string {
+func compressAs(t testing.TB, how, text string) string {
 	t.Helper()
 	var out bytes.Buffer
 	var w interface {
@@ -189,7 +189,7 @@ func TestCompressed(t *testing.T) {
 		}
 	}
 	for _, how := range []string{"gzip", "xz", "zstd"} {
-		packed := compressed(t, how, string(text))
+		packed := compressAs(t, how, string(text))
 		got := mustOpen(t, write(t, "sb.db."+how, packed), Options{})
 		if len(contentsOf(got)["Logical_Flow"]) == 0 || !equal(contentsOf(want), contentsOf(got)) {
 			t.Errorf("%s: another database", how)

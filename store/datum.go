@@ -104,6 +104,11 @@ func (d *decoder) list(each func() error) error {
 		if err := each(); err != nil {
 			return err
 		}
+		if len(d.elems.marks)%4096 == 0 { // a set may be as long as the file
+			if err := d.db.values.budget.check(4*int64(len(d.elems.text)) + 100*int64(len(d.elems.marks))); err != nil {
+				return err
+			}
+		}
 	}
 }
 

@@ -292,6 +292,7 @@ func (f *dump) read(h *History) (int, int64, error) {
 			}
 			return 0, 0, d
 		}
+		h.budget.keep(-len(t.data))
 		f.tables[i].data = nil
 	}
 	return 1, 0, nil
@@ -329,7 +330,8 @@ func (t *dumpedTable) decode(d *decoder) error {
 			return in.errorf("a row of table %s without _uuid", t.name)
 		}
 		slices.SortFunc(d.row, func(a, b cell) int { return int(a.column) - int(b.column) })
-		d.ops = append(d.ops, operation{table: table, uuid: u, cells: d.cut(), insert: true})
-		return nil
+		cells := d.cut()
+		d.ops = append(d.ops, operation{table: table, uuid: u, cells: cells, insert: true})
+		return d.db.values.budget.change(cells)
 	})
 }

@@ -10,7 +10,10 @@ import (
 func (in *input) escaped(start int) ([]byte, error) {
 	in.scratch = append(in.scratch[:0], in.buf[start:in.pos]...)
 	for {
-		if in.pos == in.stop && !in.more(in.pos) {
+		if len(in.scratch) > maxToken {
+			in.readErr = errToken
+		}
+		if in.readErr == errToken || in.pos == in.stop && !in.more(in.pos) {
 			return nil, errEnd
 		}
 		c := in.buf[in.pos]

@@ -14,6 +14,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+
+	"ovnreplay/pcap/compressed"
 )
 
 // Kind is what a gathered file holds.
@@ -45,28 +48,34 @@ type Item struct {
 // archive of the databases.
 const maxNesting = 4
 
+// Passed is a file that Gather did not look into.
+type Passed struct{ Path, Why string }
+
 // Gather finds what is of use for a replay in a directory or tar file, by
 // what the files hold, in the order of their names. Links are not followed.
-func Gather(ctx context.Context, path string) ([]Item, error) {
+// Devices, sockets, pipes and files with holes are passed over, as is what
+// unpacks to more than can be meant.
+func Gather(ctx context.Context, path string) ([]Item, []Passed, error) {
 	var items []Item
-	err := visit(ctx, path, func(name string, r *bufio.Reader) error {
+	v := visitor{limits: expansion, each: func(name string, r *bufio.Reader, meter *compressed.Meter) error {
 		start, _ := r.Peek(4096)
 		if kind := kindOf(name, start); kind == DatabaseFile {
-			if database, ok := databaseName(name, r); ok {
+			if database, ok := databaseName(name, r, meter); ok {
 				items = append(items, Item{name, kind, database})
 			}
 		} else if kind != 0 {
 			items = append(items, Item{name, kind, ""})
 		}
 		return nil
-	})
+	}}
+	err := v.visit(ctx, path)
 	slices.SortStableFunc(items, func(a, b Item) int { return strings.Compare(a.Path, b.Path) })
-	return items, err
+	return items, v.passed, err
 }
 
 // databaseName reads a database only as far as its name.
-func databaseName(name string, r io.Reader) (string, bool) {
-	h, err := newHistory(name, r, Options{})
+func databaseName(name string, r io.Reader, meter *compressed.Meter) (string, bool) {
+	h, err := openHistory(name, r, meter, Options{})
 	if err == nil {
 		h.Close()
 		return h.db.Name, true
@@ -101,58 +110,85 @@ func kindOf(name string, start []byte) Kind {
 	return 0
 }
 
-// visit calls each with every file of a directory or tar file, decompressed.
-// Files that cannot be read are passed over: each such collection has some.
-func visit(ctx context.Context, path string, each func(name string, r *bufio.Reader) error) error {
+// visitor looks at every file of a directory or tar file, decompressed.
+type visitor struct {
+	limits compressed.Limits
+	each   func(name string, r *bufio.Reader, meter *compressed.Meter) error
+	passed []Passed
+}
+
+func (v *visitor) pass(name, why string) { v.passed = append(v.passed, Passed{name, why}) }
+
+// visit calls each with every file of a directory or tar file. Files that
+// cannot be read are passed over: each such collection has some.
+func (v *visitor) visit(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return openError(path, err)
 	}
 	if !info.IsDir() {
-		return visitFile(ctx, path, each)
+		if !info.Mode().IsRegular() {
+			return &SourceError{Source: path, Problem: "is neither a directory nor a file", Advice: "give a directory or a tar file"}
+		}
+		return v.file(ctx, path)
 	}
 	return filepath.WalkDir(path, func(name string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil
+		switch {
+		case err != nil:
+			v.pass(name, err.Error())
+		case d.IsDir() || d.Type()&os.ModeSymlink != 0:
+		case !d.Type().IsRegular():
+			v.pass(name, "it is no regular file")
+		default:
+			return v.file(ctx, name)
 		}
-		return visitFile(ctx, name, each)
+		return nil
 	})
 }
 
-func visitFile(ctx context.Context, path string, each func(name string, r *bufio.Reader) error) error {
+func (v *visitor) file(ctx context.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
+		v.pass(path, openError(path, err).(*SourceError).Problem)
 		return nil
 	}
 	defer f.Close()
-	return visitReader(ctx, path, f, 0, each)
+	if hasHoles(f) {
+		v.pass(path, "it has holes: neither a database nor a capture has")
+		return nil
+	}
+	meter := compressed.NewMeter(f)
+	return v.reader(ctx, path, meter, meter, 0)
 }
 
-// visitReader looks into r if it is a tar file, and else calls each.
-func visitReader(ctx context.Context, name string, r io.Reader, depth int, each func(name string, r *bufio.Reader) error) error {
+// reader looks into r if it is a tar file, and else calls each.
+func (v *visitor) reader(ctx context.Context, name string, r io.Reader, meter *compressed.Meter, depth int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	plain, _, stop, err := decompress(r)
+	plain, _, stop, err := decompress(r, meter, v.limits)
 	defer stop()
 	if err != nil {
 		return nil
 	}
 	start, _ := plain.Peek(512)
 	if !isTar(start) || depth == maxNesting {
-		return each(name, plain)
+		return v.each(name, plain, meter)
 	}
 	t := tar.NewReader(plain)
 	for {
 		header, err := t.Next()
-		if err != nil {
+		switch {
+		case errors.As(err, new(*compressed.BombError)):
+			v.pass(name, err.Error())
+			return nil
+		case err != nil:
 			return nil // the end, or damage: what came before is used
-		}
-		if header.Typeflag != tar.TypeReg {
+		case header.Typeflag != tar.TypeReg:
 			continue
 		}
 		member := name + "!" + strings.TrimPrefix(header.Name, "./")
-		if err := visitReader(ctx, member, t, depth+1, each); err != nil {
+		if err := v.reader(ctx, member, t, meter, depth+1); err != nil {
 			return err
 		}
 	}
@@ -171,7 +207,7 @@ var errFound = errors.New("found")
 func openGathered(ctx context.Context, source string, opts Options) (*History, error) {
 	archive, _, member := strings.Cut(source, "!")
 	if !member {
-		items, err := Gather(ctx, source)
+		items, _, err := Gather(ctx, source)
 		if err != nil {
 			return nil, err
 		}
@@ -183,23 +219,42 @@ func openGathered(ctx context.Context, source string, opts Options) (*History, e
 	if !member {
 		return OpenHistory(ctx, source, opts)
 	}
-	var text []byte
-	err := visit(ctx, archive, func(name string, r *bufio.Reader) (err error) {
-		if name != source {
-			return nil
-		}
-		if text, err = io.ReadAll(r); err != nil && len(text) == 0 {
-			return err
-		}
-		return errFound
-	})
-	switch {
-	case err == nil:
-		return nil, &SourceError{Source: source, Problem: "no such file in " + archive, Advice: "see \"ovn-replay db gather " + archive + "\""}
-	case err != errFound:
-		return nil, err
+	return openMember(ctx, archive, source, opts)
+}
+
+// openMember opens a database in a tar file. It is read as it is unpacked: the
+// file stays open, and whoever is looking for it stays where it is.
+func openMember(ctx context.Context, archive, source string, opts Options) (*History, error) {
+	type found struct {
+		h   *History
+		err error
 	}
-	return newHistory(source, bytes.NewReader(text), opts)
+	ready, done := make(chan found), make(chan struct{})
+	go func() {
+		v := visitor{limits: opts.unpacking(), each: func(name string, r *bufio.Reader, meter *compressed.Meter) error {
+			if name != source {
+				return nil
+			}
+			h, err := openHistory(source, r, meter, opts)
+			ready <- found{h, err}
+			if err == nil {
+				<-done
+			}
+			return errFound
+		}}
+		if err := v.visit(ctx, archive); err == nil {
+			ready <- found{err: &SourceError{Source: source, Problem: "no such file in " + archive, Advice: "see \"ovn-replay db gather " + archive + "\""}}
+		} else if err != errFound {
+			ready <- found{err: err}
+		}
+	}()
+	f := <-ready
+	if f.err != nil {
+		return nil, f.err
+	}
+	stop := f.h.close
+	f.h.close = sync.OnceFunc(func() { stop(); close(done) })
+	return f.h, nil
 }
 
 // choose picks the one database that is meant, if copies of it, or files of
@@ -234,14 +289,15 @@ func choose(ctx context.Context, source string, items []Item, opts Options) (str
 // sameFiles reports whether files hold the same bytes.
 func sameFiles(ctx context.Context, source string, paths []string) (bool, error) {
 	sums := make(map[string]bool)
-	err := visit(ctx, source, func(name string, r *bufio.Reader) error {
+	v := visitor{limits: expansion, each: func(name string, r *bufio.Reader, _ *compressed.Meter) error {
 		if slices.Contains(paths, name) {
 			h := sha256.New()
 			_, err := io.Copy(h, r)
 			sums[fmt.Sprint(h.Sum(nil), err)] = true
 		}
 		return nil
-	})
+	}}
+	err := v.visit(ctx, source)
 	return len(sums) == 1, err
 }
 

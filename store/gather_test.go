@@ -51,8 +51,8 @@ func gatheredFiles(t *testing.T) []treeFile {
 	nb := record("JSON", strings.Replace(smallSchema, "OVN_Southbound", "OVN_Northbound", 1))
 	return []treeFile{
 		{"README", "nothing\n"},
-		{"network_logs/leader_nbdb.gz", compressed(t, "gzip", nb)},
-		{"network_logs/leader_sbdb.gz", compressed(t, "gzip", strings.Join(small(), ""))},
+		{"network_logs/leader_nbdb.gz", compressAs(t, "gzip", nb)},
+		{"network_logs/leader_sbdb.gz", compressAs(t, "gzip", strings.Join(small(), ""))},
 		{"sos_commands/openvswitch/ovs-appctl_dpctl.dump-conntrack", "tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=1,dport=2),reply=(src=10.0.0.2,dst=10.0.0.1,sport=2,dport=1),zone=3\n"},
 		{"sos_commands/networking/conntrack_-L", "tcp      6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 dport=1 [ASSURED] mark=0 use=1\n"},
 		{"sos_commands/openvswitch/ovs-ofctl_dump-flows_br-int", "NXST_FLOW reply (xid=0x4):\n cookie=0x1, duration=1s, table=0, n_packets=0, n_bytes=0, priority=1 actions=drop\n"},
@@ -66,10 +66,10 @@ func TestGather(t *testing.T) {
 	files := gatheredFiles(t)
 	dir := writeTree(t, files)
 	plain := write(t, "must-gather.tar", tarOf(t, files))
-	packed := write(t, "must-gather.tar.xz", compressed(t, "xz", tarOf(t, files)))
-	nested := write(t, "outer.tar", tarOf(t, []treeFile{{"a/inner.tar.gz", compressed(t, "gzip", tarOf(t, files))}}))
+	packed := write(t, "must-gather.tar.xz", compressAs(t, "xz", tarOf(t, files)))
+	nested := write(t, "outer.tar", tarOf(t, []treeFile{{"a/inner.tar.gz", compressAs(t, "gzip", tarOf(t, files))}}))
 	for _, c := range []struct{ source, prefix string }{{dir, dir + "/"}, {plain, plain + "!"}, {packed, packed + "!"}, {nested, nested + "!a/inner.tar.gz!"}} {
-		items, err := Gather(context.Background(), c.source)
+		items, _, err := Gather(context.Background(), c.source)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestGather(t *testing.T) {
 	if _, err := Open(context.Background(), plain+"!none", Options{}); err == nil || !strings.Contains(err.Error(), "no such file in") {
 		t.Errorf("no such member: %v", err)
 	}
-	if items, err := Gather(context.Background(), write(t, "cut.tar", tarOf(t, files)[:5000])); err != nil || len(items) == 0 {
+	if items, _, err := Gather(context.Background(), write(t, "cut.tar", tarOf(t, files)[:5000])); err != nil || len(items) == 0 {
 		t.Errorf("a tar file cut short: %v, %v", items, err)
 	}
 }
@@ -111,7 +111,7 @@ func TestGather(t *testing.T) {
 // then the newest is taken.
 func TestGatherSeveral(t *testing.T) {
 	one := strings.Join(small(), "")
-	dir := writeTree(t, []treeFile{{"a", one}, {"b", one}, {"c.gz", compressed(t, "gzip", one)}})
+	dir := writeTree(t, []treeFile{{"a", one}, {"b", one}, {"c.gz", compressAs(t, "gzip", one)}})
 	if db := mustOpen(t, dir, Options{}); db.Source != dir+"/a" {
 		t.Errorf("%s taken of three copies", db.Source)
 	}

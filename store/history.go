@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"ovnreplay/pcap/compressed"
 )
 
 // History reads a database file transaction by transaction. Standalone and
@@ -23,6 +25,7 @@ type History struct {
 	ahead   bool // the next transaction is read, not applied: dec holds it
 	done    bool
 	pending Transaction
+	budget  *budget
 	close   func()
 }
 
@@ -96,13 +99,23 @@ var errTar = errors.New("a tar file")
 
 // newHistory reads a database from r, whatever its form.
 func newHistory(source string, r io.Reader, opts Options) (*History, error) {
-	plain, compression, stop, err := decompress(r)
+	meter, ok := r.(*compressed.Meter)
+	if !ok {
+		meter = compressed.NewMeter(r)
+	}
+	return openHistory(source, meter, meter, opts)
+}
+
+// openHistory is newHistory with what counts the bytes that r comes from.
+func openHistory(source string, r io.Reader, meter *compressed.Meter, opts Options) (*History, error) {
+	plain, compression, stop, err := decompress(r, meter, opts.unpacking())
 	if err != nil {
 		stop()
 		return nil, &SourceError{Source: source, Problem: err.Error(), Advice: "copy the file again", Err: err}
 	}
 	start, peekErr := plain.Peek(512)
-	h := &History{source: source, in: newInput(plain), close: stop}
+	h := &History{source: source, in: newInput(plain), close: stop, budget: opts.budget(source, meter)}
+	h.in.budget = h.budget
 	switch {
 	case bytes.HasPrefix(start, []byte("OVSDB "+standaloneMagic+" ")):
 		h.format = &standalone{recordLog{in: h.in, source: source, magic: standaloneMagic}}
@@ -119,7 +132,7 @@ func newHistory(source string, r io.Reader, opts Options) (*History, error) {
 	}
 	if err := h.format.open(h); err != nil {
 		stop()
-		return nil, err
+		return nil, h.refusal(err)
 	}
 	if h.db.Name != opts.database() {
 		stop()
@@ -171,6 +184,7 @@ func (h *History) Close() { h.close() }
 // start makes the database of a schema.
 func (h *History) start(format string, s *schema) {
 	h.db = newDatabase(h.source, format, s)
+	h.db.values.budget = h.budget
 	said := make(map[string]bool)
 	h.dec = &decoder{db: h.db, warn: func(what string) {
 		if !said[what] && len(said) < 100 {
@@ -178,6 +192,20 @@ func (h *History) start(format string, s *schema) {
 			h.db.Warnings = append(h.db.Warnings, &IgnoredError{Source: h.source, Record: h.pending.Record, What: what})
 		}
 	}}
+}
+
+// refusal is why a source is not read on although it may be sound, and err if
+// it is not for such a reason that reading ended.
+func (h *History) refusal(err error) error {
+	switch e := h.in.readErr; {
+	case h.budget.refused != nil:
+		return h.budget.refused
+	case e == errToken:
+		return &SourceError{Source: h.source, Problem: "holds " + e.Error(), Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\"", Err: e}
+	case errors.As(e, new(*compressed.BombError)):
+		return &SourceError{Source: h.source, Problem: e.Error(), Advice: "if it is a real database, give it unpacked, or a limit with --max-memory", Err: e}
+	}
+	return err
 }
 
 // peek reads the next transaction without applying it. At the end of the
@@ -206,6 +234,7 @@ func (h *History) peek() error {
 	}
 	h.done = true
 	h.db.Bytes = h.in.offset()
+	err = h.refusal(err)
 	var damage *DamageError
 	if !errors.As(err, &damage) {
 		return err

@@ -25,12 +25,20 @@ type input struct {
 
 	scratch []byte // an unescaped string
 
+	budget *budget // of what raw keeps; nil: there is no bound
+
 	keeping bool   // raw is taking a copy
 	kept    []byte // of what has left the window
 	keepAt  int    // where in buf the rest of it starts
 }
 
 const windowSize = 64 << 10
+
+// maxToken is the longest string or number. No value of a database comes near
+// it: a set's members, and a map's, are strings of their own.
+var maxToken = 32 << 20
+
+var errToken = fmt.Errorf("a value of more than %d MiB: this is no OVSDB database", maxToken>>20)
 
 func newInput(r io.Reader) *input {
 	return &input{r: r, buf: make([]byte, windowSize), limit: -1}
@@ -72,6 +80,10 @@ func (in *input) more(keep int) bool {
 	if in.keeping {
 		in.kept = append(in.kept, in.buf[in.keepAt:keep]...)
 		in.keepAt = 0
+		if err := in.budget.check(2 * int64(len(in.kept))); err != nil {
+			in.readErr = err
+			return false
+		}
 	}
 	if keep > 0 {
 		copy(in.buf, in.buf[keep:in.end])
@@ -81,7 +93,11 @@ func (in *input) more(keep int) bool {
 		in.summed = max(in.summed-keep, 0)
 	}
 	if in.end == len(in.buf) {
-		in.buf = append(in.buf, make([]byte, len(in.buf))...)
+		if len(in.buf) >= maxToken {
+			in.readErr = errToken
+			return false
+		}
+		in.buf = append(in.buf, make([]byte, min(len(in.buf), maxToken-len(in.buf)))...)
 	}
 	for range 100 {
 		n, err := in.r.Read(in.buf[in.end:])
@@ -320,7 +336,8 @@ func (in *input) skip() error {
 	}
 }
 
-// raw takes a value of any kind and returns a copy of its text.
+// raw takes a value of any kind and returns a copy of its text, which counts
+// in the budget until the caller says otherwise.
 func (in *input) raw() ([]byte, error) {
 	if _, err := in.next(); err != nil {
 		return nil, err
@@ -331,7 +348,10 @@ func (in *input) raw() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(in.kept, in.buf[in.keepAt:in.pos]...), nil
+	text := append(in.kept, in.buf[in.keepAt:in.pos]...)
+	in.kept = nil
+	in.budget.keep(len(text))
+	return text, nil
 }
 
 // uint takes an integer that is not negative.

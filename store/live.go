@@ -284,8 +284,9 @@ func (d *decoder) goRow(t *Table, row ovsdb.Row) error {
 			d.row = append(d.row, cell{uint16(i), v})
 		}
 	}
-	d.ops = append(d.ops, operation{table: t, uuid: u, cells: d.cut(), insert: true})
-	return nil
+	cells := d.cut()
+	d.ops = append(d.ops, operation{table: t, uuid: u, cells: cells, insert: true})
+	return d.db.values.budget.change(cells)
 }
 
 func (d *decoder) goValue(t columnType, in any) (uint32, error) {

@@ -115,6 +115,9 @@ func (l *recordLog) close(parse error) error {
 			parse = in.errorf("%q after the record's JSON", c)
 		}
 	}
+	if parse != nil && l.body+l.length-in.offset() > maxDrain {
+		return l.badJSON(parse)
+	}
 	sum := in.sum
 	missing := in.drain()
 	if missing > 0 {
@@ -129,7 +132,15 @@ func (l *recordLog) close(parse error) error {
 	if parse == nil {
 		return nil
 	}
-	offset := in.offset()
+	return l.badJSON(parse)
+}
+
+// maxDrain is how much of a record that is no JSON is read on, to tell whether
+// it has the checksum its header gives.
+const maxDrain = 1 << 30
+
+func (l *recordLog) badJSON(parse error) error {
+	offset := l.in.offset()
 	var s *syntaxError
 	if errors.As(parse, &s) {
 		offset = s.offset
@@ -143,6 +154,10 @@ func (l *recordLog) text() ([]byte, error) {
 	var text []byte
 	for {
 		text = append(text, in.buf[in.pos:in.stop]...)
+		if len(text) > maxToken {
+			in.readErr = errToken
+			return nil, l.readError()
+		}
 		in.pos = in.stop
 		if !in.more(in.pos) {
 			return text, l.close(nil)

@@ -29,10 +29,14 @@ type Options struct {
 	// Shelf is the file that "snapshot:" sources are in; "" is the default.
 	Shelf string
 
+	// MaxMemory is about how many bytes the database may take; 0 is
+	// DefaultMaxMemory, and less for a small file: what a file's bytes can hold.
+	MaxMemory int64
+
 	// For servers:
 	TLS       TLS           // for ssl:
 	AnyMember bool          // do not insist on a cluster's leader (--no-leader-only)
-	Timeout   time.Duration // for connecting and reading; 0 is 10 seconds
+	Timeout   time.Duration // for each wait for the server; 0 is 10 seconds
 }
 
 func (o Options) database() string {

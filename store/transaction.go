@@ -54,6 +54,7 @@ type decoder struct {
 // read reads one transaction from in, changing nothing yet.
 func (d *decoder) read(in *input) error {
 	d.in, d.ops, d.diff, d.date, d.comment = in, d.ops[:0], false, 0, ""
+	d.db.values.budget.applied()
 	tables := d.db.tables
 	if d.next != nil {
 		tables = d.next.tables
@@ -143,6 +144,9 @@ func (d *decoder) table(t *Table) error {
 			return err
 		}
 		d.ops = append(d.ops, op)
+		if err := d.db.values.budget.change(op.cells); err != nil {
+			return err
+		}
 	}
 }
 
@@ -201,6 +205,7 @@ func (d *decoder) newRow(t *Table, u UUID, cells []cell) *Row {
 	r := &d.rows[0]
 	d.rows = d.rows[1:]
 	*r = Row{UUID: u, table: t, cells: cells}
+	d.db.values.budget.row(r, 1)
 	return r
 }
 
@@ -217,9 +222,11 @@ func (d *decoder) check() error {
 // apply makes the changes read. With record it tells what they were.
 func (d *decoder) apply(record bool) []Change {
 	var changes []Change
+	b := d.db.values.budget
 	if d.next != nil {
 		d.db.takeOver(d.next)
 		d.next = nil
+		b.recount(d.db)
 	}
 	for _, op := range d.ops {
 		t, old := op.table, op.table.rows[op.uuid]
@@ -237,12 +244,14 @@ func (d *decoder) apply(record bool) []Change {
 			row = d.newRow(t, op.uuid, d.merge(old, op.cells))
 			t.rows[op.uuid] = row
 		}
+		b.row(old, -1)
 		t.sorted = nil
 		if record {
 			changes = append(changes, Change{t.Name, op.uuid, old, row})
 		}
 	}
 	d.ops = d.ops[:0]
+	b.applied()
 	if len(changes) > 1 {
 		slices.SortStableFunc(changes, func(a, b Change) int {
 			if c := compare(a.Table, b.Table); c != 0 {

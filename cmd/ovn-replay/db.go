@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -38,7 +39,8 @@ func sourceFlags(f *pflag.FlagSet, o *store.Options) {
 	f.StringVarP(&o.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
 	f.Bool("leader-only", true, "of a cluster, read the leader only")
 	f.BoolVar(&o.AnyMember, "no-leader-only", false, "of a cluster, read any member")
-	f.DurationVar(&o.Timeout, "timeout", 0, "how long connecting to a server may take (default 10s)")
+	f.DurationVar(&o.Timeout, "timeout", 0, "how long each wait for a server may take (default 10s)")
+	f.Var(memoryFlag{&o.MaxMemory}, "max-memory", "`SIZE` that a database may take in memory, such as 4GiB (default 2GiB, less for small files)")
 }
 
 // newDBCommand returns "db", the commands about databases themselves.
@@ -63,9 +65,7 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 
 	add := func(use, short string, args cobra.PositionalArgs, canJSON bool, do func(ctx context.Context, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
-			// What is read of a database stays: collecting it again and again
-			// while it grows is a fifth of the work.
-			defer debug.SetGCPercent(debug.SetGCPercent(250))
+			defer spareGC(args)()
 			o.stdout = bufio.NewWriter(stdout)
 			err := do(cmd.Context(), args)
 			if flushed := o.stdout.Flush(); err == nil {
@@ -88,6 +88,19 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	add("list", "List the snapshots", cobra.NoArgs, true, o.list)
 	add("rm NAME...", "Remove snapshots", cobra.MinimumNArgs(1), false, o.remove)
 	return cmd
+}
+
+// spareGC lets garbage pile up while large files are read: what is read of a
+// database stays, and collecting it again and again while it grows is a fifth
+// of the work. It returns what ends that.
+func spareGC(files []string) func() {
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && info.Size() > 32<<20 {
+			before := debug.SetGCPercent(250)
+			return func() { debug.SetGCPercent(before) }
+		}
+	}
+	return func() {}
 }
 
 // open opens a source and says on stderr what of it was not used.
@@ -116,9 +129,12 @@ func (o *dbOptions) printJSON(v any) error {
 
 // gather lists what is found, each with what it is.
 func (o *dbOptions) gather(ctx context.Context, args []string) error {
-	items, err := store.Gather(ctx, args[0])
+	items, passed, err := store.Gather(ctx, args[0])
 	if err != nil {
 		return err
+	}
+	for _, p := range passed {
+		fmt.Fprintf(o.stderr, "ovn-replay: %s is passed over: %s\n", p.Path, p.Why)
 	}
 	if len(items) == 0 {
 		fmt.Fprintf(o.stderr, "ovn-replay: %s holds no databases, captures, conntrack or OpenFlow dumps\n", args[0])

@@ -1,11 +1,13 @@
-package pcap
+package compressed
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -13,7 +15,7 @@ import (
 // TestXZ reads what the xz command writes: each check, several blocks, several
 // streams, padding between them.
 func TestXZ(t *testing.T) {
-	plain := bytes.Repeat(mustRead(t, "testdata/client.pcap"), 40)
+	plain := bytes.Repeat(mustRead(t, "../testdata/client.pcap"), 40)
 	path := filepath.Join(t.TempDir(), "plain")
 	if err := os.WriteFile(path, plain, 0o644); err != nil {
 		t.Fatal(err)
@@ -36,13 +38,13 @@ func TestXZ(t *testing.T) {
 }
 
 func unxz(packed []byte) ([]byte, error) {
-	return io.ReadAll(&xzReader{in: newInput(bytes.NewReader(packed))})
+	return io.ReadAll(&xzReader{in: bufio.NewReader(bytes.NewReader(packed))})
 }
 
 // TestXZFlippedBits: with a check, a flipped bit is noticed or does no harm.
 func TestXZFlippedBits(t *testing.T) {
-	plain := mustRead(t, "testdata/client.nsec.pcap")
-	packed := []byte(run(t, "xz", "-c", "testdata/client.nsec.pcap"))
+	plain := mustRead(t, "../testdata/client.nsec.pcap")
+	packed := []byte(run(t, "xz", "-c", "../testdata/client.nsec.pcap"))
 	for i := range packed {
 		bad := bytes.Clone(packed)
 		bad[i] ^= 1 << (i % 8)
@@ -53,7 +55,7 @@ func TestXZFlippedBits(t *testing.T) {
 }
 
 func TestXZDictionaryIsBounded(t *testing.T) {
-	packed := []byte(run(t, "xz", "-c", "testdata/client.nsec.pcap"))
+	packed := []byte(run(t, "xz", "-c", "../testdata/client.nsec.pcap"))
 	h := packed[12:24] // block header: size 2, flags, filter, one property byte, padding, sum
 	if h[0] != 2 || h[2] != xzLZMA2 {
 		t.Fatalf("block header % x is not the expected one", h)
@@ -63,4 +65,22 @@ func TestXZDictionaryIsBounded(t *testing.T) {
 	if _, err := unxz(packed); err != errXZDictionary {
 		t.Errorf("error %v", err)
 	}
+}
+
+func mustRead(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v", name, args, err)
+	}
+	return string(out)
 }

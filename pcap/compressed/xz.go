@@ -1,6 +1,7 @@
-package pcap
+package compressed
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
@@ -9,6 +10,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"math"
 
 	"github.com/ulikunitz/xz/lzma"
 )
@@ -18,13 +20,17 @@ import (
 // reader is not used because it takes a file cut between two blocks for a whole
 // one, and allocates whatever dictionary a block header claims.
 type xzReader struct {
-	in     *input
+	in     *bufio.Reader
 	read   int64 // bytes consumed, for the padding to four
 	check  byte  // the stream's kind of integrity check
 	hash   hash.Hash
 	block  *lzma.Reader2 // nil between blocks
 	blocks uint64        // in this stream
 	inside bool          // a stream is open
+
+	// dictionaries bounds what the blocks' dictionaries take together: a few
+	// bytes of a block can ask for 128 MiB.
+	dictionaries bound
 }
 
 var (
@@ -87,7 +93,7 @@ func (z *xzReader) open() error {
 // stream reads a stream header, and the zero padding that may precede it.
 func (z *xzReader) stream() error {
 	for {
-		b, err := z.in.peek(4)
+		b, err := z.in.Peek(4)
 		if len(b) == 0 {
 			return err
 		}
@@ -97,14 +103,14 @@ func (z *xzReader) stream() error {
 		if z.read == 0 || !bytes.Equal(b, []byte{0, 0, 0, 0}) {
 			break
 		}
-		z.in.discard(4)
+		z.in.Discard(4)
 		z.read += 4
 	}
 	h, err := z.take(xzStreamHeader)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(h[:6], magicXZ) || h[6] != 0 || crc32.ChecksumIEEE(h[6:8]) != binary.LittleEndian.Uint32(h[8:]) {
+	if !bytes.Equal(h[:6], xzMagic) || h[6] != 0 || crc32.ChecksumIEEE(h[6:8]) != binary.LittleEndian.Uint32(h[8:]) {
 		return errXZ
 	}
 	switch z.check = h[7]; z.check {
@@ -136,12 +142,16 @@ func (z *xzReader) blockHeader(size byte) error {
 		return errXZCheck
 	}
 	b := bytes.NewReader(h[2 : n-4])
-	for _, sizeGiven := range []byte{0x40, 0x80} {
+	plain := uint64(math.MaxUint64)
+	for _, sizeGiven := range []byte{0x40, 0x80} { // compressed, uncompressed
 		if h[1]&sizeGiven != 0 {
-			if _, err := binary.ReadUvarint(b); err != nil {
+			if plain, err = binary.ReadUvarint(b); err != nil {
 				return errXZ
 			}
 		}
+	}
+	if h[1]&0x80 == 0 {
+		plain = math.MaxUint64
 	}
 	id, _ := binary.ReadUvarint(b)
 	properties, _ := binary.ReadUvarint(b)
@@ -153,6 +163,10 @@ func (z *xzReader) blockHeader(size byte) error {
 	dictionary := uint64(2|bits&1) << (bits/2 + 11)
 	if dictionary > maxDictionary {
 		return errXZDictionary
+	}
+	dictionary = max(min(dictionary, plain), lzma.MinDictCap) // no distance leads further back
+	if err := z.dictionaries.use(int64(dictionary)); err != nil {
+		return err
 	}
 	if z.hash != nil {
 		z.hash.Reset()
@@ -231,11 +245,11 @@ func (z *xzReader) index() error {
 
 // take consumes n bytes; the slice is good until the next read.
 func (z *xzReader) take(n int) ([]byte, error) {
-	b, err := z.in.peek(n)
+	b, err := z.in.Peek(n)
 	if len(b) < n {
 		return nil, unexpected(err)
 	}
-	z.in.discard(n)
+	z.in.Discard(n)
 	z.read += int64(n)
 	return b, nil
 }
