@@ -120,3 +120,20 @@ func shownState(s uint8) string {
 	}
 	return endNames[s]
 }
+
+// Answered returns the translated connections of any zone that a packet with
+// the tuple would be the answer in, in the order of the zones. It changes nothing.
+func (t *Table) Answered(tuple *nat.Tuple) (list []Entry) {
+	for zone := range t.perZone {
+		idx, dir, ok := t.find(zone, tuple)
+		if !ok || dir != 1 {
+			continue
+		}
+		c := t.pool.at(idx)
+		if c.status&stale == 0 && c.tuple[0].Reverse() != c.tuple[1] {
+			list = append(list, t.entry(idx, c))
+		}
+	}
+	slices.SortFunc(list, func(a, b Entry) int { return int(a.Zone) - int(b.Zone) })
+	return list
+}

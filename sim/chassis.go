@@ -193,5 +193,14 @@ func (e *Engine) ZoneName(chassis int32, zone uint16) string {
 	return e.on(e.Net.Chassis[chassis]).zones.names[zone]
 }
 
+// Tracked returns a chassis' connection tracking table, nil if no packet has
+// been there.
+func (e *Engine) Tracked(c *network.Chassis) *conntrack.Table {
+	if at := e.chassis[c.Index]; at != nil {
+		return at.ct
+	}
+	return nil
+}
+
 // Conntrack returns a chassis' connection tracking table.
 func (e *Engine) Conntrack(c *network.Chassis) *conntrack.Table { return e.on(c).ct }

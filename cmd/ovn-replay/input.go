@@ -15,6 +15,7 @@ import (
 	"ovnreplay/pcap"
 	filters "ovnreplay/pcap/filter"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/northbound"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
@@ -28,6 +29,7 @@ type input struct {
 	db       string
 	captures []string // -r: see parseCapture
 	caseDir  string
+	nb       string // --nb
 	profile  string
 	imports  []string // --ct-import
 	zones    []string // --ct-zones
@@ -58,6 +60,7 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&in.captures, "read", "r", nil,
 		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is standard input (repeatable)")
 	f.StringVar(&in.caseDir, "case", "", "`DIR` of a recorded case: all inputs at once")
+	f.StringVar(&in.nb, "nb", "", "Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the one beside the Southbound database)")
 	f.StringVar(&in.profile, "ct-profile", "", ctProfileUsage)
 	f.StringArrayVar(&in.imports, "ct-import", nil, "start a chassis' connection tracking from the dump in `FILE[@CHASSIS]` (repeatable)")
 	f.StringArrayVar(&in.zones, "ct-zones", nil, "a chassis' zone numbers, as ovn-appctl ct-zone-list prints them, in `FILE[@CHASSIS]` (repeatable)")
@@ -93,9 +96,10 @@ type job struct {
 	*recording.Recording
 	in       *input
 	filter   *replay.Filter
-	warnings []error  // damage after which the rest is still used
-	source   string   // of the database
-	recorded []string // dumps of OpenFlow flows that the case holds
+	warnings []error          // damage after which the rest is still used
+	source   string           // of the database
+	objects  *network.Objects // of the Northbound database, nil if there is none
+	recorded []string         // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
 	stop     func() // ends changes; nil if there are none
 }
@@ -126,7 +130,24 @@ func (in *input) open(ctx context.Context) (*job, error) {
 		return nil, err
 	}
 	j.source, j.changes, j.stop = spec.DB, changes, stop
+	if j.objects, err = in.northbound(ctx, spec.DB, net); err != nil {
+		j.close()
+		return nil, err
+	}
 	return j, nil
+}
+
+// northbound reads the Northbound database that is named, or else the one that
+// is found beside the Southbound database.
+func (in *input) northbound(ctx context.Context, southbound string, net *network.Network) (*network.Objects, error) {
+	if in.nb == "" {
+		return northbound.Beside(ctx, southbound, in.source, net), nil
+	}
+	objects, err := northbound.Open(ctx, in.nb, in.source)
+	if err != nil {
+		return nil, fmt.Errorf("--nb: %w", err)
+	}
+	return objects, nil
 }
 
 func (in *input) spec() (*recording.Spec, error) {

@@ -17,6 +17,7 @@ import (
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 	"ovnreplay/store"
 )
 
@@ -87,8 +88,8 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer flows.report(o.stderr, "packets")
-	p := &printer{job: j, out: out, format: format, hex: o.hex, book: j.Engine.Book()}
-	flows.attach(p.book)
+	p := &printer{job: j, out: out, format: format, hex: o.hex, why: why.New(j.Engine, j.objects)}
+	flows.attach(p.why.Book)
 	if o.write != "" {
 		closeCapture, err := p.annotate(o.write, o.stdout)
 		if err != nil {
@@ -135,7 +136,7 @@ type printer struct {
 	out    *bufio.Writer
 	format trace.Format
 	hex    bool
-	book   *trace.Book
+	why    *why.Explainer
 	notes  *recording.Annotator
 	err    error
 }
@@ -162,11 +163,11 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	if p.err != nil || p.format == trace.NoFormat && p.notes == nil || !p.job.filter.Packet(f, pt, out) {
 		return
 	}
-	r := replay.NewRecord(p.book, f, pt, replay.NameOf(p.job.Taps, f), out, p.hex)
+	r := replay.NewRecord(p.why, f, pt, replay.NameOf(p.job.Taps, f), out, p.hex)
 	if p.notes != nil {
 		p.err = p.notes.Packet(f, pt, out, r)
 	}
-	p.err = errors.Join(p.err, writeFate(p.out, p.format, r, p.book, &out.Trace))
+	p.err = errors.Join(p.err, writeFate(p.out, p.format, r, p.why.Book, &out.Trace))
 	if p.err == nil {
 		p.err = p.out.Flush() // a packet at a time: the input may be a live capture
 	}
@@ -176,8 +177,8 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 func (p *printer) Observed(*replay.Frame, *replay.Point) {}
 
 // Skipped implements replay.Handler.
-func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, why string) {
-	if p.format == trace.LineFormat {
-		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", replay.NameOf(p.job.Taps, f), f.Number, pt.Name(), why)
+func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
+	if p.format == trace.LineFormat && p.job.in.filter == "" {
+		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", replay.NameOf(p.job.Taps, f), f.Number, pt.Name(), because)
 	}
 }

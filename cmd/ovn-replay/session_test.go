@@ -21,6 +21,7 @@ import (
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 	"ovnreplay/store"
 )
 
@@ -39,7 +40,7 @@ func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 		t.Fatal(err)
 	}
 	defer j.close()
-	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, book: j.Engine.Book()}
+	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, why: why.New(j.Engine, nil)}
 	if session != "" {
 		file, closeSession, err2 := openSession(session)
 		if err2 != nil {
@@ -318,7 +319,7 @@ func resumed(t *testing.T, s *recording.Spec, session string) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, book: j.Engine.Book()}
+	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, why: why.New(j.Engine, nil)}
 	if err := errors.Join(j.kept(context.Background(), file, p, 0), p.err); err != nil {
 		t.Fatal(err)
 	}

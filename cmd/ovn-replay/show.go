@@ -17,6 +17,7 @@ import (
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 	"ovnreplay/store"
 )
 
@@ -129,7 +130,7 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 		return err
 	}
 	flows.attach(p.Book)
-	r := replay.NewRecord(p.Book, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
+	r := replay.NewRecord(&why.Explainer{Book: p.Book}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	if list && format == trace.LineFormat {
 		fmt.Fprintf(out, "%6d  ", n)
 	}

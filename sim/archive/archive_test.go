@@ -17,6 +17,7 @@ import (
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 	"ovnreplay/store"
 )
 
@@ -90,7 +91,7 @@ func each(t testing.TB, do func(*sim.Engine, *replay.Frame, *replay.Point, *sim.
 func told(t testing.TB, b *trace.Book, f *replay.Frame, p *replay.Point, capture string, out *sim.Outcome) string {
 	t.Helper()
 	var text bytes.Buffer
-	if err := json.NewEncoder(&text).Encode(replay.NewRecord(b, f, p, capture, out, false)); err != nil {
+	if err := json.NewEncoder(&text).Encode(replay.NewRecord(&why.Explainer{Book: b}, f, p, capture, out, false)); err != nil {
 		t.Fatal(err)
 	}
 	for _, form := range []trace.Format{trace.DetailedFormat, trace.SummaryFormat, trace.MinimalFormat} {

@@ -11,6 +11,7 @@ import (
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 // counter counts what a session reads and predicts, and has each packet's
@@ -26,7 +27,7 @@ func (c *counter) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	if !f.Inferred {
 		c.read++
 	}
-	NewRecord(c.book, f, p, "", out, false)
+	NewRecord(&why.Explainer{Book: c.book}, f, p, "", out, false)
 	c.Verifier.Entered(f, p, out)
 }
 

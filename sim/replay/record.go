@@ -10,25 +10,30 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/sim"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 // Record is one injected packet's fate with every name spelled out: the object
 // that run --json prints.
 type Record struct {
-	Frame   int        `json:"frame"`
-	Time    string     `json:"time"` // RFC 3339, nanoseconds, UTC
-	Capture string     `json:"capture"`
-	Inport  string     `json:"inport"`
-	Chassis string     `json:"chassis"`
-	Packet  string     `json:"packet"`
-	Verdict string     `json:"verdict"`
-	Drop    *DropInfo  `json:"drop,omitempty"`
-	Outputs []OutInfo  `json:"outputs"`
-	CT      []CTInfo   `json:"ct"`
-	NAT     []NATInfo  `json:"nat"`
-	Path    []PathInfo `json:"path"`
+	Frame   int       `json:"frame"`
+	Time    string    `json:"time"` // RFC 3339, nanoseconds, UTC
+	Capture string    `json:"capture"`
+	Inport  string    `json:"inport"`
+	Chassis string    `json:"chassis"`
+	Packet  string    `json:"packet"`
+	Verdict string    `json:"verdict"`
+	Drop    *DropInfo `json:"drop,omitempty"`
+	// Decided are the flows that decided: those that translated or rerouted
+	// the packet, in order, and last the one that dropped, held or answered it.
+	Decided []DecisionInfo `json:"decided,omitempty"`
+	Outputs []OutInfo      `json:"outputs"`
+	CT      []CTInfo       `json:"ct"`
+	NAT     []NATInfo      `json:"nat"`
+	Path    []PathInfo     `json:"path"`
 
 	// Inferred says how it is known that the packet entered, which is in no
 	// capture; Frame and Capture are those of the observation that shows it.
@@ -41,6 +46,44 @@ type DropInfo struct {
 	Stage  string `json:"stage,omitempty"`
 	Flow   string `json:"flow,omitempty"`
 	Reason string `json:"reason"`
+}
+
+// DecisionInfo is a logical flow that decided, and the Northbound row behind it
+// where that is known.
+type DecisionInfo struct {
+	Kind     string      `json:"kind"` // dropped, answered, held, translated or rerouted
+	Datapath string      `json:"datapath,omitempty"`
+	Stage    string      `json:"stage,omitempty"`
+	Flow     string      `json:"flow,omitempty"`
+	Priority *uint16     `json:"priority,omitempty"`
+	Match    string      `json:"match,omitempty"`
+	Hint     string      `json:"hint,omitempty"` // the beginning of the Northbound row's UUID
+	Object   *ObjectInfo `json:"object,omitempty"`
+	Text     string      `json:"text"`
+}
+
+// ObjectInfo is a row of the Northbound database.
+type ObjectInfo struct {
+	Table string `json:"table"`
+	UUID  string `json:"uuid"`
+	Name  string `json:"name,omitempty"`
+	Of    string `json:"of,omitempty"` // the switch, router or port group it belongs to
+	Text  string `json:"text,omitempty"`
+	Owner string `json:"owner,omitempty"` // the pod, policy, service or security group it was made for
+}
+
+func decisionInfo(d *why.Decision) DecisionInfo {
+	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, Text: d.Text}
+	if d.Datapath != nil {
+		x.Datapath = d.Datapath.Name
+	}
+	if f := d.Flow; f != nil {
+		x.Flow, x.Priority, x.Match, x.Hint = f.UUID, &f.Priority, f.Match, f.StageHint
+	}
+	if o := d.Object; o != nil {
+		x.Object = &ObjectInfo{o.Table, o.UUID, o.Name, o.Of, o.Text, o.Owner}
+	}
+	return x
 }
 
 // OutInfo is one packet that leaves.
@@ -111,7 +154,7 @@ type NoteInfo struct {
 }
 
 // NewRecord spells out a packet's fate. The frames' bytes are included when hexed.
-func NewRecord(b *trace.Book, f *Frame, p *Point, capture string, out *sim.Outcome, hexed bool) *Record {
+func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Outcome, hexed bool) *Record {
 	r := &Record{
 		Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(), Chassis: p.Chassis.Name,
 		Packet: packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
@@ -123,13 +166,19 @@ func NewRecord(b *trace.Book, f *Frame, p *Point, capture string, out *sim.Outco
 	for i := range out.Outputs {
 		r.Outputs = append(r.Outputs, outInfo(&out.Outputs[i], hexed))
 	}
-	w := recorder{book: b, record: r, trace: &out.Trace}
+	w := recorder{book: x.Book, record: r, trace: &out.Trace}
 	events := out.Trace.Events()
 	for i := range events {
 		w.event(&events[i], i == out.DropAt)
 	}
 	if r.Drop == nil && out.Verdict == sim.Dropped {
 		r.Drop = &DropInfo{Reason: out.Drop.String()}
+	}
+	if why.Instead(out) {
+		r.Verdict = sim.Consumed.String() // not it, but what OVN made of it was delivered
+	}
+	for _, d := range x.Decide(out) {
+		r.Decided = append(r.Decided, decisionInfo(&d))
 	}
 	return r
 }
@@ -238,23 +287,19 @@ func natInfo(s *trace.NATStep, stage, uuid string) NATInfo {
 func (r *Record) Line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s:%d %s %s", r.Time[11:26], r.Capture, r.Frame, r.Inport, r.Packet)
-	for _, n := range r.NAT {
+	for i, n := range r.NAT {
 		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
+		if d := r.nth("translated", i); d != nil && d.Object != nil && !strings.HasPrefix(n.Kind, "un-") {
+			b.WriteString(" by " + d.Object.String())
+		}
+	}
+	for i := 0; r.nth("rerouted", i) != nil; i++ {
+		b.WriteString(" | rerouted " + r.nth("rerouted", i).Text)
 	}
 	if r.Inferred != "" {
 		fmt.Fprintf(&b, " | inferred: %s", r.Inferred)
 	}
-	b.WriteString(" | " + r.Verdict)
-	if r.Drop != nil {
-		fmt.Fprintf(&b, " at %s: %s", r.Drop.Stage, r.Drop.Reason)
-	}
-	for i, o := range r.Outputs {
-		sep := " to "
-		if i > 0 {
-			sep = ", "
-		}
-		b.WriteString(sep + o.Port)
-	}
+	b.WriteString(" | " + r.fate())
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, " (%s)", n.Reason)
 	}
@@ -268,6 +313,77 @@ func (r *Record) Line() string {
 		fmt.Fprintf(&b, " | finding: no OpenFlow flows of %d logical flows on its way", lacking)
 	}
 	return b.String()
+}
+
+// nth is the decision of a kind with that number, nil if there are fewer.
+func (r *Record) nth(kind string, n int) *DecisionInfo {
+	for i := range r.Decided {
+		if r.Decided[i].Kind != kind {
+			continue
+		}
+		if n == 0 {
+			return &r.Decided[i]
+		}
+		n--
+	}
+	return nil
+}
+
+// end is the decision by which the packet itself did not leave, nil if it did.
+func (r *Record) end() *DecisionInfo {
+	for _, kind := range [...]why.Kind{why.Dropped, why.Held, why.Answered} {
+		if d := r.nth(kind.String(), 0); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// fate says what became of the packet: where it left, what left in its place
+// instead, or why nothing did.
+func (r *Record) fate() string {
+	d := r.end()
+	switch {
+	case d != nil && d.Kind == why.Held.String():
+		s := "held at " + d.Datapath
+		for i, o := range r.Outputs {
+			s += [...]string{": ", ", "}[min(i, 1)] + fmt.Sprintf("%s sent to %s (%s)", o.Packet, o.Port, o.Chassis)
+		}
+		return s + "; " + d.Text
+	case d != nil && d.Kind == why.Answered.String():
+		s := ""
+		for i, o := range r.Outputs {
+			s += [...]string{"answered: ", "; "}[min(i, 1)] + fmt.Sprintf("%s, delivered to %s", o.Packet, o.Port)
+		}
+		return s + ", " + d.Text
+	case r.Drop != nil && r.Drop.Stage == "":
+		return r.Verdict + ": " + r.Drop.Reason
+	case r.Drop != nil && d != nil:
+		reason := r.Drop.Reason
+		if reason == trace.DropNoAction.String() {
+			reason = trace.DropAction.String() // the flow that decided says so
+		}
+		stage := r.Drop.Stage
+		if d.Flow == "" {
+			stage = d.Stage // no flow says what it is called, others of its table do
+		}
+		return fmt.Sprintf("%s at %s: %s, %s", r.Verdict, stage, reason, d.Text)
+	case r.Drop != nil:
+		return fmt.Sprintf("%s at %s: %s", r.Verdict, r.Drop.Stage, r.Drop.Reason)
+	}
+	s := r.Verdict
+	for i, o := range r.Outputs {
+		s += [...]string{" to ", ", "}[min(i, 1)] + o.Port
+	}
+	if len(r.Outputs) == 0 && d != nil {
+		s += ", " + d.Text
+	}
+	return s
+}
+
+// String names the row for people.
+func (o *ObjectInfo) String() string {
+	return (&network.Object{Table: o.Table, UUID: o.UUID, Name: o.Name, Of: o.Of, Text: o.Text, Owner: o.Owner}).String()
 }
 
 // Comment is the record as the comment of a packet in an annotated capture:

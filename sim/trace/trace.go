@@ -223,6 +223,15 @@ var reasonText = [...]string{
 	GuessMember:      "port of the forwarding group guessed: the datapath chooses by a hash of its own",
 }
 
+// Ends reports whether a packet, or a copy of it, goes no further for the reason.
+func (r Reason) Ends() bool {
+	switch r {
+	case DropNoAction, DropRecirculated, DropBlocked:
+		return true
+	}
+	return r >= DropAction && r < NotCommitted
+}
+
 // String returns the reason in words.
 func (r Reason) String() string {
 	if int(r) < len(reasonText) {

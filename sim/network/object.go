@@ -1,0 +1,99 @@
+package network
+
+import (
+	"slices"
+	"strings"
+)
+
+// Object is a row of the Northbound database: what a person asked for, and
+// what northd made logical flows of.
+type Object struct {
+	Table string // of the Northbound database: ACL, NAT, Load_Balancer …
+	UUID  string
+	Name  string // its own, "" if it has none
+	Of    string // the switch, router or port group that it belongs to, "" if none
+	Text  string // what it says: "to-lport 1001 drop: ip4.src == 10.0.0.0/8"
+	Owner string // who asked for it, from external_ids: "NetworkPolicy default/web"
+}
+
+// String names the object as a person would: `ACL "web" of pg-1 (to-lport …)`.
+func (o *Object) String() string {
+	var b strings.Builder
+	b.WriteString(objectWords[o.Table])
+	if b.Len() == 0 {
+		b.WriteString(o.Table)
+	}
+	if o.Name != "" {
+		b.WriteString(` "` + o.Name + `"`)
+	} else {
+		b.WriteString(" " + o.UUID[:min(8, len(o.UUID))])
+	}
+	if o.Of != "" {
+		b.WriteString(" of " + o.Of)
+	}
+	if o.Text != "" {
+		b.WriteString(" (" + o.Text + ")")
+	}
+	if o.Owner != "" {
+		b.WriteString(" for " + o.Owner)
+	}
+	return b.String()
+}
+
+var objectWords = map[string]string{
+	"ACL": "ACL", "Load_Balancer": "load balancer", "NAT": "NAT", "Logical_Router_Static_Route": "route",
+	"Logical_Router_Policy": "router policy", "QoS": "QoS rule", "DHCP_Options": "DHCP options",
+	"Logical_Router_Port": "router port", "Logical_Switch_Port": "switch port", "Logical_Switch": "switch",
+	"Logical_Router": "router", "DNS": "DNS",
+}
+
+// Objects are a Northbound database's, found by what a logical flow says of
+// where it comes from. The nil Objects has none.
+type Objects struct {
+	Source string    // where the database is from
+	All    []*Object // by table and UUID
+
+	byHint map[string][]*Object
+}
+
+// hintLen is how much of a row's UUID northd writes into stage-hint.
+const hintLen = 8
+
+// NewObjects files objects.
+func NewObjects(source string, all []*Object) *Objects {
+	s := &Objects{Source: source, All: all, byHint: map[string][]*Object{}}
+	slices.SortStableFunc(s.All, func(a, b *Object) int {
+		return strings.Compare(a.Table+" "+a.UUID, b.Table+" "+b.UUID)
+	})
+	for _, o := range s.All {
+		h := o.UUID[:min(hintLen, len(o.UUID))]
+		s.byHint[h] = append(s.byHint[h], o)
+	}
+	return s
+}
+
+// ForFlow returns the row that a logical flow was made of, nil if the flow does
+// not say or the row is not there. Rows whose UUIDs begin alike are told apart
+// by the stage.
+func (s *Objects) ForFlow(f *Flow) *Object {
+	if s == nil || f.StageHint == "" {
+		return nil
+	}
+	list := s.byHint[f.StageHint[:min(hintLen, len(f.StageHint))]]
+	for _, o := range list {
+		if slices.ContainsFunc(stagesOf[o.Table], func(part string) bool { return strings.Contains(f.Stage, part) }) {
+			return o
+		}
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	return nil
+}
+
+// stagesOf are parts of the names of the stages that rows of a table are found in.
+var stagesOf = map[string][]string{
+	"ACL": {"acl"}, "Load_Balancer": {"lb", "nat", "stateful", "defrag", "hairpin"}, "NAT": {"nat"},
+	"Logical_Router_Static_Route": {"routing", "arp_resolve"}, "Logical_Router_Policy": {"policy"}, "QoS": {"qos"},
+	"DHCP_Options": {"dhcp"}, "Logical_Router_Port": {"lr_"}, "Logical_Switch_Port": {"ls_"},
+}

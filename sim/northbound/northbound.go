@@ -1,0 +1,185 @@
+// Package northbound reads what people asked of OVN from a Northbound
+// database: the rows that logical flows are made of, each in a person's words.
+//
+// It is the sibling of package southbound. It takes a database of any OVN: a
+// table or column it lacks is empty. It reads no files, and nothing about
+// packets depends on it.
+package northbound
+
+import (
+	"fmt"
+	"strings"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/store"
+)
+
+// Name is the database's.
+const Name = "OVN_Northbound"
+
+// Load reads the rows of a Northbound database that logical flows may name.
+func Load(db *store.Database) (*network.Objects, error) {
+	if db.Name != Name {
+		return nil, fmt.Errorf("%s: this is the %s database; pass the Northbound database", db.Source, db.Name)
+	}
+	l := loader{db: db, of: map[store.UUID]string{}}
+	l.parents()
+	var all []*network.Object
+	for _, k := range kinds {
+		for _, r := range db.Table(k.table).Rows() {
+			all = append(all, &network.Object{
+				Table: k.table, UUID: r.UUID.String(), Name: r.Text("name"), Of: l.of[r.UUID], Text: k.text(r), Owner: owner(r),
+			})
+		}
+	}
+	return network.NewObjects(db.Source, all), nil
+}
+
+// loader knows which switch, router or port group a row belongs to.
+type loader struct {
+	db *store.Database
+	of map[store.UUID]string
+}
+
+// parents follows the columns by which rows belong to others. A row that is in
+// several places is said to be in the first, "and 3 more".
+func (l *loader) parents() {
+	more := map[store.UUID]int{}
+	for _, c := range []struct{ table, word, columns string }{
+		{"Logical_Switch", "switch", "acls qos_rules load_balancer ports"},
+		{"Logical_Router", "router", "nat static_routes policies load_balancer ports"},
+		{"Port_Group", "port group", "acls"},
+	} {
+		for _, r := range l.db.Table(c.table).Rows() {
+			for column := range strings.FieldsSeq(c.columns) {
+				for u := range r.Refs(column) {
+					if l.of[u] == "" {
+						l.of[u] = c.word + " " + r.Text("name")
+					} else {
+						more[u]++
+					}
+				}
+			}
+		}
+	}
+	for u, n := range more {
+		l.of[u] += fmt.Sprintf(" and %d more", n)
+	}
+}
+
+// kinds are the tables read, each with how its rows are put into words.
+var kinds = []struct {
+	table string
+	text  func(*store.Row) string
+}{
+	{"ACL", acl},
+	{"Load_Balancer", loadBalancer},
+	{"NAT", nat},
+	{"Logical_Router_Static_Route", route},
+	{"Logical_Router_Policy", policy},
+	{"QoS", func(r *store.Row) string {
+		return fmt.Sprintf("%s %d: %s", r.Text("direction"), r.Integer("priority"), r.Text("match"))
+	}},
+	{"DHCP_Options", func(r *store.Row) string { return r.Text("cidr") }},
+	{"Logical_Router_Port", func(r *store.Row) string { return strings.Join(r.Set("networks"), " ") }},
+	{"Logical_Switch_Port", func(r *store.Row) string { return strings.Join(r.Set("addresses"), ", ") }},
+	{"Logical_Switch", none},
+	{"Logical_Router", none},
+	{"DNS", none},
+}
+
+func none(*store.Row) string { return "" }
+
+func acl(r *store.Row) string {
+	s := fmt.Sprintf("%s %d %s", r.Text("direction"), r.Integer("priority"), r.Text("action"))
+	if n := r.Integer("tier"); n != 0 {
+		s += fmt.Sprintf(", tier %d", n)
+	}
+	if n := r.Integer("label"); n != 0 {
+		s += fmt.Sprintf(", label %d", n)
+	}
+	return s + ": " + r.Text("match")
+}
+
+// maxVIPs is how many of a load balancer's addresses are told.
+const maxVIPs = 4
+
+func loadBalancer(r *store.Row) string {
+	var vips []string
+	n := 0
+	for vip, backends := range r.Pairs("vips") {
+		if n++; n <= maxVIPs {
+			vips = append(vips, vip+" -> "+backends)
+		}
+	}
+	if n > maxVIPs {
+		vips = append(vips, fmt.Sprintf("and %d more", n-maxVIPs))
+	}
+	return strings.TrimSpace(r.Text("protocol") + " " + strings.Join(vips, "; "))
+}
+
+func nat(r *store.Row) string {
+	s := fmt.Sprintf("%s %s <-> %s", r.Text("type"), r.Text("external_ip"), r.Text("logical_ip"))
+	if p := r.Text("logical_port"); p != "" {
+		s += ", distributed at " + p
+	}
+	return s
+}
+
+func route(r *store.Row) string {
+	s := fmt.Sprintf("%s via %s", r.Text("ip_prefix"), r.Text("nexthop"))
+	if r.Text("policy") == "src-ip" {
+		s = "from " + s
+	}
+	if p := r.Text("output_port"); p != "" {
+		s += " at " + p
+	}
+	return s
+}
+
+func policy(r *store.Row) string {
+	s := fmt.Sprintf("%d %s", r.Integer("priority"), r.Text("action"))
+	hops := r.Set("nexthops")
+	if len(hops) == 0 {
+		hops = r.Set("nexthop")
+	}
+	if len(hops) > 0 {
+		s += " " + strings.Join(hops, ", ")
+	}
+	return s + ": " + r.Text("match")
+}
+
+// owner reads who asked for a row, as ovn-kubernetes and Neutron note it.
+func owner(r *store.Row) string {
+	ids := r.Map("external_ids")
+	for _, k := range []struct{ kind, key string }{
+		{"", "k8s.ovn.org/owner"}, {"", "k8s.ovn.org/name"}, {"security group rule", "neutron:security_group_rule_id"},
+		{"security group", "neutron:security_group_id"}, {"floating IP", "neutron:fip_id"}, {"router", "neutron:router_name"},
+		{"network", "neutron:network_name"}, {"port", "neutron:port_name"}, {"NetworkPolicy", "policy"},
+		{"EgressFirewall", "egressFirewall"},
+	} {
+		v := ids[k.key]
+		if v == "" {
+			continue
+		}
+		kind := k.kind
+		if kind == "" {
+			kind = firstOf(ids, "k8s.ovn.org/kind", "k8s.ovn.org/owner-type")
+		}
+		if ns := ids["namespace"]; ns != "" && k.key == "policy" {
+			v = ns + "/" + v
+		}
+		// ovn-kubernetes writes namespace:name, or names the object itself.
+		return strings.TrimSpace(kind + " " + strings.Replace(v, ":", "/", 1))
+	}
+	return ""
+}
+
+func firstOf(m map[string]string, keys ...string) string {
+	for _, k := range keys {
+		if m[k] != "" {
+			return m[k]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,109 @@
+package northbound
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/store"
+)
+
+// Open reads the Northbound database at a source, in any form that store.Open takes.
+func Open(ctx context.Context, source string, opts store.Options) (*network.Objects, error) {
+	opts.Database = Name
+	db, err := store.Open(ctx, source, opts)
+	if err != nil {
+		return nil, err
+	}
+	return Load(db)
+}
+
+// besideTimeout is how long a server may take that nobody asked for.
+const besideTimeout = 2 * time.Second
+
+// Beside looks for the Northbound database that goes with a Southbound one: in
+// the same directory or archive, or at the server's usual address next to it.
+// It returns nil if there is none that describes this network.
+func Beside(ctx context.Context, southbound string, opts store.Options, net *network.Network) *network.Objects {
+	if opts.Timeout == 0 || opts.Timeout > besideTimeout {
+		opts.Timeout = besideTimeout
+	}
+	for _, source := range candidates(southbound) {
+		if objects, err := Open(ctx, source, opts); err == nil && describes(objects, net) {
+			return objects
+		}
+	}
+	return nil
+}
+
+// candidates are where a Northbound database may be.
+func candidates(southbound string) (list []string) {
+	switch {
+	case strings.HasPrefix(southbound, "unix:"):
+		path := strings.TrimPrefix(southbound, "unix:")
+		name := strings.Replace(filepath.Base(path), "sb", "nb", 1)
+		if beside := filepath.Join(filepath.Dir(path), name); beside != path && exists(beside) {
+			list = append(list, "unix:"+beside)
+		}
+		return list
+	case strings.HasPrefix(southbound, "tcp:"), strings.HasPrefix(southbound, "ssl:"):
+		// 6642 is ovsdb-server's port of the Southbound database, 6641 of the
+		// Northbound one (ovn-architecture(7)).
+		if at := strings.ReplaceAll(southbound+",", ":6642,", ":6641,"); at != southbound+"," {
+			list = append(list, strings.TrimSuffix(at, ","))
+		}
+		return list
+	case strings.HasPrefix(southbound, "snapshot:"), southbound == "":
+		return nil
+	}
+	archive, _, member := strings.Cut(southbound, "!")
+	info, err := os.Stat(archive)
+	if err != nil {
+		return nil
+	}
+	if member || info.IsDir() || isTar(archive) {
+		return []string{archive}
+	}
+	dir, name := filepath.Split(southbound)
+	name = strings.Replace(name, "sb", "nb", 1)
+	for _, n := range [...]string{name, name + ".gz", strings.TrimSuffix(name, ".gz")} {
+		if beside := dir + n; beside != southbound && exists(beside) {
+			list = append(list, beside)
+		}
+	}
+	return list
+}
+
+func isTar(name string) bool {
+	for _, ext := range [...]string{".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.zst"} {
+		if strings.HasSuffix(name, ext) {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// describes reports whether a network's datapaths are among a database's
+// switches and routers.
+func describes(objects *network.Objects, net *network.Network) bool {
+	known := map[string]bool{}
+	for _, o := range objects.All {
+		if o.Table == "Logical_Switch" || o.Table == "Logical_Router" {
+			known[o.UUID] = true
+		}
+	}
+	for _, d := range net.Datapaths {
+		if known[d.NBUUID] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,174 @@
+package why
+
+import (
+	"strings"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+)
+
+// Since OVN 23.06 the stage that drops by an ACL is the same for all of them,
+// and so it is with port security and what no port is known for: the stage
+// drops because a bit is set, and another flow decided by setting it. The flow
+// to blame is the last one before that wrote what the dropping flow tests.
+
+// sides are what a flow tests of the metadata, and what it writes.
+type sides struct {
+	tests  []field.Slice
+	more   bool // it tests something of the packet, too: it decides itself
+	writes []write
+}
+
+// write is one assignment. A constant 0 takes a verdict back.
+type write struct {
+	to   field.Slice
+	zero bool
+}
+
+// of reads a flow's sides, once.
+func (x *Explainer) of(f *network.Flow) *sides {
+	if s := x.sides[f]; s != nil {
+		return s
+	}
+	s := &sides{}
+	env := sim.NewEnv(x.Book.Net, f)
+	if e, err := lflow.ParseMatch(f.Match, env); err == nil {
+		if e, err = lflow.Annotate(e, env); err == nil {
+			s.read(lflow.Simplify(e))
+		}
+	}
+	if actions, _, err := lflow.ParseActions(f.Actions, env); err == nil {
+		for _, a := range actions {
+			s.assign(a)
+		}
+	}
+	if x.sides == nil {
+		x.sides = map[*network.Flow]*sides{}
+	}
+	x.sides[f] = s
+	return s
+}
+
+// read collects the bits of registers and flags that must be set for a match.
+func (s *sides) read(e *lflow.Expr) {
+	switch e.Kind {
+	case lflow.And, lflow.Or:
+		for _, a := range e.Args {
+			s.read(a)
+		}
+	case lflow.Cmp:
+		if e.Op != lflow.EQ {
+			s.more = s.more || !isMetadata(e.Symbol.Field)
+			return
+		}
+		if e.Symbol.IsString() {
+			if e.Symbol.Name == "outport" && e.String == "none" {
+				s.tests = append(s.tests, e.Symbol.Slice())
+			} else {
+				s.more = true
+			}
+			return
+		}
+		if !isMetadata(e.Symbol.Field) {
+			s.more = true
+			return
+		}
+		for v := e.Value.And(e.Mask); !v.IsZero(); {
+			n := v.TrailingZeros()
+			s.tests = append(s.tests, field.Slice{Field: e.Symbol.Field, Ofs: uint8(n), Width: 1})
+			v = v.AndNot(field.U64(1).Lsh(uint(n)))
+		}
+	}
+}
+
+func isMetadata(id field.ID) bool {
+	switch id {
+	case field.XXReg0, field.XXReg1, field.XReg4, field.Flags:
+		return true
+	}
+	return false
+}
+
+// assign notes what an action writes.
+func (s *sides) assign(a lflow.Action) {
+	var to lflow.FieldRef
+	zero := false
+	switch a := a.(type) {
+	case lflow.Load:
+		if a.Dst.Symbol.OVNField != lflow.NoOVNField {
+			return
+		}
+		to, zero = a.Dst, a.Value.Value.IsZero() && a.Value.String == ""
+	case lflow.Move:
+		to = a.Dst
+	case lflow.LookupMACBind:
+		to = a.Dst
+	case lflow.LookupFDB:
+		to = a.Dst
+	case lflow.GetFDB:
+		to = a.Dst
+	case lflow.PutOpts:
+		to = a.Dst
+	case lflow.Result:
+		to = a.Dst
+	case lflow.CheckPktLarger:
+		to = a.Dst
+	case lflow.DHCPRelay:
+		to = a.Dst
+	}
+	if to.Symbol != nil {
+		s.writes = append(s.writes, write{to.Slice(), zero})
+	}
+}
+
+// sets reports whether a flow gives one of the bits a value, and whether only 0.
+func (s *sides) sets(tests []field.Slice) (sets, zero bool) {
+	for _, w := range s.writes {
+		for _, t := range tests {
+			if w.to.Field == t.Field && w.to.Ofs < t.Ofs+t.Width && t.Ofs < w.to.Ofs+w.to.Width {
+				sets, zero = true, w.zero
+			}
+		}
+	}
+	return sets, zero
+}
+
+// blame finds the flow that decided what the flow of d does at an event, by
+// looking back along the packet's way through this pipeline.
+func (x *Explainer) blame(d Decision, t *trace.Trace, i int) Decision {
+	tests := x.of(d.Flow).tests
+	if len(tests) == 0 || x.of(d.Flow).more {
+		return d
+	}
+	at := &t.Events()[i]
+	for j := i - 1; j >= 0; j-- {
+		ev := &t.Events()[j]
+		if ev.Chassis != at.Chassis || ev.Datapath != at.Datapath || ev.Depth > at.Depth {
+			continue
+		}
+		if ev.Kind == trace.Enter || ev.Kind == trace.Jump && ev.Egress {
+			break
+		}
+		if ev.Kind != trace.Match {
+			continue
+		}
+		f := x.Book.Net.Flows[ev.Flow]
+		if sets, zero := x.of(f).sets(tests); sets {
+			if zero || f == d.Flow {
+				continue
+			}
+			d.Flow, d.Event, d.Stage, d.Object = f, j, f.StageName(), x.Objects.ForFlow(f)
+			return d
+		}
+	}
+	return d
+}
+
+// isACL reports whether a stage holds the flows of ACLs, and not what leads to
+// them or follows.
+func isACL(stage string) bool {
+	return strings.Contains(stage, "_acl") && !strings.Contains(stage, "pre_acl") && !strings.Contains(stage, "acl_hint")
+}

@@ -1,0 +1,127 @@
+package why
+
+import (
+	"fmt"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+)
+
+// dropped tells why a packet ended at an event.
+func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
+	t := &out.Trace
+	d := x.decision(Dropped, t, at, x.flowAt(t, at))
+	d.Reason = out.Drop
+	var parts []string
+	if s := x.unanswered(out); s != "" {
+		parts = append(parts, s)
+	} else if s := x.refused(t, at); s != "" {
+		parts = append(parts, s)
+	}
+	switch {
+	case d.Flow == nil:
+		d.Stage = x.stageOf(t, at)
+		parts = append(parts, fmt.Sprintf("no flow of %s of %s matches", d.Stage, d.Datapath.Name))
+	case decides(d.Reason):
+		d = x.blame(d, t, at)
+		parts = append(parts, x.denial(d.Flow, "by")+x.name(d.Flow, d.Datapath))
+	default:
+		parts = append(parts, "at "+x.name(d.Flow, d.Datapath))
+	}
+	d.Text = strings.Join(parts, "; ")
+	return d
+}
+
+// decides reports whether a reason is a flow's own will: it says so, or it says
+// nothing more.
+func decides(r trace.Reason) bool {
+	return r == trace.DropAction || r == trace.DropNoAction || r == trace.DropConsumed
+}
+
+// denial begins a sentence about a flow that decided: what kind of thing said no.
+func (x *Explainer) denial(f *network.Flow, otherwise string) string {
+	for _, k := range denials {
+		switch by := strings.HasPrefix(k.says, "by"); {
+		case !k.is(f), otherwise != "by" && !by:
+		case by && x.Objects.ForFlow(f) != nil: // its name begins with what it is
+			return "by "
+		default:
+			return k.says + " "
+		}
+	}
+	return "by "
+}
+
+var denials = []struct {
+	is   func(*network.Flow) bool
+	says string
+}{
+	{func(f *network.Flow) bool { return isACL(f.Stage) && strings.Contains(f.Match, "ct.inv") }, "conntrack refused it:"},
+	{func(f *network.Flow) bool { return isACL(f.Stage) }, "by ACL"},
+	{inStage("port_sec"), "by port security:"},
+	{inStage("lr_in_admission"), "not for this router port:"},
+	{inStage("lr_in_arp_resolve"), "no next hop:"},
+	{inStage("lr_in_ip_routing"), "by route"},
+	{inStage("lr_in_policy"), "by router policy"},
+	{inStage("lr_in_ip_input"), "the router itself takes no such packet:"},
+	{inStage("l2_unknown"), "no port is known for its Ethernet address:"},
+	{inStage("larger_pkts"), "larger than the MTU:"},
+	{inStage("_qos"), "by QoS rule"},
+	{inStage("dhcp"), "by DHCP options"},
+	{inStage("_lb"), "by load balancer"},
+}
+
+func inStage(part string) func(*network.Flow) bool {
+	return func(f *network.Flow) bool { return strings.Contains(f.Stage, part) }
+}
+
+// refused tells which check made conntrack refuse the packet, if its last pass
+// before an event did and was in the same datapath.
+func (x *Explainer) refused(t *trace.Trace, at int) string {
+	for j := at; j >= 0; j-- {
+		ev := &t.Events()[j]
+		if ev.Kind != trace.CT {
+			continue
+		}
+		s := &t.CT[ev.Arg]
+		if s.State&conntrack.Invalid == 0 || s.Refusal == conntrack.NotRefused || ev.Datapath != t.Events()[at].Datapath {
+			return ""
+		}
+		return fmt.Sprintf("ct.inv in zone %s: %s", x.zone(s), s.Refusal.Explain(&s.Check))
+	}
+	return ""
+}
+
+func (x *Explainer) zone(s *trace.CTStep) string {
+	if name := x.Book.Zone(s.Chassis, s.Zone); name != "" {
+		return name
+	}
+	return fmt.Sprint(s.Zone)
+}
+
+// stageOf names the stage of an event at which nothing matched, by the flows
+// of its table.
+func (x *Explainer) stageOf(t *trace.Trace, at int) string {
+	for j := at; j >= 0; j-- {
+		ev := &t.Events()[j]
+		if ev.Kind != trace.Miss {
+			continue
+		}
+		p := 0
+		if ev.Egress {
+			p = 1
+		}
+		if tables := x.Book.Net.Datapaths[ev.Datapath].Flows[p]; int(ev.Table) < len(tables) {
+			for _, f := range tables[ev.Table] {
+				if f.Stage != "" {
+					return f.Stage
+				}
+			}
+		}
+		return x.Book.StageName(-1, ev.Table)
+	}
+	return x.Book.StageName(-1, t.Events()[at].Table)
+}

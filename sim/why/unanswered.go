@@ -1,0 +1,175 @@
+package why
+
+import (
+	"fmt"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
+)
+
+// Binding is a translation that a chassis keeps, and by which a packet would
+// have been translated back.
+type Binding struct {
+	Chassis *network.Chassis
+	Zone    uint16
+	Name    string // of the zone
+	conntrack.Entry
+}
+
+// Kind names what the binding does to packets in the original direction.
+func (b *Binding) Kind() string {
+	kind := ""
+	if b.Orig.Dst != b.Reply.Src || b.Orig.DstPort != b.Reply.SrcPort {
+		kind = "DNAT"
+	}
+	if b.Orig.Src != b.Reply.Dst || b.Orig.SrcPort != b.Reply.DstPort {
+		kind += "SNAT"
+	}
+	if kind == "DNATSNAT" {
+		return "DNAT and SNAT"
+	}
+	return kind
+}
+
+// Answers returns the translated connections to which a packet would be the
+// answer, by its addresses and ports when it entered.
+func (x *Explainer) Answers(frame []byte) (list []Binding) {
+	if x.Conntrack == nil {
+		return nil
+	}
+	t, ok := tupleOf(frame)
+	if !ok {
+		return nil
+	}
+	for _, c := range x.Book.Net.Chassis {
+		table := x.Conntrack(c)
+		if table == nil {
+			continue
+		}
+		for _, e := range table.Answered(&t) {
+			list = append(list, Binding{c, e.Zone, x.Book.Zone(int32(c.Index), e.Zone), e})
+		}
+	}
+	return list
+}
+
+// tupleOf reads a frame's tuple; of an ICMP error there is none.
+func tupleOf(frame []byte) (nat.Tuple, bool) {
+	var p packet.Packet
+	p.Set(frame, len(frame))
+	ip := p.IP()
+	if ip == nil {
+		return nat.Tuple{}, false
+	}
+	var n nat.Packet
+	if n.Parse(ip[:p.Layout.L3End-p.Layout.L3]) != nat.NoFault || n.IsError || n.Fragment {
+		return nat.Tuple{}, false
+	}
+	return n.Tuple, true
+}
+
+// unanswered tells, of a packet that answers a translated connection and was
+// not translated back, which binding would have applied and what passed it by:
+// "SNAT of tcp 10.1.0.12:60042 > … is in zone r1_snat, which was not looked up".
+func (x *Explainer) unanswered(out *sim.Outcome) string {
+	for i := range out.Trace.NAT {
+		if out.Trace.NAT[i].Undo {
+			return ""
+		}
+	}
+	for _, b := range x.Answers(out.Of.Frame) {
+		if s := x.passedBy(&out.Trace, &b); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// passedBy says why a binding was not applied; "" if the packet has not been
+// in its datapath.
+func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
+	orig := trace.TupleString(&b.Orig)
+	text := fmt.Sprintf("it answers %s, whose %s is in zone %s", orig, b.Kind(), b.Name)
+	var looked []string
+	for i := range t.CT {
+		s := &t.CT[i]
+		if int(s.Chassis) == b.Chassis.Index && s.Zone == b.Zone {
+			if s.State&conntrack.Invalid != 0 && s.Refusal != conntrack.NotRefused {
+				return text + ", where it was refused: " + s.Refusal.Explain(&s.Check)
+			}
+			return ""
+		}
+		looked = append(looked, fmt.Sprintf("%s: %s", x.zone(s), stateWord(s.State)))
+	}
+	d, snat := x.zoneOwner(b)
+	if d == nil {
+		return ""
+	}
+	f, been := x.lookup(t, d, snat)
+	if !been {
+		return ""
+	}
+	text += ", which was not looked up"
+	if f != nil {
+		text += ": " + x.name(f, d) + " passed it by"
+	}
+	if len(looked) > 0 {
+		text += "; looked up in " + strings.Join(looked, ", ")
+	} else {
+		text += "; conntrack was never asked"
+	}
+	return text
+}
+
+// stateWord is what a look-up found, in short.
+func stateWord(s conntrack.State) string {
+	return strings.TrimSuffix(trace.StateString(s&^conntrack.Tracked), "untracked")
+}
+
+// zoneOwner is the datapath whose NAT zone a binding is in.
+func (x *Explainer) zoneOwner(b *Binding) (d *network.Datapath, snat bool) {
+	name, snat := strings.CutSuffix(b.Name, "_snat")
+	if !snat {
+		var dnat bool
+		if name, dnat = strings.CutSuffix(b.Name, "_dnat"); !dnat {
+			return nil, false
+		}
+	}
+	for _, d := range x.Book.Net.Datapaths {
+		if d.Name == name || d.UUID == name || d.NBUUID == name {
+			return d, snat
+		}
+	}
+	return nil, false
+}
+
+// lookup is the flow that a packet met in the stage of a router in which
+// answers are looked up; been: it came to that router at all.
+func (x *Explainer) lookup(t *trace.Trace, d *network.Datapath, snat bool) (f *network.Flow, been bool) {
+	stages := []string{"_undnat", "_dnat", "_defrag"}
+	if snat {
+		stages = []string{"_unsnat", "_in_unsnat"}
+	}
+	for i := range t.Events() {
+		ev := &t.Events()[i]
+		if int(ev.Datapath) != d.Index {
+			continue
+		}
+		been = true
+		if ev.Kind != trace.Match {
+			continue
+		}
+		at := x.Book.Net.Flows[ev.Flow]
+		for _, s := range stages {
+			if strings.HasSuffix(at.Stage, s) && (f == nil || at.Priority > 0) {
+				f = at
+			}
+		}
+	}
+	return f, been
+}

@@ -1,0 +1,236 @@
+// Package why says which logical flow decided a packet's fate, and why, in the
+// words of whoever runs the network.
+//
+// A trace holds every flow that a packet met; most of them decide nothing. An
+// Explainer finds those that did: the one that dropped the packet, or that set
+// the bit by which a later stage drops it; those that translated or rerouted
+// it; the check by which conntrack refused it; and the binding that would have
+// translated an answer, had its zone been looked up. With the Northbound
+// database's rows it names the ACL, load balancer, NAT row or route behind.
+//
+// It reads traces after the fact and changes nothing. Every command that tells
+// what decided asks this package.
+package why
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+)
+
+// Explainer explains what became of packets on one network.
+type Explainer struct {
+	Book *trace.Book
+	// Objects are the Northbound database's rows, nil without one.
+	Objects *network.Objects
+	// Conntrack returns a chassis' table as it is now, nil if no packet has been
+	// there. It is nil where tables are not at hand, as for packets of a session.
+	Conntrack func(*network.Chassis) *conntrack.Table
+
+	sides map[*network.Flow]*sides
+}
+
+// New returns an explainer of an engine's packets.
+func New(e *sim.Engine, objects *network.Objects) *Explainer {
+	return &Explainer{Book: e.Book(), Objects: objects, Conntrack: e.Tracked}
+}
+
+// Kind is how a decision bears on a packet.
+type Kind uint8
+
+const (
+	Dropped    Kind = iota + 1 // it ends the packet
+	Answered                   // OVN answers in its place
+	Held                       // ovn-controller asks for the next hop first
+	Translated                 // conntrack changes an address
+	Rerouted                   // a router policy sends it elsewhere
+)
+
+var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted"}
+
+// String returns the kind in a word, as JSON spells it.
+func (k Kind) String() string { return kindText[k] }
+
+// Decision is one flow that decided, with what it says.
+type Decision struct {
+	Kind   Kind
+	Event  int // index in the trace
+	Reason trace.Reason
+	// Flow decided; nil if it is that none matched.
+	Flow     *network.Flow
+	Datapath *network.Datapath
+	Stage    string // where
+	Object   *network.Object
+	Text     string // in a sentence, without the packet
+}
+
+// Decide returns what decided a packet's fate: each translation and policy on
+// its way, in order, and at the end why it was dropped, held or answered.
+func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
+	t := &out.Trace
+	for i := range t.Events() {
+		ev := &t.Events()[i]
+		switch ev.Kind {
+		case trace.NAT:
+			list = append(list, x.translated(t, i))
+		case trace.Match:
+			if f := x.Book.Net.Flows[ev.Flow]; isReroute(f) {
+				d := x.decision(Rerouted, t, i, f)
+				d.Text = "by " + x.name(f, d.Datapath)
+				list = append(list, d)
+			}
+		}
+	}
+	if d, ok := x.end(out); ok {
+		list = append(list, d)
+	}
+	return list
+}
+
+// isReroute reports whether a flow is a router policy that chooses the way.
+func isReroute(f *network.Flow) bool {
+	return strings.HasPrefix(f.Stage, "lr_in_policy") && f.Priority > 0 && strings.Contains(f.Actions, "outport = ")
+}
+
+// end is the decision by which nothing of the packet itself left.
+func (x *Explainer) end(out *sim.Outcome) (Decision, bool) {
+	if len(out.Outputs) > 0 {
+		return x.instead(out)
+	}
+	if out.Verdict == sim.Consumed {
+		if i := find(&out.Trace, trace.DropWaits); i >= 0 {
+			return x.held(&out.Trace, i), true
+		}
+	}
+	at := out.DropAt
+	if at < 0 {
+		at = len(out.Trace.Events()) - 1
+	}
+	if at < 0 {
+		return Decision{}, false
+	}
+	return x.dropped(out, at), true
+}
+
+// Instead reports whether all that left is what OVN made of the packet: an
+// ICMP error, a reset, a question for the next hop.
+func Instead(out *sim.Outcome) bool {
+	return len(out.Outputs) > 0 && !slices.ContainsFunc(out.Outputs, func(o sim.Output) bool { return !o.Made })
+}
+
+// instead tells of what left in a packet's place; false if the packet did.
+func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
+	if !Instead(out) {
+		return Decision{}, false
+	}
+	if i := find(&out.Trace, trace.DropWaits); i >= 0 {
+		return x.held(&out.Trace, i), true
+	}
+	for i := range out.Trace.Events() {
+		ev := &out.Trace.Events()[i]
+		if ev.Kind != trace.Made {
+			continue
+		}
+		d := x.decision(Answered, &out.Trace, i, x.flowAt(&out.Trace, i))
+		d.Reason = ev.Reason
+		if d.Flow != nil {
+			d = x.blame(d, &out.Trace, i)
+			d.Text = x.denial(d.Flow, "answered") + x.name(d.Flow, d.Datapath)
+		}
+		return d, true
+	}
+	return Decision{}, false
+}
+
+// held is the decision by which a packet waits for its next hop.
+func (x *Explainer) held(t *trace.Trace, i int) Decision {
+	d := x.decision(Held, t, i, x.flowAt(t, i))
+	d.Reason = trace.DropWaits
+	d.Text = "the next hop's Ethernet address is not known"
+	for j := i; j >= 0; j-- {
+		ev := &t.Events()[j]
+		if ev.Kind != trace.Match || ev.Datapath != t.Events()[i].Datapath {
+			continue
+		}
+		if f := x.Book.Net.Flows[ev.Flow]; strings.HasPrefix(f.Stage, "lr_in_ip_routing") && strings.Contains(f.Actions, "outport = ") {
+			d.Text += "; the way is by " + x.name(f, d.Datapath)
+			d.Object = x.Objects.ForFlow(f)
+			break
+		}
+	}
+	return d
+}
+
+// translated names the flow whose action translated the packet. What it undoes
+// was decided by the flow that bound it; that one is named by the connection.
+func (x *Explainer) translated(t *trace.Trace, i int) Decision {
+	n := &t.NAT[t.Events()[i].Arg]
+	d := x.decision(Translated, t, i, nil)
+	if n.Flow >= 0 {
+		d.Flow = x.Book.Net.Flows[n.Flow]
+		d.Stage, d.Object = d.Flow.StageName(), x.Objects.ForFlow(d.Flow)
+		d.Text = "by " + x.name(d.Flow, d.Datapath)
+	}
+	return d
+}
+
+// decision fills in what an event and a flow tell.
+func (x *Explainer) decision(k Kind, t *trace.Trace, i int, f *network.Flow) Decision {
+	ev := &t.Events()[i]
+	d := Decision{Kind: k, Event: i, Reason: ev.Reason, Flow: f, Datapath: x.Book.Net.Datapaths[ev.Datapath]}
+	if f != nil {
+		d.Stage, d.Object = f.StageName(), x.Objects.ForFlow(f)
+	}
+	return d
+}
+
+// flowAt is the flow whose actions an event belongs to, nil if none matched.
+func (x *Explainer) flowAt(t *trace.Trace, i int) *network.Flow {
+	if ev := &t.Events()[i]; ev.Flow >= 0 && ev.Kind != trace.Miss {
+		return x.Book.Net.Flows[ev.Flow]
+	}
+	for j := i; j >= 0; j-- {
+		switch ev := &t.Events()[j]; ev.Kind {
+		case trace.Miss:
+			return nil
+		case trace.Match:
+			return x.Book.Net.Flows[ev.Flow]
+		}
+	}
+	return nil
+}
+
+func find(t *trace.Trace, r trace.Reason) int {
+	return slices.IndexFunc(t.Events(), func(ev trace.Event) bool { return ev.Kind == trace.Drop && ev.Reason == r })
+}
+
+// maxMatch is how much of a match a sentence quotes.
+const maxMatch = 100
+
+// name names a flow in a sentence, by the Northbound row behind it if that is
+// known: "ACL "web" of pg-1 (to-lport 1001 drop: ip4), flow 1f2e3d4c of ls_out_acl".
+func (x *Explainer) name(f *network.Flow, d *network.Datapath) string {
+	at := fmt.Sprintf("flow %s of %s", short(f.UUID), f.StageName())
+	if d != nil {
+		at += " of " + d.Name
+	}
+	if o := x.Objects.ForFlow(f); o != nil {
+		return o.String() + ", " + at
+	}
+	match := f.Match
+	if len(match) > maxMatch {
+		match = match[:maxMatch-3] + "..."
+	}
+	at += fmt.Sprintf(", priority %d: %s", f.Priority, match)
+	if f.StageHint != "" {
+		at += " (hint " + f.StageHint + ")"
+	}
+	return at
+}
+
+func short(uuid string) string { return uuid[:min(8, len(uuid))] }
