@@ -61,8 +61,14 @@ func (o *traceOptions) question(net *network.Network, args []string) (*question,
 	if err != nil {
 		return nil, err
 	}
-	frame := flow.Frame()
 	q := &question{key: flow.Key, meta: &flow.Key}
+	if took := flow.Complete(); took != nil {
+		fmt.Fprintf(o.stderr, "ovn-replay: not in the microflow, and taken as a sender would: %s\n", strings.Join(took, ", "))
+	}
+	if flow.Given.Get(field.IPTTL) == 0 && flow.Key.Get(field.IPProto) != 0 {
+		fmt.Fprintln(o.stderr, "ovn-replay: ip.ttl is not in the microflow and is 0: routers take no such packet; add ip.ttl == 64")
+	}
+	frame := flow.Frame()
 	if flow.Port == nil {
 		fmt.Fprintln(o.stderr, "ovn-replay: microflow does not specify ingress port")
 	}

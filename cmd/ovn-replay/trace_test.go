@@ -177,7 +177,7 @@ func TestTraceStatus(t *testing.T) {
 	}{
 		"delivered":         {[]string{text(t, recorded+"last.expr")}, exitOK, ""},
 		"datapath by name":  {[]string{"ext_ovn-worker", text(t, recorded+"last.expr")}, exitOK, ""},
-		"dropped":           {[]string{enters + "eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && udp.dst == 9"}, exitDropped, ""},
+		"dropped":           {[]string{enters + "eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && udp.dst == 9"}, exitDropped, "udp.src is 49152"},
 		"no microflow":      {nil, exitBad, "no packet: give a MICROFLOW"},
 		"unknown port":      {[]string{`inport == "nowhere"`}, exitBad, `unknown port "nowhere"`},
 		"unknown datapath":  {[]string{"nowhere", enters + "ip4"}, exitBad, `unknown datapath "nowhere"`},

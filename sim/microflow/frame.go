@@ -2,6 +2,7 @@ package microflow
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 
 	"ovnreplay/sim/field"
@@ -224,4 +225,32 @@ func checksum(b []byte) uint16 {
 		sum = sum&0xffff + sum>>16
 	}
 	return ^uint16(sum)
+}
+
+// Ports that Complete takes, of the range that stacks choose from by
+// themselves (RFC 6335, section 6).
+const (
+	ephemeralSrc = 49152
+	ephemeralDst = 49153
+)
+
+// Complete gives the packet the ports that the microflow says nothing about:
+// trackers take a packet with port 0 for malformed, as no real one has it. It
+// returns what it gave, "tcp.src is 49152".
+func (f *Flow) Complete() (given []string) {
+	name := map[uint64]string{packet.ProtoTCP: "tcp", packet.ProtoUDP: "udp", packet.ProtoSCTP: "sctp"}[f.Key.Get(field.IPProto)]
+	if name == "" || f.Key.Get(field.IPFrag)&packet.FragLater != 0 {
+		return nil
+	}
+	for _, p := range []struct {
+		id   field.ID
+		side string
+		port uint64
+	}{{field.TpSrc, "src", ephemeralSrc}, {field.TpDst, "dst", ephemeralDst}} {
+		if f.Given.Get(p.id) == 0 {
+			f.Key.Set(p.id, p.port)
+			given = append(given, fmt.Sprintf("%s.%s is %d", name, p.side, p.port))
+		}
+	}
+	return given
 }
