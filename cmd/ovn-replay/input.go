@@ -140,6 +140,9 @@ func (in *input) open(ctx context.Context) (*job, error) {
 // northbound reads the Northbound database that is named, or else the one that
 // is found beside the Southbound database.
 func (in *input) northbound(ctx context.Context, southbound string, net *network.Network) (*network.Objects, error) {
+	if in.nb == "" && in.caseDir != "" {
+		return northbound.InCase(ctx, in.caseDir, in.source)
+	}
 	if in.nb == "" {
 		return northbound.Beside(ctx, southbound, in.source, net), nil
 	}

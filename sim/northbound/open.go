@@ -39,6 +39,17 @@ func Beside(ctx context.Context, southbound string, opts store.Options, net *net
 	return nil
 }
 
+// InCase looks for the Northbound database in a case's folder, nb.db, which may
+// be compressed; nil if there is none.
+func InCase(ctx context.Context, dir string, opts store.Options) (*network.Objects, error) {
+	for _, ext := range [...]string{"", ".gz", ".xz", ".zst"} {
+		if name := filepath.Join(dir, "nb.db"+ext); exists(name) {
+			return Open(ctx, name, opts)
+		}
+	}
+	return nil, nil
+}
+
 // candidates are where a Northbound database may be.
 func candidates(southbound string) (list []string) {
 	switch {
@@ -67,14 +78,7 @@ func candidates(southbound string) (list []string) {
 	if member || info.IsDir() || isTar(archive) {
 		return []string{archive}
 	}
-	dir, name := filepath.Split(southbound)
-	name = strings.Replace(name, "sb", "nb", 1)
-	for _, n := range [...]string{name, name + ".gz", strings.TrimSuffix(name, ".gz")} {
-		if beside := dir + n; beside != southbound && exists(beside) {
-			list = append(list, beside)
-		}
-	}
-	return list
+	return nil // a file is what was asked for
 }
 
 func isTar(name string) bool {
