@@ -137,3 +137,13 @@ func (t *Table) Answered(tuple *nat.Tuple) (list []Entry) {
 	slices.SortFunc(list, func(a, b Entry) int { return int(a.Zone) - int(b.Zone) })
 	return list
 }
+
+// ReplyOf returns the reply tuple of the live connection in a zone that has a
+// tuple in its original direction. It changes nothing.
+func (t *Table) ReplyOf(zone uint16, orig *nat.Tuple) (nat.Tuple, bool) {
+	idx, dir, ok := t.find(zone, orig)
+	if !ok || dir != 0 {
+		return nat.Tuple{}, false
+	}
+	return t.pool.at(idx).tuple[1], true
+}

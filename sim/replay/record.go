@@ -299,7 +299,7 @@ func (r *Record) Line() string {
 	if r.Inferred != "" {
 		fmt.Fprintf(&b, " | inferred: %s", r.Inferred)
 	}
-	b.WriteString(" | " + r.fate())
+	b.WriteString(" | " + r.Fate())
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, " (%s)", n.Reason)
 	}
@@ -339,9 +339,9 @@ func (r *Record) end() *DecisionInfo {
 	return nil
 }
 
-// fate says what became of the packet: where it left, what left in its place
+// Fate says what became of the packet: where it left, what left in its place
 // instead, or why nothing did.
-func (r *Record) fate() string {
+func (r *Record) Fate() string {
 	d := r.end()
 	switch {
 	case d != nil && d.Kind == why.Held.String():

@@ -28,11 +28,55 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	case decides(d.Reason):
 		d = x.blame(d, t, at)
 		parts = append(parts, x.denial(d.Flow, "by")+x.name(d.Flow, d.Datapath))
+		if s := x.unasked(t, &d, at); s != "" {
+			parts = append(parts, s)
+		}
 	default:
 		parts = append(parts, "at "+x.name(d.Flow, d.Datapath))
 	}
 	d.Text = strings.Join(parts, "; ")
 	return d
+}
+
+// unasked tells, of a packet that an ACL denied, that its switch has not looked
+// it up: an answer is then judged as a question is.
+func (x *Explainer) unasked(t *trace.Trace, d *Decision, at int) string {
+	if !isACL(d.Stage) || d.Datapath == nil {
+		return ""
+	}
+	for j := at; j >= 0; j-- {
+		if ev := &t.Events()[j]; ev.Kind == trace.CT && int(ev.Datapath) == d.Datapath.Index {
+			return ""
+		}
+	}
+	stateful, known := x.stateful[d.Datapath]
+	if !known {
+		stateful = isStateful(d.Datapath)
+		if x.stateful == nil {
+			x.stateful = map[*network.Datapath]bool{}
+		}
+		x.stateful[d.Datapath] = stateful
+	}
+	if stateful {
+		return "conntrack was not asked on " + d.Datapath.Name
+	}
+	return fmt.Sprintf("conntrack was never asked on %s: it has no stateful ACL", d.Datapath.Name)
+}
+
+// isStateful reports whether a switch looks packets up at all.
+func isStateful(d *network.Datapath) bool {
+	for _, tables := range d.Flows {
+		for _, flows := range tables {
+			for _, f := range flows {
+				// Flows for load balancers are there on every switch, behind a bit
+				// that nothing sets; ACLs that need connections set it for all IP.
+				if strings.Contains(f.Stage, "pre_acl") && f.Priority == 100 && strings.Contains(f.Actions, "= 1") {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // decides reports whether a reason is a flow's own will: it says so, or it says

@@ -32,7 +32,9 @@ type Explainer struct {
 	// there. It is nil where tables are not at hand, as for packets of a session.
 	Conntrack func(*network.Chassis) *conntrack.Table
 
-	sides map[*network.Flow]*sides
+	sides     map[*network.Flow]*sides
+	stateful  map[*network.Datapath]bool
+	balancers staleness
 }
 
 // New returns an explainer of an engine's packets.
@@ -67,6 +69,7 @@ type Decision struct {
 	Stage    string // where
 	Object   *network.Object
 	Text     string // in a sentence, without the packet
+	Stale    string // what the connection uses and the network no longer has
 }
 
 // Decide returns what decided a packet's fate: each translation and policy on
@@ -141,6 +144,9 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 		if d.Flow != nil {
 			d = x.blame(d, &out.Trace, i)
 			d.Text = x.denial(d.Flow, "answered") + x.name(d.Flow, d.Datapath)
+			if s := x.unasked(&out.Trace, &d, i); s != "" {
+				d.Text += "; " + s
+			}
 		}
 		return d, true
 	}
@@ -171,6 +177,7 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 func (x *Explainer) translated(t *trace.Trace, i int) Decision {
 	n := &t.NAT[t.Events()[i].Arg]
 	d := x.decision(Translated, t, i, nil)
+	d.Stale = x.stale(n)
 	if n.Flow >= 0 {
 		d.Flow = x.Book.Net.Flows[n.Flow]
 		d.Stage, d.Object = d.Flow.StageName(), x.Objects.ForFlow(d.Flow)

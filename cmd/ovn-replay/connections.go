@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/why"
+)
+
+// connectionsOptions is "connections": one row a connection.
+type connectionsOptions struct {
+	input
+	stdout                          io.Writer
+	json, csv, full, stale, members bool
+	sort                            string
+	numbers                         []int
+}
+
+func newConnectionsCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &connectionsOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	cmd := &cobra.Command{
+		Use:   "connections --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Short: "List connections, each in one row across all zones, chassis and NAT",
+		Long: `connections replays captures and lists the connections in them: who asked whom, by
+name, how both directions were translated, the state, packets, bytes, retransmissions
+and drops. --full adds each zone's tuples and the states over time.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.json, "json", false, "print one JSON object a connection")
+	f.BoolVar(&o.csv, "csv", false, "print comma-separated values")
+	f.BoolVar(&o.full, "full", false, "with the tuples of each zone, states over time, drops and members chosen")
+	f.BoolVar(&o.stale, "stale", false, "only connections that use what the network no longer has")
+	f.BoolVar(&o.members, "members", false, "how many connections each backend and ECMP next hop was given, instead of the connections")
+	f.StringVar(&o.sort, "sort", "id", "sort by id, first, last, packets, bytes, retransmissions or drops")
+	f.IntSliceVar(&o.numbers, "number", nil, "only the connections with these `NUMBERS`")
+	cmd.MarkFlagsMutuallyExclusive("json", "csv", "full")
+	return cmd
+}
+
+// account replays what o names into a ledger. With a filter, only connections
+// of which a packet was selected are marked in it.
+func (in *input) account(ctx context.Context, selected map[*ledger.Conn]bool) (*ledger.Ledger, error) {
+	j, err := in.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer j.close()
+	l := ledger.New(why.New(j.Engine, j.objects), j.Taps)
+	err = j.feed(ctx, j.session(&accountant{l, j, selected}, j.ahead()))
+	return l, errors.Join(err, errors.Join(j.warnings...))
+}
+
+func (o *connectionsOptions) run(ctx context.Context) error {
+	if err := ledger.Sort(nil, o.sort); err != nil {
+		return err
+	}
+	selected := map[*ledger.Conn]bool{}
+	l, err := o.account(ctx, selected)
+	if l == nil {
+		return err
+	}
+	var list []*ledger.Conn
+	for _, c := range l.Conns {
+		if selected[c] && (!o.stale || c.Stale != "") && (o.numbers == nil || has(o.numbers, c.ID)) {
+			list = append(list, c)
+		}
+	}
+	if err := ledger.Sort(list, o.sort); err != nil {
+		return err
+	}
+	form := ledger.Lines
+	switch {
+	case o.json:
+		form = ledger.JSON
+	case o.csv:
+		form = ledger.CSV
+	case o.full:
+		form = ledger.Full
+	}
+	out := bufio.NewWriter(o.stdout)
+	if o.members {
+		return errors.Join(l.WriteMembers(out), out.Flush(), err)
+	}
+	return errors.Join(l.Print(out, list, form), out.Flush(), err)
+}
+
+func has(list []int, n int) bool {
+	for _, x := range list {
+		if x == n {
+			return true
+		}
+	}
+	return false
+}
+
+// whoOptions is "who": whose an address was.
+type whoOptions struct {
+	input
+	stdout io.Writer
+	json   bool
+}
+
+func newWhoCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &whoOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	cmd := &cobra.Command{
+		Use:   "who ADDRESS[:PORT] [@TIME] --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Short: "Say whose an address was, before or after NAT",
+		Long: `who finds the connections that had an address, before or after translation, in any
+zone, and says who was behind it. TIME is 2026-11-22T10:00:35Z, or a time of day.
+
+Exit status: 0 found, 1 no connection had the address, 2 bad usage or bad input.`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object a connection")
+	return cmd
+}
+
+func (o *whoOptions) run(ctx context.Context, args []string) error {
+	at := ""
+	if len(args) == 2 {
+		if at = args[1]; !strings.HasPrefix(at, "@") {
+			return fmt.Errorf("%s: a moment begins with @, as in @10:00:35", at)
+		}
+	}
+	q, err := ledger.ParseQuestion(args[0], at)
+	if err != nil {
+		return err
+	}
+	l, err := o.account(ctx, nil)
+	if l == nil {
+		return err
+	}
+	found, asked := l.Who(q)
+	if err := errors.Join(err, asked); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(o.stdout)
+	defer out.Flush()
+	if len(found) == 0 {
+		if name := l.Names().Address(q.Addr); name != "" {
+			fmt.Fprintf(out, "%s is %s; no connection in the captures had it\n", args[0], name)
+		} else {
+			fmt.Fprintf(out, "no connection in the captures had %s\n", args[0])
+		}
+		return errDifference
+	}
+	if o.json {
+		list := make([]*ledger.Conn, len(found))
+		for i, f := range found {
+			list[i] = f.Conn
+		}
+		return l.Print(out, list, ledger.JSON)
+	}
+	for _, f := range found {
+		fmt.Fprintf(out, "%s %s\n    %s\n", args[0], f.How, l.Row(f.Conn).Line())
+	}
+	return nil
+}

@@ -1,0 +1,362 @@
+// Package ledger keeps account of connections as people mean them: one row for
+// what crosses several zones and chassis and is translated on the way, in both
+// directions.
+//
+// A Ledger is a replay.Handler. Connections are numbered from 1 in the order in
+// which they were first seen. What is kept grows with the number of
+// connections, not of packets. It changes nothing about a replay.
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
+)
+
+// Ledger is the connections of a replay.
+type Ledger struct {
+	Conns []*Conn // by number, from 1
+
+	why   *why.Explainer
+	names *Names
+	taps  []*replay.Tap
+	by    map[key]end
+}
+
+// key is a tuple where it was seen: the same one may be in use elsewhere.
+type key struct {
+	datapath int32
+	nat.Tuple
+}
+
+// end is a connection by one of its tuples, and the direction that has it.
+type end struct {
+	conn  *Conn
+	reply bool
+}
+
+// Conn is one connection.
+type Conn struct {
+	ID          int
+	Asked       nat.Tuple // as its first packet entered: client and what it asked for
+	Sent        nat.Tuple // as that packet left: source and who got it; zero: it did not
+	From, To    Place
+	First, Last conntrack.Time
+	Dir         [2]Count // original direction, replies
+	Zones       []Zone   // in the order in which they were met
+	NAT         []NAT    // on the way there
+	States      []State
+	Drops       []Drop
+	Members     []Member // chosen of load balancers and ECMP routes
+	Stale       string   // what of it the network no longer has, at its last packet
+
+	kept   [2]int // packets whose ways are kept: see Stories
+	tcp    tcpState
+	closed bool
+}
+
+// Place is where a connection's packets enter or leave.
+type Place struct {
+	Port    string
+	Chassis string
+}
+
+// Count is one direction's packets; Bytes are of whole frames.
+type Count struct {
+	Packets, Bytes, Retransmissions int
+
+	next uint32 // sequence number behind all seen
+	seen bool
+}
+
+// Zone is a connection tracking zone that keeps it.
+type Zone struct {
+	Chassis     string
+	Zone        uint16
+	Name        string
+	Orig, Reply nat.Tuple
+	State       string // ct_state of the last look-up
+}
+
+// NAT is a translation of the first packet, with who asked for it.
+type NAT struct {
+	Kind, From, To string
+	By             string
+}
+
+// State is a moment from which on a connection is in a state.
+type State struct {
+	Time  conntrack.Time
+	State string
+}
+
+// Drop is packets of it that were dropped for one reason.
+type Drop struct {
+	Packets int
+	Stage   string
+	Reason  string
+}
+
+// New returns an empty ledger of a replay that x explains.
+func New(x *why.Explainer, taps []*replay.Tap) *Ledger {
+	return &Ledger{why: x, names: NewNames(x.Book.Net), taps: taps, by: map[key]end{}}
+}
+
+// Names are those of addresses.
+func (l *Ledger) Names() *Names { return l.names }
+
+// Observed implements replay.Handler.
+func (l *Ledger) Observed(*replay.Frame, *replay.Point) {}
+
+// Skipped implements replay.Handler.
+func (l *Ledger) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// Entered implements replay.Handler.
+func (l *Ledger) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) { l.Note(f, p, out) }
+
+// Note enters a packet and returns its connection, nil if it has none: it is
+// no IP packet, or no first one of its datagram.
+func (l *Ledger) Note(f *replay.Frame, p *replay.Point, out *sim.Outcome) *Conn {
+	t, about, ok := read(f)
+	if !ok {
+		return nil
+	}
+	dp := datapathOf(p, out)
+	e, known := l.by[key{dp, t}]
+	if !known && about {
+		return nil
+	}
+	if !known || e.conn.closed && opens(f) && !e.reply {
+		e = end{conn: l.open(f, p, t)}
+		l.file(dp, t, e.conn)
+	}
+	c := e.conn
+	if !out.Late {
+		c.count(f, e.reply, about)
+	}
+	c.Last = max(c.Last, f.Time)
+	l.follow(c, f, out, e.reply)
+	if !about {
+		c.move(f, e.reply)
+	}
+	return c
+}
+
+// read returns the tuple of a frame; of an ICMP error, that of the packet it is
+// about, turned round: it travels against it.
+func read(f *replay.Frame) (t nat.Tuple, about, ok bool) {
+	h := f.Headers()
+	if h.Layout.L3 == 0 || h.Layout.L3End > len(f.Data) {
+		return t, false, false
+	}
+	var n nat.Packet
+	if n.Parse(f.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || n.Fragment {
+		return t, false, false
+	}
+	if n.IsError {
+		return n.Inner.Tuple.Reverse(), true, true
+	}
+	return n.Tuple, false, n.Tuple.HasPorts() || n.Tuple.ICMP() && n.Tuple.Reversible()
+}
+
+func datapathOf(p *replay.Point, out *sim.Outcome) int32 {
+	if p.Port != nil {
+		return int32(p.Port.Datapath.Index)
+	}
+	if ev := out.Trace.Events(); len(ev) > 0 {
+		return ev[0].Datapath
+	}
+	return -1
+}
+
+// open begins a connection.
+func (l *Ledger) open(f *replay.Frame, p *replay.Point, t nat.Tuple) *Conn {
+	c := &Conn{ID: len(l.Conns) + 1, Asked: t, From: Place{p.Name(), p.Chassis.Name}, First: f.Time, Last: f.Time}
+	l.Conns = append(l.Conns, c)
+	return c
+}
+
+// file makes a connection known by a tuple in a datapath, both ways round.
+func (l *Ledger) file(dp int32, t nat.Tuple, c *Conn) {
+	l.by[key{dp, t}] = end{c, false}
+	if r := t.Reverse(); r != t {
+		l.by[key{dp, r}] = end{c, true}
+	}
+}
+
+// follow notes what became of a packet.
+func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) {
+	t := &out.Trace
+	for i := range t.CT {
+		l.zone(c, &t.CT[i])
+	}
+	decided := l.why.Decide(out)
+	if !reply && c.Sent == (nat.Tuple{}) {
+		l.translated(c, out, decided)
+	}
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		var n nat.Packet
+		h := o.Headers()
+		if o.Made || h.Layout.L3 == 0 || h.Layout.L3End > len(o.Data) || n.Parse(o.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || n.IsError || n.Fragment {
+			continue
+		}
+		dp := int32(o.Port.Datapath.Index)
+		if reply {
+			break
+		}
+		if c.Sent == (nat.Tuple{}) {
+			c.Sent, c.To = n.Tuple, Place{o.Port.Name, o.Chassis.Name}
+		}
+		if _, known := l.by[key{dp, n.Tuple}]; !known || c.Sent == n.Tuple {
+			l.file(dp, n.Tuple, c)
+		}
+	}
+	l.members(c, out)
+	for _, d := range decided {
+		if d.Kind == why.Dropped {
+			c.drop(&d)
+		}
+		if d.Stale != "" {
+			c.Stale = d.Stale
+		}
+	}
+}
+
+func (c *Conn) drop(d *why.Decision) {
+	for i := range c.Drops {
+		if c.Drops[i].Stage == d.Stage && c.Drops[i].Reason == d.Text {
+			c.Drops[i].Packets++
+			return
+		}
+	}
+	const most = 8
+	if len(c.Drops) < most {
+		c.Drops = append(c.Drops, Drop{1, d.Stage, d.Text})
+	}
+}
+
+// translated notes the translations of a connection's first packets.
+func (l *Ledger) translated(c *Conn, out *sim.Outcome, decided []why.Decision) {
+	c.NAT = c.NAT[:0]
+	n := 0
+	for _, d := range decided {
+		if d.Kind != why.Translated {
+			continue
+		}
+		s := &out.Trace.NAT[n]
+		n++
+		from, to := s.Ends()
+		x := NAT{Kind: s.Name(), From: from, To: to}
+		if d.Object != nil {
+			x.By = d.Object.String()
+		}
+		c.NAT = append(c.NAT, x)
+	}
+}
+
+// zone notes a look-up.
+func (l *Ledger) zone(c *Conn, s *trace.CTStep) {
+	at := l.why.Book.Net.Chassis[s.Chassis]
+	reply, known := s.Reply, s.Connected
+	if !known && s.State&conntrack.Invalid == 0 && l.why.Conntrack != nil {
+		// A look-up that translates keeps no hold of the connection, which is
+		// still in the table.
+		if table := l.why.Conntrack(at); table != nil {
+			reply, known = table.ReplyOf(s.Zone, &s.Orig)
+		}
+	}
+	if !known {
+		return
+	}
+	chassis := at.Name
+	i := slices.IndexFunc(c.Zones, func(z Zone) bool { return z.Chassis == chassis && z.Zone == s.Zone })
+	if i < 0 {
+		i = len(c.Zones)
+		c.Zones = append(c.Zones, Zone{Chassis: chassis, Zone: s.Zone, Name: l.why.Book.Zone(s.Chassis, s.Zone)})
+	}
+	z := &c.Zones[i]
+	z.Orig, z.Reply, z.State = s.Orig, reply, trace.StateString(s.State)
+}
+
+// count adds a packet to a direction.
+func (c *Conn) count(f *replay.Frame, reply, about bool) {
+	d := &c.Dir[b2i(reply)]
+	d.Packets++
+	d.Bytes += f.Wire
+	if c.Asked.Proto != nat.ProtoTCP || about {
+		return
+	}
+	seq, end, ok := segment(f)
+	if !ok || end == seq {
+		return
+	}
+	if d.seen && int32(end-d.next) <= 0 {
+		d.Retransmissions++
+		return
+	}
+	d.next, d.seen = end, true
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Text names a connection in a sentence: "conn 3 tcp 10.0.0.1:1 > 10.0.0.2:2".
+func (c *Conn) Text() string { return fmt.Sprintf("conn %d %s", c.ID, trace.TupleString(&c.Asked)) }
+
+// Sort puts connections in an order: id, first, last, packets, bytes,
+// retransmissions or drops; the greatest first, but by id and time.
+func Sort(list []*Conn, by string) error {
+	num := map[string]func(*Conn) int{
+		"packets":         func(c *Conn) int { return c.Dir[0].Packets + c.Dir[1].Packets },
+		"bytes":           func(c *Conn) int { return c.Dir[0].Bytes + c.Dir[1].Bytes },
+		"retransmissions": func(c *Conn) int { return c.Dir[0].Retransmissions + c.Dir[1].Retransmissions },
+		"drops":           (*Conn).Dropped,
+	}
+	switch by {
+	case "", "id", "first":
+		return nil
+	case "last":
+		slices.SortStableFunc(list, func(a, b *Conn) int { return cmp.Compare(a.Last, b.Last) })
+		return nil
+	}
+	of := num[by]
+	if of == nil {
+		return fmt.Errorf("--sort %s: sort by id, first, last, packets, bytes, retransmissions or drops", by)
+	}
+	slices.SortStableFunc(list, func(a, b *Conn) int { return cmp.Compare(of(b), of(a)) })
+	return nil
+}
+
+// Dropped is how many packets of it were dropped.
+func (c *Conn) Dropped() (n int) {
+	for _, d := range c.Drops {
+		n += d.Packets
+	}
+	return n
+}
+
+func tcpFlags(f *replay.Frame) uint8 {
+	l4 := f.Headers().Layout.L4
+	if l4 == 0 || l4+14 > len(f.Data) {
+		return 0
+	}
+	return f.Data[l4+13]
+}
+
+// opens reports whether a packet opens a TCP connection.
+func opens(f *replay.Frame) bool {
+	return f.Headers().Key.Get(ipProto) == packet.ProtoTCP && tcpFlags(f)&(flagSYN|flagACK) == flagSYN
+}

@@ -1,0 +1,115 @@
+package ledger
+
+import (
+	"net/netip"
+	"strings"
+
+	"ovnreplay/nat"
+	"ovnreplay/sim/network"
+)
+
+// NewNames returns the names of a network's addresses. They follow the network
+// as it changes.
+func NewNames(net *network.Network) *Names { return &Names{net: net} }
+
+// Endpoint names an end of a connection: the service at its address and port,
+// else the pod, VM, router or node that has the address; "" for one outside.
+func (n *Names) Endpoint(t *nat.Tuple, dst bool) string {
+	addr, port := t.SrcAddr(), t.SrcPort
+	if dst {
+		addr, port = t.DstAddr(), t.DstPort
+	}
+	if t.HasPorts() {
+		if s := n.service(addr, port); s != "" {
+			return s
+		}
+	}
+	return n.Address(addr)
+}
+
+// Address names who has an address, "" if nobody here has.
+func (n *Names) Address(a netip.Addr) string {
+	n.refresh()
+	return n.by[a.String()]
+}
+
+func (n *Names) service(a netip.Addr, port uint16) string {
+	n.refresh()
+	if s := n.ports[netip.AddrPortFrom(a, port).String()]; s != "" {
+		return s
+	}
+	return n.ports[a.String()]
+}
+
+// refresh reads the names anew when the network has become another.
+func (n *Names) refresh() {
+	if n.by != nil && len(n.seen) == len(n.net.Ports) && (len(n.seen) < 2 || n.seen[1] == n.net.Ports[1]) {
+		return
+	}
+	n.seen, n.by, n.ports = n.net.Ports, map[string]string{}, map[string]string{}
+	for _, c := range n.net.Chassis {
+		for _, e := range c.Encaps {
+			n.by[e.IP] = "node " + cmpOr(c.Hostname, c.Name)
+		}
+	}
+	for _, p := range n.net.Ports[min(1, len(n.net.Ports)):] {
+		name := PortName(p)
+		for _, a := range p.Addresses {
+			for _, ip := range a.IPs {
+				if key := ip.Addr().String(); n.by[key] == "" || p.Type == network.VIF {
+					n.by[key] = name
+				}
+			}
+		}
+	}
+	for _, lb := range n.net.LoadBalancers {
+		for i := range lb.VIPs {
+			v := &lb.VIPs[i]
+			if !v.Addr.IsValid() {
+				continue
+			}
+			key := v.Addr.String()
+			if v.Port != 0 {
+				key = netip.AddrPortFrom(v.Addr, v.Port).String()
+			}
+			n.ports[key] = serviceName(lb.Name)
+		}
+	}
+}
+
+// serviceName makes ovn-kubernetes' names readable: Service_default/web_TCP_cluster.
+func serviceName(lb string) string {
+	if s, ok := strings.CutPrefix(lb, "Service_"); ok {
+		for _, proto := range [...]string{"_TCP_", "_UDP_", "_SCTP_"} {
+			s, _, _ = strings.Cut(s, proto)
+		}
+		return "service " + s
+	}
+	return "load balancer " + lb
+}
+
+// PortName says whose a port is, by external_ids as ovn-kubernetes and Neutron
+// write them.
+func PortName(p *network.Port) string {
+	ids := p.ExternalIDs
+	switch {
+	case p.Datapath.Router:
+		return "router " + cmpOr(p.Datapath.Name2, p.Datapath.Name)
+	case ids["pod"] == "true" && ids["namespace"] != "":
+		return "pod " + ids["namespace"] + "/" + strings.TrimPrefix(p.Name, ids["namespace"]+"_")
+	case ids["k8s.ovn.org/pod"] != "":
+		return "pod " + ids["k8s.ovn.org/pod"]
+	case ids["neutron:port_name"] != "" || p.Name2 != "":
+		return "VM port " + cmpOr(ids["neutron:port_name"], p.Name2)
+	case ids["neutron:device_id"] != "":
+		return "VM " + ids["neutron:device_id"]
+	}
+	return p.Name
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,114 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"ovnreplay/nat"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+)
+
+const ipProto = field.IPProto
+
+// TCP flags (RFC 9293).
+const (
+	flagFIN = 1 << iota
+	flagSYN
+	flagRST
+	flagPSH
+	flagACK
+)
+
+// tcpState is what the flags of both directions have shown.
+type tcpState struct{ syn, fin [2]bool }
+
+// segment reads a TCP segment's numbers: its first, and the one behind it.
+func segment(f *replay.Frame) (seq, end uint32, ok bool) {
+	h := f.Headers()
+	l4 := h.Layout.L4
+	if l4 == 0 || l4+20 > len(f.Data) {
+		return 0, 0, false
+	}
+	b := f.Data[l4:]
+	seq = binary.BigEndian.Uint32(b[4:])
+	// What the capture cut off counts: the length is the IP packet's.
+	length := h.Layout.L3End - l4 - int(b[12]>>4)*4
+	if f.Wire > len(f.Data) && h.Layout.L3End == len(f.Data) {
+		length += f.Wire - len(f.Data)
+	}
+	end = seq + uint32(max(length, 0))
+	if b[13]&(flagSYN|flagFIN) != 0 {
+		end++
+	}
+	return seq, end, true
+}
+
+// move advances what is said of a connection's state, by its own packets alone:
+// conntrack's view is the zones'.
+func (c *Conn) move(f *replay.Frame, reply bool) {
+	if c.Asked.Proto != nat.ProtoTCP {
+		if reply {
+			c.enter(f, "answered")
+		} else if len(c.States) == 0 {
+			c.enter(f, "unanswered")
+		}
+		return
+	}
+	flags, d := tcpFlags(f), b2i(reply)
+	switch {
+	case flags&flagRST != 0:
+		c.enter(f, "reset")
+		c.closed = true
+	case flags&flagSYN != 0:
+		c.tcp.syn[d] = true
+		if c.tcp.syn[1] {
+			c.enter(f, "answered")
+		} else {
+			c.enter(f, "opening")
+		}
+	case flags&flagFIN != 0:
+		c.tcp.fin[d] = true
+		c.closed = c.tcp.fin == [2]bool{true, true}
+		if c.closed {
+			c.enter(f, "closed")
+		} else {
+			c.enter(f, "closing")
+		}
+	case len(c.States) == 0:
+		c.enter(f, "in the middle")
+	case c.state() == "answered" && !reply:
+		c.enter(f, "established")
+	}
+}
+
+// state is the present one.
+func (c *Conn) state() string {
+	if n := len(c.States); n > 0 {
+		return c.States[n-1].State
+	}
+	return ""
+}
+
+// enter notes a state, unless the connection is in it or has been through more
+// of them than anybody reads.
+func (c *Conn) enter(f *replay.Frame, state string) {
+	const most = 32
+	if c.state() == state || len(c.States) >= most {
+		return
+	}
+	if state == "answered" && slices.ContainsFunc(c.States, func(s State) bool { return s.State == state }) {
+		return
+	}
+	c.States = append(c.States, State{f.Time, state})
+}
+
+// Names tells who has an address, by what the Southbound database says of ports
+// and load balancers.
+type Names struct {
+	net   *network.Network
+	seen  []*network.Port // the ports when by was made
+	by    map[string]string
+	ports map[string]string
+}

@@ -1,0 +1,342 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+
+	"ovnreplay/nat"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
+)
+
+// Stories keeps, beside the ledger, each connection's packets as far as they
+// explain one another: a way that worked and one that did not, by direction.
+type Stories struct {
+	*Ledger
+	all []*told // in the order they entered
+}
+
+// told is one packet with its way. Ways are kept of the first packets of a
+// connection only, and of those that did not arrive.
+type told struct {
+	conn    *Conn
+	reply   bool
+	file    string
+	number  int
+	record  *replay.Record
+	arrived bool
+	binding string // what would have translated it
+	way     []step
+}
+
+type step struct {
+	datapath *network.Datapath
+	flow     *network.Flow // nil: none matched
+}
+
+// NewStories returns an empty account.
+func NewStories(x *why.Explainer, taps []*replay.Tap) *Stories { return &Stories{Ledger: New(x, taps)} }
+
+// ways is how many packets of a direction of a connection are kept.
+const ways = 4
+
+// Entered implements replay.Handler.
+func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
+	c := s.Note(f, p, out)
+	x := &told{conn: c, file: replay.NameOf(s.taps, f), number: f.Number, arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
+	if c != nil {
+		t, _, _ := read(f)
+		x.reply = s.by[key{datapathOf(p, out), t}].reply
+		n := &c.kept[b2i(x.reply)]
+		if x.arrived && *n >= ways {
+			s.all = append(s.all, x)
+			return
+		}
+		*n++
+	}
+	x.record = replay.NewRecord(s.why, f, p, x.file, out, false)
+	for _, b := range s.why.Answers(f.Data) {
+		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(), b.Name, b.Chassis.Name)
+	}
+	for _, ev := range out.Trace.Events() {
+		switch ev.Kind {
+		case trace.Match, trace.Miss:
+			st := step{datapath: s.why.Book.Net.Datapaths[ev.Datapath]}
+			if ev.Kind == trace.Match {
+				st.flow = s.why.Book.Net.Flows[ev.Flow]
+			}
+			x.way = append(x.way, st)
+		}
+	}
+	s.all = append(s.all, x)
+}
+
+// Why tells, in at most ten lines, what became of the packet or connection that
+// a text names: FILE:FRAME, a connection's number, or ADDRESS[:PORT] of one end.
+func (s *Stories) Why(text string) ([]string, error) {
+	x, err := s.find(text)
+	if err != nil {
+		return nil, err
+	}
+	if x.record == nil {
+		c := x.conn
+		return []string{
+			fmt.Sprintf("%s:%d belongs to %s", x.file, x.number, c.Text()),
+			"it arrived, as the packets of its connection before it did: " + s.Row(c).Line(),
+		}, nil
+	}
+	return s.tell(x), nil
+}
+
+// find finds the packet that is meant: of a connection, the first that did not
+// arrive, else the first.
+func (s *Stories) find(text string) (*told, error) {
+	if file, number, ok := cutFrame(text); ok {
+		for _, x := range s.all {
+			if x.number == number && (x.file == file || strings.HasSuffix(x.file, "/"+file)) {
+				return x, nil
+			}
+		}
+		return nil, fmt.Errorf("%s: no such packet entered OVN; run lists those that did", text)
+	}
+	c, err := s.connection(text)
+	if err != nil {
+		return nil, err
+	}
+	var first *told
+	for _, x := range s.all {
+		if x.conn != c || x.record == nil {
+			continue
+		}
+		if !x.arrived {
+			return x, nil
+		}
+		if first == nil {
+			first = x
+		}
+	}
+	return first, nil
+}
+
+// cutFrame reads FILE:FRAME.
+func cutFrame(text string) (file string, number int, ok bool) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 || strings.Contains(text, "]") {
+		return "", 0, false
+	}
+	if _, err := ParseQuestion(text, ""); err == nil { // ADDRESS:PORT
+		return "", 0, false
+	}
+	n := 0
+	if _, err := fmt.Sscanf(text[i+1:], "%d", &n); err != nil || n < 1 {
+		return "", 0, false
+	}
+	return text[:i], n, true
+}
+
+func (s *Stories) connection(text string) (*Conn, error) {
+	n := 0
+	if _, err := fmt.Sscanf(text, "%d", &n); err == nil && fmt.Sprint(n) == text {
+		if n < 1 || n > len(s.Conns) {
+			return nil, fmt.Errorf("%s: there are connections 1 to %d; see ovn-replay connections", text, len(s.Conns))
+		}
+		return s.Conns[n-1], nil
+	}
+	q, err := ParseQuestion(text, "")
+	if err != nil {
+		return nil, fmt.Errorf("%s: give FILE:FRAME, a connection's number, or ADDRESS[:PORT] of one of its ends", text)
+	}
+	found, err := s.Who(q)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, fmt.Errorf("%s: no connection in the captures had it", text)
+	}
+	for _, f := range found { // one in trouble, if there is one
+		if f.Conn.Dropped() > 0 || f.Conn.Dir[1].Packets == 0 {
+			return f.Conn, nil
+		}
+	}
+	return found[0].Conn, nil
+}
+
+// maxLines is how long a story may be.
+const maxLines = 10
+
+func (s *Stories) tell(x *told) []string {
+	r := x.record
+	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.Inport, r.Chassis, r.Packet)}
+	add := func(format string, args ...any) {
+		if len(lines) < maxLines {
+			lines = append(lines, fmt.Sprintf(format, args...))
+		}
+	}
+	if x.conn != nil {
+		which := "a packet"
+		if x.reply {
+			which = "an answer"
+		}
+		row := s.Row(x.conn)
+		add("%s of conn %d: %s %s asked %s", which, x.conn.ID, row.Proto, row.Client, row.Asked)
+	}
+	for _, n := range r.NAT {
+		add("translated: %s %s -> %s at %s", n.Kind, n.From, n.To, n.Stage)
+	}
+	if x.binding != "" && !undone(r) && !strings.Contains(r.Fate(), "it answers ") {
+		add("needed: %s", x.binding)
+	}
+	add("%s", r.Fate())
+	for _, d := range r.Decided {
+		if d.Object != nil && d.Kind != "translated" {
+			add("asked for by: %s", d.Object)
+		}
+	}
+	s.conversation(x, add)
+	if y, how := s.sibling(x); y != nil {
+		s.parting(x, y, how, add)
+	}
+	return lines
+}
+
+// conversation says what else is wrong with the packet's connection.
+func (s *Stories) conversation(x *told, add func(string, ...any)) {
+	c := x.conn
+	if c == nil {
+		return
+	}
+	if n := c.Dir[0].Retransmissions + c.Dir[1].Retransmissions; n > 0 {
+		add("sent again: %d packets of the connection", n)
+	}
+	if x.arrived && !x.reply && c.Dir[1].Packets == 0 && c.To.Port != "" {
+		add("nothing of an answer entered at %s: who is there did not answer, or the capture does not show it", c.To.Port)
+	}
+	if c.Stale != "" {
+		add("stale: %s", c.Stale)
+	}
+	for _, g := range c.Flapping() {
+		add("its packets were given several members of %s", g)
+	}
+}
+
+func undone(r *replay.Record) bool {
+	for _, n := range r.NAT {
+		if strings.HasPrefix(n.Kind, "un-") {
+			return true
+		}
+	}
+	return false
+}
+
+// sibling finds a packet like x that fared otherwise: of the same connection and
+// direction, else of another with the same service, address or client.
+func (s *Stories) sibling(x *told) (best *told, how string) {
+	if x.conn == nil {
+		return nil, ""
+	}
+	score := 0
+	for _, y := range s.all {
+		if y == x || y.record == nil || y.conn == nil || y.arrived == x.arrived && !otherwise(x, y) {
+			continue
+		}
+		if n, what := likeness(x, y); n > score {
+			best, how, score = y, what, n
+		}
+	}
+	return best, how
+}
+
+// otherwise reports whether two packets of one direction of a connection that
+// both arrived were translated differently.
+func otherwise(x, y *told) bool {
+	return x.conn == y.conn && x.reply == y.reply && x.arrived && len(x.record.NAT) != len(y.record.NAT)
+}
+
+// likeness is how much alike two packets are, and in what.
+func likeness(x, y *told) (int, string) {
+	a, b := x.conn, y.conn
+	switch {
+	case a == b && x.reply == y.reply:
+		return 6, "of the same connection"
+	case x.reply != y.reply || x.record.Inport != y.record.Inport && a != b && !sameEnd(&a.Asked, &b.Asked):
+		return 0, ""
+	case a.Asked.Dst == b.Asked.Dst && a.Asked.DstPort == b.Asked.DstPort && a.Asked.Proto == b.Asked.Proto:
+		return 5, "to the same service"
+	case a.Asked.Dst == b.Asked.Dst && a.Asked.Src == b.Asked.Src:
+		return 4, "between the same addresses"
+	case a.Asked.Dst == b.Asked.Dst:
+		return 3, "to the same address"
+	case a.Asked.Src == b.Asked.Src:
+		return 2, "of the same client"
+	}
+	return 0, ""
+}
+
+func sameEnd(a, b *nat.Tuple) bool { return a.Src == b.Src || a.Dst == b.Dst }
+
+// parting tells where the ways of two packets part.
+func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
+	fared := "did not arrive"
+	if y.arrived {
+		fared = "arrived"
+	}
+	here, there := within(x, y), within(y, x)
+	i := 0
+	for i < len(here) && i < len(there) && here[i] == there[i] {
+		i++
+	}
+	if i == len(here) && i == len(there) {
+		return
+	}
+	add("compared with %s:%d %s, %s, which %s:", y.file, y.number, y.record.Packet, how, fared)
+	for _, side := range []struct {
+		name string
+		way  []step
+	}{{"there", there}, {"here", here}} {
+		if i < len(side.way) {
+			add("  %s %s", side.name, s.stepText(side.way[i]))
+		} else {
+			add("  %s it went no further", side.name)
+		}
+	}
+}
+
+// within leaves of a packet's way what can be compared with another's: of those
+// that entered at different ports, what comes from the first router on that
+// both pass.
+func within(x, y *told) []step {
+	if x.record.Inport == y.record.Inport {
+		return x.way
+	}
+	passed := map[*network.Datapath]bool{}
+	for _, s := range y.way {
+		passed[s.datapath] = true
+	}
+	for i, s := range x.way {
+		if s.datapath.Router && passed[s.datapath] {
+			return x.way[i:]
+		}
+	}
+	return nil
+}
+
+func (s *Stories) stepText(at step) string {
+	if at.flow == nil {
+		return "no flow matched in " + at.datapath.Name
+	}
+	text := fmt.Sprintf("flow %.8s of %s of %s: %s -> %s", at.flow.UUID, at.flow.StageName(), at.datapath.Name, cut(at.flow.Match, 80), cut(at.flow.Actions, 60))
+	if o := s.why.Objects.ForFlow(at.flow); o != nil {
+		text += ", " + o.String()
+	}
+	return text
+}
+
+func cut(s string, n int) string {
+	if len(s) > n {
+		return s[:n-3] + "..."
+	}
+	return s
+}
