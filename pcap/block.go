@@ -51,6 +51,9 @@ const (
 	optDropCount = 4
 	optPacketID  = 5
 	optQueue     = 6
+	optVerdict   = 7
+
+	verdictTC = 1 // of an optVerdict: what Linux' traffic control decided
 
 	optReceived = 4 // statistics
 	optDropped  = 5

@@ -2,9 +2,11 @@ package pcap
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 )
@@ -90,12 +92,37 @@ type Packet struct {
 	Data      []byte
 	OrigLen   int // 0 is len(Data)
 	Direction Direction
+	// ID is the same for all records of one packet, whatever interfaces it was
+	// seen at and whatever became of its bytes; 0 is not written.
+	ID uint64
+	// Verdict, if not VerdictNone, is what was decided about the packet.
+	Verdict Verdict
+	// Lines are comments before the others, one a line, as bytes that the writer
+	// does not keep.
+	Lines []byte
 	// Comments may be of any length: one above 65,535 bytes becomes several
 	// comment options, split between characters. Bytes that are no UTF-8
 	// become U+FFFD.
 	Comments []string
-	Options  []Option // others, numbers little-endian
+	Options  []Option // others, numbers little-endian; an ID or Verdict given replaces theirs
 }
+
+// Verdict is what was decided about a packet, written as an epb_verdict in the
+// words of Linux' traffic control (linux/pkt_cls.h), which Wireshark shows. But
+// what Wireshark 4.0 and its tools save of a capture with an epb_verdict of any
+// kind is damaged: the option gets the code of epb_queue and a wrong length.
+type Verdict uint8
+
+// Verdicts.
+const (
+	VerdictNone   Verdict = iota
+	VerdictPass           // TC_ACT_OK
+	VerdictDrop           // TC_ACT_SHOT
+	VerdictStolen         // TC_ACT_STOLEN: taken, and neither passed on nor dropped
+)
+
+// trafficControl gives the verdicts' numbers in traffic control.
+var trafficControl = [...]uint64{VerdictPass: 0, VerdictDrop: 2, VerdictStolen: 4}
 
 // WritePacket writes an Enhanced Packet Block.
 func (w *Writer) WritePacket(p *Packet) error {
@@ -122,8 +149,22 @@ func (w *Writer) WritePacket(p *Packet) error {
 		w.optionHeader(optFlags, 4)
 		w.u32(uint32(p.Direction))
 	}
+	if p.ID != 0 {
+		w.optionHeader(optPacketID, 8)
+		w.u64(p.ID)
+	}
+	if p.Verdict != VerdictNone {
+		w.optionHeader(optVerdict, 9)
+		w.buf = append(w.buf, verdictTC)
+		w.u64(trafficControl[p.Verdict])
+		w.pad(9)
+	}
+	w.lines(p.Lines)
 	w.comments(p.Comments)
 	for _, o := range p.Options {
+		if o.Code == optPacketID && p.ID != 0 || o.Code == optVerdict && p.Verdict != VerdictNone {
+			continue
+		}
 		w.option(o.Code, o.Value)
 	}
 	if len(w.buf) > body {
@@ -131,6 +172,50 @@ func (w *Writer) WritePacket(p *Packet) error {
 	}
 	return w.finish()
 }
+
+// Name is what people call an address.
+type Name struct {
+	Addr netip.Addr
+	Name string
+}
+
+// WriteNames writes the names of addresses (a Name Resolution Block): those who
+// open the file see them in place of the addresses, if they want to. It is of
+// no use after the packets.
+func (w *Writer) WriteNames(names []Name) error {
+	const ip4, ip6, end = 1, 2, 0
+	for len(names) > 0 {
+		w.begin(blockNames)
+		for len(names) > 0 && len(w.buf) < maxNames {
+			n := names[0]
+			names = names[1:]
+			addr, code := n.Addr.Unmap().AsSlice(), uint16(ip4)
+			if len(addr) == 16 {
+				code = ip6
+			}
+			name := strings.ReplaceAll(n.Name, "\x00", "")
+			name = strings.ToValidUTF8(name[:min(len(name), maxName)], "")
+			if len(addr) == 0 || name == "" {
+				continue
+			}
+			w.optionHeader(code, len(addr)+len(name)+1)
+			w.buf = append(append(append(w.buf, addr...), name...), 0)
+			w.pad(len(addr) + len(name) + 1)
+		}
+		w.optionHeader(end, 0)
+		if err := w.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxNames is after how many bytes of names another block begins, maxName how
+// long one may be: what Wireshark takes.
+const (
+	maxNames = 1 << 20
+	maxName  = 63
+)
 
 // WriteBlock writes a block kept by a Reader.
 func (w *Writer) WriteBlock(b Block) error {
@@ -167,6 +252,7 @@ func (w *Writer) finish() error {
 
 func (w *Writer) u16(v uint16) { w.buf = binary.LittleEndian.AppendUint16(w.buf, v) }
 func (w *Writer) u32(v uint32) { w.buf = binary.LittleEndian.AppendUint32(w.buf, v) }
+func (w *Writer) u64(v uint64) { w.buf = binary.LittleEndian.AppendUint64(w.buf, v) }
 
 // bytes appends b, padded to four bytes.
 func (w *Writer) bytes(b []byte) {
@@ -225,6 +311,27 @@ func (w *Writer) comments(list []string) {
 			n := cut(c)
 			w.textOption(optComment, c[:n])
 			c = c[n:]
+		}
+	}
+}
+
+// lines writes each line as a comment; empty ones are left out.
+func (w *Writer) lines(b []byte) {
+	if !utf8.Valid(b) {
+		b = bytes.ToValidUTF8(b, []byte("\uFFFD"))
+	}
+	for len(b) > 0 {
+		line := b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			line, b = b[:i], b[i+1:]
+		} else {
+			b = nil
+		}
+		if len(line) > maxOption {
+			w.comments([]string{string(line)})
+		} else if len(line) > 0 {
+			w.optionHeader(optComment, len(line))
+			w.bytes(line)
 		}
 	}
 }

@@ -25,6 +25,9 @@ type Options struct {
 	// decryption secrets, copiable custom blocks) for TakeBlocks. The caller
 	// must take them as it reads, or they pile up.
 	KeepBlocks bool
+	// AttachBlocks, with KeepBlocks, hands them out with the record that they are
+	// before: only those after the last are for TakeBlocks.
+	AttachBlocks bool
 	// Filter selects the records that are delivered, as if the capture had been
 	// made with it, but for their numbers: those are of the whole file. nil
 	// selects all. It sees a frame as it was captured, with its tunnel headers.
@@ -243,6 +246,9 @@ func (r *Reader) deliver(rec *Record) {
 		r.counts.Cut++
 	}
 	rec.File, rec.Frame = r.name, r.frame
+	if r.opts.AttachBlocks && r.kept != nil {
+		rec.Blocks, r.kept = r.kept, nil
+	}
 	r.latest = rec.RawTime
 	rec.Time = r.Clock.Correct(rec.RawTime)
 }

@@ -50,6 +50,8 @@ type Record struct {
 	// Options are the packet's other pcapng options; numbers in the values of
 	// known ones are little-endian whatever the file's byte order was.
 	Options []Option
+	// Blocks are those met since the record before (see Options.AttachBlocks).
+	Blocks []Block
 
 	optionBytes []byte
 }
@@ -83,6 +85,7 @@ func (r *Record) reset() {
 	r.Capture, r.IfIndex, r.FCSLen = 0, 0, 0
 	r.Timeless, r.Direction = false, DirectionUnknown
 	r.Comments, r.Options, r.optionBytes = r.Comments[:0], r.Options[:0], r.optionBytes[:0]
+	r.Blocks = nil
 }
 
 // Option is a pcapng option.

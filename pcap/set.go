@@ -172,6 +172,14 @@ func (s *Set) Progress() (read, size int64) {
 	return s.read + read, s.size
 }
 
+// Sections returns the section headers read so far of the file being read.
+func (s *Set) Sections() []Section {
+	if s.current == nil {
+		return nil
+	}
+	return s.current.Sections()
+}
+
 // TakeBlocks returns the blocks met since the last call.
 func (s *Set) TakeBlocks() []Block {
 	b := s.blocks

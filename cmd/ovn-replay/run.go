@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
+	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/archive"
-	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
@@ -28,6 +29,7 @@ type runOptions struct {
 	json    bool
 	hex     bool
 	write   string
+	verdict bool
 	session string
 	ovs     []string
 }
@@ -47,6 +49,7 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
 	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; see show")
 	ovsFlag(f, &o.ovs)
+	f.BoolVar(&o.verdict, "epb-verdict", false, "with -w: write an epb_verdict option too; Wireshark 4.0 damages such a capture when it saves it")
 	f.StringVarP(&o.write, "write", "w", "", "write the annotated pcapng to `FILE`, - is standard output")
 	return cmd
 }
@@ -75,7 +78,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSession()) }()
-	o.goesOn = o.session != ""
+	o.goesOn, o.keeps = o.session != "", o.write != ""
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -95,6 +98,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		if err != nil {
 			return err
 		}
+		p.notes.Verdicts = o.verdict
 		defer func() { err = errors.Join(err, closeCapture()) }()
 	}
 	if file != nil {
@@ -137,7 +141,7 @@ type printer struct {
 	format trace.Format
 	hex    bool
 	why    *why.Explainer
-	notes  *recording.Annotator
+	notes  *annotate.Capture
 	err    error
 }
 
@@ -152,21 +156,49 @@ func (p *printer) annotate(name string, stdout io.Writer) (func() error, error) 
 		w, closeFile = f, f.Close
 	}
 	var err error
-	if p.notes, err = recording.NewAnnotator(w, p.job.Taps); err != nil {
+	if p.notes, err = annotate.New(w, p.why, p.job.Taps, p.job.about()); err != nil {
 		return nil, errors.Join(err, closeFile())
 	}
-	return func() error { return errors.Join(p.notes.Flush(), closeFile()) }, nil
+	return func() error { return errors.Join(p.notes.Close(p.job.TakeBlocks()), closeFile()) }, nil
+}
+
+// about is what an annotated capture says of itself.
+func (j *job) about() annotate.About {
+	return annotate.About{
+		Program: "ovn-replay", Database: j.source, Captured: j.Sections(),
+		Command: commandLine(os.Args[1:]),
+	}
+}
+
+// commandLine is the command with its arguments as a shell takes them.
+func commandLine(args []string) string {
+	line := "ovn-replay"
+	for _, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		line += " " + a
+	}
+	return line
 }
 
 // Entered implements replay.Handler.
 func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
-	if p.err != nil || p.format == trace.NoFormat && p.notes == nil || !p.job.filter.Packet(f, pt, out) {
+	if p.err != nil || p.format == trace.NoFormat && p.notes == nil {
 		return
 	}
-	r := replay.NewRecord(p.why, f, pt, replay.NameOf(p.job.Taps, f), out, p.hex)
-	if p.notes != nil {
-		p.err = p.notes.Packet(f, pt, out, r)
+	if !p.job.filter.Packet(f, pt, out) {
+		p.pass(f, pt)
+		return
 	}
+	name := replay.NameOf(p.job.Taps, f)
+	if p.notes != nil {
+		p.err = p.notes.Entered(f, pt, name, out)
+	}
+	if p.format == trace.NoFormat {
+		return
+	}
+	r := replay.NewRecord(p.why, f, pt, name, out, p.hex)
 	p.err = errors.Join(p.err, writeFate(p.out, p.format, r, p.why.Book, &out.Trace))
 	if p.err == nil {
 		p.err = p.out.Flush() // a packet at a time: the input may be a live capture
@@ -174,10 +206,18 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 }
 
 // Observed implements replay.Handler.
-func (p *printer) Observed(*replay.Frame, *replay.Point) {}
+func (p *printer) Observed(f *replay.Frame, pt *replay.Point) { p.pass(f, pt) }
+
+// pass keeps what the captures carry with a frame that is not shown.
+func (p *printer) pass(f *replay.Frame, pt *replay.Point) {
+	if p.notes != nil {
+		p.err = errors.Join(p.err, p.notes.Passed(f, pt, replay.NameOf(p.job.Taps, f)))
+	}
+}
 
 // Skipped implements replay.Handler.
 func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
+	p.pass(f, pt)
 	if p.format == trace.LineFormat && p.job.in.filter == "" {
 		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", replay.NameOf(p.job.Taps, f), f.Number, pt.Name(), because)
 	}

@@ -153,3 +153,32 @@ func (r *Recording) Close() {
 		c.Close()
 	}
 }
+
+// Sections are the first section headers of the captures that are pcapng.
+func (r *Recording) Sections() (all []pcap.Section) {
+	for i, c := range r.captures {
+		if c.live {
+			continue // not to be read before it is due
+		}
+		set, err := pcap.OpenSet(r.Names[i], r.unfiltered())
+		if err != nil {
+			continue
+		}
+		var rec pcap.Record
+		set.Next(&rec) // what is wrong with it is told when it is replayed
+		all = append(all, set.Sections()...)
+		set.Close()
+	}
+	return all
+}
+
+// TakeBlocks returns the blocks after the captures' last packets, if Reading
+// says that blocks are kept.
+func (r *Recording) TakeBlocks() (all []pcap.Block) {
+	for _, c := range r.captures {
+		if s, ok := c.source.(interface{ TakeBlocks() []pcap.Block }); ok {
+			all = append(all, s.TakeBlocks()...)
+		}
+	}
+	return all
+}

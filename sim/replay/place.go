@@ -43,6 +43,7 @@ func (s *Session) read(rec *pcap.Record, f *Frame) {
 func (s *Session) place(rec *pcap.Record, f *Frame) {
 	t := s.Taps[rec.Capture]
 	f.Capture, f.Number, f.Time = rec.Capture, rec.Frame, conntrack.Time(rec.Time)
+	f.Interface, f.Kept = rec.Interface, keptOf(rec)
 	if rec.File != t.Name {
 		f.File = rec.File
 	}

@@ -3,7 +3,6 @@ package replay
 import (
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -384,82 +383,4 @@ func (r *Record) Fate() string {
 // String names the row for people.
 func (o *ObjectInfo) String() string {
 	return (&network.Object{Table: o.Table, UUID: o.UUID, Name: o.Name, Of: o.Of, Text: o.Text, Owner: o.Owner}).String()
-}
-
-// Comment is the record as the comment of a packet in an annotated capture:
-// one "key: value" a line. With an index it is the comment of that output.
-func (r *Record) Comment(output int) string {
-	var b strings.Builder
-	if output < 0 {
-		fmt.Fprintf(&b, "ovn-replay: %s", r.Verdict)
-		for _, o := range r.Outputs {
-			fmt.Fprintf(&b, " to %s", o.Port)
-		}
-	} else {
-		fmt.Fprintf(&b, "ovn-replay: predicted output at %s", r.Outputs[output].Port)
-	}
-	fmt.Fprintf(&b, "\nfrom: %s:%d at %s", r.Capture, r.Frame, r.Inport)
-	if r.Inferred != "" {
-		fmt.Fprintf(&b, "\ninferred: %s", r.Inferred)
-	}
-	if r.Drop != nil {
-		fmt.Fprintf(&b, "\ndrop: %s: %s (flow %s)", r.Drop.Stage, r.Drop.Reason, r.Drop.Flow)
-	}
-	for _, n := range r.NAT {
-		fmt.Fprintf(&b, "\nnat: %s %s %s -> %s at %s (flow %s)", n.Kind, n.Field, n.From, n.To, n.Stage, n.Flow)
-	}
-	for _, c := range r.CT {
-		fmt.Fprintf(&b, "\nct: %s", c)
-	}
-	for _, n := range r.Notes {
-		fmt.Fprintf(&b, "\nnote: %s at %s (flow %s)", n.Reason, n.Stage, n.Flow)
-	}
-	fmt.Fprintf(&b, "\npath: %s", strings.Join(r.crossings(), " > "))
-	if p := r.deciding(); p != nil {
-		fmt.Fprintf(&b, "\nflow: %s %s table %d %s", p.Flow, p.Datapath, p.Table, p.Stage)
-	}
-	return b.String()
-}
-
-// crossings lists the pipelines the packet passed, in order.
-func (r *Record) crossings() []string {
-	var out []string
-	for _, p := range r.Path {
-		out = append(out, p.Datapath+" "+p.Pipeline)
-	}
-	return slices.Compact(out)
-}
-
-// deciding is the flow that decided the packet's fate: the one that dropped it,
-// or the last on its way out.
-func (r *Record) deciding() *PathInfo {
-	for i := len(r.Path) - 1; i >= 0; i-- {
-		if p := &r.Path[i]; p.Flow != "" && (r.Drop == nil || r.Drop.Flow == p.Flow) {
-			return p
-		}
-	}
-	return nil
-}
-
-func (c CTInfo) String() string {
-	s := fmt.Sprintf("zone %d", c.Zone)
-	if c.ZoneName != "" {
-		s += " (" + c.ZoneName + ")"
-	}
-	s += " " + c.State
-	if c.Original != nil {
-		s += fmt.Sprintf(" orig %s reply %s", c.Original, c.Reply)
-	}
-	return fmt.Sprintf("%s mark %#x label %s", s, c.Mark, c.Label)
-}
-
-func (t *Tuple) String() string {
-	return fmt.Sprintf("%s %s > %s", t.Proto, joinPort(t.Src, t.Sport), joinPort(t.Dst, t.Dport))
-}
-
-func joinPort(addr string, port uint16) string {
-	if strings.Contains(addr, ":") {
-		addr = "[" + addr + "]"
-	}
-	return fmt.Sprintf("%s:%d", addr, port)
 }

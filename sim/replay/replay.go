@@ -40,6 +40,11 @@ type Frame struct {
 
 	Own bool // Inferred: ovn-controller sent it, on a timer of its own
 
+	// Interface is where the capture has it from; nil if it is in none.
+	Interface *pcap.Interface
+	// Kept is what the capture says beside its bytes; nil if that is nothing.
+	Kept *Kept
+
 	point  *Point
 	dir    Direction
 	skip   string // why it is neither; empty if it is
@@ -61,6 +66,24 @@ type Frame struct {
 
 // Headers returns the frame's headers, parsed when first asked for.
 func (f *Frame) Headers() *packet.Headers { return f.heads.Of(f.Data) }
+
+// Kept is what a pcapng carries with a frame, to be written again: the packet's
+// comments and options, and the blocks before it.
+type Kept struct {
+	Comments []string
+	Options  []pcap.Option
+	Blocks   []pcap.Block
+}
+
+// keptOf returns what a record carries, nil if that is nothing.
+func keptOf(rec *pcap.Record) *Kept {
+	if len(rec.Comments)+len(rec.Options)+len(rec.Blocks) == 0 {
+		return nil
+	}
+	var own pcap.Record
+	own.CopyFrom(rec)
+	return &Kept{own.Comments, own.Options, own.Blocks}
+}
 
 // chain is frames of one identity, linked by Frame.same.
 type chain struct{ first, last *Frame }

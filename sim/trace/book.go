@@ -97,6 +97,9 @@ func (b *Book) stageOf(ev *Event) string {
 	return ""
 }
 
+// MissedStage returns the name of the stage of which no flow matched.
+func (b *Book) MissedStage(ev *Event) string { return b.stageOf(ev) }
+
 func short(uuid string) string { return uuid[:min(8, len(uuid))] }
 
 // StageName returns the stage of a flow, or the table's number if the flow does not say.

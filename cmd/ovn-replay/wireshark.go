@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/pcap/wireshark"
+)
+
+func newWiresharkCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "wireshark",
+		Short: "Make Wireshark and tshark show what a replay says",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newWiresharkInstallCommand(stdout), newExtcapCommand(stdin, stdout, stderr))
+	return cmd
+}
+
+func newWiresharkInstallCommand(stdout io.Writer) *cobra.Command {
+	var given wireshark.Folders
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Install the plugin, the profile OVN, and the interface \"OVN replay\"",
+		Long: `install writes, for the user who runs it, a plugin that makes fields of the comments
+of captures that "run -w" and "verify -w" write (ovn.verdict, ovn.inport, ovn.nat,
+ovn.conn, …), a profile OVN with columns, colours and filter buttons for them, and
+the interface "OVN replay", which replays captures where Wireshark captures.
+Wireshark and tshark 4.0 or later.`,
+		Example: `  ovn-replay wireshark install
+  ovn-replay run --case testdata/cases/nodeport -w out.pcapng
+  wireshark -C OVN out.pcapng
+  tshark -r out.pcapng -Y 'ovn.verdict == "dropped"'`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			folders, err := wireshark.Find()
+			for _, f := range []struct{ given, found *string }{
+				{&given.Plugins, &folders.Plugins}, {&given.Configuration, &folders.Configuration}, {&given.Extcap, &folders.Extcap},
+			} {
+				if *f.given != "" {
+					*f.found = *f.given
+				} else if err != nil {
+					return err
+				}
+			}
+			program, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			written, err := folders.Install(program)
+			for _, name := range written {
+				fmt.Fprintln(stdout, name)
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&given.Plugins, "plugins", "", "`DIR` for Lua plugins (default: as tshark -G folders says)")
+	f.StringVar(&given.Configuration, "configuration", "", "`DIR` of the configuration, which holds profiles")
+	f.StringVar(&given.Extcap, "extcap", "", "`DIR` for programs that capture")
+	return cmd
+}
+
+// extcapOptions are what Wireshark calls a program with that is one of its
+// interfaces (doc/extcap.adoc of Wireshark).
+type extcapOptions struct {
+	run        runOptions
+	interfaces bool
+	dlts       bool
+	config     bool
+	capture    bool
+	captures   string
+	fifo       string
+}
+
+func newExtcapCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &extcapOptions{run: runOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout, format: "none"}}
+	cmd := &cobra.Command{
+		Use:    "extcap",
+		Short:  "What Wireshark calls",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(cmd *cobra.Command, _ []string) error { return o.answer(cmd, stdout) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.interfaces, "extcap-interfaces", false, "list the interfaces")
+	f.BoolVar(&o.dlts, "extcap-dlts", false, "list an interface's link types")
+	f.BoolVar(&o.config, "extcap-config", false, "list an interface's settings")
+	f.BoolVar(&o.capture, "capture", false, "capture")
+	f.String("extcap-interface", "", "the interface")
+	f.String("extcap-version", "", "Wireshark's version")
+	f.StringVar(&o.run.selects, "extcap-capture-filter", "", "the capture filter")
+	f.StringVar(&o.fifo, "fifo", "", "where the capture is written")
+	f.StringVar(&o.run.db, "db", os.Getenv("OVN_SB_DB"), "Southbound database")
+	f.StringVar(&o.run.caseDir, "case", "", "recorded case")
+	f.StringVar(&o.captures, "captures", "", "captures, separated by blanks")
+	return cmd
+}
+
+const extcapInterface = `extcap {version=1.0}{display=OVN replay}
+interface {value=ovn-replay}{display=OVN replay}
+`
+
+const extcapSettings = `arg {number=0}{call=--db}{display=Southbound database}{tooltip=A file, directory or tar, or unix:, tcp: or ssl: of a server}{type=string}{required=false}{group=Network}
+arg {number=1}{call=--captures}{display=Captures}{tooltip=FILE[@PORT[@CHASSIS]] separated by blanks, as for ovn-replay run -r}{type=string}{required=false}{group=Network}
+arg {number=2}{call=--case}{display=Or a recorded case}{tooltip=Its folder: all inputs at once}{type=string}{required=false}{group=Case}
+`
+
+func (o *extcapOptions) answer(cmd *cobra.Command, stdout io.Writer) (err error) {
+	switch {
+	case o.interfaces:
+		_, err = io.WriteString(stdout, extcapInterface)
+	case o.dlts:
+		_, err = io.WriteString(stdout, "dlt {number=1}{name=EN10MB}{display=Ethernet}\n")
+	case o.config:
+		_, err = io.WriteString(stdout, extcapSettings)
+	case o.capture:
+		if o.fifo == "" {
+			return fmt.Errorf("extcap: --capture needs --fifo FILE, as Wireshark gives it")
+		}
+		o.run.captures = strings.Fields(o.captures)
+		if o.run.write, err = filepath.Abs(o.fifo); err == nil {
+			err = o.run.run(cmd)
+		}
+	default:
+		err = fmt.Errorf("extcap is what Wireshark calls: run \"ovn-replay wireshark install\", then choose the interface OVN replay")
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+-- What ovn-replay says of a packet, as fields that filters, columns and colours
+-- can use. It reads the comments of a capture that "ovn-replay run -w" or
+-- "verify -w" wrote; a packet without them has no such fields.
+-- Wireshark and tshark 4.0 and later.
+
+local ovn = Proto("ovn", "OVN, as ovn-replay replayed it")
+
+local fields = {
+  verdict  = ProtoField.string("ovn.verdict", "Verdict", "delivered, dropped or consumed; predicted: what leaves; and of verify: matched, mismatched, missing, unexpected"),
+  reason   = ProtoField.string("ovn.reason", "Reason", "Why it was dropped or consumed"),
+  inport   = ProtoField.string("ovn.inport", "Inport", "Logical port at which it entered"),
+  outport  = ProtoField.string("ovn.outport", "Outport", "Logical port at which it left"),
+  chassis  = ProtoField.string("ovn.chassis", "Chassis", "Where it was"),
+  path     = ProtoField.string("ovn.path", "Path", "Datapaths that it crossed"),
+  datapath = ProtoField.string("ovn.datapath", "Datapath", "One of them"),
+  stage    = ProtoField.string("ovn.stage", "Stage", "Stage that decided"),
+  flow     = ProtoField.string("ovn.flow", "Logical flow", "UUID of a logical flow that decided, translated or allowed"),
+  acl      = ProtoField.string("ovn.acl", "ACL", "ACL that applied"),
+  ct       = ProtoField.string("ovn.ct", "Connection tracking", "A pass through connection tracking"),
+  state    = ProtoField.string("ovn.ct.state", "State", "ct_state that a pass found"),
+  zone     = ProtoField.uint16("ovn.ct.zone", "Zone", base.DEC),
+  nat      = ProtoField.string("ovn.nat", "NAT", "A translation"),
+  natstage = ProtoField.string("ovn.nat.stage", "Stage", "Stage that translated"),
+  conn     = ProtoField.uint32("ovn.conn", "Connection", base.DEC),
+  cause    = ProtoField.string("ovn.cause", "Cause", "What a difference between prediction and capture comes from"),
+  field    = ProtoField.string("ovn.difference", "Difference", "A field that differs: predicted and observed"),
+  from     = ProtoField.string("ovn.from", "From", "Captured frame"),
+  decided  = ProtoField.string("ovn.decided", "Decided", "By which flow or northbound row it did not leave"),
+  answered = ProtoField.string("ovn.answered", "Answered", "What left instead, and where"),
+  note     = ProtoField.string("ovn.note", "Note"),
+}
+ovn.fields = fields
+
+local comments = Field.new("frame.comment")
+
+-- keys are what each line says, by its key.
+local keys = {}
+
+local function add(tree, name, value)
+  if value ~= nil and value ~= "" then return tree:add(fields[name], value):set_generated() end
+end
+
+local function flows(tree, value)
+  for uuid in value:gmatch("%(flow (%x+%-%x+%-%x+%-%x+%-%x+)%)") do add(tree, "flow", uuid) end
+end
+
+local function ports(tree, list)
+  for name in (list .. ", "):gmatch("(.-), ") do add(tree, "outport", name) end
+end
+
+keys["ovn-replay"] = function(tree, value)
+  local verdict, rest = value:match("^(%S+)%s*(.*)$")
+  if verdict == "predicted" then add(tree, "outport", rest:match("^output at (.*)$")) end
+  if verdict == "delivered" then ports(tree, rest:gsub("^to ", "", 1)) end
+  local observed = rest:match("^at (.*)$")
+  if observed then add(tree, "outport", observed) end
+  return verdict
+end
+keys["from"] = function(tree, value)
+  add(tree, "from", value)
+  add(tree, "inport", value:match("^.* at (.-)$"))
+end
+local function reason(tree, value)
+  add(tree, "reason", value:gsub(" %(flow [%x-]+%)$", ""))
+end
+keys["drop"], keys["consumed"] = reason, reason
+keys["chassis"] = function(tree, value)
+  for name in (value .. " > "):gmatch("(.-) > ") do add(tree, "chassis", name) end
+end
+keys["path"] = function(tree, value)
+  add(tree, "path", value)
+  for name in (value .. " > "):gmatch("(.-) > ") do add(tree, "datapath", name) end
+end
+keys["nat"] = function(tree, value)
+  local translation, stage = value:match("^(.-) at (.-) %(flow ")
+  local item = add(tree, "nat", translation or value)
+  add(item, "natstage", stage)
+  flows(item, value)
+end
+keys["acl"] = function(tree, value)
+  flows(add(tree, "acl", value), value)
+end
+keys["ct"] = function(tree, value)
+  local pass = add(tree, "ct", value)
+  local zone, rest = value:match("^zone (%d+) (.*)$")
+  if zone == nil then return end
+  add(pass, "zone", tonumber(zone))
+  local name, after = rest:match("^(%b()) (.*)$")
+  add(pass, "state", ((name and after) or rest):match("^(%S+)"))
+end
+keys["conn"] = function(tree, value) add(tree, "conn", tonumber(value)) end
+keys["flow"] = function(tree, value)
+  local uuid, stage = value:match("^(%S+) .* table %d+ (.*)$")
+  if uuid == nil then return end
+  add(tree, "stage", stage)
+  if uuid ~= "none" then add(tree, "flow", uuid) end
+end
+keys["decided"] = function(tree, value) add(tree, "decided", value) end
+keys["answered"] = function(tree, value) add(tree, "answered", value) end
+keys["cause"] = function(tree, value) add(tree, "cause", value) end
+keys["difference"] = function(tree, value) add(tree, "field", value) end
+keys["note"] = function(tree, value) add(tree, "note", value) end
+keys["inferred"] = function(tree, value) add(tree, "note", "inferred: " .. value) end
+
+-- said puts the lines of a packet together: one that goes on in the next does
+-- so under the same key, after "…".
+local function said()
+  local out, last = {}, nil
+  for _, comment in ipairs({ comments() }) do
+    local key, value = tostring(comment.value):match("^([%w-]+): (.*)$")
+    if key and keys[key] and (last or key == "ovn-replay") then
+      local more = value:match("^…(.*)$")
+      if more and last and last.key == key then
+        last.value = last.value .. more
+      else
+        last = { key = key, value = value }
+        out[#out + 1] = last
+      end
+    end
+  end
+  return out
+end
+
+function ovn.dissector(buffer, pinfo, tree)
+  local lines = said()
+  if #lines == 0 then return end
+  local verdict = lines[1].value:match("^(%S+)")
+  local top = tree:add(ovn, buffer(0, 0), "OVN, as replayed: " .. lines[1].value)
+  add(top, "verdict", verdict)
+  for _, line in ipairs(lines) do keys[line.key](top, line.value) end
+end
+
+register_postdissector(ovn)

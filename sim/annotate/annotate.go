@@ -1,0 +1,284 @@
+// Package annotate writes what a replay says as a pcapng that Wireshark shows:
+// every logical port is an interface, packets that entered OVN are inbound
+// there, predicted ones outbound, and comments say what became of them.
+//
+// A comment is one line of at most MaxComment bytes, since Wireshark shows no
+// more of one; what is longer goes on in the next, which begins with the same
+// key and "…". The first is the verdict, and none is there twice:
+//
+//	ovn-replay: delivered to PORT[, PORT]…    dropped    consumed
+//	            predicted output at PORT      matched at PORT, mismatched …  (verify)
+//	from: FILE:FRAME at PORT                  the captured frame it is, or comes from
+//	chassis: CHASSIS[ > CHASSIS]…             where it was
+//	drop: STAGE: REASON (flow UUID)           consumed: REASON
+//	answered: PACKET to PORT                  (consumed) what left instead
+//	decided: TEXT                             by which flow or northbound row it did not leave
+//	inferred: WHY                             it is in no capture
+//	nat: KIND FIELD FROM -> TO at STAGE (flow UUID)
+//	ct: zone N (NAME) STATE [orig TUPLE reply TUPLE] [mark M label L]
+//	conn: N                                   its connection, over all zones and translations
+//	acl: STAGE priority P (flow UUID): MATCH  a northbound row that applied to it
+//	note: TEXT at STAGE (flow UUID)
+//	path: DATAPATH[ > DATAPATH]…
+//	flow: UUID DATAPATH table N STAGE         the flow that decided; none: no flow matched
+//
+// Keys may be added, none changes its meaning. A packet's number (epb_packetid)
+// is that of the packet it comes from.
+//
+// What the captures carried beside packets (comments, options, name resolution,
+// secrets) is written again. The package never changes a packet's bytes, and
+// reads no clock.
+package annotate
+
+import (
+	"io"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
+)
+
+// About is what the file says of itself.
+type About struct {
+	Program  string // with its version
+	Command  string
+	Database string
+	// Captured are the sections of the captures that are replayed.
+	Captured []pcap.Section
+}
+
+// Capture is an annotated capture being written. After an error every call
+// returns it.
+type Capture struct {
+	// Only, if not nil, selects the packets that are written, with what they led to.
+	Only func(*replay.Frame, *replay.Point, *sim.Outcome) bool
+
+	// Verdicts writes each packet's epb_verdict, too: see pcap.Verdict.
+	Verdicts bool
+
+	w      *pcap.Writer
+	book   *trace.Book
+	faces  map[face]int
+	named  map[string]bool // interface names in use
+	told   teller
+	packet uint64 // number of the last packet
+	err    error
+}
+
+// face is what an interface of the file is: a port on a chassis.
+type face struct {
+	port    *network.Port
+	chassis *network.Chassis
+}
+
+// New begins an annotated capture of a replay, on the explainer's network, of
+// captures taken at some places.
+func New(w io.Writer, x *why.Explainer, taps []*replay.Tap, about About) (*Capture, error) {
+	book := x.Book
+	pw, err := pcap.NewWriter(w, about.section(book.Net))
+	if err != nil {
+		return nil, err
+	}
+	c := &Capture{w: pw, book: book, faces: map[face]int{}, named: map[string]bool{}, told: teller{book: book, why: x}}
+	// Interfaces come first: Wireshark's tools look at those before any other
+	// block to know what link types a file has.
+	for _, t := range taps {
+		for _, s := range t.Sites() {
+			if s.Port != nil {
+				c.face(s.Port, s.Chassis, nil)
+			}
+		}
+	}
+	if len(c.faces) == 0 {
+		for _, t := range taps {
+			if s := t.Site; s != nil {
+				c.face(nil, s.Chassis, nil)
+			}
+		}
+	}
+	if c.err == nil {
+		c.err = pw.WriteNames(names(book.Net))
+	}
+	return c, c.err
+}
+
+// Entered writes a packet that entered, in the capture called name, and what
+// it led to.
+func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, out *sim.Outcome) error {
+	c.keep(f)
+	if c.Only != nil && !c.Only(f, p, out) {
+		return c.err
+	}
+	c.packet++
+	c.told.read(f, p, name, out)
+	pkt := pcap.Packet{Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionIn, Lines: c.told.entered()}
+	if c.Verdicts {
+		pkt.Verdict = verdict(c.told.verdict)
+	}
+	c.write(f, p.Port, p.Chassis, pkt, f.Kept)
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		c.write(f, o.Port, o.Chassis, pcap.Packet{
+			Time: int64(o.Time), Data: o.Data, OrigLen: o.Wire, Direction: pcap.DirectionOut, Lines: c.told.output(o),
+		}, nil)
+	}
+	return c.err
+}
+
+// Passed writes what the captures carry with a frame that did not enter: the
+// frame itself, if there are comments on it.
+func (c *Capture) Passed(f *replay.Frame, p *replay.Point, name string) error {
+	c.keep(f)
+	if f.Kept == nil || len(f.Kept.Comments) == 0 || p == nil || p.Chassis == nil || len(f.Data) == 0 {
+		return c.err
+	}
+	c.packet++
+	c.write(f, p.Port, p.Chassis, pcap.Packet{
+		Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionOut, Lines: c.told.passed(f, p, name),
+	}, f.Kept)
+	return c.err
+}
+
+// Close completes the file, with the blocks after the captures' last packets.
+func (c *Capture) Close(blocks []pcap.Block) error {
+	for _, b := range blocks {
+		c.block(b)
+	}
+	if c.err == nil {
+		c.err = c.w.Flush()
+	}
+	return c.err
+}
+
+func (c *Capture) block(b pcap.Block) {
+	if c.err == nil {
+		c.err = c.w.WriteBlock(b)
+	}
+}
+
+// keep writes the blocks that a capture has before a frame.
+func (c *Capture) keep(f *replay.Frame) {
+	if f.Kept == nil {
+		return
+	}
+	for _, b := range f.Kept.Blocks {
+		c.block(b)
+	}
+	f.Kept.Blocks = nil
+}
+
+func (c *Capture) write(f *replay.Frame, p *network.Port, on *network.Chassis, pkt pcap.Packet, kept *replay.Kept) {
+	pkt.Interface = c.face(p, on, f.Interface)
+	pkt.ID = c.packet
+	if kept != nil {
+		pkt.Comments, pkt.Options = kept.Comments, kept.Options
+	}
+	if c.err == nil {
+		c.err = c.w.WritePacket(&pkt)
+	}
+}
+
+// face returns the number of a port's interface, added when first met; as is
+// the interface of a capture that shows packets there, if one does.
+func (c *Capture) face(p *network.Port, on *network.Chassis, as *pcap.Interface) int {
+	k := face{p, on}
+	if i, ok := c.faces[k]; ok || c.err != nil {
+		return i
+	}
+	info := pcap.InterfaceInfo{LinkType: pcap.LinkEthernet}
+	if as != nil {
+		info.OS, info.Hardware, info.Filter = as.OS, as.Hardware, as.Filter
+		info.Comments = append(info.Comments, as.Comments...)
+		info.Options = as.Options
+		if as.Name != "" {
+			info.Comments = append(info.Comments, "captured at interface "+clean(as.Name+described(as)))
+		}
+	}
+	info.Name, info.Description = c.name(p, on)
+	if p != nil && info.Name != p.Name {
+		info.Comments = append(info.Comments, "iface-id="+clean(p.Name)) // by which the port is found again
+	}
+	c.named[info.Name] = true
+	var i int
+	i, c.err = c.w.AddInterface(info)
+	c.faces[k] = i
+	return i
+}
+
+func described(i *pcap.Interface) string {
+	if i.Description == "" {
+		return ""
+	}
+	return " (" + i.Description + ")"
+}
+
+// name returns what a port's interface is called, unlike all others, and its
+// description. replay finds the chassis by the description's end.
+func (c *Capture) name(p *network.Port, on *network.Chassis) (name, description string) {
+	at := clean(on.Name)
+	host := at
+	if on.Hostname != "" {
+		host = clean(on.Hostname)
+	}
+	if p == nil {
+		return c.unused("underlay@" + host), "packets out of tunnels, on chassis " + at
+	}
+	name, description = clean(p.Name), "logical port "+clean(p.Name)
+	if p.Name2 != "" && p.Name2 != p.Name {
+		description += " (" + clean(p.Name2) + ")"
+	}
+	description += " of " + clean(p.Datapath.Name) + " on chassis " + at
+	if c.named[name] { // the port on another chassis
+		name = c.unused(name + "@" + host)
+	}
+	return name, description
+}
+
+func (c *Capture) unused(name string) string {
+	for c.named[name] {
+		name += "+"
+	}
+	return name
+}
+
+func verdict(v sim.Verdict) pcap.Verdict {
+	switch v {
+	case sim.Delivered:
+		return pcap.VerdictPass
+	case sim.Dropped:
+		return pcap.VerdictDrop
+	case sim.Consumed:
+		return pcap.VerdictStolen
+	}
+	return pcap.VerdictNone
+}
+
+// section is the file's header.
+func (a *About) section(net *network.Network) pcap.Section {
+	s := pcap.Section{Application: a.Program}
+	if s.Application == "" {
+		s.Application = "ovn-replay"
+	}
+	add := func(key, value string) {
+		if value != "" {
+			s.Comments = append(s.Comments, string(appendWrapped(nil, key, []byte(clean(value)), "\n")))
+		}
+	}
+	add("database", a.Database)
+	add("OVN", net.Version)
+	add("command", a.Command)
+	for _, of := range a.Captured {
+		add("captured with", of.Application)
+		if s.OS == "" {
+			s.OS = of.OS
+		}
+		if s.Hardware == "" {
+			s.Hardware = of.Hardware
+		}
+		s.Comments = append(s.Comments, of.Comments...)
+	}
+	return s
+}

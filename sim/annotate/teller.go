@@ -1,0 +1,432 @@
+package annotate
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
+)
+
+// teller puts a packet's fate into lines. Its buffers are used again for each.
+type teller struct {
+	book  *trace.Book
+	why   *why.Explainer
+	conns connections
+
+	out     *sim.Outcome
+	verdict sim.Verdict
+	end     *why.Decision // by which the packet did not leave; nil if it did
+	events  []trace.Event
+	from    []byte // lines on where the packet is from, which its outputs have too
+	nat, ct []byte // lines
+	acl     []byte
+	notes   []byte
+	chassis []byte // values
+	path    []byte
+	conn    uint64
+	flow    int // the event of the flow that decided, -1: none
+
+	value  []byte
+	line   []byte
+	all    []byte
+	branch []int
+}
+
+// read takes in what became of a frame.
+func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Outcome) {
+	t.out = out
+	for _, b := range []*[]byte{&t.from, &t.nat, &t.ct, &t.acl, &t.notes, &t.chassis, &t.path} {
+		*b = (*b)[:0]
+	}
+	t.flow = -1
+	flow, on, dp := -1, int32(-1), int32(-1)
+	t.events = out.Trace.Events()
+	for i := range t.events {
+		ev := &t.events[i]
+		switch ev.Kind {
+		case trace.Enter, trace.Match, trace.Miss:
+			if ev.Chassis != on {
+				on = ev.Chassis
+				t.chassis = appendStep(t.chassis, t.book.Net.Chassis[on].Name)
+			}
+			if ev.Datapath != dp {
+				dp = ev.Datapath
+				t.path = appendStep(t.path, t.book.Net.Datapaths[dp].Name)
+			}
+			if ev.Kind != trace.Enter {
+				flow = i
+				t.match(ev)
+			}
+		case trace.CT:
+			t.track(&out.Trace.CT[ev.Arg])
+		case trace.NAT:
+			t.translate(&out.Trace.NAT[ev.Arg], ev, flow)
+		case trace.Note, trace.Learn, trace.Made:
+			t.note(ev, flow)
+		}
+		if out.Verdict != sim.Dropped || out.DropAt < 0 || i <= out.DropAt {
+			t.flow = flow
+		}
+	}
+	t.decide()
+	t.conn = t.conns.number(out.Trace.CT)
+	t.origin(f, p, name)
+}
+
+// decide finds why the packet itself did not leave. What OVN made of it may
+// have left instead.
+func (t *teller) decide() {
+	t.verdict, t.end = t.out.Verdict, nil
+	made := t.verdict != sim.Delivered
+	for i := range t.out.Outputs {
+		made = made || t.out.Outputs[i].Made
+	}
+	if !made {
+		return
+	}
+	list := t.why.Decide(t.out)
+	if n := len(list); n > 0 {
+		switch d := &list[n-1]; d.Kind {
+		case why.Answered, why.Held:
+			t.verdict, t.end = sim.Consumed, d
+		case why.Dropped:
+			t.end = d
+		}
+	}
+}
+
+// entered returns the comment of the packet itself.
+func (t *teller) entered() []byte {
+	t.all = t.all[:0]
+	t.value = t.value[:0]
+	t.judge()
+	t.say("ovn-replay")
+	t.reason()
+	t.all = append(t.all, t.from...)
+	t.value = append(t.value[:0], t.chassis...)
+	t.say("chassis")
+	t.all = append(append(t.all, t.nat...), t.ct...)
+	t.connection()
+	t.all = append(append(t.all, t.acl...), t.notes...)
+	t.value = append(t.value[:0], t.path...)
+	t.say("path")
+	t.decider()
+	return t.all
+}
+
+// output returns the comment of a packet that leaves: where it comes from, and
+// how it was translated. The rest is at the packet it comes from.
+func (t *teller) output(o *sim.Output) []byte {
+	t.all = t.all[:0]
+	t.value = appendClean(append(t.value[:0], "predicted output at "...), o.Port.Name)
+	t.say("ovn-replay")
+	t.all = append(t.all, t.from...)
+	t.value = appendClean(t.value[:0], o.Chassis.Name)
+	t.say("chassis")
+	if o.Made {
+		t.all = append(t.all, "note: ovn-controller made it\n"...)
+	} else {
+		if len(t.out.Outputs) > 1 {
+			t.translated(o.Event)
+		}
+		t.all = append(t.all, t.nat...)
+	}
+	if o.Guess {
+		t.all = append(t.all, "note: a choice on its way was guessed\n"...)
+	}
+	t.connection()
+	return t.all
+}
+
+// passed returns the comment of a frame that did not enter.
+func (t *teller) passed(f *replay.Frame, p *replay.Point, name string) []byte {
+	t.all, t.from = t.all[:0], t.from[:0]
+	t.value = append(t.value[:0], "observed"...)
+	t.say("ovn-replay")
+	t.origin(f, p, name)
+	t.all = append(t.all, t.from...)
+	return t.all
+}
+
+// say appends the value as lines of a key.
+func (t *teller) say(key string) {
+	if len(t.value) > 0 {
+		t.all = appendWrapped(t.all, key, t.value, "\n")
+	}
+}
+
+// judge makes the verdict the value.
+func (t *teller) judge() {
+	b := t.value
+	switch t.verdict {
+	case sim.Delivered:
+		b = append(b, "delivered"...)
+		for i := range t.out.Outputs {
+			sep := ", "
+			if i == 0 {
+				sep = " to "
+			}
+			b = appendClean(append(b, sep...), t.out.Outputs[i].Port.Name)
+		}
+	case sim.Consumed:
+		b = append(b, "consumed"...)
+	default:
+		b = append(b, "dropped"...)
+	}
+	t.value = b
+}
+
+// reason says why nothing left.
+func (t *teller) reason() {
+	switch t.verdict {
+	case sim.Consumed:
+		t.value = append(t.value[:0], t.consumer()...)
+		t.say("consumed")
+		for i := range t.out.Outputs {
+			o := &t.out.Outputs[i]
+			b := appendClean(t.value[:0], packet.Describe(o.Data))
+			t.value = appendClean(append(b, " to "...), o.Port.Name)
+			t.say("answered")
+		}
+	case sim.Dropped:
+		b := t.value[:0]
+		if t.flow >= 0 {
+			b = append(t.stage(b, &t.events[t.flow]), ": "...)
+		}
+		b = append(b, t.out.Drop.String()...)
+		if t.flow >= 0 && t.events[t.flow].Flow >= 0 {
+			b = appendFlow(b, t.book.Net.Flows[t.events[t.flow].Flow])
+		}
+		t.value = b
+		t.say("drop")
+	}
+	if t.end != nil && t.end.Text != "" {
+		t.value = appendClean(t.value[:0], t.end.Text)
+		t.say("decided")
+	}
+}
+
+// consumer says why ovn-controller has the packet.
+func (t *teller) consumer() string {
+	for i := range t.events {
+		ev := &t.events[i]
+		if ev.Kind == trace.Drop && (ev.Reason == trace.DropConsumed || ev.Reason == trace.DropWaits) {
+			return ev.Reason.String()
+		}
+	}
+	return trace.DropConsumed.String()
+}
+
+// origin says where the packet is from.
+func (t *teller) origin(f *replay.Frame, p *replay.Point, name string) {
+	b := appendClean(t.value[:0], name)
+	b = strconv.AppendInt(append(b, ':'), int64(f.Number), 10)
+	b = append(b, " at "...)
+	if p.Port != nil {
+		b = appendClean(b, p.Port.Name)
+	} else {
+		b = appendClean(b, p.Name())
+	}
+	t.from = appendWrapped(t.from, "from", b, "\n")
+	t.value = b
+	if f.Inferred {
+		t.value = appendClean(t.value[:0], f.Why)
+		t.from = appendWrapped(t.from, "inferred", t.value, "\n")
+	}
+}
+
+func (t *teller) connection() {
+	if t.conn != 0 {
+		t.value = strconv.AppendUint(t.value[:0], t.conn, 10)
+		t.say("conn")
+	}
+}
+
+// match notes the flow of an ACL: of those of its stages, such alone have the
+// UUID of a northbound row.
+func (t *teller) match(ev *trace.Event) {
+	if ev.Kind != trace.Match {
+		return
+	}
+	f := t.book.Net.Flows[ev.Flow]
+	if f.StageHint == "" || !strings.HasPrefix(f.Stage, "ls_in_acl") && !strings.HasPrefix(f.Stage, "ls_out_acl") {
+		return
+	}
+	b := t.stage(t.value[:0], ev)
+	b = append(b, " priority "...)
+	b = strconv.AppendUint(b, uint64(f.Priority), 10)
+	b = appendFlow(b, f)
+	b = appendClean(append(b, ": "...), f.Match[:min(len(f.Match), maxMatch)])
+	if len(f.Match) > maxMatch {
+		b = append(b, "..."...)
+	}
+	t.acl = t.once(t.acl, "acl", b)
+}
+
+// maxMatch is how much of a match is worth a comment.
+const maxMatch = 240
+
+// once adds a value as lines of a key unless they are there.
+func (t *teller) once(lines []byte, key string, value []byte) []byte {
+	t.value = value
+	t.line = appendWrapped(t.line[:0], key, value, "\n")
+	return appendOnce(lines, t.line)
+}
+
+func (t *teller) track(s *trace.CTStep) {
+	b := append(t.value[:0], "zone "...)
+	b = strconv.AppendUint(b, uint64(s.Zone), 10)
+	if name := t.book.Zone(s.Chassis, s.Zone); name != "" {
+		b = append(appendClean(append(b, " ("...), name), ')')
+	}
+	b = append(b, ' ')
+	b = appendState(b, s.State)
+	if connected(s) {
+		b = appendTuple(append(b, " orig "...), &s.Orig)
+	}
+	if s.Connected {
+		b = appendTuple(append(b, " reply "...), &s.Reply)
+	}
+	if s.Mark != 0 || s.Label != (conntrack.Label{}) {
+		b = strconv.AppendUint(append(b, " mark 0x"...), uint64(s.Mark), 16)
+		b = append(append(b, " label "...), trace.LabelString(s.Label)...)
+	}
+	t.ct = t.once(t.ct, "ct", b)
+}
+
+func (t *teller) translate(s *trace.NATStep, ev *trace.Event, flow int) {
+	b := append(t.value[:0], s.Name()...)
+	if s.Dst {
+		b = appendEndpoint(append(b, " dst "...), s.From.DstAddr(), s.From.DstPort, &s.From)
+		b = appendEndpoint(append(b, " -> "...), s.To.DstAddr(), s.To.DstPort, &s.To)
+	} else {
+		b = appendEndpoint(append(b, " src "...), s.From.SrcAddr(), s.From.SrcPort, &s.From)
+		b = appendEndpoint(append(b, " -> "...), s.To.SrcAddr(), s.To.SrcPort, &s.To)
+	}
+	t.nat = t.once(t.nat, "nat", t.place(b, ev, flow))
+}
+
+// translated makes the lines on translations those on the way to an event: of
+// copies of a packet each has its own.
+func (t *teller) translated(event int) {
+	t.nat, t.branch = t.nat[:0], t.branch[:0]
+	for i, depth := event, math.MaxInt; i >= 0; i-- {
+		ev := &t.events[i]
+		if int(ev.Depth) > depth {
+			continue
+		}
+		t.branch = append(t.branch, i)
+		if depth = int(ev.Depth); ev.Kind == trace.Member {
+			depth--
+		}
+	}
+	flow := -1
+	for _, i := range slices.Backward(t.branch) {
+		switch ev := &t.events[i]; ev.Kind {
+		case trace.Match, trace.Miss:
+			flow = i
+		case trace.NAT:
+			t.translate(&t.out.Trace.NAT[ev.Arg], ev, flow)
+		}
+	}
+}
+
+func (t *teller) note(ev *trace.Event, flow int) {
+	t.notes = t.once(t.notes, "note", t.place(append(t.value[:0], ev.Reason.String()...), ev, flow))
+}
+
+// place appends the stage and flow of an event, else of the last that matched.
+func (t *teller) place(b []byte, ev *trace.Event, flow int) []byte {
+	if ev.Flow < 0 && flow >= 0 {
+		ev = &t.events[flow]
+	}
+	b = t.stage(append(b, " at "...), ev)
+	if ev.Flow >= 0 {
+		b = appendFlow(b, t.book.Net.Flows[ev.Flow])
+	}
+	return b
+}
+
+func (t *teller) stage(b []byte, ev *trace.Event) []byte {
+	if ev.Flow >= 0 {
+		f := t.book.Net.Flows[ev.Flow]
+		if f.Stage != "" {
+			return appendClean(b, f.Stage)
+		}
+		return strconv.AppendUint(append(b, "table "...), uint64(f.Table), 10)
+	}
+	if name := t.book.MissedStage(ev); name != "" {
+		return appendClean(b, name)
+	}
+	return strconv.AppendUint(append(b, "table "...), uint64(ev.Table), 10)
+}
+
+// decider says which flow decided.
+func (t *teller) decider() {
+	if t.flow < 0 {
+		return
+	}
+	ev := &t.events[t.flow]
+	if t.end != nil && t.end.Event >= 0 && t.end.Event < len(t.events) {
+		if by := &t.events[t.end.Event]; by.Kind == trace.Match {
+			ev = by
+		}
+	}
+	b := append(t.value[:0], "none"...)
+	if ev.Flow >= 0 {
+		b = appendClean(b[:0], t.book.Net.Flows[ev.Flow].UUID)
+	}
+	b = appendClean(append(b, ' '), t.book.Net.Datapaths[ev.Datapath].Name)
+	b = strconv.AppendUint(append(b, " table "...), uint64(ev.Table), 10)
+	t.value = t.stage(append(b, ' '), ev)
+	t.say("flow")
+}
+
+func appendFlow(b []byte, f *network.Flow) []byte {
+	return append(appendClean(append(b, " (flow "...), f.UUID), ')')
+}
+
+// appendStep appends a name to a way: "a > b".
+func appendStep(b []byte, name string) []byte {
+	if len(b) > 0 {
+		b = append(b, " > "...)
+	}
+	return appendClean(b, name)
+}
+
+func appendState(b []byte, s conntrack.State) []byte { return append(b, states[uint8(s)]...) }
+
+// states are the texts of ct_state.
+var states = func() (out [256]string) {
+	for i := range out {
+		out[i] = trace.StateString(conntrack.State(i))
+	}
+	return out
+}()
+
+func appendTuple(b []byte, t *nat.Tuple) []byte {
+	b = append(append(b, packet.ProtoName(t.Proto)...), ' ')
+	b = appendEndpoint(b, t.SrcAddr(), t.SrcPort, t)
+	return appendEndpoint(append(b, " > "...), t.DstAddr(), t.DstPort, t)
+}
+
+func appendEndpoint(b []byte, a netip.Addr, port uint16, t *nat.Tuple) []byte {
+	if t.HasPorts() {
+		return netip.AddrPortFrom(a, port).AppendTo(b)
+	}
+	b = a.AppendTo(b)
+	if port != 0 {
+		b = strconv.AppendUint(append(b, " id "...), uint64(port), 10)
+	}
+	return b
+}
