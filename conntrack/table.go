@@ -92,6 +92,13 @@ func (t *Table) expiredAt(zone uint16, tuple *nat.Tuple) Time {
 	return at
 }
 
+// Answers reports whether tuple is that of the answers to a connection of a zone.
+func (t *Table) Answers(now Time, zone uint16, tuple *nat.Tuple) bool {
+	t.tick(now)
+	_, dir, ok := t.find(zone, tuple)
+	return ok && dir == 1
+}
+
 // Taken implements nat.Taker for the zone of the Execute under way.
 func (t *Table) Taken(reply nat.Tuple) bool {
 	if c := t.crowd(&reply); c != nil {

@@ -93,14 +93,41 @@ type hairpinVIP struct {
 	snat [16]byte
 }
 
+// indexHairpins files the VIPs that are the same on every chassis.
 func (e *Engine) indexHairpins() {
-	e.hairpins = map[hairpinKey][]hairpinVIP{}
-	for _, dp := range e.Net.Datapaths {
+	e.hairpins = hairpinsOf(e.Net, func(v network.VIP) (network.VIP, bool) { return v, v.Addr.IsValid() })
+}
+
+// templateHairpins files the VIPs of template load balancers, as they read on a
+// chassis.
+func templateHairpins(net *network.Network, c *network.Chassis) map[hairpinKey][]hairpinVIP {
+	vars := net.Templates[c.Name]
+	if len(vars) == 0 {
+		return nil
+	}
+	return hairpinsOf(net, func(v network.VIP) (network.VIP, bool) {
+		if v.Addr.IsValid() {
+			return v, false
+		}
+		v, err := network.ParseVIP(network.ExpandTemplates(v.Text, vars), network.ExpandTemplates(v.BackendText, vars))
+		return v, err == nil && v.Addr.IsValid()
+	})
+}
+
+// hairpinsOf files the switches' VIPs by their backends, each as read says, if
+// it says that it counts.
+func hairpinsOf(net *network.Network, read func(network.VIP) (network.VIP, bool)) map[hairpinKey][]hairpinVIP {
+	all := map[hairpinKey][]hairpinVIP{}
+	for _, dp := range net.Datapaths {
 		if dp.Router {
 			continue
 		}
 		for _, lb := range dp.LoadBalancers {
 			for _, v := range lb.VIPs {
+				v, ok := read(v)
+				if !ok {
+					continue
+				}
 				h := hairpinVIP{lb: lb, vip: v, snat: nat.AddrBytes(v.Addr)}
 				if a, ok := lb.HairpinSNAT(v.Addr.Is4()); ok {
 					h.snat = nat.AddrBytes(a)
@@ -110,11 +137,12 @@ func (e *Engine) indexHairpins() {
 					if v.Port == 0 {
 						k.port, k.proto = 0, 0
 					}
-					e.hairpins[k] = append(e.hairpins[k], h)
+					all[k] = append(all[k], h)
 				}
 			}
 		}
 	}
+	return all
 }
 
 // hairpin finds the VIP by which a client reached itself: its packet, already
@@ -132,36 +160,84 @@ func (e *Engine) findHairpin(p *pkt, t *nat.Tuple, addr [16]byte, port uint16) *
 		{p.dp.Index, addr, port, t.Proto},
 		{p.dp.Index, addr, 0, 0},
 	} {
-		list := e.hairpins[k]
-		for i := range list {
-			h := &list[i]
-			// The connection's own destination tells VIPs of one backend apart.
-			if p.ct.Orig.Dst == nat.AddrBytes(h.vip.Addr) && (h.vip.Port == 0 || p.ct.Orig.DstPort == h.vip.Port) {
-				return h
+		for _, list := range [...][]hairpinVIP{e.hairpins[k], p.chassis.hairpins[k]} {
+			for i := range list {
+				h := &list[i]
+				// The connection's own destination tells VIPs of one backend apart.
+				if p.ct.Orig.Dst == nat.AddrBytes(h.vip.Addr) && (h.vip.Port == 0 || p.ct.Orig.DstPort == h.vip.Port) {
+					return h
+				}
 			}
 		}
 	}
 	return nil
 }
 
-// hairpinReply reports whether p is the answer to a hairpinned packet: from a
-// backend to the address such packets get as source.
+// replyKey is what the switch learns when a packet is hairpinned: from where,
+// to where and of which protocol the answer will be. port is 0 where the VIP
+// has none.
+type replyKey struct {
+	chassis, dp int
+	src, dst    [16]byte
+	port        uint16
+	proto       uint8
+}
+
+// checkHairpin is chk_lb_hairpin. Where it holds the switch learns the answer.
+func (e *Engine) checkHairpin(p *pkt) bool {
+	h := e.hairpin(p)
+	if h == nil {
+		return false
+	}
+	t, _ := tupleOf(p)
+	k := replyKey{p.chassis.index, p.dp.Index, t.Dst, h.snat, t.DstPort, t.Proto}
+	if h.vip.Port == 0 {
+		k.port = 0
+	}
+	if _, known := e.learned.hairpins[k]; !known && !e.quiet {
+		e.learned.hairpins[k] = true
+	}
+	return true
+}
+
+// hairpinReply is chk_lb_hairpin_reply: whether p is the answer to a hairpinned
+// packet, from a backend to the address such packets get as source. Since OVN
+// 21.03 a packet that was hairpinned teaches it; before, it follows from the load
+// balancers alone.
 func (e *Engine) hairpinReply(p *pkt) bool {
 	t, ok := tupleOf(p)
 	if !ok {
 		return false
 	}
+	for _, k := range [...]replyKey{
+		{p.chassis.index, p.dp.Index, t.Src, t.Dst, t.SrcPort, t.Proto},
+		{p.chassis.index, p.dp.Index, t.Src, t.Dst, 0, t.Proto},
+	} {
+		if e.learned.hairpins[k] {
+			return true
+		}
+	}
+	answers, port := e.answersHairpin(p, &t)
+	return answers && (port || !e.has(network.HairpinLearned) || p.chassis.ct.Answers(e.now, p.zone.snat, &t))
+}
+
+// answersHairpin reports whether p can answer a hairpinned packet, and whether
+// the VIP's port tells so too. Then what makes it an answer was learned before
+// the replay began: nobody else sends from there to there.
+func (e *Engine) answersHairpin(p *pkt, t *nat.Tuple) (answers, port bool) {
 	for _, k := range [...]hairpinKey{
 		{p.dp.Index, t.Src, t.SrcPort, t.Proto},
 		{p.dp.Index, t.Src, 0, 0},
 	} {
-		for i := range e.hairpins[k] {
-			if e.hairpins[k][i].snat == t.Dst {
-				return true
+		for _, list := range [...][]hairpinVIP{e.hairpins[k], p.chassis.hairpins[k]} {
+			for i := range list {
+				if list[i].snat == t.Dst {
+					return true, k.proto != 0
+				}
 			}
 		}
 	}
-	return false
+	return false, false
 }
 
 // hairpinSNAT is ct_snat_to_vip: a packet that its client sends to itself

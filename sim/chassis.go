@@ -21,8 +21,9 @@ type chassis struct {
 	recirculations int
 	resident       table.Resident // for is_chassis_resident
 	zones          zones
-	compiled       *compiled   // the logical flows as they read here
-	entrances      []entrances // by datapath index: see paths.go
+	compiled       *compiled                   // the logical flows as they read here
+	entrances      []entrances                 // by datapath index: see paths.go
+	hairpins       map[hairpinKey][]hairpinVIP // of template load balancers
 }
 
 // zones are a chassis' conntrack zones. -1: the port or datapath has none.
@@ -100,6 +101,7 @@ func (out *chassis) read(net *network.Network, opts Options) {
 		prior[name] = number
 	}
 	out.zones = numberZones(net, c, opts.Zones[c.Name], prior)
+	out.hairpins = templateHairpins(net, c)
 }
 
 // numberZones gives each port and datapath its zones: the numbers recorded

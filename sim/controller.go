@@ -5,6 +5,7 @@ import (
 	"ovnreplay/nat"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -142,7 +143,29 @@ var (
 	regVIP4 = field.Slice{Field: field.XXReg1, Ofs: 96, Width: 32} // reg4
 	regVIP6 = field.Slice{Field: field.XXReg1, Ofs: 0, Width: 128}
 	regPort = field.Slice{Field: field.XXReg0, Ofs: 32, Width: 16} // reg2[0..15]
+
+	// Up to OVN 24.03, where switches had another for IPv6.
+	oldSwitchVIP6 = field.Slice{Field: field.XXReg0, Ofs: 0, Width: 128}
+	oldPort       = field.Slice{Field: field.XReg4, Ofs: 32, Width: 16} // reg8[0..15]
 )
+
+// stick leaves the backend a client sticks to in registers.
+func (e *Engine) stick(p *pkt, v6 bool, x *affinityEntry) {
+	vip6, port := regVIP6, regPort
+	if e.oldAffinity {
+		port = oldPort
+		if !p.dp.Router {
+			vip6 = oldSwitchVIP6
+		}
+	}
+	v := field.FromBytes(x.backend)
+	if v6 {
+		p.Key.Store(vip6, v)
+	} else {
+		p.Key.Store(regVIP4, v.Rsh(96))
+	}
+	p.Key.Store(port, field.U64(uint64(x.port)))
+}
 
 // commitAffinity is commit_lb_aff.
 func (e *Engine) commitAffinity(p *pkt, f *table.Flow, op *table.Op) {
@@ -168,12 +191,10 @@ func (e *Engine) commitAffinity(p *pkt, f *table.Flow, op *table.Op) {
 // got through.
 func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityEntry) {
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
-	for _, lb := range p.dp.LoadBalancers {
-		for _, v := range lb.VIPs {
-			if nat.AddrBytes(v.Addr) != k.vip || v.Port != k.port || k.port != 0 && lb.Protocol != k.proto {
-				continue
-			}
-			for _, b := range v.Backends {
+	for _, flows := range p.dp.Flows[0] {
+		for _, g := range flows {
+			vip, b, ok := network.Taught(g.Actions)
+			if ok && nat.AddrBytes(vip.Addr()) == k.vip && vip.Port() == k.port {
 				c.Options = append(c.Options, ChoiceOption{Addr: nat.AddrBytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
 			}
 		}
@@ -209,13 +230,7 @@ func (e *Engine) checkAffinity(p *pkt, f *table.Flow) bool {
 			e.askAffinity(p, f, &k, &x)
 		}
 		e.learned.affinity[k] = x
-		v := field.FromBytes(x.backend)
-		if t.V6 {
-			p.Key.Store(regVIP6, v)
-		} else {
-			p.Key.Store(regVIP4, v.Rsh(96))
-		}
-		p.Key.Store(regPort, field.U64(uint64(x.port)))
+		e.stick(p, t.V6, &x)
 		return true
 	}
 	return false

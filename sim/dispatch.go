@@ -71,7 +71,7 @@ func init() {
 	}
 	resultHandlers = [lflow.ResultOps]func(*Engine, *pkt, *table.Flow) bool{
 		lflow.DNSLookup:           nil, // it turns the packet into the answer: see result
-		lflow.CheckLBHairpin:      func(e *Engine, p *pkt, _ *table.Flow) bool { return e.hairpin(p) != nil },
+		lflow.CheckLBHairpin:      func(e *Engine, p *pkt, _ *table.Flow) bool { return e.checkHairpin(p) },
 		lflow.CheckLBHairpinReply: func(e *Engine, p *pkt, _ *table.Flow) bool { return e.hairpinReply(p) },
 		lflow.CheckInPortSec:      func(e *Engine, p *pkt, _ *table.Flow) bool { return !e.portSecurityIn(p) },
 		lflow.CheckOutPortSec:     func(e *Engine, p *pkt, _ *table.Flow) bool { return !e.portSecurityOut(p) },

@@ -49,21 +49,22 @@ type Options struct {
 type Engine struct {
 	Net *network.Network
 
-	opts       Options
-	changes    network.Changes    // of OVN's, that the network's has
-	chassis    []*chassis         // by index, made when first met
-	compiled   *compiled          // of the first chassis
-	groups     map[string]uint32  // multicast group name -> number
-	members    [][]*network.Group // by datapath, then group number
-	tunnels    bool               // packets for other chassis take tunnels where a localnet port leads there too
-	remote     []*network.Chassis // of other availability zones
-	learned    learned
-	fragments  fragments
-	selections map[selection]int // made by select, read from captures
-	waiting    waiting
-	hairpins   map[hairpinKey][]hairpinVIP
-	security   map[int]*portSecurity // by port index, compiled when first met
-	limits     map[limitKey]*Reached
+	opts        Options
+	changes     network.Changes    // of OVN's, that the network's has
+	chassis     []*chassis         // by index, made when first met
+	compiled    *compiled          // of the first chassis
+	groups      map[string]uint32  // multicast group name -> number
+	members     [][]*network.Group // by datapath, then group number
+	tunnels     bool               // packets for other chassis take tunnels where a localnet port leads there too
+	remote      []*network.Chassis // of other availability zones
+	learned     learned
+	fragments   fragments
+	selections  map[selection]int // made by select, read from captures
+	waiting     waiting
+	oldAffinity bool // see stick
+	hairpins    map[hairpinKey][]hairpinVIP
+	security    map[int]*portSecurity // by port index, compiled when first met
+	limits      map[limitKey]*Reached
 
 	paths paths  // segments of walks
 	pkts  []*pkt // free
@@ -95,6 +96,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 	e.compiled = newCompiled(e, e.firstChassis())
 	e.learned.init(net)
 	e.indexHairpins()
+	e.oldAffinity = e.Net.OldAffinity()
 	return e, nil
 }
 
@@ -117,6 +119,7 @@ func (e *Engine) Become(net *network.Network) {
 	e.security = map[int]*portSecurity{}
 	e.forgetPaths()
 	e.indexHairpins()
+	e.oldAffinity = e.Net.OldAffinity()
 	for _, k := range e.learned.read(e.Net) {
 		e.resolved(k, e.learned.macs[k].mac, e.now)
 	}

@@ -55,7 +55,7 @@ func (e *Engine) checked(k probeKey, port *network.Port) bool {
 	for i := range e.Net.ServiceMonitors {
 		m := &e.Net.ServiceMonitors[i]
 		if addr, err := netip.ParseAddr(m.IP); err == nil && addr == k.service.Addr() &&
-			m.LogicalPort == port.Name && m.Protocol != "udp" && m.Port == int(k.service.Port()) {
+			m.LogicalPort == port.Name && (m.Protocol == "" || m.Protocol == "tcp") && m.Port == int(k.service.Port()) {
 			return true
 		}
 	}

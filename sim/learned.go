@@ -16,6 +16,7 @@ type learned struct {
 	fdb      map[fdbKey]fdbEntry
 	affinity map[affinityKey]affinityEntry
 	ecmp     map[ecmpKey]ecmpEntry
+	hairpins map[replyKey]bool
 	mrouters []mrouter
 
 	rows   map[macKey]uint64 // the MAC bindings of the database
@@ -103,6 +104,7 @@ func (l *learned) init(net *network.Network) {
 	l.fdb = map[fdbKey]fdbEntry{}
 	l.affinity = map[affinityKey]affinityEntry{}
 	l.ecmp = map[ecmpKey]ecmpEntry{}
+	l.hairpins = map[replyKey]bool{}
 	l.probes = map[probeKey]probe{}
 	l.active = map[activeKey]conntrack.Time{}
 	l.rows = nil

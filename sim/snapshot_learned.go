@@ -71,6 +71,15 @@ func (s *snapshot) codeLearned() {
 		s.index(&k.chassis, len(s.e.Net.Chassis))
 		coding.Int(s.Coder, v)
 	})
+	codeEntries(s, l.hairpins, func(s *snapshot, k *replyKey, v *bool) {
+		s.index(&k.chassis, len(s.e.Net.Chassis))
+		s.datapath(&k.dp)
+		s.Raw(k.src[:])
+		s.Raw(k.dst[:])
+		coding.Uint(s.Coder, &k.port)
+		coding.Uint(s.Coder, &k.proto)
+		s.Bools(v)
+	})
 	s.codeRouters()
 }
 

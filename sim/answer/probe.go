@@ -6,17 +6,17 @@ import (
 
 const probeWindow = 65160
 
-// Probe describes a health check of a load balancer's backend.
+// Probe describes a health check of a load balancer's backend, or of a port.
 type Probe struct {
 	SrcMAC, DstMAC [6]byte
 	Src, Dst       [16]byte // IPv4 in the first four bytes
 	V6             bool
-	TCP            bool
-	DstPort        uint16
+	Proto          uint8  // TCP, UDP or ICMP
+	DstPort        uint16 // not of ICMP
 
 	// Chosen at random by ovn-controller.
-	SrcPort uint16
-	Seq     uint32
+	SrcPort uint16 // ICMP: the identifier
+	Seq     uint32 // not of UDP; ICMP: 16 bits
 }
 
 // TCP flags of the segments a health check sends.
@@ -27,9 +27,13 @@ const (
 	flagSYNACK = flagSYN | flagACK
 )
 
-// Frame returns the probe: a TCP SYN, or a UDP datagram of eight zero bytes.
+// Frame returns the probe: a TCP SYN, a UDP datagram of eight zero bytes, or an
+// echo request without data.
 func (p *Probe) Frame() Frame {
-	if p.TCP {
+	switch p.Proto {
+	case packet.ProtoICMP:
+		return p.echo()
+	case packet.ProtoTCP:
 		b, at := p.headers(packet.ProtoTCP, tcpLen)
 		segment(b, at, p.SrcPort, p.DstPort, p.Seq, 0, flagSYN)
 		return whole(b)
@@ -40,10 +44,44 @@ func (p *Probe) Frame() Frame {
 	return whole(b)
 }
 
+// echo returns an ICMP probe.
+func (p *Probe) echo() Frame {
+	proto, request := uint8(packet.ProtoICMP), uint8(8)
+	if p.V6 {
+		proto, request = packet.ProtoICMPv6, 128
+	}
+	b, at := p.ends().headers(proto, 255, 8)
+	b[at] = request
+	be.PutUint16(b[at+4:], p.SrcPort)
+	be.PutUint16(b[at+6:], uint16(p.Seq))
+	sum := uint32(0)
+	if p.V6 {
+		sum = pseudo(b[etherLen:], proto, 8)
+	}
+	be.PutUint16(b[at+2:], checksum(sum, b[at:]))
+	return whole(b)
+}
+
+// Chosen returns the probe with what is random in it as the frame has it; the
+// frame is long enough.
+func (p Probe) Chosen(frame []byte) Probe {
+	l4 := frame[etherLen+ip4Len:]
+	if p.V6 {
+		l4 = frame[etherLen+ip6Len:]
+	}
+	p.SrcPort, p.Seq = be.Uint16(l4), be.Uint32(l4[4:])
+	if p.Proto == packet.ProtoICMP {
+		p.SrcPort, p.Seq = be.Uint16(l4[4:]), uint32(be.Uint16(l4[6:]))
+	}
+	return p
+}
+
 // headers builds the Ethernet and IP headers of a probe.
 func (p *Probe) headers(proto uint8, n int) (b []byte, at int) {
-	return ends{p.SrcMAC, p.DstMAC, p.Src, p.Dst, p.V6}.headers(proto, resetHops, n)
+	return p.ends().headers(proto, resetHops, n)
 }
+
+func (p *Probe) ends() ends { return ends{p.SrcMAC, p.DstMAC, p.Src, p.Dst, p.V6} }
 
 // segment fills in a TCP header at the frame's end.
 func segment(b []byte, at int, src, dst uint16, seq, ack uint32, flags uint8) {

@@ -15,6 +15,7 @@ type Change uint8
 const (
 	DNSAnyCase Change = iota
 	DHCPInform
+	HairpinLearned
 	SilentOnResets
 	FreshTOS
 	GatewayPortZones
@@ -64,6 +65,10 @@ var knowledge = [changes]known{
 	DHCPInform: {
 		name: "dhcp-inform", what: "DHCPINFORM is answered",
 		since: Release{20, 9, 0}, authority: "OVN commit e008a4d46, pinctrl: Support DHCPRELEASE and DHCPINFORM",
+	},
+	HairpinLearned: {
+		name: "hairpin-learned", what: "only a packet that was hairpinned makes its answers known as such",
+		since: Release{21, 3, 0}, authority: "OVN commit 022ea339c, lflow: Use learn() action to generate LB hairpin reply flows",
 	},
 	SilentOnResets: {
 		name: "silent-on-resets", what: "reject does not answer TCP resets and ICMP unreachables",

@@ -12,6 +12,7 @@ func TestChanges(t *testing.T) {
 	edges := [changes]string{
 		DNSAnyCase:           "-20.03.1 +20.06.0",
 		DHCPInform:           "-20.06.2 +20.09.0",
+		HairpinLearned:       "-20.12.2 +21.03.0",
 		SilentOnResets:       "-21.06.0 -21.09.1 +21.09.2 +21.12.0",
 		FreshTOS:             "-21.12.0 +21.12.1 +22.03.0",
 		GatewayPortZones:     "-21.12.90 +22.03.0",

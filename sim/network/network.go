@@ -243,7 +243,9 @@ type DNS struct {
 type ServiceMonitor struct {
 	UUID, IP, LogicalPort, Protocol, SrcMAC, SrcIP, Status string
 	Port                                                   int
-	Options                                                map[string]string
+	// Since OVN 25.09: that of a network function goes into InputPort, to MAC.
+	Type, MAC, InputPort string
+	Options              map[string]string
 }
 
 // IPMulticast is an IP_Multicast row: how a switch snoops and queries.

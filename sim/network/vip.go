@@ -33,6 +33,29 @@ func ParseVIP(vip, backends string) (VIP, error) {
 	return v, nil
 }
 
+// ExpandTemplates replaces the template variables of a text, "^NAME", by their
+// values. One that is not known stays as it is.
+func ExpandTemplates(text string, vars map[string]string) string {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(text, "^")
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		n := 0
+		for n < len(rest) && (rest[n] == '_' || rest[n]|0x20 >= 'a' && rest[n]|0x20 <= 'z' || rest[n] >= '0' && rest[n] <= '9') {
+			n++
+		}
+		if value, known := vars[rest[:n]]; known {
+			b.WriteString(value)
+		} else {
+			b.WriteString("^" + rest[:n])
+		}
+		text = rest[n:]
+	}
+}
+
 func parseEndpoint(text string) (netip.AddrPort, error) {
 	host, port := text, ""
 	if rest, ok := strings.CutPrefix(text, "["); ok {

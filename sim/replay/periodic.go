@@ -2,14 +2,15 @@ package replay
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 )
 
 // periodic adds the frames that ovn-controller sends into a switch every so
@@ -46,22 +47,45 @@ func probe(net *network.Network, m *network.ServiceMonitor) (p answer.Probe, por
 	dst, err1 := netip.ParseAddr(m.IP)
 	src, err2 := netip.ParseAddr(m.SrcIP)
 	mac, err3 := parseMAC(m.SrcMAC)
+	function := m.Type == "network-function"
 	port = net.Port(m.LogicalPort)
+	if function {
+		port = net.Port(m.InputPort)
+	}
 	if err1 != nil || err2 != nil || err3 != nil || port == nil || src.Is4() != dst.Is4() {
 		return p, nil, false
 	}
-	p = answer.Probe{SrcMAC: mac, V6: dst.Is6(), TCP: m.Protocol != "udp", DstPort: uint16(m.Port)}
+	p = answer.Probe{SrcMAC: mac, V6: dst.Is6(), Proto: checkProtocol(m), DstPort: uint16(m.Port)}
 	copy(p.Src[:], src.AsSlice())
 	copy(p.Dst[:], dst.AsSlice())
+	if function {
+		p.DstMAC, err3 = parseMAC(m.MAC)
+		return p, port, err3 == nil
+	}
+	p.DstMAC, ok = checkedAt(port, dst)
+	return p, port, ok
+}
+
+// checkProtocol is the protocol of a health check: TCP unless it says another.
+func checkProtocol(m *network.ServiceMonitor) uint8 {
+	switch m.Protocol {
+	case "udp":
+		return packet.ProtoUDP
+	case "icmp":
+		return packet.ProtoICMP
+	}
+	return packet.ProtoTCP
+}
+
+// checkedAt is the Ethernet address at which an address of a port is checked:
+// the one it is with, or the first that comes without any.
+func checkedAt(port *network.Port, dst netip.Addr) (mac [6]byte, ok bool) {
 	for _, a := range port.Addresses {
-		for _, ip := range a.IPs {
-			if ip.Addr() == dst {
-				p.DstMAC = a.MAC
-				return p, port, true
-			}
+		if len(a.IPs) == 0 || slices.ContainsFunc(a.IPs, func(ip netip.Prefix) bool { return ip.Addr() == dst }) {
+			return a.MAC, true
 		}
 	}
-	return p, nil, false
+	return mac, false
 }
 
 // isProbe reports whether a frame is the health check p but for what is random.
@@ -73,8 +97,7 @@ func isProbe(frame []byte, p answer.Probe) bool {
 	if len(frame) < at+8 {
 		return false
 	}
-	p.SrcPort = binary.BigEndian.Uint16(frame[at:])
-	p.Seq = binary.BigEndian.Uint32(frame[at+4:])
+	p = p.Chosen(frame)
 	return bytes.Equal(p.Frame().Data, frame)
 }
 

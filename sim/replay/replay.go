@@ -242,8 +242,8 @@ func (s *Session) change() {
 	s.inferrer.become()
 	s.wires.become(s.Engine.Net)
 	s.placeAgain()
-	if h, ok := s.handler.(interface{ become(*network.Network) }); ok {
-		h.become(s.Engine.Net)
+	if h, ok := s.handler.(interface{ become(conntrack.Time) }); ok {
+		h.become(s.now)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
-	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 )
 
@@ -45,7 +44,9 @@ type Verifier struct {
 	free    []*waiter
 	now     conntrack.Time
 	auto    *autonomous
-	spans   map[int]*held // by capture
+	former  *autonomous    // what it was before the network changed last
+	changed conntrack.Time // when that was
+	spans   map[int]*held  // by capture
 }
 
 // held is when a capture's first and last frames are from.
@@ -74,6 +75,7 @@ type waiter struct {
 	seen      bool
 	inferred  bool
 	own       bool
+	called    bool // observed: the database calls for it, whatever was replayed
 	keys      tunnelKeys
 	outer     []Difference
 	id        uint64
@@ -114,7 +116,27 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 func (v *Verifier) attach(s *Session) { v.session, v.auto = s, newAutonomous(s.Engine.Net) }
 
 // become takes what ovn-controller sends by itself in the network as it is now.
-func (v *Verifier) become(net *network.Network) { v.auto = v.session.wires.auto }
+// It sends what the database called for a moment before, or calls for now,
+// before it has heard of the change or has the change committed.
+func (v *Verifier) become(now conntrack.Time) {
+	v.former, v.changed = v.auto, now
+	v.auto = v.session.wires.auto
+	for _, w := range v.order {
+		if !w.done && !w.predicted && !w.called && w.time+changeTime > now {
+			w.called = v.auto.sent(w)
+		}
+	}
+}
+
+// changeTime is how long a change of the database takes at most to be what
+// ovn-controller goes by.
+const changeTime = conntrack.Second
+
+// sendsOwn reports whether ovn-controller sends an observed frame by itself,
+// as the database is at that moment.
+func (v *Verifier) sendsOwn(w *waiter) bool {
+	return v.auto.sent(w) || v.former != nil && w.time < v.changed+changeTime && v.former.sent(w)
+}
 
 // Entered implements Handler.
 func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
@@ -268,6 +290,7 @@ func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 		v.joinStream(w)
 	}
 	w.at, w.id = v.now, identityHash(w.data, h)
+	w.called = !w.predicted && v.sendsOwn(w)
 	v.waiting[k] = chained(v.waiting[k], w, likes)
 	id := expectKey{w.point, w.id}
 	v.byID[id] = chained(v.byID[id], w, kins)
@@ -480,7 +503,7 @@ func (v *Verifier) settle(w *waiter) {
 		v.differ(w, other)
 		return
 	}
-	if !w.predicted && v.auto.sent(w) {
+	if w.called {
 		v.Report.Autonomous++
 		return
 	}

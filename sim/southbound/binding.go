@@ -90,6 +90,7 @@ func (l *loader) services() {
 			UUID: r.UUID.String(), IP: r.Text("ip"), LogicalPort: r.Text("logical_port"), Protocol: r.Text("protocol"),
 			SrcMAC: r.Text("src_mac"), SrcIP: r.Text("src_ip"), Status: r.Text("status"),
 			Port: int(r.Integer("port")), Options: r.Map("options"),
+			Type: r.Text("type"), MAC: r.Text("mac"), InputPort: r.Text("logical_input_port"),
 		})
 	}
 	for _, r := range l.rows("IP_Multicast") {
