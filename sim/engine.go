@@ -31,8 +31,8 @@ type Options struct {
 	// takes a tunnel. It answers questions about networks that are nowhere yet.
 	Anywhere bool
 
-	// Tie, if not nil, orders logical flows of the same priority in the same
-	// stage, which OVN leaves undefined; the lesser is tried first.
+	// Tie, if not nil, orders logical flows of the same priority and match in the
+	// same stage, which OVN leaves undefined; the lesser is used.
 	Tie func(a, b *network.Flow) int
 
 	// Paths bounds how many stretches of packets' walks are remembered, for

@@ -30,7 +30,7 @@ func (db *Database) converted(s *schema) *Database {
 					cells = append(cells, cell{uint16(i), v})
 				}
 			}
-			t.rows[u] = &Row{UUID: u, table: t, cells: cells}
+			t.rows[u] = &Row{UUID: u, Since: r.Since, table: t, cells: cells}
 		}
 	}
 	next.values = db.values

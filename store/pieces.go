@@ -256,7 +256,7 @@ func (d *decoder) unpackRows(t *Table, piece []byte) error {
 			d.row = append(d.row, cell{uint16(column), d.db.values.id(value)})
 			piece = piece[size+int(length):]
 		}
-		t.rows[u] = d.newRow(t, u, d.cut())
+		t.rows[u] = d.newRow(t, u, 0, d.cut())
 	}
 	t.sorted = nil
 	return nil

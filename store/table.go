@@ -159,7 +159,11 @@ type cell struct {
 // Row is a row. It never changes: a transaction that modifies a row puts
 // another in its place.
 type Row struct {
-	UUID  UUID
+	UUID UUID
+	// Since counts the transactions before the one that inserted the row, as far
+	// as the source tells them: 0 is the first, and all that was there then.
+	Since int
+
 	table *Table
 	cells []cell // by column
 }

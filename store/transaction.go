@@ -198,13 +198,13 @@ func (d *decoder) cut() []cell {
 	return cut
 }
 
-func (d *decoder) newRow(t *Table, u UUID, cells []cell) *Row {
+func (d *decoder) newRow(t *Table, u UUID, since int, cells []cell) *Row {
 	if len(d.rows) == 0 {
 		d.rows = make([]Row, 64)
 	}
 	r := &d.rows[0]
 	d.rows = d.rows[1:]
-	*r = Row{UUID: u, table: t, cells: cells}
+	*r = Row{UUID: u, Since: since, table: t, cells: cells}
 	d.db.values.budget.row(r, 1)
 	return r
 }
@@ -238,10 +238,10 @@ func (d *decoder) apply(record bool) []Change {
 			if !op.insert { // deleted earlier in this very transaction
 				op.cells = slices.DeleteFunc(op.cells, func(c cell) bool { return c.value == 0 })
 			}
-			row = d.newRow(t, op.uuid, op.cells)
+			row = d.newRow(t, op.uuid, d.db.Transactions, op.cells)
 			t.rows[op.uuid] = row
 		default:
-			row = d.newRow(t, op.uuid, d.merge(old, op.cells))
+			row = d.newRow(t, op.uuid, old.Since, d.merge(old, op.cells))
 			t.rows[op.uuid] = row
 		}
 		b.row(old, -1)

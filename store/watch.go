@@ -139,7 +139,7 @@ func (w *Watcher) build() (*Database, error) {
 					d.row = append(d.row, cell{uint16(i), v})
 				}
 			}
-			table.rows[u] = d.newRow(table, u, d.cut())
+			table.rows[u] = d.newRow(table, u, 0, d.cut())
 		}
 	}
 	return db, nil

@@ -35,6 +35,7 @@ type infoJSON struct {
 	Tables        map[string]int `json:"tables"` // rows
 	Problems      []problemJSON  `json:"problems"`
 	Unparsed      []unparsedJSON `json:"unparsed"`
+	Ties          []tieJSON      `json:"ties"`
 	Warnings      []string       `json:"warnings"`
 	Behaviour     *behaviourJSON `json:"behaviour,omitempty"` // with --behaviour
 }
@@ -58,6 +59,29 @@ type unparsedJSON struct {
 	Reason string `json:"reason"`
 }
 
+// tieJSON is logical flows of which OVN leaves open which is used.
+type tieJSON struct {
+	Datapath string   `json:"datapath"`
+	Stage    string   `json:"stage"`
+	Priority int      `json:"priority"`
+	Match    string   `json:"match"`
+	Flows    []string `json:"flows"` // UUIDs
+	Actions  []string `json:"actions"`
+}
+
+func ties(net *network.Network) []tieJSON {
+	list := []tieJSON{}
+	for _, t := range net.Ties() {
+		f := t.Flows[0]
+		j := tieJSON{Datapath: t.Datapath.Name, Stage: f.StageName(), Priority: int(f.Priority), Match: f.Match}
+		for _, f := range t.Flows {
+			j.Flows, j.Actions = append(j.Flows, f.UUID), append(j.Actions, f.Actions)
+		}
+		list = append(list, j)
+	}
+	return list
+}
+
 func (o *dbOptions) info(ctx context.Context, args []string) error {
 	source := store.DefaultSource()
 	if len(args) > 0 {
@@ -73,6 +97,7 @@ func (o *dbOptions) info(ctx context.Context, args []string) error {
 	}
 	info := describe(db, net)
 	info.Unparsed = unparsed(net)
+	info.Ties = ties(net)
 	if o.behaviour {
 		info.Behaviour = behaviour(net)
 	}
@@ -221,6 +246,12 @@ func (o *dbOptions) printInfo(i *infoJSON) {
 	}
 	for _, u := range i.Unparsed {
 		fmt.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
+	}
+	for _, t := range i.Ties {
+		fmt.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage, t.Datapath, t.Priority, t.Match)
+		for n := range t.Flows {
+			fmt.Fprintf(w, "    %s: %s\n", t.Flows[n], t.Actions[n])
+		}
 	}
 	fmt.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems), len(i.Unparsed))
 }

@@ -142,7 +142,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	t.engine, err = sim.New(net, sim.Options{Conntrack: profile, Zones: zones, Anywhere: o.anywhere})
+	t.engine, err = sim.New(net, sim.Options{Conntrack: profile, Zones: zones, Anywhere: o.anywhere, Tie: o.tie(net)})
 	if err != nil {
 		return err
 	}
@@ -165,6 +165,15 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	return t.finish(verdict)
+}
+
+// tie is what orders flows of which OVN leaves open which is used: where neither
+// a packet nor what came before it decides, ovn-trace's choice.
+func (o *traceOptions) tie(net *network.Network) func(a, b *network.Flow) int {
+	if o.session != "" || o.packet != "" || o.read != "" || len(o.ovs) > 0 {
+		return nil
+	}
+	return net.AsOVNTrace()
 }
 
 // load starts from a session and returns the time of its latest packet.

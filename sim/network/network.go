@@ -183,6 +183,7 @@ type Flow struct {
 	StageHint string
 	Meter     string            // controller_meter
 	Tags      map[string]string // tags
+	Since     int               // the transaction that it came with; 0: it was there before all that are known
 }
 
 // MACBinding is a MAC_Binding or Static_MAC_Binding row.

@@ -25,8 +25,20 @@ const maxLine = 16 << 20
 // without any is an error that names it.
 func Read(r io.Reader, name string) (*Dump, error) {
 	d := &Dump{byCookie: map[uint64][]string{}}
+	err := each(r, name, func(cookie uint64, line string) {
+		d.byCookie[cookie] = append(d.byCookie[cookie], newer(line))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// each calls flow with each flow of a dump.
+func each(r io.Reader, name string, flow func(cookie uint64, line string)) error {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
+	found := false
 	for n := 1; sc.Scan(); n++ {
 		line := strings.TrimSpace(sc.Text())
 		rest, ok := strings.CutPrefix(line, "cookie=")
@@ -36,17 +48,32 @@ func Read(r io.Reader, name string) (*Dump, error) {
 		text, _, _ := strings.Cut(rest, ",")
 		cookie, err := strconv.ParseUint(text, 0, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s: line %d: cookie %q is no number", name, n, text)
+			return fmt.Errorf("%s: line %d: cookie %q is no number", name, n, text)
 		}
-		d.byCookie[cookie] = append(d.byCookie[cookie], newer(line))
+		found = true
+		flow(cookie, line)
 	}
-	if err := sc.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	switch err := sc.Err(); {
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
+	case !found:
+		return fmt.Errorf("%s: no OpenFlow flows; give the output of ovs-ofctl dump-flows", name)
 	}
-	if len(d.byCookie) == 0 {
-		return nil, fmt.Errorf("%s: no OpenFlow flows; give the output of ovs-ofctl dump-flows", name)
-	}
-	return d, nil
+	return nil
+}
+
+// Installed is which logical flows switches have.
+type Installed map[uint64]bool
+
+// Add notes the logical flows of a dump.
+func (i Installed) Add(r io.Reader, name string) error {
+	return each(r, name, func(cookie uint64, _ string) { i[cookie] = true })
+}
+
+// Has reports whether a switch has the logical flow with a UUID.
+func (i Installed) Has(uuid string) bool {
+	cookie, err := strconv.ParseUint(uuid[:min(8, len(uuid))], 16, 64)
+	return err == nil && i[cookie]
 }
 
 // Of returns the flows of the logical flow with a UUID, in the dump's order,

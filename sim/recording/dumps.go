@@ -10,6 +10,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/replay"
 )
 
@@ -80,6 +81,36 @@ func (r *Recording) zonesOf() (only *network.Chassis) {
 		only = at
 	}
 	return only
+}
+
+// installed returns what orders logical flows of one priority and match: the one
+// that a switch's dump holds is the one that the switch has.
+func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
+	if len(r.spec.OpenFlow) == 0 {
+		return nil, nil
+	}
+	have := openflow.Installed{}
+	for _, arg := range r.spec.OpenFlow {
+		name, _ := cutChassis(arg)
+		f, err := r.files.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		err = have.Add(f, name)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return func(a, b *network.Flow) int {
+		switch x, y := have.Has(a.UUID), have.Has(b.UUID); {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		}
+		return 1
+	}, nil
 }
 
 // cutChassis takes FILE@CHASSIS apart; a file may have an @ in its name.

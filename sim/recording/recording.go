@@ -83,7 +83,11 @@ func (r *Recording) equip(place func() error) error {
 	if err := r.addZones(); err != nil {
 		return err
 	}
-	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones}); err != nil {
+	tie, err := r.installed()
+	if err != nil {
+		return err
+	}
+	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones, Tie: tie}); err != nil {
 		return err
 	}
 	if err := place(); err != nil {

@@ -51,8 +51,20 @@ type Report struct {
 	// Underlay counts apart what captures of the tunnel network show.
 	Underlay *UnderlayCounts `json:"underlay,omitempty"`
 
+	// Ties are the logical flows that packets met of which OVN leaves open which is used.
+	Ties []Tie `json:"ties,omitempty"`
+
 	Clocks []ClockReport `json:"clocks,omitempty"`
 	Strict bool          `json:"strict,omitempty"`
+}
+
+// Tie is two logical flows of the same stage, priority and match that act
+// differently.
+type Tie struct {
+	Used     FlowRef `json:"used"`
+	Other    FlowRef `json:"other"`
+	Priority int     `json:"priority"`
+	Packets  int     `json:"packets"`
 }
 
 // UnderlayCounts count packets in tunnels.

@@ -45,6 +45,11 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	if u := r.Underlay; u != nil {
 		fmt.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets, u.Entered, u.Observed, u.Matched)
 	}
+	for i := range r.Ties {
+		t := &r.Ties[i]
+		fmt.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match and act differently, and OVN leaves open which is used: %s used %s, not %s\n",
+			t.Used.Stage, t.Used.Datapath, t.Priority, plural(t.Packets, "packet"), t.Used.UUID, t.Other.UUID)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
 )
 
 // VerifyOptions shape a verification.
@@ -44,9 +45,10 @@ type Verifier struct {
 	free    []*waiter
 	now     conntrack.Time
 	auto    *autonomous
-	former  *autonomous    // what it was before the network changed last
-	changed conntrack.Time // when that was
-	spans   map[int]*held  // by capture
+	former  *autonomous      // what it was before the network changed last
+	changed conntrack.Time   // when that was
+	spans   map[int]*held    // by capture
+	ties    map[[2]int32]int // position in Report.Ties
 }
 
 // held is when a capture's first and last frames are from.
@@ -149,6 +151,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		v.count(f)
 		v.Report.Entered++
 	}
+	v.noteTies(out)
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		k := keyOf(o.Port, o.Chassis)
@@ -170,6 +173,32 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
 		w.keys = keysOf(o, pcap.Geneve)
 		v.meet(w, o.Data, o.Headers())
+	}
+}
+
+// noteTies counts the packets that met flows of which any may be used.
+func (v *Verifier) noteTies(out *sim.Outcome) {
+	if !v.session.Engine.Tied() {
+		return
+	}
+	for _, ev := range out.Trace.Events() {
+		if ev.Kind != trace.Note || ev.Reason != trace.TieUndefined {
+			continue
+		}
+		k := [2]int32{ev.Flow, ev.Arg}
+		at, known := v.ties[k]
+		if !known {
+			if v.ties == nil {
+				v.ties = map[[2]int32]int{}
+			}
+			at = len(v.Report.Ties)
+			v.ties[k] = at
+			v.Report.Ties = append(v.Report.Ties, Tie{
+				Used: *v.ref(place{flow: ev.Flow, datapath: ev.Datapath}), Other: *v.ref(place{flow: ev.Arg, datapath: ev.Datapath}),
+				Priority: int(v.net().Flows[ev.Flow].Priority),
+			})
+		}
+		v.Report.Ties[at].Packets++
 	}
 }
 

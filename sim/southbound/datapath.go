@@ -149,7 +149,7 @@ func (l *loader) flows() {
 	flows := make([]network.Flow, 0, len(rows))
 	single := make(map[*network.Datapath][]*network.Datapath)
 	for _, r := range rows {
-		f := network.Flow{Match: r.Text("match"), Actions: r.Text("actions"), Meter: r.Text("controller_meter"), Tags: r.Map("tags")}
+		f := network.Flow{Match: r.Text("match"), Actions: r.Text("actions"), Meter: r.Text("controller_meter"), Tags: r.Map("tags"), Since: r.Since}
 		if !l.flowPlace(r, &f) || !l.flowDatapaths(r, &f, single) {
 			continue
 		}

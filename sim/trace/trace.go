@@ -164,9 +164,10 @@ const (
 	GuessDNSOrder // the order of the addresses in a DNS answer
 	DropNoAction  // the flow neither forwards the packet nor says drop
 	DropRecirculated
-	GuessMember // which port of a forwarding group
-	DropBlocked // the port is not active on this chassis
-	LearnActive // now it is
+	GuessMember  // which port of a forwarding group
+	DropBlocked  // the port is not active on this chassis
+	LearnActive  // now it is
+	TieUndefined // Flow and the flow Arg have the same priority and match, and act differently
 )
 
 var reasonText = [...]string{
@@ -209,6 +210,7 @@ var reasonText = [...]string{
 	GuessPort:        "source port guessed: the packet's own was taken",
 	GuessNextHop:     "next hop guessed: the datapath chooses by a hash of its own",
 	ObservedChoice:   "choice read from a capture",
+	TieUndefined:     "tie-undefined: another logical flow has the same priority and match and acts differently, and OVN leaves open which applies",
 	Racing:           "racing: its next hop was learned, but the packet came too early to find it, as a capture shows",
 	LooseConnection:  "connection picked up in the middle: it began before the capture",
 	ApproxAction:     "action's effect is not modelled",
