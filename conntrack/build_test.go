@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Packets for tests, with right checksums.
@@ -42,8 +43,8 @@ func ipPacket(proto uint8, src, dst string, l4 []byte) []byte {
 		n = 16
 	}
 	sum := sum16(d[:n], sum16(s[:n], uint32(proto)+uint32(len(l4))))
-	at := map[uint8]int{nat.ProtoTCP: 16, nat.ProtoUDP: 6, nat.ProtoICMP: 2, nat.ProtoICMPv6: 2}[proto]
-	if proto == nat.ProtoICMP {
+	at := map[uint8]int{header.ProtoTCP: 16, header.ProtoUDP: 6, header.ProtoICMP: 2, header.ProtoICMPv6: 2}[proto]
+	if proto == header.ProtoICMP {
 		sum = 0
 	}
 	if at != 0 {
@@ -103,7 +104,7 @@ func tcpPacket(src string, sport uint16, dst string, dport uint16, s tcpSeg) []b
 	}
 	binary.BigEndian.PutUint16(b[14:], win)
 	b = append(append(b, opt...), s.payload...)
-	return ipPacket(nat.ProtoTCP, src, dst, b)
+	return ipPacket(header.ProtoTCP, src, dst, b)
 }
 
 func udpPacket(src string, sport uint16, dst string, dport uint16, payload string) []byte {
@@ -111,16 +112,16 @@ func udpPacket(src string, sport uint16, dst string, dport uint16, payload strin
 	binary.BigEndian.PutUint16(b, sport)
 	binary.BigEndian.PutUint16(b[2:], dport)
 	binary.BigEndian.PutUint16(b[4:], uint16(8+len(payload)))
-	return ipPacket(nat.ProtoUDP, src, dst, append(b, payload...))
+	return ipPacket(header.ProtoUDP, src, dst, append(b, payload...))
 }
 
 func icmpPacket(src, dst string, typ, code uint8, id uint16, rest []byte) []byte {
 	b := make([]byte, 8, 8+len(rest))
 	b[0], b[1] = typ, code
 	binary.BigEndian.PutUint16(b[4:], id)
-	proto := uint8(nat.ProtoICMP)
+	proto := uint8(header.ProtoICMP)
 	if strings.Contains(src, ":") {
-		proto = nat.ProtoICMPv6
+		proto = header.ProtoICMPv6
 	}
 	return ipPacket(proto, src, dst, append(b, rest...))
 }

@@ -1,6 +1,10 @@
 package conntrack
 
-import "fmt"
+import (
+	"fmt"
+
+	"ovnreplay/nat/header"
+)
 
 // Check is the comparison by which the tracker refused a packet, with its
 // numbers: plain values, so that carrying one costs a packet nothing.
@@ -106,7 +110,7 @@ func (w *userWindow) check(s *segment) Check {
 	case before(w.src.maxEnd, w.seq):
 	case before(w.src.maxEnd, w.end):
 		k.Of, k.Got = EndCheck, s.end()
-	case s.flags&flagRST != 0 && s.seq-w.src.end+1 > 2:
+	case s.flags&header.FlagRST != 0 && s.seq-w.src.end+1 > 2:
 		k.Of = ResetCheck
 	default:
 		k.Of, k.Got = AckCheck, s.ack

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // TestCrowd uses up the ports of an SNAT address, lets connections end in
@@ -40,7 +41,7 @@ func TestCrowd(t *testing.T) {
 			case i%51 == 0: // the other end refuses: the connection ends early
 				both(now, tcpPacket("10.9.9.9", 80, "100.64.0.3", port, tcpSeg{flags: "RA", ack: 2, win: 1000}), Request{NAT: nat.Binding{Kind: nat.Apply}})
 			case i%77 == 0:
-				x := nat.Tuple{SrcPort: 80, DstPort: port, Proto: nat.ProtoTCP}
+				x := nat.Tuple{SrcPort: 80, DstPort: port, Proto: header.ProtoTCP}
 				x.Src, _ = addr16("10.9.9.9")
 				x.Dst, _ = addr16("100.64.0.3")
 				ct.FlushTuple(now, 0, &x)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Format is a way to write a table down.
@@ -114,12 +115,12 @@ func appendDpctlTuple(b []byte, t *nat.Tuple) []byte {
 // appendDpctlProto: TCP shows the later of two states, or both with -m.
 func appendDpctlProto(b []byte, e *Entry, more bool) []byte {
 	switch {
-	case e.Orig.Proto == nat.ProtoSCTP && e.State != "":
+	case e.Orig.Proto == header.ProtoSCTP && e.State != "":
 		b = append(append(b, ",protoinfo=(state="...), e.State...)
 		b = appendUint(b, ",vtag_orig=", uint64(e.VTag[0]))
 		b = appendUint(b, ",vtag_reply=", uint64(e.VTag[1]))
 		return append(b, ')')
-	case e.Orig.Proto != nat.ProtoTCP || e.State == "":
+	case e.Orig.Proto != header.ProtoTCP || e.State == "":
 		return b
 	case !more:
 		return append(append(append(b, ",protoinfo=(state="...), dpctlState(e.State)...), ')')

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // conntrackProtos are the names conntrack(8) and the kernel print; others are "unknown".
@@ -29,7 +30,7 @@ func appendConntrack(b []byte, e *Entry, f Format) []byte {
 	if e.State != "" {
 		b = append(append(b, shownKernelState(e)...), ' ')
 	}
-	if f == Proc && e.Orig.Proto == nat.ProtoGRE {
+	if f == Proc && e.Orig.Proto == header.ProtoGRE {
 		b = append(b, "timeout=30, stream_timeout=180 "...) // its settings, by default these
 	}
 	b = appendKernelTuple(b, &e.Orig, f)
@@ -64,7 +65,7 @@ func appendKernelTuple(b []byte, t *nat.Tuple, f Format) []byte {
 	switch {
 	case t.ICMP():
 		return fmt.Appendf(b, "type=%d code=%d id=%d ", t.Type, t.Code, t.SrcPort)
-	case t.Proto == nat.ProtoGRE:
+	case t.Proto == header.ProtoGRE:
 		return fmt.Appendf(b, "srckey=0x%x dstkey=0x%x ", t.SrcPort, t.DstPort)
 	case t.HasPorts(), t.Proto == 33:
 		return fmt.Appendf(b, "sport=%d dport=%d ", t.SrcPort, t.DstPort)
@@ -81,7 +82,7 @@ func appendKernelAddr(b []byte, a netip.Addr, f Format) []byte {
 
 // shownKernelState names a state as the kernel does; userspace has ends with states of their own.
 func shownKernelState(e *Entry) string {
-	if e.Orig.Proto != nat.ProtoTCP {
+	if e.Orig.Proto != header.ProtoTCP {
 		return e.State
 	}
 	switch e.State {

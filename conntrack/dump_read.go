@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // maxLine bounds a dump's line; real ones are a few hundred bytes.
@@ -249,7 +250,7 @@ func setTuple(t *nat.Tuple, x pair) (err error) {
 			b = &t.Dst
 		}
 		t.V6 = a.Is6()
-		*b = nat.AddrBytes(a)
+		*b = header.Bytes(a)
 		return nil
 	case "type", "code":
 		n, err = number(x.value, math.MaxUint8)

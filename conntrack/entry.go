@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Entry is a connection as listings and dumps show it.
@@ -93,18 +94,18 @@ var helperNames = [...]string{NoHelper: "", FTP: "ftp", TFTP: "tftp"}
 
 func (t *Table) entryState(e *Entry, c *conn) {
 	switch {
-	case c.tuple[0].Proto == nat.ProtoTCP && t.opt.Profile == OVSUserspace:
+	case c.tuple[0].Proto == header.ProtoTCP && t.opt.Profile == OVSUserspace:
 		for i, p := range c.peer {
 			e.PeerState[i], e.Scale[i] = endNames[p.flags], p.scale&scaleMask
 			e.TCPFlags[i] = TCPFlag(p.scale>>7) | TCPFlag(p.scale>>6&1)*TCPBeLiberal
 		}
 		e.State = shownState(max(c.peer[0].flags, c.peer[1].flags))
-	case c.tuple[0].Proto == nat.ProtoTCP:
+	case c.tuple[0].Proto == header.ProtoTCP:
 		e.State = tcpNames[c.state]
 		for i, p := range c.peer {
 			e.Scale[i], e.TCPFlags[i] = p.scale, TCPFlag(p.flags&(peerMaxAck<<1-1))
 		}
-	case c.tuple[0].Proto == nat.ProtoSCTP && t.opt.Profile == Linux:
+	case c.tuple[0].Proto == header.ProtoSCTP && t.opt.Profile == Linux:
 		e.State = sctpNames[c.state]
 		e.VTag = [2]uint32{c.peer[0].maxAck, c.peer[1].maxAck}
 	}

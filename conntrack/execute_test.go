@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 var (
@@ -310,7 +311,7 @@ func TestInvalid(t *testing.T) {
 		{"tcp checksum", bad(conversation[2].ask(), func(b []byte) { b[36] ^= 1 }), BadChecksum},
 		{"ip checksum", bad(conversation[2].ask(), func(b []byte) { b[8]-- }), BadChecksum},
 		{"udp length", bad(conversation[0].ask(), func(b []byte) { b[25] = 200 }), BadHeader},
-		{"short tcp", ipPacket(nat.ProtoTCP, "10.0.0.1", "10.0.0.2", make([]byte, 18)), BadHeader},
+		{"short tcp", ipPacket(header.ProtoTCP, "10.0.0.1", "10.0.0.2", make([]byte, 18)), BadHeader},
 		{"no ip", []byte{0x45, 0, 0}, BadHeader},
 		{"empty", nil, BadHeader},
 		{"xmas", tcpPacket("10.0.0.1", 1, "10.0.0.2", 2, tcpSeg{flags: "SF"}), BadFlags},

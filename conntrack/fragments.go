@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Fragment is one fragment of a datagram that is complete.
@@ -258,14 +259,14 @@ func (f *fragments) expire(now Time) {
 // fragmentation, and all payloads. It is false for one too big for a header.
 func (f *fragments) join(l *fragmentList) bool {
 	first := &l.frags[0]
-	header := first.l4
+	end := first.l4 // of the headers
 	if l.key.v6 {
-		header -= 8 // the fragment header
+		end -= 8 // the fragment header
 	}
-	if header+l.last > 65535 {
+	if end+l.last > 65535 {
 		return false
 	}
-	w := append(f.whole[:0], first.IP[:header]...)
+	w := append(f.whole[:0], first.IP[:end]...)
 	for i := range l.frags {
 		h := &l.frags[i]
 		w = append(w, h.IP[h.l4:h.l4+h.length]...)
@@ -274,7 +275,7 @@ func (f *fragments) join(l *fragmentList) bool {
 	if l.key.v6 {
 		binary.BigEndian.PutUint16(w[4:], uint16(len(w)-40))
 		next := first.IP[first.l4-8]
-		patchNextHeader(w, header, next)
+		patchNextHeader(w, end, next)
 		return true
 	}
 	binary.BigEndian.PutUint16(w[2:], uint16(len(w)))
@@ -286,9 +287,9 @@ func (f *fragments) join(l *fragmentList) bool {
 // patchNextHeader makes the last header before offset end announce next.
 func patchNextHeader(ip []byte, end int, next uint8) {
 	at, field := 40, 6
-	for at < end {
-		field = at
-		at += int(ip[at+1])*8 + 8
+	for proto := ip[field]; at < end && header.Extension(proto); {
+		after, size := header.Step(proto, ip[at:])
+		field, at, proto = at, at+size, after
 	}
 	ip[field] = next
 }
@@ -296,14 +297,7 @@ func patchNextHeader(ip []byte, end int, next uint8) {
 func headerSum(ip []byte) {
 	n := int(ip[0]&15) * 4
 	ip[10], ip[11] = 0, 0
-	var sum uint32
-	for i := 0; i < n; i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(ip[i:]))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	binary.BigEndian.PutUint16(ip[10:], ^uint16(sum))
+	binary.BigEndian.PutUint16(ip[10:], header.Checksum(0, ip[:n]))
 }
 
 // executeWhole is the kernel's way: the datagram goes on as one packet.
@@ -395,7 +389,7 @@ func Refragment(ip []byte, mtu int, id uint32, emit func([]byte)) {
 }
 
 func appendFragment6(buf []byte, p *nat.Packet, offset int, more bool, id uint32) []byte {
-	patchNextHeader(buf, p.L4, 44)
+	patchNextHeader(buf, p.L4, header.ProtoFragment)
 	field := uint16(offset)
 	if more {
 		field |= 1

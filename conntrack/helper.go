@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Helpers announce the data connections of FTP (RFC 959, 2428) and TFTP (RFC
@@ -53,9 +54,9 @@ const (
 // controlOf is the helper a packet is for by its ports.
 func controlOf(t *nat.Tuple) Helper {
 	switch {
-	case t.Proto == nat.ProtoTCP && (t.SrcPort == portFTP || t.DstPort == portFTP):
+	case t.Proto == header.ProtoTCP && (t.SrcPort == portFTP || t.DstPort == portFTP):
 		return FTP
-	case t.Proto == nat.ProtoUDP && t.DstPort == portTFTP:
+	case t.Proto == header.ProtoUDP && t.DstPort == portTFTP:
 		return TFTP
 	}
 	return NoHelper
@@ -174,10 +175,10 @@ func (t *Table) watchControl(ip []byte, idx uint32, reply bool, o *Outcome) {
 		return
 	}
 	switch {
-	case c.helper == TFTP && p.Tuple.Proto == nat.ProtoUDP:
+	case c.helper == TFTP && p.Tuple.Proto == header.ProtoUDP:
 		t.watchTFTP(ip, idx, reply)
-	case c.helper == FTP && p.Tuple.Proto == nat.ProtoTCP && c.status&seenReply == 0 && t.opt.Profile == Linux:
-	case c.helper == FTP && p.Tuple.Proto == nat.ProtoTCP:
+	case c.helper == FTP && p.Tuple.Proto == header.ProtoTCP && c.status&seenReply == 0 && t.opt.Profile == Linux:
+	case c.helper == FTP && p.Tuple.Proto == header.ProtoTCP:
 		l4 := ip[p.L4:p.End]
 		header := int(l4[12]>>4) * 4
 		if header > len(l4) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Import puts the connections of a dump into the table, as live at now. A
@@ -103,9 +104,9 @@ func (t *Table) importState(e *Entry, c *conn) (Time, error) {
 		c.status |= assured
 	}
 	switch e.Orig.Proto {
-	case nat.ProtoTCP:
+	case header.ProtoTCP:
 		return t.importLinuxTCP(e, c)
-	case nat.ProtoSCTP:
+	case header.ProtoSCTP:
 		return t.importLinuxSCTP(e, c)
 	}
 	return t.timeout[t.idleTimeout(c)], nil
@@ -116,13 +117,13 @@ func (t *Table) idleTimeout(c *conn) Timeout {
 	switch {
 	case c.tuple[0].ICMP():
 		return ICMPFirst
-	case c.tuple[0].Proto == nat.ProtoUDP && c.status&assured != 0:
+	case c.tuple[0].Proto == header.ProtoUDP && c.status&assured != 0:
 		return UDPMultiple
-	case c.tuple[0].Proto == nat.ProtoUDP:
+	case c.tuple[0].Proto == header.ProtoUDP:
 		return UDPFirst
-	case c.tuple[0].Proto == nat.ProtoGRE && c.status&assured != 0:
+	case c.tuple[0].Proto == header.ProtoGRE && c.status&assured != 0:
 		return GREStream
-	case c.tuple[0].Proto == nat.ProtoGRE:
+	case c.tuple[0].Proto == header.ProtoGRE:
 		return GRESingle
 	}
 	return Generic
@@ -157,7 +158,7 @@ func (t *Table) importLinuxSCTP(e *Entry, c *conn) (Time, error) {
 
 func (t *Table) importUserspace(e *Entry, c *conn) (Time, error) {
 	switch {
-	case e.Orig.Proto == nat.ProtoTCP:
+	case e.Orig.Proto == header.ProtoTCP:
 		ends := e.PeerState
 		if ends[0] == "" {
 			s := dpctlEnd(e.State)

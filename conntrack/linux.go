@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Profile Linux: nf_conntrack and nf_nat as Open vSwitch's kernel datapath
@@ -71,7 +72,7 @@ func (t *Table) executeLinux(ip []byte, m *Meta, r *Request) (o Outcome) {
 	if k.c != nil && (!fresh && !cached || fresh) && k.c.helper != NoHelper {
 		t.watchControl(ip, k.idx, k.reply, &o)
 	}
-	if k.c != nil && !fresh && !t.opt.Netfilter && k.c.state == tcpEstablished && k.c.tuple[0].Proto == nat.ProtoTCP && k.c.status&assured != 0 {
+	if k.c != nil && !fresh && !t.opt.Netfilter && k.c.state == tcpEstablished && k.c.tuple[0].Proto == header.ProtoTCP && k.c.status&assured != 0 {
 		k.c.peer[0].flags |= peerLiberal
 		k.c.peer[1].flags |= peerLiberal
 	}
@@ -157,7 +158,7 @@ func (t *Table) linuxExtract(k *linuxCtx) Refusal {
 	switch f := p.Parse(k.ip); {
 	case f == nat.FaultQuote:
 		return NoConnection
-	case f != nat.NoFault, p.Tuple.Proto == nat.ProtoNoNext: // ipv6_skip_exthdr gives up there
+	case f != nat.NoFault, p.Tuple.Proto == header.ProtoNoNext: // ipv6_skip_exthdr gives up there
 		return BadHeader
 	case p.Fragment:
 		return LoneFragment
@@ -179,7 +180,7 @@ func (t *Table) linuxHeader(k *linuxCtx) Refusal {
 	p := &t.pkt
 	length, l4 := p.L4Length(k.ip), k.ip[p.L4:p.End]
 	switch {
-	case p.Tuple.Proto == nat.ProtoTCP:
+	case p.Tuple.Proto == header.ProtoTCP:
 		var ok bool
 		if k.seg, ok = parseSegment(l4, length); !ok {
 			return BadHeader
@@ -188,7 +189,7 @@ func (t *Table) linuxHeader(k *linuxCtx) Refusal {
 			k.o.Check = Check{Of: FlagsCheck, Flags: k.seg.flags}
 			return BadFlags
 		}
-	case p.Tuple.Proto == nat.ProtoUDP:
+	case p.Tuple.Proto == header.ProtoUDP:
 		if n := int(binary.BigEndian.Uint16(l4[4:])); n < 8 || n > length {
 			return BadHeader
 		}
@@ -271,7 +272,7 @@ func (t *Table) linuxNew(k *linuxCtx) linuxVerdict {
 	if !t.linuxFirst(k, &probe) {
 		if k.o.Refusal == NotRefused {
 			k.o.Refusal = NotTrackable
-			if k.key.Proto == nat.ProtoTCP {
+			if k.key.Proto == header.ProtoTCP {
 				k.o.Check = Check{Of: OpenCheck, Flags: k.seg.flags}
 			}
 		}
@@ -281,16 +282,16 @@ func (t *Table) linuxNew(k *linuxCtx) linuxVerdict {
 	if k.exp = t.expectation(&k.key); k.exp != nil {
 		k.info = infoRelated
 	}
-	k.o.Loose = k.key.Proto == nat.ProtoTCP && k.seg.flags&flagSYN == 0
+	k.o.Loose = k.key.Proto == header.ProtoTCP && k.seg.flags&header.FlagSYN == 0
 	return linuxAccept
 }
 
 // linuxFirst sets up the protocol's part of a connection from its first packet.
 func (t *Table) linuxFirst(k *linuxCtx, c *conn) bool {
 	switch {
-	case k.key.Proto == nat.ProtoTCP:
+	case k.key.Proto == header.ProtoTCP:
 		return t.linuxNewTCP(c, &k.seg)
-	case k.key.Proto == nat.ProtoSCTP:
+	case k.key.Proto == header.ProtoSCTP:
 		return t.linuxNewSCTP(k, c)
 	case k.key.ICMP():
 		return linuxQuery(&k.key)
@@ -310,13 +311,13 @@ func linuxQuery(t *nat.Tuple) bool {
 func (t *Table) linuxPacket(k *linuxCtx) linuxVerdict {
 	c := k.c
 	switch {
-	case k.key.Proto == nat.ProtoTCP:
+	case k.key.Proto == header.ProtoTCP:
 		return t.linuxTCP(c, k.idx, k.dir(), &k.seg, k.o)
-	case k.key.Proto == nat.ProtoUDP, k.key.Proto == nat.ProtoUDPLite:
+	case k.key.Proto == header.ProtoUDP, k.key.Proto == header.ProtoUDPLite:
 		t.linuxUDP(k)
-	case k.key.Proto == nat.ProtoSCTP:
+	case k.key.Proto == header.ProtoSCTP:
 		return t.linuxSCTP(k)
-	case k.key.Proto == nat.ProtoGRE:
+	case k.key.Proto == header.ProtoGRE:
 		if c.status&seenReply != 0 {
 			c.status |= assured
 			t.refresh(k.idx, GREStream)

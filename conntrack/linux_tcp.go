@@ -1,5 +1,7 @@
 package conntrack
 
+import "ovnreplay/nat/header"
+
 // TCP as nf_conntrack tracks it (net/netfilter/nf_conntrack_proto_tcp.c of
 // Linux 6): one state for the connection and a window for each end.
 
@@ -39,15 +41,15 @@ const (
 
 func (s *segment) kind() uint8 {
 	switch {
-	case s.flags&flagRST != 0:
+	case s.flags&header.FlagRST != 0:
 		return segRST
-	case s.flags&(flagSYN|flagACK) == flagSYN|flagACK:
+	case s.flags&(header.FlagSYN|header.FlagACK) == header.FlagSYN|header.FlagACK:
 		return segSYNACK
-	case s.flags&flagSYN != 0:
+	case s.flags&header.FlagSYN != 0:
 		return segSYN
-	case s.flags&flagFIN != 0:
+	case s.flags&header.FlagFIN != 0:
 		return segFIN
-	case s.flags&flagACK != 0:
+	case s.flags&header.FlagACK != 0:
 		return segACK
 	}
 	return segNone
@@ -93,9 +95,9 @@ const (
 
 // goodFlags are the combinations of FIN, SYN, RST, ACK and URG the kernel accepts.
 func goodFlags(f uint8) bool {
-	switch f & (flagFIN | flagSYN | flagRST | flagACK | flagURG) {
-	case flagSYN, flagSYN | flagURG, flagSYN | flagACK, flagRST, flagRST | flagACK,
-		flagFIN | flagACK, flagFIN | flagACK | flagURG, flagACK, flagACK | flagURG:
+	switch f & (header.FlagFIN | header.FlagSYN | header.FlagRST | header.FlagACK | header.FlagURG) {
+	case header.FlagSYN, header.FlagSYN | header.FlagURG, header.FlagSYN | header.FlagACK, header.FlagRST, header.FlagRST | header.FlagACK,
+		header.FlagFIN | header.FlagACK, header.FlagFIN | header.FlagACK | header.FlagURG, header.FlagACK, header.FlagACK | header.FlagURG:
 		return true
 	}
 	return false
@@ -325,7 +327,7 @@ func (t *Table) tcpAdvance(c *conn, idx uint32, dir int, next uint8, s *segment)
 	}
 	wait := t.tcpWait(c, next, kind)
 	if c.status&seenReply == 0 {
-		if s.flags&flagRST != 0 {
+		if s.flags&header.FlagRST != 0 {
 			return linuxKill
 		}
 		if kind == segSYN && old == tcpSynSent {

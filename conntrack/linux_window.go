@@ -1,5 +1,7 @@
 package conntrack
 
+import "ovnreplay/nat/header"
+
 // Window tracking of nf_conntrack: a segment must lie in the window its
 // receiver has announced, and acknowledge what has been sent.
 
@@ -44,10 +46,10 @@ func (t *Table) tcpWindow(c *conn, dir int, s *segment) windowResult {
 	if c.beginWindow(dir, s, &w) {
 		return windowOK
 	}
-	if s.flags&flagACK == 0 || s.flags&flagRST != 0 && w.ack == 0 {
+	if s.flags&header.FlagACK == 0 || s.flags&header.FlagRST != 0 && w.ack == 0 {
 		w.ack, w.sack = receiver.end, receiver.end
 	}
-	if s.flags&flagRST != 0 && w.seq == 0 && c.state == tcpSynSent {
+	if s.flags&header.FlagRST != 0 && w.seq == 0 && c.state == tcpSynSent {
 		w.seq, w.end = sender.end, sender.end
 	}
 	res := w.check(sender, receiver)
@@ -64,7 +66,7 @@ func (t *Table) tcpWindow(c *conn, dir int, s *segment) windowResult {
 // beginWindow starts an end's window; true when nothing is left to check.
 func (c *conn) beginWindow(dir int, s *segment, w *window) bool {
 	sender, receiver := &c.peer[dir], &c.peer[1-dir]
-	syn, ack := s.flags&flagSYN != 0, s.flags&flagACK != 0
+	syn, ack := s.flags&header.FlagSYN != 0, s.flags&header.FlagACK != 0
 	switch {
 	case sender.maxWin == 0 && syn:
 		initSender(sender, receiver, s, dir)
@@ -112,7 +114,7 @@ func (w *window) check(sender, receiver *peer) windowResult {
 func (w *window) learn(c *conn, dir int, s *segment) {
 	sender, receiver := &c.peer[dir], &c.peer[1-dir]
 	win := uint32(s.win)
-	if s.flags&flagSYN == 0 {
+	if s.flags&header.FlagSYN == 0 {
 		win <<= sender.scale
 	}
 	sender.maxWin = max(sender.maxWin, win+(w.sack-w.ack))
@@ -120,7 +122,7 @@ func (w *window) learn(c *conn, dir int, s *segment) {
 		sender.end = w.end
 		sender.flags |= peerUnacked
 	}
-	if s.flags&flagACK != 0 {
+	if s.flags&header.FlagACK != 0 {
 		if sender.flags&peerMaxAck == 0 || after(w.ack, sender.maxAck) {
 			sender.maxAck = w.ack
 			sender.flags |= peerMaxAck

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // chunkOf is a chunk with a tag at the front of its body, as INIT has it.
@@ -25,7 +26,7 @@ func sctpPacket(src string, sport uint16, dst string, dport uint16, tag uint32, 
 		b = append(b, c...)
 	}
 	binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
-	return ipPacket(nat.ProtoSCTP, src, dst, b)
+	return ipPacket(header.ProtoSCTP, src, dst, b)
 }
 
 func TestSCTPAssociation(t *testing.T) {

@@ -1,15 +1,9 @@
 package conntrack
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// TCP flags (RFC 9293).
-const (
-	flagFIN = 1 << iota
-	flagSYN
-	flagRST
-	flagPSH
-	flagACK
-	flagURG
+	"ovnreplay/nat/header"
 )
 
 // segment is a TCP segment's header as trackers need it.
@@ -47,10 +41,10 @@ func (s *segment) options() []byte { return s.opt[:s.optLen] }
 // end is the sequence number behind the segment.
 func (s *segment) end() uint32 {
 	e := s.seq + s.length
-	if s.flags&flagSYN != 0 {
+	if s.flags&header.FlagSYN != 0 {
 		e++
 	}
-	if s.flags&flagFIN != 0 {
+	if s.flags&header.FlagFIN != 0 {
 		e++
 	}
 	return e

@@ -9,6 +9,7 @@ import (
 
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // snapshotVersion is the number of the form in which Snapshot writes a table.
@@ -149,13 +150,13 @@ func (x *conn) code(c *coding.Coder) {
 // sound reports whether the states of a connection that was read exist.
 func (x *conn) sound(p Profile) bool {
 	switch proto := x.tuple[0].Proto; {
-	case p == OVSUserspace && proto == nat.ProtoTCP:
+	case p == OVSUserspace && proto == header.ProtoTCP:
 		return int(max(x.peer[0].flags, x.peer[1].flags)) < len(endNames)
 	case p == OVSUserspace:
 		return x.state <= userMultiple
-	case proto == nat.ProtoTCP:
+	case proto == header.ProtoTCP:
 		return int(x.state) < len(tcpNames) && x.last.index <= segNone && x.last.dir <= 1
-	case proto == nat.ProtoSCTP:
+	case proto == header.ProtoSCTP:
 		return int(x.state) < len(sctpNames)
 	}
 	return true

@@ -1,5 +1,7 @@
 package conntrack
 
+import "ovnreplay/nat/header"
+
 // TCP of Open vSwitch's userspace tracker: each end has a state of its own
 // and a window, after Guido van Rooij's "Real Stateful TCP Packet Filtering
 // in IP Filter", as in OpenBSD's pf.
@@ -32,14 +34,14 @@ const ackSlack = 0xffff + 1500
 
 // badUserFlags is pf's idea of impossible flags.
 func badUserFlags(f uint8) bool {
-	if f&flagSYN != 0 {
-		if f&(flagRST|flagFIN) != 0 {
+	if f&header.FlagSYN != 0 {
+		if f&(header.FlagRST|header.FlagFIN) != 0 {
 			return true
 		}
-	} else if f&(flagACK|flagRST) == 0 {
+	} else if f&(header.FlagACK|header.FlagRST) == 0 {
 		return true
 	}
-	return f&flagACK == 0 && f&(flagFIN|flagPSH|flagURG) != 0
+	return f&header.FlagACK == 0 && f&(header.FlagFIN|header.FlagPSH|header.FlagURG) != 0
 }
 
 // windowScale reads the window scale option the way this tracker does: 0 or scaleKnown|factor.
@@ -70,18 +72,18 @@ func (t *Table) userNewTCP(k *userCtx, idx uint32) {
 	src, dst := &c.peer[0], &c.peer[1]
 	src.end = s.seq
 	src.maxEnd = s.seq + s.length + 1
-	if s.flags&flagSYN != 0 {
+	if s.flags&header.FlagSYN != 0 {
 		src.maxEnd++
 		src.scale = windowScale(s.options())
 	}
-	if s.cut || s.flags&flagSYN == 0 {
+	if s.cut || s.flags&header.FlagSYN == 0 {
 		src.scale, dst.scale = scaleUnknown, scaleUnknown
 	}
 	src.maxWin = uint32(max(s.win, 1))
 	if src.scale&scaleMask != 0 {
 		src.maxWin = unscaled(uint16(src.maxWin), src.scale)
 	}
-	if s.flags&flagFIN != 0 {
+	if s.flags&header.FlagFIN != 0 {
 		src.maxEnd++
 	}
 	dst.maxEnd, dst.maxWin = 1, 1
@@ -105,7 +107,7 @@ func (t *Table) userTCP(k *userCtx, idx uint32) verdict {
 		k.o.Refusal, k.o.Check = BadFlags, Check{Of: FlagsCheck, Flags: s.flags}
 		return verdictInvalid
 	}
-	if s.flags&(flagSYN|flagACK) == flagSYN {
+	if s.flags&(header.FlagSYN|header.FlagACK) == header.FlagSYN {
 		if dst.flags >= endFinWait2 && src.flags >= endFinWait2 {
 			src.flags, dst.flags = endClosed, endClosed
 			return verdictNew
@@ -126,10 +128,10 @@ func (t *Table) userTCP(k *userCtx, idx uint32) verdict {
 		t.refresh(idx, userTimeout(src.flags, dst.flags))
 	case w.nearby():
 		w.slide()
-		if s.flags&flagFIN != 0 && src.flags < endClosing {
+		if s.flags&header.FlagFIN != 0 && src.flags < endClosing {
 			src.flags = endClosing
 		}
-		if s.flags&flagRST != 0 {
+		if s.flags&header.FlagRST != 0 {
 			src.flags, dst.flags = endTimeWait, endTimeWait
 		}
 	default:
@@ -142,7 +144,7 @@ func (t *Table) userTCP(k *userCtx, idx uint32) verdict {
 func (w *userWindow) scales(s *segment) {
 	both := w.src.scale & w.dst.scale
 	switch {
-	case s.flags&flagSYN != 0:
+	case s.flags&header.FlagSYN != 0:
 	case both&scaleKnown != 0:
 		w.sscale, w.dscale = w.src.scale&scaleMask, w.dst.scale&scaleMask
 	case both&scaleUnknown != 0:
@@ -160,7 +162,7 @@ func (w *userWindow) place(s *segment) {
 		w.resume(s)
 	}
 	w.skew = w.skew && w.dst.scale&scaleResume == 0
-	if s.flags&flagACK == 0 || w.ack == 0 && s.flags&flagRST != 0 {
+	if s.flags&header.FlagACK == 0 || w.ack == 0 && s.flags&header.FlagRST != 0 {
 		w.ack = w.dst.end // nothing acknowledged, or a stack that forgets to
 	}
 	if w.seq == w.end {
@@ -172,7 +174,7 @@ func (w *userWindow) place(s *segment) {
 func (w *userWindow) firstOf(s *segment) {
 	src, dst := w.src, w.dst
 	switch {
-	case s.flags&flagSYN == 0:
+	case s.flags&header.FlagSYN == 0:
 	case s.cut: // what it offers is not in the capture
 		src.scale, dst.scale = scaleUnknown, scaleUnknown
 	case dst.scale&scaleKnown != 0:
@@ -211,7 +213,7 @@ func (w *userWindow) inside(s *segment) bool {
 	return !before(w.src.maxEnd, w.end) &&
 		!before(w.seq, w.src.end-w.dst.maxWin<<w.dscale) &&
 		skew >= -ackSlack && int64(skew) <= int64(int32(uint32(ackSlack)<<w.sscale)) &&
-		(s.flags&flagRST == 0 || s.seq-w.src.end+1 <= 2)
+		(s.flags&header.FlagRST == 0 || s.seq-w.src.end+1 <= 2)
 }
 
 // nearby tolerates a connection picked up in the middle or just closed.
@@ -231,10 +233,10 @@ func (w *userWindow) slide() {
 }
 
 func advanceEnds(src, dst *peer, flags uint8) {
-	if flags&flagFIN != 0 && src.flags < endClosing {
+	if flags&header.FlagFIN != 0 && src.flags < endClosing {
 		src.flags = endClosing
 	}
-	if flags&flagACK != 0 {
+	if flags&header.FlagACK != 0 {
 		switch dst.flags {
 		case endSynSent:
 			dst.flags = endEstablished
@@ -242,7 +244,7 @@ func advanceEnds(src, dst *peer, flags uint8) {
 			dst.flags = endFinWait2
 		}
 	}
-	if flags&flagRST != 0 {
+	if flags&header.FlagRST != 0 {
 		src.flags, dst.flags = endTimeWait, endTimeWait
 	}
 }

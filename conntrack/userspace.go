@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Profile OVSUserspace: the connection tracker of Open vSwitch's userspace
@@ -89,7 +90,7 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 	if why := t.checkUserspaceL4(k); why != NotRefused {
 		return why
 	}
-	summed := p.Tuple.Proto != nat.ProtoSCTP || t.has(TracksSCTP)
+	summed := p.Tuple.Proto != header.ProtoSCTP || t.has(TracksSCTP)
 	if !p.CheckSum(k.ip).Valid() && !t.opt.IgnoreChecksums && summed {
 		return BadChecksum
 	}
@@ -115,7 +116,7 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 // since 3.2 SCTP have more than addresses.
 func (t *Table) userKey(key *nat.Tuple) Refusal {
 	switch {
-	case key.Proto == nat.ProtoTCP, key.Proto == nat.ProtoUDP, key.Proto == nat.ProtoSCTP && t.has(TracksSCTP):
+	case key.Proto == header.ProtoTCP, key.Proto == header.ProtoUDP, key.Proto == header.ProtoSCTP && t.has(TracksSCTP):
 		if key.SrcPort == 0 || key.DstPort == 0 {
 			return BadHeader
 		}
@@ -145,16 +146,16 @@ func (t *Table) checkUserspaceL4(k *userCtx) Refusal {
 	length := p.L4Length(k.ip)
 	l4 := k.ip[p.L4:p.End]
 	switch {
-	case p.Tuple.Proto == nat.ProtoTCP:
+	case p.Tuple.Proto == header.ProtoTCP:
 		var ok bool
 		if k.seg, ok = parseSegment(l4, length); !ok {
 			return BadHeader
 		}
-	case p.Tuple.Proto == nat.ProtoUDP:
+	case p.Tuple.Proto == header.ProtoUDP:
 		if n := int(binary.BigEndian.Uint16(l4[4:])); n < 8 || n > length {
 			return BadHeader
 		}
-	case p.Tuple.Proto == nat.ProtoSCTP && t.has(TracksSCTP):
+	case p.Tuple.Proto == header.ProtoSCTP && t.has(TracksSCTP):
 		if !wholeChunks(l4) {
 			return BadHeader
 		}
@@ -332,7 +333,7 @@ func (t *Table) userUpdate(k *userCtx, idx uint32) bool {
 func (t *Table) userProtocol(k *userCtx, idx uint32) verdict {
 	c := t.pool.at(idx)
 	switch {
-	case c.tuple[0].Proto == nat.ProtoTCP:
+	case c.tuple[0].Proto == header.ProtoTCP:
 		return t.userTCP(k, idx)
 	case c.tuple[0].ICMP():
 		return t.userICMP(k, idx)
@@ -407,7 +408,7 @@ func (t *Table) userTranslate(k *userCtx, c *conn) {
 	}
 	t.rewrite(k.ip, c, b2i(k.reply), sides, k.o)
 	p := &t.pkt
-	transport := p.Tuple.Proto == nat.ProtoTCP || p.Tuple.Proto == nat.ProtoUDP
+	transport := p.Tuple.Proto == header.ProtoTCP || p.Tuple.Proto == header.ProtoUDP
 	k.o.Completes = t.has(CompletesChecksums) && transport && p.Sum.Valid()
 }
 
@@ -418,7 +419,7 @@ func (t *Table) userOpen(k *userCtx) (idx uint32, ok bool) {
 		m.State = Invalid
 		if k.o.Refusal == NotRefused {
 			k.o.Refusal = NotTrackable
-			if k.key.Proto == nat.ProtoTCP {
+			if k.key.Proto == header.ProtoTCP {
 				k.o.Check = Check{Of: OpenCheck, Flags: k.seg.flags}
 			}
 		}
@@ -430,7 +431,7 @@ func (t *Table) userOpen(k *userCtx) (idx uint32, ok bool) {
 	if exp != nil {
 		m.State |= Related
 	}
-	k.o.Loose = k.key.Proto == nat.ProtoTCP && k.seg.flags&flagSYN == 0
+	k.o.Loose = k.key.Proto == header.ProtoTCP && k.seg.flags&header.FlagSYN == 0
 	if !r.Commit {
 		return 0, false
 	}
@@ -502,11 +503,11 @@ func (t *Table) userBind(k *userCtx, c *conn, exp *expectation) bool {
 // moves reports whether NAT gives way with a protocol's ports, or ICMP's ID.
 func (t *Table) moves(proto uint8) bool {
 	switch proto {
-	case nat.ProtoTCP, nat.ProtoUDP:
+	case header.ProtoTCP, header.ProtoUDP:
 		return true
-	case nat.ProtoSCTP:
+	case header.ProtoSCTP:
 		return t.has(TracksSCTP)
-	case nat.ProtoICMP:
+	case header.ProtoICMP:
 		return t.has(MovesICMPIDs)
 	}
 	return false
@@ -514,7 +515,7 @@ func (t *Table) moves(proto uint8) bool {
 
 func (t *Table) userInit(k *userCtx, idx uint32) {
 	switch {
-	case k.key.Proto == nat.ProtoTCP:
+	case k.key.Proto == header.ProtoTCP:
 		t.userNewTCP(k, idx)
 	case k.key.ICMP():
 		t.refresh(idx, ICMPFirst)
@@ -526,12 +527,12 @@ func (t *Table) userInit(k *userCtx, idx uint32) {
 // userMayOpen is whether a connection may begin with this packet.
 func (k *userCtx) userMayOpen() bool {
 	switch {
-	case k.key.Proto == nat.ProtoTCP:
+	case k.key.Proto == header.ProtoTCP:
 		if badUserFlags(k.seg.flags) {
 			k.o.Refusal, k.o.Check = BadFlags, Check{Of: FlagsCheck, Flags: k.seg.flags}
 			return false
 		}
-		return k.seg.flags&(flagSYN|flagACK) != flagSYN|flagACK
+		return k.seg.flags&(header.FlagSYN|header.FlagACK) != header.FlagSYN|header.FlagACK
 	case k.key.ICMP() && k.key.V6:
 		return k.key.Type == 128
 	case k.key.ICMP():

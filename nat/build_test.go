@@ -3,6 +3,8 @@ package nat
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"ovnreplay/nat/header"
 )
 
 // Packets for tests, with right checksums.
@@ -44,7 +46,7 @@ func fill(ip []byte) {
 	if ip[0]>>4 == 4 {
 		h := int(ip[0]&15) * 4
 		ip[10], ip[11] = 0, 0
-		binary.BigEndian.PutUint16(ip[10:], ^fold(onesSum(0, ip[:h])))
+		binary.BigEndian.PutUint16(ip[10:], ^header.Fold(header.Sum(0, ip[:h])))
 	}
 	var p Packet
 	p.Parse(ip)
@@ -52,17 +54,17 @@ func fill(ip []byte) {
 	if at < 0 {
 		return
 	}
-	if p.Tuple.Proto == ProtoSCTP {
-		binary.LittleEndian.PutUint32(ip[at:], sctpSum(ip[p.L4:p.End]))
+	if p.Tuple.Proto == header.ProtoSCTP {
+		binary.LittleEndian.PutUint32(ip[at:], header.SCTP(ip[p.L4:p.End]))
 		return
 	}
 	ip[at], ip[at+1] = 0, 0
-	sum := onesSum(0, ip[p.L4:p.End])
+	sum := header.Sum(0, ip[p.L4:p.End])
 	if !(p.Tuple.ICMP() && !p.Tuple.V6) {
-		sum = onesSum(pseudoSum(&p.Tuple, p.End-p.L4), ip[p.L4:p.End])
+		sum = header.Sum(pseudoSum(&p.Tuple, p.End-p.L4), ip[p.L4:p.End])
 	}
-	c := ^fold(sum)
-	if p.Tuple.Proto == ProtoUDP && c == 0 {
+	c := ^header.Fold(sum)
+	if p.Tuple.Proto == header.ProtoUDP && c == 0 {
 		c = 0xffff
 	}
 	binary.BigEndian.PutUint16(ip[at:], c)

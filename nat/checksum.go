@@ -2,8 +2,8 @@ package nat
 
 import (
 	"encoding/binary"
-	"hash/crc32"
-	"math/bits"
+
+	"ovnreplay/nat/header"
 )
 
 // Sum is what is known of a packet's transport checksum.
@@ -21,55 +21,29 @@ const (
 // Valid is whether a datapath would accept the packet.
 func (s Sum) Valid() bool { return s != SumBad }
 
-// onesSum adds b to a ones' complement sum (RFC 1071); odd lengths are padded with a zero byte.
-func onesSum(sum uint64, b []byte) uint64 {
-	var carry uint64
-	for len(b) >= 8 {
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), 0)
-		sum += carry
-		b = b[8:]
-	}
-	var last [8]byte
-	if len(b) > 0 {
-		copy(last[:], b)
-		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(last[:]), 0)
-		sum += carry
-	}
-	return sum
-}
-
-func fold(sum uint64) uint16 {
-	sum = sum>>32 + sum&0xffffffff
-	sum = sum>>32 + sum&0xffffffff
-	sum = sum>>16 + sum&0xffff
-	sum = sum>>16 + sum&0xffff
-	return uint16(sum)
-}
-
-// pseudoSum is the unfolded sum of the pseudo header (RFC 9293, RFC 8200).
+// pseudoSum is the sum of the pseudo header.
 func pseudoSum(t *Tuple, length int) uint64 {
-	sum := uint64(t.Proto) + uint64(length)
 	if t.V6 {
-		return onesSum(onesSum(sum, t.Src[:]), t.Dst[:])
+		return header.Sum(header.Pseudo(t.Src[:], t.Proto, length), t.Dst[:])
 	}
-	return sum + uint64(binary.BigEndian.Uint32(t.Src[:])) + uint64(binary.BigEndian.Uint32(t.Dst[:]))
+	return header.Sum(header.Pseudo(t.Src[:4], t.Proto, length), t.Dst[:4])
 }
 
 // HeaderSumOK checks the IPv4 header checksum. IPv6 has none.
 func (p *Packet) HeaderSumOK(ip []byte) bool {
-	return p.Tuple.V6 || fold(onesSum(0, ip[:p.L4])) == 0xffff
+	return p.Tuple.V6 || header.Fold(header.Sum(0, ip[:p.L4])) == 0xffff
 }
 
 // checksumAt returns the offset of the transport checksum, or -1.
 func checksumAt(t *Tuple, l4 int) int {
 	switch {
-	case t.Proto == ProtoTCP:
+	case t.Proto == header.ProtoTCP:
 		return l4 + 16
-	case t.Proto == ProtoUDP, t.Proto == ProtoUDPLite:
+	case t.Proto == header.ProtoUDP, t.Proto == header.ProtoUDPLite:
 		return l4 + 6
 	case t.ICMP():
 		return l4 + 2
-	case t.Proto == ProtoSCTP:
+	case t.Proto == header.ProtoSCTP:
 		return l4 + 8
 	}
 	return -1
@@ -101,29 +75,29 @@ func (p *Packet) checkSum(ip []byte) Sum {
 	}
 	l4 := ip[p.L4:p.End]
 	switch {
-	case t.Proto == ProtoSCTP:
+	case t.Proto == header.ProtoSCTP:
 		field := binary.LittleEndian.Uint32(ip[at:])
 		switch {
-		case field == sctpSum(l4):
+		case field == header.SCTP(l4):
 			return SumGood
 		case field == 0:
 			return SumPartial
 		}
 		return SumBad
-	case t.Proto == ProtoICMP && !t.V6:
-		return sumIs(fold(onesSum(0, l4)) == 0xffff)
-	case t.Proto == ProtoUDPLite:
+	case t.Proto == header.ProtoICMP && !t.V6:
+		return sumIs(header.Fold(header.Sum(0, l4)) == 0xffff)
+	case t.Proto == header.ProtoUDPLite:
 		return SumUnknown // covers only a part of the packet of the sender's choosing
 	}
 	field := binary.BigEndian.Uint16(ip[at:])
-	if t.Proto == ProtoUDP && field == 0 && !t.V6 {
+	if t.Proto == header.ProtoUDP && field == 0 && !t.V6 {
 		return SumNone
 	}
 	pseudo := pseudoSum(t, len(l4))
-	if fold(onesSum(pseudo, l4)) == 0xffff {
+	if header.Fold(header.Sum(pseudo, l4)) == 0xffff {
 		return SumGood
 	}
-	if !t.ICMP() && field == fold(pseudo) {
+	if !t.ICMP() && field == header.Fold(pseudo) {
 		return SumPartial
 	}
 	return SumBad
@@ -132,14 +106,14 @@ func (p *Packet) checkSum(ip []byte) Sum {
 // cutSum is CheckSum for a packet of which bytes are missing: only the special fields can be told.
 func (p *Packet) cutSum(ip []byte, at int) Sum {
 	t := &p.Tuple
-	if t.ICMP() || t.Proto == ProtoSCTP || t.Proto == ProtoUDPLite || at+2 > len(ip) {
+	if t.ICMP() || t.Proto == header.ProtoSCTP || t.Proto == header.ProtoUDPLite || at+2 > len(ip) {
 		return SumUnknown
 	}
 	field := binary.BigEndian.Uint16(ip[at:])
 	switch {
-	case t.Proto == ProtoUDP && field == 0 && !t.V6:
+	case t.Proto == header.ProtoUDP && field == 0 && !t.V6:
 		return SumNone
-	case field == fold(pseudoSum(t, p.statedLength(ip))):
+	case field == header.Fold(pseudoSum(t, p.statedLength(ip))):
 		return SumPartial
 	}
 	return SumUnknown
@@ -155,15 +129,15 @@ func (p *Packet) statedLength(ip []byte) int {
 
 // Pseudo is the sum of the packet's pseudo-header, not inverted: what a
 // partial TCP or UDP checksum holds.
-func (p *Packet) Pseudo(ip []byte) uint16 { return fold(pseudoSum(&p.Tuple, p.L4Length(ip))) }
+func (p *Packet) Pseudo(ip []byte) uint16 { return header.Fold(pseudoSum(&p.Tuple, p.L4Length(ip))) }
 
 // Complete is the right TCP or UDP checksum of a whole packet, as a network
 // card computes it where the packet has a partial one.
 func (p *Packet) Complete(ip []byte) uint16 {
 	at := checksumAt(&p.Tuple, p.L4)
-	sum := onesSum(pseudoSum(&p.Tuple, p.End-p.L4), ip[p.L4:at])
-	full := ^fold(onesSum(sum, ip[at+2:p.End]))
-	if full == 0 && p.Tuple.Proto == ProtoUDP {
+	sum := header.Sum(pseudoSum(&p.Tuple, p.End-p.L4), ip[p.L4:at])
+	full := ^header.Fold(header.Sum(sum, ip[at+2:p.End]))
+	if full == 0 && p.Tuple.Proto == header.ProtoUDP {
 		full = 0xffff // 0 would say that there is none (RFC 768)
 	}
 	return full
@@ -174,46 +148,4 @@ func sumIs(ok bool) Sum {
 		return SumGood
 	}
 	return SumBad
-}
-
-// Update16 is RFC 1624 equation 3 for one or more 16-bit words: the checksum
-// hc after bytes old became bytes new, which must be equally long and even.
-func Update16(hc uint16, old, new []byte) uint16 {
-	sum := uint64(^hc)
-	for i := 0; i+1 < len(old); i += 2 {
-		sum += uint64(^binary.BigEndian.Uint16(old[i:])) + uint64(binary.BigEndian.Uint16(new[i:]))
-	}
-	return ^fold(sum)
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// crc32c continues a CRC-32C over b. The standard library's is faster but lets
-// b escape, which would cost every caller's packet an allocation.
-func crc32c(crc uint32, b []byte) uint32 {
-	for _, x := range b {
-		crc = castagnoli[uint8(crc)^x] ^ crc>>8
-	}
-	return crc
-}
-
-// sctpSum is the checksum of an SCTP packet with its field taken as zero (RFC 9260, appendix A).
-func sctpSum(l4 []byte) uint32 {
-	crc := crc32c(^uint32(0), l4[:8])
-	crc = crc32cZeros(crc, 4)
-	return ^crc32c(crc, l4[12:])
-}
-
-func crc32cZeros(crc uint32, n int) uint32 {
-	for range n {
-		crc = castagnoli[uint8(crc)] ^ crc>>8
-	}
-	return crc
-}
-
-// SCTPDelta is by how much (exclusive or) the CRC of an SCTP packet of length
-// bytes changes when its first four bytes change by diff. CRCs are linear, so
-// the rest of the packet does not matter and may be missing.
-func SCTPDelta(diff [4]byte, length int) uint32 {
-	return crc32cZeros(crc32c(0, diff[:]), length-4)
 }

@@ -1,6 +1,10 @@
 package nat
 
-import "testing"
+import (
+	"testing"
+
+	"ovnreplay/nat/header"
+)
 
 // zoneTuples is a Taker with a fixed set of owned tuples.
 type zoneTuples map[Tuple]bool
@@ -30,9 +34,9 @@ func bind(kind Kind, lo, hi string, plo, phi uint16) Binding {
 }
 
 func TestChoose(t *testing.T) {
-	web := mk(ProtoTCP, "10.0.0.1", 48001, "10.0.0.9", 80)
-	ping := mk(ProtoICMP, "10.0.0.1", 7, "10.0.0.9", 7)
-	low := mk(ProtoTCP, "10.0.0.1", 511, "10.0.0.9", 80)
+	web := mk(header.ProtoTCP, "10.0.0.1", 48001, "10.0.0.9", 80)
+	ping := mk(header.ProtoICMP, "10.0.0.1", 7, "10.0.0.9", 7)
+	low := mk(header.ProtoTCP, "10.0.0.1", 511, "10.0.0.9", 80)
 	rev := func(t Tuple) Tuple { return t.Reverse() }
 	for _, tt := range []struct {
 		name         string
@@ -43,36 +47,36 @@ func TestChoose(t *testing.T) {
 		user, kernel string  // "ok", "guess", "none" for no free tuple
 	}{
 		{"snat keeps a free port", bind(Src, "1.1.1.1", "1.1.1.1", 0, 0), web, nil,
-			mk(ProtoTCP, "1.1.1.1", 48001, "10.0.0.9", 80), "ok", "ok"},
+			mk(header.ProtoTCP, "1.1.1.1", 48001, "10.0.0.9", 80), "ok", "ok"},
 		{"snat takes the next port up", bind(Src, "1.1.1.1", "1.1.1.1", 0, 0), web,
-			[]Tuple{mk(ProtoTCP, "1.1.1.1", 48001, "10.0.0.9", 80)},
-			mk(ProtoTCP, "1.1.1.1", 48002, "10.0.0.9", 80), "ok", "guess"},
+			[]Tuple{mk(header.ProtoTCP, "1.1.1.1", 48001, "10.0.0.9", 80)},
+			mk(header.ProtoTCP, "1.1.1.1", 48002, "10.0.0.9", 80), "ok", "guess"},
 		{"low ports stay low", bind(Src, "1.1.1.1", "1.1.1.1", 0, 0), low,
-			[]Tuple{mk(ProtoTCP, "1.1.1.1", 511, "10.0.0.9", 80)},
-			mk(ProtoTCP, "1.1.1.1", 1, "10.0.0.9", 80), "ok", "guess"},
+			[]Tuple{mk(header.ProtoTCP, "1.1.1.1", 511, "10.0.0.9", 80)},
+			mk(header.ProtoTCP, "1.1.1.1", 1, "10.0.0.9", 80), "ok", "guess"},
 		{"all-zero snat without collision", bind(Src, "", "", 0, 0), web, nil, web, "ok", "ok"},
 		{"all-zero snat with collision", bind(Src, "", "", 0, 0), web, []Tuple{web},
-			mk(ProtoTCP, "10.0.0.1", 48002, "10.0.0.9", 80), "ok", "guess"},
+			mk(header.ProtoTCP, "10.0.0.1", 48002, "10.0.0.9", 80), "ok", "guess"},
 		{"dnat to a port", bind(Dst, "10.244.1.3", "10.244.1.3", 8080, 8080), web, nil,
-			mk(ProtoTCP, "10.0.0.1", 48001, "10.244.1.3", 8080), "ok", "ok"},
+			mk(header.ProtoTCP, "10.0.0.1", 48001, "10.244.1.3", 8080), "ok", "ok"},
 		{"dnat collision moves the source port (userspace)", bind(Dst, "10.244.1.3", "10.244.1.3", 8080, 8080), web,
-			[]Tuple{mk(ProtoTCP, "10.0.0.1", 48001, "10.244.1.3", 8080)},
-			mk(ProtoTCP, "10.0.0.1", 48002, "10.244.1.3", 8080), "ok", ""},
+			[]Tuple{mk(header.ProtoTCP, "10.0.0.1", 48001, "10.244.1.3", 8080)},
+			mk(header.ProtoTCP, "10.0.0.1", 48002, "10.244.1.3", 8080), "ok", ""},
 		{"icmp keeps its id", bind(Src, "1.1.1.1", "1.1.1.1", 0, 0), ping, nil,
-			mk(ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7), "ok", "ok"},
+			mk(header.ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7), "ok", "ok"},
 		{"icmp collision: userspace gives up", bind(Src, "1.1.1.1", "1.1.1.1", 0, 0), ping,
-			[]Tuple{mk(ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7)},
-			mk(ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7), "none", ""},
+			[]Tuple{mk(header.ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7)},
+			mk(header.ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7), "none", ""},
 		{"icmp collision: the kernel takes another id", bind(Src, "1.1.1.1", "1.1.1.1", 0, 0), ping,
-			[]Tuple{mk(ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7)},
-			mk(ProtoICMP, "1.1.1.1", 8, "10.0.0.9", 8), "", "guess"},
+			[]Tuple{mk(header.ProtoICMP, "1.1.1.1", 7, "10.0.0.9", 7)},
+			mk(header.ProtoICMP, "1.1.1.1", 8, "10.0.0.9", 8), "", "guess"},
 		{"a one-port range", bind(Src, "1.1.1.1", "1.1.1.1", 700, 700), web, nil,
-			mk(ProtoTCP, "1.1.1.1", 700, "10.0.0.9", 80), "ok", "ok"},
+			mk(header.ProtoTCP, "1.1.1.1", 700, "10.0.0.9", 80), "ok", "ok"},
 		{"a one-port range taken", bind(Src, "1.1.1.1", "1.1.1.1", 700, 700), web,
-			[]Tuple{mk(ProtoTCP, "1.1.1.1", 700, "10.0.0.9", 80)},
-			mk(ProtoTCP, "1.1.1.1", 700, "10.0.0.9", 80), "none", ""},
-		{"v6", bind(Src, "2001:db8::1", "2001:db8::1", 0, 0), mk(ProtoUDP, "fd00::1", 5, "fd00::2", 53), nil,
-			mk(ProtoUDP, "2001:db8::1", 5, "fd00::2", 53), "ok", "ok"},
+			[]Tuple{mk(header.ProtoTCP, "1.1.1.1", 700, "10.0.0.9", 80)},
+			mk(header.ProtoTCP, "1.1.1.1", 700, "10.0.0.9", 80), "none", ""},
+		{"v6", bind(Src, "2001:db8::1", "2001:db8::1", 0, 0), mk(header.ProtoUDP, "fd00::1", 5, "fd00::2", 53), nil,
+			mk(header.ProtoUDP, "2001:db8::1", 5, "fd00::2", 53), "ok", "ok"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			z := zoneTuples{}
@@ -88,7 +92,7 @@ func TestChoose(t *testing.T) {
 					t.Errorf("%s: %v guess=%v ok=%v, want %v %s", who, &got, c.Guess, ok, &tt.want, mode)
 				}
 			}
-			c, ok := tt.b.ChooseUserspace(&tt.orig, z, tt.orig.Proto == ProtoTCP || tt.orig.Proto == ProtoUDP)
+			c, ok := tt.b.ChooseUserspace(&tt.orig, z, tt.orig.Proto == header.ProtoTCP || tt.orig.Proto == header.ProtoUDP)
 			check("userspace", tt.user, c, ok)
 			r := tt.orig.Reverse()
 			check("kernel", tt.kernel, tt.b.ChooseKernel(&r, 0, z), true)
@@ -101,14 +105,14 @@ func TestChooseExhaustsRange(t *testing.T) {
 	b := bind(Src, "1.1.1.1", "1.1.1.1", 5000, 5099)
 	z := zoneTuples{}
 	for i := range 100 {
-		orig := mk(ProtoUDP, "10.0.0.1", uint16(1000+i), "10.0.0.9", 53)
+		orig := mk(header.ProtoUDP, "10.0.0.1", uint16(1000+i), "10.0.0.9", 53)
 		c, ok := b.ChooseUserspace(&orig, z, true)
 		if !ok || z[c.Reply] || c.Reply.DstPort < 5000 || c.Reply.DstPort > 5099 {
 			t.Fatalf("connection %d: %v ok=%v", i, &c.Reply, ok)
 		}
 		z[c.Reply] = true
 	}
-	orig := mk(ProtoUDP, "10.0.0.1", 999, "10.0.0.9", 53)
+	orig := mk(header.ProtoUDP, "10.0.0.1", 999, "10.0.0.9", 53)
 	if c, ok := b.ChooseUserspace(&orig, z, true); ok {
 		t.Errorf("a 101st of 100: %v", &c.Reply)
 	}
@@ -119,7 +123,7 @@ func TestChooseAddressRange(t *testing.T) {
 		b := bind(kind, "1.1.1.1", "1.1.1.4", 0, 0)
 		seen := map[byte]int{}
 		for i := range 400 {
-			orig := mk(ProtoTCP, "10.0.0.1", uint16(2000+i), "10.0.0.9", 80)
+			orig := mk(header.ProtoTCP, "10.0.0.1", uint16(2000+i), "10.0.0.9", 80)
 			orig.Src[2], orig.Src[3] = byte(i>>4), byte(i)
 			cu, _ := b.ChooseUserspace(&orig, zoneTuples{}, true)
 			r := orig.Reverse()

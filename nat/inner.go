@@ -1,6 +1,10 @@
 package nat
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat/header"
+)
 
 // rewriteInner translates the packet quoted in an ICMP error. The quote was
 // sent the other way, so its source is the error's destination.
@@ -31,8 +35,8 @@ func (p *Packet) rewriteInner(ip []byte, from, to *Tuple, sides Sides) bool {
 	if before.DstPort != want.DstPort {
 		changed = p.setInnerPort(ip, in.L4+2, &in.Tuple.DstPort, want.DstPort) || changed
 	}
-	if in.Tuple.Proto == ProtoSCTP && p.QuotedSCTP == MakeCRC && p.End >= in.L4+sctpHeader {
-		p.putInnerCRC(ip, sctpSum(ip[in.L4:p.End]))
+	if in.Tuple.Proto == header.ProtoSCTP && p.QuotedSCTP == MakeCRC && p.End >= in.L4+sctpHeader {
+		p.putInnerCRC(ip, header.SCTP(ip[in.L4:p.End]))
 		changed = true
 	}
 	return changed
@@ -61,10 +65,10 @@ func (p *Packet) setInnerAddr(ip []byte, source bool, to *[16]byte) bool {
 	at += in.L3
 	old, new := own[:size], to[:size]
 	if !p.Tuple.V6 {
-		p.patchInner(ip, in.L3+10, func(hc uint16) uint16 { return Update16(hc, old, new) })
+		p.patchInner(ip, in.L3+10, func(hc uint16) uint16 { return header.Update16(hc, old, new) })
 	}
 	t := &in.Tuple
-	if t.Proto != ProtoSCTP && !(t.ICMP() && !t.V6) {
+	if t.Proto != header.ProtoSCTP && !(t.ICMP() && !t.V6) {
 		p.patchInnerTransport(ip, old, new, true)
 	}
 	p.replace(ip, at, new)
@@ -81,13 +85,13 @@ func (p *Packet) setInnerPort(ip []byte, at int, own *uint16, to uint16) bool {
 	binary.BigEndian.PutUint16(new[:], to)
 	l4 := p.Inner.L4
 	switch {
-	case p.Inner.Tuple.Proto != ProtoSCTP:
+	case p.Inner.Tuple.Proto != header.ProtoSCTP:
 		p.patchInnerTransport(ip, old[:], new[:], !p.PatchCutTCP)
 	case p.QuotedSCTP == UpdateCRC && p.End >= l4+sctpHeader:
 		var diff [4]byte
 		diff[at-l4], diff[at-l4+1] = old[0]^new[0], old[1]^new[1]
 		crc := binary.LittleEndian.Uint32(ip[l4+sctpHeader-4:])
-		p.putInnerCRC(ip, crc^SCTPDelta(diff, p.End-l4))
+		p.putInnerCRC(ip, crc^header.SCTPDelta(diff, p.End-l4))
 	}
 	p.replace(ip, at, new[:])
 	*own = to
@@ -100,18 +104,18 @@ func (p *Packet) patchInnerTransport(ip, old, new []byte, whole bool) {
 	t := &p.Inner.Tuple
 	at := checksumAt(t, p.Inner.L4)
 	need := at + 2
-	if t.Proto == ProtoTCP && whole {
+	if t.Proto == header.ProtoTCP && whole {
 		need = p.Inner.L4 + 20
 	}
 	if at < 0 || need > p.End {
 		return
 	}
-	udp := t.Proto == ProtoUDP || t.Proto == ProtoUDPLite
+	udp := t.Proto == header.ProtoUDP || t.Proto == header.ProtoUDPLite
 	p.patchInner(ip, at, func(hc uint16) uint16 {
 		if udp && hc == 0 && !t.V6 {
 			return 0
 		}
-		hc = Update16(hc, old, new)
+		hc = header.Update16(hc, old, new)
 		if udp && hc == 0 {
 			hc = 0xffff
 		}

@@ -8,7 +8,11 @@
 // Nothing is allocated. The package keeps no state.
 package nat
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"ovnreplay/nat/header"
+)
 
 // Tuple names one direction of a connection. It holds no pointers and is a
 // map key. For ICMP and ICMPv6 echo the ID is in both ports and the type and
@@ -22,17 +26,10 @@ type Tuple struct {
 }
 
 // SrcAddr returns the source address.
-func (t *Tuple) SrcAddr() netip.Addr { return addr(t.V6, &t.Src) }
+func (t *Tuple) SrcAddr() netip.Addr { return header.Addr(t.V6, &t.Src) }
 
 // DstAddr returns the destination address.
-func (t *Tuple) DstAddr() netip.Addr { return addr(t.V6, &t.Dst) }
-
-func addr(v6 bool, b *[16]byte) netip.Addr {
-	if v6 {
-		return netip.AddrFrom16(*b)
-	}
-	return netip.AddrFrom4([4]byte(b[:4]))
-}
+func (t *Tuple) DstAddr() netip.Addr { return header.Addr(t.V6, &t.Dst) }
 
 // Kind says what a Binding translates.
 type Kind uint8

@@ -1,6 +1,10 @@
 package nat
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat/header"
+)
 
 // Packet says where the parts of one IP packet are. It holds offsets into the
 // bytes it was parsed from and no reference to them.
@@ -146,43 +150,30 @@ func (p *Packet) parseIPv6(ip []byte) Fault {
 }
 
 // walkExtensions follows the IPv6 extension headers to the transport header (RFC 8200).
-func (p *Packet) walkExtensions(ip []byte, at int, next uint8) Fault {
-	for {
-		size := 0
-		switch next {
-		case protoHopByHop, protoRouting, protoDestOpts:
-			if at+8 > len(ip) {
-				return FaultExtension
-			}
-			size = int(ip[at+1])*8 + 8
-		case protoAH:
-			if at+8 > len(ip) {
-				return FaultExtension
-			}
-			size = int(ip[at+1])*4 + 8
-		case protoFragment:
-			if at+8 > len(ip) {
-				return FaultExtension
-			}
-			size = 8
+func (p *Packet) walkExtensions(ip []byte, at int, proto uint8) Fault {
+	for header.Extension(proto) {
+		if at+8 > len(ip) {
+			return FaultExtension
+		}
+		next, size := header.Step(proto, ip[at:])
+		if proto == header.ProtoFragment {
 			frag := binary.BigEndian.Uint16(ip[at+2:])
 			p.FragID = binary.BigEndian.Uint32(ip[at+4:])
 			p.FragOffset, p.More = int(frag&0xfff8), frag&1 != 0
 			p.Fragment = p.More || p.FragOffset != 0
-			p.FragNext = ip[at]
-			if p.FragOffset != 0 {
-				p.Tuple.Proto, p.L4 = ip[at], at+size
-				return NoFault
-			}
-		default:
-			p.Tuple.Proto, p.L4 = next, at
+			p.FragNext = next
+		}
+		if p.FragOffset != 0 {
+			p.Tuple.Proto, p.L4 = next, at+size
 			return NoFault
 		}
 		if at+size > len(ip) {
 			return FaultExtension
 		}
-		next, at = ip[at], at+size
+		proto, at = next, at+size
 	}
+	p.Tuple.Proto, p.L4 = proto, at
+	return NoFault
 }
 
 func (p *Packet) setEnd(ip []byte, total int) {
@@ -198,9 +189,9 @@ func parseL4(ip []byte, at int, t *Tuple, quoted bool) Fault {
 	l4 := ip[at:]
 	need := 0
 	switch {
-	case t.Proto == ProtoTCP && !quoted:
+	case t.Proto == header.ProtoTCP && !quoted:
 		need = 20
-	case t.Proto == ProtoSCTP && !quoted:
+	case t.Proto == header.ProtoSCTP && !quoted:
 		need = 12
 	case hasPorts(t.Proto), t.ICMP():
 		need = 8

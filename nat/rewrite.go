@@ -1,6 +1,10 @@
 package nat
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat/header"
+)
 
 // Sides says which ends of a packet a translation touches.
 type Sides uint8
@@ -80,7 +84,7 @@ func (p *Packet) fixForAddr(ip, old, new []byte) {
 	}
 	t := &p.Tuple
 	at := checksumAt(t, p.L4)
-	if at < 0 || at+2 > p.End || p.FragOffset != 0 || t.Proto == ProtoSCTP || t.ICMP() && !t.V6 {
+	if at < 0 || at+2 > p.End || p.FragOffset != 0 || t.Proto == header.ProtoSCTP || t.ICMP() && !t.V6 {
 		return
 	}
 	if p.Sum == SumPartial {
@@ -92,22 +96,22 @@ func (p *Packet) fixForAddr(ip, old, new []byte) {
 
 // patch updates the checksum at offset at.
 func patch(ip []byte, at int, old, new []byte) {
-	binary.BigEndian.PutUint16(ip[at:], Update16(binary.BigEndian.Uint16(ip[at:]), old, new))
+	binary.BigEndian.PutUint16(ip[at:], header.Update16(binary.BigEndian.Uint16(ip[at:]), old, new))
 }
 
 // patchPartial updates a checksum field that holds a sum not yet inverted.
 func patchPartial(ip []byte, at int, old, new []byte) {
-	binary.BigEndian.PutUint16(ip[at:], ^Update16(^binary.BigEndian.Uint16(ip[at:]), old, new))
+	binary.BigEndian.PutUint16(ip[at:], ^header.Update16(^binary.BigEndian.Uint16(ip[at:]), old, new))
 }
 
 // patchTransport is patch with UDP's zero kept: none stays none, and a computed zero is sent as ffff (RFC 768).
 func patchTransport(ip []byte, at int, proto uint8, v6 bool, old, new []byte) {
-	udp := proto == ProtoUDP || proto == ProtoUDPLite
+	udp := proto == header.ProtoUDP || proto == header.ProtoUDPLite
 	hc := binary.BigEndian.Uint16(ip[at:])
 	if udp && hc == 0 && !v6 {
 		return
 	}
-	hc = Update16(hc, old, new)
+	hc = header.Update16(hc, old, new)
 	if udp && hc == 0 {
 		hc = 0xffff
 	}
@@ -145,10 +149,10 @@ func (p *Packet) setPort(ip []byte, at int, own *uint16, to uint16) bool {
 	sum := checksumAt(t, p.L4)
 	switch {
 	case p.Sum == SumPartial: // covers the pseudo header only; SCTP's stays zero
-	case t.Proto == ProtoSCTP:
+	case t.Proto == header.ProtoSCTP:
 		var diff [4]byte
 		diff[at-p.L4], diff[at-p.L4+1] = old[0]^new[0], old[1]^new[1]
-		crc := binary.LittleEndian.Uint32(ip[sum:]) ^ SCTPDelta(diff, p.statedLength(ip))
+		crc := binary.LittleEndian.Uint32(ip[sum:]) ^ header.SCTPDelta(diff, p.statedLength(ip))
 		binary.LittleEndian.PutUint32(ip[sum:], crc)
 	case sum >= 0 && sum+2 <= p.End:
 		patchTransport(ip, sum, t.Proto, t.V6, old[:], new[:])

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
+
+	"ovnreplay/nat/header"
 )
 
 // translations is a packet of every kind and the tuple it is to have.
@@ -15,15 +17,15 @@ var translations = []struct {
 	sport    uint16
 	dport    uint16
 }{
-	{"tcp", ipPacket(ProtoTCP, "10.0.0.1", "10.0.0.2", tcp(1234, 80, "hello")), "192.0.2.7", "10.0.0.2", 4321, 80},
-	{"tcp dnat", ipPacket(ProtoTCP, "10.0.0.1", "10.0.0.2", tcp(1234, 30007, "odd")), "10.0.0.1", "10.244.1.3", 1234, 80},
-	{"udp", ipPacket(ProtoUDP, "10.0.0.1", "10.0.0.2", udp(53, 53, "q")), "10.0.0.1", "198.51.100.1", 53, 5353},
-	{"sctp", ipPacket(ProtoSCTP, "10.0.0.1", "10.0.0.2", sctp(1, 2, "chunks chunks chunks")), "192.0.2.7", "10.0.0.2", 999, 2},
-	{"icmp", ipPacket(ProtoICMP, "10.0.0.1", "10.0.0.2", icmp(8, 0, 77, []byte("ping"))), "192.0.2.7", "10.0.0.2", 78, 78},
-	{"tcp6", ipPacket(ProtoTCP, "fd00::1", "fd00::2", tcp(1234, 80, "hello")), "2001:db8::1", "fd00::2", 4321, 80},
-	{"udp6", ipPacket(ProtoUDP, "fd00::1", "fd00::2", udp(1234, 80, "hello")), "fd00::1", "2001:db8::1", 1234, 8080},
-	{"icmp6", ipPacket(ProtoICMPv6, "fd00::1", "fd00::2", icmp(128, 0, 77, []byte("ping"))), "2001:db8::1", "fd00::2", 7, 7},
-	{"gre", ipPacket(ProtoGRE, "10.0.0.1", "10.0.0.2", make([]byte, 8)), "192.0.2.7", "10.0.0.2", 0, 0},
+	{"tcp", ipPacket(header.ProtoTCP, "10.0.0.1", "10.0.0.2", tcp(1234, 80, "hello")), "192.0.2.7", "10.0.0.2", 4321, 80},
+	{"tcp dnat", ipPacket(header.ProtoTCP, "10.0.0.1", "10.0.0.2", tcp(1234, 30007, "odd")), "10.0.0.1", "10.244.1.3", 1234, 80},
+	{"udp", ipPacket(header.ProtoUDP, "10.0.0.1", "10.0.0.2", udp(53, 53, "q")), "10.0.0.1", "198.51.100.1", 53, 5353},
+	{"sctp", ipPacket(header.ProtoSCTP, "10.0.0.1", "10.0.0.2", sctp(1, 2, "chunks chunks chunks")), "192.0.2.7", "10.0.0.2", 999, 2},
+	{"icmp", ipPacket(header.ProtoICMP, "10.0.0.1", "10.0.0.2", icmp(8, 0, 77, []byte("ping"))), "192.0.2.7", "10.0.0.2", 78, 78},
+	{"tcp6", ipPacket(header.ProtoTCP, "fd00::1", "fd00::2", tcp(1234, 80, "hello")), "2001:db8::1", "fd00::2", 4321, 80},
+	{"udp6", ipPacket(header.ProtoUDP, "fd00::1", "fd00::2", udp(1234, 80, "hello")), "fd00::1", "2001:db8::1", 1234, 8080},
+	{"icmp6", ipPacket(header.ProtoICMPv6, "fd00::1", "fd00::2", icmp(128, 0, 77, []byte("ping"))), "2001:db8::1", "fd00::2", 7, 7},
+	{"gre", ipPacket(header.ProtoGRE, "10.0.0.1", "10.0.0.2", make([]byte, 8)), "192.0.2.7", "10.0.0.2", 0, 0},
 }
 
 func target(from Tuple, src, dst string, sport, dport uint16) Tuple {
@@ -150,14 +152,14 @@ func TestRewritePartialChecksum(t *testing.T) {
 		var p Packet
 		p.Parse(ip)
 		at := checksumAt(&p.Tuple, p.L4)
-		binary.BigEndian.PutUint16(ip[at:], fold(pseudoSum(&p.Tuple, p.End-p.L4)))
+		binary.BigEndian.PutUint16(ip[at:], header.Fold(pseudoSum(&p.Tuple, p.End-p.L4)))
 		if p.CheckSum(ip) != SumPartial {
 			t.Fatalf("%s: partial checksum not recognised", tt.name)
 		}
 		from := p.Tuple
 		to := target(from, tt.src, tt.dst, tt.sport, tt.dport)
 		Rewrite(ip, &p, &from, &to, Source|Destination)
-		if got, want := binary.BigEndian.Uint16(ip[at:]), fold(pseudoSum(&to, p.End-p.L4)); got != want {
+		if got, want := binary.BigEndian.Uint16(ip[at:]), header.Fold(pseudoSum(&to, p.End-p.L4)); got != want {
 			t.Errorf("%s: %04x, want %04x", tt.name, got, want)
 		}
 	}
@@ -167,9 +169,9 @@ func TestRewritePartialChecksum(t *testing.T) {
 func errorAbout(from string, packet []byte, n int) []byte {
 	var p Packet
 	p.Parse(packet)
-	l4, proto := icmp(3, 1, 0, packet[:n]), uint8(ProtoICMP)
+	l4, proto := icmp(3, 1, 0, packet[:n]), uint8(header.ProtoICMP)
 	if p.Tuple.V6 {
-		l4[0], l4[1], proto = 1, 3, ProtoICMPv6
+		l4[0], l4[1], proto = 1, 3, header.ProtoICMPv6
 	}
 	return ipPacket(proto, from, p.Tuple.SrcAddr().String(), l4)
 }
@@ -193,7 +195,7 @@ func TestRewriteICMPError(t *testing.T) {
 			from := natted.DstAddr().String()
 			got := errorAbout(from, sent, n)
 			want := errorAbout(orig.DstAddr().String(), tt.packet, n)
-			if short && tt.name == "sctp" || orig.Proto == ProtoSCTP {
+			if short && tt.name == "sctp" || orig.Proto == header.ProtoSCTP {
 				copy(want[20+8+20+8:], got[20+8+20+8:]) // a quoted CRC is left alone
 				fill(want)
 			}
@@ -233,9 +235,9 @@ func TestRewriteAllocatesNothing(t *testing.T) {
 func TestReverse(t *testing.T) {
 	for typ := range 256 {
 		for _, v6 := range []bool{false, true} {
-			tuple := Tuple{V6: v6, Proto: ProtoICMP, Type: uint8(typ), SrcPort: 5, DstPort: 5}
+			tuple := Tuple{V6: v6, Proto: header.ProtoICMP, Type: uint8(typ), SrcPort: 5, DstPort: 5}
 			if v6 {
-				tuple.Proto = ProtoICMPv6
+				tuple.Proto = header.ProtoICMPv6
 			}
 			r := tuple.Reverse()
 			if back := r.Reverse(); back != tuple {

@@ -2,46 +2,19 @@ package nat
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
-)
 
-// IP protocol numbers that matter to tuples (IANA).
-const (
-	protoHopByHop = 0
-	ProtoICMP     = 1
-	ProtoTCP      = 6
-	ProtoUDP      = 17
-	protoRouting  = 43
-	protoFragment = 44
-	ProtoGRE      = 47
-	protoAH       = 51
-	ProtoICMPv6   = 58
-	ProtoNoNext   = 59 // nothing follows an IPv6 header
-	protoDestOpts = 60
-	ProtoSCTP     = 132
-	ProtoUDPLite  = 136
+	"ovnreplay/nat/header"
 )
-
-// AddrBytes returns an address as tuples hold it: an IPv4 address in the first
-// four bytes.
-func AddrBytes(a netip.Addr) (b [16]byte) {
-	if a.Is4() {
-		v4 := a.As4()
-		copy(b[:], v4[:])
-		return b
-	}
-	return a.As16()
-}
 
 // ICMP is whether the tuple is of ICMP or ICMPv6.
 func (t *Tuple) ICMP() bool { return isICMP(t.V6, t.Proto) }
 
 func isICMP(v6 bool, proto uint8) bool {
 	if v6 {
-		return proto == ProtoICMPv6
+		return proto == header.ProtoICMPv6
 	}
-	return proto == ProtoICMP
+	return proto == header.ProtoICMP
 }
 
 // HasPorts is whether the protocol has ports (the ID of ICMP is not one).
@@ -49,7 +22,7 @@ func (t *Tuple) HasPorts() bool { return hasPorts(t.Proto) }
 
 func hasPorts(proto uint8) bool {
 	switch proto {
-	case ProtoTCP, ProtoUDP, ProtoSCTP, ProtoUDPLite:
+	case header.ProtoTCP, header.ProtoUDP, header.ProtoSCTP, header.ProtoUDPLite:
 		return true
 	}
 	return false
@@ -118,19 +91,19 @@ func (t *Tuple) String() string {
 
 func protoName(p uint8) string {
 	switch p {
-	case ProtoICMP:
+	case header.ProtoICMP:
 		return "icmp"
-	case ProtoTCP:
+	case header.ProtoTCP:
 		return "tcp"
-	case ProtoUDP:
+	case header.ProtoUDP:
 		return "udp"
-	case ProtoGRE:
+	case header.ProtoGRE:
 		return "gre"
-	case ProtoICMPv6:
+	case header.ProtoICMPv6:
 		return "icmpv6"
-	case ProtoSCTP:
+	case header.ProtoSCTP:
 		return "sctp"
-	case ProtoUDPLite:
+	case header.ProtoUDPLite:
 		return "udplite"
 	}
 	return "proto " + strconv.Itoa(int(p))

@@ -3,6 +3,8 @@ package pcap
 import (
 	"io"
 	"testing"
+
+	"ovnreplay/nat/header"
 )
 
 // BenchmarkRead is the cost of one packet of about 130 bytes (pcap) or 700
@@ -78,7 +80,7 @@ func BenchmarkDecap(b *testing.B) {
 }
 
 func BenchmarkKey(b *testing.B) {
-	m := LinkMeta{EtherType: etherIPv4, Payload: make([]byte, 700)}
+	m := LinkMeta{EtherType: header.EtherIPv4, Payload: make([]byte, 700)}
 	b.SetBytes(700)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"ovnreplay/nat/header"
 )
 
 const (
@@ -154,7 +156,7 @@ func TestSharedUnderlay(t *testing.T) {
 func TestSharedIsBounded(t *testing.T) {
 	shared := Shared{Limit: 100}
 	for i := range 10000 {
-		m := LinkMeta{EtherType: etherIPv4, Payload: []byte{byte(i), byte(i >> 8)}}
+		m := LinkMeta{EtherType: header.EtherIPv4, Payload: []byte{byte(i), byte(i >> 8)}}
 		shared.Add(i%2, int64(i), &m)
 		shared.Add(1-i%2, int64(i)+7, &m)
 	}

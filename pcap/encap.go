@@ -3,7 +3,8 @@ package pcap
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
+
+	"ovnreplay/nat/header"
 )
 
 // AppendEncap appends to buf the underlay's Ethernet frame for t, as OVS sends
@@ -98,58 +99,38 @@ func orDefault[T uint8 | uint16](v, d T) T {
 }
 
 func (t *Tunnel) appendIPv4(buf []byte, payload int) []byte {
-	buf = binary.BigEndian.AppendUint16(buf, etherIPv4)
+	buf = binary.BigEndian.AppendUint16(buf, header.EtherIPv4)
 	at := len(buf)
 	buf = append(buf, 0x45, t.TOS)
 	buf = binary.BigEndian.AppendUint16(buf, uint16(20+payload))
-	buf = append(buf, 0, 0, 0x40, 0, orDefault(t.TTL, 64), protocolUDP, 0, 0)
+	buf = append(buf, 0, 0, 0x40, 0, orDefault(t.TTL, 64), header.ProtoUDP, 0, 0)
 	src, dst := t.Src.As4(), t.Dst.As4()
 	buf = append(append(buf, src[:]...), dst[:]...)
-	binary.BigEndian.PutUint16(buf[at+10:], ^fold(sum(0, buf[at:])))
+	binary.BigEndian.PutUint16(buf[at+10:], header.Checksum(0, buf[at:]))
 	return buf
 }
 
 func (t *Tunnel) appendIPv6(buf []byte, payload int) []byte {
-	buf = binary.BigEndian.AppendUint16(buf, etherIPv6)
+	buf = binary.BigEndian.AppendUint16(buf, header.EtherIPv6)
 	buf = binary.BigEndian.AppendUint32(buf, 6<<28|uint32(t.TOS)<<20)
 	buf = binary.BigEndian.AppendUint16(buf, uint16(payload))
-	buf = append(buf, protocolUDP, orDefault(t.TTL, 64))
+	buf = append(buf, header.ProtoUDP, orDefault(t.TTL, 64))
 	src, dst := t.Src.As16(), t.Dst.As16()
 	return append(append(buf, src[:]...), dst[:]...)
 }
 
 // udpChecksum sums pseudo header and packet (RFC 768); 0 is sent as 0xffff.
 func (t *Tunnel) udpChecksum(udp []byte) uint16 {
-	s := uint64(protocolUDP) + uint64(len(udp))
+	var sum uint64
 	if t.Src.Is6() {
 		src, dst := t.Src.As16(), t.Dst.As16()
-		s = sum(sum(s, src[:]), dst[:])
+		sum = header.Sum(header.Pseudo(src[:], header.ProtoUDP, len(udp)), dst[:])
 	} else {
 		src, dst := t.Src.As4(), t.Dst.As4()
-		s = sum(sum(s, src[:]), dst[:])
+		sum = header.Sum(header.Pseudo(src[:], header.ProtoUDP, len(udp)), dst[:])
 	}
-	if c := ^fold(sum(s, udp)); c != 0 {
+	if c := header.Checksum(sum, udp); c != 0 {
 		return c
 	}
 	return 0xffff
-}
-
-// sum adds 16-bit words in one's complement, four at a time.
-func sum(s uint64, b []byte) uint64 {
-	var carry uint64
-	for ; len(b) >= 8; b = b[8:] {
-		s, carry = bits.Add64(s, binary.BigEndian.Uint64(b), carry)
-	}
-	var last [8]byte
-	copy(last[:], b)
-	s, carry = bits.Add64(s, binary.BigEndian.Uint64(last[:]), carry)
-	s, carry = bits.Add64(s, 0, carry)
-	return s + carry
-}
-
-func fold(s uint64) uint16 {
-	for s>>16 != 0 {
-		s = s&0xffff + s>>16
-	}
-	return uint16(s)
 }

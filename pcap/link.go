@@ -1,6 +1,10 @@
 package pcap
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat/header"
+)
 
 // PacketType is what a Linux packet socket says of a packet (SLL, SLL2).
 type PacketType uint8
@@ -74,14 +78,6 @@ type LinkMeta struct {
 	IfIndex    int       // kernel interface index (SLL2, modified pcap), 0 when unknown
 	Device     uint16    // ARPHRD_ type of the device (SLL, SLL2): 1 Ethernet, 772 loopback
 }
-
-// EtherTypes, as far as link layers and tunnels need them.
-const (
-	etherIPv4 = 0x0800
-	etherIPv6 = 0x86dd
-	etherVLAN = 0x8100
-	etherQinQ = 0x88a8
-)
 
 // Frame reads a record's link layer. eth is the whole Ethernet frame when the
 // capture has it, nil for cooked, raw and null captures, of which meta tells
@@ -189,15 +185,15 @@ func (m *LinkMeta) device() LinkFault {
 	return LinkOK
 }
 
-func (m *LinkMeta) raw(data []byte, header int) LinkFault {
-	if len(data) <= header {
+func (m *LinkMeta) raw(data []byte, at int) LinkFault {
+	if len(data) <= at {
 		return LinkShort
 	}
-	switch data[header] >> 4 {
+	switch data[at] >> 4 {
 	case 4:
-		m.payload(data, header, etherIPv4)
+		m.payload(data, at, header.EtherIPv4)
 	case 6:
-		m.payload(data, header, etherIPv6)
+		m.payload(data, at, header.EtherIPv6)
 	default:
 		return LinkNotIP
 	}
@@ -216,9 +212,9 @@ func (m *LinkMeta) null(data []byte) LinkFault {
 	}
 	switch family {
 	case 2:
-		m.payload(data, 4, etherIPv4)
+		m.payload(data, 4, header.EtherIPv4)
 	case 10, 24, 28, 30: // AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin
-		m.payload(data, 4, etherIPv6)
+		m.payload(data, 4, header.EtherIPv6)
 	default:
 		return LinkNotIP
 	}

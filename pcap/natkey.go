@@ -1,6 +1,10 @@
 package pcap
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat/header"
+)
 
 // NATKey is a key of what address translation and routing leave alone: the IP
 // identification or flow label, and of the transport everything but ports,
@@ -9,12 +13,12 @@ import "encoding/binary"
 // addresses inside: anything but TCP, UDP, ICMP queries and fragments of them.
 func NATKey(m *LinkMeta) (key Key, ok bool) {
 	kind, b := m.EtherType, m.Payload
-	for tags := 0; (kind == etherVLAN || kind == etherQinQ) && tags < 2 && len(b) >= 4; tags++ {
+	for tags := 0; (kind == header.EtherVLAN || kind == header.EtherQinQ) && tags < 2 && len(b) >= 4; tags++ {
 		kind, b = binary.BigEndian.Uint16(b[2:]), b[4:]
 	}
 	b = withoutPadding(b, kind)
 	switch {
-	case kind == etherIPv4 && len(b) >= 20 && len(b) >= 4*int(b[0]&15) && b[0]&15 >= 5:
+	case kind == header.EtherIPv4 && len(b) >= 20 && len(b) >= 4*int(b[0]&15) && b[0]&15 >= 5:
 		id, fragment := binary.BigEndian.Uint16(b[4:]), binary.BigEndian.Uint16(b[6:])&0x3fff
 		key = keySeed.word(uint64(b[9])<<32 | uint64(id)<<16 | uint64(fragment))
 		protocol, rest := b[9], b[4*int(b[0]&15):]
@@ -22,7 +26,7 @@ func NATKey(m *LinkMeta) (key Key, ok bool) {
 			return key.bytes(rest), len(rest) > 0
 		}
 		return key.transport(protocol, rest)
-	case kind == etherIPv6 && len(b) >= 40:
+	case kind == header.EtherIPv6 && len(b) >= 40:
 		key = keySeed.word(uint64(b[6])<<32 | uint64(binary.BigEndian.Uint32(b)&0xfffff))
 		return key.transport(b[6], b[40:])
 	}
@@ -35,7 +39,7 @@ func (k Key) transport(protocol uint8, b []byte) (Key, bool) {
 	switch {
 	case protocol == tcp && len(b) >= 20: // not ports (0-3), not checksum (16-17)
 		return k.bytes(b[4:16]).bytes(b[18:]), true
-	case protocol == protocolUDP && len(b) > 8: // not ports, not checksum (6-7)
+	case protocol == header.ProtoUDP && len(b) > 8: // not ports, not checksum (6-7)
 		return k.bytes(b[4:6]).bytes(b[8:]), true
 	case (protocol == icmp4 && (b0(b) == 8 || b0(b) == 0) || protocol == icmp6 && (b0(b) == 128 || b0(b) == 129)) && len(b) >= 8:
 		return k.bytes(b[:2]).bytes(b[6:]), true // not checksum (2-3), not identifier (4-5)

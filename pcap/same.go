@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+
+	"ovnreplay/nat/header"
 )
 
 // Key tells packets apart by their bytes above the link layer. Equal packets
@@ -45,11 +47,11 @@ func (k Key) mix(u, v uint64) Key {
 func withoutPadding(p []byte, etherType uint16) []byte {
 	n := len(p)
 	switch {
-	case etherType == etherIPv4 && n >= 20:
+	case etherType == header.EtherIPv4 && n >= 20:
 		if total := int(binary.BigEndian.Uint16(p[2:])); total >= 20 {
 			n = min(n, total)
 		}
-	case etherType == etherIPv6 && n >= 40:
+	case etherType == header.EtherIPv6 && n >= 40:
 		if payload := int(binary.BigEndian.Uint16(p[4:])); payload > 0 {
 			n = min(n, 40+payload)
 		}

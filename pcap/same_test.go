@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+
+	"ovnreplay/nat/header"
 )
 
 // TestKeyAcrossLinkTypes: a packet has one key whatever its link layer, and packets differ.
@@ -21,7 +23,7 @@ func TestKeyAcrossLinkTypes(t *testing.T) {
 		ethernet[i].Data = append(ethernet[i].Data, make([]byte, 6)...) // padding is no part of an IP packet
 		ethernet[i].OrigLen += 6
 		_, padded, _ := Frame(ethernet[i])
-		if padded.EtherType == etherIPv4 && PacketKey(&padded) != PacketKey(&a) {
+		if padded.EtherType == header.EtherIPv4 && PacketKey(&padded) != PacketKey(&a) {
 			t.Errorf("packet %d has another key when padded", i+1)
 		}
 	}
@@ -115,7 +117,7 @@ func TestNATKey(t *testing.T) {
 				sides[i][key]++
 				continue
 			}
-			if m.EtherType == etherIPv4 {
+			if m.EtherType == header.EtherIPv4 {
 				t.Errorf("%s frame %d has no key", name, rec.Frame)
 			}
 		}
@@ -145,7 +147,7 @@ func TestNATKeyRefuses(t *testing.T) {
 		{"empty icmp", "01", "", false},
 		{"igmp", "02", "1100ffff 00000000", false},
 	} {
-		m := LinkMeta{EtherType: etherIPv4, Payload: unhex(t, fmt.Sprintf(ip, c.protocol)+c.rest)}
+		m := LinkMeta{EtherType: header.EtherIPv4, Payload: unhex(t, fmt.Sprintf(ip, c.protocol)+c.rest)}
 		if _, ok := NATKey(&m); ok != c.want {
 			t.Errorf("%s: key %v", c.name, ok)
 		}

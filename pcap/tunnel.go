@@ -3,6 +3,8 @@ package pcap
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"ovnreplay/nat/header"
 )
 
 // TunnelKind is a tunnel protocol of OVN.
@@ -92,7 +94,7 @@ func Decap(eth []byte) (Tunnel, TunnelFault) {
 func (m *LinkMeta) Decap() (t Tunnel, fault TunnelFault) {
 	t.SrcMAC, t.DstMAC = m.Src, m.Dst
 	kind, b := m.EtherType, m.Payload
-	for tags := 0; kind == etherVLAN || kind == etherQinQ; tags++ {
+	for tags := 0; kind == header.EtherVLAN || kind == header.EtherQinQ; tags++ {
 		if tags == 2 {
 			return t, NotTunnel
 		}
@@ -104,9 +106,9 @@ func (m *LinkMeta) Decap() (t Tunnel, fault TunnelFault) {
 	var udp []byte
 	var udpLen int
 	switch kind {
-	case etherIPv4:
+	case header.EtherIPv4:
 		udp, udpLen, fault = t.ipv4(b)
-	case etherIPv6:
+	case header.EtherIPv6:
 		udp, udpLen, fault = t.ipv6(b)
 	default:
 		return t, NotTunnel
@@ -117,33 +119,31 @@ func (m *LinkMeta) Decap() (t Tunnel, fault TunnelFault) {
 	return t, t.udp(udp, udpLen)
 }
 
-const protocolUDP = 17
-
 // ipv4 returns the UDP packet in an IPv4 one: its captured bytes, and its
 // length on the wire.
 func (t *Tunnel) ipv4(b []byte) (udp []byte, wire int, _ TunnelFault) {
 	if len(b) < 20 {
 		return nil, 0, TunnelShort
 	}
-	header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
+	size, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
 	if total == 0 { // left to the hardware by segmentation offload
 		total = len(b)
 	}
-	if b[0]>>4 != 4 || header < 20 || total < header {
+	if b[0]>>4 != 4 || size < 20 || total < size {
 		return nil, 0, TunnelMalformed
 	}
-	if b[9] != protocolUDP {
+	if b[9] != header.ProtoUDP {
 		return nil, 0, NotTunnel
 	}
 	if binary.BigEndian.Uint16(b[6:])&0x3fff != 0 {
 		return nil, 0, TunnelFragment
 	}
-	if len(b) < header {
+	if len(b) < size {
 		return nil, 0, TunnelShort
 	}
 	t.TOS, t.TTL = b[1], b[8]
 	t.Src, t.Dst = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
-	return b[header:min(len(b), total)], total - header, TunnelOK
+	return b[size:min(len(b), total)], total - size, TunnelOK
 }
 
 // ipv6 does the same, over hop-by-hop, routing and destination headers.
@@ -160,27 +160,24 @@ func (t *Tunnel) ipv6(b []byte) (udp []byte, wire int, _ TunnelFault) {
 	if wire == 0 {
 		wire = len(b) - 40
 	}
-	next := b[6]
-	for b = b[40:]; next != protocolUDP; {
-		const hopByHop, routing, fragment, destination = 0, 43, 44, 60
-		switch next {
-		case hopByHop, routing, destination:
-		case fragment:
+	proto := b[6]
+	for b = b[40:]; proto != header.ProtoUDP; {
+		switch {
+		case proto == header.ProtoFragment:
 			return nil, 0, TunnelFragment
-		default:
+		case proto == header.ProtoAH || !header.Extension(proto):
 			return nil, 0, NotTunnel
-		}
-		if len(b) < 8 {
+		case len(b) < 8:
 			return nil, 0, TunnelShort
 		}
-		n := 8 * (int(b[1]) + 1)
-		if n > wire {
+		next, size := header.Step(proto, b)
+		if size > wire {
 			return nil, 0, TunnelMalformed
 		}
-		if n > len(b) {
+		if size > len(b) {
 			return nil, 0, TunnelShort
 		}
-		next, wire, b = b[0], wire-n, b[n:]
+		proto, wire, b = next, wire-size, b[size:]
 	}
 	return b[:min(len(b), wire)], wire, TunnelOK
 }

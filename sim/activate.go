@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
@@ -49,29 +50,29 @@ func (e *Engine) admitted(p *pkt, port *network.Port) bool {
 // for an address.
 func activates(k *field.Key, kinds []string, a *network.Address) bool {
 	switch k.Get(field.EthType) {
-	case packet.TypeRARP:
+	case header.EtherRARP:
 		return slices.Contains(kinds, "rarp")
-	case packet.TypeARP:
+	case header.EtherARP:
 		return slices.Contains(kinds, "garp") && isGratuitous(k, a)
-	case packet.TypeIPv6:
+	case header.EtherIPv6:
 		return slices.Contains(kinds, "na") && isAdvertised(k, a)
 	}
 	return false
 }
 
 func isGratuitous(k *field.Key, a *network.Address) bool {
-	mac, ip := macNumber(a.MAC), k.Get(field.ARPSPA)
+	mac, ip := header.MACNumber(a.MAC), k.Get(field.ARPSPA)
 	return k.Get(field.EthSrc) == mac && k.Get(field.ARPSHA) == mac && k.Get(field.ARPTPA) == ip &&
-		hasAddress(a, packet.Addr4(ip))
+		hasAddress(a, header.IPv4(ip))
 }
 
 func isAdvertised(k *field.Key, a *network.Address) bool {
 	ip := k.Get128(field.IP6Src)
-	if k.Get(field.ICMP6Type) != 136 || k.Get(field.ICMP6Code) != 0 || k.Get128(field.NDTarget) != ip || k.Get(field.NDTLL) != macNumber(a.MAC) {
+	if k.Get(field.ICMP6Type) != 136 || k.Get(field.ICMP6Code) != 0 || k.Get128(field.NDTarget) != ip || k.Get(field.NDTLL) != header.MACNumber(a.MAC) {
 		return false
 	}
 	from := packet.Addr6(ip)
-	return hasAddress(a, from) || from == network.LinkLocal(a.MAC)
+	return hasAddress(a, from) || from == netip.AddrFrom16(header.LinkLocal(a.MAC))
 }
 
 func hasAddress(a *network.Address, ip netip.Addr) bool {

@@ -1,11 +1,11 @@
 package sim
 
 import (
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/packet"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -42,7 +42,7 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 	var ok bool
 	why := trace.MadeICMP
 	style := answer.Style{KeepTOS: !e.has(network.FreshTOS)}
-	v4 := p.Key.Get(field.EthType) == packet.TypeIPv4
+	v4 := p.Key.Get(field.EthType) == header.EtherIPv4
 	switch block {
 	case lflow.ARP:
 		why = trace.MadeARP

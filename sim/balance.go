@@ -5,6 +5,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
@@ -128,12 +129,12 @@ func hairpinsOf(net *network.Network, read func(network.VIP) (network.VIP, bool)
 				if !ok {
 					continue
 				}
-				h := hairpinVIP{lb: lb, vip: v, snat: nat.AddrBytes(v.Addr)}
+				h := hairpinVIP{lb: lb, vip: v, snat: header.Bytes(v.Addr)}
 				if a, ok := lb.HairpinSNAT(v.Addr.Is4()); ok {
-					h.snat = nat.AddrBytes(a)
+					h.snat = header.Bytes(a)
 				}
 				for _, b := range v.Backends {
-					k := hairpinKey{dp.Index, nat.AddrBytes(b.Addr()), b.Port(), lb.Protocol}
+					k := hairpinKey{dp.Index, header.Bytes(b.Addr()), b.Port(), lb.Protocol}
 					if v.Port == 0 {
 						k.port, k.proto = 0, 0
 					}
@@ -164,7 +165,7 @@ func (e *Engine) findHairpin(p *pkt, t *nat.Tuple, addr [16]byte, port uint16) *
 			for i := range list {
 				h := &list[i]
 				// The connection's own destination tells VIPs of one backend apart.
-				if p.ct.Orig.Dst == nat.AddrBytes(h.vip.Addr) && (h.vip.Port == 0 || p.ct.Orig.DstPort == h.vip.Port) {
+				if p.ct.Orig.Dst == header.Bytes(h.vip.Addr) && (h.vip.Port == 0 || p.ct.Orig.DstPort == h.vip.Port) {
 					return h
 				}
 			}
@@ -259,10 +260,10 @@ func (e *Engine) hairpinSNAT(p *pkt, f *table.Flow, _ *table.Op) {
 func tupleOf(p *pkt) (t nat.Tuple, ok bool) {
 	k := &p.Key
 	switch k.Get(field.EthType) {
-	case etherIPv4:
+	case header.EtherIPv4:
 		binary.BigEndian.PutUint32(t.Src[:], uint32(k.Get(field.IP4Src)))
 		binary.BigEndian.PutUint32(t.Dst[:], uint32(k.Get(field.IP4Dst)))
-	case etherIPv6:
+	case header.EtherIPv6:
 		t.V6 = true
 		t.Src, t.Dst = k.Get128(field.IP6Src).Bytes(), k.Get128(field.IP6Dst).Bytes()
 	default:

@@ -3,6 +3,7 @@ package sim
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
@@ -174,9 +175,9 @@ func (e *Engine) commitAffinity(p *pkt, f *table.Flow, op *table.Op) {
 	if !ok || !isIP {
 		return
 	}
-	k := affinityKey{p.dp.Index, t.Src, nat.AddrBytes(a.VIP.Addr()), a.VIP.Port(), a.Proto}
+	k := affinityKey{p.dp.Index, t.Src, header.Bytes(a.VIP.Addr()), a.VIP.Port(), a.Proto}
 	x := affinityEntry{
-		backend: nat.AddrBytes(a.Backend.Addr()), port: a.Backend.Port(),
+		backend: header.Bytes(a.Backend.Addr()), port: a.Backend.Port(),
 		timeout: conntrack.Time(a.Timeout) * 1e9, used: e.now, guess: p.guess,
 	}
 	if old, ok := e.learned.affinity[k]; ok && old.backend == x.backend && old.port == x.port {
@@ -194,8 +195,8 @@ func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityE
 	for _, flows := range p.dp.Flows[0] {
 		for _, g := range flows {
 			vip, b, ok := network.Taught(g.Actions)
-			if ok && nat.AddrBytes(vip.Addr()) == k.vip && vip.Port() == k.port {
-				c.Options = append(c.Options, ChoiceOption{Addr: nat.AddrBytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
+			if ok && header.Bytes(vip.Addr()) == k.vip && vip.Port() == k.port {
+				c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/table"
@@ -154,7 +155,7 @@ func (e *Engine) commit(p *pkt, f *table.Flow, op *table.Op) {
 		Commit: true,
 		// All-zero SNAT: if this connection would collide with a translated
 		// one, its source port moves.
-		NAT: nat.Binding{Kind: nat.Src, V6: p.Key.Get(field.EthType) == etherIPv6},
+		NAT: nat.Binding{Kind: nat.Src, V6: p.Key.Get(field.EthType) == header.EtherIPv6},
 	}
 	for i := range op.Inner {
 		setMarkOrLabel(&p.Key, &op.Inner[i], &req)
@@ -180,11 +181,6 @@ func setMarkOrLabel(k *field.Key, op *table.Op, req *conntrack.Request) {
 		req.LabelMask.Lo |= mask.Lo
 	}
 }
-
-const (
-	etherIPv4 = 0x0800
-	etherIPv6 = 0x86dd
-)
 
 // conntrack passes p through its chassis' table. With show, as where OVS
 // recirculates the packet, flows see the result from here on: the ct_* fields

@@ -3,6 +3,7 @@ package sim
 import (
 	"net/netip"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -31,7 +32,7 @@ func (e *Engine) solicited(p *pkt, port *network.Port, iaid uint32) bool {
 		return false
 	}
 	mac, addr, ok := port.Delegated()
-	if !ok || macNumber(mac) != p.Key.Get(field.EthDst) || field.FromBytes(addr.As16()) != p.Key.Get128(field.IP6Dst) {
+	if !ok || header.MACNumber(mac) != p.Key.Get(field.EthDst) || field.FromBytes(addr.As16()) != p.Key.Get128(field.IP6Dst) {
 		return false
 	}
 	last, ok := e.learned.probes[solicitKey(port)]

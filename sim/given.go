@@ -4,7 +4,7 @@ import (
 	"net/netip"
 
 	"ovnreplay/conntrack"
-	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/table"
@@ -70,7 +70,7 @@ func (e *Engine) givenBackend(members []*table.Backend) *table.Backend {
 	if g == nil || e.served || !g.Backend.IsValid() {
 		return nil
 	}
-	want := nat.AddrBytes(g.Backend)
+	want := header.Bytes(g.Backend)
 	for _, b := range members {
 		if b.Addr == want && b.V6 == g.Backend.Is6() {
 			e.served = true

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -30,11 +31,11 @@ func (e *Engine) serviceCheck(p *pkt, f *table.Flow, _ *table.Op) {
 // monitored reports whether a backend's packet answers the health check of a
 // service: the latest that was observed, or any if none was.
 func (e *Engine) monitored(p *pkt, port *network.Port) bool {
-	if p.Key.Get(field.IPProto) != packet.ProtoTCP || p.Layout.L4 == 0 {
+	if p.Key.Get(field.IPProto) != header.ProtoTCP || p.Layout.L4 == 0 {
 		return false
 	}
-	src := packet.Addr4(p.Key.Get(field.IP4Src))
-	if p.Key.Get(field.EthType) == packet.TypeIPv6 {
+	src := header.IPv4(p.Key.Get(field.IP4Src))
+	if p.Key.Get(field.EthType) == header.EtherIPv6 {
 		src = packet.Addr6(p.Key.Get128(field.IP6Src))
 	}
 	key := probeKey{port.Index, netip.AddrPortFrom(src, uint16(p.Key.Get(field.TpSrc)))}
@@ -83,11 +84,11 @@ func (e *Engine) Observe(port *network.Port, frame []byte, h *packet.Headers) {
 		return
 	}
 	k, l := &h.Key, &h.Layout
-	if l.L4 == 0 || k.Get(field.IPProto) != packet.ProtoTCP || k.Get(field.TCPFlags) != tcpSYN {
+	if l.L4 == 0 || k.Get(field.IPProto) != header.ProtoTCP || k.Get(field.TCPFlags) != header.FlagSYN {
 		return
 	}
-	dst := packet.Addr4(k.Get(field.IP4Dst))
-	if k.Get(field.EthType) == packet.TypeIPv6 {
+	dst := header.IPv4(k.Get(field.IP4Dst))
+	if k.Get(field.EthType) == header.EtherIPv6 {
 		dst = packet.Addr6(k.Get128(field.IP6Dst))
 	}
 	key := probeKey{port.Index, netip.AddrPortFrom(dst, uint16(k.Get(field.TpDst)))}
@@ -101,9 +102,7 @@ func (e *Engine) Observe(port *network.Port, frame []byte, h *packet.Headers) {
 func (e *Engine) monitorSends(k *field.Key) bool {
 	src := k.Get(field.EthSrc)
 	return slices.ContainsFunc(e.Net.ServiceMonitors, func(m network.ServiceMonitor) bool {
-		mac, ok := network.ParseMAC(m.SrcMAC)
-		return ok && macNumber(mac) == src
+		mac, ok := header.ParseMAC(m.SrcMAC)
+		return ok && header.MACNumber(mac) == src
 	})
 }
-
-const tcpSYN = 2

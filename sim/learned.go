@@ -2,6 +2,7 @@ package sim
 
 import (
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
@@ -119,7 +120,7 @@ func (l *learned) read(net *network.Network) (fresh []macKey) {
 		if b.Port == nil {
 			continue
 		}
-		k, mac := bindingKey(&b), macNumber(b.MAC)
+		k, mac := bindingKey(&b), header.MACNumber(b.MAC)
 		rows[k] = mac
 		if was, ok := l.rows[k]; !ok || was != mac {
 			l.macs[k] = macEntry{mac: mac}
@@ -135,7 +136,7 @@ func (l *learned) read(net *network.Network) (fresh []macKey) {
 	l.statics = map[macKey]staticMAC{}
 	for _, b := range net.StaticMACs {
 		if b.Port != nil {
-			l.statics[bindingKey(&b)] = staticMAC{macNumber(b.MAC), b.Override}
+			l.statics[bindingKey(&b)] = staticMAC{header.MACNumber(b.MAC), b.Override}
 		}
 	}
 	for _, f := range net.FDB {
@@ -144,7 +145,7 @@ func (l *learned) read(net *network.Network) (fresh []macKey) {
 			continue
 		}
 		if port := dp.PortByKey(f.PortKey); port != nil {
-			l.fdb[fdbKey{uint32(dp.Index), macNumber(f.MAC)}] = fdbEntry{port: uint32(port.Index)}
+			l.fdb[fdbKey{uint32(dp.Index), header.MACNumber(f.MAC)}] = fdbEntry{port: uint32(port.Index)}
 		}
 	}
 	return fresh
@@ -157,13 +158,6 @@ func bindingKey(b *network.MACBinding) macKey {
 		k.ip = field.U64(k.ip.Lo & 0xffffffff)
 	}
 	return k
-}
-
-func macNumber(m [6]byte) (v uint64) {
-	for _, b := range m {
-		v = v<<8 | uint64(b)
-	}
-	return v
 }
 
 // learnDelay is how long ovn-controller takes to see what it learned come

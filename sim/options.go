@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
@@ -221,7 +222,7 @@ func dhcpv6Options(in []lflow.Option) (out []answer.Option) {
 				enc.Data = append(enc.Data, a[:]...)
 			case "mac":
 				if j == 0 {
-					m := macBytes(v.Value)
+					m := header.MACBytes(v.Value.Lo)
 					enc.Data = m[:]
 				}
 			case "str":
@@ -237,12 +238,6 @@ func dhcpv6Options(in []lflow.Option) (out []answer.Option) {
 		out = append(out, enc)
 	}
 	return out
-}
-
-func macBytes(v field.Uint128) (m [6]byte) {
-	b := v.Bytes()
-	copy(m[:], b[10:])
-	return m
 }
 
 // Codes of router advertisement options in put_nd_ra_opts.
@@ -273,7 +268,7 @@ func advert(in []lflow.Option) answer.Advert {
 		case codeRAPref:
 			a.SetFlags(raPreference(v.String))
 		case codeRASource:
-			a = a.SourceLink(macBytes(v.Value))
+			a = a.SourceLink(header.MACBytes(v.Value.Lo))
 		case codeRAPrefix:
 			length := 128
 			if v.Masked {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
@@ -136,7 +137,7 @@ func parseSecurity(text string) (s securityEntry, ok bool) {
 	if len(words) == 0 {
 		return s, false
 	}
-	if _, ok = network.ParseMAC(words[0]); !ok {
+	if _, ok = header.ParseMAC(words[0]); !ok {
 		return s, false
 	}
 	s.phys = words[0]
@@ -167,7 +168,7 @@ func parseSecurity(text string) (s securityEntry, ok bool) {
 // of 40 or more and returns it as a constant with a mask.
 func virtualMAC(w string) (string, bool) {
 	text, length, masked := strings.Cut(w, "/")
-	mac, ok := network.ParseMAC(text)
+	mac, ok := header.ParseMAC(text)
 	if !ok || mac[0] != 0 || mac[1] != 0 || mac[2] != 0x5e || mac[3] != 0 || mac[4] != 1 && mac[4] != 2 {
 		return "", false
 	}
@@ -379,11 +380,11 @@ func (r *securityRules) outgoing(s *securityEntry) {
 // (RFC 4291, appendix A), as a prefix if the address has a mask.
 func linkLocal(constant string) string {
 	text, mask, masked := strings.Cut(constant, "/")
-	mac, _ := network.ParseMAC(text)
+	mac, _ := header.ParseMAC(text)
 	ip := [16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]}
 	bits := 128
 	if masked {
-		m, _ := network.ParseMAC(mask)
+		m, _ := header.ParseMAC(mask)
 		for b := m[5]; b&1 == 0 && bits > 120; b >>= 1 {
 			bits--
 		}

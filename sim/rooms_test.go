@@ -1,11 +1,41 @@
 package sim_test
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// Numbers of headers, checksums and the walk over extension headers are in
+// nat/header alone.
+func TestHeadersHaveOneHome(t *testing.T) {
+	t.Parallel()
+	banned := regexp.MustCompile(`\b0x(0800|0806|8035|8100|88a8|86dd|8847)\b|crc32\.Castagnoli|sum>>16|case 0, 43, 60`)
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") ||
+			strings.Contains(filepath.ToSlash(path), "nat/header/") || strings.Contains(filepath.ToSlash(path), "testdata/") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for i, line := range strings.Split(string(text), "\n") {
+			code, _, _ := strings.Cut(line, "//")
+			if m := banned.FindString(quoted.ReplaceAllString(code, "")); m != "" {
+				t.Errorf("%s:%d has %s of its own; nat/header has it", path, i+1, m)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`")
 
 // What replays is a library: whoever imports it gets no database client, no
 // session file and no command line with it.
@@ -15,7 +45,7 @@ func TestRooms(t *testing.T) {
 	banned := []string{"ovnreplay/store", "ovnreplay/cmd", "github.com/ovn-org/libovsdb", "go.etcd.io/bbolt", "github.com/spf13/cobra"}
 	for _, room := range []string{
 		"sim", "sim/replay", "sim/why", "sim/ledger", "sim/table", "sim/trace", "sim/network", "sim/answer", "sim/archive", "sim/microflow", "sim/openflow",
-		"sim/field", "sim/lflow", "sim/packet", "conntrack", "nat", "pcap", "pcap/filter",
+		"sim/field", "sim/lflow", "sim/packet", "conntrack", "nat", "nat/header", "pcap", "pcap/filter",
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}", "ovnreplay/"+room).Output()
 		if err != nil {
@@ -38,7 +68,8 @@ func TestRooms(t *testing.T) {
 	}
 	// conntrack, nat, field and lflow also know nothing of OVN's rooms.
 	for room, knows := range map[string][]string{
-		"nat": {}, "sim/field": {}, "sim/lflow": {"sim/field"}, "conntrack": {"nat", "conntrack/coding"},
+		"nat/header": {}, "nat": {"nat/header"}, "sim/field": {}, "sim/lflow": {"sim/field"},
+		"conntrack": {"nat", "nat/header", "conntrack/coding"}, "pcap": {"nat/header", "pcap/filter", "pcap/compressed"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "ovnreplay/"+room).Output()
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -85,7 +86,7 @@ const routerDelay = 4 * learnDelay
 
 func (e *Engine) learnRouter(p *pkt, f *table.Flow) {
 	port := e.port(uint32(p.Key.Get(field.Inport)))
-	unspecified := p.Key.Get(field.EthType) == etherIPv6 && p.Key.Get128(field.IP6Src).IsZero()
+	unspecified := p.Key.Get(field.EthType) == header.EtherIPv6 && p.Key.Get128(field.IP6Src).IsZero()
 	if port == nil || unspecified || slices.ContainsFunc(e.learned.mrouters, func(r mrouter) bool { return r.port == port }) {
 		return
 	}

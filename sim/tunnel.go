@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
@@ -112,7 +113,7 @@ func (e *Engine) flooded(in Arrival, dp *network.Datapath) (*Outcome, error) {
 // advertisement.
 func isNeighborAnswer(k *field.Key) bool {
 	const advertisement = 136
-	return k.Get(field.EthType) == packet.TypeARP && k.Get(field.ARPOp) == 2 ||
+	return k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2 ||
 		k.Get(field.ICMP6Type) == advertisement && k.Get(field.ICMP6Code) == 0
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/trace"
@@ -323,10 +324,10 @@ func printStates(w io.Writer, r *pcap.Reader, table *conntrack.Table) error {
 // ipOf is the IP packet in a frame, behind at most one VLAN tag; nil: there is none.
 func ipOf(meta *pcap.LinkMeta) []byte {
 	payload, kind := meta.Payload, meta.EtherType
-	if (kind == 0x8100 || kind == 0x88a8) && len(payload) >= 4 {
+	if (kind == header.EtherVLAN || kind == header.EtherQinQ) && len(payload) >= 4 {
 		payload, kind = payload[4:], binary.BigEndian.Uint16(payload[2:])
 	}
-	if kind == 0x0800 || kind == 0x86dd {
+	if kind == header.EtherIPv4 || kind == header.EtherIPv6 {
 		return payload
 	}
 	return nil

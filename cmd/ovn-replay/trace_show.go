@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/microflow"
@@ -59,11 +60,7 @@ func macOf(p *network.Port) uint64 {
 	if len(p.Addresses) == 0 {
 		return 0
 	}
-	v := uint64(0)
-	for _, b := range p.Addresses[0].MAC {
-		v = v<<8 | uint64(b)
-	}
-	return v
+	return header.MACNumber(p.Addresses[0].MAC)
 }
 
 // show writes one packet's trace in the forms that were asked for.

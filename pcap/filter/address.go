@@ -3,6 +3,8 @@ package filter
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"ovnreplay/nat/header"
 )
 
 // host4 is an IPv4 address, or a net of them, in IPv4, ARP or RARP.
@@ -15,8 +17,8 @@ type host4 struct {
 
 func (n *host4) emit(c *compiler, yes, no label) {
 	c.at(n.column)
-	ip := n.within(etherIPv4, 12, 16)
-	arp, rarp := n.within(etherARP, 14, 24), n.within(etherRARP, 14, 24)
+	ip := n.within(header.EtherIPv4, 12, 16)
+	arp, rarp := n.within(header.EtherARP, 14, 24), n.within(header.EtherRARP, 14, 24)
 	switch {
 	case n.protocol == "arp":
 		arp(c, yes, no)
@@ -50,7 +52,7 @@ func (n *host6) emit(c *compiler, yes, no label) {
 }
 
 func (n *host6) at(offset uint32) check {
-	checks := []check{carries(etherIPv6)}
+	checks := []check{carries(header.EtherIPv6)}
 	address := n.prefix.Addr().As16()
 	for i := range uint32(4) {
 		bits := min(max(n.prefix.Bits()-32*int(i), 0), 32)
@@ -122,14 +124,14 @@ func (n *decnetHost) emit(c *compiler, yes, no label) {
 
 func (n *decnetHost) at(long, short uint32) check {
 	swapped := n.address>>8 | n.address&0xff<<8
-	header := func(size, mask, flags, offset uint32) check {
+	form := func(size, mask, flags, offset uint32) check {
 		return all(
 			field{of: ofNetwork, at: 2, size: size}.masked(mask).is(flags),
 			field{of: ofNetwork, at: 2 + offset, size: 2}.is(swapped))
 	}
-	return all(carries(etherDECnet), oneOf(
-		header(1, 0x07, 0x02, short), header(2, 0xff07, 0x8102, 1+short),
-		header(1, 0x07, 0x06, long), header(2, 0xff07, 0x8106, 1+long)))
+	return all(carries(header.EtherDECnet), oneOf(
+		form(1, 0x07, 0x02, short), form(2, 0xff07, 0x8102, 1+short),
+		form(1, 0x07, 0x06, long), form(2, 0xff07, 0x8106, 1+long)))
 }
 
 // cast is "broadcast" or "multicast".
@@ -152,13 +154,13 @@ func (n *cast) emit(c *compiler, yes, no label) {
 		}
 		all(c.framed(), is)(c, yes, no)
 	case n.protocol == "ip" && n.multi:
-		all(carries(etherIPv4), field{of: ofNetwork, at: 16, size: 1}.atLeast(224))(c, yes, no)
+		all(carries(header.EtherIPv4), field{of: ofNetwork, at: 16, size: 1}.atLeast(224))(c, yes, no)
 	case n.protocol == "ip":
 		// A capture file does not tell the netmask, so all bits count.
 		dst := field{of: ofNetwork, at: 16, size: 4}
-		all(carries(etherIPv4), oneOf(dst.is(0), dst.is(^uint32(0))))(c, yes, no)
+		all(carries(header.EtherIPv4), oneOf(dst.is(0), dst.is(^uint32(0))))(c, yes, no)
 	case n.protocol == "ip6" && n.multi:
-		all(carries(etherIPv6), field{of: ofNetwork, at: 24, size: 1}.is(255))(c, yes, no)
+		all(carries(header.EtherIPv6), field{of: ofNetwork, at: 24, size: 1}.is(255))(c, yes, no)
 	default:
 		c.fail("%q has no %s addresses", n.protocol, n.word())
 	}

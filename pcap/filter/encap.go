@@ -1,5 +1,7 @@
 package filter
 
+import "ovnreplay/nat/header"
+
 // encapsulation is vlan, mpls, pppoes or geneve, perhaps with a number. Once
 // its test is emitted, the nodes to the right are about what it encapsulates,
 // whether the test is true or not: the expression decides, not the packet.
@@ -39,14 +41,14 @@ func (n *encapsulation) vlan(c *compiler, yes, no label) {
 	case c.link != linkEthernet:
 		c.fail("VLAN tags cannot be told %s", c.place())
 	}
-	tagged := oneOf(carries(etherVLAN), carries(etherQinQ), carries(etherOldQinQ))
+	tagged := oneOf(carries(header.EtherVLAN), carries(header.EtherQinQ), carries(header.EtherOldQinQ))
 	n.withNumber(tagged, field{of: ofNetwork, size: 2}.masked(0xfff).is(n.number))(c, yes, no)
 	c.payload.constant += 4
 	c.linkType.constant += 4
 }
 
 func (n *encapsulation) mpls(c *compiler, yes, no label) {
-	labelled := carries(etherMPLS)
+	labelled := carries(header.EtherMPLS)
 	switch {
 	case c.labels20 > 0: // the label before is not the last
 		labelled = field{of: ofNetwork, at: ^uint32(1), size: 1}.masked(1).is(0)
@@ -61,7 +63,7 @@ func (n *encapsulation) mpls(c *compiler, yes, no label) {
 
 func (n *encapsulation) pppoe(c *compiler, yes, no label) {
 	session := field{of: ofNetwork, size: 4}.masked(0xffff).is(n.number)
-	n.withNumber(carries(etherPPPoES), session)(c, yes, no)
+	n.withNumber(carries(header.EtherPPPoES), session)(c, yes, no)
 	c.link, c.inGeneve = linkPPP, false
 	c.header = c.payload
 	c.header.constant += c.network + 6
@@ -87,7 +89,7 @@ func (n *encapsulation) geneve(c *compiler, yes, no label) {
 // geneveIn checks for Geneve in UDP in either IP, and leaves in a the variable
 // part of where UDP is, from the network header.
 func (n *encapsulation) geneveIn(ip base) check {
-	udp := &ports{first: 6081, last: 6081, protocol: ipUDP, direction: "dst"}
+	udp := &ports{first: 6081, last: 6081, protocol: header.ProtoUDP, direction: "dst"}
 	port := udp.ipv4()
 	if ip == ofIPv6Data {
 		port = udp.ipv6()
@@ -112,7 +114,7 @@ func (n *encapsulation) geneveIn(ip base) check {
 
 // locate puts into memory where the headers within the Geneve header at a are.
 func (c *compiler) locate() {
-	kind, header, payload := c.variable(), c.variable(), c.variable()
+	kind, inner, payload := c.variable(), c.variable(), c.variable()
 	c.emit(aToX, 0)
 	c.emit(add, 2) // its protocol field
 	c.emit(store, kind.memory)
@@ -121,11 +123,11 @@ func (c *compiler) locate() {
 	c.emit(multiply, 4)
 	c.emit(add, 8)
 	c.emit(addX, 0)
-	c.emit(store, header.memory)
+	c.emit(store, inner.memory)
 	c.emit(loadHalfX, 2)
-	c.emit(loadXMemory, header.memory)
+	c.emit(loadXMemory, inner.memory)
 	frame, packet := c.label(), c.label()
-	c.test(equal, etherTEB, frame, packet)
+	c.test(equal, header.EtherTEB, frame, packet)
 	c.bind(frame)
 	c.emit(xToA, 0)
 	c.emit(add, 12)
@@ -134,7 +136,7 @@ func (c *compiler) locate() {
 	c.emit(aToX, 0)
 	c.bind(packet)
 	c.emit(storeX, payload.memory)
-	c.linkType, c.header, c.payload = kind, header, payload
+	c.linkType, c.header, c.payload = kind, inner, payload
 }
 
 // variable reserves a word of memory for a place in the packet. It is kept for

@@ -3,6 +3,8 @@ package filter
 import (
 	"encoding/binary"
 	"math/rand/v2"
+
+	"ovnreplay/nat/header"
 )
 
 // frame is a packet as captured, perhaps cut by the snap length.
@@ -59,9 +61,9 @@ func (m maker) ipv4(protocol int, payload []byte) []byte {
 // ipv6 puts a header around a payload, with extension headers between in some.
 func (m maker) ipv6(protocol int, payload []byte) []byte {
 	for range max(0, m.IntN(5)-2) {
-		kind := pick(m.Rand, 0, 43, 60, ipFragment, ipAH)
+		kind := pick(m.Rand, 0, 43, 60, header.ProtoFragment, header.ProtoAH)
 		extension := cat([]byte{byte(protocol), 0}, u16(pick(m.Rand, 0, 1, 0x10)), u32(7))
-		if kind == ipAH {
+		if kind == header.ProtoAH {
 			extension[1] = 4
 			extension = cat(extension, m.bytes(16))
 		}
@@ -73,20 +75,20 @@ func (m maker) ipv6(protocol int, payload []byte) []byte {
 
 // transport is a protocol and its header, in either IP.
 func (m maker) transport() (protocol int, payload []byte) {
-	switch protocol = pick(m.Rand, ipTCP, ipTCP, ipUDP, ipUDP, ipSCTP, ipICMP, ipICMP6, ipIGMP, ipAH, ipESP, ipPIM, ipVRRP, ipIGRP, 47, 59, 0); protocol {
-	case ipTCP:
+	switch protocol = pick(m.Rand, header.ProtoTCP, header.ProtoTCP, header.ProtoUDP, header.ProtoUDP, header.ProtoSCTP, header.ProtoICMP, header.ProtoICMPv6, header.ProtoIGMP, header.ProtoAH, header.ProtoESP, header.ProtoPIM, header.ProtoVRRP, header.ProtoIGRP, 47, 59, 0); protocol {
+	case header.ProtoTCP:
 		flags := pick(m.Rand, 2, 0x12, 0x10, 0x18, 4, 0x11, 0xc2)
 		payload = cat(m.port(), m.port(), m.bytes(8), []byte{0x50, byte(flags)}, m.bytes(6), m.bytes(m.IntN(20)))
-	case ipUDP:
+	case header.ProtoUDP:
 		payload = cat(m.port(), m.port(), u16(8), m.bytes(2), m.bytes(m.IntN(20)))
-	case ipSCTP:
+	case header.ProtoSCTP:
 		payload = cat(m.port(), m.port(), m.bytes(8+m.IntN(20)))
-	case ipICMP:
+	case header.ProtoICMP:
 		payload = cat([]byte{byte(pick(m.Rand, 0, 8, 3, 11)), byte(m.IntN(3))}, m.bytes(6))
-	case ipICMP6:
+	case header.ProtoICMPv6:
 		payload = cat([]byte{byte(pick(m.Rand, 128, 129, 135, 136)), byte(m.IntN(3))}, m.bytes(6))
-	case ipAH:
-		payload = cat([]byte{byte(pick(m.Rand, ipTCP, ipUDP, 59)), 4}, m.bytes(30))
+	case header.ProtoAH:
+		payload = cat([]byte{byte(pick(m.Rand, header.ProtoTCP, header.ProtoUDP, 59)), 4}, m.bytes(30))
 	default:
 		payload = m.bytes(m.IntN(24))
 	}
@@ -97,21 +99,21 @@ func (m maker) transport() (protocol int, payload []byte) {
 func (m maker) network(depth int) (kind int, packet []byte) {
 	ip := func(protocol int, payload []byte) (int, []byte) {
 		if m.IntN(3) == 0 {
-			return etherIPv6, m.ipv6(protocol, payload)
+			return header.EtherIPv6, m.ipv6(protocol, payload)
 		}
-		return etherIPv4, m.ipv4(protocol, payload)
+		return header.EtherIPv4, m.ipv4(protocol, payload)
 	}
 	if depth < 3 {
 		switch m.IntN(14) {
 		case 0:
 			k, p := m.network(depth + 1)
-			return pick(m.Rand, etherVLAN, etherQinQ, etherOldQinQ), cat(u16(m.IntN(2)<<13|pick(m.Rand, 0, 5, 100, 4095)), u16(k), p)
+			return pick(m.Rand, header.EtherVLAN, header.EtherQinQ, header.EtherOldQinQ), cat(u16(m.IntN(2)<<13|pick(m.Rand, 0, 5, 100, 4095)), u16(k), p)
 		case 1:
-			return etherMPLS, m.mpls()
+			return header.EtherMPLS, m.mpls()
 		case 2:
-			return etherPPPoES, m.pppoe()
+			return header.EtherPPPoES, m.pppoe()
 		case 3, 4:
-			return ip(ipUDP, cat(m.port(), u16(6081), u16(8), m.bytes(2), m.geneve(depth)))
+			return ip(header.ProtoUDP, cat(m.port(), u16(6081), u16(8), m.bytes(2), m.geneve(depth)))
 		case 5:
 			p := m.llc()
 			return len(p), p
@@ -119,10 +121,10 @@ func (m maker) network(depth int) (kind int, packet []byte) {
 	}
 	switch m.IntN(12) {
 	case 0, 1:
-		return pick(m.Rand, etherARP, etherARP, etherRARP), cat(u16(1), u16(0x800), []byte{6, 4}, u16(1+m.IntN(2)),
+		return pick(m.Rand, header.EtherARP, header.EtherARP, header.EtherRARP), cat(u16(1), u16(0x800), []byte{6, 4}, u16(1+m.IntN(2)),
 			pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)), pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)))
 	case 2:
-		return pick(m.Rand, etherATalk, etherAARP, etherIPX, etherLAT, etherDECnet, etherLoopback, etherPPPoED, 0x88cc), m.decnet()
+		return pick(m.Rand, header.EtherATalk, header.EtherAARP, header.EtherIPX, header.EtherLAT, header.EtherDECnet, header.EtherLoopback, header.EtherPPPoED, 0x88cc), m.decnet()
 	}
 	return ip(m.transport())
 }
@@ -160,7 +162,7 @@ func (m maker) geneve(depth int) []byte {
 	options := m.bytes(4 * m.IntN(3))
 	kind, inner := m.network(depth + 1)
 	if m.IntN(3) > 0 {
-		kind, inner = etherTEB, m.ethernet(kind, inner)
+		kind, inner = header.EtherTEB, m.ethernet(kind, inner)
 	}
 	return cat([]byte{byte(pick(m.Rand, 0, 0, 0, 0x40) | len(options)/4), 0}, u16(kind), u32(uint32(pick(m.Rand, 0, 11, 5000)<<8)), options, inner)
 }
@@ -170,7 +172,7 @@ func (m maker) llc() []byte {
 	sap := byte(pick(m.Rand, sapISO, sapSTP, sapIPX, sapNetBEUI, sapIP, sapSNAP, 0xff, 4))
 	if sap == sapSNAP {
 		vendor := pick(m.Rand, 0, appleTalk)
-		return cat([]byte{sap, sap, 3, byte(vendor >> 16)}, u16(vendor), u16(pick(m.Rand, etherATalk, etherAARP, etherIPX, etherIPv4)), m.bytes(20))
+		return cat([]byte{sap, sap, 3, byte(vendor >> 16)}, u16(vendor), u16(pick(m.Rand, header.EtherATalk, header.EtherAARP, header.EtherIPX, header.EtherIPv4)), m.bytes(20))
 	}
 	return cat([]byte{sap, pick(m.Rand, sap, 0), byte(pick(m.Rand, 3, 1, 5, 0, 0x63, 0xaf)), byte(pick(m.Rand, isoCLNP, isoESIS, isoISIS))},
 		m.bytes(3), []byte{byte(15 + m.IntN(14))}, m.bytes(m.IntN(30)))
@@ -206,7 +208,7 @@ func (m maker) frame(link uint16) []byte {
 }
 
 func (m maker) family(kind int) int {
-	if kind == etherIPv6 {
+	if kind == header.EtherIPv6 {
 		return pick(m.Rand, 10, 24, 28, 30)
 	}
 	return 2

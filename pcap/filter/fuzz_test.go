@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ovnreplay/nat/header"
 )
 
 // FuzzFilter: whatever the expression and the packet, there is an answer or an
@@ -108,8 +110,8 @@ func TestCircle(t *testing.T) {
 		t.Fatal(err)
 	}
 	packet := make([]byte, 64)
-	packet[0], packet[9] = 0x45, ipAH
-	packet[20], packet[21] = ipAH, 3
+	packet[0], packet[9] = 0x45, header.ProtoAH
+	packet[20], packet[21] = header.ProtoAH, 3
 	if p.Match(packet, len(packet)) {
 		t.Error("selected")
 	}

@@ -1,5 +1,7 @@
 package filter
 
+import "ovnreplay/nat/header"
+
 // carries checks that the link layer, or what encapsulates the packet further
 // in, carries a protocol: an EtherType or a service access point of 802.2.
 func carries(protocol uint32) check {
@@ -24,15 +26,15 @@ func (c *compiler) carries(protocol uint32) check {
 		return c.loopbackCarries(protocol)
 	case linkRaw:
 		switch protocol {
-		case etherIPv4:
+		case header.EtherIPv4:
 			return field{of: ofHeader, size: 1}.masked(0xf0).is(0x40)
-		case etherIPv6:
+		case header.EtherIPv6:
 			return field{of: ofHeader, size: 1}.masked(0xf0).is(0x60)
 		}
 	case linkIPv4:
-		return constant(protocol == etherIPv4)
+		return constant(protocol == header.EtherIPv4)
 	case linkIPv6:
-		return constant(protocol == etherIPv6)
+		return constant(protocol == header.EtherIPv6)
 	}
 	return constant(false)
 }
@@ -56,11 +58,11 @@ func ethernetCarries(protocol uint32) check {
 	case protocol == sapISO || protocol == sapIP || protocol == sapNetBEUI:
 		return all(is8023, llc.is(protocol<<8|protocol))
 	case protocol == sapIPX:
-		return oneOf(kind.is(etherIPX), all(is8023,
-			oneOf(snap(0, etherIPX), field{of: ofLLC, size: 1}.is(sapIPX), llc.is(0xffff))))
-	case protocol == etherATalk:
+		return oneOf(kind.is(header.EtherIPX), all(is8023,
+			oneOf(snap(0, header.EtherIPX), field{of: ofLLC, size: 1}.is(sapIPX), llc.is(0xffff))))
+	case protocol == header.EtherATalk:
 		return oneOf(kind.is(protocol), all(is8023, snap(appleTalk, protocol)))
-	case protocol == etherAARP:
+	case protocol == header.EtherAARP:
 		return oneOf(kind.is(protocol), all(is8023, snap(0, protocol)))
 	case protocol <= maxLength8023:
 		return all(is8023, field{of: ofLinkType, at: 2, size: 1}.is(protocol))
@@ -77,11 +79,11 @@ func cookedCarries(protocol uint32) check {
 	case protocol == sapISO || protocol == sapIP || protocol == sapNetBEUI:
 		return all(kind.is(llc8022), field{of: ofLLC, size: 2}.is(protocol<<8|protocol))
 	case protocol == sapIPX:
-		return oneOf(kind.is(etherIPX), kind.is(novell), all(kind.is(llc8022),
-			oneOf(field{of: ofLLC, size: 1}.is(sapIPX), snap(0, etherIPX))))
-	case protocol == etherATalk:
+		return oneOf(kind.is(header.EtherIPX), kind.is(novell), all(kind.is(llc8022),
+			oneOf(field{of: ofLLC, size: 1}.is(sapIPX), snap(0, header.EtherIPX))))
+	case protocol == header.EtherATalk:
 		return oneOf(kind.is(protocol), all(kind.is(llc8022), snap(appleTalk, protocol)))
-	case protocol == etherAARP:
+	case protocol == header.EtherAARP:
 		return oneOf(kind.is(protocol), all(kind.is(llc8022), snap(0, protocol)))
 	case protocol <= maxLength8023:
 		return all(kind.is(llc8022), field{of: ofLLC, size: 1}.is(protocol))
@@ -92,15 +94,15 @@ func cookedCarries(protocol uint32) check {
 // pppProtocol is what PPP calls a protocol.
 func pppProtocol(protocol uint32) uint32 {
 	switch protocol {
-	case etherIPv4:
+	case header.EtherIPv4:
 		return 0x21
-	case etherIPv6:
+	case header.EtherIPv6:
 		return 0x57
-	case etherDECnet:
+	case header.EtherDECnet:
 		return 0x27
-	case etherATalk:
+	case header.EtherATalk:
 		return 0x29
-	case etherNS:
+	case header.EtherNS:
 		return 0x25
 	case sapISO:
 		return 0x23
@@ -108,7 +110,7 @@ func pppProtocol(protocol uint32) uint32 {
 		return 0x31
 	case sapIPX:
 		return 0x2b
-	case etherMPLS:
+	case header.EtherMPLS:
 		return 0x281
 	}
 	return protocol
@@ -124,9 +126,9 @@ func (c *compiler) loopbackCarries(protocol uint32) check {
 		return field{of: ofHeader, size: 4}.is(n)
 	}
 	switch protocol {
-	case etherIPv4:
+	case header.EtherIPv4:
 		return family(2)
-	case etherIPv6:
+	case header.EtherIPv6:
 		const darwin, netBSD, freeBSD = 30, 24, 28
 		return oneOf(family(darwin), family(netBSD), family(freeBSD))
 	}
@@ -138,8 +140,8 @@ func (c *compiler) loopbackCarries(protocol uint32) check {
 func (c *compiler) mplsCarries(protocol uint32) check {
 	version := uint32(0x40)
 	switch protocol {
-	case etherIPv4:
-	case etherIPv6:
+	case header.EtherIPv4:
+	case header.EtherIPv6:
 		version = 0x60
 	default:
 		c.fail("only IPv4 and IPv6 can be told after MPLS")

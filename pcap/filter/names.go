@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"ovnreplay/nat/header"
 )
 
 // Where systems keep the names of ports and protocols.
@@ -80,9 +82,9 @@ func lookUpPort(name string) (port, protocol uint32, ok bool) {
 	case isTCP && isUDP && tcp == udp:
 		return tcp, 0, true
 	case isTCP:
-		return tcp, ipTCP, true
+		return tcp, header.ProtoTCP, true
 	}
-	return udp, ipUDP, isUDP
+	return udp, header.ProtoUDP, isUDP
 }
 
 const wellKnownServices = `

@@ -1,5 +1,7 @@
 package filter
 
+import "ovnreplay/nat/header"
+
 // carried is "proto": a protocol that another one carries.
 type carried struct {
 	number   uint32
@@ -17,11 +19,11 @@ func carriedIn(protocol string, number uint32) check {
 	case "":
 		return oneOf(carriedIn("ip", number), carriedIn("ip6", number))
 	case "ip":
-		return all(carries(etherIPv4), field{of: ofNetwork, at: 9, size: 1}.is(number))
+		return all(carries(header.EtherIPv4), field{of: ofNetwork, at: 9, size: 1}.is(number))
 	case "ip6":
 		next := field{of: ofNetwork, at: 6, size: 1}
-		return all(carries(etherIPv6), oneOf(next.is(number),
-			all(next.is(ipFragment), field{of: ofNetwork, at: 40, size: 1}.is(number))))
+		return all(carries(header.EtherIPv6), oneOf(next.is(number),
+			all(next.is(header.ProtoFragment), field{of: ofNetwork, at: 40, size: 1}.is(number))))
 	case "iso":
 		return all(carries(sapISO), field{of: ofNetworkLLC, size: 1}.is(number))
 	case "isis":
@@ -44,13 +46,13 @@ func (n *abbreviation) emit(c *compiler, yes, no label) {
 // Protocols by the protocol that carries them.
 var (
 	onLink = map[string]uint32{
-		"ip": etherIPv4, "ip6": etherIPv6, "arp": etherARP, "rarp": etherRARP, "atalk": etherATalk, "aarp": etherAARP,
-		"decnet": etherDECnet, "sca": etherSCA, "lat": etherLAT, "mopdl": etherMOPDL, "moprc": etherMOPRC,
+		"ip": header.EtherIPv4, "ip6": header.EtherIPv6, "arp": header.EtherARP, "rarp": header.EtherRARP, "atalk": header.EtherATalk, "aarp": header.EtherAARP,
+		"decnet": header.EtherDECnet, "sca": header.EtherSCA, "lat": header.EtherLAT, "mopdl": header.EtherMOPDL, "moprc": header.EtherMOPRC,
 		"iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
 	}
-	onIPv4   = map[string]uint32{"icmp": ipICMP, "igmp": ipIGMP, "igrp": ipIGRP, "vrrp": ipVRRP, "carp": ipVRRP}
-	onIPv6   = map[string]uint32{"icmp6": ipICMP6}
-	onAnyIP  = map[string]uint32{"tcp": ipTCP, "udp": ipUDP, "sctp": ipSCTP, "pim": ipPIM, "ah": ipAH, "esp": ipESP}
+	onIPv4   = map[string]uint32{"icmp": header.ProtoICMP, "igmp": header.ProtoIGMP, "igrp": header.ProtoIGRP, "vrrp": header.ProtoVRRP, "carp": header.ProtoVRRP}
+	onIPv6   = map[string]uint32{"icmp6": header.ProtoICMPv6}
+	onAnyIP  = map[string]uint32{"tcp": header.ProtoTCP, "udp": header.ProtoUDP, "sctp": header.ProtoSCTP, "pim": header.ProtoPIM, "ah": header.ProtoAH, "esp": header.ProtoESP}
 	onISO    = map[string]uint32{"clnp": isoCLNP, "esis": isoESIS, "isis": isoISIS}
 	isisPDUs = map[string][]uint32{
 		"l1": {26, 24, 18, 15, 17}, "l2": {27, 25, 20, 16, 17}, "iih": {17, 15, 16}, "lsp": {18, 20},
@@ -93,7 +95,7 @@ func (n *ports) ipv4() check {
 	of := func(protocol uint32) check {
 		return all(field{of: ofNetwork, at: 9, size: 1}.is(protocol), unfragmented, n.ports(ofIPv4Data))
 	}
-	return all(carries(etherIPv4), n.each(of))
+	return all(carries(header.EtherIPv4), n.each(of))
 }
 
 // ipv6 does not look beyond extension headers, nor does libpcap.
@@ -101,14 +103,14 @@ func (n *ports) ipv6() check {
 	of := func(protocol uint32) check {
 		return all(field{of: ofNetwork, at: 6, size: 1}.is(protocol), n.ports(ofIPv6Data))
 	}
-	return all(carries(etherIPv6), n.each(of))
+	return all(carries(header.EtherIPv6), n.each(of))
 }
 
 func (n *ports) each(of func(protocol uint32) check) check {
 	if n.protocol != 0 {
 		return of(n.protocol)
 	}
-	return oneOf(of(ipSCTP), of(ipTCP), of(ipUDP))
+	return oneOf(of(header.ProtoSCTP), of(header.ProtoTCP), of(header.ProtoUDP))
 }
 
 func (n *ports) ports(of base) check {
@@ -140,7 +142,7 @@ func (n *protochain) emit(c *compiler, yes, no label) {
 		c.fail(`"protochain" cannot follow "geneve"`)
 	}
 	c.keepOrder = true
-	ip, ip6 := n.walk(etherIPv4, walk4), n.walk(etherIPv6, walk6)
+	ip, ip6 := n.walk(header.EtherIPv4, walk4), n.walk(header.EtherIPv6, walk6)
 	switch n.protocol {
 	case "ip":
 		ip(c, yes, no)

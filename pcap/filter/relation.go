@@ -1,5 +1,7 @@
 package filter
 
+import "ovnreplay/nat/header"
+
 // relation compares two values, as unsigned numbers of 32 bits.
 type relation struct {
 	op          string
@@ -44,11 +46,11 @@ func (s *sum) needs() []check {
 	case s.protocol == "link":
 		return inner
 	case s.protocol == "icmp6":
-		return append(inner, at(s.column, carries(etherIPv6)), field{of: ofNetwork, at: 6, size: 1}.is(ipICMP6))
+		return append(inner, at(s.column, carries(header.EtherIPv6)), field{of: ofNetwork, at: 6, size: 1}.is(header.ProtoICMPv6))
 	case onLink[s.protocol] != 0:
 		return append(inner, at(s.column, carries(onLink[s.protocol])))
 	}
-	checks := append([]check{at(s.column, carries(etherIPv4))}, inner...)
+	checks := append([]check{at(s.column, carries(header.EtherIPv4))}, inner...)
 	return append(checks, isProtocol(s.protocol), unfragmented)
 }
 

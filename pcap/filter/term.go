@@ -1,5 +1,7 @@
 package filter
 
+import "ovnreplay/nat/header"
+
 // qualifiers say what an id is of, and where it is looked for.
 type qualifiers struct {
 	set       bool   // there are some
@@ -97,7 +99,7 @@ func (p *parser) special() node {
 	case "llc":
 		return p.llc(t)
 	case "pppoed":
-		return &linkPayload{etherPPPoED, t.column}
+		return &linkPayload{header.EtherPPPoED, t.column}
 	case "vlan", "mpls", "pppoes", "geneve":
 		return p.encapsulation(t)
 	}

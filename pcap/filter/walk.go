@@ -1,5 +1,7 @@
 package filter
 
+import "ovnreplay/nat/header"
+
 // walk follows the chain of headers of "protochain" to one of the protocol in
 // x, or else to one that leads no further, and leaves its protocol in a.
 //
@@ -20,8 +22,8 @@ func (m *machine) walk(i *instruction) bool {
 	const afterAH = 1024 // places that an authentication header can lead to
 	for range len(m.data) + afterAH {
 		kind := m.a
-		extension := i.op == walk6 && (kind == 0 || kind == 43 || kind == ipFragment || kind == 60)
-		if kind == wanted || kind == 59 || !extension && kind != ipAH {
+		extension := i.op == walk6 && (kind == 0 || kind == 43 || kind == header.ProtoFragment || kind == 60)
+		if kind == wanted || kind == 59 || !extension && kind != header.ProtoAH {
 			return true
 		}
 		if base+at+1 >= uint64(len(m.data)) {

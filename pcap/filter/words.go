@@ -1,6 +1,10 @@
 package filter
 
-import "strings"
+import (
+	"strings"
+
+	"ovnreplay/nat/header"
+)
 
 // keywords are the words of the language, each with its canonical spelling.
 var keywords = makeKeywords()
@@ -69,9 +73,9 @@ var numbers = map[string]uint32{
 // Values that a protocol's field may be given by name.
 var (
 	etherTypes = map[string]uint32{
-		"aarp": etherAARP, "arp": etherARP, "atalk": etherATalk, "decnet": etherDECnet, "ip": etherIPv4, "ip6": etherIPv6,
-		"lat": etherLAT, "loopback": etherLoopback, "mopdl": etherMOPDL, "moprc": etherMOPRC, "rarp": etherRARP,
-		"sca": etherSCA, "iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
+		"aarp": header.EtherAARP, "arp": header.EtherARP, "atalk": header.EtherATalk, "decnet": header.EtherDECnet, "ip": header.EtherIPv4, "ip6": header.EtherIPv6,
+		"lat": header.EtherLAT, "loopback": header.EtherLoopback, "mopdl": header.EtherMOPDL, "moprc": header.EtherMOPRC, "rarp": header.EtherRARP,
+		"sca": header.EtherSCA, "iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
 	}
 	isoProtocols = map[string]uint32{"clnp": isoCLNP, "esis": isoESIS, "isis": isoISIS}
 	llcTypes     = map[string]llcType{
@@ -85,8 +89,8 @@ var (
 // llcType is a value of the LLC control byte under a mask.
 type llcType struct{ value, mask uint32 }
 
-// EtherTypes, and below 1501 the service access points of 802.2, as one space
-// of numbers: what "ether proto" takes.
+// Service access points of 802.2. They and the EtherTypes, which begin at 1501,
+// are one space of numbers: what "ether proto" takes.
 const (
 	sapIP         = 0x06
 	sapSTP        = 0x42
@@ -95,45 +99,10 @@ const (
 	sapNetBEUI    = 0xf0
 	sapISO        = 0xfe
 	maxLength8023 = 1500
-
-	etherNS       = 0x0600
-	etherIPv4     = 0x0800
-	etherARP      = 0x0806
-	etherMOPDL    = 0x6001
-	etherMOPRC    = 0x6002
-	etherDECnet   = 0x6003
-	etherLAT      = 0x6004
-	etherSCA      = 0x6007
-	etherTEB      = 0x6558 // an Ethernet frame, in Geneve
-	etherRARP     = 0x8035
-	etherATalk    = 0x809b
-	etherAARP     = 0x80f3
-	etherVLAN     = 0x8100
-	etherIPX      = 0x8137
-	etherIPv6     = 0x86dd
-	etherMPLS     = 0x8847
-	etherPPPoED   = 0x8863
-	etherPPPoES   = 0x8864
-	etherQinQ     = 0x88a8
-	etherLoopback = 0x9000
-	etherOldQinQ  = 0x9100
 )
 
-// IP protocols, and the network protocols of ISO.
+// Network protocols of ISO.
 const (
-	ipICMP     = 1
-	ipIGMP     = 2
-	ipTCP      = 6
-	ipIGRP     = 9
-	ipUDP      = 17
-	ipFragment = 44
-	ipESP      = 50
-	ipAH       = 51
-	ipICMP6    = 58
-	ipPIM      = 103
-	ipVRRP     = 112 // and CARP
-	ipSCTP     = 132
-
 	isoCLNP = 0x81
 	isoESIS = 0x82
 	isoISIS = 0x83

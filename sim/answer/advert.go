@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -118,7 +119,7 @@ func tokens(s, sep string) func(func(string) bool) {
 // solicitation. With allHosts a client without an address is answered at
 // ff02::1; otherwise at the unspecified address.
 func RouterAdvertisement(in *packet.Packet, a Advert, allHosts bool) (Frame, bool) {
-	if !isV6(in) || proto(in) != packet.ProtoICMPv6 || in.Layout.L4 == 0 ||
+	if !isV6(in) || proto(in) != header.ProtoICMPv6 || in.Layout.L4 == 0 ||
 		in.Key.Get(field.ICMP6Type) != typeRouterSolicit || in.Key.Get(field.ICMP6Code) != 0 {
 		return Frame{}, false
 	}
@@ -129,7 +130,7 @@ func RouterAdvertisement(in *packet.Packet, a Advert, allHosts bool) (Frame, boo
 		src[0], src[1], src[15] = 0xff, 2, 1
 	}
 	icmp := b[in.Layout.L4:]
-	be.PutUint16(icmp[2:], checksum(pseudo(ip, packet.ProtoICMPv6, len(a)), icmp))
+	be.PutUint16(icmp[2:], header.Checksum(pseudo(ip, header.ProtoICMPv6, len(a)), icmp))
 	return whole(b), true
 }
 
@@ -138,14 +139,14 @@ func PeriodicAdvert(mac [6]byte, src [16]byte, a Advert) Frame {
 	b := make([]byte, etherLen+ip6Len, etherLen+ip6Len+len(a))
 	copy(b, []byte{0x33, 0x33, 0, 0, 0, 1})
 	copy(b[6:], mac[:])
-	be.PutUint16(b[12:], packet.TypeIPv6)
+	be.PutUint16(b[12:], header.EtherIPv6)
 	ip := b[etherLen:]
-	ip[0], ip[6], ip[7] = 0x60, packet.ProtoICMPv6, neighborHops
+	ip[0], ip[6], ip[7] = 0x60, header.ProtoICMPv6, neighborHops
 	be.PutUint16(ip[4:], uint16(len(a)))
 	copy(ip[8:], src[:])
 	ip[24], ip[25], ip[39] = 0xff, 2, 1
 	b = append(b, a...)
 	icmp := b[etherLen+ip6Len:]
-	be.PutUint16(icmp[2:], checksum(pseudo(ip, packet.ProtoICMPv6, len(a)), icmp))
+	be.PutUint16(icmp[2:], header.Checksum(pseudo(ip, header.ProtoICMPv6, len(a)), icmp))
 	return whole(b)
 }

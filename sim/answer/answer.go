@@ -15,6 +15,7 @@ package answer
 import (
 	"encoding/binary"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -65,7 +66,7 @@ func retag(in *packet.Packet, f Frame) Frame {
 	}
 	b := append(f.Data, 0, 0, 0, 0)
 	copy(b[16:], b[12:len(b)-4])
-	be.PutUint16(b[12:], packet.TypeVLAN)
+	be.PutUint16(b[12:], header.EtherVLAN)
 	be.PutUint16(b[14:], uint16(tci)&^tagPresent)
 	return Frame{b, f.Wire + 4}
 }
@@ -75,11 +76,11 @@ const tagPresent = 1 << 12
 
 // isV4, isV6 and proto say what in is.
 func isV4(in *packet.Packet) bool {
-	return in.Layout.L3 != 0 && in.Key.Get(field.EthType) == packet.TypeIPv4
+	return in.Layout.L3 != 0 && in.Key.Get(field.EthType) == header.EtherIPv4
 }
 
 func isV6(in *packet.Packet) bool {
-	return in.Layout.L3 != 0 && in.Key.Get(field.EthType) == packet.TypeIPv6
+	return in.Layout.L3 != 0 && in.Key.Get(field.EthType) == header.EtherIPv6
 }
 
 func proto(in *packet.Packet) uint64 { return in.Key.Get(field.IPProto) }
@@ -105,7 +106,7 @@ func l4(in *packet.Packet) []byte {
 // udpPayload returns in's UDP payload, at most as long as the UDP header says.
 func udpPayload(in *packet.Packet) []byte {
 	b := l4(in)
-	if proto(in) != packet.ProtoUDP || in.Layout.L4 == 0 || len(b) < udpLen {
+	if proto(in) != header.ProtoUDP || in.Layout.L4 == 0 || len(b) < udpLen {
 		return nil
 	}
 	return b[udpLen:]
@@ -145,57 +146,17 @@ func (s Style) ip(b []byte, in *packet.Packet, proto, ttl uint8, payload int) []
 		copy(ip[12:], h[16:20])
 		copy(ip[16:], h[12:16])
 	}
-	be.PutUint16(ip[10:], checksum(0, ip))
+	be.PutUint16(ip[10:], header.Checksum(0, ip))
 	return n
 }
 
 func etherType(in *packet.Packet) uint16 { return uint16(in.Key.Get(field.EthType)) }
 
 // sum adds b to a one's complement sum that is not folded yet.
-func sum(acc uint32, b []byte) uint32 {
-	for ; len(b) >= 2; b = b[2:] {
-		acc += uint32(be.Uint16(b))
-		acc = acc&0xffff + acc>>16
-	}
-	if len(b) == 1 {
-		acc += uint32(b[0]) << 8
-	}
-	return acc
-}
-
-// checksum is the Internet checksum (RFC 1071) of b on top of a sum.
-func checksum(acc uint32, b []byte) uint16 {
-	acc = sum(acc, b)
-	acc = acc&0xffff + acc>>16
-	acc = acc&0xffff + acc>>16
-	return ^uint16(acc)
-}
-
-// pseudo is the sum of the pseudo header of the IP header ip (RFC 793, RFC 8200).
-func pseudo(ip []byte, proto uint8, length int) uint32 {
-	acc := uint32(proto) + uint32(length>>16) + uint32(length&0xffff)
+// pseudo is the sum of the pseudo header of the IP header ip.
+func pseudo(ip []byte, proto uint8, length int) uint64 {
 	if ip[0]>>4 == 6 {
-		return sum(acc, ip[8:40])
+		return header.Pseudo(ip[8:40], proto, length)
 	}
-	return sum(acc, ip[12:20])
-}
-
-// mend returns a checksum after a 16-bit word that it covers changed (RFC 1624).
-func mend(old, from, to uint16) uint16 {
-	acc := uint32(^old) + uint32(^from) + uint32(to)
-	acc = acc&0xffff + acc>>16
-	acc = acc&0xffff + acc>>16
-	return ^uint16(acc)
-}
-
-func mend32(old uint16, from, to uint32) uint16 {
-	return mend(mend(old, uint16(from), uint16(to)), uint16(from>>16), uint16(to>>16))
-}
-
-// linkLocal is the link-local address of an Ethernet address (RFC 4291,
-// appendix A).
-func linkLocal(mac []byte) (a [16]byte) {
-	a[0], a[1] = 0xfe, 0x80
-	copy(a[8:], []byte{mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]})
-	return a
+	return header.Pseudo(ip[12:20], proto, length)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -321,7 +322,7 @@ func TestRelay(t *testing.T) {
 	const ip, udp, msg = 14, 34, 42
 	valid := func(b []byte) bool {
 		n := len(b) - udp
-		return checksum(0, b[ip:udp]) == 0 && checksum(pseudo(b[ip:], packet.ProtoUDP, n), b[udp:]) == 0
+		return header.Checksum(0, b[ip:udp]) == 0 && header.Checksum(pseudo(b[ip:], header.ProtoUDP, n), b[udp:]) == 0
 	}
 	if !valid(in.Data) {
 		t.Fatal("the recorded request's checksums are wrong")
@@ -348,7 +349,7 @@ func TestRelay(t *testing.T) {
 	back.Flush()
 	response, ok := RelayResponse(&back, relay, server)
 	if !ok || !bytes.Equal(response.Data[:6], in.Data[6:12]) || !bytes.Equal(response.Data[ip+16:][:4], []byte{10, 1, 0, 77}) ||
-		checksum(0, response.Data[ip:udp]) != 0 {
+		header.Checksum(0, response.Data[ip:udp]) != 0 {
 		t.Errorf("response %v: %x", ok, response.Data)
 	}
 	if _, ok := RelayResponse(&back, relay, [4]byte{1, 1, 1, 1}); ok {

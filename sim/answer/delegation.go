@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -60,7 +61,7 @@ func PrefixRequest(in *packet.Packet, multicast bool, asked func(iaid uint32) bo
 // message6 builds a client's DHCPv6 message; ovn-controller leaves its
 // transaction ID at 0.
 func message6(e ends, kind uint8, options []byte) Frame {
-	b, at := e.headers(packet.ProtoUDP, ownHops, udpLen+4+len(options))
+	b, at := e.headers(header.ProtoUDP, ownHops, udpLen+4+len(options))
 	b[at+udpLen] = kind
 	copy(b[at+udpLen+4:], options)
 	datagram(b, at, dhcp6Client, dhcp6Server, true)

@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -165,7 +166,7 @@ func DHCPv4(in *packet.Packet, s DHCPv4Style, offer [4]byte, options []Option) (
 	ip := b[in.Layout.L3:]
 	copy(ip[16:20], to)
 	clear(ip[10:12])
-	be.PutUint16(ip[10:], checksum(0, ip[:ip4Len]))
+	be.PutUint16(ip[10:], header.Checksum(0, ip[:ip4Len]))
 	return whole(b), true
 }
 
@@ -249,7 +250,7 @@ func replaceUDP(in *packet.Packet, payload []byte) []byte {
 // sumUDP6 computes the UDP checksum of an IPv6 frame with in's layout.
 func sumUDP6(in *packet.Packet, b []byte) {
 	udp := b[in.Layout.L4:]
-	c := checksum(pseudo(b[in.Layout.L3:], packet.ProtoUDP, len(udp)), udp)
+	c := header.Checksum(pseudo(b[in.Layout.L3:], header.ProtoUDP, len(udp)), udp)
 	if c == 0 {
 		c = 0xffff
 	}

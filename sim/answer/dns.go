@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -139,7 +140,7 @@ func DNS(in *packet.Packet, s DNSStyle, q Question, record string, owned bool) (
 	if isV4(in) {
 		ip := out[in.Layout.L3:]
 		clear(ip[10:12])
-		be.PutUint16(ip[10:], checksum(0, ip[:ip4Len]))
+		be.PutUint16(ip[10:], header.Checksum(0, ip[:ip4Len]))
 	} else {
 		sumUDP6(in, out)
 	}

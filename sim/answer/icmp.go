@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -43,30 +44,30 @@ func icmp4(in *packet.Packet, s Style, udpPort bool) (Frame, bool) {
 	if n < ip4Len {
 		return Frame{}, false
 	}
-	b := ether(in, s.Swap, packet.TypeIPv4, ip4Len+icmpLen+n)
-	b = s.ip(b, in, packet.ProtoICMP, errorHops, icmpLen+n)
+	b := ether(in, s.Swap, header.EtherIPv4, ip4Len+icmpLen+n)
+	b = s.ip(b, in, header.ProtoICMP, errorHops, icmpLen+n)
 	at := len(b)
 	b = append(b, 3, 1, 0, 0, 0, 0, 0, 0)
-	if udpPort && ip[9] == packet.ProtoUDP {
+	if udpPort && ip[9] == header.ProtoUDP {
 		b[at+1] = 3
 	}
 	b = append(b, quote...)
-	be.PutUint16(b[at+2:], checksum(0, b[at:]))
+	be.PutUint16(b[at+2:], header.Checksum(0, b[at:]))
 	return retag(in, Frame{b, len(b) + n - len(quote)}), true
 }
 
 func icmp6(in *packet.Packet, s Style, udpPort bool) Frame {
 	ip := in.Data[in.Layout.L3:]
 	quote, n := quoted(in, ip6Len+int(be.Uint16(ip[4:])), room6)
-	b := ether(in, s.Swap, packet.TypeIPv6, ip6Len+icmpLen+n)
-	b = s.ip(b, in, packet.ProtoICMPv6, errorHops, icmpLen+n)
+	b := ether(in, s.Swap, header.EtherIPv6, ip6Len+icmpLen+n)
+	b = s.ip(b, in, header.ProtoICMPv6, errorHops, icmpLen+n)
 	at := len(b)
 	b = append(b, 1, 1, 0, 0, 0, 0, 0, 0)
-	if udpPort && ip[6] == packet.ProtoUDP {
+	if udpPort && ip[6] == header.ProtoUDP {
 		b[at+1] = 4
 	}
 	b = append(b, quote...)
-	be.PutUint16(b[at+2:], checksum(pseudo(b[etherLen:], packet.ProtoICMPv6, icmpLen+n), b[at:]))
+	be.PutUint16(b[at+2:], header.Checksum(pseudo(b[etherLen:], header.ProtoICMPv6, icmpLen+n), b[at:]))
 	return retag(in, Frame{b, len(b) + n - len(quote)})
 }
 
@@ -78,14 +79,14 @@ func SetFragMTU(p *packet.Packet, mtu uint32) bool {
 		return false
 	}
 	switch {
-	case isV4(p) && proto(p) == packet.ProtoICMP:
+	case isV4(p) && proto(p) == header.ProtoICMP:
 		old := be.Uint16(b[6:])
 		be.PutUint16(b[6:], uint16(mtu))
-		be.PutUint16(b[2:], mend(be.Uint16(b[2:]), old, uint16(mtu)))
-	case isV6(p) && proto(p) == packet.ProtoICMPv6:
+		be.PutUint16(b[2:], header.UpdateWord(be.Uint16(b[2:]), old, uint16(mtu)))
+	case isV6(p) && proto(p) == header.ProtoICMPv6:
 		old := be.Uint32(b[4:])
 		be.PutUint32(b[4:], mtu)
-		be.PutUint16(b[2:], mend32(be.Uint16(b[2:]), old, mtu))
+		be.PutUint16(b[2:], header.UpdateWords(be.Uint16(b[2:]), old, mtu))
 	default:
 		return false
 	}
@@ -97,7 +98,7 @@ func SetFragMTU(p *packet.Packet, mtu uint32) bool {
 // quoted transport checksum stays as it was, as in OVN.
 func SetInnerSource(p *packet.Packet, src uint32) bool {
 	b := l4(p)
-	if !isV4(p) || proto(p) != packet.ProtoICMP || p.Layout.L4 == 0 || len(b) < icmpLen+ip4Len {
+	if !isV4(p) || proto(p) != header.ProtoICMP || p.Layout.L4 == 0 || len(b) < icmpLen+ip4Len {
 		return false
 	}
 	switch b[0] {
@@ -111,6 +112,6 @@ func SetInnerSource(p *packet.Packet, src uint32) bool {
 	}
 	old := be.Uint32(inner[12:])
 	be.PutUint32(inner[12:], src)
-	be.PutUint16(inner[10:], mend32(be.Uint16(inner[10:]), old, src))
+	be.PutUint16(inner[10:], header.UpdateWords(be.Uint16(inner[10:]), old, src))
 	return true
 }

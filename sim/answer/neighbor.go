@@ -1,6 +1,9 @@
 package answer
 
 import (
+	"net/netip"
+
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -12,7 +15,7 @@ func ARP(in *packet.Packet) (Frame, bool) {
 	if !isV4(in) && !isV6(in) {
 		return Frame{}, false
 	}
-	b := append(ether(in, false, packet.TypeARP, 28), make([]byte, 28)...)
+	b := append(ether(in, false, header.EtherARP, 28), make([]byte, 28)...)
 	a := b[etherLen:]
 	copy(a, []byte{0, 1, 8, 0, 6, 4, 0, 1})
 	copy(a[8:], in.Data[6:12])
@@ -51,11 +54,11 @@ func neighbor(dstMAC, srcMAC []byte, src, dst, target [16]byte, typ, flags, opt 
 	b := make([]byte, neighborFrame)
 	copy(b, dstMAC)
 	copy(b[6:], srcMAC)
-	be.PutUint16(b[12:], packet.TypeIPv6)
+	be.PutUint16(b[12:], header.EtherIPv6)
 	ip := b[etherLen:]
 	ip[0] = 0x60
 	be.PutUint16(ip[4:], neighborPayload)
-	ip[6], ip[7] = packet.ProtoICMPv6, neighborHops
+	ip[6], ip[7] = header.ProtoICMPv6, neighborHops
 	copy(ip[8:], src[:])
 	copy(ip[24:], dst[:])
 	nd := ip[ip6Len:]
@@ -63,7 +66,7 @@ func neighbor(dstMAC, srcMAC []byte, src, dst, target [16]byte, typ, flags, opt 
 	copy(nd[8:], target[:])
 	nd[24], nd[25] = opt, 1
 	copy(nd[26:], srcMAC)
-	be.PutUint16(nd[2:], checksum(pseudo(ip, packet.ProtoICMPv6, len(nd)), nd))
+	be.PutUint16(nd[2:], header.Checksum(pseudo(ip, header.ProtoICMPv6, len(nd)), nd))
 	return whole(b)
 }
 
@@ -74,10 +77,9 @@ func NeighborSolicitation(in *packet.Packet, target [16]byte) (Frame, bool) {
 	if !isV4(in) && !isV6(in) {
 		return Frame{}, false
 	}
-	mac := in.Data[6:12]
-	group := [16]byte{0xff, 2, 11: 1, 12: 0xff, 13: target[13], 14: target[14], 15: target[15]}
-	groupMAC := []byte{0x33, 0x33, group[12], group[13], group[14], group[15]}
-	return neighbor(groupMAC, mac, linkLocal(mac), group, target, typeNeighborSolicit, 0, optSource), true
+	mac, group := in.Data[6:12], header.SolicitedNode(target)
+	to := header.MACBytes(header.GroupMAC(netip.AddrFrom16(group)))
+	return neighbor(to[:], mac, header.LinkLocal([6]byte(mac)), group, target, typeNeighborSolicit, 0, optSource), true
 }
 
 // Destination is an IPv6 packet's destination, all ones for another packet.
@@ -96,7 +98,7 @@ func Destination(in *packet.Packet) (a [16]byte) {
 // nd_na_router{} start from.
 func NeighborAdvertisement(in *packet.Packet, router bool) (Frame, bool) {
 	typ := in.Key.Get(field.ICMP6Type)
-	if !isV6(in) || proto(in) != packet.ProtoICMPv6 || in.Layout.L4 == 0 ||
+	if !isV6(in) || proto(in) != header.ProtoICMPv6 || in.Layout.L4 == 0 ||
 		typ != typeNeighborSolicit && typ != typeNeighborAdvert {
 		return Frame{}, false
 	}

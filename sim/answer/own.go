@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -15,9 +16,9 @@ type ends struct {
 // headers builds the Ethernet and IP headers of a frame, with room for n more bytes.
 func (e ends) headers(proto, hops uint8, n int) (b []byte, at int) {
 	b = make([]byte, etherLen+ip4Len)
-	typ := uint16(packet.TypeIPv4)
+	typ := uint16(header.EtherIPv4)
 	if e.v6 {
-		b, typ = make([]byte, etherLen+ip6Len), packet.TypeIPv6
+		b, typ = make([]byte, etherLen+ip6Len), header.EtherIPv6
 	}
 	copy(b, e.dstMAC[:])
 	copy(b[6:], e.srcMAC[:])
@@ -33,7 +34,7 @@ func (e ends) headers(proto, hops uint8, n int) (b []byte, at int) {
 		be.PutUint16(ip[2:], uint16(ip4Len+n))
 		copy(ip[12:], e.src[:4])
 		copy(ip[16:], e.dst[:4])
-		be.PutUint16(ip[10:], checksum(0, ip))
+		be.PutUint16(ip[10:], header.Checksum(0, ip))
 	}
 	return append(b, make([]byte, n)...), len(b)
 }
@@ -48,7 +49,7 @@ func datagram(b []byte, at int, src, dst uint16, v6 bool) {
 	if !v6 {
 		return
 	}
-	c := checksum(pseudo(b[etherLen:], packet.ProtoUDP, len(u)), u)
+	c := header.Checksum(pseudo(b[etherLen:], header.ProtoUDP, len(u)), u)
 	if c == 0 {
 		c = 0xffff
 	}
@@ -88,7 +89,7 @@ const (
 // to every Ethernet address.
 func (m *BFD) Frame() Frame {
 	e := ends{m.SrcMAC, [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, m.Src, m.Dst, m.V6}
-	b, at := e.headers(packet.ProtoUDP, ownHops, udpLen+bfdLen)
+	b, at := e.headers(header.ProtoUDP, ownHops, udpLen+bfdLen)
 	c := b[at+udpLen:]
 	c[0], c[1], c[2], c[3] = bfdVersion<<5, m.State<<6, m.Mult, bfdLen
 	if m.Final {

@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -19,46 +20,40 @@ type Probe struct {
 	Seq     uint32 // not of UDP; ICMP: 16 bits
 }
 
-// TCP flags of the segments a health check sends.
-const (
-	flagSYN    = 0x02
-	flagRST    = 0x04
-	flagACK    = 0x10
-	flagSYNACK = flagSYN | flagACK
-)
+const synACK = header.FlagSYN | header.FlagACK
 
 // Frame returns the probe: a TCP SYN, a UDP datagram of eight zero bytes, or an
 // echo request without data.
 func (p *Probe) Frame() Frame {
 	switch p.Proto {
-	case packet.ProtoICMP:
+	case header.ProtoICMP:
 		return p.echo()
-	case packet.ProtoTCP:
-		b, at := p.headers(packet.ProtoTCP, tcpLen)
-		segment(b, at, p.SrcPort, p.DstPort, p.Seq, 0, flagSYN)
+	case header.ProtoTCP:
+		b, at := p.headers(header.ProtoTCP, tcpLen)
+		segment(b, at, p.SrcPort, p.DstPort, p.Seq, 0, header.FlagSYN)
 		return whole(b)
 	}
 	const n = udpLen + 8
-	b, at := p.headers(packet.ProtoUDP, n)
+	b, at := p.headers(header.ProtoUDP, n)
 	datagram(b, at, p.SrcPort, p.DstPort, p.V6)
 	return whole(b)
 }
 
 // echo returns an ICMP probe.
 func (p *Probe) echo() Frame {
-	proto, request := uint8(packet.ProtoICMP), uint8(8)
+	proto, request := uint8(header.ProtoICMP), uint8(8)
 	if p.V6 {
-		proto, request = packet.ProtoICMPv6, 128
+		proto, request = header.ProtoICMPv6, 128
 	}
 	b, at := p.ends().headers(proto, 255, 8)
 	b[at] = request
 	be.PutUint16(b[at+4:], p.SrcPort)
 	be.PutUint16(b[at+6:], uint16(p.Seq))
-	sum := uint32(0)
+	sum := uint64(0)
 	if p.V6 {
 		sum = pseudo(b[etherLen:], proto, 8)
 	}
-	be.PutUint16(b[at+2:], checksum(sum, b[at:]))
+	be.PutUint16(b[at+2:], header.Checksum(sum, b[at:]))
 	return whole(b)
 }
 
@@ -70,7 +65,7 @@ func (p Probe) Chosen(frame []byte) Probe {
 		l4 = frame[etherLen+ip6Len:]
 	}
 	p.SrcPort, p.Seq = be.Uint16(l4), be.Uint32(l4[4:])
-	if p.Proto == packet.ProtoICMP {
+	if p.Proto == header.ProtoICMP {
 		p.SrcPort, p.Seq = be.Uint16(l4[4:]), uint32(be.Uint16(l4[6:]))
 	}
 	return p
@@ -92,7 +87,7 @@ func segment(b []byte, at int, src, dst uint16, seq, ack uint32, flags uint8) {
 	be.PutUint32(th[8:], ack)
 	th[12], th[13] = 5<<4, flags
 	be.PutUint16(th[14:], probeWindow)
-	be.PutUint16(th[16:], checksum(pseudo(b[etherLen:], packet.ProtoTCP, len(th)), th))
+	be.PutUint16(th[16:], header.Checksum(pseudo(b[etherLen:], header.ProtoTCP, len(th)), th))
 }
 
 // ProbeReset ends the connection of a health check: it is the reset for the
@@ -100,18 +95,18 @@ func segment(b []byte, at int, src, dst uint16, seq, ack uint32, flags uint8) {
 // numbers that are one too high.
 func ProbeReset(in *packet.Packet, acknowledge bool) (Frame, bool) {
 	tcp := l4(in)
-	if proto(in) != packet.ProtoTCP || in.Layout.L4 == 0 || tcp[13]&flagSYNACK != flagSYNACK {
+	if proto(in) != header.ProtoTCP || in.Layout.L4 == 0 || tcp[13]&synACK != synACK {
 		return Frame{}, false
 	}
 	s := Style{Swap: true}
-	b := s.ip(ether(in, true, etherType(in), ip6Len+tcpLen), in, packet.ProtoTCP, resetHops, tcpLen)
+	b := s.ip(ether(in, true, etherType(in), ip6Len+tcpLen), in, header.ProtoTCP, resetHops, tcpLen)
 	at := len(b)
 	b = append(b, make([]byte, tcpLen)...)
 	src, dst := be.Uint16(tcp[2:]), be.Uint16(tcp)
 	if seq, ack := be.Uint32(tcp[4:]), be.Uint32(tcp[8:]); acknowledge {
-		segment(b, at, src, dst, ack+1, seq+1, flagRST|flagACK)
+		segment(b, at, src, dst, ack+1, seq+1, header.FlagRST|header.FlagACK)
 	} else {
-		segment(b, at, src, dst, ack, 0, flagRST)
+		segment(b, at, src, dst, ack, 0, header.FlagRST)
 	}
 	return whole(b), true
 }

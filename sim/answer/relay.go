@@ -3,6 +3,7 @@ package answer
 import (
 	"bytes"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -20,8 +21,8 @@ func RelayRequest(in *packet.Packet, relay [4]byte) (Frame, bool) {
 	msg[dhcpHops]++
 	copy(msg[dhcpRelay:], relay[:])
 	if c := be.Uint16(udp[6:]); c != 0 {
-		c = mend(c, uint16(hops), uint16(msg[dhcpHops]))
-		be.PutUint16(udp[6:], mend32(c, 0, be.Uint32(relay[:])))
+		c = header.UpdateWord(c, uint16(hops), uint16(msg[dhcpHops]))
+		be.PutUint16(udp[6:], header.UpdateWords(c, 0, be.Uint32(relay[:])))
 	}
 	return whole(b), true
 }
@@ -53,9 +54,9 @@ func RelayResponse(in *packet.Packet, relay, server [4]byte) (Frame, bool) {
 		to = 0xffffffff
 	}
 	be.PutUint32(ip[16:], to)
-	be.PutUint16(ip[10:], mend32(be.Uint16(ip[10:]), old, to))
+	be.PutUint16(ip[10:], header.UpdateWords(be.Uint16(ip[10:]), old, to))
 	if c := be.Uint16(udp[6:]); c != 0 {
-		be.PutUint16(udp[6:], mend32(c, old, to))
+		be.PutUint16(udp[6:], header.UpdateWords(c, old, to))
 	}
 	return whole(b), true
 }

@@ -2,8 +2,8 @@ package answer
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
 
@@ -14,12 +14,12 @@ const resetHops = 63
 // The ports are always turned round, the addresses only by s.Swap.
 func Reset(in *packet.Packet, s Style) (Frame, bool) {
 	tcp := l4(in)
-	if proto(in) != packet.ProtoTCP || len(tcp) < 8 {
+	if proto(in) != header.ProtoTCP || len(tcp) < 8 {
 		return Frame{}, false
 	}
 	s.KeepTOS = false
 	b := ether(in, s.Swap, etherType(in), ip6Len+tcpLen)
-	b = s.ip(b, in, packet.ProtoTCP, resetHops, tcpLen)
+	b = s.ip(b, in, header.ProtoTCP, resetHops, tcpLen)
 	at := len(b)
 	b = append(b, make([]byte, tcpLen)...)
 	th := b[at:]
@@ -27,7 +27,7 @@ func Reset(in *packet.Packet, s Style) (Frame, bool) {
 	copy(th[2:], portsOf(in)[:2])
 	be.PutUint32(th[8:], be.Uint32(tcp[4:])+1)
 	th[12], th[13] = 5<<4, 0x14
-	be.PutUint16(th[16:], checksum(pseudo(b[etherLen:], packet.ProtoTCP, tcpLen), th))
+	be.PutUint16(th[16:], header.Checksum(pseudo(b[etherLen:], header.ProtoTCP, tcpLen), th))
 	return whole(b), true
 }
 
@@ -53,7 +53,7 @@ const (
 // the tag of an INIT, or the packet's own tag reflected.
 func Abort(in *packet.Packet, s Style) (Frame, bool) {
 	sctp := l4(in)
-	if proto(in) != packet.ProtoSCTP || len(sctp) < sctpLen+chunkLen || sctp[sctpLen] == chunkAbort {
+	if proto(in) != header.ProtoSCTP || len(sctp) < sctpLen+chunkLen || sctp[sctpLen] == chunkAbort {
 		return Frame{}, false
 	}
 	tag, flags := sctp[4:8], uint8(tagReflected)
@@ -67,7 +67,7 @@ func Abort(in *packet.Packet, s Style) (Frame, bool) {
 	}
 	s.KeepTOS = false
 	b := ether(in, s.Swap, etherType(in), ip6Len+sctpLen+chunkLen)
-	b = s.ip(b, in, packet.ProtoSCTP, resetHops, sctpLen+chunkLen)
+	b = s.ip(b, in, header.ProtoSCTP, resetHops, sctpLen+chunkLen)
 	at := len(b)
 	b = append(b, make([]byte, sctpLen+chunkLen)...)
 	sh := b[at:]
@@ -75,7 +75,7 @@ func Abort(in *packet.Packet, s Style) (Frame, bool) {
 	copy(sh[2:], portsOf(in)[:2])
 	copy(sh[4:], tag)
 	sh[sctpLen], sh[sctpLen+1], sh[sctpLen+3] = chunkAbort, flags, chunkLen
-	binary.LittleEndian.PutUint32(sh[8:], crc32.Checksum(sh, crc32.MakeTable(crc32.Castagnoli)))
+	binary.LittleEndian.PutUint32(sh[8:], header.SCTP(sh))
 	return whole(b), true
 }
 
@@ -86,15 +86,15 @@ func Reject(in *packet.Packet, s Style, silent bool) (Frame, bool) {
 	s.Swap = true
 	b := l4(in)
 	switch p := proto(in); {
-	case p == packet.ProtoTCP:
+	case p == header.ProtoTCP:
 		if silent && (len(b) < tcpLen || b[13]&4 != 0) {
 			return Frame{}, false
 		}
 		return Reset(in, s)
-	case p == packet.ProtoSCTP:
+	case p == header.ProtoSCTP:
 		return Abort(in, s)
-	case silent && p == packet.ProtoICMP && isV4(in) && (len(b) == 0 || b[0] == 3),
-		silent && p == packet.ProtoICMPv6 && isV6(in) && (len(b) == 0 || b[0] == 1):
+	case silent && p == header.ProtoICMP && isV4(in) && (len(b) == 0 || b[0] == 3),
+		silent && p == header.ProtoICMPv6 && isV6(in) && (len(b) == 0 || b[0] == 1):
 		return Frame{}, false
 	}
 	return ICMP(in, s, true)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ovnreplay/conntrack/coding"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -195,7 +196,7 @@ func headers(frame []byte) []byte {
 	end := l.L3 + 60
 	if l.L4 != 0 {
 		end = l.L4 + 8
-		if whole.Get(field.IPProto) == packet.ProtoTCP {
+		if whole.Get(field.IPProto) == header.ProtoTCP {
 			end = l.L4 + 20
 		}
 	}

@@ -14,8 +14,8 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
-	"ovnreplay/sim/packet"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
@@ -292,7 +292,7 @@ func (c *Conn) count(f *replay.Frame, reply, about bool) {
 	d := &c.Dir[b2i(reply)]
 	d.Packets++
 	d.Bytes += f.Wire
-	if c.Asked.Proto != nat.ProtoTCP || about {
+	if c.Asked.Proto != header.ProtoTCP || about {
 		return
 	}
 	seq, end, ok := segment(f)
@@ -358,5 +358,5 @@ func tcpFlags(f *replay.Frame) uint8 {
 
 // opens reports whether a packet opens a TCP connection.
 func opens(f *replay.Frame) bool {
-	return f.Headers().Key.Get(ipProto) == packet.ProtoTCP && tcpFlags(f)&(flagSYN|flagACK) == flagSYN
+	return f.Headers().Key.Get(ipProto) == header.ProtoTCP && tcpFlags(f)&(flagSYN|flagACK) == flagSYN
 }

@@ -214,8 +214,8 @@ func (r *Row) Write(w io.Writer) error {
 	return err
 }
 
-// header names the columns of CSV.
-var header = []string{"id", "proto", "client", "client_port", "client_name", "asked", "asked_port", "asked_name", "source", "source_port",
+// columns names the columns of CSV.
+var columns = []string{"id", "proto", "client", "client_port", "client_name", "asked", "asked_port", "asked_name", "source", "source_port",
 	"server", "server_port", "server_name", "from", "from_chassis", "to", "to_chassis", "nat", "state", "packets", "bytes", "reply_packets",
 	"reply_bytes", "retransmissions", "dropped", "drop_stage", "drop_reason", "stale", "first", "last"}
 
@@ -259,7 +259,7 @@ const (
 func (l *Ledger) Print(w io.Writer, list []*Conn, form Form) error {
 	table := csv.NewWriter(w)
 	if form == CSV {
-		if err := table.Write(header); err != nil {
+		if err := table.Write(columns); err != nil {
 			return err
 		}
 	}

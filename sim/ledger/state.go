@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
@@ -48,7 +48,7 @@ func segment(f *replay.Frame) (seq, end uint32, ok bool) {
 // move advances what is said of a connection's state, by its own packets alone:
 // conntrack's view is the zones'.
 func (c *Conn) move(f *replay.Frame, reply bool) {
-	if c.Asked.Proto != nat.ProtoTCP {
+	if c.Asked.Proto != header.ProtoTCP {
 		if reply {
 			c.enter(f, "answered")
 		} else if len(c.States) == 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -24,13 +25,13 @@ func Express(frame []byte, inport string) string {
 		terms = append(terms, fmt.Sprintf("vlan.vid == %d && vlan.pcp == %d", tci&0xfff, tci>>13))
 	}
 	switch k.Get(field.EthType) {
-	case packet.TypeIPv4:
+	case header.EtherIPv4:
 		add("ip4.src", field.IP4Src)
 		add("ip4.dst", field.IP4Dst)
-	case packet.TypeIPv6:
+	case header.EtherIPv6:
 		add("ip6.src", field.IP6Src)
 		add("ip6.dst", field.IP6Dst)
-	case packet.TypeARP:
+	case header.EtherARP:
 		for _, id := range []field.ID{field.ARPOp, field.ARPSHA, field.ARPSPA, field.ARPTHA, field.ARPTPA} {
 			add(id.String(), id)
 		}
@@ -59,17 +60,17 @@ func transport(k *field.Key) (terms []string) {
 	}
 	proto := uint8(k.Get(field.IPProto))
 	switch proto {
-	case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP:
+	case header.ProtoTCP, header.ProtoUDP, header.ProtoSCTP:
 		name := packet.ProtoName(proto)
 		add(name+".src", field.TpSrc)
 		add(name+".dst", field.TpDst)
-		if proto == packet.ProtoTCP {
+		if proto == header.ProtoTCP {
 			add("tcp.flags", field.TCPFlags)
 		}
-	case packet.ProtoICMP:
+	case header.ProtoICMP:
 		add("icmp4.type", field.ICMP4Type)
 		add("icmp4.code", field.ICMP4Code)
-	case packet.ProtoICMPv6:
+	case header.ProtoICMPv6:
 		add("icmp6.type", field.ICMP6Type)
 		add("icmp6.code", field.ICMP6Code)
 		if typ := k.Get(field.ICMP6Type); typ == 135 || typ == 136 {

@@ -3,8 +3,8 @@ package microflow
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -17,17 +17,17 @@ func (f *Flow) Frame() []byte {
 	b = appendMAC(b, k.Get(field.EthSrc))
 	const present = 1 << 12
 	if tci := k.Get(field.VLANTCI); tci&present != 0 {
-		b = be16(b, packet.TypeVLAN)
+		b = be16(b, header.EtherVLAN)
 		b = be16(b, tci&^present)
 	}
 	typ := k.Get(field.EthType)
 	b = be16(b, typ)
 	switch typ {
-	case packet.TypeIPv4:
+	case header.EtherIPv4:
 		return append(b, f.ipv4()...)
-	case packet.TypeIPv6:
+	case header.EtherIPv6:
 		return append(b, f.ipv6()...)
-	case packet.TypeARP, packet.TypeRARP:
+	case header.EtherARP, header.EtherRARP:
 		return append(b, f.arp()...)
 	}
 	return b
@@ -36,7 +36,10 @@ func (f *Flow) Frame() []byte {
 func be16(b []byte, v uint64) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
 func be32(b []byte, v uint64) []byte { return binary.BigEndian.AppendUint32(b, uint32(v)) }
 
-func appendMAC(b []byte, v uint64) []byte { return be32(be16(b, v>>32), v) }
+func appendMAC(b []byte, v uint64) []byte {
+	m := header.MACBytes(v)
+	return append(b, m[:]...)
+}
 
 func (f *Flow) arp() []byte {
 	k := &f.Key
@@ -73,7 +76,7 @@ func (f *Flow) ipv4() []byte {
 	b = be16(b, frag)
 	b = append(b, byte(k.Get(field.IPTTL)), byte(k.Get(field.IPProto)), 0, 0)
 	b = append(b, pseudo...)
-	binary.BigEndian.PutUint16(b[10:], checksum(b))
+	binary.BigEndian.PutUint16(b[10:], header.Checksum(0, b))
 	return append(b, body...)
 }
 
@@ -90,7 +93,7 @@ func (f *Flow) ipv6() []byte {
 		}
 		h := be16([]byte{byte(next), 0}, ofs)
 		body = append(be32(h, 1), body...)
-		next = 44
+		next = header.ProtoFragment
 	}
 	class := k.Get(field.IPDSCP)<<2 | k.Get(field.IPECN)
 	b := be32(nil, 6<<28|class<<20|k.Get(field.IP6Label)&0xfffff)
@@ -111,24 +114,23 @@ func (f *Flow) transport(addrs []byte) []byte {
 	var b []byte
 	sum := -1 // offset of the checksum
 	switch {
-	case proto == packet.ProtoTCP:
+	case proto == header.ProtoTCP:
 		b, sum = f.tcp(), 16
-	case proto == packet.ProtoUDP:
+	case proto == header.ProtoUDP:
 		b, sum = f.udp(v6), 6
-	case proto == packet.ProtoSCTP:
+	case proto == header.ProtoSCTP:
 		return f.sctp()
-	case proto == packet.ProtoICMP:
+	case proto == header.ProtoICMP:
 		b = append(f.icmp(field.ICMP4Type, field.ICMP4Code), 0, 1, 0, 1)
-		binary.BigEndian.PutUint16(b[2:], checksum(b))
-	case proto == packet.ProtoICMPv6:
+		binary.BigEndian.PutUint16(b[2:], header.Checksum(0, b))
+	case proto == header.ProtoICMPv6:
 		b, sum = f.icmp6(), 2
-	case proto == packet.ProtoIGMP:
+	case proto == header.ProtoIGMP:
 		b = make([]byte, 8)
 	}
 	if sum >= 0 {
-		pseudo := be16(append(addrs[:len(addrs):len(addrs)], 0, byte(proto)), uint64(len(b)))
-		v := checksum(append(pseudo, b...))
-		if v == 0 && proto == packet.ProtoUDP {
+		v := header.Checksum(header.Pseudo(addrs, uint8(proto), len(b)), b)
+		if v == 0 && proto == header.ProtoUDP {
 			v = 0xffff
 		}
 		binary.BigEndian.PutUint16(b[sum:], v)
@@ -140,12 +142,10 @@ func (f *Flow) ports() []byte {
 	return be16(be16(nil, f.Key.Get(field.TpSrc)), f.Key.Get(field.TpDst))
 }
 
-const flagSYN = 2
-
 func (f *Flow) tcp() []byte {
 	flags := f.Key.Get(field.TCPFlags)
 	if f.Given.Get(field.TCPFlags) == 0 {
-		flags = flagSYN
+		flags = header.FlagSYN
 	}
 	b := be32(f.ports(), 1)
 	b = be32(b, 0)
@@ -180,10 +180,7 @@ const (
 )
 
 // sctpChecksum writes the checksum of an SCTP packet.
-func sctpChecksum(b []byte) {
-	clear(b[8:12])
-	binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
-}
+func sctpChecksum(b []byte) { binary.LittleEndian.PutUint32(b[8:], header.SCTP(b)) }
 
 func (f *Flow) icmp(typ, code field.ID) []byte {
 	return []byte{byte(f.Key.Get(typ)), byte(f.Key.Get(code)), 0, 0}
@@ -212,21 +209,6 @@ func (f *Flow) icmp6() []byte {
 	return b
 }
 
-// checksum is the Internet checksum (RFC 1071).
-func checksum(b []byte) uint16 {
-	sum := uint32(0)
-	for i := 0; i+1 < len(b); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(b[i:]))
-	}
-	if len(b)%2 == 1 {
-		sum += uint32(b[len(b)-1]) << 8
-	}
-	for sum > 0xffff {
-		sum = sum&0xffff + sum>>16
-	}
-	return ^uint16(sum)
-}
-
 // Ports that Complete takes, of the range that stacks choose from by
 // themselves (RFC 6335, section 6).
 const (
@@ -238,7 +220,7 @@ const (
 // trackers take a packet with port 0 for malformed, as no real one has it. It
 // returns what it gave, "tcp.src is 49152".
 func (f *Flow) Complete() (given []string) {
-	name := map[uint64]string{packet.ProtoTCP: "tcp", packet.ProtoUDP: "udp", packet.ProtoSCTP: "sctp"}[f.Key.Get(field.IPProto)]
+	name := map[uint64]string{header.ProtoTCP: "tcp", header.ProtoUDP: "udp", header.ProtoSCTP: "sctp"}[f.Key.Get(field.IPProto)]
 	if name == "" || f.Key.Get(field.IPFrag)&packet.FragLater != 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/microflow"
 	"ovnreplay/sim/network"
@@ -81,12 +82,12 @@ func TestFrame(t *testing.T) {
 // checkSums adds up what checksums cover: all ones if they are right.
 func checkSums(t *testing.T, frame []byte, k *field.Key, l *packet.Layout) {
 	t.Helper()
-	if l.L3 == 0 || k.Get(field.EthType) == packet.TypeARP {
+	if l.L3 == 0 || k.Get(field.EthType) == header.EtherARP {
 		return
 	}
 	ip := frame[l.L3:]
 	var addrs []byte
-	if k.Get(field.EthType) == packet.TypeIPv6 {
+	if k.Get(field.EthType) == header.EtherIPv6 {
 		addrs = ip[8:40]
 	} else {
 		addrs = ip[12:20]
@@ -99,11 +100,11 @@ func checkSums(t *testing.T, frame []byte, k *field.Key, l *packet.Layout) {
 	}
 	l4 := frame[l.L4:]
 	switch proto := k.Get(field.IPProto); proto {
-	case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMPv6:
+	case header.ProtoTCP, header.ProtoUDP, header.ProtoICMPv6:
 		if s := add(add(uint32(proto)+uint32(len(l4)), addrs), l4); s != 0xffff {
 			t.Errorf("the transport header adds up to %#x", s)
 		}
-	case packet.ProtoICMP:
+	case header.ProtoICMP:
 		if s := add(0, l4); s != 0xffff {
 			t.Errorf("the ICMP header adds up to %#x", s)
 		}
@@ -171,7 +172,7 @@ func TestReply(t *testing.T) {
 			layout := packet.Parse(reply, &key)
 			checkSums(t, reply, &key, &layout)
 			if key.Get(field.EthSrc) != 0x020000000009 || key.Get(field.EthDst) != 0x020000000001 {
-				t.Errorf("from %s to %s", packet.MAC(key.Get(field.EthSrc)), packet.MAC(key.Get(field.EthDst)))
+				t.Errorf("from %s to %s", header.FormatMAC(key.Get(field.EthSrc)), header.FormatMAC(key.Get(field.EthDst)))
 			}
 			if name == "tcp" {
 				if ack := binary.BigEndian.Uint32(reply[layout.L4+8:]); ack != 2 {

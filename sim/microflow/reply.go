@@ -3,6 +3,7 @@ package microflow
 import (
 	"fmt"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -24,14 +25,14 @@ func Reply(frame []byte, mac uint64) ([]byte, error) {
 		k.Set(field.EthSrc, mac)
 	}
 	switch k.Get(field.EthType) {
-	case packet.TypeARP:
+	case header.EtherARP:
 		if err := replyARP(k, mac); err != nil {
 			return nil, err
 		}
 		return f.Frame(), nil
-	case packet.TypeIPv4:
+	case header.EtherIPv4:
 		swap(k, field.IP4Src, field.IP4Dst)
-	case packet.TypeIPv6:
+	case header.EtherIPv6:
 		swap128(k, field.IP6Src, field.IP6Dst)
 	default:
 		return nil, fmt.Errorf("nobody answers a packet of Ethernet type 0x%04x", k.Get(field.EthType))
@@ -77,23 +78,23 @@ func replyTransport(f *Flow, l4 []byte, mac uint64) error {
 	k := &f.Key
 	const ack = 0x10
 	switch k.Get(field.IPProto) {
-	case packet.ProtoTCP:
+	case header.ProtoTCP:
 		flags := k.Get(field.TCPFlags)
 		f.Given.Set(field.TCPFlags, 0xfff)
 		if flags&4 != 0 {
 			return fmt.Errorf("nobody answers a TCP reset")
 		}
-		k.Set(field.TCPFlags, flags&(flagSYN|1)|ack)
-		if flags&flagSYN != 0 && flags&ack != 0 {
+		k.Set(field.TCPFlags, flags&(header.FlagSYN|1)|ack)
+		if flags&header.FlagSYN != 0 && flags&ack != 0 {
 			k.Set(field.TCPFlags, ack)
 		}
-	case packet.ProtoUDP, packet.ProtoSCTP:
-	case packet.ProtoICMP:
+	case header.ProtoUDP, header.ProtoSCTP:
+	case header.ProtoICMP:
 		if k.Get(field.ICMP4Type) != 8 {
 			return fmt.Errorf("ICMP type %d gets no answer", k.Get(field.ICMP4Type))
 		}
 		k.Set(field.ICMP4Type, 0)
-	case packet.ProtoICMPv6:
+	case header.ProtoICMPv6:
 		return replyICMP6(f, mac)
 	default:
 		return fmt.Errorf("IP protocol %d: no answer is known", k.Get(field.IPProto))
@@ -128,20 +129,20 @@ func (f *Flow) acknowledge(out, l4 []byte) {
 	}
 	b := out[p.Layout.L4:]
 	switch f.Key.Get(field.IPProto) {
-	case packet.ProtoTCP:
+	case header.ProtoTCP:
 		seq := u32(l4[4:])
-		if flags := l4[13]; flags&(flagSYN|1) != 0 {
+		if flags := l4[13]; flags&(header.FlagSYN|1) != 0 {
 			seq++
 		}
 		f.patch(b, 4, u32(l4[8:]))
 		f.patch(b, 8, seq)
-	case packet.ProtoSCTP:
+	case header.ProtoSCTP:
 		if len(l4) >= 20 && l4[12] == chunkInit {
 			copy(b[4:8], l4[16:20]) // the tag that INIT asks for
 			b[12] = chunkInitAck
 			sctpChecksum(b)
 		}
-	case packet.ProtoICMP, packet.ProtoICMPv6:
+	case header.ProtoICMP, header.ProtoICMPv6:
 		if t := b[0]; t == 0 || t == 129 {
 			f.patch(b, 4, u32(l4[4:]))
 		}
@@ -156,7 +157,7 @@ func u32(b []byte) uint32 {
 // header's checksum (RFC 1624).
 func (f *Flow) patch(b []byte, at int, v uint32) {
 	sum := 2
-	if f.Key.Get(field.IPProto) == packet.ProtoTCP {
+	if f.Key.Get(field.IPProto) == header.ProtoTCP {
 		sum = 16
 	}
 	old := u32(b[at:])

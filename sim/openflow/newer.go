@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"ovnreplay/nat/header"
 )
 
 // Dumps made with OpenFlow 1.0, the default of ovs-ofctl, spell assignments in
@@ -99,7 +101,7 @@ func (f oxField) format(v *big.Int) string {
 	b := v.FillBytes(make([]byte, 16))
 	switch f.kind {
 	case 'm':
-		return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", b[10], b[11], b[12], b[13], b[14], b[15])
+		return header.FormatMAC(header.MAC(b[10:]))
 	case 'i':
 		return fmt.Sprintf("%d.%d.%d.%d", b[12], b[13], b[14], b[15])
 	case 'd':

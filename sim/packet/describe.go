@@ -1,11 +1,11 @@
 package packet
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 )
 
@@ -19,24 +19,24 @@ func Describe(frame []byte) string {
 // DescribeKey describes the packet whose fields k holds.
 func DescribeKey(k *field.Key) string {
 	switch t := k.Get(field.EthType); t {
-	case TypeIPv4:
-		return describeIP(k, Addr4(k.Get(field.IP4Src)), Addr4(k.Get(field.IP4Dst)))
-	case TypeIPv6:
+	case header.EtherIPv4:
+		return describeIP(k, header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst)))
+	case header.EtherIPv6:
 		return describeIP(k, Addr6(k.Get128(field.IP6Src)), Addr6(k.Get128(field.IP6Dst)))
-	case TypeARP:
+	case header.EtherARP:
 		return describeARP(k)
 	default:
-		return fmt.Sprintf("ethertype 0x%04x %s > %s", t, MAC(k.Get(field.EthSrc)), MAC(k.Get(field.EthDst)))
+		return fmt.Sprintf("ethertype 0x%04x %s > %s", t, header.FormatMAC(k.Get(field.EthSrc)), header.FormatMAC(k.Get(field.EthDst)))
 	}
 }
 
 func describeARP(k *field.Key) string {
-	spa, tpa := Addr4(k.Get(field.ARPSPA)), Addr4(k.Get(field.ARPTPA))
+	spa, tpa := header.IPv4(k.Get(field.ARPSPA)), header.IPv4(k.Get(field.ARPTPA))
 	switch k.Get(field.ARPOp) {
 	case 1:
 		return fmt.Sprintf("arp who-has %s tell %s", tpa, spa)
 	case 2:
-		return fmt.Sprintf("arp %s is-at %s", spa, MAC(k.Get(field.ARPSHA)))
+		return fmt.Sprintf("arp %s is-at %s", spa, header.FormatMAC(k.Get(field.ARPSHA)))
 	}
 	return fmt.Sprintf("arp op %d", k.Get(field.ARPOp))
 }
@@ -48,13 +48,13 @@ func describeIP(k *field.Key, src, dst netip.Addr) string {
 	}
 	sp, dp := uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst))
 	switch proto {
-	case ProtoTCP:
+	case header.ProtoTCP:
 		return fmt.Sprintf("tcp %s > %s [%s]", netip.AddrPortFrom(src, sp), netip.AddrPortFrom(dst, dp), TCPFlags(k.Get(field.TCPFlags)))
-	case ProtoUDP, ProtoSCTP:
+	case header.ProtoUDP, header.ProtoSCTP:
 		return fmt.Sprintf("%s %s > %s", ProtoName(proto), netip.AddrPortFrom(src, sp), netip.AddrPortFrom(dst, dp))
-	case ProtoICMP:
+	case header.ProtoICMP:
 		return fmt.Sprintf("icmp %s > %s %s", src, dst, icmpName(k.Get(field.ICMP4Type), k.Get(field.ICMP4Code), icmp4Names))
-	case ProtoICMPv6:
+	case header.ProtoICMPv6:
 		return fmt.Sprintf("icmp6 %s > %s %s", src, dst, icmpName(k.Get(field.ICMP6Type), k.Get(field.ICMP6Code), icmp6Names))
 	}
 	return fmt.Sprintf("%s %s > %s", ProtoName(proto), src, dst)
@@ -78,17 +78,17 @@ func icmpName(typ, code uint64, names map[uint64]string) string {
 // ProtoName returns the name of an IP protocol, or its number.
 func ProtoName(p uint8) string {
 	switch p {
-	case ProtoICMP:
+	case header.ProtoICMP:
 		return "icmp"
-	case ProtoIGMP:
+	case header.ProtoIGMP:
 		return "igmp"
-	case ProtoTCP:
+	case header.ProtoTCP:
 		return "tcp"
-	case ProtoUDP:
+	case header.ProtoUDP:
 		return "udp"
-	case ProtoICMPv6:
+	case header.ProtoICMPv6:
 		return "icmp6"
-	case ProtoSCTP:
+	case header.ProtoSCTP:
 		return "sctp"
 	}
 	return fmt.Sprintf("proto-%d", p)
@@ -112,18 +112,6 @@ func TCPFlags(f uint64) string {
 	return b.String()
 }
 
-// MAC returns an Ethernet address in the usual form.
-func MAC(v uint64) string {
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
-}
-
-// Addr4 returns an IPv4 address from its number.
-func Addr4(v uint64) netip.Addr {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], uint32(v))
-	return netip.AddrFrom4(b)
-}
-
 // Addr6 returns an IPv6 address from its number.
 func Addr6(v field.Uint128) netip.Addr { return netip.AddrFrom16(v.Bytes()) }
 
@@ -131,9 +119,9 @@ func Addr6(v field.Uint128) netip.Addr { return netip.AddrFrom16(v.Bytes()) }
 func FormatField(id field.ID, v field.Uint128) string {
 	switch id {
 	case field.EthSrc, field.EthDst, field.ARPSHA, field.ARPTHA, field.NDSLL, field.NDTLL:
-		return MAC(v.Lo)
+		return header.FormatMAC(v.Lo)
 	case field.IP4Src, field.IP4Dst, field.ARPSPA, field.ARPTPA, field.CTNwSrc, field.CTNwDst:
-		return Addr4(v.Lo).String()
+		return header.IPv4(v.Lo).String()
 	case field.IP6Src, field.IP6Dst, field.NDTarget, field.CTIP6Src, field.CTIP6Dst:
 		return Addr6(v).String()
 	case field.EthType, field.VLANTCI, field.Flags, field.CTMark:

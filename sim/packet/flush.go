@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 )
 
@@ -36,11 +37,11 @@ func (p *Packet) Flush() {
 	}
 	if l.L3 != 0 {
 		switch h.Get(field.EthType) {
-		case TypeIPv4:
+		case header.EtherIPv4:
 			p.flushIPv4()
-		case TypeIPv6:
+		case header.EtherIPv6:
 			p.flushIPv6()
-		case TypeARP, TypeRARP:
+		case header.EtherARP, header.EtherRARP:
 			p.flushARP()
 		}
 		if l.L4 != 0 {
@@ -62,8 +63,8 @@ func (p *Packet) changed(id field.ID) (uint64, bool) {
 }
 
 func (p *Packet) flushEthernet() {
-	putMAC(p.Data[0:], p.Key.Get(field.EthDst))
-	putMAC(p.Data[6:], p.Key.Get(field.EthSrc))
+	header.PutMAC(p.Data[0:], p.Key.Get(field.EthDst))
+	header.PutMAC(p.Data[6:], p.Key.Get(field.EthSrc))
 	if tci, ok := p.changed(field.VLANTCI); ok {
 		p.setVLAN(uint16(tci))
 	}
@@ -80,7 +81,7 @@ func (p *Packet) setVLAN(tci uint16) {
 	case tci&tciPresent != 0 && !had:
 		p.Data = append(p.Data, 0, 0, 0, 0)
 		copy(p.Data[16:], p.Data[12:len(p.Data)-4])
-		binary.BigEndian.PutUint16(p.Data[12:], TypeVLAN)
+		binary.BigEndian.PutUint16(p.Data[12:], header.EtherVLAN)
 		p.Wire += 4
 		p.Layout.shift(4)
 		fallthrough
@@ -134,7 +135,7 @@ func (p *Packet) setAddr4(at []byte, v uint32) {
 // it is the sum of the pseudo-header alone.
 func (p *Packet) partialSum() bool {
 	proto := p.held.Get(field.IPProto)
-	if p.Layout.L4 == 0 || proto != ProtoTCP && proto != ProtoUDP {
+	if p.Layout.L4 == 0 || proto != header.ProtoTCP && proto != header.ProtoUDP {
 		return false
 	}
 	var q nat.Packet
@@ -179,7 +180,7 @@ func (p *Packet) setAddr6(at []byte, id field.ID) {
 // partial one is not inverted (inet_proto_csum_replace4 with a pseudo-header).
 func (p *Packet) pseudoChecksum(old, new []byte, partial bool) {
 	proto := p.held.Get(field.IPProto)
-	if p.Layout.L4 == 0 || proto == ProtoICMP {
+	if p.Layout.L4 == 0 || proto == header.ProtoICMP {
 		return
 	}
 	if !partial {
@@ -187,10 +188,10 @@ func (p *Packet) pseudoChecksum(old, new []byte, partial bool) {
 		return
 	}
 	at := p.Data[p.Layout.L4+16:]
-	if proto == ProtoUDP {
+	if proto == header.ProtoUDP {
 		at = p.Data[p.Layout.L4+6:]
 	}
-	binary.BigEndian.PutUint16(at, ^nat.Update16(^be16(at), old, new))
+	binary.BigEndian.PutUint16(at, ^header.Update16(^be16(at), old, new))
 }
 
 // l4Checksum mends the transport checksum after bytes it covers changed.
@@ -198,9 +199,9 @@ func (p *Packet) pseudoChecksum(old, new []byte, partial bool) {
 func (p *Packet) l4Checksum(old, new []byte) {
 	l4 := p.Data[p.Layout.L4:]
 	switch p.held.Get(field.IPProto) {
-	case ProtoTCP:
+	case header.ProtoTCP:
 		adjust(l4[16:], old, new)
-	case ProtoUDP:
+	case header.ProtoUDP:
 		if be16(l4[6:]) == 0 {
 			return // the sender computed none
 		}
@@ -208,7 +209,7 @@ func (p *Packet) l4Checksum(old, new []byte) {
 		if be16(l4[6:]) == 0 {
 			binary.BigEndian.PutUint16(l4[6:], 0xffff)
 		}
-	case ProtoICMP, ProtoICMPv6:
+	case header.ProtoICMP, header.ProtoICMPv6:
 		adjust(l4[2:], old, new)
 	}
 }
@@ -220,12 +221,12 @@ func (p *Packet) l4Checksum(old, new []byte) {
 // from the whole datagram.
 func (p *Packet) Complete() {
 	l := &p.Layout
-	if p.Key.Get(field.EthType) != TypeIPv6 || l.L4 <= l.L3+40 || p.Key.Get(field.IPFrag) != 0 {
+	if p.Key.Get(field.EthType) != header.EtherIPv6 || l.L4 <= l.L3+40 || p.Key.Get(field.IPFrag) != 0 {
 		return
 	}
 	proto, first := byte(p.Key.Get(field.IPProto)), p.Data[l.L3+6]
 	switch {
-	case proto == ProtoTCP && l.L4+18 <= len(p.Data), proto == ProtoUDP && l.L4+8 <= len(p.Data):
+	case proto == header.ProtoTCP && l.L4+18 <= len(p.Data), proto == header.ProtoUDP && l.L4+8 <= len(p.Data):
 		p.l4Checksum([]byte{0, proto}, []byte{0, first})
 	}
 }
@@ -233,26 +234,26 @@ func (p *Packet) Complete() {
 func (p *Packet) flushL4() {
 	l4 := p.Data[p.Layout.L4:]
 	proto := p.held.Get(field.IPProto)
-	if (proto == ProtoTCP || proto == ProtoUDP) && p.portsChanged() && p.partialSum() {
+	if (proto == header.ProtoTCP || proto == header.ProtoUDP) && p.portsChanged() && p.partialSum() {
 		binary.BigEndian.PutUint16(l4[0:], uint16(p.Key.Get(field.TpSrc))) // the pseudo-header has no ports
 		binary.BigEndian.PutUint16(l4[2:], uint16(p.Key.Get(field.TpDst)))
 		return
 	}
 	switch proto {
-	case ProtoTCP:
+	case header.ProtoTCP:
 		p.set16(l4[0:], field.TpSrc)
 		p.set16(l4[2:], field.TpDst)
 		if flags, ok := p.changed(field.TCPFlags); ok {
 			p.put16(l4[12:], be16(l4[12:])&0xf000|uint16(flags))
 		}
-	case ProtoUDP:
+	case header.ProtoUDP:
 		p.set16(l4[0:], field.TpSrc)
 		p.set16(l4[2:], field.TpDst)
-	case ProtoSCTP:
+	case header.ProtoSCTP:
 		p.flushSCTP(l4)
-	case ProtoICMP:
+	case header.ProtoICMP:
 		p.setType(l4, field.ICMP4Type, field.ICMP4Code)
-	case ProtoICMPv6:
+	case header.ProtoICMPv6:
 		p.setType(l4, field.ICMP6Type, field.ICMP6Code)
 		p.flushND(l4)
 	}
@@ -277,7 +278,7 @@ func (p *Packet) flushSCTP(l4 []byte) {
 	binary.BigEndian.PutUint32(l4, new)
 	var diff [4]byte
 	binary.BigEndian.PutUint32(diff[:], old^new)
-	crc := binary.LittleEndian.Uint32(l4[8:]) ^ nat.SCTPDelta(diff, p.statedEnd()-p.Layout.L4)
+	crc := binary.LittleEndian.Uint32(l4[8:]) ^ header.SCTPDelta(diff, p.statedEnd()-p.Layout.L4)
 	binary.LittleEndian.PutUint32(l4[8:], crc)
 }
 
@@ -285,7 +286,7 @@ func (p *Packet) flushSCTP(l4 []byte) {
 // beyond the captured bytes.
 func (p *Packet) statedEnd() int {
 	ip := p.Data[p.Layout.L3:]
-	if p.held.Get(field.EthType) == TypeIPv6 {
+	if p.held.Get(field.EthType) == header.EtherIPv6 {
 		return p.Layout.L3 + 40 + int(be16(ip[4:]))
 	}
 	return p.Layout.L3 + int(be16(ip[2:]))
@@ -294,7 +295,7 @@ func (p *Packet) statedEnd() int {
 // adjust mends the 16-bit one's complement checksum at sum after the
 // even-aligned bytes old became new.
 func adjust(sum, old, new []byte) {
-	binary.BigEndian.PutUint16(sum, nat.Update16(be16(sum), old, new))
+	binary.BigEndian.PutUint16(sum, header.Update16(be16(sum), old, new))
 }
 
 func (p *Packet) setType(l4 []byte, typ, code field.ID) {
@@ -324,7 +325,7 @@ func (p *Packet) flushND(l4 []byte) {
 			at := p.Data[p.Layout.NDLink:]
 			var old [6]byte
 			copy(old[:], at)
-			putMAC(at, v)
+			header.PutMAC(at, v)
 			p.l4Checksum(old[:], at[:6])
 		}
 	}
@@ -348,8 +349,8 @@ func (p *Packet) flushARP() {
 	if v, ok := p.changed(field.ARPOp); ok {
 		binary.BigEndian.PutUint16(a[6:], uint16(v))
 	}
-	putMAC(a[8:], p.Key.Get(field.ARPSHA))
+	header.PutMAC(a[8:], p.Key.Get(field.ARPSHA))
 	binary.BigEndian.PutUint32(a[14:], uint32(p.Key.Get(field.ARPSPA)))
-	putMAC(a[18:], p.Key.Get(field.ARPTHA))
+	header.PutMAC(a[18:], p.Key.Get(field.ARPTHA))
 	binary.BigEndian.PutUint32(a[24:], uint32(p.Key.Get(field.ARPTPA)))
 }

@@ -14,29 +14,13 @@ package packet
 import (
 	"encoding/binary"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 )
 
-// Ethernet types and IP protocols the pipelines care about.
-const (
-	TypeIPv4 = 0x0800
-	TypeARP  = 0x0806
-	TypeRARP = 0x8035
-	TypeVLAN = 0x8100
-	TypeQinQ = 0x88a8
-	TypeIPv6 = 0x86dd
-
-	// typeNone is what OVS calls a frame without an Ethernet type
-	// (802.2 without SNAP).
-	typeNone = 0x05ff
-
-	ProtoICMP   = 1
-	ProtoIGMP   = 2
-	ProtoTCP    = 6
-	ProtoUDP    = 17
-	ProtoICMPv6 = 58
-	ProtoSCTP   = 132
-)
+// typeNone is what OVS calls a frame without an Ethernet type (802.2 without
+// SNAP).
+const typeNone = 0x05ff
 
 // Fragment bits of ip.frag.
 const (
@@ -134,7 +118,7 @@ func (p *Packet) Reparse() {
 // changed them in the frame. Nothing else of the packet may have changed.
 func (p *Packet) Translated() {
 	k, ip := &p.Key, p.Data[p.Layout.L3:]
-	if k.Get(field.EthType) == TypeIPv6 {
+	if k.Get(field.EthType) == header.EtherIPv6 {
 		k.Set128(field.IP6Src, field.FromBytes([16]byte(ip[8:24])))
 		k.Set128(field.IP6Dst, field.FromBytes([16]byte(ip[24:40])))
 	} else {
@@ -143,7 +127,7 @@ func (p *Packet) Translated() {
 	}
 	if p.Layout.L4 != 0 && k.Get(field.IPFrag) == 0 {
 		switch k.Get(field.IPProto) {
-		case ProtoTCP, ProtoUDP, ProtoSCTP:
+		case header.ProtoTCP, header.ProtoUDP, header.ProtoSCTP:
 			ports(p.Data[p.Layout.L4:], k)
 		}
 	}
@@ -156,7 +140,7 @@ func (p *Packet) IP() []byte {
 		return nil
 	}
 	switch p.Key.Get(field.EthType) {
-	case TypeIPv4, TypeIPv6:
+	case header.EtherIPv4, header.EtherIPv6:
 		return p.Data[p.Layout.L3:]
 	}
 	return nil
@@ -200,11 +184,11 @@ func Parse(frame []byte, k *field.Key) (l Layout) {
 		l.Short = true
 		return l
 	}
-	k.Set(field.EthDst, mac(frame[0:]))
-	k.Set(field.EthSrc, mac(frame[6:]))
+	k.Set(field.EthDst, header.MAC(frame[0:]))
+	k.Set(field.EthSrc, header.MAC(frame[6:]))
 	typ, ofs := uint16(0), 12
 	for range maxTags {
-		if t := be16(frame[ofs:]); t != TypeVLAN && t != TypeQinQ || len(frame) < ofs+6 {
+		if t := be16(frame[ofs:]); t != header.EtherVLAN && t != header.EtherQinQ || len(frame) < ofs+6 {
 			break
 		}
 		if ofs == 12 {
@@ -216,11 +200,11 @@ func Parse(frame []byte, k *field.Key) (l Layout) {
 	k.Set(field.EthType, uint64(typ))
 	l.L3End = len(frame)
 	switch typ {
-	case TypeIPv4:
+	case header.EtherIPv4:
 		parseIPv4(frame, ofs, k, &l)
-	case TypeIPv6:
+	case header.EtherIPv6:
 		parseIPv6(frame, ofs, k, &l)
-	case TypeARP, TypeRARP:
+	case header.EtherARP, header.EtherRARP:
 		parseARP(frame, ofs, k, &l)
 	}
 	return l
@@ -315,38 +299,25 @@ func parseIPv6(frame []byte, ofs int, k *field.Key, l *Layout) {
 // bits, and false if a header is cut short.
 func ExtensionHeaders(ip []byte) (proto uint8, ofs int, frag uint8, ok bool) {
 	proto, ofs = ip[6], 40
-	for {
-		switch proto {
-		case 0, 43, 60: // hop-by-hop, routing, destination options
-			if len(ip) < ofs+2 {
-				return proto, ofs, frag, false
-			}
-			proto, ofs = ip[ofs], ofs+(int(ip[ofs+1])+1)*8
-		case 51: // authentication header
-			if len(ip) < ofs+2 {
-				return proto, ofs, frag, false
-			}
-			proto, ofs = ip[ofs], ofs+(int(ip[ofs+1])+2)*4
-		case 44: // fragment
-			if len(ip) < ofs+8 {
-				return proto, ofs, frag, false
-			}
-			f := be16(ip[ofs+2:])
-			proto = ip[ofs]
-			ofs += 8
-			if f&0xfff9 != 0 {
-				frag = FragAny
-				if f&0xfff8 != 0 {
-					return proto, ofs, FragAny | FragLater, true
-				}
-			}
-		default:
-			return proto, ofs, frag, ofs <= len(ip)
+	for header.Extension(proto) {
+		need := 2
+		if proto == header.ProtoFragment {
+			need = 8
 		}
-		if ofs > len(ip) {
+		if len(ip) < ofs+need {
 			return proto, ofs, frag, false
 		}
+		next, size := header.Step(proto, ip[ofs:])
+		if proto == header.ProtoFragment {
+			if f := be16(ip[ofs+2:]); f&0xfff8 != 0 {
+				return next, ofs + size, FragAny | FragLater, true
+			} else if f&1 != 0 {
+				frag = FragAny
+			}
+		}
+		proto, ofs = next, ofs+size
 	}
+	return proto, ofs, frag, ofs <= len(ip)
 }
 
 func parseL4(frame []byte, ofs int, proto uint8, k *field.Key, l *Layout) {
@@ -355,29 +326,29 @@ func parseL4(frame []byte, ofs int, proto uint8, k *field.Key, l *Layout) {
 	}
 	b := frame[ofs:l.L3End]
 	switch proto {
-	case ProtoTCP:
+	case header.ProtoTCP:
 		if len(b) < 20 {
 			return
 		}
 		k.Set(field.TCPFlags, uint64(be16(b[12:])&0x0fff))
 		ports(b, k)
-	case ProtoUDP:
+	case header.ProtoUDP:
 		if len(b) < 8 {
 			return
 		}
 		ports(b, k)
-	case ProtoSCTP:
+	case header.ProtoSCTP:
 		if len(b) < 12 {
 			return
 		}
 		ports(b, k)
-	case ProtoICMP:
+	case header.ProtoICMP:
 		if len(b) < 8 {
 			return
 		}
 		k.Set(field.ICMP4Type, uint64(b[0]))
 		k.Set(field.ICMP4Code, uint64(b[1]))
-	case ProtoICMPv6:
+	case header.ProtoICMPv6:
 		if len(b) < 8 {
 			return
 		}
@@ -433,7 +404,7 @@ func parseND(b []byte, ofs int, k *field.Key, l *Layout) {
 	}
 	k.Set128(field.NDTarget, field.FromBytes([16]byte(b[8:24])))
 	if at != 0 {
-		k.Set(id, mac(b[at:]))
+		k.Set(id, header.MAC(b[at:]))
 		l.NDLink = ofs + at
 	}
 }
@@ -444,26 +415,17 @@ func parseARP(frame []byte, ofs int, k *field.Key, l *Layout) {
 		l.Short = true
 		return
 	}
-	if be16(a) != 1 || be16(a[2:]) != TypeIPv4 || a[4] != 6 || a[5] != 4 {
+	if be16(a) != 1 || be16(a[2:]) != header.EtherIPv4 || a[4] != 6 || a[5] != 4 {
 		return
 	}
 	l.L3 = ofs
 	if op := be16(a[6:]); op <= 255 {
 		k.Set(field.ARPOp, uint64(op))
 	}
-	k.Set(field.ARPSHA, mac(a[8:]))
+	k.Set(field.ARPSHA, header.MAC(a[8:]))
 	k.Set(field.ARPSPA, uint64(binary.BigEndian.Uint32(a[14:])))
-	k.Set(field.ARPTHA, mac(a[18:]))
+	k.Set(field.ARPTHA, header.MAC(a[18:]))
 	k.Set(field.ARPTPA, uint64(binary.BigEndian.Uint32(a[24:])))
 }
 
 func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
-
-func mac(b []byte) uint64 {
-	return uint64(be16(b))<<32 | uint64(binary.BigEndian.Uint32(b[2:]))
-}
-
-func putMAC(b []byte, v uint64) {
-	binary.BigEndian.PutUint16(b, uint16(v>>32))
-	binary.BigEndian.PutUint32(b[2:], uint32(v))
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 )
 
@@ -146,23 +147,23 @@ func present(p *Packet) []field.ID {
 		case field.EthSrc, field.EthDst:
 			ok = true
 		case field.IP4Src, field.IP4Dst:
-			ok = typ == TypeIPv4
+			ok = typ == header.EtherIPv4
 		case field.IP6Src, field.IP6Dst:
-			ok = typ == TypeIPv6
+			ok = typ == header.EtherIPv6
 		case field.IPTTL, field.IPDSCP, field.IPECN:
-			ok = typ != TypeARP
+			ok = typ != header.EtherARP
 		case field.TpSrc, field.TpDst:
-			ok = proto == ProtoTCP || proto == ProtoUDP || proto == ProtoSCTP
+			ok = proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP
 		case field.TCPFlags:
-			ok = proto == ProtoTCP
+			ok = proto == header.ProtoTCP
 		case field.ICMP4Type:
-			ok = proto == ProtoICMP
+			ok = proto == header.ProtoICMP
 		case field.ICMP6Type:
-			ok = proto == ProtoICMPv6 && p.Key.Get(field.ICMP6Type) == 128
+			ok = proto == header.ProtoICMPv6 && p.Key.Get(field.ICMP6Type) == 128
 		case field.NDTarget, field.NDSLL:
 			ok = p.Key.Get(field.ICMP6Type) == 135
 		default:
-			ok = typ == TypeARP
+			ok = typ == header.EtherARP
 		}
 		if ok {
 			ids = append(ids, id)
@@ -209,7 +210,7 @@ func checksumsRight(p *Packet) bool {
 	}
 	ip = ip[:p.Layout.L3End-p.Layout.L3]
 	addrs, proto := ip[8:40], uint8(p.Key.Get(field.IPProto))
-	if p.Key.Get(field.EthType) == TypeIPv4 {
+	if p.Key.Get(field.EthType) == header.EtherIPv4 {
 		addrs = ip[12:20]
 		if sum(0, ip[:20]) != 0xffff {
 			return false
@@ -217,11 +218,11 @@ func checksumsRight(p *Packet) bool {
 	}
 	l4 := p.Data[p.Layout.L4:p.Layout.L3End]
 	switch proto {
-	case ProtoSCTP:
+	case header.ProtoSCTP:
 		zeroed := bytes.Clone(l4)
 		copy(zeroed[8:12], make([]byte, 4))
 		return binary.LittleEndian.Uint32(l4[8:]) == crc32.Checksum(zeroed, crc32.MakeTable(crc32.Castagnoli))
-	case ProtoICMP:
+	case header.ProtoICMP:
 		return sum(0, l4) == 0xffff
 	}
 	return sum(sum(uint32(proto)+uint32(len(l4)), addrs), l4) == 0xffff

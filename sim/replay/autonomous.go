@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/network"
 )
@@ -65,11 +66,11 @@ func (a *autonomous) add(wire, from *network.Port, c *network.Chassis, addr netw
 	for _, ip := range addr.IPs {
 		if ip.Addr().Is4() {
 			none = false
-			a.announced(wire, from, c, arpFrame(addr.MAC, 0x0806, 1, ip.Addr().As4()))
+			a.announced(wire, from, c, arpFrame(addr.MAC, header.EtherARP, 1, ip.Addr().As4()))
 		}
 	}
 	if none { // RARP announces an Ethernet address alone
-		a.announced(wire, from, c, arpFrame(addr.MAC, 0x8035, 3, [4]byte{}))
+		a.announced(wire, from, c, arpFrame(addr.MAC, header.EtherRARP, 3, [4]byte{}))
 	}
 }
 

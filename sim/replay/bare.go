@@ -3,9 +3,9 @@ package replay
 import (
 	"net/netip"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/packet"
 )
 
 // Cooked, raw and null captures hold packets without their Ethernet header.
@@ -14,15 +14,15 @@ import (
 // metaIPs returns the addresses of an IP packet; for ARP, of sender and target.
 func metaIPs(m *pcap.LinkMeta) (src, dst netip.Addr) {
 	b, t := m.Payload, m.EtherType
-	if t == packet.TypeVLAN && len(b) >= 4 {
+	if t == header.EtherVLAN && len(b) >= 4 {
 		t, b = uint16(b[2])<<8|uint16(b[3]), b[4:]
 	}
 	switch {
-	case t == packet.TypeIPv4 && len(b) >= 20:
+	case t == header.EtherIPv4 && len(b) >= 20:
 		return netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
-	case t == packet.TypeIPv6 && len(b) >= 40:
+	case t == header.EtherIPv6 && len(b) >= 40:
 		return netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
-	case t == packet.TypeARP && len(b) >= 28:
+	case t == header.EtherARP && len(b) >= 28:
 		return netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
 	}
 	return src, dst
@@ -103,9 +103,7 @@ func (o *Owners) dress(buf []byte, p *network.Port, d Direction, m *pcap.LinkMet
 	return m.AppendEthernet(buf, dst.bytes(), src.bytes())
 }
 
-func (m mac) bytes() [6]byte {
-	return [6]byte{byte(m >> 40), byte(m >> 32), byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}
-}
+func (m mac) bytes() [6]byte { return header.MACBytes(uint64(m)) }
 
 const broadcast mac = 0xffffffffffff
 
@@ -115,13 +113,13 @@ func (o *Owners) nextHop(p *network.Port, m *pcap.LinkMeta) mac {
 	if m.HasDst {
 		return macOf(m.Dst)
 	}
-	if b := m.Payload; m.EtherType == packet.TypeARP && len(b) >= 28 {
+	if b := m.Payload; m.EtherType == header.EtherARP && len(b) >= 28 {
 		if b[7] == 2 {
 			return macAt(b[18:])
 		}
 		return broadcast
 	}
-	if g := groupMAC(dst); g != 0 {
+	if g := mac(header.GroupMAC(dst)); g != 0 {
 		return g
 	}
 	return o.neighbour(p, src, dst)
@@ -157,20 +155,4 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 		return router
 	}
 	return first
-}
-
-// groupMAC returns the Ethernet address of a multicast or broadcast IP address
-// (RFC 1112, RFC 2464), 0 of any other.
-func groupMAC(a netip.Addr) mac {
-	switch {
-	case !a.IsValid() || !a.IsMulticast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return 0
-	case a.Is4() && !a.IsMulticast():
-		return broadcast
-	case a.Is4():
-		b := a.As4()
-		return 0x01005e000000 | mac(b[1]&0x7f)<<16 | mac(b[2])<<8 | mac(b[3])
-	}
-	b := a.As16()
-	return 0x333300000000 | mac(b[12])<<24 | mac(b[13])<<16 | mac(b[14])<<8 | mac(b[15])
 }

@@ -5,6 +5,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -138,7 +139,7 @@ func (s *Session) Answer(is func(payload []byte) bool) []byte {
 		if f.Time < s.now || f.dir != Left && f.dir != Crossed {
 			continue
 		}
-		if i, ok := identify(f.Data, f.Headers()); ok && i.proto == packet.ProtoUDP && is(i.payload) {
+		if i, ok := identify(f.Data, f.Headers()); ok && i.proto == header.ProtoUDP && is(i.payload) {
 			return i.payload
 		}
 	}
@@ -158,7 +159,7 @@ func asks(h *packet.Headers, ip field.Uint128, v6 bool, src uint64) bool {
 	if v6 {
 		return k.Get(field.ICMP6Type) == 135 && k.Get128(field.NDTarget) == ip
 	}
-	return k.Get(field.EthType) == packet.TypeARP && k.Get(field.ARPOp) == 1 && k.Get(field.ARPTPA) == ip.Lo
+	return k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 1 && k.Get(field.ARPTPA) == ip.Lo
 }
 
 // further calls enough with each frame that was read ahead and is the same
@@ -250,6 +251,6 @@ func goesTo(h *packet.Headers, o *sim.ChoiceOption) bool {
 	if o.V6 {
 		return k.Get128(field.IP6Dst).Bytes() == o.Addr
 	}
-	a := packet.Addr4(k.Get(field.IP4Dst)).As4()
+	a := header.IPv4(k.Get(field.IP4Dst)).As4()
 	return bytes.Equal(a[:], o.Addr[:4])
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -20,9 +21,9 @@ func tooShort(data []byte, h *packet.Headers, wire int) bool {
 	}
 	k, l := &h.Key, &h.Layout
 	switch k.Get(field.EthType) {
-	case packet.TypeARP:
+	case header.EtherARP:
 		return l.L3 == 0
-	case packet.TypeIPv4, packet.TypeIPv6:
+	case header.EtherIPv4, header.EtherIPv6:
 	default:
 		return len(data) < 14
 	}
@@ -37,13 +38,13 @@ func tooShort(data []byte, h *packet.Headers, wire int) bool {
 		return needsMore(data[l.L3:], proto)
 	}
 	switch proto {
-	case packet.ProtoICMP, packet.ProtoICMPv6:
+	case header.ProtoICMP, header.ProtoICMPv6:
 		if quotes(proto, l4[0]) {
 			var p nat.Packet
 			return p.Parse(data[l.L3:l.L3End]) == nat.FaultQuote
 		}
-		return proto == packet.ProtoICMPv6 && l4[0] >= 133 && l4[0] <= 137 // ND: it is all options
-	case packet.ProtoUDP:
+		return proto == header.ProtoICMPv6 && l4[0] >= 133 && l4[0] <= 137 // ND: it is all options
+	case header.ProtoUDP:
 		return isAsked(binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]))
 	}
 	return false
@@ -53,7 +54,7 @@ func tooShort(data []byte, h *packet.Headers, wire int) bool {
 // rather than one that is malformed on the wire too.
 func needsMore(ip []byte, proto uint8) bool {
 	switch proto {
-	case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMP, packet.ProtoICMPv6, packet.ProtoSCTP:
+	case header.ProtoTCP, header.ProtoUDP, header.ProtoICMP, header.ProtoICMPv6, header.ProtoSCTP:
 		return true
 	}
 	return len(ip) < 40 && ip[0]>>4 == 6

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -70,7 +71,7 @@ func bytesDifference(l packet.Layout, predicted, observed []byte) Difference {
 	end := min(i+8, len(predicted))
 	name := fmt.Sprintf("byte %d", i)
 	switch {
-	case l.L3 != 0 && i >= l.L3+10 && i < l.L3+12 && binary.BigEndian.Uint16(predicted[max(l.L3-2, 0):]) == packet.TypeIPv4:
+	case l.L3 != 0 && i >= l.L3+10 && i < l.L3+12 && binary.BigEndian.Uint16(predicted[max(l.L3-2, 0):]) == header.EtherIPv4:
 		name = "ip4 header checksum"
 	case l.L4 != 0 && i >= l.L4:
 		name = fmt.Sprintf("byte %d of the transport header or payload", i-l.L4)
@@ -81,6 +82,6 @@ func bytesDifference(l packet.Layout, predicted, observed []byte) Difference {
 // sameARP reports whether both are ARP packets that ask or tell about the same address.
 func sameARP(a, b *packet.Headers) bool {
 	ka, kb := &a.Key, &b.Key
-	return ka.Get(field.EthType) == packet.TypeARP && kb.Get(field.EthType) == packet.TypeARP &&
+	return ka.Get(field.EthType) == header.EtherARP && kb.Get(field.EthType) == header.EtherARP &&
 		ka.Get(field.ARPOp) == kb.Get(field.ARPOp) && ka.Get(field.ARPTPA) == kb.Get(field.ARPTPA)
 }

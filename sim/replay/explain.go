@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -255,7 +256,7 @@ func isAnswer(w *waiter) bool {
 		return true
 	}
 	proto := uint8(h.Key.Get(field.IPProto))
-	return proto == packet.ProtoICMP && icmpType(&h.Key) == 0 || proto == packet.ProtoICMPv6 && icmpType(&h.Key) == 129
+	return proto == header.ProtoICMP && icmpType(&h.Key) == 0 || proto == header.ProtoICMPv6 && icmpType(&h.Key) == 129
 }
 
 // fate finds what became of the packet of an identity before, or else near,

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -33,9 +34,9 @@ func formOf(data []byte, h *packet.Headers, wire int) form {
 		return f
 	}
 	switch {
-	case f.proto == packet.ProtoTCP && l.L4+18 <= l.L3End:
+	case f.proto == header.ProtoTCP && l.L4+18 <= l.L3End:
 		f.sum = l.L4 + 16
-	case f.proto == packet.ProtoUDP && l.L4+8 <= l.L3End:
+	case f.proto == header.ProtoUDP && l.L4+8 <= l.L3End:
 		f.sum = l.L4 + 6
 	default:
 		return f
@@ -83,9 +84,9 @@ func (f *form) filing(data []byte) uint64 {
 // that is always there.
 func (f *form) fixed() int {
 	switch f.proto {
-	case packet.ProtoTCP:
+	case header.ProtoTCP:
 		return 16
-	case packet.ProtoUDP:
+	case header.ProtoUDP:
 		return 6
 	}
 	return 8

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -202,9 +203,9 @@ func quotedHash(frame []byte, h *packet.Headers) uint64 {
 	}
 	in := frame[l.L4+8 : l.L3End]
 	switch {
-	case proto == packet.ProtoICMP && slices.Contains([]uint8{3, 11, 12}, icmpType(k)) && in[0]>>4 == 4:
+	case proto == header.ProtoICMP && slices.Contains([]uint8{3, 11, 12}, icmpType(k)) && in[0]>>4 == 4:
 		return quote(in, in[9])
-	case proto == packet.ProtoICMPv6 && icmpType(k) < 128 && in[0]>>4 == 6 && len(in) >= 48:
+	case proto == header.ProtoICMPv6 && icmpType(k) < 128 && in[0]>>4 == 6 && len(in) >= 48:
 		return quote(in, in[6])
 	}
 	return 0
@@ -234,15 +235,15 @@ func (h *history) saw(f *Frame, p *Point, name string) {
 func endpoints(h *packet.Headers) (e [2]endpoint) {
 	k := &h.Key
 	switch k.Get(field.EthType) {
-	case packet.TypeIPv4:
-		s, d := packet.Addr4(k.Get(field.IP4Src)).As4(), packet.Addr4(k.Get(field.IP4Dst)).As4()
+	case header.EtherIPv4:
+		s, d := header.IPv4(k.Get(field.IP4Src)).As4(), header.IPv4(k.Get(field.IP4Dst)).As4()
 		copy(e[0].addr[:], s[:])
 		copy(e[1].addr[:], d[:])
-	case packet.TypeARP:
-		s, d := packet.Addr4(k.Get(field.ARPSPA)).As4(), packet.Addr4(k.Get(field.ARPTPA)).As4()
+	case header.EtherARP:
+		s, d := header.IPv4(k.Get(field.ARPSPA)).As4(), header.IPv4(k.Get(field.ARPTPA)).As4()
 		copy(e[0].addr[:], s[:])
 		copy(e[1].addr[:], d[:])
-	case packet.TypeIPv6:
+	case header.EtherIPv6:
 		e[0].addr, e[1].addr = k.Get128(field.IP6Src).Bytes(), k.Get128(field.IP6Dst).Bytes()
 	}
 	e[0].port, e[1].port = uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst))
@@ -254,12 +255,12 @@ func endpoints(h *packet.Headers) (e [2]endpoint) {
 func opens(h *packet.Headers) bool {
 	k := &h.Key
 	switch k.Get(field.IPProto) {
-	case packet.ProtoTCP:
+	case header.ProtoTCP:
 		const syn, ack = 2, 16
 		return k.Get(field.TCPFlags)&(syn|ack) == syn
-	case packet.ProtoICMP:
+	case header.ProtoICMP:
 		return icmpType(k) != 0
-	case packet.ProtoICMPv6:
+	case header.ProtoICMPv6:
 		return icmpType(k) != 129
 	}
 	return true

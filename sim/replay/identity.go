@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -25,10 +26,10 @@ type identity struct {
 func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 	k, l := &h.Key, &h.Layout
 	i.etherType, i.proto = uint16(k.Get(field.EthType)), uint8(k.Get(field.IPProto))
-	if l.L3 == 0 || i.etherType != packet.TypeIPv4 && i.etherType != packet.TypeIPv6 {
+	if l.L3 == 0 || i.etherType != header.EtherIPv4 && i.etherType != header.EtherIPv6 {
 		return i, false
 	}
-	if i.etherType == packet.TypeIPv4 {
+	if i.etherType == header.EtherIPv4 {
 		i.id = binary.BigEndian.Uint16(frame[l.L3+4:])
 		i.fragment = binary.BigEndian.Uint16(frame[l.L3+6:])
 	}
@@ -41,13 +42,13 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 	}
 	l4 := frame[l.L4:l.L3End]
 	switch {
-	case i.proto == packet.ProtoTCP && len(l4) >= 20:
+	case i.proto == header.ProtoTCP && len(l4) >= 20:
 		i.header, i.check, i.payload = l4[4:16], l4[18:20], l4[20:]
-	case i.proto == packet.ProtoUDP && len(l4) >= 8:
+	case i.proto == header.ProtoUDP && len(l4) >= 8:
 		i.header, i.payload = l4[4:6], l4[8:]
-	case i.proto == packet.ProtoSCTP && len(l4) >= 12:
+	case i.proto == header.ProtoSCTP && len(l4) >= 12:
 		i.header, i.payload = l4[4:8], l4[12:]
-	case (i.proto == packet.ProtoICMP || i.proto == packet.ProtoICMPv6) && len(l4) >= 8:
+	case (i.proto == header.ProtoICMP || i.proto == header.ProtoICMPv6) && len(l4) >= 8:
 		i.header, i.check, i.payload = l4[0:2], l4[6:8], l4[8:]
 		if quotes(i.proto, l4[0]) { // a packet that is translated too
 			i.check, i.payload = quotedIdentity(l4[8:])
@@ -75,9 +76,9 @@ func quotedIdentity(ip []byte) (id, part []byte) {
 	}
 	part = ip[l4+4 : l4+8]
 	switch proto {
-	case packet.ProtoUDP:
+	case header.ProtoUDP:
 		part = part[:2] // its length
-	case packet.ProtoICMP, packet.ProtoICMPv6:
+	case header.ProtoICMP, header.ProtoICMPv6:
 		part = part[2:] // the sequence number
 	}
 	return id, part
@@ -85,11 +86,11 @@ func quotedIdentity(ip []byte) (id, part []byte) {
 
 // quotes reports whether an ICMP message is an error about a packet.
 func quotes(proto, typ uint8) bool {
-	return proto == packet.ProtoICMP && (typ >= 3 && typ <= 5 || typ == 11 || typ == 12) || proto == packet.ProtoICMPv6 && typ < 128
+	return proto == header.ProtoICMP && (typ >= 3 && typ <= 5 || typ == 11 || typ == 12) || proto == header.ProtoICMPv6 && typ < 128
 }
 
 func echo(proto, typ uint8) bool {
-	return proto == packet.ProtoICMP && (typ == 0 || typ == 8) || proto == packet.ProtoICMPv6 && (typ == 128 || typ == 129)
+	return proto == header.ProtoICMP && (typ == 0 || typ == 8) || proto == header.ProtoICMPv6 && (typ == 128 || typ == 129)
 }
 
 // same reports whether both are the same packet. A capture that cut one of
@@ -126,9 +127,9 @@ func identityHash(frame []byte, h *packet.Headers) uint64 {
 // which is all payload, and is nothing when it is cut, it is more.
 func (i *identity) telling() int {
 	switch {
-	case i.proto == packet.ProtoTCP:
+	case i.proto == header.ProtoTCP:
 		return 0
-	case i.proto == packet.ProtoICMPv6 && len(i.header) > 0 && i.header[0] >= 130 && i.header[0] <= 143:
+	case i.proto == header.ProtoICMPv6 && len(i.header) > 0 && i.header[0] >= 130 && i.header[0] <= 143:
 		return 24
 	}
 	return 8

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 
 	"ovnreplay/conntrack"
-	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -260,7 +260,7 @@ func (inf *inferrer) answered(f *Frame) *awaited {
 	k := &f.Headers().Key
 	e := endpoints(f.Headers())
 	proto := uint8(k.Get(field.IPProto))
-	if (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && !echo(proto, icmpType(k)) {
+	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(k)) {
 		return nil // it quotes packets that are translated too
 	}
 	return inf.find(answerKey{f.point.key(), proto, e[0], e[1]})
@@ -294,7 +294,7 @@ func (inf *inferrer) fromOwner(f *Frame) *awaited {
 	if dst == 0 {
 		return nil
 	}
-	e[0].addr = nat.AddrBytes(src)
+	e[0].addr = header.Bytes(src)
 	return &awaited{port: found, chassis: c, ethSrc: uint64(macOf(found.Addresses[0].MAC)), ethDst: uint64(dst),
 		src: e[0], dst: e[1], hops: -1}
 }
@@ -336,16 +336,16 @@ func couldBeMade(h *packet.Headers) bool {
 	k := &h.Key
 	proto := uint8(k.Get(field.IPProto))
 	switch proto {
-	case packet.ProtoICMP, packet.ProtoICMPv6:
+	case header.ProtoICMP, header.ProtoICMPv6:
 		return !echo(proto, icmpType(k))
-	case packet.ProtoTCP:
+	case header.ProtoTCP:
 		const rst = 4
 		return k.Get(field.TCPFlags)&rst != 0
-	case packet.ProtoUDP:
+	case header.ProtoUDP:
 		src := k.Get(field.TpSrc)
 		return src == 53 || src == 67 || src == 547
-	case packet.ProtoSCTP, packet.ProtoIGMP:
-		return proto == packet.ProtoIGMP
+	case header.ProtoSCTP, header.ProtoIGMP:
+		return proto == header.ProtoIGMP
 	}
 	return false
 }
@@ -368,7 +368,7 @@ func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 	if !from.keepIP {
 		setAddr(k, field.IP4Src, field.IP6Src, from.src)
 		setAddr(k, field.IP4Dst, field.IP6Dst, from.dst)
-		if proto == packet.ProtoTCP || proto == packet.ProtoUDP || proto == packet.ProtoSCTP {
+		if proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP {
 			k.Set(field.TpSrc, uint64(from.src.port))
 			k.Set(field.TpDst, uint64(from.dst.port))
 		}
@@ -429,13 +429,12 @@ func setTTL(frame []byte, l3 int, ttl uint8) {
 	}
 	old := binary.BigEndian.Uint16(frame[l3+8:])
 	frame[l3+8] = ttl
-	sum := uint32(^binary.BigEndian.Uint16(frame[l3+10:])) + uint32(^old) + uint32(binary.BigEndian.Uint16(frame[l3+8:]))
-	sum = sum&0xffff + sum>>16
-	binary.BigEndian.PutUint16(frame[l3+10:], ^uint16(sum&0xffff+sum>>16))
+	at := frame[l3+10:]
+	binary.BigEndian.PutUint16(at, header.UpdateWord(binary.BigEndian.Uint16(at), old, binary.BigEndian.Uint16(frame[l3+8:])))
 }
 
 func setAddr(k *field.Key, v4, v6 field.ID, e endpoint) {
-	if k.Get(field.EthType) == packet.TypeIPv4 {
+	if k.Get(field.EthType) == header.EtherIPv4 {
 		k.Set(v4, uint64(binary.BigEndian.Uint32(e.addr[:])))
 		return
 	}
@@ -444,7 +443,7 @@ func setAddr(k *field.Key, v4, v6 field.ID, e endpoint) {
 
 // addrOf returns an endpoint's address as the frame's family has it.
 func addrOf(h *packet.Headers, e endpoint) netip.Addr {
-	if h.Key.Get(field.EthType) == packet.TypeIPv4 {
+	if h.Key.Get(field.EthType) == header.EtherIPv4 {
 		return netip.AddrFrom4([4]byte(e.addr[:4]))
 	}
 	return netip.AddrFrom16(e.addr)

@@ -3,6 +3,7 @@ package replay
 import (
 	"net/netip"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
@@ -23,7 +24,7 @@ const whyOwn = "ovn-controller sends it on its own"
 func (s *Session) originate(f *Frame) bool {
 	p := &s.inferrer.scratch
 	p.SetRead(f.Data, f.Wire, f.Headers())
-	if p.Layout.L4 == 0 || p.Key.Get(field.IPProto) != packet.ProtoUDP {
+	if p.Layout.L4 == 0 || p.Key.Get(field.IPProto) != header.ProtoUDP {
 		return false
 	}
 	var at *network.Port
@@ -98,10 +99,10 @@ func firstOf(p *network.Port, v6 bool) (netip.Addr, bool) {
 
 // ipsOf are the addresses of an IP packet.
 func ipsOf(k *field.Key) (src, dst netip.Addr) {
-	if k.Get(field.EthType) == packet.TypeIPv6 {
+	if k.Get(field.EthType) == header.EtherIPv6 {
 		return packet.Addr6(k.Get128(field.IP6Src)), packet.Addr6(k.Get128(field.IP6Dst))
 	}
-	return packet.Addr4(k.Get(field.IP4Src)), packet.Addr4(k.Get(field.IP4Dst))
+	return header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst))
 }
 
 // solicitation finds the router port whose request for a prefix p is, and

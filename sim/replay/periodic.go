@@ -2,15 +2,13 @@ package replay
 
 import (
 	"bytes"
-	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/packet"
 )
 
 // periodic adds the frames that ovn-controller sends into a switch every so
@@ -46,21 +44,21 @@ func (a *autonomous) periodic(net *network.Network) {
 func probe(net *network.Network, m *network.ServiceMonitor) (p answer.Probe, port *network.Port, ok bool) {
 	dst, err1 := netip.ParseAddr(m.IP)
 	src, err2 := netip.ParseAddr(m.SrcIP)
-	mac, err3 := parseMAC(m.SrcMAC)
+	mac, isMAC := header.ParseMAC(m.SrcMAC)
 	function := m.Type == "network-function"
 	port = net.Port(m.LogicalPort)
 	if function {
 		port = net.Port(m.InputPort)
 	}
-	if err1 != nil || err2 != nil || err3 != nil || port == nil || src.Is4() != dst.Is4() {
+	if err1 != nil || err2 != nil || !isMAC || port == nil || src.Is4() != dst.Is4() {
 		return p, nil, false
 	}
 	p = answer.Probe{SrcMAC: mac, V6: dst.Is6(), Proto: checkProtocol(m), DstPort: uint16(m.Port)}
 	copy(p.Src[:], src.AsSlice())
 	copy(p.Dst[:], dst.AsSlice())
 	if function {
-		p.DstMAC, err3 = parseMAC(m.MAC)
-		return p, port, err3 == nil
+		p.DstMAC, ok = header.ParseMAC(m.MAC)
+		return p, port, ok
 	}
 	p.DstMAC, ok = checkedAt(port, dst)
 	return p, port, ok
@@ -70,11 +68,11 @@ func probe(net *network.Network, m *network.ServiceMonitor) (p answer.Probe, por
 func checkProtocol(m *network.ServiceMonitor) uint8 {
 	switch m.Protocol {
 	case "udp":
-		return packet.ProtoUDP
+		return header.ProtoUDP
 	case "icmp":
-		return packet.ProtoICMP
+		return header.ProtoICMP
 	}
-	return packet.ProtoTCP
+	return header.ProtoTCP
 }
 
 // checkedAt is the Ethernet address at which an address of a port is checked:
@@ -101,15 +99,6 @@ func isProbe(frame []byte, p answer.Probe) bool {
 	return bytes.Equal(p.Frame().Data, frame)
 }
 
-func parseMAC(s string) (mac [6]byte, err error) {
-	b, err := net.ParseMAC(s)
-	if err == nil && len(b) != 6 {
-		err = errors.New("not an Ethernet address")
-	}
-	copy(mac[:], b)
-	return mac, err
-}
-
 // flood adds a frame that may leave at any port of a switch.
 func (a *autonomous) flood(net *network.Network, dp *network.Datapath, frame []byte) {
 	for _, p := range dp.Ports {
@@ -132,10 +121,10 @@ func periodicAdvert(p *network.Port) ([]byte, bool) {
 	if o["ipv6_ra_send_periodic"] != "true" || p.Peer == nil {
 		return nil, false
 	}
-	mac, err := parseMAC(o["ipv6_ra_src_eth"])
+	mac, isMAC := header.ParseMAC(o["ipv6_ra_src_eth"])
 	src, err6 := netip.ParseAddr(o["ipv6_ra_src_addr"])
 	flags, ok := advertFlags(o)
-	if err != nil || err6 != nil || !src.Is6() || !ok {
+	if !isMAC || err6 != nil || !src.Is6() || !ok {
 		return nil, false
 	}
 	a := answer.NewAdvert(flags).SourceLink(mac)
@@ -184,8 +173,8 @@ func advertFlags(o map[string]string) (flags uint8, ok bool) {
 
 // queries are the frames of a switch's multicast querier.
 func queries(m *network.IPMulticast) (frames [][]byte) {
-	mac, err := parseMAC(m.EthSrc)
-	if err != nil {
+	mac, ok := header.ParseMAC(m.EthSrc)
+	if !ok {
 		return nil
 	}
 	response := m.QueryMaxResponse

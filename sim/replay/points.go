@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 )
@@ -37,9 +38,7 @@ func (d Direction) String() string {
 // mac is an Ethernet address as a number.
 type mac uint64
 
-func macAt(b []byte) mac {
-	return mac(binary.BigEndian.Uint16(b))<<32 | mac(binary.BigEndian.Uint32(b[2:]))
-}
+func macAt(b []byte) mac { return mac(header.MAC(b)) }
 
 func macOf(m [6]byte) mac { return macAt(m[:]) }
 
@@ -131,7 +130,7 @@ func (o *Owners) readFlow(f *network.Flow) {
 	if !ok || len(rest) < 17 {
 		return
 	}
-	addr, ok := network.ParseMAC(rest[:17])
+	addr, ok := header.ParseMAC(rest[:17])
 	if !ok {
 		return
 	}
@@ -255,7 +254,7 @@ func behind(p *network.Port, frame []byte) *network.Port {
 
 // vlan returns the VLAN of a frame, 0 if it is in none.
 func vlan(frame []byte) (vid int, tagged bool) {
-	if len(frame) < 18 || binary.BigEndian.Uint16(frame[12:]) != 0x8100 {
+	if len(frame) < 18 || binary.BigEndian.Uint16(frame[12:]) != header.EtherVLAN {
 		return 0, false
 	}
 	return int(binary.BigEndian.Uint16(frame[14:]) & 0xfff), true

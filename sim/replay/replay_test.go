@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
@@ -111,11 +112,11 @@ func TestDressedFrames(t *testing.T) {
 	}
 	ip := func(src, dst string) *pcap.LinkMeta {
 		b := make([]byte, 40)
-		b[0], b[3], b[8], b[9] = 0x45, 40, 64, packet.ProtoTCP
+		b[0], b[3], b[8], b[9] = 0x45, 40, 64, header.ProtoTCP
 		s, d := netip.MustParseAddr(src).As4(), netip.MustParseAddr(dst).As4()
 		copy(b[12:], s[:])
 		copy(b[16:], d[:])
-		return &pcap.LinkMeta{Payload: b, EtherType: packet.TypeIPv4}
+		return &pcap.LinkMeta{Payload: b, EtherType: header.EtherIPv4}
 	}
 	for _, x := range []struct {
 		name     string
@@ -207,7 +208,7 @@ func TestTTL(t *testing.T) {
 func TestIdentityOfErrors(t *testing.T) {
 	about := func(frame []byte) []byte {
 		e := append([]byte(nil), frame[:14]...)
-		e = append(e, 0x45, 0, 0, 56, 0, 0, 0x40, 0, 64, packet.ProtoICMP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2)
+		e = append(e, 0x45, 0, 0, 56, 0, 0, 0x40, 0, 64, header.ProtoICMP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2)
 		e = append(e, 3, 1, 0, 0, 0, 0, 0, 0)
 		return append(e, frame[14:42]...)
 	}

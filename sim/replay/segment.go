@@ -5,7 +5,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
-	"ovnreplay/sim/packet"
+	"ovnreplay/nat/header"
 )
 
 // segment is a piece of a TCP stream that segmentation offload may cut up or
@@ -30,7 +30,7 @@ const (
 
 // segmentOf reads the piece of a stream that a frame is.
 func segmentOf(data []byte, f *form) (s segment) {
-	if f.proto != packet.ProtoTCP || f.l4 == 0 || f.fragment || f.end < f.l4+20 {
+	if f.proto != header.ProtoTCP || f.l4 == 0 || f.fragment || f.end < f.l4+20 {
 		return s
 	}
 	tcp := data[f.l4:f.end]

@@ -6,10 +6,10 @@ import (
 	"net/netip"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/packet"
 )
 
 // underlay is what a frame of the tunnel network says beside its inner frame.
@@ -135,7 +135,7 @@ func (s *Session) placeInTunnel(tap *Tap, f *Frame, m *pcap.LinkMeta) {
 // isBFD reports whether a frame is a BFD control packet (RFC 5881).
 func isBFD(frame []byte) bool {
 	const port = 3784
-	return len(frame) >= 38 && frame[12] == 8 && frame[13] == 0 && frame[23] == packet.ProtoUDP && binary.BigEndian.Uint16(frame[36:]) == port
+	return len(frame) >= 38 && frame[12] == 8 && frame[13] == 0 && frame[23] == header.ProtoUDP && binary.BigEndian.Uint16(frame[36:]) == port
 }
 
 func (f *Frame) crossing() crossing {

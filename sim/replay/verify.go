@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
@@ -344,7 +345,7 @@ type askedKey struct {
 // question returns what w asks or tells about, if it is an ARP packet.
 func (v *Verifier) question(w *waiter) (askedKey, bool) {
 	k := &w.Headers().Key
-	return askedKey{w.point, w.predicted, k.Get(field.ARPOp), k.Get(field.ARPTPA)}, k.Get(field.EthType) == packet.TypeARP
+	return askedKey{w.point, w.predicted, k.Get(field.ARPOp), k.Get(field.ARPTPA)}, k.Get(field.EthType) == header.EtherARP
 }
 
 // alike reports whether two frames at one point are the same.

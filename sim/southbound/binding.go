@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/network"
 	"ovnreplay/store"
 )
@@ -34,7 +35,7 @@ func (l *loader) bindings(table string) []network.MACBinding {
 			l.problem(r, "%q is not an IP address", r.Text("ip"))
 			continue
 		}
-		mac, ok := network.ParseMAC(r.Text("mac"))
+		mac, ok := header.ParseMAC(r.Text("mac"))
 		if !ok {
 			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
 			continue
@@ -53,7 +54,7 @@ func (l *loader) bindings(table string) []network.MACBinding {
 // fdb reads FDB, whose rows name datapath and port by tunnel key.
 func (l *loader) fdb() {
 	for _, r := range l.rows("FDB") {
-		mac, ok := network.ParseMAC(r.Text("mac"))
+		mac, ok := header.ParseMAC(r.Text("mac"))
 		if !ok {
 			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
 			continue

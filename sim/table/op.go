@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 )
@@ -257,7 +257,7 @@ func compileNAT(a lflow.CTNAT) Op {
 	}
 	if a.Addr.IsValid() {
 		op.Commit = true
-		op.Addr, op.V6 = nat.AddrBytes(a.Addr), !a.Addr.Is4()
+		op.Addr, op.V6 = header.Bytes(a.Addr), !a.Addr.Is4()
 	}
 	return op
 }
@@ -266,7 +266,7 @@ func compileLB(a lflow.CTLB, r Resolver) *LB {
 	lb := &LB{Op: a.Op, SkipSNAT: a.SkipSNAT, ForceSNAT: a.ForceSNAT, Hash: hashFields(a.HashFields)}
 	for _, b := range a.Backends {
 		to := Backend{Port: b.Port}
-		to.Addr, to.V6 = nat.AddrBytes(b.Addr), !b.Addr.Is4()
+		to.Addr, to.V6 = header.Bytes(b.Addr), !b.Addr.Is4()
 		if b.PortName != "" {
 			to.Target, _ = r.Port(b.PortName)
 		}

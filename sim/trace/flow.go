@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
@@ -18,11 +19,6 @@ const (
 	registers  = 16
 )
 
-const (
-	typeMPLS          = 0x8847
-	typeMPLSMulticast = 0x8848
-)
-
 // FormatFlow writes a packet and its metadata as Open vSwitch writes flows:
 // the line with which ovn-trace begins. Metadata that is 0 is left out.
 func FormatFlow(net *network.Network, k *field.Key) string {
@@ -34,11 +30,11 @@ func FormatFlow(net *network.Network, k *field.Key) string {
 	}
 	w.ethernet()
 	switch k.Get(field.EthType) {
-	case packet.TypeIPv4, packet.TypeIPv6:
+	case header.EtherIPv4, header.EtherIPv6:
 		w.ip()
-	case packet.TypeARP, packet.TypeRARP:
+	case header.EtherARP, header.EtherRARP:
 		w.arp()
-	case typeMPLS, typeMPLSMulticast: // OVN has no fields of it
+	case header.EtherMPLS, header.EtherMPLSMulticast: // OVN has no fields of it
 		w.out = append(w.out, "mpls_label=0,mpls_tc=0,mpls_ttl=0,mpls_bos=0,mpls_lse1=0,mpls_lse2=0")
 	}
 	return strings.Join(w.out, ",")
@@ -61,7 +57,7 @@ func (w *flowWriter) nonzero(name string, v uint64) {
 
 func (w *flowWriter) number(name string, id field.ID) { w.add(name, fmt.Sprint(w.k.Get(id))) }
 
-func (w *flowWriter) mac(name string, id field.ID) { w.add(name, formatMAC(w.k.Get(id))) }
+func (w *flowWriter) mac(name string, id field.ID) { w.add(name, header.FormatMAC(w.k.Get(id))) }
 
 func (w *flowWriter) metadata() {
 	k := w.k
@@ -79,10 +75,10 @@ func (w *flowWriter) metadata() {
 		return
 	}
 	switch k.Get(field.EthType) {
-	case packet.TypeIPv4:
-		w.add("ct_nw_src", packet.Addr4(k.Get(field.CTNwSrc)).String())
-		w.add("ct_nw_dst", packet.Addr4(k.Get(field.CTNwDst)).String())
-	case packet.TypeIPv6:
+	case header.EtherIPv4:
+		w.add("ct_nw_src", header.IPv4(k.Get(field.CTNwSrc)).String())
+		w.add("ct_nw_dst", header.IPv4(k.Get(field.CTNwDst)).String())
+	case header.EtherIPv6:
 		w.add("ct_ipv6_src", packet.Addr6(k.Get128(field.CTIP6Src)).String())
 		w.add("ct_ipv6_dst", packet.Addr6(k.Get128(field.CTIP6Dst)).String())
 	default:
@@ -97,17 +93,17 @@ func (w *flowWriter) metadata() {
 func (w *flowWriter) protocol() {
 	v6, name := "", ""
 	switch w.k.Get(field.EthType) {
-	case packet.TypeIPv4:
+	case header.EtherIPv4:
 		name = "ip"
-	case packet.TypeIPv6:
+	case header.EtherIPv6:
 		name, v6 = "ipv6", "6"
-	case packet.TypeARP:
+	case header.EtherARP:
 		name = "arp"
-	case packet.TypeRARP:
+	case header.EtherRARP:
 		name = "rarp"
-	case typeMPLS:
+	case header.EtherMPLS:
 		name = "mpls"
-	case typeMPLSMulticast:
+	case header.EtherMPLSMulticast:
 		name = "mplsm"
 	default:
 		return
@@ -115,15 +111,15 @@ func (w *flowWriter) protocol() {
 	if name == "ip" || name == "ipv6" {
 		proto := w.k.Get(field.IPProto)
 		switch {
-		case proto == packet.ProtoTCP:
+		case proto == header.ProtoTCP:
 			name = "tcp" + v6
-		case proto == packet.ProtoUDP:
+		case proto == header.ProtoUDP:
 			name = "udp" + v6
-		case proto == packet.ProtoSCTP:
+		case proto == header.ProtoSCTP:
 			name = "sctp" + v6
-		case proto == packet.ProtoICMP && v6 == "":
+		case proto == header.ProtoICMP && v6 == "":
 			name = "icmp"
-		case proto == packet.ProtoICMPv6 && v6 != "":
+		case proto == header.ProtoICMPv6 && v6 != "":
 			name = "icmp6"
 		}
 		w.named = name != "ip" && name != "ipv6"
@@ -166,15 +162,15 @@ func (w *flowWriter) ethernet() {
 	}
 	w.mac("dl_src", field.EthSrc)
 	w.mac("dl_dst", field.EthDst)
-	if t := w.k.Get(field.EthType); t != packet.TypeIPv4 && t != packet.TypeIPv6 && t != packet.TypeARP &&
-		t != packet.TypeRARP && t != typeMPLS && t != typeMPLSMulticast {
+	if t := w.k.Get(field.EthType); t != header.EtherIPv4 && t != header.EtherIPv6 && t != header.EtherARP &&
+		t != header.EtherRARP && t != header.EtherMPLS && t != header.EtherMPLSMulticast {
 		w.add("dl_type", fmt.Sprintf("0x%04x", t))
 	}
 }
 
 func (w *flowWriter) arp() {
-	w.add("arp_spa", packet.Addr4(w.k.Get(field.ARPSPA)).String())
-	w.add("arp_tpa", packet.Addr4(w.k.Get(field.ARPTPA)).String())
+	w.add("arp_spa", header.IPv4(w.k.Get(field.ARPSPA)).String())
+	w.add("arp_tpa", header.IPv4(w.k.Get(field.ARPTPA)).String())
 	w.add("arp_op", fmt.Sprint(uint8(w.k.Get(field.ARPOp))))
 	w.mac("arp_sha", field.ARPSHA)
 	w.mac("arp_tha", field.ARPTHA)
@@ -182,14 +178,14 @@ func (w *flowWriter) arp() {
 
 func (w *flowWriter) ip() {
 	k := w.k
-	v6 := k.Get(field.EthType) == packet.TypeIPv6
+	v6 := k.Get(field.EthType) == header.EtherIPv6
 	if v6 {
 		w.add("ipv6_src", packet.Addr6(k.Get128(field.IP6Src)).String())
 		w.add("ipv6_dst", packet.Addr6(k.Get128(field.IP6Dst)).String())
 		w.add("ipv6_label", fmt.Sprintf("0x%05x", k.Get(field.IP6Label)))
 	} else {
-		w.add("nw_src", packet.Addr4(k.Get(field.IP4Src)).String())
-		w.add("nw_dst", packet.Addr4(k.Get(field.IP4Dst)).String())
+		w.add("nw_src", header.IPv4(k.Get(field.IP4Src)).String())
+		w.add("nw_dst", header.IPv4(k.Get(field.IP4Dst)).String())
 	}
 	if !w.named {
 		w.number("nw_proto", field.IPProto)
@@ -206,10 +202,10 @@ func (w *flowWriter) ip() {
 func (w *flowWriter) transport(v6 bool) {
 	k := w.k
 	switch proto := k.Get(field.IPProto); {
-	case proto == packet.ProtoICMP && !v6:
+	case proto == header.ProtoICMP && !v6:
 		w.number("icmp_type", field.ICMP4Type)
 		w.number("icmp_code", field.ICMP4Code)
-	case proto == packet.ProtoICMPv6 && v6:
+	case proto == header.ProtoICMPv6 && v6:
 		w.number("icmp_type", field.ICMP6Type)
 		w.number("icmp_code", field.ICMP6Code)
 		if t := k.Get(field.ICMP6Type); (t == 135 || t == 136) && k.Get(field.ICMP6Code) == 0 {
@@ -217,11 +213,11 @@ func (w *flowWriter) transport(v6 bool) {
 			w.mac("nd_sll", field.NDSLL)
 			w.mac("nd_tll", field.NDTLL)
 		}
-	case proto == packet.ProtoICMP, proto == packet.ProtoICMPv6, proto == packet.ProtoIGMP,
-		proto == packet.ProtoTCP, proto == packet.ProtoUDP, proto == packet.ProtoSCTP:
+	case proto == header.ProtoICMP, proto == header.ProtoICMPv6, proto == header.ProtoIGMP,
+		proto == header.ProtoTCP, proto == header.ProtoUDP, proto == header.ProtoSCTP:
 		w.number("tp_src", field.TpSrc)
 		w.number("tp_dst", field.TpDst)
-		if proto == packet.ProtoTCP {
+		if proto == header.ProtoTCP {
 			w.add("tcp_flags", tcpFlags(k.Get(field.TCPFlags)))
 		}
 	}
@@ -248,9 +244,9 @@ func formatValue(s field.Slice, v field.Uint128) string {
 	}
 	switch s.Field {
 	case field.EthSrc, field.EthDst, field.ARPSHA, field.ARPTHA, field.NDSLL, field.NDTLL:
-		return formatMAC(v.Lo)
+		return header.FormatMAC(v.Lo)
 	case field.IP4Src, field.IP4Dst, field.ARPSPA, field.ARPTPA, field.CTNwSrc, field.CTNwDst:
-		return packet.Addr4(v.Lo).String()
+		return header.IPv4(v.Lo).String()
 	case field.IP6Src, field.IP6Dst, field.NDTarget, field.CTIP6Src, field.CTIP6Dst:
 		return packet.Addr6(v).String()
 	case field.TCPFlags:
@@ -263,8 +259,6 @@ func formatValue(s field.Slice, v field.Uint128) string {
 	}
 	return hex(v)
 }
-
-func formatMAC(v uint64) string { return packet.MAC(v) }
 
 func hex(v field.Uint128) string {
 	switch {

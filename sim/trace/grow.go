@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
@@ -309,7 +310,7 @@ func (g *grower) chosen() string {
 
 func (g *grower) lookup(f *frame, ev *Event, v field.Uint128) {
 	found := ev.Kind == Found
-	mac := formatMAC(v.Lo)
+	mac := header.FormatMAC(v.Lo)
 	switch a := f.op.Action.(type) {
 	case lflow.GetMACBind:
 		if found {
