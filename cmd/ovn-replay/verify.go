@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,6 +11,8 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 type verifyOptions struct {
@@ -19,6 +22,7 @@ type verifyOptions struct {
 	window time.Duration
 	ignore []string
 	strict bool
+	write  string
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -37,24 +41,49 @@ Exit status: 0 everything matched, 1 there is a difference, 2 bad usage or bad i
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as one JSON object")
 	cmd.Flags().DurationVar(&o.window, "window", 30*time.Second, "how long a prediction waits for its observation, on the captures' clock")
 	cmd.Flags().StringSliceVar(&o.ignore, "ignore", nil, "`FIELD`s that may differ, such as ip.ttl (repeatable)")
+	cmd.Flags().StringVarP(&o.write, "write", "w", "", "write what was observed, with verdicts and what was predicted instead, as pcapng to `FILE`")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
 	return cmd
 }
 
-func (o *verifyOptions) verify(cmd *cobra.Command) error {
+func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
+	o.keeps = o.write != ""
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer j.close()
-	v := replay.NewVerifier(replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict})
-	damage := errors.Join(j.feed(cmd.Context(), j.session(v, lookAhead)), errors.Join(j.warnings...))
+	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict}
+	var notes *printer
+	if o.write != "" {
+		notes = &printer{job: j, out: bufio.NewWriter(io.Discard), format: trace.NoFormat, why: why.New(j.Engine, nil)}
+		var closeCapture func() error
+		if closeCapture, err = notes.annotate(o.write, o.stdout); err != nil {
+			return err
+		}
+		notes.notes.Compared = true
+		opts.Matched = notes.notes.Matched
+		defer func() {
+			if failed := errors.Join(notes.err, closeCapture()); failed != nil {
+				err = failed
+			}
+		}()
+	}
+	v := replay.NewVerifier(opts)
+	var h replay.Handler = v
+	if notes != nil {
+		h = replay.Handlers(v, notes)
+	}
+	damage := errors.Join(j.feed(cmd.Context(), j.session(h, lookAhead)), errors.Join(j.warnings...))
 	report := v.Finish()
 	report.Clocks = j.Clocks
 	ok := report.OK()
 	o.byHistory(cmd.Context(), j, report)
 	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {
 		*list = j.filter.Items(*list)
+	}
+	if notes != nil {
+		notes.err = errors.Join(notes.err, notes.notes.Compare(report))
 	}
 	if err := o.print(report); err != nil {
 		return err

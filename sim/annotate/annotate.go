@@ -21,6 +21,9 @@
 //	note: TEXT at STAGE (flow UUID)
 //	path: DATAPATH[ > DATAPATH]…
 //	flow: UUID DATAPATH table N STAGE         the flow that decided; none: no flow matched
+//	observed: frame FILE:FRAME                (verify) the captured frame that is compared
+//	difference: FIELD predicted A observed B  (verify) and where it was last set
+//	cause: TEXT                               (verify)
 //
 // Keys may be added, none changes its meaning. A packet's number (epb_packetid)
 // is that of the packet it comes from.
@@ -31,6 +34,8 @@
 package annotate
 
 import (
+	"fmt"
+	"hash/fnv"
 	"io"
 
 	"ovnreplay/pcap"
@@ -58,6 +63,9 @@ type Capture struct {
 
 	// Verdicts writes each packet's epb_verdict, too: see pcap.Verdict.
 	Verdicts bool
+	// Compared: predictions are written as they are compared with what was
+	// observed (see Compare), not with the packets that led to them.
+	Compared bool
 
 	w      *pcap.Writer
 	book   *trace.Book
@@ -112,16 +120,19 @@ func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, out *si
 	if c.Only != nil && !c.Only(f, p, out) {
 		return c.err
 	}
-	c.packet++
+	c.number(name, f.Number)
 	c.told.read(f, p, name, out)
 	pkt := pcap.Packet{Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionIn, Lines: c.told.entered()}
 	if c.Verdicts {
 		pkt.Verdict = verdict(c.told.verdict)
 	}
-	c.write(f, p.Port, p.Chassis, pkt, f.Kept)
+	c.write(f.Interface, p.Port, p.Chassis, pkt, f.Kept)
+	if c.Compared {
+		return c.err
+	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		c.write(f, o.Port, o.Chassis, pcap.Packet{
+		c.write(nil, o.Port, o.Chassis, pcap.Packet{
 			Time: int64(o.Time), Data: o.Data, OrigLen: o.Wire, Direction: pcap.DirectionOut, Lines: c.told.output(o),
 		}, nil)
 	}
@@ -135,8 +146,8 @@ func (c *Capture) Passed(f *replay.Frame, p *replay.Point, name string) error {
 	if f.Kept == nil || len(f.Kept.Comments) == 0 || p == nil || p.Chassis == nil || len(f.Data) == 0 {
 		return c.err
 	}
-	c.packet++
-	c.write(f, p.Port, p.Chassis, pcap.Packet{
+	c.number(name, f.Number)
+	c.write(f.Interface, p.Port, p.Chassis, pcap.Packet{
 		Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionOut, Lines: c.told.passed(f, p, name),
 	}, f.Kept)
 	return c.err
@@ -159,6 +170,18 @@ func (c *Capture) block(b pcap.Block) {
 	}
 }
 
+// number makes a packet the current one. Where packets are compared, long after
+// they entered, its number is found again by the captured frame's.
+func (c *Capture) number(name string, frame int) {
+	if !c.Compared {
+		c.packet++
+		return
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s:%d", name, frame)
+	c.packet = h.Sum64()
+}
+
 // keep writes the blocks that a capture has before a frame.
 func (c *Capture) keep(f *replay.Frame) {
 	if f.Kept == nil {
@@ -170,8 +193,8 @@ func (c *Capture) keep(f *replay.Frame) {
 	f.Kept.Blocks = nil
 }
 
-func (c *Capture) write(f *replay.Frame, p *network.Port, on *network.Chassis, pkt pcap.Packet, kept *replay.Kept) {
-	pkt.Interface = c.face(p, on, f.Interface)
+func (c *Capture) write(as *pcap.Interface, p *network.Port, on *network.Chassis, pkt pcap.Packet, kept *replay.Kept) {
+	pkt.Interface = c.face(p, on, as)
 	pkt.ID = c.packet
 	if kept != nil {
 		pkt.Comments, pkt.Options = kept.Comments, kept.Options

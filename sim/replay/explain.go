@@ -24,7 +24,7 @@ func (v *Verifier) item(w *waiter) Item {
 	}
 	it := Item{
 		Capture: file, Frame: w.number, Port: w.where.Name(), Chassis: w.where.Chassis.Name,
-		Time: w.time, Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data),
+		Time: w.time, Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data), wire: w.wire,
 	}
 	if w.predicted {
 		origin := w.origin
@@ -64,6 +64,7 @@ func (v *Verifier) mismatch(p, o *waiter) Item {
 	it := v.item(o)
 	origin := p.origin
 	it.From, it.Inferred = &origin, p.inferred
+	it.predicted, it.predictedWire = slices.Clone(p.data), p.wire
 	if p.point.port < 0 && !alikeKeys(p, o) {
 		it.Fields = keyDifferences(p, o)
 	}

@@ -119,7 +119,19 @@ type Item struct {
 	Hex      string    `json:"hex,omitempty"`
 
 	data []byte
+	wire int
+
+	// Of a mismatched one, what was predicted.
+	predicted     []byte
+	predictedWire int
 }
+
+// Bytes returns the item's frame and its length on the wire.
+func (it *Item) Bytes() (frame []byte, wire int) { return it.data, it.wire }
+
+// Predicted returns the frame that was predicted in place of a mismatched one,
+// and its length on the wire.
+func (it *Item) Predicted() (frame []byte, wire int) { return it.predicted, it.predictedWire }
 
 // Origin is the captured frame a prediction came from.
 type Origin struct {

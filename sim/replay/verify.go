@@ -23,6 +23,10 @@ type VerifyOptions struct {
 	// Ignore names fields that may differ.
 	Ignore []string
 	Strict bool
+	// Matched, if not nil, is called with each observed frame that was predicted
+	// and the packet that led to it, or that ovn-controller sent by itself: then
+	// from is nil. The arguments are valid during the call.
+	Matched func(observed *Item, from *Origin)
 }
 
 // Verifier is a Handler that holds predictions against observations.
@@ -446,6 +450,7 @@ func (v *Verifier) matched(a, b *waiter) {
 		v.Report.add("mismatched", &v.Report.Mismatched, it)
 		return
 	}
+	v.tell(a, b)
 	if a.point.port < 0 {
 		v.Report.Underlay.Matched++
 		return
@@ -461,6 +466,27 @@ func (v *Verifier) matched(a, b *waiter) {
 	if a.inferred || b.inferred {
 		v.Report.Inferred++
 	}
+}
+
+// tell hands on a frame that was observed as predicted.
+func (v *Verifier) tell(a, b *waiter) {
+	if v.opts.Matched == nil {
+		return
+	}
+	o, p := a, b
+	if o.predicted {
+		o, p = b, a
+	}
+	if o.predicted {
+		return
+	}
+	it := Item{Capture: v.fileOf(o.capture, o.file), Frame: o.number, Port: o.where.Name(), Chassis: o.where.Chassis.Name,
+		Time: o.time, data: o.data, wire: o.wire}
+	if p == nil || p == o {
+		v.opts.Matched(&it, nil)
+		return
+	}
+	v.opts.Matched(&it, &p.origin)
 }
 
 // expire decides about what has waited too long, or is too much, and keeps the
@@ -534,6 +560,7 @@ func (v *Verifier) settle(w *waiter) {
 		return
 	}
 	if w.called {
+		v.tell(w, nil)
 		v.Report.Autonomous++
 		return
 	}

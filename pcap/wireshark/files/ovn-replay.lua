@@ -50,7 +50,9 @@ end
 
 keys["ovn-replay"] = function(tree, value)
   local verdict, rest = value:match("^(%S+)%s*(.*)$")
-  if verdict == "predicted" then add(tree, "outport", rest:match("^output at (.*)$")) end
+  if verdict == "predicted" then
+    add(tree, "outport", rest:match("^output at (.*)$") or rest:match("^instead at (.*)$"))
+  end
   if verdict == "delivered" then ports(tree, rest:gsub("^to ", "", 1)) end
   local observed = rest:match("^at (.*)$")
   if observed then add(tree, "outport", observed) end
@@ -91,12 +93,14 @@ end
 keys["conn"] = function(tree, value) add(tree, "conn", tonumber(value)) end
 keys["flow"] = function(tree, value)
   local uuid, stage = value:match("^(%S+) .* table %d+ (.*)$")
+  if uuid == nil then uuid, stage = value:match("^(%S+) .* stage (.*)$") end
   if uuid == nil then return end
   add(tree, "stage", stage)
   if uuid ~= "none" then add(tree, "flow", uuid) end
 end
 keys["decided"] = function(tree, value) add(tree, "decided", value) end
 keys["answered"] = function(tree, value) add(tree, "answered", value) end
+keys["observed"] = function(tree, value) add(tree, "from", value) end
 keys["cause"] = function(tree, value) add(tree, "cause", value) end
 keys["difference"] = function(tree, value) add(tree, "field", value) end
 keys["note"] = function(tree, value) add(tree, "note", value) end
