@@ -56,7 +56,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict}
 	var notes *printer
 	if o.write != "" {
-		notes = &printer{job: j, out: bufio.NewWriter(io.Discard), format: trace.NoFormat, why: why.New(j.Engine, nil)}
+		notes = &printer{job: j, out: bufio.NewWriter(io.Discard), format: trace.NoFormat, why: why.New(j.Engine, j.objects)}
 		var closeCapture func() error
 		if closeCapture, err = notes.annotate(o.write, o.stdout); err != nil {
 			return err

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovnreplay/sim/replay"
+)
+
+// In what verify -w writes, the word selects exactly the packets that --json
+// lists: here a capture with another TTL in its first packet, and without its second.
+func TestVerifyWrites(t *testing.T) {
+	dir := filepath.Join(cases, "nodeport")
+	file := filepath.Join(t.TempDir(), "out.pcapng")
+	pod := filepath.Join(t.TempDir(), "pod.pcap")
+	text, err := os.ReadFile(dir + "/nginx.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const first, ttl = 24 + 16, 14 + 8
+	text[first+ttl]++
+	second := first + int(binary.LittleEndian.Uint32(text[24+8:]))
+	third := second + 16 + int(binary.LittleEndian.Uint32(text[second+8:]))
+	if err := os.WriteFile(pod, append(text[:second:second], text[third:]...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--db", dir + "/sb.db", "-r", dir + "/client.pcap@breth0_ovn-worker", "-r", pod, "--no-infer"}
+	status, out, errs := replayed(t, append([]string{"verify", "--json", "-w", file}, args...)...)
+	if status != exitDifference {
+		t.Fatalf("exit status %d: %s", status, errs)
+	}
+	var report replay.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Mismatched) == 0 || len(report.Missing) == 0 {
+		t.Fatal("nothing is mismatched: the test tests nothing")
+	}
+	for word, n := range map[string]int{
+		"mismatched": len(report.Mismatched), "missing": len(report.Missing), "unexpected": len(report.Unexpected), "matched": -1,
+	} {
+		got := tsharked(t, file, "-Y", `frame.comment contains "`+word+`"`, "-T", "fields", "-e", "frame.number")
+		if strings.Count(got, "\n") != n && n >= 0 {
+			t.Errorf("frame.comment contains %q selects %d frames, want %d", word, strings.Count(got, "\n"), n)
+		}
+		got = tsharked(t, file, "-Y", `ovn.verdict == "`+word+`"`, "-T", "fields", "-e", "frame.number")
+		if n < 0 {
+			n = report.Matched + report.Autonomous
+		}
+		if strings.Count(got, "\n") != n {
+			t.Errorf("ovn.verdict == %q selects %d frames, want %d", word, strings.Count(got, "\n"), n)
+		}
+	}
+	got := tsharked(t, file, "-Y", `ovn.verdict == "mismatched"`, "-T", "fields", "-e", "ovn.difference", "-E", "aggregator=;")
+	want := report.Mismatched[0].Fields[0]
+	if !strings.HasPrefix(got, want.Field+" predicted "+want.Predicted+" observed "+want.Observed) {
+		t.Errorf("differences %.300q, want %+v first", got, want)
+	}
+}
