@@ -40,6 +40,10 @@ type Options struct {
 	// trace. 0 is a bound of the engine's own; a negative one remembers none.
 	Paths int
 
+	// Hops records the packet as it comes to each datapath, in Outcome.Hops. No
+	// walks are remembered then.
+	Hops bool
+
 	// Choose, if not nil, is asked which of n alternatives the datapath took.
 	Choose Chooser
 }

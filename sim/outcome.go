@@ -16,10 +16,21 @@ type Outcome struct {
 	DropAt  int          // Dropped: index of the event that says so, -1 if none
 	Outputs []Output
 	Tunnels []TunnelOutput // sent from chassis to chassis
+	Hops    []Hop          // with Options.Hops
 	Trace   trace.Trace
 
 	Of   Injection // what was injected
 	Late bool      // from Advance: the rest of a packet that was held
+}
+
+// Hop is a packet, or a copy of it, as it comes to a datapath over a router's or
+// switch's port.
+type Hop struct {
+	Port    *network.Port
+	Chassis *network.Chassis
+	Data    []byte
+	Wire    int // its length on the wire
+	Event   int // index of its Enter event
 }
 
 // Verdict is a packet's fate in a word.

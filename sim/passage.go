@@ -29,7 +29,7 @@ func (w *passage) reset(in Injection, now conntrack.Time) {
 	*w = passage{
 		now: now,
 		out: Outcome{
-			Of: in, Outputs: w.out.Outputs[:0], Tunnels: w.out.Tunnels[:0], Trace: w.out.Trace,
+			Of: in, Outputs: w.out.Outputs[:0], Tunnels: w.out.Tunnels[:0], Hops: w.out.Hops[:0], Trace: w.out.Trace,
 		},
 		outData: w.outData[:0],
 		paused:  w.paused[:0],

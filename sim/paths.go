@@ -158,7 +158,7 @@ func (e *Engine) BoundPaths(most int) {
 // mayShare reports whether p may take and record segments now: nobody uses it
 // when its walk is over, and no pause has ended a walk.
 func (e *Engine) mayShare(p *pkt) bool {
-	return e.paths.most > 0 && p.pinned == 0 && len(e.paused) == 0 && !e.quiet
+	return !e.opts.Hops && e.paths.most > 0 && p.pinned == 0 && len(e.paused) == 0 && !e.quiet
 }
 
 // find returns the segments of a packet's kind, and its own if there is one.

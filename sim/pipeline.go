@@ -219,10 +219,29 @@ func (e *Engine) enter(p *pkt, port *network.Port) {
 		p.Key.Set(field.Flags, flagNested|flagLoopback)
 	}
 	e.give(p)
+	if e.opts.Hops && p.depth > 0 {
+		e.hop(p, port)
+	}
 	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
 	if e.admitted(p, port) {
 		e.pipeline(p, false, 0)
 	}
+}
+
+// hop records p as it comes to a datapath.
+func (e *Engine) hop(p *pkt, port *network.Port) {
+	if e.quiet {
+		return
+	}
+	c := e.copyOf(p)
+	defer e.put(c)
+	c.Flush()
+	start := len(e.outData)
+	e.outData = append(e.outData, c.Data...)
+	e.out.Hops = append(e.out.Hops, Hop{
+		Port: port, Chassis: p.chassis.Chassis, Data: e.outData[start:len(e.outData):len(e.outData)], Wire: c.Wire,
+		Event: e.out.Trace.Len(),
+	})
 }
 
 // enterNowhere begins the ingress pipeline of a datapath without an inport.

@@ -43,6 +43,7 @@ type input struct {
 	quiet    bool
 	source   store.Options // how the database is read
 	moment   momentFlags
+	hops     bool // packets are recorded at every datapath
 	keeps    bool // what captures carry beside packets
 	goesOn   bool // captures may be missing: there is a session
 }
@@ -179,6 +180,7 @@ func (in *input) spec() (*recording.Spec, error) {
 	}
 	s.Imports = append(s.Imports, in.imports...)
 	s.ZoneFiles, s.Pins, s.Offsets, s.NoAlign, s.NoInfer = in.zones, in.pins, in.offsets, in.noAlign, in.noInfer
+	s.Hops = in.hops
 	var err error
 	s.Reading, err = pcapOptions(in.selects)
 	s.Reading.KeepBlocks, s.Reading.AttachBlocks = in.keeps, in.keeps

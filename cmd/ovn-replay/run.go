@@ -30,6 +30,7 @@ type runOptions struct {
 	hex     bool
 	write   string
 	verdict bool
+	only    string
 	session string
 	ovs     []string
 }
@@ -49,6 +50,8 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
 	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; see show")
 	ovsFlag(f, &o.ovs)
+	f.BoolVar(&o.hops, "hops", false, "with -w: write each packet as it comes to every datapath, too")
+	f.StringVar(&o.only, "only", "", "show only packets of `KIND`: delivered, dropped, consumed, natted, guessed, inferred or noted (several separated by commas)")
 	f.BoolVar(&o.verdict, "epb-verdict", false, "with -w: write an epb_verdict option too; Wireshark 4.0 damages such a capture when it saves it")
 	f.StringVarP(&o.write, "write", "w", "", "write the annotated pcapng to `FILE`, - is standard output")
 	return cmd
@@ -73,6 +76,10 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		format = trace.NoFormat
 	}
+	only, err := parseOnly(o.only)
+	if err != nil {
+		return err
+	}
 	file, closeSession, err := openSession(o.session)
 	if err != nil {
 		return err
@@ -91,7 +98,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer flows.report(o.stderr, "packets")
-	p := &printer{job: j, out: out, format: format, hex: o.hex, why: why.New(j.Engine, j.objects)}
+	p := &printer{job: j, out: out, format: format, hex: o.hex, why: why.New(j.Engine, j.objects), only: only}
 	flows.attach(p.why.Book)
 	if o.write != "" {
 		closeCapture, err := p.annotate(o.write, o.stdout)
@@ -142,6 +149,7 @@ type printer struct {
 	hex    bool
 	why    *why.Explainer
 	notes  *annotate.Capture
+	only   only
 	err    error
 }
 
@@ -187,7 +195,7 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	if p.err != nil || p.format == trace.NoFormat && p.notes == nil {
 		return
 	}
-	if !p.job.filter.Packet(f, pt, out) {
+	if !p.job.filter.Packet(f, pt, out) || !p.only.has(f, out) {
 		p.pass(f, pt)
 		return
 	}

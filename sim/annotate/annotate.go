@@ -7,6 +7,7 @@
 // key and "…". The first is the verdict, and none is there twice:
 //
 //	ovn-replay: delivered to PORT[, PORT]…    dropped    consumed
+//	            hop at PORT of DATAPATH       (--hops) the packet as it comes to a datapath
 //	            predicted output at PORT      matched at PORT, mismatched …  (verify)
 //	from: FILE:FRAME at PORT                  the captured frame it is, or comes from
 //	chassis: CHASSIS[ > CHASSIS]…             where it was
@@ -129,6 +130,12 @@ func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, out *si
 	c.write(f.Interface, p.Port, p.Chassis, pkt, f.Kept)
 	if c.Compared {
 		return c.err
+	}
+	for i := range out.Hops {
+		h := &out.Hops[i]
+		c.write(nil, h.Port, h.Chassis, pcap.Packet{
+			Time: int64(f.Time), Data: h.Data, OrigLen: h.Wire, Direction: pcap.DirectionIn, Lines: c.told.hop(h),
+		}, nil)
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]

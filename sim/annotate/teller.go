@@ -148,6 +148,19 @@ func (t *teller) output(o *sim.Output) []byte {
 	return t.all
 }
 
+// hop returns the comment of the packet as it comes to a datapath.
+func (t *teller) hop(h *sim.Hop) []byte {
+	t.all = t.all[:0]
+	t.value = appendClean(append(t.value[:0], "hop at "...), h.Port.Name)
+	t.value = appendClean(append(t.value, " of "...), h.Port.Datapath.Name)
+	t.say("ovn-replay")
+	t.all = append(t.all, t.from...)
+	t.value = appendClean(t.value[:0], h.Chassis.Name)
+	t.say("chassis")
+	t.connection()
+	return t.all
+}
+
 // passed returns the comment of a frame that did not enter.
 func (t *teller) passed(f *replay.Frame, p *replay.Point, name string) []byte {
 	t.all, t.from = t.all[:0], t.from[:0]

@@ -36,6 +36,7 @@ type Spec struct {
 	Offsets []string // of clocks, by hand: FILE=+1.5ms
 	NoAlign bool     // leave the others' clocks as they are
 	NoInfer bool     // inject only packets that are in a capture
+	Hops    bool     // see sim.Options
 }
 
 // Files is how a recording's files are read.
@@ -87,7 +88,7 @@ func (r *Recording) equip(place func() error) error {
 	if err != nil {
 		return err
 	}
-	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones, Tie: tie}); err != nil {
+	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones, Tie: tie, Hops: r.spec.Hops}); err != nil {
 		return err
 	}
 	if err := place(); err != nil {

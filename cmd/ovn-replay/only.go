@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+)
+
+// only is kinds of packets that are shown; none means all.
+type only []func(*replay.Frame, *sim.Outcome) bool
+
+// kinds are what --only takes.
+var kinds = map[string]func(*replay.Frame, *sim.Outcome) bool{
+	"delivered": func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Delivered && !answered(out) },
+	"dropped":   func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Dropped },
+	"consumed":  func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Consumed || answered(out) },
+	"natted":    func(_ *replay.Frame, out *sim.Outcome) bool { return len(out.Trace.NAT) > 0 },
+	"inferred":  func(f *replay.Frame, _ *sim.Outcome) bool { return f.Inferred },
+	"guessed": func(_ *replay.Frame, out *sim.Outcome) bool {
+		for i := range out.Outputs {
+			if out.Outputs[i].Guess {
+				return true
+			}
+		}
+		return false
+	},
+	"noted": func(_ *replay.Frame, out *sim.Outcome) bool {
+		for _, ev := range out.Trace.Events() {
+			if ev.Kind == trace.Note {
+				return true
+			}
+		}
+		return false
+	},
+}
+
+// answered reports whether all that left is what OVN made of the packet.
+func answered(out *sim.Outcome) bool {
+	for i := range out.Outputs {
+		if !out.Outputs[i].Made {
+			return false
+		}
+	}
+	return len(out.Outputs) > 0
+}
+
+func parseOnly(text string) (o only, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		kind := kinds[name]
+		if kind == nil {
+			return nil, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, natted, guessed, inferred or noted (verify -w has matched and mismatched)", name)
+		}
+		o = append(o, kind)
+	}
+	return o, nil
+}
+
+func (o only) has(f *replay.Frame, out *sim.Outcome) bool {
+	for _, is := range o {
+		if is(f, out) {
+			return true
+		}
+	}
+	return len(o) == 0
+}
