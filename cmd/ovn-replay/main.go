@@ -82,6 +82,7 @@ Exit status: 0 done, 1 verify found a difference, 2 bad usage or bad input.`,
 		newConntrackCommand(stdin, stdout, stderr),
 		newDBCommand(stdin, stdout, stderr),
 		newLflowCommand(stdin, stdout, stderr),
+		newReportCommand(stdin, stdout, stderr),
 		newWiresharkCommand(stdin, stdout, stderr),
 		newDemoCommand(stdout, stderr),
 	)

@@ -6,10 +6,10 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// connections numbers connections, from 1 in the order in which they are met:
+// Connections numbers connections, from 1 in the order in which they are met:
 // one over all zones, chassis and translations, known by its entries in them.
 // A connection that no entry of a table is for has no number.
-type connections struct {
+type Connections struct {
 	last   uint64
 	now    map[entry]uint64
 	before map[entry]uint64 // those not met for long
@@ -25,9 +25,9 @@ type entry struct {
 // maxEntries bounds the entries remembered: half of them are those met last.
 const maxEntries = 1 << 18
 
-// number returns the number of the connection that a packet's passes through
+// Number returns the number of the connection that a packet's passes through
 // conntrack found or made, 0 if there is none.
-func (c *connections) number(steps []trace.CTStep) uint64 {
+func (c *Connections) Number(steps []trace.CTStep) uint64 {
 	first := -1
 	isNew := false
 	for i := range steps {
@@ -63,7 +63,7 @@ func connected(s *trace.CTStep) bool {
 
 func entryOf(s *trace.CTStep) entry { return entry{s.Chassis, s.Zone, s.Orig} }
 
-func (c *connections) find(e entry) uint64 {
+func (c *Connections) find(e entry) uint64 {
 	if n, ok := c.now[e]; ok {
 		return n
 	}
@@ -74,7 +74,7 @@ func (c *connections) find(e entry) uint64 {
 	return n
 }
 
-func (c *connections) set(e entry, n uint64) {
+func (c *Connections) set(e entry, n uint64) {
 	if c.now == nil || len(c.now) >= maxEntries/2 {
 		c.before, c.now = c.now, map[entry]uint64{}
 	}

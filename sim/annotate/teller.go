@@ -21,7 +21,7 @@ import (
 type teller struct {
 	book  *trace.Book
 	why   *why.Explainer
-	conns connections
+	conns Connections
 
 	out     *sim.Outcome
 	verdict sim.Verdict
@@ -79,7 +79,7 @@ func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Ou
 		}
 	}
 	t.decide()
-	t.conn = t.conns.number(out.Trace.CT)
+	t.conn = t.conns.Number(out.Trace.CT)
 	t.origin(f, p, name)
 }
 

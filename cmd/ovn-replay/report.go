@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/report"
+	"ovnreplay/sim/why"
+)
+
+type reportOptions struct {
+	input
+	stdout io.Writer
+	output string
+	title  string
+}
+
+func newReportCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &reportOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	cmd := &cobra.Command{
+		Use:   "report -o FILE --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Short: "Write one HTML page of a replay: verdicts, causes, paths, connections, traces",
+		Long: `report replays captures, verifies them, and writes what became of the packets as one
+self-contained page: it can be mailed, and loads nothing from anywhere.`,
+		Example: `  ovn-replay report -o report.html --case testdata/cases/nodeport`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.report(cmd) },
+	}
+	o.flags(cmd)
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the page to `FILE`, - is standard output")
+	cmd.Flags().StringVar(&o.title, "title", "", "of the page")
+	return cmd
+}
+
+func (o *reportOptions) report(cmd *cobra.Command) (err error) {
+	if o.output == "" {
+		return errors.New("no file for the report: name one with -o report.html")
+	}
+	o.hops = true
+	j, err := o.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	about := report.About{Title: o.title, Program: "ovn-replay", Command: commandLine(os.Args[1:]), Database: j.source}
+	if about.Title == "" {
+		about.Title = "Replay of " + fmt.Sprint(len(j.Taps)) + " captures"
+	}
+	r := report.New(why.New(j.Engine, j.objects), j.Taps, about)
+	v := replay.NewVerifier(replay.VerifyOptions{})
+	damage := errors.Join(j.feed(cmd.Context(), j.session(replay.Handlers(v, r), lookAhead)), errors.Join(j.warnings...))
+	r.Verified(v.Finish())
+	if err := o.save(r); err != nil {
+		return err
+	}
+	return damage
+}
+
+func (o *reportOptions) save(r *report.Report) error {
+	if o.output == "-" {
+		return r.Write(o.stdout)
+	}
+	f, err := os.Create(o.output)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(r.Write(f), f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", o.output, err)
+	}
+	o.tell("wrote %s", o.output)
+	return nil
+}

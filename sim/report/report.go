@@ -1,0 +1,409 @@
+// Package report makes one HTML page of a replay: what became of the packets and
+// why, the way they took through the network, their connections, each packet's
+// trace with the bytes that change at every hop, and what was observed beside
+// what was predicted.
+//
+// The page is self-contained and asks for nothing over any network: its policy
+// (Content-Security-Policy) forbids it. What comes from captures and databases is
+// in it as compressed data alone, which its script puts into text, never markup.
+// A packet costs some hundred bytes of the page at most; beyond MaxBytes packets
+// the bytes of those that were simply delivered are left out, and this is said.
+package report
+
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/annotate"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
+)
+
+//go:embed page.html
+var page string
+
+// MaxBytes is up to how many packets the bytes of each are in the page.
+const MaxBytes = 20_000
+
+// headers is how many bytes of a packet are shown.
+const headers = 128
+
+// Report is being made of a replay: a replay.Handler.
+type Report struct {
+	why    *why.Explainer
+	taps   []*replay.Tap
+	conns  annotate.Connections
+	data   data
+	texts  map[string]int
+	paths  map[string]int
+	flows  map[*network.Flow]int
+	ports  map[place]int
+	byConn map[uint64]int
+	begun  int64
+}
+
+// place is a port on a chassis.
+type place struct {
+	port    *network.Port
+	chassis *network.Chassis
+}
+
+// data is what the page's script reads. Numbers refer to the lists; -1 to
+// nothing. Names are short: there is one of each for every packet.
+type data struct {
+	About   About        `json:"about"`
+	Begun   string       `json:"begun"` // time of the first packet, RFC 3339
+	Texts   []string     `json:"texts"`
+	Ports   []portData   `json:"ports"`
+	Flows   []flowData   `json:"flows"`
+	Paths   [][]step     `json:"paths"`
+	Packets []packetData `json:"packets"`
+	Conns   []connData   `json:"conns"`
+	Result  *resultData  `json:"result,omitempty"`
+	Without int          `json:"without,omitempty"` // packets whose bytes are left out
+}
+
+// About is what the page says of itself.
+type About struct {
+	Title    string   `json:"title"`
+	Program  string   `json:"program"`
+	Command  string   `json:"command,omitempty"`
+	Database string   `json:"database"`
+	OVN      string   `json:"ovn,omitempty"`
+	Captures []string `json:"captures"`
+}
+
+type portData struct {
+	Name     string `json:"n"`
+	Datapath string `json:"d"`
+	Router   bool   `json:"r,omitempty"`
+	Chassis  string `json:"c"`
+}
+
+type flowData struct {
+	UUID     string `json:"u"`
+	Stage    string `json:"s"`
+	Priority uint16 `json:"p"`
+	Match    string `json:"m"`
+	Actions  string `json:"a"`
+}
+
+// step is a table on a packet's way: datapath (a text), chassis (a text), 1 in
+// egress, table, flow.
+type step [5]int
+
+type packetData struct {
+	Time    int64    `json:"t"` // ns since the first
+	Capture int      `json:"f"`
+	Frame   int      `json:"n"`
+	In      int      `json:"i"`
+	Packet  int      `json:"p"`
+	Verdict string   `json:"v"` // see letters
+	Why     int      `json:"w"`
+	Out     [][2]int `json:"o,omitempty"` // port, packet
+	Conn    int      `json:"c"`
+	Path    int      `json:"h"`
+	NAT     []int    `json:"x,omitempty"`
+	CT      []int    `json:"k,omitempty"`
+	Notes   []int    `json:"m,omitempty"`
+	Bytes   string   `json:"b,omitempty"` // as it entered, base64
+	Hops    []hop    `json:"s,omitempty"`
+	Length  int      `json:"l"`
+}
+
+// hop is where a packet came to, and the bytes that changed since the step
+// before: each stretch as its offset and base64.
+type hop struct {
+	At      int    `json:"a"`
+	Leaves  bool   `json:"o,omitempty"`
+	Changed []any  `json:"c,omitempty"`
+	Whole   string `json:"w,omitempty"` // where the length changed, too
+}
+
+type connData struct {
+	Text                    int `json:"p"`
+	Number                  uint64
+	First, Last             int64
+	Packets, Bytes, Dropped int
+}
+
+// resultData is what verifying found.
+type resultData struct {
+	Observed, Matched, Autonomous, Guessed, Inferred int
+	Differ                                           []differData
+}
+
+type differData struct {
+	Kind                 string
+	Item                 replay.Item
+	Observed, Predicted_ string
+}
+
+// New begins the report of a replay of captures taken at some places.
+func New(x *why.Explainer, taps []*replay.Tap, about About) *Report {
+	about.OVN = x.Book.Net.Version
+	for _, t := range taps {
+		about.Captures = append(about.Captures, t.Name)
+	}
+	return &Report{why: x, taps: taps, data: data{About: about, Packets: []packetData{}, Conns: []connData{}},
+		texts: map[string]int{}, paths: map[string]int{}, flows: map[*network.Flow]int{}, ports: map[place]int{},
+		byConn: map[uint64]int{}}
+}
+
+// Entered implements replay.Handler.
+func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
+	if len(r.data.Packets) == 0 {
+		r.begun, r.data.Begun = int64(f.Time), replay.Timestamp(f.Time)
+	}
+	rec := replay.NewRecord(r.why, f, p, replay.NameOf(r.taps, f), out, false)
+	d := packetData{
+		Time: int64(f.Time) - r.begun, Capture: r.text(rec.Capture), Frame: f.Number, In: r.port(p.Port, p.Chassis),
+		Packet: r.text(rec.Packet), Verdict: letters[rec.Verdict], Why: r.reason(rec), Path: r.path(&out.Trace), Length: f.Wire,
+	}
+	for _, o := range out.Outputs {
+		i := len(d.Out)
+		d.Out = append(d.Out, [2]int{r.port(o.Port, o.Chassis), r.text(rec.Outputs[i].Packet)})
+	}
+	for _, n := range rec.NAT {
+		d.NAT = append(d.NAT, r.text(fmt.Sprintf("%s %s → %s at %s", n.Kind, n.From, n.To, n.Stage)))
+	}
+	for _, c := range rec.CT {
+		s := fmt.Sprintf("zone %d (%s) %s", c.Zone, c.ZoneName, c.State)
+		if c.Original != nil {
+			s += fmt.Sprintf(" %s %s:%d > %s:%d", c.Original.Proto, c.Original.Src, c.Original.Sport, c.Original.Dst, c.Original.Dport)
+		}
+		d.CT = append(d.CT, r.text(s))
+	}
+	if rec.Inferred != "" {
+		d.Notes = append(d.Notes, r.text("inferred: "+rec.Inferred))
+	}
+	for _, n := range rec.Notes {
+		d.Notes = append(d.Notes, r.text(n.Reason))
+	}
+	if len(r.data.Packets) < MaxBytes || rec.Verdict == "dropped" {
+		r.hops(&d, f, out)
+	} else {
+		r.data.Without++
+	}
+	d.Conn = r.connection(&d, out)
+	r.data.Packets = append(r.data.Packets, d)
+}
+
+// letters are the verdicts, as the page's script reads them.
+var letters = map[string]string{"delivered": "d", "dropped": "x", "consumed": "c"}
+
+// Observed implements replay.Handler.
+func (r *Report) Observed(*replay.Frame, *replay.Point) {}
+
+// Skipped implements replay.Handler.
+func (r *Report) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// reason says why the packet did not leave, -1 if it did.
+func (r *Report) reason(rec *replay.Record) int {
+	var parts []string
+	if rec.Drop != nil {
+		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+rec.Drop.Reason)
+	}
+	for _, d := range rec.Decided {
+		if d.Kind != why.Translated.String() && d.Kind != why.Rerouted.String() {
+			parts = append(parts, d.Text)
+		}
+	}
+	if len(parts) == 0 {
+		return -1
+	}
+	return r.text(strings.Join(parts, ", "))
+}
+
+func (r *Report) text(s string) int {
+	i, ok := r.texts[s]
+	if !ok {
+		i = len(r.data.Texts)
+		r.texts[s] = i
+		r.data.Texts = append(r.data.Texts, s)
+	}
+	return i
+}
+
+func (r *Report) port(p *network.Port, c *network.Chassis) int {
+	k := place{p, c}
+	i, ok := r.ports[k]
+	if !ok {
+		i = len(r.data.Ports)
+		r.ports[k] = i
+		d := portData{Name: "tunnel", Chassis: hostOf(c)}
+		if p != nil {
+			d.Name, d.Datapath, d.Router = p.Name, p.Datapath.Name, p.Datapath.Router
+		}
+		r.data.Ports = append(r.data.Ports, d)
+	}
+	return i
+}
+
+func hostOf(c *network.Chassis) string {
+	if c.Hostname != "" {
+		return c.Hostname
+	}
+	return c.Name
+}
+
+// maxText is how much of a match or an action is shown.
+const maxText = 400
+
+func (r *Report) flow(f *network.Flow) int {
+	i, ok := r.flows[f]
+	if !ok {
+		i = len(r.data.Flows)
+		r.flows[f] = i
+		r.data.Flows = append(r.data.Flows, flowData{f.UUID, f.StageName(), f.Priority, cutText(f.Match), cutText(f.Actions)})
+	}
+	return i
+}
+
+func cutText(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
+}
+
+// path returns the number of a packet's way, which others share.
+func (r *Report) path(t *trace.Trace) int {
+	var steps []step
+	for _, ev := range t.Events() {
+		if ev.Kind != trace.Match && ev.Kind != trace.Miss {
+			continue
+		}
+		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Name), r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0, int(ev.Table), -1}
+		if ev.Egress {
+			s[2] = 1
+		}
+		if ev.Flow >= 0 {
+			s[4] = r.flow(r.why.Book.Net.Flows[ev.Flow])
+		}
+		steps = append(steps, s)
+	}
+	k := fmt.Sprint(steps)
+	i, ok := r.paths[k]
+	if !ok {
+		i = len(r.data.Paths)
+		r.paths[k] = i
+		r.data.Paths = append(r.data.Paths, steps)
+	}
+	return i
+}
+
+// hops notes the packet's bytes, and how they change on its way.
+func (r *Report) hops(d *packetData, f *replay.Frame, out *sim.Outcome) {
+	last := f.Data[:min(len(f.Data), headers)]
+	d.Bytes = base64.StdEncoding.EncodeToString(last)
+	add := func(at int, leaves bool, now []byte) {
+		now = now[:min(len(now), headers)]
+		h := hop{At: at, Leaves: leaves}
+		if len(now) != len(last) {
+			h.Whole = base64.StdEncoding.EncodeToString(now)
+		} else {
+			h.Changed = changes(last, now)
+		}
+		d.Hops = append(d.Hops, h)
+		last = now
+	}
+	for i := range out.Hops {
+		h := &out.Hops[i]
+		add(r.port(h.Port, h.Chassis), false, h.Data)
+	}
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		add(r.port(o.Port, o.Chassis), true, o.Data)
+	}
+}
+
+// changes are the stretches at which b differs from a, as offset and base64 in turn.
+func changes(a, b []byte) (out []any) {
+	for i := 0; i < len(b); i++ {
+		if a[i] == b[i] {
+			continue
+		}
+		end := i + 1
+		for end < len(b) && a[end] != b[end] {
+			end++
+		}
+		out = append(out, i, base64.StdEncoding.EncodeToString(b[i:end]))
+		i = end
+	}
+	return out
+}
+
+func (r *Report) connection(d *packetData, out *sim.Outcome) int {
+	n := r.conns.Number(out.Trace.CT)
+	if n == 0 {
+		return -1
+	}
+	i, ok := r.byConn[n]
+	if !ok {
+		i = len(r.data.Conns)
+		r.byConn[n] = i
+		r.data.Conns = append(r.data.Conns, connData{Text: d.Packet, Number: n, First: d.Time})
+	}
+	c := &r.data.Conns[i]
+	c.Last = d.Time
+	c.Packets++
+	c.Bytes += d.Length
+	if d.Verdict == letters["dropped"] {
+		c.Dropped++
+	}
+	return i
+}
+
+// Verified adds what verifying found.
+func (r *Report) Verified(v *replay.Report) {
+	res := &resultData{Observed: v.Observed, Matched: v.Matched, Autonomous: v.Autonomous, Guessed: v.Guessed, Inferred: v.Inferred,
+		Differ: []differData{}}
+	for _, list := range []struct {
+		kind  string
+		items []replay.Item
+	}{{"mismatched", v.Mismatched}, {"missing", v.Missing}, {"unexpected", v.Unexpected}} {
+		for _, it := range list.items[:min(len(list.items), maxDiffer)] {
+			it.Hex = ""
+			frame, _ := it.Bytes()
+			predicted, _ := it.Predicted()
+			d := differData{Kind: list.kind, Item: it, Observed: base64.StdEncoding.EncodeToString(frame[:min(len(frame), headers)]),
+				Predicted_: base64.StdEncoding.EncodeToString(predicted[:min(len(predicted), headers)])}
+			if list.kind == "unexpected" {
+				d.Observed, d.Predicted_ = "", d.Observed
+			}
+			res.Differ = append(res.Differ, d)
+		}
+	}
+	r.data.Result = res
+}
+
+// maxDiffer bounds how many differences of a kind the page has.
+const maxDiffer = 2000
+
+// Write writes the page.
+func (r *Report) Write(w io.Writer) error {
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(z).Encode(r.data); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	before, after, _ := strings.Cut(page, "@DATA@")
+	_, err = io.WriteString(w, before+base64.StdEncoding.EncodeToString(packed.Bytes())+after)
+	return err
+}
