@@ -9,9 +9,9 @@
 
 GO       ?= go
 FUZZTIME ?= 60s
-PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2
+PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2 chromium
 PLATFORMS = darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64
-TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip
+TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip chromium
 
 .PHONY: all demo test deps lint parity parity-release bench fuzz clean
 

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ovnreplay/pcap"
+)
+
+// hostile is a name that must stay text.
+const hostile = `</script><img id=injected src=x onerror="document.title='pwned'"><b>`
+
+// reported writes the report of a case and returns its text.
+func reported(t *testing.T, args ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "report.html")
+	if status, _, errs := replayed(t, append([]string{"report", "-o", file}, args...)...); status != exitOK {
+		t.Fatalf("exit status %d: %s", status, errs)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The page works in a browser as people use it: search, open a packet, follow
+// its connection, print; without an error, and without a request.
+func TestReportInBrowser(t *testing.T) {
+	chromium := needsTool(t, "chromium")
+	page := reported(t, "--case", cases+"/nodeport", "--title", hostile)
+	if strings.Contains(page, "<img") {
+		t.Error("a title becomes markup")
+	}
+	if m := regexp.MustCompile(`(src|href)="?(https?:)?//`).FindString(page); m != "" {
+		t.Errorf("the page loads %s", m)
+	}
+	// What a user does, and what is to be seen then.
+	const user = `<pre id="seen"></pre><script>
+window.addEventListener("error", e => seen.push("error: " + e.message));
+document.addEventListener("securitypolicyviolation", e => seen.push("request: " + e.blockedURI));
+const seen = [];
+const ready = setInterval(() => {
+  if (!document.body.dataset.ready) return;
+  clearInterval(ready);
+  const rows = () => document.querySelectorAll("#list .row").length;
+  const type = text => { $("q").value = text; $("q").dispatchEvent(new Event("input")); };
+  const press = key => $("list").dispatchEvent(new KeyboardEvent("keydown", { key }));
+  seen.push("title " + document.title, "injected " + !!document.getElementById("injected"));
+  seen.push("packets " + $("shown").textContent);
+  type("dropped"); seen.push("dropped " + $("shown").textContent);
+  type("47306 dnat"); seen.push("searched " + $("shown").textContent);
+  press("ArrowDown"); press("ArrowDown"); press("Enter");
+  seen.push("opened " + !$("detail").hidden, "marked " + (document.querySelectorAll("#detail mark").length > 0), "stages " + (document.querySelectorAll("#detail .stage").length > 20));
+  document.querySelector("#detail button").click(); seen.push("followed " + $("shown").textContent);
+  window.dispatchEvent(new Event("beforeprint")); seen.push("printed " + rows());
+  seen.push("drawn " + document.querySelectorAll("svg g").length);
+  document.querySelector("#causes tr.go").click(); seen.push("cause " + $("shown").textContent);
+  const loaded = performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:"));
+  seen.push("requests " + loaded.length);
+  $("seen").textContent = JSON.stringify(seen);
+}, 20);
+</script>`
+	file := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(file, []byte(strings.Replace(page, "</body>", user+"</body>", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
+		"--virtual-time-budget=8000", "--enable-logging=stderr", "--dump-dom", "file://"+file)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	dom, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &errs)
+	}
+	if strings.Contains(errs.String(), "CONSOLE") {
+		t.Errorf("the console says something:\n%s", &errs)
+	}
+	m := regexp.MustCompile(`<pre id="seen">(.*?)</pre>`).FindSubmatch(dom)
+	if m == nil {
+		t.Fatalf("the page did not become ready: %.2000s", dom)
+	}
+	text := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(string(m[1]))
+	var seen []string
+	if err := json.Unmarshal([]byte(text), &seen); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	want := []string{"title " + hostile, "injected false", "packets 21 of 21", "dropped 1 of 21", "searched 10 of 21", "opened true", "marked true",
+		"stages true", "followed 10 of connection 2 of 21", "printed 10", "drawn 8", "cause 1 of ls_in_apply_port_sec", "requests 0"}
+	for i, w := range want {
+		if i >= len(seen) || !strings.HasPrefix(seen[i], w) {
+			t.Fatalf("seen %q, want %q", seen, want)
+		}
+	}
+}
+
+// 10,000 packets make a page of less than 5 MB.
+func TestReportIsSmall(t *testing.T) {
+	many := filepath.Join(t.TempDir(), "many.pcap")
+	repeated(t, cases+"/nodeport/client.pcap", many, 1000)
+	page := reported(t, "--db", cases+"/nodeport/sb.db", "-r", many+"@breth0_ovn-worker")
+	if !strings.Contains(page, "DecompressionStream") || len(page) > 5<<20 {
+		t.Errorf("%d bytes", len(page))
+	}
+}
+
+// repeated writes a capture several times over, a second apart, each time from
+// another TCP port.
+func repeated(t *testing.T, from, to string, times int) {
+	t.Helper()
+	r, err := pcap.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var frames []pcap.Record
+	for {
+		var rec, kept pcap.Record
+		if r.Next(&rec) != nil {
+			break
+		}
+		kept.CopyFrom(&rec)
+		frames = append(frames, kept)
+	}
+	var out bytes.Buffer
+	w, err := pcap.NewWriter(&out, pcap.Section{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.AddInterface(pcap.InterfaceInfo{Name: "eth0", LinkType: pcap.LinkEthernet})
+	for n := range times {
+		for i := range frames {
+			f := &frames[i]
+			data := bytes.Clone(f.Data)
+			if len(data) > 40 {
+				data[34] ^= byte(n >> 8)
+				data[35] ^= byte(n)
+			}
+			if err := w.WritePacket(&pcap.Packet{Time: f.Time + int64(n)*1e9, Data: data, OrigLen: f.OrigLen}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.Flush()
+	if err := os.WriteFile(to, out.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
