@@ -172,10 +172,9 @@ func (p *printer) annotate(name string, stdout io.Writer) (func() error, error) 
 
 // about is what an annotated capture says of itself.
 func (j *job) about() annotate.About {
-	return annotate.About{
-		Program: "ovn-replay", Database: j.source, Captured: j.Sections(),
-		Command: commandLine(os.Args[1:]),
-	}
+	a := annotate.About{Program: "ovn-replay", Database: j.source, Command: commandLine(os.Args[1:])}
+	a.Captured, a.Interfaces = j.Made()
+	return a
 }
 
 // commandLine is the command with its arguments as a shell takes them.

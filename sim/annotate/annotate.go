@@ -54,6 +54,8 @@ type About struct {
 	Database string
 	// Captured are the sections of the captures that are replayed.
 	Captured []pcap.Section
+	// Interfaces are the captures' first, by capture; nil where that is not known.
+	Interfaces []*pcap.Interface
 }
 
 // Capture is an annotated capture being written. After an error every call
@@ -94,11 +96,16 @@ func New(w io.Writer, x *why.Explainer, taps []*replay.Tap, about About) (*Captu
 	c := &Capture{w: pw, book: book, faces: map[face]int{}, named: map[string]bool{}, told: teller{book: book, why: x}}
 	// Interfaces come first: Wireshark's tools look at those before any other
 	// block to know what link types a file has.
-	for _, t := range taps {
+	for i, t := range taps {
 		for _, s := range t.Sites() {
-			if s.Port != nil {
-				c.face(s.Port, s.Chassis, nil)
+			if s.Port == nil {
+				continue
 			}
+			var as *pcap.Interface
+			if i < len(about.Interfaces) && len(t.Sites()) == 1 {
+				as = about.Interfaces[i]
+			}
+			c.face(s.Port, s.Chassis, as)
 		}
 	}
 	if len(c.faces) == 0 {

@@ -159,8 +159,10 @@ func (r *Recording) Close() {
 	}
 }
 
-// Sections are the first section headers of the captures that are pcapng.
-func (r *Recording) Sections() (all []pcap.Section) {
+// Made tells of the captures that are pcapng how they were made: their first
+// section headers, and by capture the interface of the first packet.
+func (r *Recording) Made() (all []pcap.Section, first []*pcap.Interface) {
+	first = make([]*pcap.Interface, len(r.captures))
 	for i, c := range r.captures {
 		if c.live {
 			continue // not to be read before it is due
@@ -172,9 +174,10 @@ func (r *Recording) Sections() (all []pcap.Section) {
 		var rec pcap.Record
 		set.Next(&rec) // what is wrong with it is told when it is replayed
 		all = append(all, set.Sections()...)
+		first[i] = rec.Interface
 		set.Close()
 	}
-	return all
+	return all, first
 }
 
 // TakeBlocks returns the blocks after the captures' last packets, if Reading
