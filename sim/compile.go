@@ -105,7 +105,7 @@ func (x *compiled) env(f *network.Flow) *lflow.Env {
 	key := envKey{f.Egress, f.Table, ctACL(f)}
 	env, ok := x.envs[key]
 	if !ok {
-		env = placed(x.base, f)
+		env = EnvAt(x.base, f)
 		x.envs[key] = env
 	}
 	return env
@@ -127,7 +127,7 @@ func NewEnv(net *network.Network, f *network.Flow) *lflow.Env {
 	if len(net.Chassis) > 0 {
 		c = net.Chassis[0]
 	}
-	return placed(baseEnv(net, c), f)
+	return EnvAt(baseEnv(net, c), f)
 }
 
 func baseEnv(net *network.Network, c *network.Chassis) lflow.Env {
@@ -146,8 +146,8 @@ func baseEnv(net *network.Network, c *network.Chassis) lflow.Env {
 	return env
 }
 
-// placed returns the environment for the flows at f's place.
-func placed(env lflow.Env, f *network.Flow) *lflow.Env {
+// EnvAt returns the environment of the flows at f's place, from that of another.
+func EnvAt(env lflow.Env, f *network.Flow) *lflow.Env {
 	env.Table = f.Table
 	env.Pipeline = lflow.Ingress
 	if f.Egress {

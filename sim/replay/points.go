@@ -100,11 +100,7 @@ func NewOwners(net *network.Network) *Owners {
 			o.send[m] = sendersOf(ports)
 		} // else it is out on the wire, and OVN only answers it
 	}
-	several := map[netip.Addr]bool{}
-	for _, f := range net.Flows {
-		o.readFlow(f)
-		o.readFloating(f, several)
-	}
+	o.readFlows()
 	return o
 }
 
@@ -120,38 +116,6 @@ func sendersOf(ports []*network.Port) *senders {
 	}
 	s.any = s.named == nil
 	return s
-}
-
-// readFlow notes an Ethernet source address that a flow sets. Of a port's
-// address it says something only if it names another chassis to send from it
-// (the answers that the chassis of an external port gives).
-func (o *Owners) readFlow(f *network.Flow) {
-	_, rest, ok := strings.Cut(f.Actions, "eth.src = ")
-	if !ok || len(rest) < 17 {
-		return
-	}
-	addr, ok := header.ParseMAC(rest[:17])
-	if !ok {
-		return
-	}
-	m := macOf(addr)
-	_, condition, _ := strings.Cut(f.Match, `is_chassis_resident("`)
-	name, _, _ := strings.Cut(condition, `"`)
-	at := o.net.Port(name)
-	resident := at != nil && at.ActiveChassis() != nil
-	s := o.send[m]
-	switch {
-	case s != nil && o.ports[m] != nil && (s.named == nil || !resident):
-		return
-	case s == nil:
-		s = &senders{}
-		o.send[m] = s
-	}
-	if resident {
-		s.named = append(s.named, at.ActiveChassis())
-		return
-	}
-	s.any = true
 }
 
 // own reports whether m is one of the port's addresses.
@@ -374,39 +338,4 @@ func (o *Owners) chassisAt(a netip.Addr) *network.Chassis {
 		}
 	}
 	return nil
-}
-
-// readFloating notes an address that stands for one other on its way out: a
-// flow that translates the source of just that one to it. several collects
-// addresses that stand for more than one, which tell nothing.
-func (o *Owners) readFloating(f *network.Flow, several map[netip.Addr]bool) {
-	_, rest, ok := strings.Cut(f.Actions, "ct_snat")
-	if !ok || !f.Egress {
-		return
-	}
-	rest = strings.TrimPrefix(rest, "_in_czone")
-	to, _, ok := strings.Cut(strings.TrimPrefix(rest, "("), ")")
-	outside, err := netip.ParseAddr(to)
-	if !ok || err != nil || several[outside] {
-		return
-	}
-	inside := sourceOf(f.Match)
-	if known, ok := o.floating[outside]; !inside.IsValid() || ok && known != inside {
-		several[outside] = true
-		delete(o.floating, outside)
-		return
-	}
-	o.floating[outside] = inside
-}
-
-// sourceOf returns the one source address that a match asks for; invalid if it
-// asks for none or for a whole network.
-func sourceOf(match string) (a netip.Addr) {
-	for _, field := range [...]string{"ip4.src == ", "ip6.src == "} {
-		if _, rest, ok := strings.Cut(match, field); ok {
-			word, _, _ := strings.Cut(rest, " ")
-			a, _ = netip.ParseAddr(strings.TrimSuffix(word, ")"))
-		}
-	}
-	return a
 }
