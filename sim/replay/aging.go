@@ -88,6 +88,9 @@ func (e *expectations[K]) has(k K) bool {
 	return ok
 }
 
+// count is how often something is predicted.
+func (e *expectations[K]) count(k K) int { return e.open[k].n }
+
 // met takes one prediction as met; false if there was none.
 func (e *expectations[K]) met(k K) bool {
 	x, ok := e.open[k]

@@ -81,10 +81,10 @@ func (s *Session) unfile(f *Frame) {
 		return
 	}
 	k := endpoints(f.Headers())[0]
-	if f.peer == nil {
+	if c := s.clients[k].without(f, func(f *Frame) **Frame { return &f.peer }); c.first == nil {
 		delete(s.clients, k)
 	} else {
-		s.clients[k] = chain{f.peer, s.clients[k].last}
+		s.clients[k] = c
 	}
 }
 

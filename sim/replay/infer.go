@@ -30,6 +30,8 @@ type inferrer struct {
 	captured map[pointKey]bool
 	answers  map[answerKey]*awaited
 	older    map[answerKey]*awaited
+	ways     map[answerKey]*awaited // by what is observed, how it entered
+	sought   map[answerKey]bool     // what the frames read ahead tell nothing about
 	expected expectations[expectKey]
 	parts    ledger
 	scratch  packet.Packet
@@ -67,6 +69,7 @@ const (
 
 func newInferrer(s *Session) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
+		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{},
 		expected: expectations[expectKey]{open: map[expectKey]expectation{}}, parts: ledger{parts: map[expectKey][]piece{}}}
 	inf.become()
 	return inf
@@ -112,7 +115,8 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 		o := &out.Outputs[i]
 		if inf.captured[keyOf(o.Port, o.Chassis)] {
 			inf.expect(o, f.Time)
-		} else if !o.Made && f.point.Port != nil {
+		}
+		if !o.Made && f.point.Port != nil {
 			inf.remember(f, o)
 		}
 	}
@@ -136,7 +140,8 @@ func (inf *inferrer) due(f *Frame) bool {
 	return found
 }
 
-// remember notes how an answer to a packet delivered at an uncaptured port looks.
+// remember notes how an answer to a delivered packet looks, and how the packet
+// itself entered: so will others of its connection whose way in no capture shows.
 func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	in, out := &f.Headers().Key, &o.Headers().Key
 	if _, ok := identify(o.Data, o.Headers()); !ok || out.Get(field.EthDst)>>40&1 == 1 {
@@ -149,6 +154,7 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	if old != nil && old.port == o.Port && old.dst == b[0] {
 		return
 	}
+	inf.rememberWay(f, o, a, b)
 	if len(inf.answers) >= maxAnswers {
 		inf.answers, inf.older = map[answerKey]*awaited{}, inf.answers
 	}
@@ -162,6 +168,20 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	inf.answers[k] = &awaited{
 		port: o.Port, chassis: o.Chassis, ethSrc: out.Get(field.EthDst), ethDst: to,
 		src: b[1], dst: b[0], hops: -1,
+		of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number),
+	}
+}
+
+// rememberWay notes how a packet with these ends, delivered with those, entered.
+func (inf *inferrer) rememberWay(f *Frame, o *sim.Output, a, b [2]endpoint) {
+	in, out := &f.Headers().Key, &o.Headers().Key
+	if len(inf.ways) >= maxAnswers {
+		clear(inf.ways)
+		clear(inf.sought)
+	}
+	inf.ways[answerKey{keyOf(o.Port, o.Chassis), uint8(in.Get(field.IPProto)), b[0], b[1]}] = &awaited{
+		port: f.point.Port, chassis: f.point.Chassis, ethSrc: in.Get(field.EthSrc), ethDst: in.Get(field.EthDst),
+		src: a[0], dst: a[1], hops: int(in.Get(field.IPTTL)) - int(out.Get(field.IPTTL)),
 		of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number),
 	}
 }
@@ -191,6 +211,9 @@ func (s *Session) infer(f *Frame) {
 		return
 	}
 	g := inf.rebuild(f, sent)
+	if inf.captured[g.point.key()] {
+		g.Lost, g.Why = true, "in no capture: "+g.Why
+	}
 	out := s.Engine.Inject(sim.Injection{
 		Port: g.point.Port, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire, Ref: reference(g),
 	})
@@ -226,17 +249,73 @@ type origin struct {
 
 // sender finds where an observed frame must have entered.
 func (inf *inferrer) sender(f *Frame) *origin {
-	if a := inf.answered(f); a != nil {
+	if a := inf.way(f); a != nil {
+		return &origin{awaited: a, why: "as " + a.of + " of its connection"}
+	}
+	made := couldBeMade(f.Headers())
+	if a := inf.answered(f); a != nil && !(made && inf.captured[keyOf(a.port, a.chassis)]) {
 		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
-	if couldBeMade(f.Headers()) {
+	if made {
 		return nil
+	}
+	if a := inf.readAhead(f); a != nil {
+		return &origin{awaited: a, why: "as " + a.of + " of its connection"}
 	}
 	if a := inf.fromOwner(f); a != nil {
 		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Headers())[0].addr, why: "from the port that has its sender's address"}
 	}
 	if a := inf.fromRouter(f); a != nil {
 		return &origin{awaited: a, keepIP: true, why: "from its last router on: the sender is not known"}
+	}
+	return nil
+}
+
+// way finds how another packet with the frame's ends entered at a captured
+// port: so must this one, which the capture lost.
+func (inf *inferrer) way(f *Frame) *awaited {
+	h := f.Headers()
+	proto := uint8(h.Key.Get(field.IPProto))
+	if (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && !echo(proto, icmpType(&h.Key)) {
+		return nil
+	}
+	e := endpoints(h)
+	a := inf.ways[answerKey{f.point.key(), proto, e[0], e[1]}]
+	if a == nil || !inf.captured[keyOf(a.port, a.chassis)] {
+		return nil
+	}
+	return a
+}
+
+// readAhead finds how a later packet with the frame's ends enters: where the
+// first one of a connection is missing, the next tell.
+func (inf *inferrer) readAhead(f *Frame) *awaited {
+	h := f.Headers()
+	e := endpoints(h)
+	k := answerKey{f.point.key(), uint8(h.Key.Get(field.IPProto)), e[0], e[1]}
+	if inf.sought[k] || k.proto == packet.ProtoICMP || k.proto == packet.ProtoICMPv6 || len(inf.sought) >= maxAnswers {
+		return nil
+	}
+	inf.sought[k] = true
+	for _, o := range inf.s.queue[inf.s.head:] {
+		if o.dir != Left || o.skip != "" || o.point.Port == nil || o.point.key() != k.point || endpoints(o.Headers()) != e {
+			continue
+		}
+		id := o.id
+		if seg := o.segment(); seg.stream != 0 {
+			if of := inf.s.history.pieces.with(&seg, seg.start); of != 0 {
+				id = of
+			}
+		}
+		for g, n := inf.s.later[id].first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
+			if g.dir != Entered || g.skip != "" || g.point.Port == nil {
+				continue
+			}
+			in, ends := &g.Headers().Key, endpoints(g.Headers())
+			return &awaited{port: g.point.Port, chassis: g.point.Chassis, ethSrc: in.Get(field.EthSrc), ethDst: in.Get(field.EthDst),
+				src: ends[0], dst: ends[1], hops: int(in.Get(field.IPTTL)) - int(o.Headers().Key.Get(field.IPTTL)),
+				of: fmt.Sprintf("%s frame %d", inf.s.name(g), g.Number)}
+		}
 	}
 	return nil
 }
@@ -287,7 +366,7 @@ func (inf *inferrer) fromOwner(f *Frame) *awaited {
 		return nil
 	}
 	c, err := ChassisOf(o.net, found)
-	if err != nil || inf.captured[keyOf(found, c)] {
+	if err != nil {
 		return nil
 	}
 	dst := o.neighbour(found, src, addrOf(f.Headers(), e[1]))
@@ -303,7 +382,7 @@ func (inf *inferrer) fromOwner(f *Frame) *awaited {
 // interface, provided that its sender cannot be in a capture.
 func (inf *inferrer) fromRouter(f *Frame) *awaited {
 	p := f.point.Port
-	if leadsOut(p) || inf.wireCaptured() {
+	if leadsOut(p) || inf.wireCaptured(f.Time) {
 		return nil
 	}
 	src := macAt(f.Data[6:])
@@ -320,8 +399,25 @@ func (inf *inferrer) fromRouter(f *Frame) *awaited {
 	return nil
 }
 
-// wireCaptured reports whether any captured point leads out of OVN.
-func (inf *inferrer) wireCaptured() bool {
+// wireCaptured reports whether any point that leads out of OVN is captured at a
+// moment: a capture tells nothing of the time before its first packet.
+func (inf *inferrer) wireCaptured(at conntrack.Time) bool {
+	for _, t := range inf.s.Taps {
+		if t.Frames == 0 || at < t.first {
+			continue
+		}
+		for _, site := range t.Sites() {
+			if site.Kind == AtHost && inf.wired() || site.Port != nil && leadsOut(site.Port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wired reports whether any port leads out of OVN: captures of whole hosts show
+// what goes there.
+func (inf *inferrer) wired() bool {
 	for k := range inf.captured {
 		if leadsOut(inf.s.Engine.Net.Ports[k.port]) {
 			return true

@@ -58,6 +58,7 @@ func (m memory) code() {
 	}
 	codeMap(m, inf.answers, memory.answer, memory.awaited)
 	codeMap(m, inf.older, memory.answer, memory.awaited)
+	codeMap(m, inf.ways, memory.answer, memory.awaited)
 	codeMap(m, m.s.wires.sent, func(m memory, k *wireKey) {
 		coding.Int(m.Coder, &k.port)
 		coding.Uint(m.Coder, &k.hash)

@@ -114,8 +114,8 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked"},
-		{inferrer{}, "s captured answers older expected parts scratch"},
+		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins hoisting"},
+		{inferrer{}, "s captured answers older ways sought expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},
 		{expectKey{}, "point id"},

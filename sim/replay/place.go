@@ -15,6 +15,7 @@ const (
 	whyNoSite   = "its interface belongs to no known logical port"
 	whyForeign  = "none of its addresses is one of OVN's here"
 	whyAgain    = "seen before on another interface"
+	whyTwice    = "the same frame again: its capture shows it twice"
 	whyLoopback = "of the loopback interface"
 	whyNoSide   = "neither of its addresses is the port's"
 )
@@ -22,8 +23,11 @@ const (
 // read makes a frame of a record, placed as the network is now.
 func (s *Session) read(rec *pcap.Record, f *Frame) {
 	t := s.Taps[rec.Capture]
-	t.Frames++
 	s.place(rec, f)
+	if t.Frames++; t.Frames == 1 {
+		t.first = f.Time
+	}
+	t.last = max(t.last, f.Time)
 	if f.unread {
 		if t.Faults++; t.Faults == 1 {
 			t.Fault = fmt.Sprintf("%s: frame %d: link type %v: %s", rec.File, rec.Frame, rec.LinkType, f.skip)

@@ -38,6 +38,9 @@ type Frame struct {
 	Inferred bool
 	Why      string // Inferred: how
 
+	// Lost: it should be in a capture, which was taken where it entered.
+	Lost bool
+
 	Own bool // Inferred: ovn-controller sent it, on a timer of its own
 
 	// Interface is where the capture has it from; nil if it is in none.
@@ -52,6 +55,8 @@ type Frame struct {
 	same   *Frame // the next of the same identity in the queue
 	peer   *Frame // the next that left and came from the same end, if it is filed
 	filed  bool
+	twin   bool   // the same was there just before: see shownTwice
+	played bool   // replayed already, before its turn
 	rest   []span // what of a piece of a stream was not predicted where it was observed
 	tunnel *underlay
 	spare  *underlay // to be used again
@@ -141,6 +146,8 @@ type Session struct {
 	now      conntrack.Time
 	err      error           // of Changes
 	asked    map[askKey]bool // requests that a racing packet accounts for
+	twins    twins
+	hoisting int // how deep causes are being replayed before what they led to
 }
 
 // NewSession returns a session on an engine.
@@ -167,6 +174,9 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 func (s *Session) Add(rec *pcap.Record) {
 	f := s.take()
 	s.read(rec, f)
+	if f.twin = s.twins.again(f); f.twin {
+		s.Taps[f.Capture].twins++
+	}
 	s.queue = append(s.queue, f)
 	s.held += f.size()
 	s.file(f)
@@ -213,7 +223,9 @@ func (s *Session) pop() {
 	s.now = max(s.now, f.Time)
 	s.change()
 	s.head++
-	s.next(f)
+	if !f.played {
+		s.play(f)
+	}
 	s.free = append(s.free, f)
 	if 2*s.head >= len(s.queue) {
 		s.queue = s.queue[:copy(s.queue, s.queue[s.head:])]
@@ -253,12 +265,17 @@ func (s *Session) placeAgain() {
 	clear(s.later)
 	s.clients, s.held = nil, 0
 	for _, f := range s.queue[s.head:] {
-		s.Taps[f.Capture].forget(f)
+		if !f.played {
+			s.Taps[f.Capture].forget(f)
+		}
 	}
 	for _, f := range s.queue[s.head:] {
-		sight := f.sight
+		if f.played {
+			continue
+		}
+		sight, twin := f.sight, f.twin
 		f.reset()
-		f.sight = sight
+		f.sight, f.twin = sight, twin
 		s.place(f.rec, f)
 		s.held += f.size()
 		s.file(f)
@@ -307,13 +324,7 @@ func (f *Frame) reset() {
 func (s *Session) next(f *Frame) {
 	s.held -= f.size()
 	s.unfile(f)
-	if f.id != 0 {
-		if f.same == nil {
-			delete(s.later, f.id)
-		} else {
-			s.later[f.id] = chain{f.same, s.later[f.id].last}
-		}
-	}
+	s.unlink(f)
 	if f.dir == Left {
 		s.hurry(f)
 	}
@@ -322,6 +333,9 @@ func (s *Session) next(f *Frame) {
 	switch {
 	case f.skip != "":
 		s.handler.Skipped(f, f.point, f.skip)
+	case s.shownTwice(f):
+		s.Taps[f.Capture].leaveOut(whyTwice)
+		s.handler.Skipped(f, f.point, whyTwice)
 	case f.dir == Crossed:
 		s.crossed(f)
 	case f.dir == Entered && (leadsOut(f.point.Port) && s.wires.left(f) || s.delivered(f)):

@@ -83,7 +83,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	in, out := client[2], pod[2]
 	in.Capture, in.File, out.Capture, out.File = 0, taps[0].Name, 1, taps[1].Name
 	again := func() {
-		in.Time += 1_000_000
+		in.Time += 2_000_000
 		out.Time = in.Time + 100
 		s.Add(&in)
 		s.Add(&out)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 )
@@ -46,6 +47,9 @@ type Tap struct {
 	Frames, Faults int
 	Fault          string
 
+	first   conntrack.Time // of its frames
+	last    conntrack.Time
+	twins   int // frames that were there just before
 	points  map[pointKey]*Point
 	again   pcap.Sightings
 	devices map[placeKey]struct{}

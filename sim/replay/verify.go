@@ -244,7 +244,7 @@ func (v *Verifier) Observed(f *Frame, p *Point) {
 func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	v.count(f)
 	switch {
-	case why == whyAgain, why == whyLoopback:
+	case why == whyAgain, why == whyLoopback, why == whyTwice:
 		v.Report.Repeated++
 		return
 	case why == whyCut:

@@ -1,0 +1,112 @@
+package replay
+
+import "ovnreplay/conntrack"
+
+// soonest bounds by how much clocks and the resolution of timestamps may set a
+// packet's way in after its way out.
+const soonest = conntrack.Second
+
+// sooner replays, before a frame that left, the frame by which its packet
+// entered, when that comes later by its timestamp: nothing leaves before it
+// entered. What its capture shows before it, in the capture's own order, comes
+// before it.
+func (s *Session) sooner(f *Frame) {
+	g := s.entry(f)
+	if g == nil {
+		return
+	}
+	for i := s.head; i < len(s.queue); i++ {
+		h := s.queue[i]
+		if h.Capture == g.Capture && !h.played {
+			s.play(h)
+		}
+		if h == g || g.played {
+			return
+		}
+	}
+}
+
+// entry finds the frame by which a frame's packet is still to enter, although
+// the frame has left: nil if it has entered, or if none is near.
+func (s *Session) entry(f *Frame) (g *Frame) {
+	if f.id == 0 || f.skip != "" || f.dir != Left && f.dir != Crossed || s.hoisting > maxHoisting {
+		return nil
+	}
+	id := f.id
+	chain := s.later[id]
+	if chain.first == f && f.same == nil {
+		seg := f.segment()
+		if id = s.history.pieces.with(&seg, seg.start); id == 0 || id == f.id {
+			return nil
+		}
+		chain = s.later[id]
+	}
+	for l, n := chain.first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		if l.dir == Entered && l.skip == "" && l.point.Port != nil && l.point.Port != f.point.Port && !l.twin && !l.played &&
+			l.Time-f.Time <= soonest {
+			g = l
+			break
+		}
+	}
+	if g == nil || s.entered(f, id) {
+		return nil
+	}
+	return g
+}
+
+// maxHoisting bounds how deep causes of causes are looked for.
+const maxHoisting = 64
+
+// entered reports whether a packet of the identity has entered just before.
+func (s *Session) entered(f *Frame, id uint64) (found bool) {
+	if f.dir == Left && s.inferrer.expected.has(expectKey{f.point.key(), f.id}) {
+		return true
+	}
+	s.history.fates.each(id, func(x *fate) bool {
+		found = f.Time-x.time < soonest && x.time-f.Time < soonest
+		return !found
+	})
+	return found
+}
+
+// play replays a frame of the queue out of turn, or in it.
+func (s *Session) play(f *Frame) {
+	f.played = true
+	s.hoisting++
+	s.sooner(f)
+	s.hoisting--
+	s.now = max(s.now, f.Time)
+	s.next(f)
+}
+
+// unlink takes a frame out of those that are found by their identity.
+func (s *Session) unlink(f *Frame) {
+	if f.id == 0 {
+		return
+	}
+	if c := s.later[f.id].without(f, func(f *Frame) **Frame { return &f.same }); c.first == nil {
+		delete(s.later, f.id)
+	} else {
+		s.later[f.id] = c
+	}
+}
+
+// without returns the chain without a frame.
+func (c chain) without(f *Frame, next func(*Frame) **Frame) chain {
+	var before *Frame
+	for l := c.first; l != nil; before, l = l, *next(l) {
+		if l != f {
+			continue
+		}
+		if before == nil {
+			c.first = *next(f)
+		} else {
+			*next(before) = *next(f)
+		}
+		if c.last == f {
+			c.last = before
+		}
+		break
+	}
+	return c
+}

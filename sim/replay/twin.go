@@ -1,0 +1,125 @@
+package replay
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/packet"
+)
+
+// twins recognises frames that a capture shows twice: a span port that mirrors
+// both ways, a bond and its member, the same file given twice. The bytes are
+// the same to the last, a moment apart, and the packet was there once. What a
+// host sends again comes later, and as another packet.
+type twins struct {
+	seen map[twinKey]twin
+	old  map[twinKey]twin // of the time before
+	turn conntrack.Time   // when seen began
+}
+
+type twinKey struct {
+	point pointKey
+	tap   int // of the tunnel network, where two captures may well show a packet; else -1
+	dir   Direction
+	hash  uint64
+	wire  int
+}
+
+// twin is the frame seen last.
+type twin struct {
+	time conntrack.Time
+}
+
+const (
+	// twinWindow is how far apart the two are at most.
+	twinWindow = conntrack.Second / 1000
+	// twinsTurn is how long frames are remembered at least.
+	twinsTurn = conntrack.Second
+	// A capture that shows one frame in twinShare twice shows them so for a reason.
+	twinShare = 4
+)
+
+// again notes a frame and reports whether it was there just before.
+func (t *twins) again(f *Frame) bool {
+	if f.skip != "" || f.id == 0 || f.point == nil {
+		return false
+	}
+	k := twinKey{tap: -1, dir: f.dir, hash: hashBytes(14695981039346656037, f.Data), wire: f.Wire}
+	switch {
+	case f.dir == Crossed:
+		k.point, k.tap = tunnelKey(f.tunnel.from, f.tunnel.to), f.Capture
+		k.hash = hashBytes(k.hash, f.tunnel.whole)
+	case f.point.Port == nil:
+		return false
+	default:
+		k.point = f.point.key()
+	}
+	if t.seen == nil || f.Time-t.turn > twinsTurn {
+		t.old, t.seen, t.turn = t.seen, t.old, f.Time
+		if t.seen == nil {
+			t.seen = map[twinKey]twin{}
+		}
+		clear(t.seen)
+	}
+	before, ok := t.seen[k]
+	if !ok {
+		before, ok = t.old[k]
+	}
+	t.seen[k] = twin{f.Time}
+	return ok && f.Time-before.time <= twinWindow
+}
+
+// shownTwice decides about a frame that was there just before: is it the same
+// packet, or was it sent twice? A capture that shows many so shows all so. Else
+// what other places show decides: whoever sees it twice, got it twice.
+func (s *Session) shownTwice(f *Frame) bool {
+	switch t := s.Taps[f.Capture]; {
+	case !f.twin, s.isDue(f):
+		return false
+	case t.twins*twinShare >= t.Frames:
+		return true
+	case f.dir == Left:
+		return !s.enters(f)
+	case f.dir == Crossed:
+		return f.unique()
+	}
+	seen := map[pointKey]int{}
+	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		if l != f && l.dir == Left && !l.twin {
+			seen[l.point.key()]++
+		}
+	}
+	for p, n := range seen {
+		if n > s.inferrer.expected.count(expectKey{p, f.id}) {
+			return false // once more than what is predicted so far
+		}
+	}
+	return len(seen) > 0 || f.unique()
+}
+
+// unique reports whether no sender makes another packet with the same bytes
+// within a moment: they count, by the IP id or by TCP's sequence numbers.
+func (f *Frame) unique() bool {
+	id, ok := identify(f.Data, f.Headers())
+	return ok && (id.id != 0 || id.proto == packet.ProtoTCP)
+}
+
+// isDue reports whether the frame is predicted where it left, once more than it
+// was observed.
+func (s *Session) isDue(f *Frame) bool {
+	switch f.dir {
+	case Left:
+		return s.inferrer.expected.has(expectKey{f.point.key(), f.id})
+	case Crossed:
+		k := f.crossing()
+		k.hash = 0
+		return s.tunnels.expected.has(k)
+	}
+	return false
+}
+
+// enters reports whether the packet of a frame that left is still to enter.
+func (s *Session) enters(f *Frame) (found bool) {
+	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+		found = l.dir == Entered && !l.twin
+	}
+	return found
+}
