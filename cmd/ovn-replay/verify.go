@@ -23,6 +23,7 @@ type verifyOptions struct {
 	ignore []string
 	strict bool
 	write  string
+	list   bool
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -43,6 +44,7 @@ Exit status: 0 everything matched, 1 there is a difference, 2 bad usage or bad i
 	cmd.Flags().StringSliceVar(&o.ignore, "ignore", nil, "`FIELD`s that may differ, such as ip.ttl (repeatable)")
 	cmd.Flags().StringVarP(&o.write, "write", "w", "", "write what was observed, with verdicts and what was predicted instead, as pcapng to `FILE`")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
+	cmd.Flags().BoolVar(&o.list, "list", false, "list the packets that differ, after the causes")
 	return cmd
 }
 
@@ -76,7 +78,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	}
 	damage := errors.Join(j.feed(cmd.Context(), j.session(h, lookAhead)), errors.Join(j.warnings...))
 	report := v.Finish()
-	report.Clocks = j.Clocks
+	report.Clocks, report.List = j.Clocks, o.list
 	ok := report.OK()
 	o.byHistory(cmd.Context(), j, report)
 	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {

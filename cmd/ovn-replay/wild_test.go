@@ -79,6 +79,7 @@ func checkWild(t *testing.T, dir, mutations string, seed int64, clean map[string
 	}
 	if n := len(r.Mismatched) + len(r.Missing) + len(r.Unexpected); status != exitOK || n > 0 {
 		var text strings.Builder
+		r.List = true
 		r.Write(&text, false)
 		t.Errorf("%s: exit status %d\n%.1500s%s", what, status, text.String(), errs)
 	}

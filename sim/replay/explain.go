@@ -469,7 +469,15 @@ func (v *Verifier) neverEntered(w *waiter) string {
 
 // at reports whether a capture was taken at a point.
 func (v *Verifier) at(t *Tap, k pointKey) bool {
-	return slices.ContainsFunc(t.Sites(), func(s *Site) bool { return s.Port != nil && keyOf(s.Port, s.Chassis) == k })
+	return slices.ContainsFunc(t.Sites(), func(s *Site) bool {
+		switch {
+		case s.Kind == AtPort:
+			return keyOf(s.Port, s.Chassis) == k || slices.ContainsFunc(s.Port.Containers, func(c *network.Port) bool { return keyOf(c, s.Chassis) == k })
+		case k.port > 0:
+			return s.Kind == AtHost && s.Chassis.Index == k.chassis
+		}
+		return s.Chassis.Index == k.chassis || s.Chassis.Index == -1-k.port
+	})
 }
 
 // unknown says why the sender of an observed packet, which no capture shows,

@@ -276,7 +276,7 @@ func (inf *inferrer) sender(f *Frame) *origin {
 func (inf *inferrer) way(f *Frame) *awaited {
 	h := f.Headers()
 	proto := uint8(h.Key.Get(field.IPProto))
-	if (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && !echo(proto, icmpType(&h.Key)) {
+	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(&h.Key)) {
 		return nil
 	}
 	e := endpoints(h)
@@ -293,7 +293,7 @@ func (inf *inferrer) readAhead(f *Frame) *awaited {
 	h := f.Headers()
 	e := endpoints(h)
 	k := answerKey{f.point.key(), uint8(h.Key.Get(field.IPProto)), e[0], e[1]}
-	if inf.sought[k] || k.proto == packet.ProtoICMP || k.proto == packet.ProtoICMPv6 || len(inf.sought) >= maxAnswers {
+	if inf.sought[k] || k.proto == header.ProtoICMP || k.proto == header.ProtoICMPv6 || len(inf.sought) >= maxAnswers {
 		return nil
 	}
 	inf.sought[k] = true

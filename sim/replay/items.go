@@ -38,8 +38,19 @@ type Report struct {
 	// Repeated and Foreign count frames that are nobody's: seen before on
 	// another interface or in another capture, or of the tunnel network but in
 	// no tunnel.
-	Repeated int `json:"repeated,omitempty"`
+	Repeated int `json:"repeated"`
 	Foreign  int `json:"foreign,omitempty"`
+
+	// Lost counts packets that a capture should hold and does not, although it
+	// was taken where and when they passed. Explained counts observed packets
+	// that were not predicted for what captures do not hold.
+	Lost      int `json:"lost"`
+	Explained int `json:"explained,omitempty"`
+
+	// Groups are causes, most packets first: what artefacts of capturing explain
+	// is in none of the lists above.
+	Groups []Group `json:"groups"`
+	List   bool    `json:"-"` // Write lists the packets
 
 	// Omitted counts items beyond those listed, by list.
 	Omitted map[string]int `json:"omitted,omitempty"`
@@ -73,6 +84,8 @@ type UnderlayCounts struct {
 	Entered  int `json:"entered"`  // whose way into OVN is in no capture: injected where they come out
 	Observed int `json:"observed"` // sent by a chassis whose side was replayed
 	Matched  int `json:"matched"`
+
+	Explained int `json:"explained,omitempty"` // see Report.Explained
 }
 
 // ClockReport is how a capture's clock stands against the first one's.
@@ -93,8 +106,8 @@ type ClockReport struct {
 func (r *Report) OK() bool {
 	switch u := r.Underlay; {
 	case len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0,
-		r.Matched+r.Autonomous != r.Observed,
-		u != nil && u.Matched != u.Observed:
+		r.Matched+r.Autonomous+r.Explained != r.Observed,
+		u != nil && u.Matched+u.Explained != u.Observed:
 		return false
 	}
 	return !r.Strict || r.Guessed+r.Inferred+len(r.Skipped) == 0

@@ -11,6 +11,9 @@ import (
 func (r *Report) Write(w io.Writer, quiet bool) error {
 	var b strings.Builder
 	if !quiet {
+		r.writeGroups(&b)
+	}
+	if !quiet && r.List {
 		section(&b, "mismatched", r.Mismatched)
 		section(&b, "missing", r.Missing)
 		section(&b, "unexpected", r.Unexpected)

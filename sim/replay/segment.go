@@ -232,7 +232,9 @@ func (v *Verifier) whole(w *waiter) {
 	if w.parts > 1 {
 		v.Report.Segmented++
 	}
-	if !w.predicted {
+	if w.predicted {
+		v.noteWay(w)
+	} else {
 		v.compared(likeness{offloaded: w.offloaded, cut: w.short})
 		v.matched(w, w)
 	}

@@ -2,7 +2,7 @@ package replay
 
 import (
 	"ovnreplay/conntrack"
-	"ovnreplay/sim/packet"
+	"ovnreplay/nat/header"
 )
 
 // twins recognises frames that a capture shows twice: a span port that mirrors
@@ -99,7 +99,7 @@ func (s *Session) shownTwice(f *Frame) bool {
 // within a moment: they count, by the IP id or by TCP's sequence numbers.
 func (f *Frame) unique() bool {
 	id, ok := identify(f.Data, f.Headers())
-	return ok && (id.id != 0 || id.proto == packet.ProtoTCP)
+	return ok && (id.id != 0 || id.proto == header.ProtoTCP)
 }
 
 // isDue reports whether the frame is predicted where it left, once more than it

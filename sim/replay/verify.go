@@ -27,6 +27,8 @@ type VerifyOptions struct {
 	// and the packet that led to it, or that ovn-controller sent by itself: then
 	// from is nil. The arguments are valid during the call.
 	Matched func(observed *Item, from *Origin)
+	// MTU is that of ports, by name: longer frames do not leave there.
+	MTU map[string]int
 }
 
 // Verifier is a Handler that holds predictions against observations.
@@ -54,6 +56,21 @@ type Verifier struct {
 	changed conntrack.Time   // when that was
 	spans   map[int]*held    // by capture
 	ties    map[[2]int32]int // position in Report.Ties
+	begin   conntrack.Time   // of all of them
+
+	// What causes are told by.
+	causes  map[Cause]*tally
+	said    map[Cause]string
+	doubts  []doubt
+	flows   map[answerKey]*flowSeen
+	syns    map[answerKey]int // connections' first packets predicted at a point
+	ways    map[uint64]int    // packets that came out as predicted, see wayKey
+	longest map[pointKey]int  // length of what left there
+	cutAt   map[pointKey]int  // frames that were cut too short
+	cut     int
+
+	undecided []*waiter // predictions that wait for the end, see postpone
+	ending    bool
 }
 
 // held is when a capture's first and last frames are from.
@@ -114,7 +131,9 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	if opts.MaxWaiting == 0 {
 		opts.MaxWaiting = 1 << 17
 	}
-	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, spans: map[int]*held{}}
+	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{}, said: map[Cause]string{},
+		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
+		spans: map[int]*held{}}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict = opts.Strict
 	return v
@@ -157,6 +176,13 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		v.Report.Entered++
 	}
 	v.noteTies(out)
+	if p.Port != nil {
+		flow := v.noteFlow(p.key(), f.Data, f.Headers(), true)
+		flow.entered = max(flow.entered, f.Time)
+		if f.Lost {
+			v.doubt(p.key(), f.Time, v.session.name(f), f.Number)
+		}
+	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		k := keyOf(o.Port, o.Chassis)
@@ -166,6 +192,9 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		w := v.prediction(f, p, out, o.Event)
 		w.where, w.point = v.session.Taps[f.Capture].point(o.Port, o.Chassis), k
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
+		if opensTCP(o.Headers()) && len(v.syns) < maxAnswers {
+			v.syns[v.flowKey(k, o.Data, o.Headers(), false)]++
+		}
 		v.meet(w, o.Data, o.Headers())
 	}
 	for i := range out.Tunnels {
@@ -237,18 +266,37 @@ func (v *Verifier) Observed(f *Frame, p *Point) {
 		w.point, w.keys = tunnelKey(p.From, p.Chassis), f.tunnel.keys
 		w.outer = outerDifferences(f)
 	}
+	if v.longest[w.point] < f.Wire {
+		v.longest[w.point] = f.Wire
+	}
 	v.meet(w, f.Data, f.Headers())
+}
+
+// tooShort notes a frame that its capture cut before the end of its headers.
+func (v *Verifier) tooShort(f *Frame) {
+	v.cut++
+	switch {
+	case f.tunnel != nil && f.tunnel.from != nil && f.tunnel.to != nil:
+		v.cutAt[tunnelKey(f.tunnel.from, f.tunnel.to)]++
+	case f.point != nil && f.point.Port != nil:
+		v.cutAt[f.point.key()]++
+	}
+	v.blame(CauseSnaplen, v.session.name(f), f.Number)
 }
 
 // Skipped implements Handler.
 func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	v.count(f)
 	switch {
-	case why == whyAgain, why == whyLoopback, why == whyTwice:
+	case why == whyTwice:
+		v.blame(CauseTwice, v.session.name(f), f.Number)
+		fallthrough
+	case why == whyAgain, why == whyLoopback:
 		v.Report.Repeated++
 		return
 	case why == whyCut:
 		v.Report.TooShort++
+		v.tooShort(f)
 		return
 	case why == whyBFD, why == whyForeign, f.tunnel != nil && len(why) > len(whyNotTunnel) && why[:len(whyNotTunnel)] == whyNotTunnel:
 		v.Report.Foreign++
@@ -272,6 +320,9 @@ func (v *Verifier) count(f *Frame) {
 	s := v.spans[f.Capture]
 	if s == nil {
 		s = &held{first: f.Time}
+		if len(v.spans) == 0 || f.Time < v.begin {
+			v.begin = f.Time
+		}
 		v.spans[f.Capture] = s
 	}
 	s.last = max(s.last, f.Time)
@@ -440,6 +491,12 @@ func unchained(l line, w *waiter, next func(*waiter) **waiter) line {
 }
 
 func (v *Verifier) matched(a, b *waiter) {
+	v.noteFlow(a.point, a.data, a.Headers(), false).matched++
+	for _, w := range [...]*waiter{a, b} {
+		if w.predicted {
+			v.noteWay(w)
+		}
+	}
 	if b.outer == nil {
 		b, a = a, b
 	}
@@ -524,6 +581,12 @@ func (v *Verifier) expire() {
 
 // Finish decides about everything that has found no partner.
 func (v *Verifier) Finish() *Report {
+	v.ending = true
+	for _, w := range v.undecided {
+		if !v.excuse(w) {
+			v.report(w)
+		}
+	}
 	for _, w := range v.order[v.front:] {
 		if !w.done && !w.predicted {
 			v.settle(w)
@@ -535,7 +598,9 @@ func (v *Verifier) Finish() *Report {
 		}
 	}
 	v.order, v.front = nil, 0
+	v.settleDoubts()
 	v.Report.sort()
+	v.Report.Groups = v.groups()
 	return &v.Report
 }
 
@@ -564,6 +629,33 @@ func (v *Verifier) settle(w *waiter) {
 		v.Report.Autonomous++
 		return
 	}
+	if v.postpone(w) || v.excuse(w) {
+		return
+	}
+	v.report(w)
+}
+
+// postpone keeps a prediction after the last packet so far of its capture, which
+// may go on or have ended.
+func (v *Verifier) postpone(w *waiter) bool {
+	if v.ending || !w.predicted || len(v.undecided) >= maxUndecided {
+		return false
+	}
+	if _, why := v.vouches(w.point, w.time); why != CauseEarly && why != CauseFlight && why != CauseEmpty {
+		return false
+	}
+	x := *w
+	x.data, x.original, x.rest = slices.Clone(w.data), slices.Clone(w.original), nil
+	x.way.path, x.way.nat = slices.Clone(w.way.path), slices.Clone(w.way.nat)
+	v.undecided = append(v.undecided, &x)
+	return true
+}
+
+// maxUndecided bounds what is kept until the end.
+const maxUndecided = 1 << 12
+
+// report lists a prediction or an observation that nothing explains.
+func (v *Verifier) report(w *waiter) {
 	it := v.item(w)
 	if w.predicted {
 		v.explainUnexpected(w, &it)

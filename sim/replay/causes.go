@@ -1,0 +1,511 @@
+package replay
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/packet"
+)
+
+// Cause is what differences, and what was found to be none, come from.
+type Cause string
+
+// Causes. All but the last two are artefacts of how captures are made: they say
+// nothing about OVN.
+const (
+	CauseLost     Cause = "capture lost"
+	CauseLate     Cause = "began late"
+	CauseEarly    Cause = "ended early"
+	CauseFlight   Cause = "in flight at the edge"
+	CauseEmpty    Cause = "empty capture"
+	CauseClock    Cause = "clock"
+	CauseFilter   Cause = "filter"
+	CauseSnaplen  Cause = "snaplen"
+	CauseTwice    Cause = "duplicate"
+	CauseChecksum Cause = "checksum offload"
+	CauseSegments Cause = "segmentation offload"
+	CauseVLAN     Cause = "vlan offload"
+	CauseMTU      Cause = "mtu"
+	CauseDatabase Cause = "database moment"
+	CauseFlow     Cause = "flow"
+)
+
+// Group is packets with one cause.
+type Group struct {
+	Cause    Cause    `json:"cause"`
+	Packets  int      `json:"packets"`
+	Evidence []string `json:"evidence"`
+	Advice   string   `json:"advice"`
+}
+
+var advice = map[Cause]string{
+	CauseLost:     "capture with a larger buffer (tcpdump -B), a snaplen (-s 200), or a filter; what was lost is inferred from what others show",
+	CauseLate:     "start this capture before the others, or give the connections there were with --ct-import",
+	CauseEarly:    "stop this capture after the others",
+	CauseFlight:   "nothing: these packets were on their way when the capture ended",
+	CauseEmpty:    "is this the right interface? An empty capture vouches for nothing",
+	CauseClock:    "synchronize the hosts' clocks, or give --offset FILE=DURATION",
+	CauseFilter:   "capture without a filter, or include arp and icmp6",
+	CauseSnaplen:  "capture with -s 0, or at least -s 200 in tunnels",
+	CauseTwice:    "nothing: capture one interface of a bond, one direction of a span port",
+	CauseChecksum: "nothing: compared as the network card completes them",
+	CauseSegments: "nothing: compared as one stream",
+	CauseVLAN:     "nothing: the tag is the port's; ethtool -K DEV rxvlan off keeps it in captures",
+	CauseMTU:      "give the port's MTU with --mtu PORT=N, and look for who sends more",
+	CauseDatabase: "--db-time follow",
+	CauseFlow:     "look at this logical flow; --list shows the packets",
+}
+
+// tally is a group being counted.
+type tally struct {
+	packets int
+	files   map[string]*fileTally
+	order   []string
+}
+
+type fileTally struct {
+	n      int
+	frames []int
+}
+
+// blame counts packets under a cause, with the frame of a file that shows it.
+func (v *Verifier) blame(c Cause, file string, frame int) {
+	t := v.causes[c]
+	if t == nil {
+		t = &tally{files: map[string]*fileTally{}}
+		v.causes[c] = t
+	}
+	t.packets++
+	f := t.files[file]
+	if f == nil {
+		f = &fileTally{}
+		t.files[file] = f
+		t.order = append(t.order, file)
+	}
+	if f.n++; len(f.frames) < 3 {
+		f.frames = append(f.frames, frame)
+	}
+}
+
+// evidence names files and frames.
+func (t *tally) evidence() (out []string) {
+	for _, name := range t.order {
+		f := t.files[name]
+		slices.Sort(f.frames)
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s: frame", name)
+		for i, n := range f.frames {
+			sep := ", "
+			if i == 0 {
+				sep = " "
+				if len(f.frames) > 1 {
+					sep = "s "
+				}
+			}
+			fmt.Fprintf(&b, "%s%d", sep, n)
+		}
+		if f.n > len(f.frames) {
+			fmt.Fprintf(&b, " and %d more", f.n-len(f.frames))
+		}
+		out = append(out, b.String())
+		if len(out) == 4 && len(t.order) > 4 {
+			return append(out, fmt.Sprintf("%d more files", len(t.order)-4))
+		}
+	}
+	return out
+}
+
+// doubt is a packet that its capture should hold.
+type doubt struct {
+	point pointKey
+	time  conntrack.Time
+	file  string // which shows that it should
+	frame int
+}
+
+// flowSeen is what a point shows of a flow.
+type flowSeen struct {
+	matched int            // left there as predicted
+	entered conntrack.Time // entered there last; 0: never
+}
+
+// noteFlow returns what is known of a frame's flow at a point; answer: of the
+// flow that answers it.
+func (v *Verifier) noteFlow(p pointKey, data []byte, h *packet.Headers, answer bool) *flowSeen {
+	k := v.flowKey(p, data, h, answer)
+	f := v.flows[k]
+	if f == nil {
+		if len(v.flows) >= maxAnswers {
+			clear(v.flows)
+		}
+		f = &flowSeen{}
+		v.flows[k] = f
+	}
+	return f
+}
+
+// flowKey is a flow at a point; echoes are told apart by their ids.
+func (v *Verifier) flowKey(p pointKey, data []byte, h *packet.Headers, answer bool) answerKey {
+	e := endpoints(h)
+	proto := uint8(h.Key.Get(field.IPProto))
+	if l := &h.Layout; l.L4 != 0 && len(data) >= l.L4+6 && (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && echo(proto, icmpType(&h.Key)) {
+		e[0].port = binary.BigEndian.Uint16(data[l.L4+4:])
+		e[1].port = e[0].port
+	}
+	if answer {
+		e[0], e[1] = e[1], e[0]
+	}
+	return answerKey{p, proto, e[0], e[1]}
+}
+
+// vouches says whether the captures of a point held it at a moment, and if not,
+// why. A capture vouches for its point from its first packet to its last only.
+func (v *Verifier) vouches(p pointKey, t conntrack.Time) (bool, Cause) {
+	why := Cause("")
+	for i, tap := range v.session.Taps {
+		if !v.at(tap, p) {
+			continue
+		}
+		switch s := v.spans[i]; {
+		case s == nil:
+			why = cmp.Or(why, CauseEmpty)
+		case t < s.first:
+			why = CauseLate
+		case t > s.last:
+			if why != CauseLate {
+				why = CauseEarly
+			}
+		case t > s.last-inFlight:
+			return true, CauseFlight
+		default:
+			return true, ""
+		}
+	}
+	return why == "", why
+}
+
+// inFlight is how long a packet is on its way at most.
+const inFlight = 2 * conntrack.Second / 1000
+
+// settleDoubts decides what of the packets that no capture holds was lost, and
+// what was before or after its capture.
+func (v *Verifier) settleDoubts() {
+	for _, d := range v.doubts {
+		vouched, why := v.vouches(d.point, d.time)
+		if vouched {
+			why = CauseLost
+			v.Report.Lost++
+		}
+		v.blame(why, d.file, d.frame)
+	}
+	v.doubts = nil
+}
+
+// doubts are bounded as the lists of a report are.
+func (v *Verifier) doubt(p pointKey, t conntrack.Time, file string, frame int) {
+	if len(v.doubts) < maxItems {
+		v.doubts = append(v.doubts, doubt{p, t, file, frame})
+		return
+	}
+	v.Report.Lost++
+	v.blame(CauseLost, file, frame)
+}
+
+// excuse reports whether an artefact of capturing explains that a prediction or
+// an observation found no partner, and counts it then.
+func (v *Verifier) excuse(w *waiter) bool {
+	file := w.file
+	if file == "" {
+		file = v.session.Taps[w.capture].Name
+	}
+	if v.opts.Strict {
+		return false
+	}
+	if w.predicted {
+		why := v.unseen(w)
+		switch why {
+		case "":
+			return false
+		case CauseLost:
+			v.Report.Lost++
+		}
+		v.blame(why, file, w.number)
+		return true
+	}
+	why := v.unpredicted(w)
+	if why == "" {
+		return false
+	}
+	if why == CauseLost {
+		v.Report.Lost++
+	}
+	if w.point.port < 0 {
+		v.Report.Underlay.Explained++
+	} else {
+		v.Report.Explained++
+	}
+	v.blame(why, file, w.number)
+	return true
+}
+
+// unseen says which artefact explains that a predicted packet was not observed,
+// "" if none does.
+func (v *Verifier) unseen(w *waiter) Cause {
+	if v.cutAt[w.point] > 0 {
+		return CauseSnaplen
+	}
+	repeated := v.repeats(w)
+	if vouched, why := v.vouches(w.point, w.time); !vouched && !repeated {
+		return why
+	} else if vouched && why == CauseFlight && !repeated {
+		return why
+	}
+	if v.longer(w) {
+		return CauseMTU
+	}
+	h := w.Headers()
+	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	if flow == nil {
+		flow = &flowSeen{}
+	}
+	switch {
+	case repeated:
+		return ""
+	case flow.matched > 0, flow.entered >= w.time && flow.entered != 0, v.sawBeyond(w):
+		return CauseLost
+	case v.ways[v.wayKey(w, 0)]+v.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h):
+		return CauseLost
+	}
+	return ""
+}
+
+// opensTCP reports whether a packet is the first of a TCP connection.
+func opensTCP(h *packet.Headers) bool {
+	return h.Key.Get(field.IPProto) == header.ProtoTCP && h.Key.Get(field.TCPFlags)&(tcpSYN|0x10) == tcpSYN
+}
+
+// repeats reports whether the sender of a predicted packet sent it again, as it
+// does when no answer comes: then it did not arrive.
+func (v *Verifier) repeats(w *waiter) bool {
+	if !opensTCP(w.Headers()) {
+		return false
+	}
+	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	return v.syns[v.flowKey(w.point, w.data, w.Headers(), false)] > 1 && (flow == nil || flow.matched == 0 && flow.entered == 0)
+}
+
+// longer reports whether a packet is longer than anything that ever left at the
+// point, beyond what every link carries.
+func (v *Verifier) longer(w *waiter) bool {
+	const everyLink = 1280 + 14
+	most := v.longest[w.point]
+	if mtu := v.opts.MTU[w.where.Name()]; mtu > 0 && w.point.port > 0 {
+		return w.wire > mtu+14
+	}
+	return w.seg.stream == 0 && w.wire > everyLink && most > 0 && w.wire > most
+}
+
+// sawBeyond reports whether a packet predicted on a way between chassis was
+// observed where that leads.
+func (v *Verifier) sawBeyond(w *waiter) (found bool) {
+	if w.point.port > 0 && !leadsOut(v.net().Ports[w.point.port]) {
+		return false
+	}
+	v.session.history.seen.each(w.id, func(x *sighting) bool {
+		found = x.point != w.point && x.time >= w.time-soonest
+		return !found
+	})
+	return found
+}
+
+// wayKey is a packet's way through the logical network, with one of its ends:
+// packets that go the same way to or from the same service fare alike.
+func (v *Verifier) wayKey(w *waiter, side int) uint64 {
+	h := uint64(14695981039346656037)
+	for _, s := range w.way.path {
+		for i := range 4 {
+			h = hashByte(h, byte(s.flow>>(8*i)))
+		}
+	}
+	e := endpoints(w.Headers())[side]
+	h = hashByte(hashByte(hashBytes(h, e.addr[:]), byte(e.port>>8)), byte(e.port))
+	return hashByte(hashByte(h, byte(w.point.port)), byte(w.point.port>>8))
+}
+
+// noteWay counts a packet that came out where it was predicted.
+func (v *Verifier) noteWay(w *waiter) {
+	if len(v.ways) >= maxAnswers {
+		clear(v.ways)
+	}
+	v.ways[v.wayKey(w, 0)]++
+	v.ways[v.wayKey(w, 1)]++
+}
+
+// unpredicted says which artefact explains that an observed packet was not
+// predicted, "" if none does.
+func (v *Verifier) unpredicted(w *waiter) Cause {
+	found := v.fate(w, w.id)
+	if found == nil {
+		found = v.fate(w, v.session.history.pieces.with(&w.seg, w.seg.start))
+	}
+	if found != nil {
+		return v.misled(w, found)
+	}
+	h := w.Headers()
+	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	back := v.flows[v.flowKey(w.point, w.data, w.Headers(), true)]
+	if flow != nil && flow.matched > 0 || back != nil && back.matched > 0 && flow != nil && flow.entered > 0 {
+		return CauseLost // the rest of its connection entered in the captures
+	}
+	if v.cut > 0 && (w.form.cut || isAnswer(w)) {
+		return CauseSnaplen
+	}
+	if couldBeMade(h) {
+		return ""
+	}
+	if _, ok := identify(w.data, h); !ok {
+		return ""
+	}
+	return v.outside(w)
+}
+
+// outside says whether some other capture had not begun or had ended when a
+// packet was observed whose way in no capture shows.
+func (v *Verifier) outside(w *waiter) Cause {
+	for i, t := range v.session.Taps {
+		s := v.spans[i]
+		if i == w.capture || s == nil || v.at(t, w.point) {
+			continue
+		}
+		if w.time < s.first && s.first-v.begin > inFlight*50 {
+			return CauseLate
+		}
+		if w.time > s.last+inFlight && v.now-s.last > inFlight*50 {
+			return CauseEarly
+		}
+	}
+	return ""
+}
+
+// misled says which artefact explains that a packet fared otherwise than was
+// observed: the replay lacks what captures do not hold.
+func (v *Verifier) misled(w *waiter, x *fate) Cause {
+	switch {
+	case x.verdict == sim.Delivered && len(x.outs) > 0 && leadsOut(x.outs[0]) && w.point.port > 0 && v.flowKnown(w):
+		return CauseLost // on a wire between chassis
+	case x.verdict == sim.Dropped && x.loose && !explicitACL(v, x):
+		if v.Report.Lost > 0 {
+			return CauseLost
+		}
+		return v.outside(w)
+	}
+	return ""
+}
+
+func (v *Verifier) flowKnown(w *waiter) bool {
+	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	return flow != nil && flow.matched > 0
+}
+
+// explicitACL reports whether a drop has nothing to do with the connection's state.
+func explicitACL(v *Verifier, x *fate) bool {
+	if x.at.flow < 0 {
+		return false
+	}
+	return !strings.Contains(v.net().Flows[x.at.flow].Match, "ct") && !strings.Contains(v.net().Flows[x.at.flow].StageName(), "acl")
+}
+
+// groups lists the causes, most packets first: what remains OVN's by the
+// logical flow, and what artefacts explain.
+func (v *Verifier) groups() []Group {
+	r := &v.Report
+	for _, n := range []struct {
+		cause    Cause
+		packets  int
+		evidence string
+	}{
+		{CauseChecksum, r.Offloaded, "matched once their checksums are completed"},
+		{CauseSegments, r.Segmented, "packets that are several at another place"},
+	} {
+		if n.packets > 0 {
+			v.causes[n.cause] = &tally{packets: n.packets, order: []string{}, files: nil}
+			v.said[n.cause] = n.evidence
+		}
+	}
+	if r.Cut > 0 {
+		v.said[CauseSnaplen] = fmt.Sprintf("%s compared by what the captures hold of them", plural(r.Cut, "packet"))
+		if v.causes[CauseSnaplen] == nil {
+			v.causes[CauseSnaplen] = &tally{}
+		}
+		v.causes[CauseSnaplen].packets += r.Cut
+	}
+	var out []Group
+	for c, t := range v.causes {
+		g := Group{c, t.packets, t.evidence(), advice[c]}
+		if s := v.said[c]; s != "" {
+			g.Evidence = append([]string{s}, g.Evidence...)
+		}
+		out = append(out, g)
+	}
+	out = append(out, r.flowGroups()...)
+	slices.SortFunc(out, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(b.Packets, a.Packets), cmp.Compare(a.Cause, b.Cause), slices.Compare(a.Evidence, b.Evidence))
+	})
+	return out
+}
+
+// flowGroups are the differences that remain, by the flow that is to blame.
+func (r *Report) flowGroups() (out []Group) {
+	at := map[string]int{}
+	for _, list := range []struct {
+		name  string
+		items []Item
+	}{{"mismatched", r.Mismatched}, {"missing", r.Missing}, {"unexpected", r.Unexpected}} {
+		for i := range list.items {
+			it := &list.items[i]
+			key, what := "", "no packet in the captures leads to it"
+			if it.Flow != nil {
+				key, what = it.Flow.UUID+it.Flow.Stage, it.Flow.String()
+			}
+			n, ok := at[key]
+			if !ok {
+				n = len(out)
+				at[key] = n
+				out = append(out, Group{CauseFlow, 0, []string{what}, advice[CauseFlow]})
+			}
+			g := &out[n]
+			if g.Packets++; g.Packets <= 3 {
+				g.Evidence = append(g.Evidence, fmt.Sprintf("%s: %s frame %d at %s", list.name, it.Capture, it.Frame, it.Port))
+			}
+		}
+	}
+	return out
+}
+
+// maxGroups is how many causes are told people.
+const maxGroups = 9
+
+// writeGroups prints the causes, a line each.
+func (r *Report) writeGroups(b *strings.Builder) {
+	shown := r.Groups
+	if len(shown) > maxGroups {
+		shown = shown[:maxGroups]
+	}
+	for _, g := range shown {
+		fmt.Fprintf(b, "%s: %s: %s", g.Cause, plural(g.Packets, "packet"), strings.Join(g.Evidence, "; "))
+		if g.Advice != "" {
+			fmt.Fprintf(b, " (%s)", g.Advice)
+		}
+		b.WriteByte('\n')
+	}
+	if n := len(r.Groups) - len(shown); n > 0 {
+		fmt.Fprintf(b, "and %s more (--json has them)\n", plural(n, "cause"))
+	}
+}
