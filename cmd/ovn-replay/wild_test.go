@@ -36,8 +36,8 @@ var wildMutations = []string{
 var pending = map[string]bool{}
 
 func init() {
-	for _, m := range []string{"snap=128", "snap=64", "snapmix", "loss=0.01", "loss=0.05", "late=0.3", "early=0.7", "lateall=0.4", "dup", "dupall",
-		"skew=0.7", "skew=3600000", "res=1000", "untag", "any", wildMutations[len(wildMutations)-1]} {
+	for _, m := range []string{"snap=128", "snapmix", "loss=0.01", "loss=0.05", "late=0.3", "early=0.7", "lateall=0.4", "skew=3600000", "untag", "any",
+		wildMutations[len(wildMutations)-1]} {
 		pending[m] = true
 	}
 }
