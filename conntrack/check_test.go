@@ -49,3 +49,30 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// What a refusal carries costs a packet no allocation.
+func TestCheckAllocatesNothing(t *testing.T) {
+	for _, profile := range []Profile{Linux, OVSUserspace} {
+		table := NewTable(Options{Profile: profile, Netfilter: true})
+		open := [][]byte{
+			tcpPacket("10.0.0.1", 40000, "10.0.0.2", 80, tcpSeg{flags: "S", seq: 1000, win: 1000}),
+			tcpPacket("10.0.0.2", 80, "10.0.0.1", 40000, tcpSeg{flags: "SA", seq: 5000, ack: 1001, win: 1000}),
+			tcpPacket("10.0.0.1", 40000, "10.0.0.2", 80, tcpSeg{flags: "A", seq: 1001, ack: 5001, win: 1000}),
+		}
+		for _, p := range open {
+			var m Meta
+			table.Execute(Second, p, &m, &Request{Commit: true})
+		}
+		far := tcpPacket("10.0.0.2", 80, "10.0.0.1", 40000, tcpSeg{flags: "PA", seq: 99999, ack: 1001, payload: "x"})
+		refused := 0
+		n := testing.AllocsPerRun(100, func() {
+			var m Meta
+			if o := table.Execute(Second, far, &m, &Request{}); o.Check.Of == SeqCheck {
+				refused++
+			}
+		})
+		if n != 0 || refused != 101 {
+			t.Errorf("profile %d: %v allocations, %d of 101 refused", profile, n, refused)
+		}
+	}
+}

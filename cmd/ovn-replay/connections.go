@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
 )
 
 // connectionsOptions is "connections": one row a connection.
 type connectionsOptions struct {
-	input
+	asked
 	stdout                          io.Writer
 	json, csv, full, stale, members bool
 	sort                            string
@@ -24,9 +25,9 @@ type connectionsOptions struct {
 }
 
 func newConnectionsCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &connectionsOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	o := &connectionsOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "connections --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Use:   "connections --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "List connections, each in one row across all zones, chassis and NAT",
 		Long: `connections replays captures and lists the connections in them: who asked whom, by
 name, how both directions were translated, the state, packets, bytes, retransmissions
@@ -47,17 +48,20 @@ and drops. --full adds each zone's tuples and the states over time.`,
 	return cmd
 }
 
-// account replays what o names into a ledger. With a filter, only connections
-// of which a packet was selected are marked in it.
-func (in *input) account(ctx context.Context, selected map[*ledger.Conn]bool) (*ledger.Ledger, error) {
-	j, err := in.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer j.close()
-	l := ledger.New(why.New(j.Engine, j.objects), j.Taps)
-	err = j.feed(ctx, j.session(&accountant{l, j, selected}, j.ahead()))
-	return l, errors.Join(err, errors.Join(j.warnings...))
+// account makes a ledger of what is asked about, and marks the connections of
+// which a filter selects a packet. The ledger is nil if there is nothing to read.
+func (o *asked) account(ctx context.Context, selected map[*ledger.Conn]bool) (l *ledger.Ledger, err error) {
+	err = o.each(ctx, func(x *why.Explainer, j *job) (replay.Handler, error) {
+		a := &accountant{selected: selected}
+		if j == nil {
+			a.Ledger = ledger.New(x, nil)
+		} else {
+			a.Ledger, a.filter = ledger.New(x, j.Taps), j.filter
+		}
+		l = a.Ledger
+		return a, nil
+	})
+	return l, err
 }
 
 func (o *connectionsOptions) run(ctx context.Context) error {
@@ -105,15 +109,15 @@ func has(list []int, n int) bool {
 
 // whoOptions is "who": whose an address was.
 type whoOptions struct {
-	input
+	asked
 	stdout io.Writer
 	json   bool
 }
 
 func newWhoCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &whoOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	o := &whoOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "who ADDRESS[:PORT] [@TIME] --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Use:   "who ADDRESS[:PORT] [@TIME] --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Say whose an address was, before or after NAT",
 		Long: `who finds the connections that had an address, before or after translation, in any
 zone, and says who was behind it. TIME is 2026-11-22T10:00:35Z, or a time of day.

@@ -16,6 +16,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
@@ -86,6 +87,10 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeSession()) }()
 	o.goesOn, o.keeps = o.session != "", o.write != ""
+	conn := 0
+	if o.filter, conn, err = ledger.CutConn(o.filter); err != nil {
+		return fmt.Errorf("--filter: %w", err)
+	}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -100,6 +105,9 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	defer flows.report(o.stderr, "packets")
 	p := &printer{job: j, out: out, format: format, hex: o.hex, why: why.New(j.Engine, j.objects), only: only}
 	flows.attach(p.why.Book)
+	if conn != 0 {
+		p.ledger, p.conn = ledger.New(p.why, j.Taps), conn
+	}
 	if o.write != "" {
 		closeCapture, err := p.annotate(o.write, o.stdout)
 		if err != nil {
@@ -150,6 +158,8 @@ type printer struct {
 	why    *why.Explainer
 	notes  *annotate.Capture
 	only   only
+	ledger *ledger.Ledger // to know connections by their numbers, nil if none is asked for
+	conn   int
 	err    error
 }
 
@@ -191,10 +201,15 @@ func commandLine(args []string) string {
 
 // Entered implements replay.Handler.
 func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
+	other := false // of another connection than is asked for
+	if p.ledger != nil {
+		c := p.ledger.Note(f, pt, out)
+		other = c == nil || c.ID != p.conn
+	}
 	if p.err != nil || p.format == trace.NoFormat && p.notes == nil {
 		return
 	}
-	if !p.job.filter.Packet(f, pt, out) || !p.only.has(f, out) {
+	if other || !p.job.filter.Packet(f, pt, out) || !p.only.has(f, out) {
 		p.pass(f, pt)
 		return
 	}
@@ -225,7 +240,7 @@ func (p *printer) pass(f *replay.Frame, pt *replay.Point) {
 // Skipped implements replay.Handler.
 func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
 	p.pass(f, pt)
-	if p.format == trace.LineFormat && p.job.in.filter == "" {
+	if p.format == trace.LineFormat && p.job.in.filter == "" && p.ledger == nil {
 		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", replay.NameOf(p.job.Taps, f), f.Number, pt.Name(), because)
 	}
 }

@@ -44,7 +44,7 @@ type traceOptions struct {
 	reply                             bool
 	packet, read                      string
 	chassis, profile, caseDir, inport string
-	anywhere                          bool
+	anywhere, allChassis              bool
 	session                           string
 
 	recorded []string // the case's dumps of OpenFlow flows, as --ovs takes them
@@ -91,6 +91,7 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.packet, "packet", "", "the packet: an Ethernet frame in `HEX`")
 	f.StringVarP(&o.read, "read", "r", "", "the packet: frame N of a capture, `FILE#N`")
 	f.StringVar(&o.inport, "inport", "", "the `PORT` where --packet or -r enters")
+	f.BoolVar(&o.allChassis, "all-chassis", false, "ask each chassis: who answers, who delivers?")
 	f.StringVar(&o.chassis, "chassis", "", "the `CHASSIS` where the packet enters (default: where its inport is)")
 	f.BoolVar(&o.anywhere, "anywhere", false, "take every port for resident, as ovn-trace does")
 	f.StringVar(&o.caseDir, "case", "", "`DIR` of a recorded case, for its database and conntrack zones")
@@ -100,6 +101,7 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("packet", "read")
 	cmd.MarkFlagsMutuallyExclusive("friendly-names", "no-friendly-names")
 	cmd.MarkFlagsMutuallyExclusive("db", "case")
+	cmd.MarkFlagsMutuallyExclusive("chassis", "all-chassis")
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -142,23 +144,18 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	t.engine, err = sim.New(net, sim.Options{Conntrack: profile, Zones: zones, Anywhere: o.anywhere, Tie: o.tie(net)})
-	if err != nil {
-		return err
-	}
-	t.book = t.engine.Book()
-	t.book.PlainNames = o.noFriendlyNames
 	if t.switches, err = readSwitches(ctx, o.ovs, o.recorded); err != nil {
 		return err
 	}
-	t.switches.attach(t.book)
 	if q.in.Given, err = o.given(q); err != nil {
 		return err
 	}
-	if o.session != "" {
-		if q.in.Time, err = t.load(o.session); err != nil {
-			return err
-		}
+	options := sim.Options{Conntrack: profile, Zones: zones, Anywhere: o.anywhere, Tie: o.tie(net)}
+	if o.allChassis {
+		return t.everywhere(net, options, q)
+	}
+	if err := t.equip(net, options, q); err != nil {
+		return err
 	}
 	verdict, err := t.trace(q)
 	if err != nil {
@@ -174,6 +171,39 @@ func (o *traceOptions) tie(net *network.Network) func(a, b *network.Flow) int {
 		return nil
 	}
 	return net.AsOVNTrace()
+}
+
+// equip makes the engine on which the packet is traced.
+func (t *tracer) equip(net *network.Network, options sim.Options, q *question) (err error) {
+	if t.engine, err = sim.New(net, options); err != nil {
+		return err
+	}
+	t.book = t.engine.Book()
+	t.book.PlainNames = t.noFriendlyNames
+	t.switches.attach(t.book)
+	if t.session != "" {
+		q.in.Time, err = t.load(t.session)
+	}
+	return err
+}
+
+// everywhere asks each chassis, as if the packet entered on it alone.
+func (t *tracer) everywhere(net *network.Network, options sim.Options, q *question) error {
+	best := sim.Dropped
+	for _, c := range net.Chassis {
+		if err := t.equip(net, options, q); err != nil {
+			return err
+		}
+		q.in.Chassis = c
+		verdict, err := t.trace(q)
+		if err != nil {
+			return err
+		}
+		if verdict == sim.Delivered {
+			best = verdict
+		}
+	}
+	return t.finish(best)
 }
 
 // load starts from a session and returns the time of its latest packet.

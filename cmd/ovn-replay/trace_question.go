@@ -187,7 +187,7 @@ func (o *traceOptions) place(net *network.Network, q *question) error {
 	// On every chassis, or on none: where it makes no difference any will do,
 	// and where it does the reader can say which.
 	q.in.Chassis = someChassis(net, port.Datapath)
-	if len(net.Chassis) > 1 {
+	if len(net.Chassis) > 1 && !o.allChassis {
 		fmt.Fprintf(o.stderr, "ovn-replay: port %s is bound to no single chassis: the packet enters on %s (see --chassis)\n",
 			port.Name, q.in.Chassis.Name)
 	}

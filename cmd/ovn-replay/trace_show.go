@@ -13,6 +13,7 @@ import (
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 // trace traces the packet, and with --reply the answer to it.
@@ -75,6 +76,9 @@ func (t *tracer) show(q *question, out *sim.Outcome, reply bool) error {
 		fmt.Fprintln(t.out)
 	}
 	fmt.Fprintf(t.out, "# %s\n", header)
+	if t.allChassis {
+		fmt.Fprintf(t.out, "# on %s: %s\n", chassisName(q.in.Chassis), t.fate(out))
+	}
 	forms := t.forms()
 	for _, f := range forms {
 		if len(forms) > 1 {
@@ -85,6 +89,30 @@ func (t *tracer) show(q *question, out *sim.Outcome, reply bool) error {
 		}
 	}
 	return nil
+}
+
+// chassisName is a chassis' name with that of its host, if that is another.
+func chassisName(c *network.Chassis) string {
+	if c.Hostname != "" && c.Hostname != c.Name {
+		return c.Name + " (" + c.Hostname + ")"
+	}
+	return c.Name
+}
+
+// fate says in a few words what became of a packet.
+func (t *tracer) fate(out *sim.Outcome) string {
+	s := out.Verdict.String()
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		s += [...]string{": ", "; "}[min(i, 1)] + fmt.Sprintf("%s at %s of %s", packet.Describe(o.Data), o.Port.Name, chassisName(o.Chassis))
+	}
+	if len(out.Outputs) == 0 {
+		s += ": " + out.Drop.String()
+		if d := why.New(t.engine, nil).Decide(out); len(d) > 0 {
+			s += ", " + d[len(d)-1].Text
+		}
+	}
+	return s
 }
 
 type form struct {

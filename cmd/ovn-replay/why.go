@@ -9,19 +9,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
 )
 
 // whyOptions is "why": what became of one packet or connection, and why.
 type whyOptions struct {
-	input
+	asked
 	stdout io.Writer
 }
 
 func newWhyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &whyOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	o := &whyOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "why FILE:FRAME|CONNECTION|ADDRESS[:PORT] --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Use:   "why FILE:FRAME|CONNECTION|ADDRESS[:PORT] --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Say in a few lines what became of a packet or connection, and why",
 		Long: `why replays captures and puts together, in at most ten lines, what came in, what it
 needed, which flow decided, and where it parted from a packet like it that fared
@@ -36,13 +37,18 @@ packet that did not arrive is told.`,
 }
 
 func (o *whyOptions) run(ctx context.Context, text string) error {
-	j, err := o.open(ctx)
-	if err != nil {
-		return err
+	var s *ledger.Stories
+	damage := o.each(ctx, func(x *why.Explainer, j *job) (replay.Handler, error) {
+		var taps []*replay.Tap
+		if j != nil {
+			taps = j.Taps
+		}
+		s = ledger.NewStories(x, taps)
+		return s, nil
+	})
+	if s == nil {
+		return damage
 	}
-	defer j.close()
-	s := ledger.NewStories(why.New(j.Engine, j.objects), j.Taps)
-	damage := errors.Join(j.feed(ctx, j.session(s, j.ahead())), errors.Join(j.warnings...))
 	lines, err := s.Why(text)
 	for _, line := range lines {
 		fmt.Fprintln(o.stdout, line)

@@ -55,10 +55,13 @@ type Conn struct {
 	NAT         []NAT    // on the way there
 	States      []State
 	Drops       []Drop
+	Instead     []Drop   // packets that OVN answered itself, or held for their next hop
 	Members     []Member // chosen of load balancers and ECMP routes
 	Stale       string   // what of it the network no longer has, at its last packet
 
-	kept   [2]int // packets whose ways are kept: see Stories
+	legs   []Place // where its packets entered: on their way they may come over wires between chassis
+	leg    bool    // the packet that is noted is the first of a leg
+	kept   [2]int  // packets whose ways are kept: see Stories
 	tcp    tcpState
 	closed bool
 }
@@ -73,6 +76,7 @@ type Place struct {
 type Count struct {
 	Packets, Bytes, Retransmissions int
 
+	at   Place  // where its packets enter
 	next uint32 // sequence number behind all seen
 	seen bool
 }
@@ -129,6 +133,7 @@ func (l *Ledger) Note(f *replay.Frame, p *replay.Point, out *sim.Outcome) *Conn 
 	if !ok {
 		return nil
 	}
+	l.names.net = l.why.Book.Net
 	dp := datapathOf(p, out)
 	e, known := l.by[key{dp, t}]
 	if !known && about {
@@ -139,8 +144,16 @@ func (l *Ledger) Note(f *replay.Frame, p *replay.Point, out *sim.Outcome) *Conn 
 		l.file(dp, t, e.conn)
 	}
 	c := e.conn
-	if !out.Late {
-		c.count(f, e.reply, about)
+	at := Place{p.Name(), p.Chassis.Name}
+	d := &c.Dir[b2i(e.reply)]
+	if d.at == (Place{}) {
+		d.at = at
+	}
+	if !out.Late && d.at == at { // else it is the same packet, come over a wire between chassis
+		d.count(c, f, about)
+	}
+	if !e.reply && !slices.Contains(c.legs, at) && !about {
+		c.legs, c.leg = append(c.legs, at), true
 	}
 	c.Last = max(c.Last, f.Time)
 	l.follow(c, f, out, e.reply)
@@ -199,7 +212,7 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 		l.zone(c, &t.CT[i])
 	}
 	decided := l.why.Decide(out)
-	if !reply && c.Sent == (nat.Tuple{}) {
+	if !reply && (c.leg || c.Sent == (nat.Tuple{})) {
 		l.translated(c, out, decided)
 	}
 	for i := range out.Outputs {
@@ -213,7 +226,8 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 		if reply {
 			break
 		}
-		if c.Sent == (nat.Tuple{}) {
+		if c.leg || c.Sent == (nat.Tuple{}) {
+			c.leg = false
 			c.Sent, c.To = n.Tuple, Place{o.Port.Name, o.Chassis.Name}
 		}
 		if _, known := l.by[key{dp, n.Tuple}]; !known || c.Sent == n.Tuple {
@@ -222,8 +236,11 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 	}
 	l.members(c, out)
 	for _, d := range decided {
-		if d.Kind == why.Dropped {
-			c.drop(&d)
+		switch d.Kind {
+		case why.Dropped:
+			c.Drops = noted(c.Drops, &d)
+		case why.Answered, why.Held:
+			c.Instead = noted(c.Instead, &d)
 		}
 		if d.Stale != "" {
 			c.Stale = d.Stale
@@ -231,22 +248,24 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 	}
 }
 
-func (c *Conn) drop(d *why.Decision) {
-	for i := range c.Drops {
-		if c.Drops[i].Stage == d.Stage && c.Drops[i].Reason == d.Text {
-			c.Drops[i].Packets++
-			return
+// noted counts a packet among those that fared alike.
+func noted(list []Drop, d *why.Decision) []Drop {
+	reason := d.Sentence()
+	for i := range list {
+		if list[i].Stage == d.Stage && list[i].Reason == reason {
+			list[i].Packets++
+			return list
 		}
 	}
 	const most = 8
-	if len(c.Drops) < most {
-		c.Drops = append(c.Drops, Drop{1, d.Stage, d.Text})
+	if len(list) < most {
+		list = append(list, Drop{1, d.Stage, reason})
 	}
+	return list
 }
 
 // translated notes the translations of a connection's first packets.
 func (l *Ledger) translated(c *Conn, out *sim.Outcome, decided []why.Decision) {
-	c.NAT = c.NAT[:0]
 	n := 0
 	for _, d := range decided {
 		if d.Kind != why.Translated {
@@ -259,7 +278,9 @@ func (l *Ledger) translated(c *Conn, out *sim.Outcome, decided []why.Decision) {
 		if d.Object != nil {
 			x.By = d.Object.String()
 		}
-		c.NAT = append(c.NAT, x)
+		if !slices.Contains(c.NAT, x) {
+			c.NAT = append(c.NAT, x)
+		}
 	}
 }
 
@@ -287,9 +308,8 @@ func (l *Ledger) zone(c *Conn, s *trace.CTStep) {
 	z.Orig, z.Reply, z.State = s.Orig, reply, trace.StateString(s.State)
 }
 
-// count adds a packet to a direction.
-func (c *Conn) count(f *replay.Frame, reply, about bool) {
-	d := &c.Dir[b2i(reply)]
+// count adds a packet to a direction of a connection.
+func (d *Count) count(c *Conn, f *replay.Frame, about bool) {
 	d.Packets++
 	d.Bytes += f.Wire
 	if c.Asked.Proto != header.ProtoTCP || about {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,7 @@ import (
 type Row struct {
 	ID       int         `json:"id"`
 	Proto    string      `json:"proto"`
+	ICMPID   uint16      `json:"icmp_id,omitempty"`
 	Client   Endpoint    `json:"client"`
 	Asked    Endpoint    `json:"asked"`            // what the client asked for
 	Source   *Endpoint   `json:"source,omitempty"` // the client as the server sees it, where that is another
@@ -33,6 +35,7 @@ type Row struct {
 	Reply    Counts      `json:"reply"`
 	Dropped  int         `json:"dropped"`
 	Drops    []RowDrop   `json:"drops,omitempty"`
+	Instead  []RowDrop   `json:"instead,omitempty"` // answered by OVN itself, or held
 	Members  []RowMember `json:"members,omitempty"`
 	Flapping []string    `json:"flapping,omitempty"`
 	Stale    string      `json:"stale,omitempty"`
@@ -118,6 +121,14 @@ func (l *Ledger) Row(c *Conn) *Row {
 			r.Server = &Endpoint{c.Sent.DstAddr().String(), c.Sent.DstPort, l.names.Address(c.Sent.DstAddr())}
 		}
 	}
+	if c.Asked.ICMP() { // no ports: an ID
+		r.ICMPID, r.Client.Port, r.Asked.Port = c.Asked.SrcPort, 0, 0
+		for _, e := range []*Endpoint{r.Source, r.Server} {
+			if e != nil {
+				e.Port = 0
+			}
+		}
+	}
 	for _, n := range c.NAT {
 		r.NAT = append(r.NAT, RowNAT(n))
 	}
@@ -130,6 +141,9 @@ func (l *Ledger) Row(c *Conn) *Row {
 	}
 	for _, d := range c.Drops {
 		r.Drops = append(r.Drops, RowDrop(d))
+	}
+	for _, d := range c.Instead {
+		r.Instead = append(r.Instead, RowDrop(d))
 	}
 	for _, m := range c.Members {
 		r.Members = append(r.Members, RowMember(m))
@@ -158,6 +172,9 @@ func (e Endpoint) String() string {
 func (r *Row) Line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d  %s-%s %s %s > %s", r.ID, r.First[11:23], r.Last[11:23], r.Proto, r.Client, r.Asked)
+	if r.ICMPID != 0 {
+		fmt.Fprintf(&b, " id %d", r.ICMPID)
+	}
 	for _, n := range r.NAT {
 		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
 	}
@@ -171,6 +188,9 @@ func (r *Row) Line() string {
 	}
 	if r.Dropped > 0 {
 		fmt.Fprintf(&b, " | %d dropped at %s: %s", r.Dropped, r.Drops[0].Stage, r.Drops[0].Reason)
+	}
+	for _, d := range r.Instead {
+		fmt.Fprintf(&b, " | %d answered by OVN or held: %s", d.Packets, d.Reason)
 	}
 	if len(r.Flapping) > 0 {
 		fmt.Fprintf(&b, " | flapping: several members of %s", strings.Join(r.Flapping, ", "))
@@ -322,6 +342,7 @@ func (l *Ledger) WriteMembers(w io.Writer) error {
 		for _, m := range g.members {
 			parts = append(parts, fmt.Sprintf("%s %d (%d%%)", m, g.n[m], 100*g.n[m]/total))
 		}
+		parts = append(parts, l.never(g.name, g.n)...)
 		flaps := ""
 		if g.flaps > 0 {
 			flaps = fmt.Sprintf("; %d connections flap", g.flaps)
@@ -331,6 +352,23 @@ func (l *Ledger) WriteMembers(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// never names the backends of a load balancer's address that nobody was given.
+func (l *Ledger) never(vip string, given map[string]int) (list []string) {
+	for _, lb := range l.why.Book.Net.LoadBalancers {
+		for i := range lb.VIPs {
+			if lb.VIPs[i].Text != vip {
+				continue
+			}
+			for _, b := range lb.VIPs[i].Backends {
+				if text := b.String() + " none"; given[b.String()] == 0 && !slices.Contains(list, text) {
+					list = append(list, text)
+				}
+			}
+		}
+	}
+	return list
 }
 
 // during reports whether a moment is in a connection's time, or 0 is asked for.

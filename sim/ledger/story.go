@@ -16,7 +16,8 @@ import (
 // explain one another: a way that worked and one that did not, by direction.
 type Stories struct {
 	*Ledger
-	all []*told // in the order they entered
+	all     []*told        // in the order they entered
+	longest map[string]int // of the frames seen to leave, by port
 }
 
 // told is one packet with its way. Ways are kept of the first packets of a
@@ -28,6 +29,7 @@ type told struct {
 	number  int
 	record  *replay.Record
 	arrived bool
+	late    bool   // the rest of a packet that was held
 	binding string // what would have translated it
 	way     []step
 }
@@ -38,7 +40,16 @@ type step struct {
 }
 
 // NewStories returns an empty account.
-func NewStories(x *why.Explainer, taps []*replay.Tap) *Stories { return &Stories{Ledger: New(x, taps)} }
+func NewStories(x *why.Explainer, taps []*replay.Tap) *Stories {
+	return &Stories{Ledger: New(x, taps), longest: map[string]int{}}
+}
+
+// Observed implements replay.Handler.
+func (s *Stories) Observed(f *replay.Frame, p *replay.Point) {
+	if p.Port != nil {
+		s.longest[p.Port.Name] = max(s.longest[p.Port.Name], f.Wire)
+	}
+}
 
 // ways is how many packets of a direction of a connection are kept.
 const ways = 4
@@ -46,7 +57,8 @@ const ways = 4
 // Entered implements replay.Handler.
 func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	c := s.Note(f, p, out)
-	x := &told{conn: c, file: replay.NameOf(s.taps, f), number: f.Number, arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
+	x := &told{conn: c, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
+		arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
 	if c != nil {
 		t, _, _ := read(f)
 		x.reply = s.by[key{datapathOf(p, out), t}].reply
@@ -95,10 +107,14 @@ func (s *Stories) Why(text string) ([]string, error) {
 // arrive, else the first.
 func (s *Stories) find(text string) (*told, error) {
 	if file, number, ok := cutFrame(text); ok {
-		for _, x := range s.all {
-			if x.number == number && (x.file == file || strings.HasSuffix(x.file, "/"+file)) {
-				return x, nil
+		var found *told
+		for _, x := range s.all { // the last: what became of it after it was held
+			if x.number == number && isFile(x.file, file) {
+				found = x
 			}
+		}
+		if found != nil {
+			return found, nil
 		}
 		return nil, fmt.Errorf("%s: no such packet entered OVN; run lists those that did", text)
 	}
@@ -106,19 +122,34 @@ func (s *Stories) find(text string) (*told, error) {
 	if err != nil {
 		return nil, err
 	}
-	var first *told
+	var first, held *told
 	for _, x := range s.all {
-		if x.conn != c || x.record == nil {
-			continue
-		}
-		if !x.arrived {
+		switch {
+		case x.conn != c || x.record == nil:
+		case x.record.Verdict == sim.Dropped.String():
 			return x, nil
-		}
-		if first == nil {
+		case !x.arrived && held == nil:
+			held = x
+		case first == nil:
 			first = x
 		}
 	}
+	if held != nil {
+		return held, nil
+	}
 	return first, nil
+}
+
+// isFile reports whether a capture is the one that a name means: its whole name
+// or the last part, with or without what says that it is compressed.
+func isFile(capture, name string) bool {
+	for _, ext := range [...]string{"", ".gz", ".xz", ".zst"} {
+		at := strings.TrimSuffix(capture, ext)
+		if at == name || strings.HasSuffix(at, "/"+name) {
+			return true
+		}
+	}
+	return false
 }
 
 // cutFrame reads FILE:FRAME.
@@ -189,9 +220,16 @@ func (s *Stories) tell(x *told) []string {
 	if x.binding != "" && !undone(r) && !strings.Contains(r.Fate(), "it answers ") {
 		add("needed: %s", x.binding)
 	}
+	for _, y := range s.all {
+		if y != x && y.file == x.file && y.number == x.number && y.record != nil {
+			add("first: %s", y.record.Fate())
+			break
+		}
+	}
 	add("%s", r.Fate())
+	s.unseen(x, add)
 	for _, d := range r.Decided {
-		if d.Object != nil && d.Kind != "translated" {
+		if d.Object != nil && d.Kind != "translated" && !strings.Contains(r.Fate(), d.Object.String()) {
 			add("asked for by: %s", d.Object)
 		}
 	}
@@ -209,7 +247,7 @@ func (s *Stories) conversation(x *told, add func(string, ...any)) {
 		return
 	}
 	if n := c.Dir[0].Retransmissions + c.Dir[1].Retransmissions; n > 0 {
-		add("sent again: %d packets of the connection", n)
+		add("sent again: %d of the connection's packets", n)
 	}
 	if x.arrived && !x.reply && c.Dir[1].Packets == 0 && c.To.Port != "" {
 		add("nothing of an answer entered at %s: who is there did not answer, or the capture does not show it", c.To.Port)
@@ -219,6 +257,18 @@ func (s *Stories) conversation(x *told, add func(string, ...any)) {
 	}
 	for _, g := range c.Flapping() {
 		add("its packets were given several members of %s", g)
+	}
+}
+
+// unseen tells of a packet that was to leave where a capture was taken, and is
+// longer than any that the capture shows to leave there.
+func (s *Stories) unseen(x *told, add func(string, ...any)) {
+	for _, o := range x.record.Outputs {
+		longest, captured := s.longest[o.Port]
+		if captured && o.Bytes > longest {
+			add("not seen to leave at %s: %d bytes, longer than anything seen there (%d): is its MTU smaller?", o.Port, o.Bytes, longest)
+			return
+		}
 	}
 }
 
@@ -234,12 +284,12 @@ func undone(r *replay.Record) bool {
 // sibling finds a packet like x that fared otherwise: of the same connection and
 // direction, else of another with the same service, address or client.
 func (s *Stories) sibling(x *told) (best *told, how string) {
-	if x.conn == nil {
+	if x.conn == nil || x.late {
 		return nil, ""
 	}
 	score := 0
 	for _, y := range s.all {
-		if y == x || y.record == nil || y.conn == nil || y.arrived == x.arrived && !otherwise(x, y) {
+		if y == x || y.record == nil || y.late || y.conn == nil || y.arrived == x.arrived && !otherwise(x, y) {
 			continue
 		}
 		if n, what := likeness(x, y); n > score {

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 // Differ holds the fates of the same packets on two networks against each other.
@@ -27,14 +29,14 @@ type Fates struct {
 	net    *network.Network
 	taps   []*Tap
 	filter *Filter
-	book   *trace.Book
+	why    *why.Explainer
 	fates  []*packetFate
 }
 
 // NewFates returns the Fates of a replay; packets that the filter does not
 // select are counted only.
 func NewFates(e *sim.Engine, taps []*Tap, filter *Filter) *Fates {
-	return &Fates{net: e.Net, taps: taps, filter: filter, book: e.Book()}
+	return &Fates{net: e.Net, taps: taps, filter: filter, why: why.New(e, nil)}
 }
 
 type packetFate struct {
@@ -49,6 +51,8 @@ type packetFate struct {
 	outs    []outFrame
 	path    []pathFlow
 	chosen  bool
+	decided string   // by which flow it did not leave as it was
+	looked  []string // what conntrack found, zone by zone
 }
 
 type outFrame struct {
@@ -85,12 +89,21 @@ func (s *Fates) Entered(f *Frame, p *Point, out *sim.Outcome) {
 			x.path = append(x.path, s.flow(ev))
 		}
 	}
+	for _, d := range s.why.Decide(out) {
+		if d.Kind != why.Translated {
+			x.decided = d.Kind.String() + ": " + d.Text
+		}
+	}
+	for i := range out.Trace.CT {
+		c := &out.Trace.CT[i]
+		x.looked = append(x.looked, s.why.Book.Zone(c.Chassis, c.Zone)+" "+trace.StateString(c.State&^conntrack.Tracked))
+	}
 	s.fates = append(s.fates, x)
 }
 
 func (s *Fates) flow(ev *trace.Event) pathFlow {
 	net := s.net
-	x := pathFlow{datapath: net.Datapaths[ev.Datapath].Name, stage: s.book.StageName(ev.Flow, ev.Table)}
+	x := pathFlow{datapath: net.Datapaths[ev.Datapath].Name, stage: s.why.Book.StageName(ev.Flow, ev.Table)}
 	if ev.Flow >= 0 {
 		f := net.Flows[ev.Flow]
 		x.match, x.actions, x.priority, x.uuid = f.Match, f.Actions, f.Priority, f.UUID
@@ -163,6 +176,11 @@ type FateSummary struct {
 	Outputs []string `json:"outputs"`
 	// Flow is where this network's way parts from the other's.
 	Flow *FlowRef `json:"flow,omitempty"`
+	// Decided is the flow that dropped, held, answered or rerouted it.
+	Decided string `json:"decided,omitempty"`
+	// Conntrack is what was found where the two networks' look-ups part, by
+	// zone: "vm1 est|rpl"; "never asked" if there was no such look-up.
+	Conntrack string `json:"conntrack,omitempty"`
 }
 
 // compare reports two fates of one packet that differ; nil: not entered there.
@@ -183,8 +201,27 @@ func (d *Differ) compare(a, b *packetFate) error {
 	if a != nil && b != nil {
 		i := part(a.path, b.path)
 		x.A.Flow, x.B.Flow = a.flow(i), b.flow(i)
+		x.A.Conntrack, x.B.Conntrack = lookups(a.looked, b.looked)
 	}
 	return d.Report(&x)
+}
+
+// lookups tells what two packets found in conntrack where that first differs.
+func lookups(a, b []string) (string, string) {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	if i == len(a) && i == len(b) {
+		return "", ""
+	}
+	at := func(list []string) string {
+		if i < len(list) {
+			return "found " + list[i]
+		}
+		return "never asked"
+	}
+	return at(a), at(b)
 }
 
 func sameOut(a, b outFrame) bool {
@@ -217,7 +254,7 @@ func (x *packetFate) json() FateSummary {
 	if x == nil {
 		return FateSummary{Verdict: "not entered", Outputs: []string{}}
 	}
-	out := FateSummary{Verdict: x.verdict, Drop: x.drop, Outputs: []string{}}
+	out := FateSummary{Verdict: x.verdict, Drop: x.drop, Outputs: []string{}, Decided: x.decided}
 	for _, o := range x.outs {
 		out.Outputs = append(out.Outputs, o.port+": "+Line(o.data))
 	}
@@ -241,6 +278,12 @@ func (x *FateDifference) String() string {
 		}
 		if s.fate.Flow != nil {
 			fmt.Fprintf(&b, "\n       by %s", s.fate.Flow)
+		}
+		if s.fate.Decided != "" {
+			fmt.Fprintf(&b, "\n       %s", s.fate.Decided)
+		}
+		if s.fate.Conntrack != "" {
+			fmt.Fprintf(&b, "\n       conntrack: %s", s.fate.Conntrack)
 		}
 		b.WriteByte('\n')
 	}

@@ -59,6 +59,7 @@ type DecisionInfo struct {
 	Hint     string      `json:"hint,omitempty"` // the beginning of the Northbound row's UUID
 	Object   *ObjectInfo `json:"object,omitempty"`
 	Text     string      `json:"text"`
+	Stale    string      `json:"stale,omitempty"` // what the connection uses and the network no longer has
 }
 
 // ObjectInfo is a row of the Northbound database.
@@ -72,7 +73,7 @@ type ObjectInfo struct {
 }
 
 func decisionInfo(d *why.Decision) DecisionInfo {
-	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, Text: d.Text}
+	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, Text: d.Text, Stale: d.Stale}
 	if d.Datapath != nil {
 		x.Datapath = d.Datapath.Name
 	}
@@ -290,6 +291,9 @@ func (r *Record) Line() string {
 		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
 		if d := r.nth("translated", i); d != nil && d.Object != nil && !strings.HasPrefix(n.Kind, "un-") {
 			b.WriteString(" by " + d.Object.String())
+		}
+		if d := r.nth("translated", i); d != nil && d.Stale != "" {
+			b.WriteString(" (stale: " + d.Stale + ")")
 		}
 	}
 	for i := 0; r.nth("rerouted", i) != nil; i++ {

@@ -72,6 +72,14 @@ type Decision struct {
 	Stale    string // what the connection uses and the network no longer has
 }
 
+// Sentence is the reason and the flow, for a decision that stands alone.
+func (d *Decision) Sentence() string {
+	if d.Kind != Dropped || decides(d.Reason) || d.Reason == trace.NoReason {
+		return d.Text
+	}
+	return d.Reason.String() + ", " + d.Text
+}
+
 // Decide returns what decided a packet's fate: each translation and policy on
 // its way, in order, and at the end why it was dropped, held or answered.
 func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {

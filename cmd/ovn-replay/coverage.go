@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"ovnreplay/sim/coverage"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/why"
+)
+
+// coverageOptions is "coverage": how many packets met what of the network.
+type coverageOptions struct {
+	asked
+	stdout           io.Writer
+	json             bool
+	port             string
+	untouched, flows bool
+}
+
+func newCoverageCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	o := &coverageOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
+	cmd := &cobra.Command{
+		Use:   "coverage --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
+		Short: "Count the packets that met each ACL, load balancer backend, NAT row, route and flow",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.json, "json", false, "print one JSON object a row")
+	f.StringVar(&o.port, "port", "", "the ACLs of this `PORT` alone, those that nothing met too")
+	f.BoolVar(&o.untouched, "untouched", false, "list what no packet met, too")
+	f.BoolVar(&o.flows, "flows", false, "list every logical flow, not only those that people asked for")
+	return cmd
+}
+
+func (o *coverageOptions) run(ctx context.Context) error {
+	list := coverage.Options{Untouched: o.untouched, Flows: o.flows}
+	var c *coverage.Coverage
+	damage := o.each(ctx, func(x *why.Explainer, j *job) (replay.Handler, error) {
+		c = coverage.New(x)
+		if o.port == "" {
+			return c, nil
+		}
+		if j == nil {
+			return nil, errors.New("--port needs the network: name the database and captures instead of --session")
+		}
+		var err error
+		if list.Port, err = j.Net.FindPort(o.port); err != nil {
+			return nil, fmt.Errorf("--port: %w", err)
+		}
+		list.Untouched = true
+		return c, nil
+	})
+	if c == nil || o.port != "" && list.Port == nil {
+		return damage
+	}
+	out := bufio.NewWriter(o.stdout)
+	rows := c.Rows(list)
+	if !o.json {
+		return errors.Join(c.Write(out, rows), out.Flush(), damage)
+	}
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	for i := range rows {
+		if err := e.Encode(&rows[i]); err != nil {
+			return err
+		}
+	}
+	return errors.Join(out.Flush(), damage)
+}

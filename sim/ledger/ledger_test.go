@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"testing"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/nat/header"
+)
+
+func TestParseQuestion(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.1": "10.0.0.1 0", "10.0.0.1:80": "10.0.0.1 80", "fd00::1": "fd00::1 0", "[fd00::1]": "fd00::1 0", "[fd00::1]:80": "fd00::1 80",
+		"10.0.0": "", "host:80": "", "": "",
+	} {
+		q, err := ParseQuestion(text, "")
+		got := ""
+		if err == nil {
+			got = q.Addr.String() + " " + itoa(q.Port)
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q (%v)", text, got, want, err)
+		}
+	}
+}
+
+func itoa(n uint16) string {
+	if n == 0 {
+		return "0"
+	}
+	s := ""
+	for ; n > 0; n /= 10 {
+		s = string(rune('0'+n%10)) + s
+	}
+	return s
+}
+
+func TestMoment(t *testing.T) {
+	c := &Conn{First: 1795320000 * conntrack.Second} // 2026-11-22T04:00:00Z
+	for at, want := range map[string]conntrack.Time{
+		"": 0, "04:00:01": c.First + conntrack.Second, "2026-11-22T04:00:02Z": c.First + 2*conntrack.Second, "noon": -1,
+	} {
+		q := Question{At: at}
+		got, err := q.moment(c)
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("@%s: %d, want %d (%v)", at, got, want, err)
+		}
+	}
+}
+
+func TestCutConn(t *testing.T) {
+	for expr, want := range map[string]struct {
+		rest string
+		n    int
+		bad  bool
+	}{
+		"ip4": {"ip4", 0, false}, "conn == 7": {"", 7, false}, "conn==7 && ip4": {"ip4", 7, false}, "ip4 || ip6 && conn == 12": {"ip4 || ip6", 12, false},
+		"conn || ip4": {"", 0, true}, "conn == 0": {"", 0, true}, "!(conn == 7)": {"", 0, true}, "": {"", 0, false},
+	} {
+		rest, n, err := CutConn(expr)
+		if rest != want.rest || n != want.n || err != nil != want.bad {
+			t.Errorf("%q: %q %d %v", expr, rest, n, err)
+		}
+	}
+}
+
+func TestIsFile(t *testing.T) {
+	for name, want := range map[string]bool{"b.pcap": true, "a/b.pcap": true, "b.pcap.gz": true, "a/b.pcap.gz": true, "pcap": false, "x/b.pcap": false} {
+		if isFile("a/b.pcap.gz", name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}
+
+// A connection that is given two members of one group flaps.
+func TestFlapping(t *testing.T) {
+	c := &Conn{Asked: nat.Tuple{Proto: header.ProtoTCP}}
+	for _, m := range []string{"a", "a", "b"} {
+		c.chose("vip", m, "")
+	}
+	c.chose("route", "x", "")
+	if got := c.Flapping(); len(got) != 1 || got[0] != "vip" {
+		t.Errorf("%v", got)
+	}
+	if len(c.Members) != 3 || c.Members[0].Times != 2 {
+		t.Errorf("%v", c.Members)
+	}
+}

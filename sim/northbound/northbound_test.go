@@ -1,0 +1,89 @@
+package northbound
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/southbound"
+	"ovnreplay/store"
+)
+
+const recorded = "../../testdata/cases/nodeport/"
+
+func TestLoad(t *testing.T) {
+	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, o := range objects.All {
+		all.WriteString(o.String() + "\n")
+	}
+	for _, want := range []string{
+		`load balancer "Service_default/nginx-np_TCP_node_router+switch_ovn-worker" of switch ovn-worker`,
+		"(tcp 172.18.0.4:30007 -> 10.244.1.3:80) for Service default/nginx-np",
+		"of router GR_ovn-worker (snat 172.18.0.4 <-> 10.244.0.0/16)",
+		"of router GR_ovn-worker (10.244.0.0/16 via 100.64.0.1)",
+		"(from 10.244.1.0/24 via 100.64.0.3)",
+		"of router ovn_cluster_router (101 allow: ip4.src == 10.244.0.0/16 && ip4.dst == 100.64.0.0/16)",
+		"(to-lport 1001 allow-related: ip4.src==10.244.1.2)",
+	} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if _, err := Open(context.Background(), recorded+"sb.db", store.Options{}); err == nil {
+		t.Error("a Southbound database was taken for it")
+	}
+}
+
+// Every flow that says where it comes from leads to a row of a table that fits
+// its stage.
+func TestHints(t *testing.T) {
+	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, _, err := southbound.Open(context.Background(), recorded+"sb.db", store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hinted := 0
+	for _, f := range net.Flows {
+		o := objects.ForFlow(f)
+		if f.StageHint == "" {
+			if o != nil {
+				t.Errorf("flow %s has no hint and comes from %s", f.UUID, o)
+			}
+			continue
+		}
+		hinted++
+		switch {
+		case o == nil:
+			t.Errorf("flow %s of %s: nothing begins with %s", f.UUID, f.Stage, f.StageHint)
+		case o.Table == "ACL" && !strings.Contains(f.Stage, "acl"):
+			t.Errorf("flow %s of %s comes from %s", f.UUID, f.Stage, o)
+		}
+	}
+	if hinted < 100 {
+		t.Errorf("only %d flows have hints", hinted)
+	}
+	if !describes(objects, net) || describes(objects, &network.Network{}) {
+		t.Error("which network the database describes is not told")
+	}
+}
+
+func TestCandidates(t *testing.T) {
+	dir := t.TempDir()
+	for source, want := range map[string]string{
+		"tcp:10.0.0.1:6642": "tcp:10.0.0.1:6641", "ssl:[fd00::1]:6642,ssl:[fd00::2]:6642": "ssl:[fd00::1]:6641,ssl:[fd00::2]:6641",
+		"tcp:10.0.0.1:1234": "", "snapshot:x": "", recorded + "sb.db": "", dir: dir, "unix:" + filepath.Join(dir, "ovnsb_db.sock"): "",
+	} {
+		if got := strings.Join(candidates(source), " "); got != want {
+			t.Errorf("%s: %q, want %q", source, got, want)
+		}
+	}
+}

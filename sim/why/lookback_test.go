@@ -1,0 +1,93 @@
+package why
+
+import (
+	"strings"
+	"testing"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+)
+
+// way makes the outcome of a packet that met flows in order, the last of which
+// ended it.
+func way(flows ...*network.Flow) (*Explainer, *sim.Outcome) {
+	d := &network.Datapath{Name: "sw"}
+	for i, f := range flows {
+		f.Index, f.Priority, f.UUID = i, 10, "flow-"+f.Stage
+	}
+	net := &network.Network{Datapaths: []*network.Datapath{d}, Flows: flows, Chassis: []*network.Chassis{{Name: "c1"}}}
+	x := &Explainer{Book: &trace.Book{Net: net, Zone: func(int32, uint16) string { return "" }}}
+	out := &sim.Outcome{Verdict: sim.Dropped, Drop: trace.DropAction, DropAt: len(flows) + 1}
+	out.Trace.Add(trace.Event{Kind: trace.Enter, Flow: -1})
+	for i := range flows {
+		out.Trace.Add(trace.Event{Kind: trace.Match, Flow: int32(i), Table: uint8(i)})
+	}
+	out.Trace.Add(trace.Event{Kind: trace.Drop, Flow: int32(len(flows) - 1), Reason: trace.DropAction})
+	return x, out
+}
+
+func flow(stage, match, actions string) *network.Flow {
+	return &network.Flow{Stage: stage, Match: match, Actions: actions}
+}
+
+// The flow to blame is the one that set what the dropping flow tests; a flow
+// that tests the packet itself is to blame itself.
+func TestBlame(t *testing.T) {
+	for name, c := range map[string]struct {
+		flows []*network.Flow
+		want  string // the stage of the flow named
+	}{
+		"an ACL's verdict, since OVN 23.06": {[]*network.Flow{
+			flow("ls_in_acl_eval", "ip4.src == 10.0.0.0/8", "reg8[17] = 1; next;"),
+			flow("ls_in_acl_action", "reg8[17] == 1", "reg8[16] = 0; reg8[17] = 0; reg8[18] = 0;"),
+		}, "ls_in_acl_eval"},
+		"a verdict of another bit": {[]*network.Flow{
+			flow("ls_in_acl_eval", "ip4", "reg8[16] = 1; next;"),
+			flow("ls_in_acl_action", "reg8[17] == 1", "drop;"),
+		}, "ls_in_acl_action"},
+		"the last of two, and not what takes it back": {[]*network.Flow{
+			flow("ls_in_acl_after_lb_eval", "1", "reg8[17] = 1; next;"),
+			flow("ls_in_acl_eval", "ip4", "reg8[17] = 1; next;"),
+			flow("ls_in_other", "1", "reg8[17] = 0; next;"),
+			flow("ls_in_acl_action", "reg8[17] == 1", "drop;"),
+		}, "ls_in_acl_eval"},
+		"port security": {[]*network.Flow{
+			flow("ls_in_check_port_sec", "1", "reg0[15] = check_in_port_sec(); next;"),
+			flow("ls_in_apply_port_sec", "reg0[15] == 1", "drop;"),
+		}, "ls_in_check_port_sec"},
+		"nobody has the address": {[]*network.Flow{
+			flow("ls_in_l2_lkup", "1", "outport = get_fdb(eth.dst); next;"),
+			flow("ls_in_l2_unknown", `outport == "none"`, "drop;"),
+		}, "ls_in_l2_lkup"},
+		"before OVN 23.06 the ACL drops itself": {[]*network.Flow{
+			flow("ls_out_acl_hint", "ct.new && !ct.est", "reg0[7] = 1; reg0[9] = 1; next;"),
+			flow("ls_out_acl", "reg0[9] == 1 && ip4", "drop;"),
+		}, "ls_out_acl"},
+	} {
+		x, out := way(c.flows...)
+		list := x.Decide(out)
+		if len(list) != 1 || list[0].Flow == nil || list[0].Stage != c.want {
+			t.Errorf("%s: %+v", name, list)
+			continue
+		}
+		if !strings.Contains(list[0].Text, "of "+c.want+" of sw") {
+			t.Errorf("%s: %s", name, list[0].Text)
+		}
+	}
+}
+
+// An ACL of a switch that looks nothing up says so.
+func TestUnasked(t *testing.T) {
+	x, out := way(flow("ls_out_acl", "ip4", "drop;"))
+	if got := x.Decide(out)[0].Text; !strings.HasSuffix(got, "conntrack was never asked on sw: it has no stateful ACL") {
+		t.Error(got)
+	}
+	stateful := flow("ls_out_pre_acl", "ip", "reg0[0] = 1; next;")
+	stateful.Priority = 100
+	x, out = way(flow("ls_out_acl", "ip4", "drop;"))
+	x.Book.Net.Datapaths[0].Flows[1] = [][]*network.Flow{{stateful}}
+	if got := x.Decide(out)[0].Text; !strings.HasSuffix(got, "conntrack was not asked on sw") {
+		t.Error(got)
+	}
+}
