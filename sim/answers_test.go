@@ -35,7 +35,7 @@ func TestNextHopOfOtherFamily(t *testing.T) {
 		{"25.03.0", ip6, lflow.ARP, "0242ac110002"},
 		{"24.09.4", ip4, lflow.ARP, "0242ac110002"},
 	} {
-		e := &Engine{changes: (&network.Network{Version: c.version}).Changes()}
+		e := &Engine{changes: (&network.AZ{Version: c.version}).Changes()}
 		p := &pkt{}
 		p.Set(c.frame, len(c.frame))
 		p.Key.Set128(field.XXReg0, field.FromBytes([16]byte{0: 0xfe, 1: 0x80, 13: 0x11, 14: 0x22, 15: 0x33}))

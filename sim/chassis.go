@@ -121,18 +121,22 @@ func numberZones(net *network.Network, c *network.Chassis, recorded, prior map[s
 		n.taken[v] = true
 	}
 	for _, dp := range net.Datapaths {
-		if dp.SNATCTZone >= 0 {
+		if dp.AZ == c.AZ && dp.SNATCTZone >= 0 {
 			n.taken[uint16(dp.SNATCTZone)] = true
 		}
 	}
 	for i, dp := range net.Datapaths {
+		z.dnat[i], z.snat[i] = -1, -1
+		if dp.AZ != c.AZ { // another zone's chassis have those
+			continue
+		}
 		z.dnat[i] = n.number(-1, dp.Name+"_dnat", dp.UUID+"_dnat")
 		z.snat[i] = n.number(dp.SNATCTZone, dp.Name+"_snat", dp.UUID+"_snat")
 	}
 	gateways := net.Has(network.GatewayPortZones)
 	for i, p := range net.Ports {
 		z.port[i] = -1
-		if p == nil {
+		if p == nil || p.Datapath.AZ != c.AZ {
 			continue
 		}
 		if _, ok := recorded[p.Name]; ok || recorded == nil && portHasZone(p, gateways) {

@@ -15,8 +15,8 @@ import (
 // values differ from chassis to chassis.
 type compiled struct {
 	engine *Engine
-	shared *compiled // where flows without template variables are; nil: here
-	base   lflow.Env
+	shared *compiled           // where flows without template variables are; nil: here
+	base   []lflow.Env         // by availability zone
 	flows  []*table.Flow       // by network.Flow.Index
 	stages [][2][]*table.Stage // by datapath index, pipeline, table
 	envs   map[envKey]*lflow.Env
@@ -25,7 +25,7 @@ type compiled struct {
 
 // compiledFor returns the compiled flows of a chassis.
 func (e *Engine) compiledFor(c *network.Chassis) *compiled {
-	if len(e.Net.Templates) == 0 || c.Index == 0 {
+	if c.Index == 0 || len(c.AZ.Templates) == 0 && len(e.Net.Chassis[0].AZ.Templates) == 0 {
 		return e.compiled
 	}
 	own := newCompiled(e, c)
@@ -36,10 +36,13 @@ func (e *Engine) compiledFor(c *network.Chassis) *compiled {
 func newCompiled(e *Engine, c *network.Chassis) *compiled {
 	x := &compiled{
 		engine: e,
-		base:   baseEnv(e.Net, c),
+		base:   make([]lflow.Env, len(e.Net.AZs)),
 		flows:  make([]*table.Flow, len(e.Net.Flows)),
 		stages: make([][2][]*table.Stage, len(e.Net.Datapaths)),
 		envs:   map[envKey]*lflow.Env{},
+	}
+	for i, z := range e.Net.AZs {
+		x.base[i] = baseEnv(z, c)
 	}
 	for i, dp := range e.Net.Datapaths {
 		for p := range dp.Flows {
@@ -55,7 +58,7 @@ func (x *compiled) flow(f *network.Flow) *table.Flow {
 		return x.shared.flow(f)
 	}
 	if x.flows[f.Index] == nil {
-		x.flows[f.Index] = table.Compile(f, x.env(f), x.engine)
+		x.flows[f.Index] = table.Compile(f, x.env(f), resolver{x.engine, zoneOf(x.engine.Net, f)})
 	}
 	return x.flows[f.Index]
 }
@@ -98,14 +101,16 @@ type envKey struct {
 	egress bool
 	table  uint8
 	ctACL  bool
+	zone   int
 }
 
 // env returns the parsing environment of a flow.
 func (x *compiled) env(f *network.Flow) *lflow.Env {
-	key := envKey{f.Egress, f.Table, ctACL(f)}
+	z := zoneOf(x.engine.Net, f)
+	key := envKey{f.Egress, f.Table, ctACL(f), z.Index}
 	env, ok := x.envs[key]
 	if !ok {
-		env = EnvAt(x.base, f)
+		env = EnvAt(x.base[z.Index], f)
 		x.envs[key] = env
 	}
 	return env
@@ -127,20 +132,46 @@ func NewEnv(net *network.Network, f *network.Flow) *lflow.Env {
 	if len(net.Chassis) > 0 {
 		c = net.Chassis[0]
 	}
-	return EnvAt(baseEnv(net, c), f)
+	return EnvAt(baseEnv(zoneOf(net, f), c), f)
 }
 
-func baseEnv(net *network.Network, c *network.Chassis) lflow.Env {
+// zoneOf is the availability zone whose database has the flow.
+func zoneOf(net *network.Network, f *network.Flow) *network.AZ {
+	if len(f.Datapaths) == 0 {
+		return net.AZ // of no datapath: no packet meets it
+	}
+	return f.Datapaths[0].AZ
+}
+
+// resolver gives the names in a zone's flows their numbers: each zone has its
+// own ports of one name. Groups are told apart by the datapath they are in.
+type resolver struct {
+	e *Engine
+	z *network.AZ
+}
+
+// Port implements table.Resolver.
+func (r resolver) Port(name string) (uint32, bool) {
+	if p := r.z.PortNamed(name); p != nil {
+		return uint32(p.Index), true
+	}
+	if len(r.e.Net.AZs) == 1 {
+		return r.e.Port(name)
+	}
+	return r.e.notPort(name)
+}
+
+func baseEnv(z *network.AZ, c *network.Chassis) lflow.Env {
 	env := lflow.Env{
-		AddressSets: net.AddressSets,
-		PortGroups:  net.PortGroups,
+		AddressSets: z.AddressSets,
+		PortGroups:  z.PortGroups,
 		Tables:      tables,
-		DHCPv4:      options(net.DHCPv4),
-		DHCPv6:      options(net.DHCPv6),
-		OneCTNext:   !net.Has(network.CTNextZone),
+		DHCPv4:      options(z.DHCPv4),
+		DHCPv6:      options(z.DHCPv6),
+		OneCTNext:   !z.Has(network.CTNextZone),
 	}
 	if c != nil {
-		env.Templates = net.Templates[c.Name]
+		env.Templates = z.Templates[c.Name]
 	}
 	env.Preparse()
 	return env

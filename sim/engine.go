@@ -59,7 +59,7 @@ type Engine struct {
 	compiled    *compiled          // of the first chassis
 	groups      map[string]uint32  // multicast group name -> number
 	members     [][]*network.Group // by datapath, then group number
-	tunnels     bool               // packets for other chassis take tunnels where a localnet port leads there too
+	tunnels     []bool             // by availability zone: always_tunnel
 	remote      []*network.Chassis // of other availability zones
 	learned     learned
 	fragments   fragments
@@ -138,10 +138,13 @@ func (e *Engine) firstChassis() *network.Chassis {
 
 // readNet works out what packets are to find without looking at text.
 func (e *Engine) readNet() {
-	e.tunnels = e.Net.SBGlobal["always_tunnel"] == "true"
-	e.remote = nil
+	e.tunnels = make([]bool, len(e.Net.AZs))
+	for i, z := range e.Net.AZs {
+		e.tunnels[i] = z.SBGlobal["always_tunnel"] == "true"
+	}
+	e.remote = e.remote[:0]
 	for _, c := range e.Net.Chassis {
-		if c.Options["is-remote"] == "true" {
+		if c.Remote() || len(e.Net.AZs) > 1 {
 			e.remote = append(e.remote, c)
 		}
 	}
@@ -168,13 +171,18 @@ func (e *Engine) numberGroups() {
 // SetChooser makes c the one that is asked for the datapath's choices.
 func (e *Engine) SetChooser(c Chooser) { e.opts.Choose = c }
 
-// Port implements table.Resolver.
+// Port implements table.Resolver, for names that are not of one zone's flows.
 func (e *Engine) Port(name string) (uint32, bool) {
-	if name == "none" { // ovn-controller's name for no port
-		return 0, true
-	}
 	if p := e.Net.Port(name); p != nil {
 		return uint32(p.Index), true
+	}
+	return e.notPort(name)
+}
+
+// notPort is the number of a name that is no port's.
+func (e *Engine) notPort(name string) (uint32, bool) {
+	if name == "none" { // ovn-controller's name for no port
+		return 0, true
 	}
 	if n, ok := e.groups[name]; ok {
 		return groupBit | n, true

@@ -140,10 +140,7 @@ func (l *learned) read(net *network.Network) (fresh []macKey) {
 		}
 	}
 	for _, f := range net.FDB {
-		dp := net.DatapathByKey(f.DatapathKey)
-		if dp == nil {
-			continue
-		}
+		dp := f.Datapath
 		if port := dp.PortByKey(f.PortKey); port != nil {
 			l.fdb[fdbKey{uint32(dp.Index), header.MACNumber(f.MAC)}] = fdbEntry{port: uint32(port.Index)}
 		}

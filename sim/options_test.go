@@ -103,7 +103,7 @@ func TestAdditionalRecordsByRelease(t *testing.T) {
 		"23.03.1": answer.AdditionalIgnored, "22.12.5": answer.AdditionalIgnored, "23.03.3": answer.AdditionalDropped, "23.09.1": answer.AdditionalIgnored,
 		"24.03.0": answer.AdditionalDropped, "26.03.2": answer.AdditionalDropped, "": answer.AdditionalDropped,
 	} {
-		e := &Engine{changes: (&network.Network{Version: version}).Changes()}
+		e := &Engine{changes: (&network.AZ{Version: version}).Changes()}
 		if got := e.additional(); got != want {
 			t.Errorf("%q: %v, want %v", version, got, want)
 		}

@@ -101,7 +101,7 @@ func (e *Engine) resident(port *network.Port, c *network.Chassis) bool {
 // chassis is reached, nil if there is none: packets for it then take a tunnel,
 // as those for a network function always do, and with always_tunnel all others.
 func (e *Engine) throughLocalnet(port *network.Port) *network.Port {
-	if len(port.Datapath.Localnet) == 0 || port.IsFunction() || e.tunnels {
+	if len(port.Datapath.Localnet) == 0 || port.IsFunction() || e.tunnels[port.Datapath.AZ.Index] {
 		return nil
 	}
 	return port.Datapath.Localnet[0]
@@ -136,26 +136,43 @@ func (e *Engine) toChassis(p *pkt, f *table.Flow, port *network.Port, to *networ
 	case p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0:
 		e.drop(p, trace.DropLocalOnly, f)
 		return
+	case !tunnels(p.chassis.Chassis, to):
+		e.drop(p, trace.DropNoTunnel, f)
+		return
 	}
 	c := e.copyOf(p)
-	e.arrive(c, to, uint32(port.Index))
-	if c.depth <= maxDepth {
-		e.toPort(c, f, port)
+	if e.arrive(c, to, uint32(port.Index), f) && c.depth <= maxDepth {
+		e.toPort(c, f, e.Net.Ports[c.Key.Get(field.Outport)])
 	}
 	e.put(c)
 }
 
-// arrive sends p through a tunnel, to come out of it at a chassis.
-func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32) {
+// tunnels reports whether a chassis has a tunnel to another: to those of other
+// availability zones only if it takes part in interconnection (ovn-ic(8)).
+func tunnels(from, to *network.Chassis) bool { return !to.RemoteTo(from) || from.Interconn() }
+
+// arrive sends p through a tunnel, to come out of it at a chassis. It returns
+// false if nothing comes out: the chassis' zone does not know p's keys.
+func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32, f *table.Flow) bool {
 	e.recordTunnel(p, to, outport)
+	if to.AZ != p.dp.AZ && !to.Remote() {
+		var ok bool
+		if outport, ok = e.cross(p, to.AZ, outport); !ok {
+			e.drop(p, trace.DropNotThere, f)
+			return false
+		}
+	}
 	e.arrived(p, to, outport)
+	return true
 }
 
 func zoneNumber(z int32) uint16 { return uint16(max(z, 0)) }
 
 // toGroup gives each member of a multicast group its own copy. Members that
 // are patch ports are served on the sending chassis only; chassis with other
-// members get one copy by tunnel, unless a localnet port connects them.
+// members get one copy by tunnel, unless a localnet port connects them. Remote
+// ports get a tunnel packet each, and on a transit switch patch ports are as
+// others: what comes from another zone is for its routers too.
 func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	g := e.group(p.dp, out)
 	if g == nil {
@@ -167,10 +184,11 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
 	if !e.stopped(p) && !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
 		for _, to := range e.Net.Chassis {
-			if to != p.chassis.Chassis && hasMember(g, p.chassis.Chassis, to) {
+			if to != p.chassis.Chassis && e.hasMember(g, p.chassis.Chassis, to) && tunnels(p.chassis.Chassis, to) {
 				c := e.copyOf(p)
-				e.arrive(c, to, out)
-				e.toMembers(c, f, g, true)
+				if e.arrive(c, to, out, f) {
+					e.toMembers(c, f, e.group(c.dp, uint32(c.Key.Get(field.Outport))), true)
+				}
 				e.put(c)
 				served = true
 			}
@@ -185,16 +203,20 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 }
 
 // toMembers delivers to the members on p's chassis: first, on the sending one
-// only, to patch ports and localports; then, after the copies for other
-// chassis, to the rest (bound).
+// only, to patch ports, localports and remote ports; then, after the copies for
+// other chassis, to the rest (bound).
 func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) bool {
 	served := false
 	for _, port := range g.Ports {
-		if (port.Type == network.Patch || port.Type == network.Localport) == bound {
+		if e.servedFirst(port) == bound {
 			continue
 		}
 		switch port.Type {
 		case network.Patch, network.Localport, network.Localnet:
+		case network.Remote:
+			if to := port.ActiveChassis(); !e.isHere(port, p.chassis.Chassis) && (to == nil || !tunnels(p.chassis.Chassis, to)) {
+				continue
+			}
 		case network.ChassisRedirect:
 			if !e.resident(port, p.chassis.Chassis) {
 				continue
@@ -222,14 +244,32 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 	return served
 }
 
+// servedFirst reports whether a group's member is served on the sending chassis
+// only, and before those that are bound.
+func (e *Engine) servedFirst(port *network.Port) bool {
+	switch port.Type {
+	case network.Localport:
+		return true
+	case network.Patch:
+		return !port.Datapath.TransitSwitch() || !e.changes.Has(network.TransitPatches)
+	case network.Remote:
+		return e.changes.Has(network.RemoteCopies)
+	}
+	return false
+}
+
 // hasMember reports whether a chassis has members of the group that packets
 // reach by tunnel from here. A member that is on several chassis, this one
 // too, is served here alone.
-func hasMember(g *network.Group, here, c *network.Chassis) bool {
+func (e *Engine) hasMember(g *network.Group, here, c *network.Chassis) bool {
 	for _, port := range g.Ports {
 		switch port.Type {
 		case network.Patch, network.Localport, network.Localnet:
 			continue
+		case network.Remote:
+			if e.servedFirst(port) {
+				continue
+			}
 		}
 		if len(port.Additional) > 0 && port.ResidentOn(here) {
 			continue

@@ -60,17 +60,59 @@ func (e *Engine) recordTunnel(p *pkt, to *network.Chassis, outport uint32) {
 
 // floodRemote is flood_remote: a copy to every chassis of another availability
 // zone (other_config:is-remote), but not of what came through a tunnel. It has
-// no outport. What becomes of it there is not in this database.
-func (e *Engine) floodRemote(p *pkt, _ *table.Flow) {
+// no outport. What becomes of it there is only known if that zone's database is
+// joined.
+func (e *Engine) floodRemote(p *pkt, f *table.Flow) {
 	if p.Key.Get(field.Flags)&flagTunnelRX != 0 {
 		return
 	}
-	for _, c := range e.remote {
-		if c != p.chassis.Chassis {
-			e.recordTunnel(p, c, 0)
-			e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Arg: int32(c.Index)})
+	here := p.chassis.Chassis
+	for _, to := range e.remote {
+		switch {
+		case to == here || !to.RemoteTo(here) || !tunnels(here, to):
+		case to.Remote():
+			e.recordTunnel(p, to, 0)
+			e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Arg: int32(to.Index)})
+		default:
+			c := e.copyOf(p)
+			if e.arrive(c, to, 0, f) {
+				e.goOnFlooded(c)
+			}
+			e.put(c)
 		}
 	}
+}
+
+// cross makes p's datapath and inport those that another availability zone has
+// of the same tunnel keys, and returns its outport there; false if it has none.
+func (e *Engine) cross(p *pkt, z *network.AZ, outport uint32) (uint32, bool) {
+	twin := p.dp.In(z)
+	if twin == nil {
+		return 0, false
+	}
+	key := uint32(0)
+	switch {
+	case outport == 0:
+	case outport&groupBit != 0:
+		key = e.group(p.dp, outport).TunnelKey
+	default:
+		key = e.Net.Ports[outport].TunnelKey
+	}
+	var there uint32
+	if key != 0 {
+		if there, _ = e.tunnelOutport(twin, key); there == 0 {
+			return 0, false
+		}
+	}
+	inport := uint64(0)
+	if in := e.Net.Ports[p.Key.Get(field.Inport)]; in != nil {
+		if at := twin.PortByKey(in.TunnelKey); at != nil {
+			inport = uint64(at.Index)
+		}
+	}
+	p.dp = twin
+	p.Key.Set(field.Inport, inport)
+	return there, true
 }
 
 // Arrival is a packet that comes out of a tunnel at a chassis.
@@ -98,15 +140,21 @@ func (e *Engine) flooded(in Arrival, dp *network.Datapath) (*Outcome, error) {
 	p.dp, p.zone.port, p.zone.dnat, p.zone.snat = dp, 0, 0, 0
 	p.Key.Set(field.Inport, uint64(port.Index))
 	p.Key.Set(field.Flags, flagTunnelRX)
-	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(port.Index), Flow: -1})
+	e.goOnFlooded(p)
+	e.put(p)
+	e.judge()
+	return &e.out, nil
+}
+
+// goOnFlooded is what becomes of a packet of flood_remote where it comes out of
+// the tunnel.
+func (e *Engine) goOnFlooded(p *pkt) {
+	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(p.Key.Get(field.Inport)), Flow: -1})
 	if isNeighborAnswer(&p.Key) {
 		e.pipeline(p, false, 0)
 	} else {
 		e.drop(p, trace.DropNoOutport, nil)
 	}
-	e.put(p)
-	e.judge()
-	return &e.out, nil
 }
 
 // isNeighborAnswer reports whether a packet is an ARP reply or a neighbor
@@ -120,9 +168,9 @@ func isNeighborAnswer(k *field.Key) bool {
 // Arrive replays one packet from the moment it comes out of a tunnel on. The
 // error says which of its keys the network does not have.
 func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
-	dp := e.Net.DatapathByKey(in.Datapath)
+	dp := in.Chassis.AZ.DatapathByKey(in.Datapath)
 	if dp == nil {
-		return nil, fmt.Errorf("no datapath has tunnel key %d", in.Datapath)
+		return nil, fmt.Errorf("no datapath of %s's zone has tunnel key %d", in.Chassis.Name, in.Datapath)
 	}
 	if v := vtepOf(dp); v != nil && in.Outport == 0 && in.Inport == 0 {
 		p := e.begin(Injection{Port: v, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers, Wire: in.Wire, Ref: in.Ref}, in.Time)

@@ -54,7 +54,7 @@ func (o *diffOptions) databases(dbs []string) error {
 	default:
 		return errors.New("name two databases: --db A --db B, or a case and the other one: --case DIR --db B")
 	}
-	o.db = o.a
+	o.dbs = databasesOf(o.a)
 	return nil
 }
 
@@ -119,7 +119,7 @@ func (o *diffOptions) other(cmd *cobra.Command, ja *job) (*job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.b, err)
 	}
-	jb := &job{Recording: r, in: &o.input, warnings: warnings, source: o.b}
+	jb := &job{Recording: r, in: &o.input, warnings: warnings, sources: databasesOf(o.b)}
 	if jb.filter, err = replay.NewFilter(jb.Engine, o.filter); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("--filter: %w", err)

@@ -26,10 +26,10 @@ import (
 type input struct {
 	stdin    io.Reader
 	stderr   io.Writer
-	db       string
+	dbs      []string // --db
 	captures []string // -r: see parseCapture
 	caseDir  string
-	nb       string // --nb
+	nbs      []string // --nb
 	profile  string
 	imports  []string // --ct-import
 	zones    []string // --ct-zones
@@ -50,11 +50,19 @@ type input struct {
 
 func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&in.db, "db", os.Getenv("OVN_SB_DB"), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME (default $OVN_SB_DB)")
+	f.StringArrayVar(&in.dbs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; repeated: of several zones (default $OVN_SB_DB)")
 	sourceFlags(f, &in.source)
 	f.StringVar(&in.moment.dbTime, "db-time", "", "with a database file: `follow` its history, so that each packet meets the network of its own moment, or the network of one time")
 	f.BoolVar(&in.moment.watch, "watch", false, "with a live server: keep following its changes")
 	in.captureFlags(f)
+}
+
+// databasesOf is the default of --db.
+func databasesOf(env string) []string {
+	if env == "" {
+		return nil
+	}
+	return []string{env}
 }
 
 // captureFlags are those of every command that replays captures.
@@ -62,7 +70,7 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&in.captures, "read", "r", nil,
 		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is standard input (repeatable)")
 	f.StringVar(&in.caseDir, "case", "", "`DIR` of a recorded case: all inputs at once")
-	f.StringVar(&in.nb, "nb", "", "Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the one beside the Southbound database)")
+	f.StringArrayVar(&in.nbs, "nb", nil, "Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the one beside the Southbound database)")
 	f.StringVar(&in.profile, "ct-profile", "", ctProfileUsage)
 	f.StringArrayVar(&in.imports, "ct-import", nil, "start a chassis' connection tracking from the dump in `FILE[@CHASSIS]` (repeatable)")
 	f.StringArrayVar(&in.zones, "ct-zones", nil, "a chassis' zone numbers, as ovn-appctl ct-zone-list prints them, in `FILE[@CHASSIS]` (repeatable)")
@@ -99,7 +107,7 @@ type job struct {
 	in       *input
 	filter   *replay.Filter
 	warnings []error          // damage after which the rest is still used
-	source   string           // of the database
+	sources  []string         // of the databases
 	objects  *network.Objects // of the Northbound database, nil if there is none
 	recorded []string         // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
@@ -112,17 +120,17 @@ func (in *input) open(ctx context.Context) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := southbound.Open
+	open := southbound.OpenAll
 	if in.moment.dbTime != "" && in.moment.dbTime != follows {
-		open = func(ctx context.Context, source string, _ store.Options) (*network.Network, []error, error) {
-			return in.fixed(ctx, source)
+		open = func(ctx context.Context, sources []string, _ store.Options) (*network.Network, []error, error) {
+			return in.fixed(ctx, sources)
 		}
 	}
-	net, warnings, err := open(ctx, spec.DB, in.source)
+	net, warnings, err := open(ctx, spec.DBs, in.source)
 	if err != nil {
 		return nil, err
 	}
-	changes, stop, err := in.changes(ctx, spec.DB)
+	changes, stop, err := in.changes(ctx, spec.DBs)
 	if err != nil {
 		return nil, err
 	}
@@ -131,32 +139,38 @@ func (in *input) open(ctx context.Context) (*job, error) {
 		stop()
 		return nil, err
 	}
-	j.source, j.changes, j.stop = spec.DB, changes, stop
-	if j.objects, err = in.northbound(ctx, spec.DB, net); err != nil {
+	j.sources, j.changes, j.stop = spec.DBs, changes, stop
+	if j.objects, err = in.northbound(ctx, spec.DBs, net); err != nil {
 		j.close()
 		return nil, err
 	}
 	return j, nil
 }
 
-// northbound reads the Northbound database that is named, or else the one that
-// is found beside the Southbound database.
-func (in *input) northbound(ctx context.Context, southbound string, net *network.Network) (*network.Objects, error) {
-	if in.nb == "" && in.caseDir != "" {
+// northbound reads the Northbound databases that are named, or else those that
+// are found beside the Southbound databases.
+func (in *input) northbound(ctx context.Context, southbound []string, net *network.Network) (*network.Objects, error) {
+	if len(in.nbs) == 0 && in.caseDir != "" {
 		return northbound.InCase(ctx, in.caseDir, in.source)
 	}
-	if in.nb == "" {
-		return northbound.Beside(ctx, southbound, in.source, net), nil
+	var all []*network.Objects
+	for _, nb := range in.nbs {
+		objects, err := northbound.Open(ctx, nb, in.source)
+		if err != nil {
+			return nil, fmt.Errorf("--nb: %w", err)
+		}
+		all = append(all, objects)
 	}
-	objects, err := northbound.Open(ctx, in.nb, in.source)
-	if err != nil {
-		return nil, fmt.Errorf("--nb: %w", err)
+	if len(in.nbs) == 0 {
+		for _, sb := range southbound {
+			all = append(all, northbound.Beside(ctx, sb, in.source, net))
+		}
 	}
-	return objects, nil
+	return network.JoinObjects(all...), nil
 }
 
 func (in *input) spec() (*recording.Spec, error) {
-	s := &recording.Spec{DB: in.db, Profile: in.profile}
+	s := &recording.Spec{DBs: in.dbs, Profile: in.profile}
 	switch {
 	case in.caseDir != "":
 		var err error
@@ -166,7 +180,7 @@ func (in *input) spec() (*recording.Spec, error) {
 		if in.profile != "" {
 			s.Profile = in.profile
 		}
-	case in.db == "":
+	case len(in.dbs) == 0:
 		return nil, errors.New("no network: name a Southbound database with --db FILE, or a recorded case with --case DIR")
 	case len(in.captures) == 0 && !in.goesOn:
 		return nil, errors.New("no packets: name a capture with -r FILE@PORT")

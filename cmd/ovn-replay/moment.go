@@ -25,12 +25,12 @@ type momentFlags struct {
 const follows = "follow"
 
 // fixed returns the network of the moment that --db-time names.
-func (in *input) fixed(ctx context.Context, source string) (*network.Network, []error, error) {
+func (in *input) fixed(ctx context.Context, sources []string) (*network.Network, []error, error) {
 	t, err := parseTime(in.moment.dbTime)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--db-time %s: want follow, or a time such as 2026-11-22T10:00:35.5Z", in.moment.dbTime)
 	}
-	f, err := southbound.Follow(ctx, source, in.source)
+	f, err := southbound.Follow(ctx, sources, in.source)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,21 +50,21 @@ func parseTime(s string) (time.Time, error) {
 
 // changes returns the source of the network's changes for a session, nil if
 // the network stays as it is, and a function that ends it.
-func (in *input) changes(ctx context.Context, source string) (replay.Changes, func(), error) {
+func (in *input) changes(ctx context.Context, sources []string) (replay.Changes, func(), error) {
 	switch {
 	case in.moment.watch && in.moment.dbTime != "":
 		return nil, nil, fmt.Errorf("--watch follows a live server, --db-time a file's history: use one of them")
 	case in.moment.watch:
-		return in.watched(ctx, source)
+		return in.watched(ctx, sources)
 	case in.moment.dbTime == follows:
-		return historyOf(ctx, source, in.source)
+		return historyOf(ctx, sources, in.source)
 	}
 	return nil, func() {}, nil
 }
 
 // historyOf follows a database file's history on the capture's clock.
-func historyOf(ctx context.Context, source string, opts store.Options) (replay.Changes, func(), error) {
-	f, err := southbound.Follow(ctx, source, opts)
+func historyOf(ctx context.Context, sources []string, opts store.Options) (replay.Changes, func(), error) {
+	f, err := southbound.Follow(ctx, sources, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,8 +79,11 @@ func historyOf(ctx context.Context, source string, opts store.Options) (replay.C
 
 // watched follows a live server: the packets of a live capture meet the
 // network as it is when they are read.
-func (in *input) watched(ctx context.Context, source string) (replay.Changes, func(), error) {
-	w, err := store.Watch(ctx, source, in.source)
+func (in *input) watched(ctx context.Context, sources []string) (replay.Changes, func(), error) {
+	if len(sources) > 1 {
+		return nil, nil, fmt.Errorf("--watch follows one live server: of %d databases none can be watched", len(sources))
+	}
+	w, err := store.Watch(ctx, sources[0], in.source)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -111,11 +111,11 @@ func openCase(t *testing.T, dir string) *recordedCase {
 	if err := json.Unmarshal(read(t, dir+"/case.json"), &c); err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := southbound.Open(context.Background(), filepath.Join(dir, c.DB), store.Options{})
+	net, _, err := southbound.Open(context.Background(), filepath.Join(dir, c.DB[0]), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recordedCase{dir: dir, db: c.DB, net: net}
+	r := &recordedCase{dir: dir, db: c.DB[0], net: net}
 	status, out, errs := replayed(t, "run", "--case", dir, "--json")
 	if status != exitOK {
 		t.Fatal(errs)

@@ -17,7 +17,7 @@ import (
 // replays once more, and only if the database file holds such changes.
 func (o *verifyOptions) byHistory(ctx context.Context, j *job, r *replay.Report) {
 	lists := [][]replay.Item{r.Mismatched, r.Missing, r.Unexpected}
-	if r.OK() || o.moment.dbTime != "" || o.moment.watch || slices.Contains(j.Names, "-") || !changedSince(ctx, o, j.source, earliest(lists)) {
+	if r.OK() || o.moment.dbTime != "" || o.moment.watch || slices.Contains(j.Names, "-") || !changedSince(ctx, o, j.sources, earliest(lists)) {
 		return
 	}
 	again := *o
@@ -73,8 +73,8 @@ const lead = 10 * time.Minute
 
 // changedSince reports whether the database is a file that changed after a
 // moment, or shortly before.
-func changedSince(ctx context.Context, o *verifyOptions, source string, t conntrack.Time) bool {
-	f, err := southbound.Follow(ctx, source, o.source)
+func changedSince(ctx context.Context, o *verifyOptions, sources []string, t conntrack.Time) bool {
+	f, err := southbound.Follow(ctx, sources, o.source)
 	if err != nil {
 		return false // not a file with a history
 	}

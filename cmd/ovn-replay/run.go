@@ -138,7 +138,10 @@ func openSession(path string) (*store.Session, func() error, error) {
 
 // kept replays where the session in a file ended, and keeps it there.
 func (j *job) kept(ctx context.Context, file archive.File, h replay.Handler, ahead conntrack.Time) error {
-	k, err := archive.Keep(file, j.Engine, j.Taps, j.source, h, j.in.tell)
+	if len(j.sources) > 1 {
+		return errors.New("--session: a session is of one database; give one --db")
+	}
+	k, err := archive.Keep(file, j.Engine, j.Taps, j.sources[0], h, j.in.tell)
 	if err != nil {
 		return err
 	}
@@ -182,7 +185,7 @@ func (p *printer) annotate(name string, stdout io.Writer) (func() error, error) 
 
 // about is what an annotated capture says of itself.
 func (j *job) about() annotate.About {
-	a := annotate.About{Program: "ovn-replay", Database: j.source, Command: commandLine(os.Args[1:])}
+	a := annotate.About{Program: "ovn-replay", Database: strings.Join(j.sources, ", "), Command: commandLine(os.Args[1:])}
 	a.Captured, a.Interfaces = j.Made()
 	return a
 }

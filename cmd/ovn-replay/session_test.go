@@ -30,7 +30,7 @@ import (
 func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 	t.Helper()
 	ctx := context.Background()
-	net, warnings, err := southbound.Open(ctx, s.DB, store.Options{})
+	net, warnings, err := southbound.OpenAll(ctx, s.DBs, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestSessionInterrupted(t *testing.T) {
 // interrupted returns a session of which at packets were committed.
 func interrupted(t *testing.T, s *recording.Spec, at int) string {
 	t.Helper()
-	net, _, err := southbound.Open(context.Background(), s.DB, store.Options{})
+	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func interrupted(t *testing.T, s *recording.Spec, at int) string {
 	}
 	defer file.Close()
 	c := &copier{t: t, from: path, to: filepath.Join(dir, "cut.db"), at: at}
-	k, err := archive.Keep(file, j.Engine, j.Taps, j.source, c, j.in.tell)
+	k, err := archive.Keep(file, j.Engine, j.Taps, j.sources[0], c, j.in.tell)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func (c *copier) Skipped(*replay.Frame, *replay.Point, string) {}
 // resumed is replaySpec for captures of which a part is in the session.
 func resumed(t *testing.T, s *recording.Spec, session string) string {
 	t.Helper()
-	net, _, err := southbound.Open(context.Background(), s.DB, store.Options{})
+	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func TestSessionSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := southbound.Open(context.Background(), s.DB, store.Options{})
+	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +376,7 @@ func TestSessionSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		k, err := archive.Keep(file, j.Engine, j.Taps, j.source, &printer{job: j, format: trace.NoFormat}, j.in.tell)
+		k, err := archive.Keep(file, j.Engine, j.Taps, j.sources[0], &printer{job: j, format: trace.NoFormat}, j.in.tell)
 		if err != nil {
 			t.Fatal(err)
 		}

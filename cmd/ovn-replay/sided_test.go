@@ -150,7 +150,7 @@ func TestUnderlay(t *testing.T) {
 		if before, _, _ := strings.Cut(name, "-2"); beyondUnderlay[before] {
 			continue
 		}
-		args := []string{"--db", filepath.Join(dir, c.DB), "--ct-profile", "ovs-userspace"}
+		args := []string{"--db", filepath.Join(dir, c.DB[0]), "--ct-profile", "ovs-userspace"}
 		for _, u := range c.Underlay {
 			args = append(args, "-r", filepath.Join(dir, u.File)+"@underlay:"+u.Chassis)
 		}
@@ -197,7 +197,7 @@ func afterUnknown(status int, r replay.Report) int {
 // chassis of its database.
 func everyChassisCaptured(t *testing.T, dir string, c recording.Case) bool {
 	t.Helper()
-	out, _, err := db(t, "info", "--json", filepath.Join(dir, c.DB))
+	out, _, err := db(t, "info", "--json", filepath.Join(dir, c.DB[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestUnderlayInVXLAN(t *testing.T) {
 		t.Fatalf("%s has no captures of the underlay", dir)
 	}
 	outputs := func(files []string) (ports []string) {
-		args := []string{"run", "--json", "--db", filepath.Join(dir, c.DB), "--ct-profile", "ovs-userspace"}
+		args := []string{"run", "--json", "--db", filepath.Join(dir, c.DB[0]), "--ct-profile", "ovs-userspace"}
 		for _, f := range files {
 			args = append(args, "-r", f)
 		}

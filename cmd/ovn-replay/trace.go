@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,7 +32,7 @@ type traceOptions struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	db                                string
+	dbs                               []string
 	store                             store.Options
 	leaderOnly, noLeaderOnly          bool
 	detailed, summary, minimal, all   bool
@@ -75,7 +76,7 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.db, "db", "", "Southbound `DATABASE`: a file, a server or a snapshot")
+	f.StringArrayVar(&o.dbs, "db", nil, "Southbound `DATABASE`: a file, a server or a snapshot; repeated: of several zones")
 	f.BoolVar(&o.detailed, "detailed", false, "table by table (the default)")
 	f.BoolVar(&o.summary, "summary", false, "pipelines and actions")
 	f.BoolVar(&o.minimal, "minimal", false, "only what can be seen from outside")
@@ -236,32 +237,29 @@ func (t *tracer) finish(verdict sim.Verdict) error {
 
 // network loads the database.
 func (o *traceOptions) network(ctx context.Context) (*network.Network, map[string]map[string]uint16, error) {
-	source := o.db
+	sources := o.dbs
 	var zones map[string]map[string]uint16
 	if o.caseDir != "" {
 		s, err := recording.ReadCase(o.caseDir, filesOf(o.stdin))
 		if err != nil {
 			return nil, nil, err
 		}
-		source, zones, o.recorded = s.DB, s.Zones, s.OpenFlow
+		sources, zones, o.recorded = s.DBs, s.Zones, s.OpenFlow
 		if o.profile == "" {
 			o.profile = s.Profile
 		}
 	}
-	if source == "" {
-		source = os.Getenv("OVN_SB_DB")
-	}
-	if source == "" {
-		source = "unix:/var/run/ovn/ovnsb_db.sock"
+	if len(sources) == 0 {
+		sources = []string{cmp.Or(os.Getenv("OVN_SB_DB"), "unix:/var/run/ovn/ovnsb_db.sock")}
 	}
 	o.store.AnyMember = o.noLeaderOnly
-	net, warnings, err := southbound.Open(ctx, source, o.store)
+	net, warnings, err := southbound.OpenAll(ctx, sources, o.store)
 	for _, w := range warnings {
 		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
 	}
 	if err == nil && len(net.Chassis) == 0 {
 		// Nothing is bound anywhere: all of it is taken to be in one place.
-		net.Chassis = []*network.Chassis{{Name: "anywhere"}}
+		net.AddChassis(&network.Chassis{Name: "anywhere"})
 		o.anywhere = true
 	}
 	return net, zones, err

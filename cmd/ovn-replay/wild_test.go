@@ -96,7 +96,7 @@ func mutated(t *testing.T, dir, mutations string, seed int64) *wildCase {
 	if err := json.Unmarshal(read(t, dir+"/case.json"), &f); err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := southbound.Open(context.Background(), filepath.Join(dir, f.DB), store.Options{})
+	net, _, err := southbound.Open(context.Background(), filepath.Join(dir, f.DB[0]), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

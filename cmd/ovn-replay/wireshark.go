@@ -97,7 +97,7 @@ func newExtcapCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command 
 	f.String("extcap-version", "", "Wireshark's version")
 	f.StringVar(&o.run.selects, "extcap-capture-filter", "", "the capture filter")
 	f.StringVar(&o.fifo, "fifo", "", "where the capture is written")
-	f.StringVar(&o.run.db, "db", os.Getenv("OVN_SB_DB"), "Southbound database")
+	f.StringArrayVar(&o.run.dbs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database")
 	f.StringVar(&o.run.caseDir, "case", "", "recorded case")
 	f.StringVar(&o.captures, "captures", "", "captures, separated by blanks")
 	return cmd

@@ -66,7 +66,7 @@ func (k *kept) keepChassis(n, m *Network) {
 func (k *kept) keepDatapaths(n, m *Network) {
 	gone := keep(&n.Datapaths, m.Datapaths, k.datapaths, func(d *Datapath) string { return d.UUID }, func(d *Datapath) *int { return &d.Index })
 	for _, d := range gone {
-		*d = Datapath{Index: d.Index, UUID: d.UUID, TunnelKey: d.TunnelKey, Name: d.Name, Router: d.Router, SNATCTZone: -1}
+		*d = Datapath{Index: d.Index, UUID: d.UUID, AZ: d.AZ, TunnelKey: d.TunnelKey, Name: d.Name, Router: d.Router, SNATCTZone: -1}
 	}
 }
 
@@ -114,17 +114,19 @@ func (k *kept) link(n *Network) {
 		swap(f.Datapaths, k.datapaths)
 	}
 	k.linkRows(n)
-	swapMap(n.portByName, k.ports)
+	for _, z := range n.AZs {
+		swapMap(z.portByName, k.ports)
+		swapMap(z.dpByKey, k.datapaths)
+	}
 	swapMap(n.portByName2, k.ports)
 	swapMap(n.portByUUID, k.ports)
-	swapMap(n.dpByKey, k.datapaths)
 	swapMap(n.chassis, k.chassis)
 }
 
 func (k *kept) linkPort(p *Port) {
 	p.Datapath = of(k.datapaths, p.Datapath)
 	p.Peer, p.Distributed, p.Parent = of(k.ports, p.Peer), of(k.ports, p.Distributed), of(k.ports, p.Parent)
-	p.MirrorTo = of(k.ports, p.MirrorTo)
+	p.MirrorTo, p.Twin = of(k.ports, p.MirrorTo), of(k.ports, p.Twin)
 	p.Chassis, p.active = of(k.chassis, p.Chassis), of(k.chassis, p.active)
 	swap(p.Additional, k.chassis)
 	for i := range p.HAChassis {
@@ -148,6 +150,9 @@ func (k *kept) linkRows(n *Network) {
 	}
 	for i := range n.IPMulticast {
 		n.IPMulticast[i].Datapath = of(k.datapaths, n.IPMulticast[i].Datapath)
+	}
+	for i := range n.FDB {
+		n.FDB[i].Datapath = of(k.datapaths, n.FDB[i].Datapath)
 	}
 	for i := range n.BFD {
 		n.BFD[i].Port = of(k.ports, n.BFD[i].Port)

@@ -10,15 +10,16 @@ import (
 // in which Network lists them; Complete ends that. An archive adds only the
 // parts that are needed to name what a packet met, and does not complete it.
 func New() *Network {
+	z := newAZ()
 	return &Network{
-		Ports: []*Port{nil}, portByName: map[string]*Port{}, portByName2: map[string]*Port{}, portByUUID: map[string]*Port{},
-		dpByKey: map[uint32]*Datapath{}, chassis: map[string]*Chassis{},
+		AZ: z, AZs: []*AZ{z},
+		Ports: []*Port{nil}, portByName2: map[string]*Port{}, portByUUID: map[string]*Port{}, chassis: map[string]*Chassis{},
 	}
 }
 
 // AddChassis adds a chassis. Of several of one name the first has it.
 func (n *Network) AddChassis(c *Chassis) {
-	c.Index = len(n.Chassis)
+	c.Index, c.AZ = len(n.Chassis), n.AZ
 	n.Chassis = append(n.Chassis, c)
 	if n.chassis[c.Name] == nil {
 		n.chassis[c.Name] = c
@@ -27,7 +28,7 @@ func (n *Network) AddChassis(c *Chassis) {
 
 // AddDatapath adds a datapath. Of several of one tunnel key the first has it.
 func (n *Network) AddDatapath(d *Datapath) {
-	d.Index = len(n.Datapaths)
+	d.Index, d.AZ = len(n.Datapaths), n.AZ
 	n.Datapaths = append(n.Datapaths, d)
 	if n.dpByKey[d.TunnelKey] == nil {
 		n.dpByKey[d.TunnelKey] = d

@@ -20,6 +20,8 @@ const (
 	FreshTOS
 	GatewayPortZones
 	DNSCountsAnew
+	TransitPatches
+	RemoteCopies
 	SnoopedReports
 	BuiltWithOVS3
 	BindingAwaited
@@ -88,6 +90,14 @@ var knowledge = [changes]known{
 		name: "dns-counts-anew", what: "a DNS answer says that it has no additional records, even if the query had some",
 		since: Release{22, 3, 0}, backports: []Release{{21, 9, 2}, {21, 12, 1}},
 		authority: "OVN commit f167c0bcd, Set additional header in DNS message explicitly",
+	},
+	TransitPatches: {
+		name: "transit-patches", what: "a flood on a transit switch reaches the routers of the chassis it comes to by tunnel",
+		since: Release{22, 3, 0}, authority: "OVN commit 974618c61, ovn-ic: physical: Support multicast_group flooding on IC transit switches",
+	},
+	RemoteCopies: {
+		name: "remote-copies", what: "each remote port in a flood gets a tunnel packet of its own",
+		since: Release{22, 6, 0}, authority: "OVN commit c6b20c994, ovn-ic: Support IGMP/MLD in multi-AZ deployments",
 	},
 	SnoopedReports: {
 		name: "snooped-reports", what: "on a switch that snoops, IGMP and MLD reports go to multicast routers, queries to every host",
@@ -185,8 +195,8 @@ func (c Changes) Has(x Change) bool { return c>>x&1 != 0 }
 
 // Changes returns the changes that the network's OVN has. A database that does
 // not say which OVN wrote it is taken to be of the newest.
-func (n *Network) Changes() (c Changes) {
-	v, said := n.Release()
+func (z *AZ) Changes() (c Changes) {
+	v, said := z.Release()
 	for x := range knowledge {
 		if applies, _ := knowledge[x].applies(v, said); applies {
 			c |= 1 << x
@@ -196,7 +206,7 @@ func (n *Network) Changes() (c Changes) {
 }
 
 // Has reports whether the network's OVN has a change.
-func (n *Network) Has(x Change) bool { return n.Changes().Has(x) }
+func (z *AZ) Has(x Change) bool { return z.Changes().Has(x) }
 
 // Behaviour says of one change whether it applies, and why.
 type Behaviour struct {
@@ -208,8 +218,8 @@ type Behaviour struct {
 }
 
 // Behaviours says of every change whether the network's OVN has it.
-func (n *Network) Behaviours() []Behaviour {
-	v, said := n.Release()
+func (z *AZ) Behaviours() []Behaviour {
+	v, said := z.Release()
 	var list []Behaviour
 	for _, k := range knowledge {
 		applies, why := k.applies(v, said)
@@ -246,7 +256,7 @@ func (r Release) String() string { return fmt.Sprintf("%d.%02d.%d", r.Year, r.Mo
 
 // Release returns the release of the OVN that wrote the database, of a Version
 // such as "23.03.1-20.27.0-70.6"; false if the database does not say it.
-func (n *Network) Release() (r Release, said bool) {
-	words, _ := fmt.Sscanf(n.Version, "%d.%d.%d", &r.Year, &r.Month, &r.Patch)
+func (z *AZ) Release() (r Release, said bool) {
+	words, _ := fmt.Sscanf(z.Version, "%d.%d.%d", &r.Year, &r.Month, &r.Patch)
 	return r, words >= 2
 }

@@ -17,6 +17,8 @@ func TestChanges(t *testing.T) {
 		FreshTOS:             "-21.12.0 +21.12.1 +22.03.0",
 		GatewayPortZones:     "-21.12.90 +22.03.0",
 		DNSCountsAnew:        "-21.09.1 +21.09.2 -21.12.0 +21.12.1 +21.12.90 +22.03.0",
+		TransitPatches:       "-21.12.4 +22.03.0",
+		RemoteCopies:         "-22.03.8 +22.06.0",
 		SnoopedReports:       "-22.06.0 +22.09.0",
 		BuiltWithOVS3:        "-22.09.1 +22.12.0",
 		BindingAwaited:       "-22.12.1 +23.03.0 +23.06.3 -23.09.0 -26.03.0",
@@ -56,13 +58,13 @@ func TestChanges(t *testing.T) {
 			}
 		}
 		for word := range strings.FieldsSeq(edges[x]) {
-			n := &Network{Version: word[1:] + "-20.27.0-70.6"}
+			n := &AZ{Version: word[1:] + "-20.27.0-70.6"}
 			if n.Has(x) != (word[0] == '+') {
 				t.Errorf("%s: OVN %s: %v", k.name, word[1:], n.Has(x))
 			}
 		}
 		for _, silent := range []string{"", "main"} {
-			if n := (&Network{Version: silent}); n.Has(x) != (k.until == Release{}) {
+			if n := (&AZ{Version: silent}); n.Has(x) != (k.until == Release{}) {
 				t.Errorf("%s: a database of version %q is not taken for the newest", k.name, silent)
 			}
 		}
@@ -73,11 +75,11 @@ func TestRelease(t *testing.T) {
 	for version, want := range map[string]Release{
 		"23.03.1-20.27.0-70.6": {23, 3, 1}, "21.12.90-20.21.0-58.3": {21, 12, 90}, "20.06": {20, 6, 0},
 	} {
-		if got, said := (&Network{Version: version}).Release(); got != want || !said {
+		if got, said := (&AZ{Version: version}).Release(); got != want || !said {
 			t.Errorf("%q: %v, %v", version, got, said)
 		}
 	}
-	if _, said := (&Network{Version: "main"}).Release(); said {
+	if _, said := (&AZ{Version: "main"}).Release(); said {
 		t.Error("main says which release it is")
 	}
 }

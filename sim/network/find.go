@@ -7,19 +7,27 @@ import (
 )
 
 // Port returns the port of that logical port name, else of that second name
-// (external_ids:name) if just one port has it; nil when there is none.
+// (external_ids:name) if just one port has it; nil when there is none. Of joined
+// databases that have the name it is the first in whose zone the port is.
 func (n *Network) Port(name string) *Port {
-	if p := n.portByName[name]; p != nil {
-		return p
+	var other *Port
+	for _, z := range n.AZs {
+		p := z.portByName[name]
+		if p != nil && p.Twin == nil {
+			return p
+		}
+		if other == nil {
+			other = p
+		}
+	}
+	if other != nil {
+		return other
 	}
 	return n.portByName2[name]
 }
 
 // PortByUUID returns the port whose Port_Binding row has that UUID, or nil.
 func (n *Network) PortByUUID(uuid string) *Port { return n.portByUUID[uuid] }
-
-// DatapathByKey returns the datapath of that tunnel key, or nil.
-func (n *Network) DatapathByKey(key uint32) *Datapath { return n.dpByKey[key] }
 
 // ChassisByName returns the chassis of that name, or nil.
 func (n *Network) ChassisByName(name string) *Chassis { return n.chassis[name] }

@@ -40,6 +40,7 @@ var derived = map[string]bool{
 	"Datapath.Ports": true, "Datapath.Groups": true, "Datapath.LoadBalancers": true, "Datapath.DNS": true,
 	"Datapath.Localnet": true, "Datapath.Flows": true, "Port.Containers": true,
 	"MACBinding.Timestamp": true, "FDBEntry.Timestamp": true, "Network.Problems": true,
+	"Network.AZ": true, "AZ.Source": true,
 }
 
 // fields hashes a struct, its lists by the function given.
@@ -57,7 +58,8 @@ func (h *hasher) fields(v reflect.Value, list func(reflect.Value)) {
 	}
 }
 
-// value hashes a value; a pointer is hashed as the UUID of what it leads to.
+// value hashes a value; a pointer is hashed as the UUID of what it leads to, or
+// its place in its list if it is no row.
 func (h *hasher) value(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -65,7 +67,11 @@ func (h *hasher) value(v reflect.Value) {
 			h.text("")
 			return
 		}
-		h.text(v.Elem().FieldByName("UUID").String())
+		if uuid := v.Elem().FieldByName("UUID"); uuid.IsValid() {
+			h.text(uuid.String())
+		} else {
+			h.value(v.Elem().FieldByName("Index"))
+		}
 	case reflect.Struct:
 		if m, ok := v.Interface().(encoding.BinaryMarshaler); ok { // of package netip, never an error
 			b, _ := m.MarshalBinary()

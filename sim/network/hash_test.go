@@ -65,6 +65,7 @@ func TestHashKnowsEveryType(t *testing.T) {
 			f.Set(reflect.Append(f, x))
 		}
 	}
+	n.AZ = n.AZs[0]
 	n.DHCPv4 = map[string]network.DHCPOption{"x": {1, "y"}}
 	n.Templates = map[string]map[string]string{"x": {"y": "z"}}
 	if n.Hash() == (&network.Network{}).Hash() {

@@ -11,9 +11,13 @@ package network
 
 import "net/netip"
 
-// Network is one Southbound database's logical network.
+// Network is the logical network of a Southbound database, or of several that
+// Join has joined.
 type Network struct {
-	Version string // SB_Global options:northd_internal_version, "" if absent
+	// AZ is what the database says beside its datapaths: of joined databases,
+	// the first. What depends on a datapath or chassis asks that one's own AZ.
+	*AZ
+	AZs []*AZ // of every database, in the order given
 
 	Datapaths []*Datapath // by tunnel key
 	Ports     []*Port     // Ports[0] is nil: index 0 is "no port"; then by datapath key, tunnel key, UUID
@@ -21,19 +25,11 @@ type Network struct {
 	Flows     []*Flow     // by UUID
 	Chassis   []*Chassis  // by name
 
-	AddressSets map[string][]string
-	PortGroups  map[string][]string          // SB Port_Group: name -> logical port names
-	Templates   map[string]map[string]string // chassis name -> variables
-
 	MACBindings     []MACBinding // by datapath, port name, IP
 	StaticMACs      []MACBinding
 	FDB             []FDBEntry
 	LoadBalancers   []*LoadBalancer
-	DHCPv4          map[string]DHCPOption
-	DHCPv6          map[string]DHCPOption
 	DNS             []*DNS
-	Meters          map[string]bool
-	SBGlobal        map[string]string // SB_Global options
 	ServiceMonitors []ServiceMonitor
 
 	// Problems lists rows that could not be used, each with its reason. They are shown to the user.
@@ -43,10 +39,8 @@ type Network struct {
 	BFD          []BFD
 	ECMPNexthops []ECMPNexthop
 
-	portByName  map[string]*Port
 	portByName2 map[string]*Port // nil for a name several ports have
 	portByUUID  map[string]*Port
-	dpByKey     map[uint32]*Datapath
 	chassis     map[string]*Chassis // by name
 }
 
@@ -57,6 +51,7 @@ type Problem struct{ Table, UUID, Reason string }
 type Datapath struct {
 	Index       int // in Network.Datapaths
 	UUID        string
+	AZ          *AZ // never nil
 	TunnelKey   uint32
 	Name        string // external_ids:name, else the UUID
 	Name2       string // external_ids:name2
@@ -128,6 +123,7 @@ type Port struct {
 	Up            bool // true unless the row says otherwise
 	MirrorPort    string
 	MirrorTo      *Port // mirror: the port at which what is sent to it leaves
+	Twin          *Port // remote: the port as its own zone's database has it, if that is joined
 
 	active   *Chassis // the one it is at
 	function bool     // see IsFunction
@@ -148,6 +144,7 @@ type HAMember struct {
 // Chassis is a Chassis row.
 type Chassis struct {
 	Index    int // in Network.Chassis
+	AZ       *AZ // whose logical flows it runs; never nil
 	UUID     string
 	Name     string
 	Hostname string
@@ -199,6 +196,7 @@ type MACBinding struct {
 
 // FDBEntry is an FDB row.
 type FDBEntry struct {
+	Datapath             *Datapath
 	DatapathKey, PortKey uint32
 	MAC                  [6]byte
 	Timestamp            int64

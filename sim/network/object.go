@@ -72,6 +72,25 @@ func NewObjects(source string, all []*Object) *Objects {
 	return s
 }
 
+// JoinObjects files the objects of several zones' databases together; nil ones
+// are left out, and of none it is nil.
+func JoinObjects(several ...*Objects) *Objects {
+	several = slices.DeleteFunc(several, func(o *Objects) bool { return o == nil })
+	switch len(several) {
+	case 0:
+		return nil
+	case 1:
+		return several[0]
+	}
+	var sources []string
+	var all []*Object
+	for _, o := range several {
+		sources = append(sources, o.Source)
+		all = append(all, o.All...)
+	}
+	return NewObjects(strings.Join(sources, ", "), all)
+}
+
 // ForFlow returns the row that a logical flow was made of, nil if the flow does
 // not say or the row is not there. Rows whose UUIDs begin alike are told apart
 // by the stage.

@@ -29,7 +29,7 @@ func (n *Network) Speaker(p *Port) *Chassis {
 	if p.Type == L3Gateway {
 		return p.ActiveChassis()
 	}
-	if cr := n.portByName["cr-"+p.Name]; cr != nil && cr.Type == ChassisRedirect {
+	if cr := p.Datapath.AZ.portByName["cr-"+p.Name]; cr != nil && cr.Type == ChassisRedirect {
 		return cr.ActiveChassis()
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // Case is case.json, which describes a folder with a recorded session.
 type Case struct {
 	Description string         `json:"description"`
-	DB          string         `json:"db"`
+	DB          Databases      `json:"db"`
 	Captures    []CaseCapture  `json:"captures"`
 	Chassis     string         `json:"chassis"`
 	CTZones     PerChassis     `json:"ct_zones"`
@@ -21,6 +21,19 @@ type Case struct {
 	Conntrack   PerChassis     `json:"conntrack"`
 	OpenFlow    PerChassis     `json:"openflow"`
 	Underlay    []CaseUnderlay `json:"underlay"`
+}
+
+// Databases are the Southbound databases of a case: a name, or a list of them
+// where availability zones are connected.
+type Databases []string
+
+// UnmarshalJSON takes a name or a list of names.
+func (d *Databases) UnmarshalJSON(b []byte) (err error) {
+	*d, err = fileNames(b)
+	if len(*d) == 1 && (*d)[0] == "" {
+		*d = nil
+	}
+	return err
 }
 
 // CaseUnderlay is a capture of the tunnel network, and on which chassis it was taken.
@@ -106,10 +119,13 @@ func ReadCase(dir string, files Files) (*Spec, error) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if c.DB == "" || len(c.Captures) == 0 {
+	if len(c.DB) == 0 || len(c.Captures) == 0 {
 		return nil, fmt.Errorf("%s: needs \"db\" and \"captures\"", name)
 	}
-	s := &Spec{DB: filepath.Join(dir, c.DB), Profile: caseProfile(dir, c.CTProfile)}
+	s := &Spec{Profile: caseProfile(dir, c.CTProfile)}
+	for _, db := range c.DB {
+		s.DBs = append(s.DBs, filepath.Join(dir, db))
+	}
 	for _, e := range c.Captures {
 		s.Captures = append(s.Captures, Capture{File: filepath.Join(dir, e.File), Port: e.Port, Chassis: caseChassis(e, &c)})
 	}

@@ -22,7 +22,7 @@ import (
 
 // Spec is what a recording consists of.
 type Spec struct {
-	DB       string // the source of its network
+	DBs      []string // the sources of its network: one, or one for each availability zone
 	Captures []Capture
 	Reading  pcap.Options                 // how they are read
 	Profile  string                       // see Files.ReadProfile

@@ -57,7 +57,7 @@ type Owners struct {
 
 // senders are the chassis that send from an address.
 type senders struct {
-	any   bool // something says that every chassis may
+	any   []*network.AZ // something says that every chassis of these may
 	named []*network.Chassis
 }
 
@@ -68,7 +68,7 @@ func (s *senders) has(c *network.Chassis) bool {
 	if s.named != nil {
 		return slices.Contains(s.named, c)
 	}
-	return s.any
+	return c == nil && s.any != nil || c != nil && slices.Contains(s.any, c.AZ)
 }
 
 // NewOwners reads the addresses of a network's ports, and those that its
@@ -79,6 +79,9 @@ func NewOwners(net *network.Network) *Owners {
 	for _, p := range net.Ports[1:] {
 		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
 			continue // the address of its peer
+		}
+		if p.Twin != nil {
+			continue // and the port's as its own zone knows it
 		}
 		for _, a := range p.Addresses {
 			m := macOf(a.MAC)
@@ -114,7 +117,11 @@ func sendersOf(ports []*network.Port) *senders {
 			s.named = append(append(s.named, c), p.Additional...)
 		}
 	}
-	s.any = s.named == nil
+	if s.named == nil {
+		for _, p := range ports {
+			s.any = append(s.any, p.Datapath.AZ)
+		}
+	}
 	return s
 }
 

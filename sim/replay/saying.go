@@ -15,14 +15,18 @@ import (
 // they give to packets, and which addresses stand for one other. It asks parsed
 // flows; that a word stands in the text only tells which are worth parsing.
 func (o *Owners) readFlows() {
-	base := sim.NewEnv(o.net, &network.Flow{})
+	bases := make([]*lflow.Env, len(o.net.AZs))
 	several := map[netip.Addr]bool{}
 	for _, f := range o.net.Flows {
 		sends, stands := strings.Contains(f.Actions, "eth.src"), f.Egress && strings.Contains(f.Actions, "ct_snat")
-		if !sends && !stands {
+		if !sends && !stands || len(f.Datapaths) == 0 {
 			continue
 		}
-		env := sim.EnvAt(*base, f)
+		z := f.Datapaths[0].AZ
+		if bases[z.Index] == nil {
+			bases[z.Index] = sim.NewEnv(o.net, &network.Flow{Datapaths: f.Datapaths[:1]})
+		}
+		env := sim.EnvAt(*bases[z.Index], f)
 		actions, _, err := lflow.ParseActions(f.Actions, env)
 		if err != nil {
 			continue // no packet meets it
@@ -32,7 +36,7 @@ func (o *Owners) readFlows() {
 			continue
 		}
 		if addr, ok := ethSource(actions); ok {
-			o.readSender(macOf(addr), match)
+			o.readSender(z, macOf(addr), match)
 		}
 		if outside, ok := translatedTo(actions); ok && stands {
 			o.readFloating(outside, match, several)
@@ -75,8 +79,8 @@ func translatedTo(actions []lflow.Action) (a netip.Addr, ok bool) {
 // readSender notes an Ethernet source address that a flow sets. Of a port's
 // address it says something only if it names another chassis to send from it
 // (the answers that the chassis of an external port gives).
-func (o *Owners) readSender(m mac, match *lflow.Expr) {
-	at := o.net.Port(residentOf(match))
+func (o *Owners) readSender(z *network.AZ, m mac, match *lflow.Expr) {
+	at := z.PortNamed(residentOf(match))
 	resident := at != nil && at.ActiveChassis() != nil
 	s := o.send[m]
 	switch {
@@ -90,7 +94,7 @@ func (o *Owners) readSender(m mac, match *lflow.Expr) {
 		s.named = append(s.named, at.ActiveChassis())
 		return
 	}
-	s.any = true
+	s.any = append(s.any, z)
 }
 
 // residentOf returns the port that a match wants to be resident where it is

@@ -69,6 +69,7 @@ func (l *loader) fdb() {
 			l.problem(r, "no port of datapath %s has the tunnel key %d", d.Name, e.PortKey)
 			continue
 		}
+		e.Datapath = d
 		l.net.FDB = append(l.net.FDB, e)
 	}
 	slices.SortStableFunc(l.net.FDB, func(a, b network.FDBEntry) int {

@@ -8,50 +8,76 @@ import (
 	"ovnreplay/store"
 )
 
-// Follower gives the network of each moment of a database file's history.
-// Standalone and clustered files hold every transaction since they were last
-// compacted; the first of them stands for all the time before it.
+// Follower gives the network of each moment of a database file's history, or of
+// several zones' files joined. Standalone and clustered files hold every
+// transaction since they were last compacted; the first of them stands for all
+// the time before it.
 type Follower struct {
-	history *store.History
-	net     *network.Network
+	histories []*store.History
+	net       *network.Network
 }
 
-// Follow opens a database file to follow its history. Close it after use.
-func Follow(ctx context.Context, source string, opts store.Options) (*Follower, error) {
-	h, err := store.OpenHistory(ctx, source, opts)
-	if err != nil {
-		return nil, err
+// Follow opens database files to follow their history. Close it after use.
+func Follow(ctx context.Context, sources []string, opts store.Options) (*Follower, error) {
+	f := &Follower{}
+	for _, source := range sources {
+		h, err := store.OpenHistory(ctx, source, opts)
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		f.histories = append(f.histories, h)
 	}
-	return &Follower{history: h}, nil
+	return f, nil
 }
 
 // At returns the network as of time t, which must not be before that of the
 // last call. changed tells that it is another Network than the last call's;
 // it was loaded anew, and nothing of the former can be used with it.
 func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err error) {
-	changes, err := f.history.Until(t)
-	if err != nil {
-		return nil, false, err
+	for _, h := range f.histories {
+		changes, err := h.Until(t)
+		if err != nil {
+			return nil, false, err
+		}
+		changed = changed || Affects(changes)
 	}
-	if f.net != nil && !Affects(changes) {
+	if f.net != nil && !changed {
 		return f.net, false, nil
 	}
-	if f.net, err = Load(f.history.Database()); err != nil {
-		return nil, false, err
+	nets := make([]*network.Network, len(f.histories))
+	for i, h := range f.histories {
+		if nets[i], err = Load(h.Database()); err != nil {
+			return nil, false, err
+		}
 	}
-	return f.net, true, nil
+	f.net, err = network.Join(nets...)
+	return f.net, true, err
 }
 
 // Next is the time at which the database changes next, for whatever reason;
 // ok is false when it changes no more.
 func (f *Follower) Next() (t time.Time, ok bool) {
-	t, err := f.history.NextTime()
-	return t, err == nil
+	for _, h := range f.histories {
+		if next, err := h.NextTime(); err == nil && (!ok || next.Before(t)) {
+			t, ok = next, true
+		}
+	}
+	return t, ok
 }
 
 // Warnings tells what of the file was not used. It is complete once Next
 // returned false.
-func (f *Follower) Warnings() []error { return f.history.Database().Warnings }
+func (f *Follower) Warnings() (all []error) {
+	for _, h := range f.histories {
+		all = append(all, h.Database().Warnings...)
+	}
+	return all
+}
 
-// Close releases the file.
-func (f *Follower) Close() { f.history.Close() }
+// Close releases the files.
+func (f *Follower) Close() {
+	for _, h := range f.histories {
+		h.Close()
+	}
+}

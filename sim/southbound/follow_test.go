@@ -37,7 +37,7 @@ func TestFollow(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := southbound.Follow(context.Background(), file, store.Options{})
+	f, err := southbound.Follow(context.Background(), []string{file}, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

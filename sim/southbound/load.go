@@ -29,6 +29,33 @@ func Open(ctx context.Context, source string, opts store.Options) (net *network.
 	return net, db.Warnings, err
 }
 
+// OpenAll reads the Southbound databases of several availability zones, and
+// joins their networks. Of one it is Open.
+func OpenAll(ctx context.Context, sources []string, opts store.Options) (*network.Network, []error, error) {
+	var nets []*network.Network
+	var warnings []error
+	for _, source := range sources {
+		net, w, err := Open(ctx, source, opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		warnings = append(warnings, w...)
+		nets = append(nets, net)
+	}
+	known := 0
+	for _, n := range nets {
+		known += len(n.Problems)
+	}
+	net, err := network.Join(nets...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range net.Problems[known:] {
+		warnings = append(warnings, fmt.Errorf("%s %s: %s", p.Table, p.UUID, p.Reason))
+	}
+	return net, warnings, nil
+}
+
 // loader builds a Network. Each step relies on those before it.
 type loader struct {
 	db         *store.Database
@@ -83,6 +110,7 @@ func (l *loader) global() {
 		l.net.SBGlobal = r.Map("options")
 	}
 	l.net.Version = l.net.SBGlobal["northd_internal_version"]
+	l.net.Name, l.net.Source = l.net.SBGlobal["name"], l.db.Source
 }
 
 // chassis reads Chassis and Encap.

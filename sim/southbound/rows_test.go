@@ -144,9 +144,9 @@ func TestNetworkLinks(t *testing.T) {
 		{"MAC bindings", []string{n.MACBindings[0].IP.String(), n.MACBindings[1].IP.String()}, []string{"10.1.0.8", "10.1.0.9"}},
 		{"MAC binding's age", n.MACBindings[1].Timestamp, int64(77)},
 		{"static MAC", n.StaticMACs[0].Override, true},
-		{"FDB", n.FDB, []network.FDBEntry{{DatapathKey: 2, PortKey: 3, MAC: [6]byte{5: 0x55}}}},
+		{"FDB", n.FDB, []network.FDBEntry{{Datapath: n.DatapathByKey(2), DatapathKey: 2, PortKey: 3, MAC: [6]byte{5: 0x55}}}},
 	} {
-		if !cmp.Equal(c.got, c.want, cmp.Comparer(func(a, b *network.Port) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })) {
+		if !cmp.Equal(c.got, c.want, cmp.Comparer(func(a, b *network.Port) bool { return a == b }), cmp.Comparer(func(a, b *network.Datapath) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })) {
 			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
 		}
 	}

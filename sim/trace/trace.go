@@ -168,6 +168,8 @@ const (
 	DropBlocked  // the port is not active on this chassis
 	LearnActive  // now it is
 	TieUndefined // Flow and the flow Arg have the same priority and match, and act differently
+	DropNoTunnel // to a chassis of another availability zone, from one that does not interconnect
+	DropNotThere // the other availability zone does not know the tunnel's keys
 )
 
 var reasonText = [...]string{
@@ -222,6 +224,8 @@ var reasonText = [...]string{
 	DropRecirculated: "more recirculations than Open vSwitch's userspace datapath allows",
 	DropBlocked:      "the port is not active on this chassis: its machine has not announced itself here",
 	LearnActive:      "port activated",
+	DropNoTunnel:     "no tunnel: the port is on a remote chassis, and this one has no is-interconn=true",
+	DropNotThere:     "the other availability zone's database has no datapath or port of the tunnel's keys",
 	GuessMember:      "port of the forwarding group guessed: the datapath chooses by a hash of its own",
 }
 

@@ -1,0 +1,262 @@
+package network
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Join makes one network of those of several availability zones, as ovn-ic(8)
+// and OVN-Kubernetes' zones a node are connected: by transit switches, of which
+// each zone's database has the tunnel key and the key of every port, with the
+// other zones' ports as remote ports. A chassis is that of the zone to which it
+// is not remote. The networks must not be used afterwards.
+//
+// What the zones say of each other and does not agree is told in
+// Network.Problems. Two databases of one zone are an error.
+func Join(nets ...*Network) (*Network, error) {
+	if len(nets) == 1 {
+		return nets[0], nil
+	}
+	j := joiner{Network: &Network{
+		AZ: nets[0].AZ, Ports: []*Port{nil},
+		portByName2: map[string]*Port{}, portByUUID: map[string]*Port{}, chassis: map[string]*Chassis{},
+	}, is: kept{chassis: map[*Chassis]*Chassis{}}}
+	for i, n := range nets {
+		if err := j.zone(n, i); err != nil {
+			return nil, err
+		}
+	}
+	j.joinChassis(nets)
+	for _, n := range nets {
+		j.take(n)
+	}
+	for _, p := range j.Ports[1:] {
+		j.is.linkPort(p)
+		j.fileSecondName(p)
+	}
+	for _, d := range j.Datapaths {
+		if d.TransitSwitch() {
+			j.findTwins(d)
+		}
+	}
+	return j.Network, nil
+}
+
+type joiner struct {
+	*Network
+	is kept // leads from each zone's chassis to the one it is
+}
+
+// zone adds a network's zone, and sees that it is another than those before.
+func (j *joiner) zone(n *Network, i int) error {
+	for _, d := range n.Datapaths {
+		for _, z := range j.AZs {
+			if was := z.dpByKey[d.TunnelKey]; was != nil && was.UUID == d.UUID {
+				return fmt.Errorf("%s and %s are databases of one zone: both have datapath %s (%s); give one of them",
+					z.Source, n.Source, d.Name, d.UUID)
+			}
+		}
+	}
+	if now, first := n.Changes(), j.AZ.Changes(); i > 0 && now != first {
+		j.problem("SB_Global", "", "zone %s runs OVN %s, zone %s %s: what differs between the releases is replayed as in the first",
+			j.AZ.Name, j.AZ.Version, n.AZ.Name, n.AZ.Version)
+	}
+	n.AZ.Index = i
+	n.AZ.Name = j.freeName(n)
+	j.AZs = append(j.AZs, n.AZ)
+	return nil
+}
+
+// freeName is what a zone is called: as it says itself, else after its first
+// chassis, and never as another zone.
+func (j *joiner) freeName(n *Network) string {
+	name := n.AZ.Name
+	for _, c := range n.Chassis {
+		if name == "" && !c.Remote() {
+			name = c.Hostname
+			if name == "" {
+				name = c.Name
+			}
+		}
+	}
+	if name == "" {
+		name = "zone"
+	}
+	free := name
+	for k := 2; j.zoneNamed(free) != nil; k++ {
+		free = name + "#" + strconv.Itoa(k)
+	}
+	return free
+}
+
+func (j *joiner) zoneNamed(name string) *AZ {
+	for _, z := range j.AZs {
+		if z.Name == name {
+			return z
+		}
+	}
+	return nil
+}
+
+// joinChassis decides whose each chassis is. One that is remote to every zone
+// given stays so.
+func (j *joiner) joinChassis(nets []*Network) {
+	for _, n := range nets {
+		for _, c := range n.Chassis {
+			was := j.chassis[c.Name]
+			if was == nil || was.Remote() && !c.Remote() {
+				j.chassis[c.Name] = c
+			} else if !was.Remote() && !c.Remote() {
+				j.problem("Chassis", c.UUID, "chassis %s belongs to zone %s and to zone %s: it is taken to be the first's", c.Name, was.AZ.Name, c.AZ.Name)
+			}
+		}
+	}
+	for _, n := range nets {
+		for _, c := range n.Chassis {
+			home := j.chassis[c.Name]
+			j.is.chassis[c] = home
+			if home == c {
+				c.Index = len(j.Chassis)
+				j.Chassis = append(j.Chassis, c)
+			} else if c.Remote() && !home.Remote() {
+				j.compareEncaps(c, home)
+			}
+		}
+	}
+}
+
+// compareEncaps sees that a zone knows another's chassis by an address it has:
+// else its tunnels lead nowhere.
+func (j *joiner) compareEncaps(remote, home *Chassis) {
+	for _, e := range remote.Encaps {
+		for _, h := range home.Encaps {
+			if e.IP == h.IP {
+				return
+			}
+		}
+	}
+	j.problem("Chassis", remote.UUID, "zone %s knows chassis %s at %s, its own zone %s at %s: tunnels to it lead nowhere",
+		remote.AZ.Name, home.Name, encapText(remote), home.AZ.Name, encapText(home))
+}
+
+func encapText(c *Chassis) string {
+	text := ""
+	for i, e := range c.Encaps {
+		if i > 0 {
+			text += ", "
+		}
+		text += e.IP
+	}
+	if text == "" {
+		return "no address"
+	}
+	return text
+}
+
+// take appends all that a network has.
+func (j *joiner) take(n *Network) {
+	for _, d := range n.Datapaths {
+		d.Index = len(j.Datapaths)
+		j.Datapaths = append(j.Datapaths, d)
+	}
+	for _, p := range n.Ports[1:] {
+		p.Index = len(j.Ports)
+		j.Ports = append(j.Ports, p)
+		j.portByUUID[p.UUID] = p
+	}
+	for _, g := range n.Groups {
+		j.AddGroup(g)
+	}
+	for _, f := range n.Flows {
+		j.AddFlow(f)
+	}
+	j.MACBindings = append(j.MACBindings, n.MACBindings...)
+	j.StaticMACs = append(j.StaticMACs, n.StaticMACs...)
+	j.FDB = append(j.FDB, n.FDB...)
+	j.LoadBalancers = append(j.LoadBalancers, n.LoadBalancers...)
+	j.DNS = append(j.DNS, n.DNS...)
+	j.ServiceMonitors = append(j.ServiceMonitors, n.ServiceMonitors...)
+	j.IPMulticast = append(j.IPMulticast, n.IPMulticast...)
+	j.BFD = append(j.BFD, n.BFD...)
+	j.ECMPNexthops = append(j.ECMPNexthops, n.ECMPNexthops...)
+	j.Problems = append(j.Problems, n.Problems...)
+}
+
+// findTwins finds the ports that a transit switch's remote ports are in their
+// own zones, and says where the zones' copies of the switch do not agree.
+func (j *joiner) findTwins(d *Datapath) {
+	for _, z := range j.AZs {
+		twin := d.In(z)
+		if z == d.AZ {
+			continue
+		}
+		if twin == nil {
+			j.missingSwitch(d, z)
+			continue
+		}
+		for _, p := range d.Ports {
+			q := twin.PortByKey(p.TunnelKey)
+			switch {
+			case p.Type == Remote && q != nil && q.Type != Remote:
+				p.Twin = q
+				if q.Name != p.Name {
+					j.problem("Port_Binding", p.UUID, "key %d of transit switch %s is port %s in zone %s and port %s in zone %s",
+						p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
+				}
+			case p.Type != Remote && q == nil:
+				j.problem("Port_Binding", p.UUID, "zone %s has no remote port of key %d on transit switch %s: it cannot reach port %s of zone %s",
+					z.Name, p.TunnelKey, d.Name, p.Name, d.AZ.Name)
+			case p.Type != Remote && q.Type != Remote:
+				j.problem("Port_Binding", p.UUID, "key %d of transit switch %s is port %s of zone %s and port %s of zone %s: both have it for their own",
+					p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
+			}
+		}
+	}
+}
+
+// missingSwitch says that a zone lacks a transit switch by its key, once for a
+// pair of zones that have it under different keys.
+func (j *joiner) missingSwitch(d *Datapath, z *AZ) {
+	for _, other := range j.Datapaths {
+		if other.AZ == z && other.TransitSwitch() && other.Name == d.Name {
+			if d.AZ.Index < z.Index {
+				j.problem("Datapath_Binding", d.UUID, "transit switch %s has tunnel key %d in zone %s and %d in zone %s: nothing crosses it",
+					d.Name, d.TunnelKey, d.AZ.Name, other.TunnelKey, z.Name)
+			}
+			return
+		}
+	}
+	j.problem("Datapath_Binding", d.UUID, "zone %s has no transit switch %s (tunnel key %d), which zone %s has",
+		z.Name, d.Name, d.TunnelKey, d.AZ.Name)
+}
+
+func (j *joiner) problem(table, uuid, format string, args ...any) {
+	j.Problems = append(j.Problems, Problem{Table: table, UUID: uuid, Reason: fmt.Sprintf(format, args...)})
+}
+
+// TransitSwitch reports whether the datapath connects availability zones.
+func (d *Datapath) TransitSwitch() bool { return d.ExternalIDs["interconn-ts"] != "" }
+
+// In returns the datapath as another zone has it: what has the same tunnel key
+// there. nil: that zone has none such.
+func (d *Datapath) In(z *AZ) *Datapath {
+	if d.AZ == z {
+		return d
+	}
+	twin := z.dpByKey[d.TunnelKey]
+	if twin == nil || twin.Router != d.Router {
+		return nil
+	}
+	return twin
+}
+
+// Remote reports whether the chassis belongs to a zone whose database is not
+// given (other_config:is-remote).
+func (c *Chassis) Remote() bool { return c.Options["is-remote"] == "true" }
+
+// RemoteTo reports whether a chassis belongs to another zone than c does.
+func (c *Chassis) RemoteTo(from *Chassis) bool { return c.Remote() || c.AZ != from.AZ }
+
+// Interconn reports whether the chassis takes part in interconnection
+// (other_config:is-interconn): others have no tunnels to chassis of other zones.
+func (c *Chassis) Interconn() bool { return c.Options["is-interconn"] == "true" }
