@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -30,6 +31,7 @@ func Join(nets ...*Network) (*Network, error) {
 	for _, n := range nets {
 		j.take(n)
 	}
+	j.findStrangers(nets)
 	for _, p := range j.Ports[1:] {
 		j.is.linkPort(p)
 		j.fileSecondName(p)
@@ -124,6 +126,20 @@ func (j *joiner) joinChassis(nets []*Network) {
 		}
 	}
 }
+
+// findStrangers says which zone does not know another's chassis although they
+// share a transit switch.
+func (j *joiner) findStrangers(nets []*Network) {
+	for _, c := range j.Chassis {
+		for _, n := range nets {
+			if n.AZ != c.AZ && !c.Remote() && n.chassis[c.Name] == nil && n.transits() {
+				j.problem("Chassis", c.UUID, "zone %s does not know chassis %s of zone %s: it has no tunnel to it", n.AZ.Name, c.Name, c.AZ.Name)
+			}
+		}
+	}
+}
+
+func (n *Network) transits() bool { return slices.ContainsFunc(n.Datapaths, (*Datapath).TransitSwitch) }
 
 // compareEncaps sees that a zone knows another's chassis by an address it has:
 // else its tunnels lead nowhere.
