@@ -141,7 +141,7 @@ func (j *job) kept(ctx context.Context, file archive.File, h replay.Handler, ahe
 	if len(j.sources) > 1 {
 		return errors.New("--session: a session is of one database; give one --db")
 	}
-	k, err := archive.Keep(file, j.Engine, j.Taps, j.sources[0], h, j.in.tell)
+	k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.sources, ", "), h, j.in.tell)
 	if err != nil {
 		return err
 	}

@@ -262,7 +262,7 @@ func interrupted(t *testing.T, s *recording.Spec, at int) string {
 	}
 	defer file.Close()
 	c := &copier{t: t, from: path, to: filepath.Join(dir, "cut.db"), at: at}
-	k, err := archive.Keep(file, j.Engine, j.Taps, j.sources[0], c, j.in.tell)
+	k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.sources, ", "), c, j.in.tell)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +376,7 @@ func TestSessionSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		k, err := archive.Keep(file, j.Engine, j.Taps, j.sources[0], &printer{job: j, format: trace.NoFormat}, j.in.tell)
+		k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.sources, ", "), &printer{job: j, format: trace.NoFormat}, j.in.tell)
 		if err != nil {
 			t.Fatal(err)
 		}
