@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +48,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.close()
-	about := report.About{Title: o.title, Program: "ovn-replay", Command: commandLine(os.Args[1:]), Database: j.source}
+	about := report.About{Title: o.title, Program: "ovn-replay", Command: commandLine(os.Args[1:]), Database: strings.Join(j.sources, ", ")}
 	if about.Title == "" {
 		about.Title = "Replay of " + fmt.Sprint(len(j.Taps)) + " captures"
 	}
