@@ -14,8 +14,11 @@ import (
 func Example() {
 	ctx, files := context.Background(), recording.Files{Open: store.OpenFile}
 	spec := must(recording.ReadCase("../../testdata/cases/nodeport", files))
-	db := must(store.Open(ctx, spec.DB, store.Options{}))
-	r := must(spec.Open(ctx, must(southbound.Load(db)), files, nil))
+	net, _, err := southbound.OpenAll(ctx, spec.DBs, store.Options{})
+	if err != nil {
+		panic(err)
+	}
+	r := must(spec.Open(ctx, net, files, nil))
 	defer r.Close()
 
 	v := replay.NewVerifier(replay.VerifyOptions{})
