@@ -204,7 +204,7 @@ func (c *Coverage) concerns(f *network.Flow, p *network.Port) bool {
 		return true
 	}
 	named := false
-	for name, ports := range c.why.Book.Net.PortGroups {
+	for name, ports := range p.Datapath.AZ.PortGroups {
 		if mentions(f.Match, "@"+name) {
 			if slices.Contains(ports, p.Name) {
 				return true

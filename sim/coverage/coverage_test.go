@@ -13,14 +13,15 @@ import (
 // An ACL whose flows are several counts once, with the sum of them; what nothing
 // met is listed when it is asked for.
 func TestRows(t *testing.T) {
-	d := &network.Datapath{Name: "sw"}
+	zone := &network.AZ{PortGroups: map[string][]string{"pg": {"vm1"}, "pg2": {"vm2"}}}
+	d := &network.Datapath{Name: "sw", AZ: zone}
 	p := &network.Port{Index: 1, Name: "vm1", Datapath: d}
 	acl := func(hint, match string) *network.Flow {
 		return &network.Flow{UUID: hint + match, Stage: "ls_in_acl", Match: match, Priority: 2001, StageHint: hint, Datapaths: []*network.Datapath{d}}
 	}
 	net := &network.Network{
 		Datapaths: []*network.Datapath{d}, Ports: []*network.Port{nil, p},
-		PortGroups: map[string][]string{"pg": {"vm1"}, "pg2": {"vm2"}},
+		AZ: zone, AZs: []*network.AZ{zone},
 		Flows: []*network.Flow{
 			acl("aaaaaaaa", `reg0[7] == 1 && inport == "vm1"`), acl("aaaaaaaa", `reg0[8] == 1 && inport == "vm1"`),
 			acl("bbbbbbbb", "inport == @pg2"), acl("cccccccc", "inport == @pg && tcp"), acl("", "ct.est"),

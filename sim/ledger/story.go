@@ -217,7 +217,9 @@ func (s *Stories) tell(x *told) []string {
 	for _, n := range r.NAT {
 		add("translated: %s %s -> %s at %s", n.Kind, n.From, n.To, n.Stage)
 	}
-	if x.binding != "" && !undone(r) && !strings.Contains(r.Fate(), "it answers ") {
+	if s := r.Untranslated(); s != "" {
+		add("not translated back: %s", s)
+	} else if x.binding != "" && !undone(r) && !strings.Contains(r.Fate(), "it answers ") {
 		add("needed: %s", x.binding)
 	}
 	for _, y := range s.all {

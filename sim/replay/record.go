@@ -299,6 +299,9 @@ func (r *Record) Line() string {
 	for i := 0; r.nth("rerouted", i) != nil; i++ {
 		b.WriteString(" | rerouted " + r.nth("rerouted", i).Text)
 	}
+	if d := r.nth(why.Untranslated.String(), 0); d != nil {
+		b.WriteString(" | not translated back: " + d.Text)
+	}
 	if r.Inferred != "" {
 		fmt.Fprintf(&b, " | inferred: %s", r.Inferred)
 	}
@@ -330,6 +333,14 @@ func (r *Record) nth(kind string, n int) *DecisionInfo {
 		n--
 	}
 	return nil
+}
+
+// Untranslated says which binding an answer passed by, "" if it is none.
+func (r *Record) Untranslated() string {
+	if d := r.nth(why.Untranslated.String(), 0); d != nil {
+		return d.Text
+	}
+	return ""
 }
 
 // end is the decision by which the packet itself did not leave, nil if it did.

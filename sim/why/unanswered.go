@@ -90,6 +90,26 @@ func (x *Explainer) unanswered(out *sim.Outcome) string {
 	return ""
 }
 
+// untranslated tells of an answer that left without being translated back;
+// false if it is none. What some zone knows as the asking side's is none.
+func (x *Explainer) untranslated(out *sim.Outcome) (Decision, bool) {
+	if out.Late { // what it met before it was held is not in this trace
+		return Decision{}, false
+	}
+	for i := range out.Trace.CT {
+		if s := out.Trace.CT[i].State; s&(conntrack.Reply|conntrack.Invalid) == 0 {
+			return Decision{}, false
+		}
+	}
+	s := x.unanswered(out)
+	if s == "" || out.Trace.Len() == 0 {
+		return Decision{}, false
+	}
+	d := x.decision(Untranslated, &out.Trace, out.Trace.Len()-1, nil)
+	d.Text = s
+	return d, true
+}
+
 // passedBy says why a binding was not applied; "" if the packet has not been
 // in its datapath.
 func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
@@ -110,13 +130,16 @@ func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 	if d == nil {
 		return ""
 	}
-	f, been := x.lookup(t, d, snat)
-	if !been {
+	f, on := x.lookup(t, d, snat, b.Chassis)
+	switch {
+	case on == nil:
 		return ""
-	}
-	text += ", which was not looked up"
-	if f != nil {
-		text += ": " + x.name(f, d) + " passed it by"
+	case on != b.Chassis:
+		text += fmt.Sprintf(" of %s, which was not looked up: the packet crossed %s on %s", host(b.Chassis), d.Name, host(on))
+	case f != nil:
+		text += ", which was not looked up: " + x.name(f, d) + " passed it by"
+	default:
+		text += ", which was not looked up"
 	}
 	if len(looked) > 0 {
 		text += "; looked up in " + strings.Join(looked, ", ")
@@ -148,9 +171,10 @@ func (x *Explainer) zoneOwner(b *Binding) (d *network.Datapath, snat bool) {
 	return nil, false
 }
 
-// lookup is the flow that a packet met in the stage of a router in which
-// answers are looked up; been: it came to that router at all.
-func (x *Explainer) lookup(t *trace.Trace, d *network.Datapath, snat bool) (f *network.Flow, been bool) {
+// lookup is the flow that a packet met in the stage of a router in which answers
+// are looked up, and the chassis on which it came to that router: the one that
+// keeps the binding if it was there, nil if it was on none.
+func (x *Explainer) lookup(t *trace.Trace, d *network.Datapath, snat bool, at *network.Chassis) (f *network.Flow, on *network.Chassis) {
 	stages := []string{"_undnat", "_dnat", "_defrag"}
 	if snat {
 		stages = []string{"_unsnat", "_in_unsnat"}
@@ -160,16 +184,26 @@ func (x *Explainer) lookup(t *trace.Trace, d *network.Datapath, snat bool) (f *n
 		if int(ev.Datapath) != d.Index {
 			continue
 		}
-		been = true
-		if ev.Kind != trace.Match {
+		if c := x.Book.Net.Chassis[ev.Chassis]; on != at {
+			on = c
+		}
+		if ev.Kind != trace.Match || int(ev.Chassis) != at.Index {
 			continue
 		}
-		at := x.Book.Net.Flows[ev.Flow]
+		met := x.Book.Net.Flows[ev.Flow]
 		for _, s := range stages {
-			if strings.HasSuffix(at.Stage, s) && (f == nil || at.Priority > 0) {
-				f = at
+			if strings.HasSuffix(met.Stage, s) && (f == nil || met.Priority > 0) {
+				f = met
 			}
 		}
 	}
-	return f, been
+	return f, on
+}
+
+// host names a chassis by its host, if it says.
+func host(c *network.Chassis) string {
+	if c.Hostname != "" {
+		return c.Hostname
+	}
+	return c.Name
 }

@@ -46,14 +46,15 @@ func New(e *sim.Engine, objects *network.Objects) *Explainer {
 type Kind uint8
 
 const (
-	Dropped    Kind = iota + 1 // it ends the packet
-	Answered                   // OVN answers in its place
-	Held                       // ovn-controller asks for the next hop first
-	Translated                 // conntrack changes an address
-	Rerouted                   // a router policy sends it elsewhere
+	Dropped      Kind = iota + 1 // it ends the packet
+	Answered                     // OVN answers in its place
+	Held                         // ovn-controller asks for the next hop first
+	Translated                   // conntrack changes an address
+	Rerouted                     // a router policy sends it elsewhere
+	Untranslated                 // an answer leaves as it came, past the binding it needed
 )
 
-var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted"}
+var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated"}
 
 // String returns the kind in a word, as JSON spells it.
 func (k Kind) String() string { return kindText[k] }
@@ -137,7 +138,7 @@ func Instead(out *sim.Outcome) bool {
 // instead tells of what left in a packet's place; false if the packet did.
 func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 	if !Instead(out) {
-		return Decision{}, false
+		return x.untranslated(out)
 	}
 	if i := find(&out.Trace, trace.DropWaits); i >= 0 {
 		return x.held(&out.Trace, i), true
