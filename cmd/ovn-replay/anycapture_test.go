@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -217,7 +218,7 @@ func TestLiveCapture(t *testing.T) {
 	cancel()
 	select {
 	case status := <-done:
-		if status != exitOK {
+		if status != exitSignal+int(syscall.SIGINT) {
 			t.Errorf("interrupted: exit status %d", status)
 		}
 	case <-time.After(20 * time.Second):

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -57,7 +57,7 @@ func newConntrackListCommand(stdin io.Reader, stdout, stderr io.Writer, name, sh
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return o.listSession(args[0])
+				return o.listSession(cmd.Context(), args[0])
 			}
 			return o.run(cmd)
 		},
@@ -80,27 +80,32 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return fmt.Errorf("--format %w", err)
 	}
+	outputsOf(cmd.Context()).reads(o.compare...)
+	o.writes = []destination{{"-o", o.output}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer j.close()
 	damage := errors.Join(j.feed(cmd.Context(), j.session(&printer{job: j, format: trace.NoFormat}, j.ahead())), errors.Join(j.warnings...))
-	out, closeFile, err := o.create()
+	out, complete, err := o.create(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeFile()) }()
+	differ := false
 	if len(o.compare) > 0 {
-		err = o.compareAll(j, out)
+		differ, err = o.compareAll(j, out)
 	} else {
 		err = o.list(j, out, format)
 	}
-	return errors.Join(err, damage)
+	if err = errors.Join(err, damage, complete()); err == nil && differ {
+		err = errDifference
+	}
+	return err
 }
 
 // listSession lists the tables that a session keeps.
-func (o *conntrackListOptions) listSession(file string) (err error) {
+func (o *conntrackListOptions) listSession(ctx context.Context, file string) (err error) {
 	format, err := conntrack.ParseFormat(o.format)
 	switch {
 	case err != nil:
@@ -117,11 +122,11 @@ func (o *conntrackListOptions) listSession(file string) (err error) {
 	if err != nil {
 		return err
 	}
-	out, closeFile, err := o.create()
+	outputsOf(ctx).reads(file)
+	out, complete, err := o.create(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeFile()) }()
 	for _, t := range tables {
 		es := slices.DeleteFunc(t.Table.Entries(0), func(e conntrack.Entry) bool {
 			return o.zone != "" && o.zone != fmt.Sprint(e.Zone) && o.zone != t.Zones[e.Zone]
@@ -137,20 +142,23 @@ func (o *conntrackListOptions) listSession(file string) (err error) {
 			return err
 		}
 	}
-	return nil
+	return complete()
 }
 
-func (o *conntrackListOptions) create() (*bufio.Writer, func() error, error) {
-	if o.output == "" || o.output == "-" {
-		w := bufio.NewWriter(o.stdout)
-		return w, w.Flush, nil
-	}
-	f, err := os.Create(o.output)
+// create begins the output; what it returns completes it.
+func (o *conntrackListOptions) create(ctx context.Context) (*bufio.Writer, func() error, error) {
+	f, done, err := outputsOf(ctx).open("-o", o.output, o.stdout)
 	if err != nil {
 		return nil, nil, err
 	}
 	w := bufio.NewWriter(f)
-	return w, func() error { return errors.Join(w.Flush(), f.Close()) }, nil
+	return w, func() error {
+		err := w.Flush()
+		if err == nil {
+			done()
+		}
+		return err
+	}, nil
 }
 
 // list prints the tables one after the other; several are told apart by a comment with the chassis' name.
@@ -198,24 +206,19 @@ func (o *conntrackListOptions) entries(j *job, chassis int) []conntrack.Entry {
 	})
 }
 
-// compareAll prints what differs from the dumps, and fails if anything does.
-func (o *conntrackListOptions) compareAll(j *job, out *bufio.Writer) error {
-	found := 0
+// compareAll prints what differs from the dumps, and tells whether anything does.
+func (o *conntrackListOptions) compareAll(j *job, out *bufio.Writer) (differ bool, err error) {
 	for _, arg := range o.compare {
 		es, chassis, err := j.ReadDump(arg)
 		if err != nil {
-			return err
+			return false, err
 		}
-		ours := j.Engine.Conntrack(chassis).Entries(0)
-		for _, d := range conntrack.Compare(ours, es) {
+		for _, d := range conntrack.Compare(j.Engine.Conntrack(chassis).Entries(0), es) {
 			fmt.Fprintln(out, d.String())
-			found++
+			differ = true
 		}
 	}
-	if found > 0 {
-		return errDifference
-	}
-	return nil
+	return differ, nil
 }
 
 // newConntrackImportCommand is "conntrack import": check dumps and show them in another form.

@@ -30,7 +30,8 @@ func newDiffCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 that another port, other bytes or nothing comes of, with the logical flows where the
 two ways part.
 
-Exit status: 0 every packet fares the same, 1 some do not, 2 bad usage or bad input.`,
+Exit status: 0 every packet fares the same; 1 some do not; 2 no packet entered, bad
+usage or bad input; 129, 130 or 143 interrupted, without a verdict.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
@@ -59,6 +60,7 @@ func (o *diffOptions) databases(dbs []string) error {
 }
 
 func (o *diffOptions) run(cmd *cobra.Command) error {
+	outputsOf(cmd.Context()).reads(o.b)
 	ja, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -84,12 +86,17 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	if err := errors.Join(failed, d.Settle(true)); err != nil {
 		return err
 	}
-	if !o.quiet && !o.json {
+	if !o.quiet && !o.json && damage == nil {
 		fmt.Fprintf(o.stdout, "%d packets, %d fare differently\n", d.Packets, d.Different)
+	}
+	if by := new(interruption); o.json && errors.As(damage, &by) {
+		damage = errors.Join(damage, json.NewEncoder(o.stdout).Encode(interruptedJSON{true, by.packets}))
 	}
 	switch {
 	case damage != nil:
 		return damage
+	case d.Packets == 0:
+		return errors.New("nothing was compared: no packet of the captures entered OVN on either network")
 	case d.Different > 0:
 		return errDifference
 	}

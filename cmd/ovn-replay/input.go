@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,8 +27,9 @@ import (
 type input struct {
 	stdin    io.Reader
 	stderr   io.Writer
-	dbs      []string // --db
-	captures []string // -r: see parseCapture
+	dbs      []string    // --db
+	dbGiven  func() bool // rather than $OVN_SB_DB
+	captures []string    // -r: see parseCapture
 	caseDir  string
 	nbs      []string // --nb
 	profile  string
@@ -46,10 +48,12 @@ type input struct {
 	hops     bool // packets are recorded at every datapath
 	keeps    bool // what captures carry beside packets
 	goesOn   bool // captures may be missing: there is a session
+	writes   []destination
 }
 
 func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	in.dbGiven = func() bool { return f.Changed("db") }
 	f.StringArrayVar(&in.dbs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; repeated: of several zones (default $OVN_SB_DB)")
 	sourceFlags(f, &in.source)
 	f.StringVar(&in.moment.dbTime, "db-time", "", "with a database file: `follow` its history, so that each packet meets the network of its own moment, or the network of one time")
@@ -69,7 +73,7 @@ func databasesOf(env string) []string {
 func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&in.captures, "read", "r", nil,
 		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is standard input (repeatable)")
-	f.StringVar(&in.caseDir, "case", "", "`DIR` of a recorded case: all inputs at once")
+	f.StringVar(&in.caseDir, "case", "", "`DIR` of a recorded case: all inputs at once; --db and --ct-profile replace the case's, the others are added to them")
 	f.StringArrayVar(&in.nbs, "nb", nil, "Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the one beside the Southbound database)")
 	f.StringVar(&in.profile, "ct-profile", "", ctProfileUsage)
 	f.StringArrayVar(&in.imports, "ct-import", nil, "start a chassis' connection tracking from the dump in `FILE[@CHASSIS]` (repeatable)")
@@ -112,6 +116,7 @@ type job struct {
 	recorded []string         // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
 	stop     func() // ends changes; nil if there are none
+	begun    bool   // the captures are being read
 }
 
 // open reads the database and opens the captures.
@@ -119,6 +124,15 @@ func (in *input) open(ctx context.Context) (*job, error) {
 	spec, err := in.spec()
 	if err != nil {
 		return nil, err
+	}
+	files := outputsOf(ctx)
+	files.reads(spec.Inputs()...)
+	files.reads(sourceFiles(spec.DBs, in.source)...)
+	files.reads(in.nbs...)
+	for _, w := range append(in.writes, destination{"", "-"}) {
+		if err := files.check(w.flag, w.name); err != nil {
+			return nil, err
+		}
 	}
 	open := southbound.OpenAll
 	if in.moment.dbTime != "" && in.moment.dbTime != follows {
@@ -180,6 +194,9 @@ func (in *input) spec() (*recording.Spec, error) {
 		if in.profile != "" {
 			s.Profile = in.profile
 		}
+		if in.dbGiven != nil && in.dbGiven() {
+			s.DBs = in.dbs
+		}
 	case len(in.dbs) == 0:
 		return nil, errors.New("no network: name a Southbound database with --db FILE, or a recorded case with --case DIR")
 	case len(in.captures) == 0 && !in.goesOn:
@@ -189,6 +206,9 @@ func (in *input) spec() (*recording.Spec, error) {
 		c, err := recording.ParseCapture(arg)
 		if err != nil {
 			return nil, err
+		}
+		if c.File == "-" && slices.ContainsFunc(s.Captures, func(c recording.Capture) bool { return c.File == "-" }) {
+			return nil, errors.New("-r -: standard input was given already, and can be read once")
 		}
 		s.Captures = append(s.Captures, c)
 	}
@@ -257,6 +277,7 @@ func (j *job) feed(ctx context.Context, s *replay.Session) error {
 // feedTo is feed with what is done with each record and at the end; it shows
 // how far it is.
 func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), end func()) error {
+	j.begun = true
 	show := newProgress(j)
 	defer show.clear()
 	err := j.Feed(ctx, func(rec *pcap.Record) {
@@ -265,9 +286,7 @@ func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), end func()) er
 	}, end)
 	show.clear()
 	j.sayLimits()
-	if ctx.Err() != nil {
-		fmt.Fprintf(j.in.stderr, "ovn-replay: interrupted after %d packets; what was done so far is complete\n", show.packets)
-	}
+	err = errors.Join(err, interrupted(ctx, show.packets))
 	if j.in.explain {
 		for _, t := range j.Taps {
 			fmt.Fprint(j.in.stderr, t.Explain())

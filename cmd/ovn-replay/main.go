@@ -8,24 +8,26 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"ovnreplay/sim/recording"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // Exit statuses.
 const (
 	exitOK         = 0
-	exitDifference = 1 // verify found a difference
-	exitDropped    = 1 // trace's packet is not delivered
-	exitBad        = 2 // bad usage or bad input
+	exitDifference = 1   // verify found a difference
+	exitDropped    = 1   // trace's packet is not delivered
+	exitBad        = 2   // bad usage or bad input, or nothing could be verified
+	exitSignal     = 128 // and the signal's number
 )
 
 // errDifference makes the command exit with exitDifference; what differs has
@@ -34,24 +36,73 @@ var errDifference = errors.New("prediction and capture differ")
 
 // run executes the command line and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := newRootCommand(stdin, stdout, stderr)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	out, errs := newText("standard output", stdout, stop), newText("standard error", stderr, func(error) {})
+	files := &outputs{stop: stop}
+	ctx = context.WithValue(ctx, outputsKey{}, files)
+	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
 	profile := profileFlag(root)
-	err := errors.Join(root.ExecuteContext(ctx), profile.stop())
+	onceEach(root)
+	err := root.ExecuteContext(ctx)
+	for _, end := range []func() error{profile.stop, out.Flush, func() error { return out.sink.err }, files.finish} {
+		if bad := end(); bad != nil && !errors.Is(err, bad) {
+			err = join(err, bad)
+		}
+	}
+	status := statusOf(ctx, err)
+	if status > exitSignal && !errors.As(err, new(*interruption)) {
+		err = errors.New("interrupted")
+	}
+	if status != exitOK && status != exitDifference && status != exitSignal+int(syscall.SIGPIPE) {
+		fmt.Fprintf(errs, "ovn-replay: %s\n", oneLine(err))
+	}
+	errs.Flush()
+	return status
+}
+
+// join is errors.Join of an error and another that outweighs a verdict.
+func join(err, worse error) error {
+	if errors.Is(err, errDifference) || errors.Is(err, errDropped) {
+		return worse
+	}
+	return errors.Join(err, worse)
+}
+
+// statusOf is the exit status for how a command ended. A reader of our output
+// that went away ends it as SIGPIPE would.
+func statusOf(ctx context.Context, err error) int {
+	by, written := new(interruption), new(writeError)
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errDifference):
+	case errors.As(err, &written):
+		if errors.Is(written.err, syscall.EPIPE) {
+			return exitSignal + int(syscall.SIGPIPE)
+		}
+		return exitBad
+	case errors.As(err, &by):
+		return exitSignal + int(by.signal)
+	case errors.Is(err, errDifference), errors.Is(err, errDropped):
 		return exitDifference
-	case errors.Is(err, errDropped):
-		return exitDropped
+	case interrupted(ctx, 0) != nil:
+		errors.As(interrupted(ctx, 0), &by)
+		return exitSignal + int(by.signal)
 	}
-	fmt.Fprintf(stderr, "ovn-replay: %s\n", oneLine(err))
 	return exitBad
 }
 
-// oneLine returns an error's text on one line.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// oneLine returns an error's text on one line; what several errors say is said once.
+func oneLine(err error) string {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.Join(strings.Fields(line), " "); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
 
 func newRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
@@ -61,7 +112,9 @@ func newRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 that entered OVN back into its logical pipelines, keeps DNAT and SNAT entries from
 packet to packet, and says which packets come out, where, and why.
 
-Exit status: 0 done, 1 verify found a difference, 2 bad usage or bad input.`,
+Exit status: 0 done; 1 verify or diff found a difference, trace's packet is dropped;
+2 bad usage, bad input, an output that cannot be written, or nothing could be
+verified; 129, 130 or 143 interrupted by SIGHUP, SIGINT or SIGTERM.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,

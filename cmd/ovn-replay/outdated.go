@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"ovnreplay/conntrack"
@@ -17,7 +16,7 @@ import (
 // replays once more, and only if the database file holds such changes.
 func (o *verifyOptions) byHistory(ctx context.Context, j *job, r *replay.Report) {
 	lists := [][]replay.Item{r.Mismatched, r.Missing, r.Unexpected}
-	if r.OK() || o.moment.dbTime != "" || o.moment.watch || slices.Contains(j.Names, "-") || !changedSince(ctx, o, j.sources, earliest(lists)) {
+	if r.OK() || r.Interrupted || r.Unverified != "" || o.moment.dbTime != "" || o.moment.watch || j.Live() || !changedSince(ctx, o, j.sources, earliest(lists)) {
 		return
 	}
 	again := *o

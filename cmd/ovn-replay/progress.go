@@ -11,7 +11,7 @@ import (
 type progress struct {
 	job     *job
 	packets int
-	on      bool
+	screen  *os.File // nil: nothing is shown
 	begun   time.Time
 	drawn   time.Time
 	width   int
@@ -19,11 +19,10 @@ type progress struct {
 
 func newProgress(j *job) *progress {
 	p := &progress{job: j}
-	if f, ok := j.in.stderr.(*os.File); ok && !j.in.quiet {
-		info, err := f.Stat()
-		p.on = err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+	if !j.in.quiet {
+		p.screen = terminal(j.in.stderr)
 	}
-	if p.on {
+	if p.screen != nil {
 		p.begun = time.Now()
 		p.drawn = p.begun
 	}
@@ -33,7 +32,7 @@ func newProgress(j *job) *progress {
 // step counts a packet and redraws now and then.
 func (p *progress) step() {
 	p.packets++
-	if !p.on || p.packets%1024 != 0 {
+	if p.screen == nil || p.packets%1024 != 0 {
 		return
 	}
 	now := time.Now()
@@ -46,14 +45,14 @@ func (p *progress) step() {
 }
 
 func (p *progress) draw(line string) {
-	fmt.Fprintf(p.job.in.stderr, "\r%-*s", p.width, line)
+	fmt.Fprintf(p.screen, "\r%-*s", p.width, line)
 	p.width = max(p.width, len(line))
 }
 
 // clear takes the line away.
 func (p *progress) clear() {
-	if p.on && p.width > 0 {
-		fmt.Fprintf(p.job.in.stderr, "\r%*s\r", p.width, "")
+	if p.screen != nil && p.width > 0 {
+		fmt.Fprintf(p.screen, "\r%*s\r", p.width, "")
 		p.width = 0
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,6 +44,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 		return errors.New("no file for the report: name one with -o report.html")
 	}
 	o.hops = true
+	o.writes = []destination{{"-o", o.output}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -55,24 +57,27 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	r := report.New(why.New(j.Engine, j.objects), j.Taps, about)
 	v := replay.NewVerifier(replay.VerifyOptions{})
 	damage := errors.Join(j.feed(cmd.Context(), j.session(replay.Handlers(v, r), lookAhead)), errors.Join(j.warnings...))
+	if errors.As(damage, new(*interruption)) {
+		v.Interrupt()
+	}
 	r.Verified(v.Finish())
-	if err := o.save(r); err != nil {
+	if err := o.save(cmd.Context(), r); err != nil {
 		return err
 	}
 	return damage
 }
 
-func (o *reportOptions) save(r *report.Report) error {
-	if o.output == "-" {
-		return r.Write(o.stdout)
-	}
-	f, err := os.Create(o.output)
+func (o *reportOptions) save(ctx context.Context, r *report.Report) error {
+	w, done, err := outputsOf(ctx).open("-o", o.output, o.stdout)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.Write(f), f.Close()); err != nil {
-		return fmt.Errorf("%s: %w", o.output, err)
+	if err := r.Write(w); err != nil {
+		return err
 	}
-	o.tell("wrote %s", o.output)
+	done()
+	if o.output != "-" {
+		o.tell("wrote %s", o.output)
+	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -81,16 +82,13 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	file, closeSession, err := openSession(o.session)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeSession()) }()
+	outputsOf(cmd.Context()).reads(o.ovs...)
 	o.goesOn, o.keeps = o.session != "", o.write != ""
 	conn := 0
 	if o.filter, conn, err = ledger.CutConn(o.filter); err != nil {
 		return fmt.Errorf("--filter: %w", err)
 	}
+	o.writes = []destination{{"-w", o.write}, {"--session", o.session}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -108,36 +106,44 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if conn != 0 {
 		p.ledger, p.conn = ledger.New(p.why, j.Taps), conn
 	}
+	written := func() error { return nil }
 	if o.write != "" {
-		closeCapture, err := p.annotate(o.write, o.stdout)
-		if err != nil {
+		if written, err = p.annotate(cmd.Context(), o.write, o.stdout); err != nil {
 			return err
 		}
 		p.notes.Verdicts = o.verdict
-		defer func() { err = errors.Join(err, closeCapture()) }()
 	}
-	if file != nil {
-		err = j.kept(cmd.Context(), file, p, j.ahead())
+	if o.session != "" {
+		err = j.kept(cmd.Context(), o.session, p)
 	} else {
 		err = j.feed(cmd.Context(), j.session(p, j.ahead()))
 	}
-	return errors.Join(err, p.err, errors.Join(j.warnings...))
+	err = errors.Join(err, p.err, errors.Join(j.warnings...))
+	if j.begun {
+		err = errors.Join(err, written())
+	}
+	if by := new(interruption); errors.As(err, &by) && format == trace.JSONFormat {
+		err = errors.Join(err, json.NewEncoder(out).Encode(interruptedJSON{true, by.packets}))
+	}
+	return err
 }
 
-// openSession opens the session that is to be written, nil if there is none.
-func openSession(path string) (*store.Session, func() error, error) {
-	if path == "" {
-		return nil, func() error { return nil }, nil
-	}
-	file, err := store.OpenSession(path, true)
+// interruptedJSON is the last line of JSON that an interrupted command prints.
+type interruptedJSON struct {
+	Interrupted bool `json:"interrupted"`
+	Packets     int  `json:"packets"` // read until then
+}
+
+// kept goes on where the session in a file ended, and keeps the replay there.
+func (j *job) kept(ctx context.Context, session string, h replay.Handler) error {
+	file, err := store.OpenSession(session, true)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return file, file.Close, nil
+	return errors.Join(j.keptIn(ctx, file, h, j.ahead()), file.Close())
 }
 
-// kept replays where the session in a file ended, and keeps it there.
-func (j *job) kept(ctx context.Context, file archive.File, h replay.Handler, ahead conntrack.Time) error {
+func (j *job) keptIn(ctx context.Context, file archive.File, h replay.Handler, ahead conntrack.Time) error {
 	if len(j.sources) > 1 {
 		return errors.New("--session: a session is of one database; give one --db")
 	}
@@ -164,23 +170,31 @@ type printer struct {
 	ledger *ledger.Ledger // to know connections by their numbers, nil if none is asked for
 	conn   int
 	err    error
+
+	live    bool         // what is noted is to be seen at once
+	publish func() error // gives the annotated capture its place; nil: it has it
 }
 
-// annotate opens the annotated capture; the function it returns completes it.
-func (p *printer) annotate(name string, stdout io.Writer) (func() error, error) {
-	w, closeFile := stdout, func() error { return nil }
-	if name != "-" {
-		f, err := os.Create(name)
-		if err != nil {
-			return nil, err
-		}
-		w, closeFile = f, f.Close
+// annotate begins the annotated capture; the function it returns completes it.
+func (p *printer) annotate(ctx context.Context, name string, stdout io.Writer) (func() error, error) {
+	w, done, err := outputsOf(ctx).open("-w", name, rawOf(stdout))
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if p.notes, err = annotate.New(w, p.why, p.job.Taps, p.job.about()); err != nil {
-		return nil, errors.Join(err, closeFile())
+		return nil, err
 	}
-	return func() error { return errors.Join(p.notes.Close(p.job.TakeBlocks()), closeFile()) }, nil
+	p.live = p.job.Live()
+	if file, ok := w.(*output); ok && p.live {
+		p.publish = file.publish
+	}
+	return func() error {
+		err := p.notes.Close(p.job.TakeBlocks())
+		if err == nil {
+			done()
+		}
+		return err
+	}, nil
 }
 
 // about is what an annotated capture says of itself.
@@ -209,7 +223,7 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		c := p.ledger.Note(f, pt, out)
 		other = c == nil || c.ID != p.conn
 	}
-	if p.err != nil || p.format == trace.NoFormat && p.notes == nil {
+	if p.err != nil || p.format == trace.NoFormat && p.notes == nil && (p.why == nil || p.why.Book.OpenFlow == nil) {
 		return
 	}
 	if other || !p.job.filter.Packet(f, pt, out) || !p.only.has(f, out) {
@@ -219,14 +233,25 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	name := replay.NameOf(p.job.Taps, f)
 	if p.notes != nil {
 		p.err = p.notes.Entered(f, pt, name, out)
+		p.see()
 	}
-	if p.format == trace.NoFormat {
+	if p.format == trace.NoFormat && (p.why == nil || p.why.Book.OpenFlow == nil) {
 		return
 	}
 	r := replay.NewRecord(p.why, f, pt, name, out, p.hex)
 	p.err = errors.Join(p.err, writeFate(p.out, p.format, r, p.why.Book, &out.Trace))
 	if p.err == nil {
 		p.err = p.out.Flush() // a packet at a time: the input may be a live capture
+	}
+}
+
+// see writes out what was noted from a live capture: someone may look on.
+func (p *printer) see() {
+	if !p.live || p.err != nil {
+		return
+	}
+	if p.err = p.notes.Flush(); p.err == nil && p.publish != nil {
+		p.err = p.publish()
 	}
 }
 

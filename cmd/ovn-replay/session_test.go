@@ -42,12 +42,12 @@ func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 	defer j.close()
 	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, why: why.New(j.Engine, nil)}
 	if session != "" {
-		file, closeSession, err2 := openSession(session)
+		file, err2 := store.OpenSession(session, true)
 		if err2 != nil {
 			t.Fatal(err2)
 		}
-		defer closeSession()
-		err = j.kept(ctx, file, p, 0)
+		defer file.Close()
+		err = j.keptIn(ctx, file, p, 0)
 	} else {
 		err = j.feed(ctx, j.session(p, 0))
 	}
@@ -224,7 +224,7 @@ func TestSessionInterrupted(t *testing.T) {
 		}
 		want := strings.SplitAfter(replaySpec(t, s, ""), "\n")
 		for _, at := range []int{1, 6, len(want) / 2} {
-			session := interrupted(t, s, at)
+			session := cutShort(t, s, at)
 			file, err := store.OpenSession(session, false)
 			if err != nil {
 				t.Fatal(err)
@@ -242,8 +242,8 @@ func TestSessionInterrupted(t *testing.T) {
 	}
 }
 
-// interrupted returns a session of which at packets were committed.
-func interrupted(t *testing.T, s *recording.Spec, at int) string {
+// cutShort returns a session of which at packets were committed.
+func cutShort(t *testing.T, s *recording.Spec, at int) string {
 	t.Helper()
 	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{})
 	if err != nil {
@@ -320,7 +320,7 @@ func resumed(t *testing.T, s *recording.Spec, session string) string {
 	}
 	defer file.Close()
 	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, why: why.New(j.Engine, nil)}
-	if err := errors.Join(j.kept(context.Background(), file, p, 0), p.err); err != nil {
+	if err := errors.Join(j.keptIn(context.Background(), file, p, 0), p.err); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(talk.String(), "already") {

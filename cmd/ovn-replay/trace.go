@@ -101,7 +101,6 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o.serverFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("packet", "read")
 	cmd.MarkFlagsMutuallyExclusive("friendly-names", "no-friendly-names")
-	cmd.MarkFlagsMutuallyExclusive("db", "case")
 	cmd.MarkFlagsMutuallyExclusive("chassis", "all-chassis")
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
@@ -244,7 +243,10 @@ func (o *traceOptions) network(ctx context.Context) (*network.Network, map[strin
 		if err != nil {
 			return nil, nil, err
 		}
-		sources, zones, o.recorded = s.DBs, s.Zones, s.OpenFlow
+		zones, o.recorded = s.Zones, s.OpenFlow
+		if len(sources) == 0 {
+			sources = s.DBs
+		}
 		if o.profile == "" {
 			o.profile = s.Profile
 		}

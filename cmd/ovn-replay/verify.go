@@ -34,7 +34,9 @@ func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command 
 		Long: `verify replays captures and compares, byte for byte, the packets they show leaving
 OVN with the packets the replay says leave there.
 
-Exit status: 0 everything matched, 1 there is a difference, 2 bad usage or bad input.`,
+Exit status: 0 everything matched; 1 there is a difference; 2 nothing could be
+verified (the reason is said), bad usage or bad input; 129, 130 or 143 interrupted,
+without a verdict.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.verify(cmd) },
 	}
@@ -50,6 +52,7 @@ Exit status: 0 everything matched, 1 there is a difference, 2 bad usage or bad i
 
 func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	o.keeps = o.write != ""
+	o.writes = []destination{{"-w", o.write}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -57,19 +60,14 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	defer j.close()
 	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict}
 	var notes *printer
+	written := func() error { return nil }
 	if o.write != "" {
 		notes = &printer{job: j, out: bufio.NewWriter(io.Discard), format: trace.NoFormat, why: why.New(j.Engine, j.objects)}
-		var closeCapture func() error
-		if closeCapture, err = notes.annotate(o.write, o.stdout); err != nil {
+		if written, err = notes.annotate(cmd.Context(), o.write, o.stdout); err != nil {
 			return err
 		}
 		notes.notes.Compared = true
 		opts.Matched = notes.notes.Matched
-		defer func() {
-			if failed := errors.Join(notes.err, closeCapture()); failed != nil {
-				err = failed
-			}
-		}()
 	}
 	v := replay.NewVerifier(opts)
 	var h replay.Handler = v
@@ -77,8 +75,14 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		h = replay.Handlers(v, notes)
 	}
 	damage := errors.Join(j.feed(cmd.Context(), j.session(h, lookAhead)), errors.Join(j.warnings...))
+	if errors.As(damage, new(*interruption)) {
+		v.Interrupt()
+	}
 	report := v.Finish()
 	report.Clocks, report.List = j.Clocks, o.list
+	if o.selects != "" && report.Unverified != "" && report.Packets == 0 {
+		report.Unverified = "--pcap-filter selects none of the captures' packets"
+	}
 	ok := report.OK()
 	o.byHistory(cmd.Context(), j, report)
 	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {
@@ -93,6 +97,8 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	switch {
 	case damage != nil:
 		return damage
+	case report.Unverified != "":
+		return errors.New("nothing was verified: " + report.Unverified)
 	case !ok:
 		return errDifference
 	}

@@ -167,6 +167,14 @@ func (c *Capture) Passed(f *replay.Frame, p *replay.Point, name string) error {
 	return c.err
 }
 
+// Flush writes out what is buffered: what is written so far is a whole capture.
+func (c *Capture) Flush() error {
+	if c.err == nil {
+		c.err = c.w.Flush()
+	}
+	return c.err
+}
+
 // Close completes the file, with the blocks after the captures' last packets.
 func (c *Capture) Close(blocks []pcap.Block) error {
 	for _, b := range blocks {

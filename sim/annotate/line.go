@@ -2,8 +2,9 @@ package annotate
 
 import (
 	"bytes"
-	"unicode"
 	"unicode/utf8"
+
+	"ovnreplay/sim/printable"
 )
 
 // MaxComment is the most bytes a comment has: of 240 that Wireshark shows, it
@@ -36,24 +37,10 @@ func appendWrapped(b []byte, key string, text []byte, end string) []byte {
 
 // appendClean appends a name from a database or a capture so that it stays on
 // its line and does nothing to a terminal.
-func appendClean(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c >= 0x7f {
-			return append(b, clean(s)...)
-		}
-	}
-	return append(b, s...)
-}
+func appendClean(b []byte, s string) []byte { return append(b, printable.Line(s)...) }
 
-// clean returns s with what is not to be printed replaced.
-func clean(s string) string {
-	return string(bytes.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, []byte(s)))
-}
+// clean returns s with what is not to be printed escaped.
+func clean(s string) string { return printable.Line(s) }
 
 // appendOnce appends a line to lines unless it is one of them.
 func appendOnce(lines, line []byte) []byte {

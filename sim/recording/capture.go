@@ -126,7 +126,7 @@ type openCapture struct {
 	source
 	ahead []pcap.Record
 	stop  error // what followed the records read ahead, if it was not a record
-	live  bool  // standard input: nothing is to be read ahead of need
+	live  bool  // a stream: nothing is to be read ahead of need
 }
 
 // Next implements pcap.Source.
@@ -189,10 +189,16 @@ func (r *Recording) openAll(ctx context.Context) error {
 	return nil
 }
 
-// openSource opens a file, a set of files, or standard input.
+// openSource opens a file, a set of files, standard input, or a pipe.
 func (r *Recording) openSource(ctx context.Context, file string, clock pcap.Clock) (*openCapture, error) {
-	if file == "-" {
-		stream, err := pcap.NewReaderWith(&interruptible{ctx: ctx, src: r.files.Stdin}, "standard input", r.spec.Reading)
+	if isStream(file) {
+		src, name := r.files.Stdin, "standard input"
+		if file != "-" {
+			p := &pipe{name: file}
+			r.pipes = append(r.pipes, p)
+			src, name = p, file
+		}
+		stream, err := pcap.NewReaderWith(Interruptible(ctx, src), name, r.spec.Reading)
 		if err != nil {
 			return nil, err
 		}

@@ -122,7 +122,7 @@ func ReadCase(dir string, files Files) (*Spec, error) {
 	if len(c.DB) == 0 || len(c.Captures) == 0 {
 		return nil, fmt.Errorf("%s: needs \"db\" and \"captures\"", name)
 	}
-	s := &Spec{Profile: caseProfile(dir, c.CTProfile)}
+	s := &Spec{read: []string{name}, Profile: caseProfile(dir, c.CTProfile)}
 	for _, db := range c.DB {
 		s.DBs = append(s.DBs, filepath.Join(dir, db))
 	}
@@ -144,6 +144,7 @@ func ReadCase(dir string, files Files) (*Spec, error) {
 				s.Zones = map[string]map[string]uint16{}
 			}
 			s.Zones[chassis] = zones
+			s.read = append(s.read, filepath.Join(dir, f))
 		}
 	}
 	return s, nil

@@ -27,7 +27,7 @@ func (r *Recording) align(ctx context.Context, captures []Capture) ([]pcap.Clock
 	}
 	shared := pcap.Shared{AcrossNAT: true}
 	for i, c := range captures {
-		if c.File == "-" {
+		if isStream(c.File) {
 			return clocks, nil // a stream is read once
 		}
 		if err := r.sample(ctx, &shared, i, c.File); err != nil {

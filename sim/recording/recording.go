@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
@@ -37,6 +38,25 @@ type Spec struct {
 	NoAlign bool     // leave the others' clocks as they are
 	NoInfer bool     // inject only packets that are in a capture
 	Hops    bool     // see sim.Options
+
+	read []string // files that were read already: a case's
+}
+
+// Inputs lists the files that the recording is read from: its database too, if
+// that is a file.
+func (s *Spec) Inputs() []string {
+	names := append(append([]string{s.Profile}, s.DBs...), s.read...)
+	for _, c := range s.Captures {
+		names = append(names, c.File)
+	}
+	for _, list := range [][]string{s.ZoneFiles, s.Imports, s.OpenFlow} {
+		for _, arg := range list {
+			file, _ := cutChassis(arg)
+			names = append(names, file)
+		}
+	}
+	names = append(names, s.Pins...)
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 }
 
 // Files is how a recording's files are read.
@@ -58,6 +78,7 @@ type Recording struct {
 	tell     func(format string, args ...any)
 	captures []*openCapture
 	pins     []conntrack.Entry
+	pipes    []*pipe
 }
 
 // Open builds an engine on a network, and opens and places the captures. What
@@ -156,6 +177,9 @@ func (r *Recording) On(net *network.Network) (*Recording, error) {
 func (r *Recording) Close() {
 	for _, c := range r.captures {
 		c.Close()
+	}
+	for _, p := range r.pipes {
+		p.Close()
 	}
 }
 

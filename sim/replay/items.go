@@ -65,6 +65,14 @@ type Report struct {
 	// Ties are the logical flows that packets met of which OVN leaves open which is used.
 	Ties []Tie `json:"ties,omitempty"`
 
+	// Compared tells what the verdict rests on, by where packets left OVN.
+	Compared []Compared `json:"compared"`
+
+	// Interrupted: the captures were not read to their end, so there is no verdict.
+	Interrupted bool `json:"interrupted,omitempty"`
+	// Unverified says why nothing could be verified; empty if something was.
+	Unverified string `json:"unverified,omitempty"`
+
 	Clocks []ClockReport `json:"clocks,omitempty"`
 	Strict bool          `json:"strict,omitempty"`
 }
@@ -76,6 +84,15 @@ type Tie struct {
 	Other    FlowRef `json:"other"`
 	Priority int     `json:"priority"`
 	Packets  int     `json:"packets"`
+}
+
+// Compared counts the packets that were observed leaving OVN at a place.
+type Compared struct {
+	Port     string `json:"port"` // or the tunnel
+	Chassis  string `json:"chassis"`
+	Observed int    `json:"observed"`
+	Compared int    `json:"compared"` // of them, those with a counterpart to be held against
+	Full     int    `json:"full"`     // of those, the ones of which both hold every byte
 }
 
 // UnderlayCounts count packets in tunnels.
@@ -100,12 +117,14 @@ type ClockReport struct {
 	Reason      string `json:"reason"`
 }
 
-// OK reports whether everything observed was predicted, and nothing else was.
+// OK reports whether everything observed was predicted, nothing else was, and
+// there was something to observe.
 // Strictly, it must also have been predicted without a guess or an inference,
 // and no frame may have been left out.
 func (r *Report) OK() bool {
 	switch u := r.Underlay; {
-	case len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0,
+	case r.Interrupted, r.Unverified != "",
+		len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0,
 		r.Matched+r.Autonomous+r.Explained != r.Observed,
 		u != nil && u.Matched+u.Explained != u.Observed:
 		return false

@@ -21,12 +21,21 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	}
 	verdict := "everything observed was predicted, byte for byte"
 	switch {
+	case r.Interrupted:
+		verdict = fmt.Sprintf("interrupted after %d packets: no verdict", r.all())
+	case r.Unverified != "":
+		verdict = "nothing was verified: " + r.Unverified
+	case len(r.Compared) == 0 && r.OK():
+		verdict = "nothing left OVN where captures are, as predicted: every packet that entered ends there"
 	case len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0:
 		verdict = "prediction and capture differ"
 	case !r.OK():
 		verdict = "everything observed was predicted, but not strictly: there are guesses, inferences or skipped frames"
 	}
 	fmt.Fprintf(&b, "%s\n", verdict)
+	for _, c := range r.Compared {
+		fmt.Fprintf(&b, "at %s: observed %d, compared %d, in full %d\n", c.Port, c.Observed, c.Compared, c.Full)
+	}
 	fmt.Fprintf(&b, "packets %d: entered %d, observed %d", r.Packets, r.Entered, r.Observed)
 	for _, n := range []struct {
 		count int
@@ -55,6 +64,14 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// all counts the captured packets, those of the tunnel network too.
+func (r *Report) all() int {
+	if r.Underlay != nil {
+		return r.Packets + r.Underlay.Packets
+	}
+	return r.Packets
 }
 
 // maxShown is how many items of a list are printed for people.

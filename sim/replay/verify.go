@@ -71,6 +71,7 @@ type Verifier struct {
 
 	undecided []*waiter // predictions that wait for the end, see postpone
 	ending    bool
+	basis     basis
 }
 
 // held is when a capture's first and last frames are from.
@@ -133,7 +134,7 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	}
 	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{}, said: map[Cause]string{},
 		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
-		spans: map[int]*held{}}
+		spans: map[int]*held{}, basis: newBasis()}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict = opts.Strict
 	return v
@@ -182,6 +183,9 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		if f.Lost {
 			v.doubt(p.key(), f.Time, v.session.name(f), f.Number)
 		}
+	}
+	if !f.Inferred && !out.Late {
+		v.basis.entered(out)
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
@@ -269,6 +273,7 @@ func (v *Verifier) Observed(f *Frame, p *Point) {
 	if v.longest[w.point] < f.Wire {
 		v.longest[w.point] = f.Wire
 	}
+	v.basis.observed(w)
 	v.meet(w, f.Data, f.Headers())
 }
 
@@ -287,6 +292,7 @@ func (v *Verifier) tooShort(f *Frame) {
 // Skipped implements Handler.
 func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	v.count(f)
+	v.basis.skipped(why)
 	switch {
 	case why == whyTwice:
 		v.blame(CauseTwice, v.session.name(f), f.Number)
@@ -326,6 +332,7 @@ func (v *Verifier) count(f *Frame) {
 		v.spans[f.Capture] = s
 	}
 	s.last = max(s.last, f.Time)
+	v.basis.frame(f, v.session.owners)
 	v.now = max(v.now, f.Time)
 }
 
@@ -497,6 +504,7 @@ func (v *Verifier) matched(a, b *waiter) {
 			v.noteWay(w)
 		}
 	}
+	v.basis.compared(a, b)
 	if b.outer == nil {
 		b, a = a, b
 	}
@@ -579,6 +587,13 @@ func (v *Verifier) expire() {
 	}
 }
 
+// Interrupt tells that the captures were not read to their end: what has found
+// no partner yet might have found one.
+func (v *Verifier) Interrupt() {
+	v.Report.Interrupted = true
+	v.order, v.front = nil, 0
+}
+
 // Finish decides about everything that has found no partner.
 func (v *Verifier) Finish() *Report {
 	v.ending = true
@@ -601,6 +616,7 @@ func (v *Verifier) Finish() *Report {
 	v.settleDoubts()
 	v.Report.sort()
 	v.Report.Groups = v.groups()
+	v.basis.report(&v.Report)
 	return &v.Report
 }
 
@@ -626,6 +642,7 @@ func (v *Verifier) settle(w *waiter) {
 	}
 	if w.called {
 		v.tell(w, nil)
+		v.basis.compared(w, w)
 		v.Report.Autonomous++
 		return
 	}
@@ -692,6 +709,7 @@ func (v *Verifier) differ(a, b *waiter) {
 		v.matched(p, o)
 		return
 	}
+	v.basis.compared(p, o)
 	v.Report.add("mismatched", &v.Report.Mismatched, it)
 }
 

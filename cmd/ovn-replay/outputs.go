@@ -1,0 +1,254 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ovnreplay/store"
+)
+
+// outputs are the files that a command line writes, and the ones it reads: no
+// output is ever an input, under whatever name. A regular file is written beside
+// its place and takes it when it is complete; pipes and devices are written as
+// they are.
+type outputs struct {
+	stop   context.CancelCauseFunc
+	inputs []string
+	names  map[string]string // of outputs, to the flag that names them
+	files  []*output
+}
+
+// output is one file being written.
+type output struct {
+	sink
+	file     *os.File
+	place    string // what it becomes; "" if it is written as it is
+	complete bool
+}
+
+type outputsKey struct{}
+
+// outputsOf returns the outputs of the command line that a context is for.
+func outputsOf(ctx context.Context) *outputs {
+	if o, ok := ctx.Value(outputsKey{}).(*outputs); ok {
+		return o
+	}
+	return &outputs{stop: func(error) {}}
+}
+
+// destination is a file that a flag names to be written.
+type destination struct{ flag, name string }
+
+// sourceFiles are the files that are read for database SOURCES beside their own.
+func sourceFiles(sources []string, opts store.Options) []string {
+	names := []string{opts.TLS.PrivateKey, opts.TLS.Certificate, opts.TLS.CACert}
+	snapshot := func(source string) bool { return strings.HasPrefix(source, "snapshot:") }
+	if slices.ContainsFunc(sources, snapshot) {
+		shelf := opts.Shelf
+		if shelf == "" {
+			shelf, _ = store.DefaultShelfPath()
+		}
+		names = append(names, shelf)
+	}
+	return names
+}
+
+// reads notes files that are read. A pattern stands for what it matches, a
+// directory for all that is in it.
+func (o *outputs) reads(names ...string) {
+	for _, name := range names {
+		if name == "-" {
+			name = os.Stdin.Name()
+		}
+		if _, err := os.Lstat(name); err != nil && strings.ContainsAny(name, "*?[") {
+			matches, _ := filepath.Glob(name)
+			o.inputs = append(o.inputs, matches...)
+			continue
+		}
+		o.inputs = append(o.inputs, name)
+	}
+}
+
+// check refuses a file that a flag names if it is an input, or another output.
+func (o *outputs) check(flag, name string) error {
+	if name == "" {
+		return nil
+	}
+	if name == "-" {
+		return o.checkStdout()
+	}
+	info, err := os.Stat(name)
+	for _, in := range o.inputs {
+		if err == nil && isOrHolds(in, name, info) {
+			return fmt.Errorf("%s: is also an input; name another file with %s", name, flag)
+		}
+	}
+	for other, of := range o.names {
+		at, err2 := os.Stat(other)
+		if err == nil && err2 == nil && os.SameFile(info, at) || absolute(name) == absolute(other) {
+			if of != flag {
+				return fmt.Errorf("%s: is also what %s writes; name another file with %s", name, of, flag)
+			}
+		}
+	}
+	if err == nil && info.IsDir() {
+		return fmt.Errorf("%s: is a directory; name a file with %s", name, flag)
+	}
+	if o.names == nil {
+		o.names = map[string]string{}
+	}
+	o.names[name] = flag
+	return nil
+}
+
+// checkStdout refuses standard output that is led to an input.
+func (o *outputs) checkStdout() error {
+	info, err := os.Stdout.Stat()
+	for _, in := range o.inputs {
+		if err == nil && isOrHolds(in, "/dev/stdout", info) {
+			return fmt.Errorf("%s: is also standard output; lead that elsewhere", in)
+		}
+	}
+	return nil
+}
+
+// isOrHolds reports whether an input is a file, or a directory with it.
+func isOrHolds(in, name string, file fs.FileInfo) bool {
+	info, err := os.Stat(in)
+	switch {
+	case err != nil:
+		return false
+	case !info.IsDir():
+		return os.SameFile(info, file) && file.Mode().IsRegular()
+	}
+	return inside(absolute(in), absolute(name))
+}
+
+func inside(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// absolute is where a name leads, links followed as far as there is something.
+func absolute(name string) string {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+		name = filepath.Join(dir, filepath.Base(name))
+	}
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
+}
+
+// create begins the file that a flag names; all inputs are known by now. It is
+// kept if the command says that it is complete.
+func (o *outputs) create(flag, name string) (*output, error) {
+	if err := o.check(flag, name); err != nil {
+		return nil, err
+	}
+	out := &output{sink: sink{name: name, stop: o.stop}}
+	var err error
+	if info, statErr := os.Stat(name); statErr == nil && !info.Mode().IsRegular() || ofProcess(name) {
+		out.file, err = os.OpenFile(name, os.O_WRONLY, 0)
+	} else {
+		out.place, out.file, err = beside(name, info)
+	}
+	if err != nil {
+		return nil, &writeError{name, err}
+	}
+	out.w = out.file
+	o.files = append(o.files, out)
+	return out, nil
+}
+
+// ofProcess reports whether a name stands for a file that is open already.
+func ofProcess(name string) bool {
+	return strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "/proc/")
+}
+
+// beside makes a file beside the one that it is to become, with its mode.
+func beside(name string, old fs.FileInfo) (place string, f *os.File, err error) {
+	place = absolute(name)
+	if link, err := os.Readlink(name); err == nil && old == nil { // to nothing as yet
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(name), link)
+		}
+		place = absolute(link)
+	}
+	if old != nil { // it must be writable itself
+		probe, err := os.OpenFile(place, os.O_WRONLY, 0)
+		if err != nil {
+			return "", nil, err
+		}
+		probe.Close()
+	}
+	for n := 0; n < 1000; n++ {
+		temp := fmt.Sprintf("%s.%d-%d.part", place, os.Getpid(), n)
+		f, err = os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	if err == nil && old != nil {
+		err = f.Chmod(old.Mode().Perm())
+	}
+	return place, f, err
+}
+
+// publish gives the file its place now, because all that is in it so far is of
+// use; what is written later goes there.
+func (o *output) publish() error {
+	if o.place == "" || o.err != nil {
+		return o.err
+	}
+	if err := os.Rename(o.file.Name(), o.place); err != nil {
+		o.fail(err)
+		return o.err
+	}
+	o.place = ""
+	return nil
+}
+
+// finish closes the files: complete ones take their places, others are taken away.
+func (o *outputs) finish() error {
+	var err error
+	for _, f := range o.files {
+		if f.place != "" && f.complete && f.err == nil {
+			if bad := f.publish(); bad != nil {
+				err = errors.Join(err, bad)
+			}
+		}
+		if bad := f.file.Close(); bad != nil && f.err == nil {
+			err = errors.Join(err, &writeError{f.name, bad})
+		}
+		if f.place != "" {
+			os.Remove(f.file.Name())
+		}
+		err = cmp.Or(err, f.err)
+	}
+	o.files = slices.Delete(o.files, 0, len(o.files))
+	return err
+}
+
+// open returns where to write: standard output for "-", else the file that a
+// flag names, and what says that all is written.
+func (o *outputs) open(flag, name string, stdout io.Writer) (w io.Writer, done func(), err error) {
+	if name == "" || name == "-" {
+		return stdout, func() {}, nil
+	}
+	f, err := o.create(flag, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() { f.complete = true }, nil
+}

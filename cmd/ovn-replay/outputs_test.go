@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// copied copies files of the nodeport case into a folder of the test's own.
+func copied(t *testing.T, names ...string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), read(t, filepath.Join(cases, "nodeport", name)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// No output takes the place of an input, whatever it is called and whichever
+// flag names it; the input stays as it is.
+func TestOutputsAreNeverInputs(t *testing.T) {
+	const captures = " -r client.pcap@breth0_ovn-worker -r nginx.pcap"
+	const replay = "run --db sb.db" + captures + " --ct-profile ovs-userspace --format none"
+	for _, test := range []struct{ args, victim string }{
+		{replay + " -w client.pcap", "client.pcap"},
+		{replay + " -w ./nginx.pcap", "nginx.pcap"},
+		{replay + " -w sb.db", "sb.db"},
+		{replay + " -w link.pcap", "client.pcap"},
+		{replay + " -w hard.pcap", "client.pcap"},
+		{replay + " -w here/client.pcap", "client.pcap"},
+		{replay + " --ct-import dump.txt -w dump.txt", "dump.txt"},
+		{replay + " --pin dump.txt -w dump.txt", "dump.txt"},
+		{replay + " --ct-zones zones.txt -w zones.txt", "zones.txt"},
+		{replay + " --ovs=flows.txt -w flows.txt", "flows.txt"},
+		{replay + " --cpuprofile client.pcap", "client.pcap"},
+		{replay + " --session sb.db", "sb.db"},
+		{replay + " --session empty.pcap -r empty.pcap", "empty.pcap"},
+		{replay + " --session kept.db -w kept.db", "kept.db"},
+		{replay + " --session kept.db -w kept-link.db", "kept.db"},
+		{replay + " --session new.db -w new.db", ""},
+		{replay + " --session kept.db --cpuprofile kept.db", ""},
+		{"run --db sb.db --ct-profile profile.txt" + captures + " -w profile.txt --format none", "profile.txt"},
+		{"run --db sb.db -r *.pcap --ct-profile ovs-userspace --format none -w nginx.pcap", "nginx.pcap"},
+		{"run --case . -w case.json --format none", "case.json"},
+		{"run --case . -w client.pcap --format none", "client.pcap"},
+		{"run --case . -w sb.db --format none", "sb.db"},
+		{"conntrack export --case . -o sb.db", "sb.db"},
+		{"conntrack export kept.db -o kept.db", "kept.db"},
+		{"db snapshot sb.db name --store sb.db", "sb.db"},
+		{"db snapshot empty.db name --store empty.db", "empty.db"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			dir := copied(t, "sb.db", "client.pcap", "nginx.pcap", "case.json")
+			t.Chdir(dir)
+			if status, _, errs := replayed(t, strings.Fields(strings.ReplaceAll(replay, "*", "")+" --session kept.db")...); status != exitOK {
+				t.Fatal(errs)
+			}
+			os.Symlink("client.pcap", "link.pcap")
+			os.Symlink("kept.db", "kept-link.db")
+			os.Symlink(".", "here")
+			os.Link("client.pcap", "hard.pcap")
+			for name, text := range map[string]string{
+				"dump.txt": "", "zones.txt": "", "flows.txt": "", "profile.txt": "profile ovs-userspace\n", "empty.pcap": "", "empty.db": "",
+			} {
+				os.WriteFile(name, []byte(text), 0o600)
+			}
+			var before []byte
+			if test.victim != "" {
+				before = read(t, test.victim)
+			}
+			status, _, errs := replayed(t, strings.Fields(test.args)...)
+			if status != exitBad || errs == "" {
+				t.Errorf("%s: exit status %d, %q", test.args, status, errs)
+			}
+			if test.victim != "" && !bytes.Equal(before, read(t, test.victim)) {
+				t.Errorf("%s: %s is changed", test.args, test.victim)
+			}
+			if left, _ := filepath.Glob("*.part"); len(left) > 0 {
+				t.Errorf("%s: leaves %v", test.args, left)
+			}
+		})
+	}
+}
+
+// What exists is replaced only by what is complete: not where an input is bad,
+// the session does not fit, or the output cannot be written.
+func TestOutputsAreReplacedWhole(t *testing.T) {
+	dir := copied(t, "sb.db", "client.pcap")
+	t.Chdir(dir)
+	const replay = "run --db sb.db -r client.pcap@breth0_ovn-worker --format none "
+	if status, _, errs := replayed(t, strings.Fields(replay+"--session s.db")...); status != exitOK {
+		t.Fatal(errs)
+	}
+	os.WriteFile("keep.pcapng", []byte("kept"), 0o640)
+	os.WriteFile("bad.db", []byte("no database"), 0o600)
+	for _, args := range []string{
+		"run --db bad.db -r client.pcap@breth0_ovn-worker --format none -w keep.pcapng",
+		"run --db sb.db -r missing.pcap@breth0_ovn-worker --format none -w keep.pcapng",
+		"run --db sb.db -r client.pcap@nowhere --format none -w keep.pcapng",
+		replay + "--session s.db --ct-profile ovs-userspace -w keep.pcapng",
+		replay + "--session bad.db -w keep.pcapng",
+		replay + "--filter ip4.src== -w keep.pcapng",
+		"conntrack export --db sb.db -r client.pcap@nowhere -o keep.pcapng",
+		"conntrack export s.db --format nonsense -o keep.pcapng",
+	} {
+		if status, _, errs := replayed(t, strings.Fields(args)...); status != exitBad || errs == "" {
+			t.Errorf("%s: exit status %d, %q", args, status, errs)
+		}
+		if got := string(read(t, "keep.pcapng")); got != "kept" {
+			t.Fatalf("%s: the file holds %d bytes", args, len(got))
+		}
+	}
+	os.Symlink("keep.pcapng", "link.pcapng")
+	if status, _, errs := replayed(t, strings.Fields(replay+"-w link.pcapng")...); status != exitOK {
+		t.Fatal(errs)
+	}
+	info, err := os.Stat("keep.pcapng")
+	if link, _ := os.Readlink("link.pcapng"); link != "keep.pcapng" || err != nil || info.Mode().Perm() != 0o640 || len(records(t, "keep.pcapng")) == 0 {
+		t.Errorf("written through a link: %v, %v, the link leads to %q", info, err, link)
+	}
+	if left, _ := filepath.Glob("*.part"); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+// An error of writing is an error, however late it comes.
+func TestWriteErrors(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full here")
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	nodeport := filepath.Join(cases, "nodeport")
+	for _, args := range []string{
+		"run --case " + nodeport, "run --json --case " + nodeport, "run --format none -w - --case " + nodeport,
+		"verify --case " + nodeport, "verify --json --case " + nodeport, "conntrack list --case " + nodeport,
+		"conntrack export --case " + nodeport, "conntrack states -r " + nodeport + "/client.pcap",
+		"db info " + nodeport + "/sb.db", "db history " + nodeport + "/sb.db", "diff --case " + nodeport + " --db " + nodeport + "/sb.db",
+		"demo", "--help", "run --help", "db",
+	} {
+		var errs bytes.Buffer
+		status := run(t.Context(), strings.Fields(args), strings.NewReader(""), full, &errs)
+		if status != exitBad || !strings.Contains(errs.String(), "standard output: cannot be written: no space left on device") {
+			t.Errorf("%s: exit status %d, %q", args, status, errs.String())
+		}
+	}
+	for _, args := range []string{
+		"run --format none -w /dev/full --case " + nodeport, "conntrack export -o /dev/full --case " + nodeport,
+		"verify --cpuprofile /dev/full --case " + nodeport,
+	} {
+		status, _, errs := replayed(t, strings.Fields(args)...)
+		if status != exitBad || !strings.Contains(errs, "/dev/full: cannot be written: no space left on device") {
+			t.Errorf("%s: exit status %d, %q", args, status, errs)
+		}
+	}
+	status, _, errs := replayed(t, "run", "--format", "none", "--case", nodeport, "-w", t.TempDir()+"/no/such/folder")
+	if status != exitBad || !strings.Contains(errs, "no such file or directory") {
+		t.Errorf("no folder: exit status %d, %q", status, errs)
+	}
+}
+
+// A reader that has seen enough ends the command quietly; what else it writes is complete.
+func TestReaderGoesAway(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	file := filepath.Join(t.TempDir(), "out.pcapng")
+	var errs bytes.Buffer
+	status := run(t.Context(), []string{"run", "--case", filepath.Join(cases, "nodeport"), "-w", file}, strings.NewReader(""), w, &errs)
+	if status != exitSignal+int(syscall.SIGPIPE) || errs.Len() > 0 {
+		t.Errorf("exit status %d, %q", status, errs.String())
+	}
+	records(t, file)
+}
+
+// A pipe is written as it is, and read once.
+func TestNamedPipes(t *testing.T) {
+	dir := copied(t, "sb.db", "client.pcap", "nginx.pcap")
+	t.Chdir(dir)
+	for _, name := range []string{"in", "out"} {
+		if err := syscall.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go os.WriteFile("in", read(t, "client.pcap"), 0)
+	written := make(chan []byte)
+	go func() {
+		b, _ := os.ReadFile("out")
+		written <- b
+	}()
+	status, _, errs := replayed(t, strings.Fields("run --db sb.db -r in@breth0_ovn-worker -r nginx.pcap --format none -w out")...)
+	if status != exitOK {
+		t.Fatal(errs)
+	}
+	select {
+	case b := <-written:
+		os.WriteFile("got.pcapng", b, 0o600)
+		if n := len(records(t, "got.pcapng")); n < 20 {
+			t.Errorf("%d packets went through the pipe", n)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came through the pipe")
+	}
+}

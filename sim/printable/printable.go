@@ -1,0 +1,118 @@
+// Package printable makes text of unknown origin fit for a terminal. Names,
+// comments and file names come from databases, captures and archives that others
+// made; what a terminal or a pager would obey, or would show as something else
+// than it is, is shown as an escape (CWE-150): control characters of C0 and C1,
+// DEL, marks of direction, whatever else is no graphic character, and bytes that
+// are no UTF-8.
+//
+// Escapes are \xNN for bytes and C0, \uNNNN (a surrogate pair beyond U+FFFF) for
+// the rest. JSON writes C0 and invalid UTF-8 in its own way: what is left to this
+// package there is written so that it stays JSON.
+package printable
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Line returns s fit to be part of a line: line feeds, tabs and carriage returns
+// are escapes, too.
+func Line(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c >= 0x7f {
+			return string(escape(make([]byte, 0, len(s)+16), []byte(s), false))
+		}
+	}
+	return s
+}
+
+// Writer makes what is written to it fit for a terminal, but for line feeds and
+// tabs. A character may come in several writes.
+type Writer struct {
+	w    io.Writer
+	rest []byte // the beginning of a character
+	buf  []byte
+}
+
+// NewWriter returns a Writer that writes to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
+
+// Write implements io.Writer.
+func (w *Writer) Write(p []byte) (int, error) {
+	if len(w.rest) == 0 && plain(p) {
+		return w.w.Write(p)
+	}
+	text := append(w.rest, p...)
+	end := whole(text)
+	w.buf = escape(w.buf[:0], text[:end], true)
+	w.rest = append([]byte(nil), text[end:]...)
+	if _, err := w.w.Write(w.buf); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush writes the beginning of a character that did not go on.
+func (w *Writer) Flush() error {
+	if len(w.rest) == 0 {
+		return nil
+	}
+	b := escape(nil, w.rest, true)
+	w.rest = nil
+	_, err := w.w.Write(b)
+	return err
+}
+
+// plain reports whether p is ASCII that needs no escape.
+func plain(p []byte) bool {
+	for _, c := range p {
+		if (c < ' ' && c != '\n' && c != '\t') || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// whole is where the last character of p that is not all there begins.
+func whole(p []byte) int {
+	for i := len(p) - 1; i >= 0 && i >= len(p)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(p[i]) {
+			if utf8.FullRune(p[i:]) {
+				return len(p)
+			}
+			return i
+		}
+	}
+	return len(p)
+}
+
+// escape appends p to buf; layout leaves line feeds and tabs.
+func escape(buf, p []byte, layout bool) []byte {
+	for len(p) > 0 {
+		r, n := utf8.DecodeRune(p)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			buf = fmt.Appendf(buf, `\x%02x`, p[0])
+		case layout && (r == '\n' || r == '\t'), strconv.IsPrint(r):
+			buf = append(buf, p[:n]...)
+		case r == '\n':
+			buf = append(buf, `\n`...)
+		case r == '\t':
+			buf = append(buf, `\t`...)
+		case r == '\r':
+			buf = append(buf, `\r`...)
+		case r < ' ':
+			buf = fmt.Appendf(buf, `\x%02x`, r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			buf = fmt.Appendf(buf, `\u%04x\u%04x`, hi, lo)
+		default:
+			buf = fmt.Appendf(buf, `\u%04x`, r)
+		}
+		p = p[n:]
+	}
+	return buf
+}
