@@ -89,7 +89,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		*list = j.filter.Items(*list)
 	}
 	if notes != nil {
-		notes.err = errors.Join(notes.err, notes.notes.Compare(report))
+		damage = errors.Join(damage, notes.err, notes.notes.Compare(report), written())
 	}
 	if err := o.print(report); err != nil {
 		return err
