@@ -11,6 +11,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"go.etcd.io/bbolt"
+
+	"ovnreplay/pcap/compressed"
 )
 
 // A piece is zstd-compressed and known by the SHA-256 of what it holds:
@@ -116,11 +118,16 @@ func (p *packer) store(b *bbolt.Bucket, s *Snapshot) error {
 type unpacker struct {
 	bucket *bbolt.Bucket
 	zstd   *zstd.Decoder
+	left   int64 // how many bytes may still come out
 }
 
-func newUnpacker(b *bbolt.Bucket) (*unpacker, error) {
+// newUnpacker returns an unpacker of a store of so many bytes.
+func newUnpacker(b *bbolt.Bucket, size int64) (*unpacker, error) {
+	if b == nil {
+		return nil, errors.New("the store has no pieces")
+	}
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*maxPiece))
-	return &unpacker{b, z}, err
+	return &unpacker{b, z, expansion.Free + expansion.Ratio*size}, err
 }
 
 func (u *unpacker) get(hash []byte) ([]byte, error) {
@@ -132,6 +139,10 @@ func (u *unpacker) get(hash []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("piece %x: %w", hash, err)
 	}
+	// Lists may lead to the same piece over and over.
+	if u.left -= int64(len(content)) + sha256.Size; u.left < 0 {
+		return nil, &compressed.BombError{Limits: expansion}
+	}
 	if sum := sha256.Sum256(content); !bytes.Equal(sum[:], hash) {
 		return nil, fmt.Errorf("piece %x is not what it was", hash)
 	}
@@ -139,8 +150,8 @@ func (u *unpacker) get(hash []byte) ([]byte, error) {
 }
 
 // visit calls each with the hash of every piece of a snapshot.
-func (m *manifest) visit(b *bbolt.Bucket, each func(hash []byte)) error {
-	u, err := newUnpacker(b)
+func (m *manifest) visit(b *bbolt.Bucket, size int64, each func(hash []byte)) error {
+	u, err := newUnpacker(b, size)
 	if err != nil {
 		return err
 	}
@@ -182,8 +193,8 @@ func (u *unpacker) walk(hash []byte, most int, each func(hash []byte, rows bool)
 }
 
 // unpack makes the database of a snapshot.
-func unpack(b *bbolt.Bucket, m *manifest) (*Database, error) {
-	u, err := newUnpacker(b)
+func unpack(b *bbolt.Bucket, m *manifest, size int64) (*Database, error) {
+	u, err := newUnpacker(b, size)
 	if err != nil {
 		return nil, err
 	}

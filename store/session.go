@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -34,9 +33,8 @@ import (
 // a file whose writer was killed opens and holds all that was committed.
 type Session struct {
 	path string
-	db   *bbolt.DB
+	file *boltFile
 	zip  *zstd.Encoder
-	unz  *zstd.Decoder // of values
 	unc  *zstd.Decoder // of packets
 
 	packets uint64 // committed and handed in
@@ -93,26 +91,18 @@ func OpenSession(path string, write bool) (s *Session, err error) {
 	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
 		return nil, err
 	}
-	if s.unz, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxValue)); err != nil {
-		return nil, err
-	}
 	if s.unc, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxChunk)); err != nil {
 		return nil, err
 	}
-	err = s.guard(func() (err error) {
-		if s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: !write}); err != nil {
-			return sessionError(path, err)
-		}
-		if err = s.check(write); err == nil {
-			err = s.resume(write)
-		}
-		return err
-	})
+	if s.file, err = openBolt(path, write); err != nil {
+		return nil, s.word(err)
+	}
+	if err = s.check(write); err == nil {
+		err = s.resume(write)
+	}
 	if err != nil {
-		if s.db != nil {
-			s.db.Close()
-		}
-		return nil, err
+		s.file.close()
+		return nil, s.word(err)
 	}
 	return s, nil
 }
@@ -134,16 +124,31 @@ func sessionError(path string, err error) error {
 	return e
 }
 
-// guard turns what a damaged file does to bbolt, panics and faults of mapped
-// memory, into an error.
-func (s *Session) guard(do func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = s.damaged(fmt.Errorf("%v", r))
-		}
-	}()
-	return do()
+// word words an error of the file's: damage as that, and what bbolt says of a
+// file that is none of its.
+func (s *Session) word(err error) error {
+	var damage *guardError
+	var known *SourceError
+	switch {
+	case err == nil, errors.As(err, &known):
+		return err
+	case errors.As(err, &damage):
+		return s.damaged(damage.err)
+	}
+	return sessionError(s.path, err)
+}
+
+func (s *Session) view(do func(*bbolt.Tx) error) error { return s.guarded(s.file.view(do)) }
+
+func (s *Session) update(do func(*bbolt.Tx) error) error { return s.guarded(s.file.update(do)) }
+
+// guarded words damage.
+func (s *Session) guarded(err error) error {
+	var damage *guardError
+	if errors.As(err, &damage) {
+		return s.damaged(damage.err)
+	}
+	return err
 }
 
 func (s *Session) damaged(err error) error {
@@ -156,7 +161,7 @@ func (s *Session) check(write bool) error {
 		return &SourceError{Source: s.path, Problem: problem, Advice: "name another file with --session, or use the ovn-replay that wrote this one"}
 	}
 	var found bool
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err := s.view(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(sessionBucket)
 		switch {
 		case b == nil:
@@ -181,7 +186,7 @@ func (s *Session) check(write bool) error {
 	case !write:
 		return wrong("is empty")
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{sessionBucket, valuesBucket, packetsBucket, piecesBucket, hashesBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
@@ -193,7 +198,7 @@ func (s *Session) check(write bool) error {
 
 // resume finds where the file ends. A writer goes on with its last chunk.
 func (s *Session) resume(write bool) error {
-	return s.db.View(func(tx *bbolt.Tx) error {
+	return s.view(func(tx *bbolt.Tx) error {
 		if k, _ := tx.Bucket(piecesBucket).Cursor().Last(); k != nil {
 			s.pieces = number(k)
 		}
@@ -218,9 +223,8 @@ func (s *Session) resume(write bool) error {
 
 // Close lets go of the file. What was not committed is lost.
 func (s *Session) Close() error {
-	s.unz.Close()
 	s.unc.Close()
-	return s.db.Close()
+	return s.file.close()
 }
 
 // Path is the file's.
@@ -251,11 +255,9 @@ func (s *Session) Piece(content []byte) (uint64, error) {
 		return n, nil
 	}
 	var n uint64
-	err := s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			n = number(tx.Bucket(hashesBucket).Get(sum[:]))
-			return nil
-		})
+	err := s.view(func(tx *bbolt.Tx) error {
+		n = number(tx.Bucket(hashesBucket).Get(sum[:]))
+		return nil
 	})
 	if err != nil {
 		return 0, err
@@ -286,7 +288,7 @@ func (s *Session) Pending() (n int) {
 
 // Commit makes what was handed in part of the file, all of it or none.
 func (s *Session) Commit() error {
-	if err := s.guard(func() error { return s.db.Update(s.commit) }); err != nil {
+	if err := s.update(s.commit); err != nil {
 		return err
 	}
 	s.full, s.added = s.full[:0], s.added[:0]
@@ -325,46 +327,51 @@ func (s *Session) commit(tx *bbolt.Tx) error {
 
 // Value returns a committed value, nil if there is none of that name.
 func (s *Session) Value(name string) (value []byte, err error) {
-	err = s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			v := tx.Bucket(valuesBucket).Get([]byte(name))
-			if v == nil {
-				return nil
-			}
-			if value, err = s.unz.DecodeAll(v, nil); err != nil {
-				return s.damaged(fmt.Errorf("value %s: %w", name, err))
-			}
+	err = s.view(func(tx *bbolt.Tx) error {
+		v := tx.Bucket(valuesBucket).Get([]byte(name))
+		if v == nil {
 			return nil
-		})
+		}
+		if value, err = s.unpackValue(v); err != nil {
+			return s.damaged(fmt.Errorf("value %s: %w", name, err))
+		}
+		return nil
 	})
 	return value, err
 }
 
+// unpackValue unpacks a value, which may be as large as the file can mean.
+func (s *Session) unpackValue(packed []byte) ([]byte, error) {
+	most := min(maxValue, 64<<20+64*uint64(len(packed)))
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(most))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	return z.DecodeAll(packed, nil)
+}
+
 // Values returns the names of the committed values that begin with prefix, in order.
 func (s *Session) Values(prefix string) (names []string, err error) {
-	err = s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			c := tx.Bucket(valuesBucket).Cursor()
-			for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Next() {
-				names = append(names, string(k))
-			}
-			return nil
-		})
+	err = s.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(valuesBucket).Cursor()
+		for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Next() {
+			names = append(names, string(k))
+		}
+		return nil
 	})
 	return names, err
 }
 
 // GetPiece returns a committed piece.
 func (s *Session) GetPiece(n uint64) (content []byte, err error) {
-	err = s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			v := tx.Bucket(piecesBucket).Get(key(n))
-			if v == nil {
-				return s.damaged(fmt.Errorf("piece %d is missing", n))
-			}
-			content = slices.Clone(v)
-			return nil
-		})
+	err = s.view(func(tx *bbolt.Tx) error {
+		v := tx.Bucket(piecesBucket).Get(key(n))
+		if v == nil {
+			return s.damaged(fmt.Errorf("piece %d is missing", n))
+		}
+		content = slices.Clone(v)
+		return nil
 	})
 	return content, err
 }
@@ -379,7 +386,7 @@ func (s *Session) Packet(n uint64) (packet []byte, err error) {
 		return nil, &SourceError{Source: s.path, Problem: fmt.Sprintf("there is no packet %d: the session has %d", n, s.packets), Advice: advice}
 	}
 	if n < s.lastFirst || n-s.lastFirst >= uint64(len(s.last)) {
-		if err := s.guard(func() error { return s.db.View(func(tx *bbolt.Tx) error { return s.readChunk(tx, n) }) }); err != nil {
+		if err := s.view(func(tx *bbolt.Tx) error { return s.readChunk(tx, n) }); err != nil {
 			return nil, err
 		}
 	}
@@ -415,6 +422,9 @@ func (s *Session) unpackChunk(packed []byte) (list [][]byte, err error) {
 		return nil, s.damaged(fmt.Errorf("packets: %w", err))
 	}
 	for len(b) > 0 {
+		if len(list) == chunkPackets {
+			return nil, s.damaged(fmt.Errorf("packets: more than %d in a chunk", chunkPackets))
+		}
 		n, size := binary.Uvarint(b)
 		if size <= 0 || n > uint64(len(b)-size) {
 			return nil, s.damaged(errors.New("packets: a length is wrong"))

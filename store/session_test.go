@@ -78,7 +78,7 @@ func TestSession(t *testing.T) {
 	}
 	s := openSession(t, path, true)
 	chunks := 0
-	s.db.View(func(tx *bbolt.Tx) error {
+	s.file.db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket(packetsBucket).ForEach(func(_, _ []byte) error { chunks++; return nil })
 	})
 	if most := int(n)/chunkPackets + 2; chunks > most {

@@ -26,7 +26,7 @@ import (
 // holds all that was committed.
 type Shelf struct {
 	path string
-	db   *bbolt.DB
+	file *boltFile
 }
 
 // shelfVersion is the number of the file format.
@@ -96,17 +96,38 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 		}
 		return nil, e
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: !write})
+	file, err := openBolt(path, write)
+	s := &Shelf{path, file}
 	if err != nil {
-		return nil, shelfError(path, err)
+		return nil, s.word(err)
 	}
-	s := &Shelf{path, db}
 	if err := s.check(write); err != nil {
-		db.Close()
+		file.close()
 		return nil, err
 	}
 	return s, nil
 }
+
+// word words why a shelf cannot be opened.
+func (s *Shelf) word(err error) error {
+	if known := s.guarded(err); known != err {
+		return known
+	}
+	return shelfError(s.path, err)
+}
+
+// guarded words damage.
+func (s *Shelf) guarded(err error) error {
+	var damage *guardError
+	if !errors.As(err, &damage) {
+		return err
+	}
+	return &SourceError{Source: s.path, Problem: "the store is damaged: " + damage.Error(), Advice: "take the snapshots again, into a new one", Err: err}
+}
+
+func (s *Shelf) view(do func(*bbolt.Tx) error) error { return s.guarded(s.file.view(do)) }
+
+func (s *Shelf) update(do func(*bbolt.Tx) error) error { return s.guarded(s.file.update(do)) }
 
 // shelfError words why a shelf cannot be opened.
 func shelfError(path string, err error) error {
@@ -144,11 +165,11 @@ func (s *Shelf) check(write bool) error {
 		return true, nil
 	}
 	var found bool
-	err := s.db.View(func(tx *bbolt.Tx) (err error) { found, err = known(tx); return err })
+	err := s.view(func(tx *bbolt.Tx) (err error) { found, err = known(tx); return err })
 	if err != nil || found || !write {
 		return err
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{formatBucket, snapshotsBucket, piecesBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
@@ -159,7 +180,7 @@ func (s *Shelf) check(write bool) error {
 }
 
 // Close lets go of the file.
-func (s *Shelf) Close() error { return s.db.Close() }
+func (s *Shelf) Close() error { return s.file.close() }
 
 // Path is the file's.
 func (s *Shelf) Path() string { return s.path }
@@ -167,7 +188,7 @@ func (s *Shelf) Path() string { return s.path }
 // List tells of all snapshots, by name.
 func (s *Shelf) List() ([]Snapshot, error) {
 	var list []Snapshot
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err := s.view(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(snapshotsBucket)
 		if b == nil {
 			return nil
@@ -184,9 +205,6 @@ func (s *Shelf) List() ([]Snapshot, error) {
 }
 
 func (s *Shelf) manifest(name string, text []byte) (*manifest, error) {
-	if text == nil {
-		return nil, s.missing(name)
-	}
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, s.broken(name, err)
@@ -229,7 +247,7 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 			m.Tables[t.Name] = p.addTable(t)
 		}
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(snapshotsBucket)
 		if b.Get([]byte(name)) != nil {
 			return &SourceError{Source: "snapshot:" + name, Problem: "there is already a snapshot of this name in " + s.path, Advice: fmt.Sprintf("choose another name, or remove it with \"ovn-replay db rm %s\"", name)}
@@ -256,29 +274,36 @@ func checkName(name string) error {
 // Get reads a snapshot back.
 func (s *Shelf) Get(name string) (*Database, error) {
 	var db *Database
-	err := s.db.View(func(tx *bbolt.Tx) error {
+	err := s.view(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(snapshotsBucket)
-		if b == nil {
-			return s.missing(name)
+		if b == nil || b.Get([]byte(name)) == nil {
+			return errNoSnapshot
 		}
 		m, err := s.manifest(name, b.Get([]byte(name)))
 		if err != nil {
 			return err
 		}
-		if db, err = unpack(tx.Bucket(piecesBucket), m); err != nil {
+		if db, err = unpack(tx.Bucket(piecesBucket), m, tx.Size()); err != nil {
 			return s.broken(name, err)
 		}
 		return nil
 	})
+	if err == errNoSnapshot {
+		return nil, s.missing(name)
+	}
 	return db, err
 }
 
+// errNoSnapshot is told outside of the transaction: what is there instead is
+// looked up in another.
+var errNoSnapshot = errors.New("no such snapshot")
+
 // Remove forgets a snapshot and the pieces no other has.
 func (s *Shelf) Remove(name string) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(snapshotsBucket)
 		if b == nil || b.Get([]byte(name)) == nil {
-			return s.missing(name)
+			return errNoSnapshot
 		}
 		if err := b.Delete([]byte(name)); err != nil {
 			return err
@@ -290,7 +315,7 @@ func (s *Shelf) Remove(name string) error {
 			if err != nil {
 				return err
 			}
-			return m.visit(pieces, func(hash []byte) { used[string(hash)] = true })
+			return m.visit(pieces, tx.Size(), func(hash []byte) { used[string(hash)] = true })
 		})
 		if err != nil {
 			return err
@@ -309,4 +334,8 @@ func (s *Shelf) Remove(name string) error {
 		}
 		return nil
 	})
+	if err == errNoSnapshot {
+		return s.missing(name)
+	}
+	return err
 }

@@ -111,7 +111,7 @@ func TestSnapshotsShare(t *testing.T) {
 	if err := s.Remove("s99"); err != nil {
 		t.Fatal(err)
 	}
-	s.db.View(func(tx *bbolt.Tx) error {
+	s.file.db.View(func(tx *bbolt.Tx) error {
 		if n := tx.Bucket(piecesBucket).Stats().KeyN; n != 0 {
 			t.Errorf("%d pieces left of no snapshot", n)
 		}
@@ -150,7 +150,7 @@ func TestShelfErrors(t *testing.T) {
 	}
 
 	var key []byte
-	s.db.Update(func(tx *bbolt.Tx) error {
+	s.file.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(piecesBucket)
 		k, v := b.Cursor().First()
 		key = append(key, k...)
@@ -161,11 +161,11 @@ func TestShelfErrors(t *testing.T) {
 	if _, err := s.Get("a"); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged piece: %v", err)
 	}
-	s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(piecesBucket).Delete(key) })
+	s.file.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(piecesBucket).Delete(key) })
 	if _, err := s.Get("a"); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("a missing piece: %v", err)
 	}
-	s.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(formatBucket).Put(versionKey, []byte("99")) })
+	s.file.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(formatBucket).Put(versionKey, []byte("99")) })
 	s.Close()
 	if _, err := OpenShelf(path, false); err == nil || !strings.Contains(err.Error(), `format "99"`) {
 		t.Errorf("an unknown format: %v", err)

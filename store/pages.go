@@ -1,0 +1,263 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+)
+
+// A bbolt file is pages; each has a header of 16 bytes: its number (8), what it
+// is (2), how many elements (2), how many pages follow that belong to it (4).
+// Pages 0 and 1 are the two newest states; the tree begins at the newer one's
+// root. bbolt trusts all of it: a tree that leads back to itself recurses until
+// the stack ends, which cannot be recovered from. So a file is looked through
+// before bbolt is given it: every page that can be reached, but not what the
+// values hold.
+const (
+	branchPage   = 1
+	leafPage     = 2
+	freelistPage = 0x10
+
+	pageHeader  = 16
+	pageElement = 16
+	bucketLeaf  = 1  // flag of a leaf's element: its value is a bucket
+	maxPages    = 64 // depth of a tree
+	noFreelist  = ^uint64(0)
+	boltMagic   = 0xed0cdaed
+	boltVersion = 2
+)
+
+// boltMeta is one of the two states.
+type boltMeta struct {
+	pageSize             int64
+	root, freelist, high uint64
+	txid                 uint64
+}
+
+// pageCheck looks through the pages of a file.
+type pageCheck struct {
+	f    io.ReaderAt
+	size int64
+	meta boltMeta
+	seen []uint64 // a bit for each page met
+	buf  []byte
+}
+
+// checkPages tells what is wrong with the pages of a bbolt file. A file that is
+// none, or empty, is left to bbolt to refuse, or to begin.
+func checkPages(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	c := &pageCheck{f: f, size: info.Size()}
+	if !c.newest() {
+		return nil
+	}
+	if int64(c.meta.high) > c.size/c.meta.pageSize || c.meta.high > 1<<40 {
+		return fmt.Errorf("it has %d bytes of at least %d", c.size, int64(min(c.meta.high, 1<<40))*c.meta.pageSize)
+	}
+	c.seen = make([]uint64, c.meta.high/64+1)
+	if err := c.tree(c.meta.root, true); err != nil {
+		return err
+	}
+	return c.free()
+}
+
+// newest finds the newer of the two states that are whole.
+func (c *pageCheck) newest() (found bool) {
+	take := func(at int64) bool {
+		b := make([]byte, pageHeader+64)
+		if _, err := c.f.ReadAt(b, at); err != nil {
+			return false
+		}
+		b = b[pageHeader:]
+		sum := fnv.New64a()
+		sum.Write(b[:56])
+		u32, u64 := binary.NativeEndian.Uint32, binary.NativeEndian.Uint64
+		m := boltMeta{int64(u32(b[8:])), u64(b[16:]), u64(b[32:]), u64(b[40:]), u64(b[48:])}
+		if u32(b) != boltMagic || u32(b[4:]) != boltVersion || u64(b[56:]) != sum.Sum64() || m.pageSize < 512 || m.pageSize > 1<<20 {
+			return false
+		}
+		if !found || m.txid > c.meta.txid {
+			c.meta = m
+		}
+		found = true
+		return true
+	}
+	if take(0) {
+		take(c.meta.pageSize)
+		return true
+	}
+	for at := int64(512); at <= 1<<20; at *= 2 {
+		if take(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// page reads a page's header and its elements, and marks it and what belongs to
+// it as met.
+func (c *pageCheck) page(id uint64) (kind, count int, elements []byte, space int64, err error) {
+	wrong := func(what string) error { return fmt.Errorf("page %d %s", id, what) }
+	if id < 2 || id >= c.meta.high {
+		return 0, 0, nil, 0, wrong("is none of its pages")
+	}
+	var h [pageHeader]byte
+	if _, err := c.f.ReadAt(h[:], int64(id)*c.meta.pageSize); err != nil {
+		return 0, 0, nil, 0, wrong("cannot be read")
+	}
+	kind, count = int(binary.NativeEndian.Uint16(h[8:])), int(binary.NativeEndian.Uint16(h[10:]))
+	pages := uint64(binary.NativeEndian.Uint32(h[12:])) + 1
+	if binary.NativeEndian.Uint64(h[:]) != id || pages > c.meta.high-id {
+		return 0, 0, nil, 0, wrong("is another")
+	}
+	for p := id; p < id+pages; p++ {
+		if c.seen[p/64]>>(p%64)&1 == 1 {
+			return 0, 0, nil, 0, wrong("is in two places")
+		}
+		c.seen[p/64] |= 1 << (p % 64)
+	}
+	space = int64(pages)*c.meta.pageSize - pageHeader
+	if kind == freelistPage {
+		return kind, count, nil, space, nil
+	}
+	if int64(count)*pageElement > space {
+		return 0, 0, nil, 0, wrong("has more elements than room")
+	}
+	elements = make([]byte, count*pageElement)
+	if _, err := c.f.ReadAt(elements, int64(id)*c.meta.pageSize+pageHeader); err != nil {
+		return 0, 0, nil, 0, wrong("cannot be read")
+	}
+	return kind, count, elements, space, nil
+}
+
+// tree looks through a tree, and of the topmost one through its buckets.
+func (c *pageCheck) tree(root uint64, top bool) error {
+	type branch struct {
+		id    uint64
+		depth int
+	}
+	for todo := []branch{{root, 0}}; len(todo) > 0; {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		kind, count, elements, space, err := c.page(at.id)
+		switch {
+		case err != nil:
+			return err
+		case at.depth > maxPages:
+			return fmt.Errorf("page %d lies too deep", at.id)
+		case kind == branchPage && count > 0:
+			for i := range count {
+				e := elements[i*pageElement:]
+				if !fits(i, binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]), 0, space) {
+					return fmt.Errorf("page %d has a key outside of it", at.id)
+				}
+				todo = append(todo, branch{binary.NativeEndian.Uint64(e[8:]), at.depth + 1})
+			}
+		case kind == leafPage:
+			if err := c.leaf(at.id, elements, space, top); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("page %d is neither a branch nor a leaf", at.id)
+		}
+	}
+	return nil
+}
+
+// fits reports whether an element's key and value lie in their page; at is from
+// the element on.
+func fits(i int, at, key, value uint32, space int64) bool {
+	return int64(i)*pageElement+int64(at)+int64(key)+int64(value) <= space
+}
+
+// leaf looks through a leaf's elements.
+func (c *pageCheck) leaf(id uint64, elements []byte, space int64, top bool) error {
+	for i := 0; i*pageElement < len(elements); i++ {
+		e := elements[i*pageElement:]
+		flags, at, key, value := binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:])
+		if !fits(i, at, key, value, space) {
+			return fmt.Errorf("page %d has a value outside of it", id)
+		}
+		if flags&bucketLeaf == 0 {
+			continue
+		}
+		if !top {
+			return fmt.Errorf("page %d has a bucket in a bucket", id)
+		}
+		b := make([]byte, value)
+		if _, err := c.f.ReadAt(b, int64(id)*c.meta.pageSize+pageHeader+int64(i)*pageElement+int64(at)+int64(key)); err != nil || len(b) < 16 {
+			return fmt.Errorf("page %d has a bucket that is cut", id)
+		}
+		if root := binary.NativeEndian.Uint64(b); root != 0 {
+			if err := c.tree(root, false); err != nil {
+				return err
+			}
+		} else if err := inlined(b[16:]); err != nil {
+			return fmt.Errorf("page %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// inlined looks through a small bucket, which is a leaf within its value.
+func inlined(b []byte) error {
+	if len(b) < pageHeader || binary.NativeEndian.Uint16(b[8:]) != leafPage {
+		return errors.New("a bucket that is no leaf")
+	}
+	count, space := int(binary.NativeEndian.Uint16(b[10:])), int64(len(b)-pageHeader)
+	if int64(count)*pageElement > space {
+		return errors.New("a bucket with more elements than room")
+	}
+	for i := range count {
+		e := b[pageHeader+i*pageElement:]
+		if binary.NativeEndian.Uint32(e)&bucketLeaf != 0 ||
+			!fits(i, binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:]), space) {
+			return errors.New("a bucket with a value outside of it")
+		}
+	}
+	return nil
+}
+
+// free looks through the list of free pages: a page in use that is there too
+// would be written over.
+func (c *pageCheck) free() error {
+	if c.meta.freelist == noFreelist {
+		return nil
+	}
+	kind, count, _, space, err := c.page(c.meta.freelist)
+	if err != nil {
+		return err
+	}
+	n, at := int64(count), int64(c.meta.freelist)*c.meta.pageSize+pageHeader
+	if kind != freelistPage {
+		return fmt.Errorf("page %d is no list of free pages", c.meta.freelist)
+	}
+	if count == 0xffff {
+		var b [8]byte
+		if _, err := c.f.ReadAt(b[:], at); err != nil {
+			return fmt.Errorf("page %d cannot be read", c.meta.freelist)
+		}
+		n, at, space = int64(min(binary.NativeEndian.Uint64(b[:]), 1<<40)), at+8, space-8
+	}
+	if n*8 > space {
+		return fmt.Errorf("page %d has more free pages than room", c.meta.freelist)
+	}
+	ids := make([]byte, 8*n)
+	if _, err := c.f.ReadAt(ids, at); err != nil {
+		return fmt.Errorf("page %d cannot be read", c.meta.freelist)
+	}
+	for ; len(ids) > 0; ids = ids[8:] {
+		p := binary.NativeEndian.Uint64(ids)
+		if p < 2 || p >= c.meta.high || c.seen[p/64]>>(p%64)&1 == 1 {
+			return fmt.Errorf("page %d is not free", p)
+		}
+		c.seen[p/64] |= 1 << (p % 64)
+	}
+	return nil
+}
