@@ -44,6 +44,33 @@ type serverSource struct {
 	endpoints []string
 	opts      Options
 	tls       *tls.Config // nil unless an endpoint is ssl:
+	relay     *relay      // nil until somebody connects
+	relayed   []string    // the endpoints, through it
+}
+
+// through starts the relay.
+func (s *serverSource) through() (err error) {
+	if s.relay != nil {
+		return nil
+	}
+	if s.relay, err = newRelay(s.opts, s.tls); err != nil {
+		return err
+	}
+	for _, e := range s.endpoints {
+		to, err := s.relay.endpoint(e)
+		if err != nil {
+			return err
+		}
+		s.relayed = append(s.relayed, to)
+	}
+	return nil
+}
+
+// close ends all connections to the server.
+func (s *serverSource) close() {
+	if s.relay != nil {
+		s.relay.close()
+	}
 }
 
 // openServer reads the database of a server: its schema, then all rows in one
@@ -55,6 +82,7 @@ func openServer(ctx context.Context, source string, opts Options) (*Database, er
 	if err != nil {
 		return nil, err
 	}
+	defer s.close()
 	c, err := s.connectPatiently(ctx, opts)
 	if err != nil {
 		return nil, err
@@ -154,10 +182,10 @@ func (s *serverSource) connect(ctx context.Context, database string, leaderOnly 
 func (s *serverSource) client(m model.ClientDBModel, leaderOnly bool, more ...client.Option) (client.Client, error) {
 	quiet := logr.Discard()
 	options := append(more, client.WithLogger(&quiet), client.WithLeaderOnly(leaderOnly))
-	if s.tls != nil {
-		options = append(options, client.WithTLSConfig(s.tls))
+	if err := s.through(); err != nil {
+		return nil, err
 	}
-	for _, e := range s.endpoints {
+	for _, e := range s.relayed {
 		options = append(options, client.WithEndpoint(e))
 	}
 	return client.NewOVSDBClient(m, options...)
@@ -178,6 +206,7 @@ func (s *serverSource) read(ctx context.Context, c client.Client) (*Database, er
 		}
 		selects = append(selects, op)
 	}
+	s.relay.ask()
 	results, err := c.Transact(ctx, selects...)
 	if err != nil {
 		return nil, s.connectError(ctx, err)
@@ -185,6 +214,7 @@ func (s *serverSource) read(ctx context.Context, c client.Client) (*Database, er
 	if len(results) < len(selects) {
 		return nil, &SourceError{Source: s.source, Problem: fmt.Sprintf("the server answered %d of %d questions", len(results), len(selects))}
 	}
+	db.values.budget = s.opts.budget(s.source, nil)
 	d := &decoder{db: db}
 	for i, r := range results[:len(selects)] {
 		if r.Error != "" {
@@ -192,6 +222,9 @@ func (s *serverSource) read(ctx context.Context, c client.Client) (*Database, er
 		}
 		for _, row := range r.Rows {
 			if err := d.goRow(db.tables[selects[i].Table], row); err != nil {
+				if db.values.budget.refused != nil {
+					return nil, err
+				}
 				return nil, &SourceError{Source: s.source, Problem: err.Error()}
 			}
 		}

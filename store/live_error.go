@@ -25,6 +25,12 @@ func (s *serverSource) connectError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() == context.Canceled:
 		return ctx.Err()
+	case s.relay != nil && s.relay.err() != nil:
+		e.Err = s.relay.err()
+		if e.Problem, e.Advice = e.Err.Error(), "see whether an OVSDB server listens there, or give it longer with --timeout"; e.Err != errSilent {
+			e.Advice = "if it is a real database, raise the limit with --max-memory"
+		}
+		return e
 	case strings.Contains(text, "is not leader"):
 		return s.notLeader()
 	case strings.Contains(text, "target database"):
@@ -81,12 +87,13 @@ func (s *serverSource) otherDatabase(ctx context.Context) error {
 
 // probe connects to an endpoint to learn what is wrong with it.
 func (s *serverSource) probe(endpoint string) (problem, advice string) {
+	wait := min(2*time.Second, s.opts.timeout())
 	scheme, address, _ := strings.Cut(endpoint, ":")
 	network := "tcp"
 	if scheme == "unix" {
 		network, address = "unix", strings.TrimPrefix(address, "//")
 	}
-	conn, err := net.DialTimeout(network, address, 2*time.Second)
+	conn, err := net.DialTimeout(network, address, wait)
 	if err != nil {
 		return dialProblem(scheme, err)
 	}
@@ -94,7 +101,7 @@ func (s *serverSource) probe(endpoint string) (problem, advice string) {
 	if scheme != "ssl" {
 		return "", ""
 	}
-	conn.SetDeadline(time.Now().Add(2 * time.Second))
+	conn.SetDeadline(time.Now().Add(wait))
 	secure := tls.Client(conn, s.tls)
 	if err := secure.Handshake(); err != nil {
 		return tlsProblem(err)

@@ -21,6 +21,7 @@ import (
 // as it was.
 type Watcher struct {
 	source  string
+	server  *serverSource
 	c       client.Client
 	schema  *schema
 	changed chan struct{}
@@ -37,13 +38,19 @@ func Watch(ctx context.Context, source string, opts Options) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	watching := false
+	defer func() {
+		if !watching {
+			s.close()
+		}
+	}()
 	probe, err := s.connectPatiently(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	known := probe.Schema()
 	probe.Close()
-	w := &Watcher{source: source, changed: make(chan struct{}, 1)}
+	w := &Watcher{source: source, server: s, changed: make(chan struct{}, 1)}
 	if w.schema, err = schemaOf(known); err != nil {
 		return nil, &SourceError{Source: source, Problem: err.Error()}
 	}
@@ -66,6 +73,7 @@ func Watch(ctx context.Context, source string, opts Options) (*Watcher, error) {
 		w.c.Close()
 		return nil, s.connectError(ctx, err)
 	}
+	watching = true
 	return w, nil
 }
 
@@ -101,7 +109,10 @@ func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 func (w *Watcher) Connected() bool { return w.c.Connected() }
 
 // Close ends the watch.
-func (w *Watcher) Close() { w.c.Close() }
+func (w *Watcher) Close() {
+	w.c.Close()
+	w.server.close()
+}
 
 // Database is the database as it is now. If changes keep coming while it is
 // put together, it may hold part of the last of them; Changed then receives
