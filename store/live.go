@@ -44,6 +44,7 @@ type serverSource struct {
 	endpoints []string
 	opts      Options
 	tls       *tls.Config // nil unless an endpoint is ssl:
+	watching  bool        // it tells of changes
 	relay     *relay      // nil until somebody connects
 	relayed   []string    // the endpoints, through it
 }
@@ -53,7 +54,7 @@ func (s *serverSource) through() (err error) {
 	if s.relay != nil {
 		return nil
 	}
-	if s.relay, err = newRelay(s.opts, s.tls); err != nil {
+	if s.relay, err = newRelay(s.opts, s.tls, s.watching); err != nil {
 		return err
 	}
 	for _, e := range s.endpoints {

@@ -27,7 +27,7 @@ func (s *serverSource) connectError(ctx context.Context, err error) error {
 		return ctx.Err()
 	case s.relay != nil && s.relay.err() != nil:
 		e.Err = s.relay.err()
-		if e.Problem, e.Advice = e.Err.Error(), "see whether an OVSDB server listens there, or give it longer with --timeout"; e.Err != errSilent {
+		if e.Problem, e.Advice = e.Err.Error(), "see whether an OVSDB server listens there, or give it longer with --timeout"; errors.As(e.Err, new(errLong)) {
 			e.Advice = "if it is a real database, raise the limit with --max-memory"
 		}
 		return e

@@ -20,17 +20,18 @@ import (
 // makes the TLS connection. To the library each server is a socket in a
 // directory that only this user can enter.
 type relay struct {
-	limit int64         // bytes of one message
-	wait  time.Duration // for more of a message that has begun
-	tls   *tls.Config
+	limit    int64         // bytes of one message
+	watching bool          // the server may tell of changes
+	wait     time.Duration // for more of a message that has begun
+	tls      *tls.Config
 
 	dir       string
 	listeners []net.Listener
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool // true: to a server
-	asked bool  // an answer is awaited: it has to begin as soon
-	fault error // why a connection was ended here; the first
+	asked bool              // an answer is awaited: it has to begin as soon
+	fault error             // why a connection was ended here; the first
 	done  bool
 }
 
@@ -38,7 +39,7 @@ type relay struct {
 // server's messages may be long: the library makes that much of it.
 const messageShare = 8
 
-func newRelay(opts Options, config *tls.Config) (*relay, error) {
+func newRelay(opts Options, config *tls.Config, watching bool) (*relay, error) {
 	dir, err := os.MkdirTemp("", "ovn-replay-")
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func newRelay(opts Options, config *tls.Config) (*relay, error) {
 	if limit <= 0 {
 		limit = DefaultMaxMemory
 	}
-	return &relay{limit: limit / messageShare, wait: opts.timeout(), tls: config, dir: dir, conns: map[net.Conn]bool{}}, nil
+	return &relay{limit: limit / messageShare, watching: watching, wait: opts.timeout(), tls: config, dir: dir, conns: map[net.Conn]bool{}}, nil
 }
 
 // endpoint returns what the library is to connect to for a server.
@@ -159,7 +160,7 @@ func (e errLong) Error() string {
 
 // answers hands on what the server sends. The error is why that was ended here.
 func (r *relay) answers(to, from net.Conn) error {
-	var m messages
+	m := messages{watching: r.watching}
 	buf := make([]byte, 64<<10)
 	for {
 		var deadline time.Time
@@ -170,7 +171,10 @@ func (r *relay) answers(to, from net.Conn) error {
 		from.SetReadDeadline(deadline)
 		r.mu.Unlock()
 		n, err := from.Read(buf)
-		if m.read(buf[:n]); m.length > r.limit {
+		if err := m.read(buf[:n]); err != nil {
+			return err
+		}
+		if m.length > r.limit {
 			return errLong{r.limit}
 		}
 		if _, failed := to.Write(buf[:n]); failed != nil {
@@ -185,35 +189,96 @@ func (r *relay) answers(to, from net.Conn) error {
 	}
 }
 
-// messages tells where JSON values end in a stream.
+// messages tells where JSON values end in a stream, and whether they are
+// messages of JSON-RPC 1.0: the library does not survive an answer without an
+// id, and takes part of a message that nobody asked for at its word.
 type messages struct {
+	watching bool // changes are told
+
 	depth    int
 	length   int64 // of the present one, so far
 	inString bool
 	escape   bool
+
+	// Of the object at the top.
+	value   bool   // behind a name's colon
+	text    []byte // beginning of the name or value under way
+	name    string
+	id      bool   // it has one, not null
+	method  string // as written, with its quotes
+	strange bool   // a name has an escape
 }
 
-func (m *messages) read(b []byte) {
+// errMessage is a message that is none of OVSDB's.
+var errMessage = errors.New("the server sends what is no message of OVSDB")
+
+// methods are what a server may call.
+func (m *messages) called() bool {
+	switch m.method {
+	case `""`, "":
+		return m.id
+	case `"echo"`:
+		return true
+	case `"update"`, `"update2"`, `"update3"`:
+		return m.watching
+	}
+	return false
+}
+
+func (m *messages) read(b []byte) error {
 	for _, c := range b {
 		m.length++
+		if m.depth == 1 && len(m.text) < 16 && (len(m.text) > 0 || c > ' ') {
+			m.text = append(m.text, c)
+		}
 		switch {
 		case m.escape:
 			m.escape = false
 		case m.inString:
 			m.escape = c == '\\'
 			m.inString = c != '"'
+			m.strange = m.strange || m.escape && m.depth == 1 && !m.value
 		case c == '"':
 			m.inString = true
 		case c == '{' || c == '[':
-			m.depth++
-		case c == '}' || c == ']':
-			if m.depth--; m.depth <= 0 {
-				m.depth, m.length = 0, 0
+			if m.depth++; m.depth == 1 {
+				m.text, m.value, m.id, m.method, m.strange = m.text[:0], false, false, "", c == '['
 			}
+		case c == '}' || c == ']':
+			if m.depth == 1 {
+				m.member()
+			}
+			if m.depth--; m.depth > 0 {
+				continue
+			}
+			if m.strange || !m.called() {
+				return errMessage
+			}
+			m.depth, m.length = 0, 0
+		case m.depth == 1 && c == ':':
+			m.name = strings.ToLower(strings.Trim(string(m.text), "\": \t\r\n"))
+			m.text, m.value = m.text[:0], true
+		case m.depth == 1 && c == ',':
+			m.member()
 		case m.depth == 0 && (c == ' ' || c == '\n' || c == '\r' || c == '\t'):
 			m.length = 0
 		}
 	}
+	return nil
+}
+
+// member ends a member of the object at the top.
+func (m *messages) member() {
+	v := strings.Trim(string(m.text), ", }\t\r\n")
+	switch m.name {
+	case "id":
+		m.id = v != "null"
+	case "method":
+		if v != "null" {
+			m.method = v
+		}
+	}
+	m.text, m.value, m.name = m.text[:0], false, ""
 }
 
 // err is why the relay ended a connection, nil if it did not.

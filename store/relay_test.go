@@ -83,6 +83,9 @@ func TestBadServers(t *testing.T) {
 			fmt.Fprintf(c, `{"id":%s,"result":[`, id)
 			io.Copy(io.Discard, c)
 		}, "no more of an answer in time; see whether an OVSDB server listens there, or give it longer with --timeout"},
+		{"answers nobody", func(c net.Conn, id json.RawMessage) { fmt.Fprint(c, `{"id":null,"result":[]}`) }, "the server sends what is no message of OVSDB"},
+		{"answers nobody twice", func(c net.Conn, id json.RawMessage) { fmt.Fprintf(c, `{"id":%s,"result":[],"ID":null}`, id) }, "no message of OVSDB"},
+		{"tells changes", func(c net.Conn, id json.RawMessage) { fmt.Fprint(c, `{"id":null,"method":"update","params":[]}`) }, "no message of OVSDB"},
 		{"says nothing", func(c net.Conn, id json.RawMessage) { io.Copy(io.Discard, c) }, "no more of an answer in time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,17 +116,33 @@ func FuzzServer(f *testing.F) {
 }
 
 func TestMessages(t *testing.T) {
-	for text, want := range map[string]int64{
-		`{"a":["}]"]} `: 0,
-		`{"a":"\"}"} {`: 1,
-		`[[1]`:          4,
+	for _, x := range []struct {
+		text   string
+		length int64
+		err    error
+	}{
+		{`{"id":1,"a":["}]"]} `, 0, nil},
+		{`{"id":1,"a":"\"}"} {`, 1, nil},
+		{`[[1]`, 4, nil},
+		{`{"id" : "echo" , "method":"echo","params":[]}`, 0, nil},
+		{`{"method":"echo","id":null}`, 0, nil},
+		{`{"method":"update","id":null}`, 0, errMessage},
+		{`{"method":"echo","method":"","id":null}`, 0, errMessage},
+		{`{"id":0,"result":{"id":null},"x":[{"id":null}]}`, 0, nil},
+		{`{"result":[],"i\u0064":5}`, 0, errMessage},
+		{`{"result":{"id":5}}`, 0, errMessage},
+		{`[]`, 0, errMessage},
+		{`{"id":5,"method":                     "update"}`, 0, errMessage},
 	} {
 		var m messages
-		for _, b := range []byte(text) { // wherever it is cut
-			m.read([]byte{b})
+		var err error
+		for _, b := range []byte(x.text) { // wherever it is cut
+			if err == nil {
+				err = m.read([]byte{b})
+			}
 		}
-		if m.length != want {
-			t.Errorf("%s: %d bytes of a message, want %d", text, m.length, want)
+		if err != x.err || err == nil && m.length != x.length {
+			t.Errorf("%s: %d bytes of a message, error %v", x.text, m.length, err)
 		}
 	}
 }

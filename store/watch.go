@@ -38,9 +38,10 @@ func Watch(ctx context.Context, source string, opts Options) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	watching := false
+	s.watching = true
+	stays := false
 	defer func() {
-		if !watching {
+		if !stays {
 			s.close()
 		}
 	}()
@@ -73,7 +74,7 @@ func Watch(ctx context.Context, source string, opts Options) (*Watcher, error) {
 		w.c.Close()
 		return nil, s.connectError(ctx, err)
 	}
-	watching = true
+	stays = true
 	return w, nil
 }
 
