@@ -5,7 +5,7 @@
 # make parity   compares trace with Debian's ovn-trace on 2,000 made-up packets
 # RELEASE=sid make parity-release   compares with a newer Debian's
 # make bench    benchmarks, and a big database against ovn-trace
-# make fuzz     each fuzz target for FUZZTIME
+# make fuzz     each fuzz target for FUZZTIME; lists those that failed
 
 GO       ?= go
 FUZZTIME ?= 60s
@@ -63,12 +63,15 @@ bench: ovn-replay
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./testdata/bigdb -o "$$dir/sb.db" -measure ./ovn-replay
 
+# Goes on after a failure; what failed is listed at the end. Each failure's input
+# is kept in its package's testdata/fuzz: mend it, and give the file a name.
 fuzz:
-	@for p in $$($(GO) list ./...); do \
+	@failed=; for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || failed="$$failed $$p:$$f"; \
 		done; \
-	done
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:" >&2; for f in $$failed; do echo "  $$f" >&2; done; exit 1; fi
 
 clean:
 	rm -f ovn-replay

@@ -1,6 +1,9 @@
 package pcap
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Classic pcap: a 24-byte file header, then per packet a 16-byte header (24 in
 // the Kuznetzov-modified form) and the bytes.
@@ -92,6 +95,9 @@ func (c *classicFormat) next(r *Reader, rec *Record) error {
 		return r.ended("a record header", at, int64(len(h)), int64(c.perRecord), err)
 	}
 	captured, original := c.lengths(h)
+	if original == 0 && !bytes.ContainsFunc(h, func(r rune) bool { return r != 0 }) {
+		return r.fault(Truncated, at, "the frames before it are good; the file was not written to its end", "the file holds zeros where a record is due")
+	}
 	if captured > uint32(r.opts.MaxPacket) {
 		return r.fault(tooLong(captured), at, "the frames before it are good; the file is damaged here, or written with a larger bound",
 			"a record claims %d bytes, more than %d", captured, r.opts.MaxPacket)

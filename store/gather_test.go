@@ -30,7 +30,7 @@ func writeTree(t *testing.T, files []treeFile) string {
 	return dir
 }
 
-func tarOf(t *testing.T, files []treeFile) string {
+func tarOf(t testing.TB, files []treeFile) string {
 	t.Helper()
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)

@@ -3,6 +3,7 @@ package recording
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,7 +112,7 @@ func (p *PerChassis) arguments(dir string, c *Case) (args []string) {
 // ReadCase reads what a case consists of; file names are relative to its folder.
 func ReadCase(dir string, files Files) (*Spec, error) {
 	name := filepath.Join(dir, "case.json")
-	text, err := os.ReadFile(name)
+	text, err := readSmall(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a case: %w", dir, err)
 	}
@@ -148,6 +149,23 @@ func ReadCase(dir string, files Files) (*Spec, error) {
 		}
 	}
 	return s, nil
+}
+
+// maxCase is the most that a case.json can mean to say.
+const maxCase = 1 << 20
+
+// readSmall reads a file of at most maxCase bytes.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxCase+1))
+	if err == nil && len(text) > maxCase {
+		err = fmt.Errorf("%s is longer than %d KiB", name, maxCase>>10)
+	}
+	return text, err
 }
 
 func caseChassis(e CaseCapture, c *Case) string {
