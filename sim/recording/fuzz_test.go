@@ -24,7 +24,7 @@ func FuzzCase(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if s, err := ReadCase(dir, files); err == nil && (s.DB == "" || len(s.Captures) == 0) {
+		if s, err := ReadCase(dir, files); err == nil && (len(s.DBs) == 0 || len(s.Captures) == 0) {
 			t.Errorf("%q is taken for a case: %+v", text, s)
 		}
 	})
