@@ -1,7 +1,8 @@
 # make          builds ./ovn-replay
 # make demo     replays the embedded recorded session
 # make test     installs what the tests need (Debian packages, as root) and runs them
-# make lint     formatting, vet, and a build for each platform of PLATFORMS
+# make lint     formatting, vet, staticcheck, dead code, and a build for each platform of PLATFORMS
+# make check    builds, lints and runs the fast tests: before each commit
 # make parity   compares trace with Debian's ovn-trace on 2,000 made-up packets
 # RELEASE=sid make parity-release   compares with a newer Debian's
 # make bench    benchmarks, and a big database against ovn-trace
@@ -13,7 +14,7 @@ PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2 chro
 PLATFORMS = darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64
 TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip chromium
 
-.PHONY: all demo test deps lint parity parity-release bench fuzz clean
+.PHONY: all demo test check deps lint parity parity-release bench fuzz clean
 
 all: ovn-replay
 
@@ -26,6 +27,12 @@ demo: ovn-replay
 
 test: deps lint
 	$(GO) test -timeout 12m ./...
+
+# What takes long, or needs the tools of deps, is left to "make test".
+SLOW = Oracle|Against|Mutated|Recorded|Parity|Session|Snapshot|Killed|Show|Fuzz|Wild|Case|Actions|Every
+
+check: ovn-replay lint
+	$(GO) test -skip '$(SLOW)' $$($(GO) list ./... | grep -v -e /cmd/ -e /testdata/)
 
 # Tests against real OVN and Open vSwitch need root. Without it they are
 # skipped, and this says so.
@@ -42,6 +49,8 @@ deps:
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
 	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@dead=$$($(GO) tool deadcode -test ./...); test -z "$$dead" || { echo "dead code:"; echo "$$dead"; exit 1; } >&2
 	@for p in $(PLATFORMS); do \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || { echo "does not build for $$p" >&2; exit 1; }; \
 	done

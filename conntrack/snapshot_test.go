@@ -16,10 +16,9 @@ import (
 // traffic drives a table with random packets and actions, some of them in
 // fragments, and tells each outcome.
 type traffic struct {
-	rnd  *rand.Rand
-	gen  *generator
-	now  Time
-	meta Meta // of the packet before
+	rnd *rand.Rand
+	gen *generator
+	now Time
 }
 
 func newTraffic(seed uint64) *traffic {

@@ -46,7 +46,6 @@ type Session struct {
 	first  uint64 // number of the chunk's first packet
 	in     int    // packets in the chunk
 	full   []fullChunk
-	gone   bool     // packets were dropped: chunks from first on
 	added  [][]byte // pieces
 	known  map[[sha256.Size]byte]uint64
 	values map[string][]byte

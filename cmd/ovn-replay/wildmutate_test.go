@@ -291,16 +291,16 @@ func (c *wildCase) entered(x *wildCapture, f *wildFrame) bool {
 	if len(f.data) < 14 {
 		return false
 	}
-	src := string(f.data[6:12])
+	src := f.data[6:12]
 	if own := c.vifs[x.port]; own != nil {
-		return own[src]
+		return own[string(src)]
 	}
 	for _, set := range c.vifs {
-		if set[src] {
+		if set[string(src)] {
 			return false
 		}
 	}
-	return !c.inside[src]
+	return !c.inside[string(src)]
 }
 
 // mutate applies one mutation: NAME or NAME=VALUE.

@@ -338,7 +338,7 @@ func TestDeterministic(t *testing.T) {
 		}
 		return b.String()
 	}
-	if describe() != describe() {
+	if first, second := describe(), describe(); first != second {
 		t.Error("two loads differ")
 	}
 }
