@@ -1,8 +1,8 @@
 package replay
 
 import (
+	"ovnreplay/conntrack"
 	"ovnreplay/sim"
-	"ovnreplay/sim/network"
 )
 
 // Handlers returns a handler that hands on to several, in their order.
@@ -10,18 +10,32 @@ func Handlers(list ...Handler) Handler { return handlers(list) }
 
 type handlers []Handler
 
+// Handlers of this package are told by which session they are used, and when
+// its network becomes another one.
+type (
+	attacher interface{ attach(*Session) }
+	follower interface{ become(now conntrack.Time) }
+)
+
+var (
+	_ attacher = handlers{}
+	_ follower = handlers{}
+	_ attacher = (*Verifier)(nil)
+	_ follower = (*Verifier)(nil)
+)
+
 func (hs handlers) attach(s *Session) {
 	for _, h := range hs {
-		if a, ok := h.(interface{ attach(*Session) }); ok {
+		if a, ok := h.(attacher); ok {
 			a.attach(s)
 		}
 	}
 }
 
-func (hs handlers) become(net *network.Network) {
+func (hs handlers) become(now conntrack.Time) {
 	for _, h := range hs {
-		if b, ok := h.(interface{ become(*network.Network) }); ok {
-			b.become(net)
+		if b, ok := h.(follower); ok {
+			b.become(now)
 		}
 	}
 }

@@ -164,7 +164,7 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	s.tunnels = newTunnels(s)
 	s.wires = newWires(s)
 	e.SetChooser(s)
-	if a, ok := h.(interface{ attach(*Session) }); ok {
+	if a, ok := h.(attacher); ok {
 		a.attach(s)
 	}
 	return s
@@ -254,7 +254,7 @@ func (s *Session) change() {
 	s.inferrer.become()
 	s.wires.become(s.Engine.Net)
 	s.placeAgain()
-	if h, ok := s.handler.(interface{ become(conntrack.Time) }); ok {
+	if h, ok := s.handler.(follower); ok {
 		h.become(s.now)
 	}
 }
