@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
@@ -80,6 +81,7 @@ func TestBlame(t *testing.T) {
 // An ACL of a switch that looks nothing up says so.
 func TestUnasked(t *testing.T) {
 	x, out := way(flow("ls_out_acl", "ip4", "drop;"))
+	x.Conntrack = func(*network.Chassis) *conntrack.Table { return nil }
 	if got := x.Decide(out)[0].Text; !strings.HasSuffix(got, "conntrack was never asked on sw: it has no stateful ACL") {
 		t.Error(got)
 	}

@@ -57,7 +57,7 @@ func (x *Explainer) unasked(t *trace.Trace, d *Decision, at int) string {
 		}
 		x.stateful[d.Datapath] = stateful
 	}
-	if stateful {
+	if stateful || x.Conntrack == nil { // a session does not hold all of a switch's flows
 		return "conntrack was not asked on " + d.Datapath.Name
 	}
 	return fmt.Sprintf("conntrack was never asked on %s: it has no stateful ACL", d.Datapath.Name)
