@@ -96,6 +96,18 @@ func (e *Engine) Inject(in Injection) *Outcome {
 	return &e.out
 }
 
+// Refuse is Inject where the port is not bound: nothing takes what its interface
+// sends.
+func (e *Engine) Refuse(in Injection) *Outcome {
+	p := e.begin(in, in.Time)
+	p.dp = in.Port.Datapath
+	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(in.Port.Index), Flow: -1})
+	e.drop(p, trace.DropUnbound, nil)
+	e.put(p)
+	e.judge()
+	return &e.out
+}
+
 // begin starts the outcome of an injected packet at a moment, and returns the
 // packet as it stands where it was injected.
 func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {

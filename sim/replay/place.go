@@ -120,6 +120,9 @@ func (s *Session) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
 	if f.dir == Unknown {
 		f.dir = s.owners.Direction(port, site.Chassis, f.Data)
 	}
+	if f.dir == Left && s.nowhere(port, site.Chassis) && s.owners.send[macAt(f.Data[6:])] == nil {
+		f.dir = Entered // from no address of OVN's
+	}
 }
 
 // placeAtHost places a frame captured on some interface of a chassis. The same

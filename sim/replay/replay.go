@@ -436,11 +436,35 @@ func (s *Session) observe(f *Frame) {
 // inject puts a frame into OVN where it entered.
 func (s *Session) inject(f *Frame) *sim.Outcome {
 	p := f.point
-	out := s.Engine.Inject(sim.Injection{
+	in := sim.Injection{
 		Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
-	})
+	}
+	var out *sim.Outcome
+	if s.nowhere(p.Port, p.Chassis) && !s.passedOn(f) {
+		out = s.Engine.Refuse(in)
+	} else {
+		out = s.Engine.Inject(in)
+	}
 	s.fate(f, out)
 	return out
+}
+
+// passedOn reports whether a capture shows that OVN took a frame although its port
+// is not bound yet, or no more, as far as the database says: what ovn-controller
+// does and what it commits are a moment apart.
+func (s *Session) passedOn(f *Frame) bool {
+	for l, n := s.later[f.id].first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
+		if l.dir == Left && l.Capture != f.Capture && l.Time-f.Time < changeTime {
+			return true
+		}
+	}
+	return false
+}
+
+// nowhere reports whether at this moment an interface is not OVN's: the network is
+// followed, and its port is not bound there.
+func (s *Session) nowhere(p *network.Port, c *network.Chassis) bool {
+	return s.opts.Changes != nil && p.Type == network.VIF && !p.ResidentOn(c)
 }
 
 // fate hands on what became of an injected frame.

@@ -356,22 +356,13 @@ func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 	w.form = formOf(w.data, h, w.wire)
 	w.hash = w.form.filing(w.data)
 	k := waitKey{w.point, w.hash}
-	for other, n := v.waiting[k].first, 0; other != nil && n < maxSameHead; other, n = other.like, n+1 {
-		if other.parts > 0 {
-			continue
-		}
-		l := alike(other, w)
-		if other.predicted == w.predicted && l.same {
-			break // what could match w would have matched it
-		}
-		if other.predicted != w.predicted && l.same {
-			v.forget(other)
-			v.compared(l)
-			v.matched(w, other)
-			v.free = append(v.free, w)
-			v.expire()
-			return
-		}
+	if other, l := v.nearest(k, w); other != nil {
+		v.forget(other)
+		v.compared(l)
+		v.matched(w, other)
+		v.free = append(v.free, w)
+		v.expire()
+		return
 	}
 	if w.seg = segmentOf(w.data, &w.form); w.seg.stream != 0 && v.overlap(w) {
 		v.free = append(v.free, w)
@@ -392,6 +383,28 @@ func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 		v.asks[q]++
 	}
 	v.expire()
+}
+
+// nearest finds the partner of the same bytes, of several the nearest in time: the
+// others may have been for an interface that was not up yet.
+func (v *Verifier) nearest(k waitKey, w *waiter) (best *waiter, how likeness) {
+	apart := func(o *waiter) conntrack.Time { return max(o.time-w.time, w.time-o.time) }
+	for other, n, alikes := v.waiting[k].first, 0, 0; other != nil && n < maxSameHead && alikes < maxAlike; other, n = other.like, n+1 {
+		if other.parts > 0 {
+			continue
+		}
+		l := alike(other, w)
+		if !l.same {
+			continue
+		}
+		if other.predicted == w.predicted {
+			break // what could match w would have matched it
+		}
+		if alikes++; best == nil || apart(other) < apart(best) {
+			best, how = other, l
+		}
+	}
+	return best, how
 }
 
 // maxSameHead bounds how many frames with the same beginning are looked at.
