@@ -168,6 +168,14 @@ type Row struct {
 	cells []cell // by column
 }
 
+// Keep makes a row that the database had be in it again, in place of what it has
+// now under the same UUID.
+func (db *Database) Keep(r *Row) {
+	if t := db.tables[r.table.Name]; t != nil {
+		t.rows[r.UUID], t.sorted = r, nil
+	}
+}
+
 // Table is the row's table.
 func (r *Row) Table() *Table { return r.table }
 

@@ -19,7 +19,6 @@ import (
 	"ovnreplay/sim/northbound"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
-	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -56,7 +55,7 @@ func (in *input) flags(cmd *cobra.Command) {
 	in.dbGiven = func() bool { return f.Changed("db") }
 	f.StringArrayVar(&in.dbs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; repeated: of several zones (default $OVN_SB_DB)")
 	sourceFlags(f, &in.source)
-	f.StringVar(&in.moment.dbTime, "db-time", "", "with a database file: `follow` its history, so that each packet meets the network of its own moment, or the network of one time")
+	f.StringVar(&in.moment.dbTime, "db-time", "", "with a database file: `follow` its history, so that each packet meets the network of its own moment (the default if the history holds the captures), or the last network, or that of one time")
 	f.BoolVar(&in.moment.watch, "watch", false, "with a live server: keep following its changes")
 	in.captureFlags(f)
 }
@@ -134,13 +133,7 @@ func (in *input) open(ctx context.Context) (*job, error) {
 			return nil, err
 		}
 	}
-	open := southbound.OpenAll
-	if in.moment.dbTime != "" && in.moment.dbTime != follows {
-		open = func(ctx context.Context, sources []string, _ store.Options) (*network.Network, []error, error) {
-			return in.fixed(ctx, sources)
-		}
-	}
-	net, warnings, err := open(ctx, spec.DBs, in.source)
+	net, warnings, err := in.network(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

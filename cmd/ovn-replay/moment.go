@@ -7,6 +7,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
@@ -21,14 +22,55 @@ type momentFlags struct {
 	watch  bool
 }
 
-// follows is the --db-time of a database that is followed through its history.
-const follows = "follow"
+// still reports whether all packets meet the last network.
+func (m *momentFlags) still() bool { return m.dbTime == "" || m.dbTime == last }
+
+// Words for --db-time: a database is followed through its history, or it is as it
+// was last.
+const (
+	follows = "follow"
+	last    = "last"
+)
+
+// network reads the network that captures are placed in, and decides whether it is
+// followed: without --db-time it is if the file's history knows it when the
+// captures begin and it changed after.
+func (in *input) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
+	m := &in.moment
+	switch {
+	case m.watch || m.dbTime == last || m.dbTime == "" && in.goesOn || len(spec.DBs) > 1 && (m.dbTime == "" || m.dbTime == follows):
+		return southbound.OpenAll(ctx, spec.DBs, in.source)
+	case m.dbTime != "" && m.dbTime != follows:
+		return in.fixed(ctx, spec.DBs)
+	}
+	begin, ok := spec.Begins()
+	if !ok && m.dbTime == "" {
+		return southbound.OpenAll(ctx, spec.DBs, in.source)
+	}
+	from := time.Unix(0, begin)
+	past, err := southbound.OpenPast(ctx, spec.DBs[0], in.source, from)
+	switch {
+	case m.dbTime == follows && err != nil:
+		return nil, nil, err
+	case m.dbTime == follows, err == nil && past.Changes == 0:
+		return past.Net, past.Warnings, nil
+	case err != nil: // no history; what else is wrong with it opening it says better
+		return southbound.OpenAll(ctx, spec.DBs, in.source)
+	case !past.Covers(from):
+		in.tell("the database's history begins at %s, after the captures: what the network was before is not known, and all packets meet its last state",
+			past.Since.Format(time.RFC3339))
+		return southbound.OpenAll(ctx, spec.DBs, in.source)
+	}
+	in.tell("the network changed %s after the captures began: each packet meets that of its own moment (--db-time last: the last)", times(past.Changes))
+	m.dbTime = follows
+	return past.Net, past.Warnings, nil
+}
 
 // fixed returns the network of the moment that --db-time names.
 func (in *input) fixed(ctx context.Context, sources []string) (*network.Network, []error, error) {
 	t, err := parseTime(in.moment.dbTime)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--db-time %s: want follow, or a time such as 2026-11-22T10:00:35.5Z", in.moment.dbTime)
+		return nil, nil, fmt.Errorf("--db-time %s: want follow, last, or a time such as 2026-11-22T10:00:35.5Z", in.moment.dbTime)
 	}
 	f, err := southbound.Follow(ctx, sources, in.source)
 	if err != nil {
@@ -99,4 +141,11 @@ func (in *input) watched(ctx context.Context, sources []string) (replay.Changes,
 		}
 		return southbound.Load(db)
 	}, w.Close, nil
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

@@ -16,7 +16,7 @@ import (
 // replays once more, and only if the database file holds such changes.
 func (o *verifyOptions) byHistory(ctx context.Context, j *job, r *replay.Report) {
 	lists := [][]replay.Item{r.Mismatched, r.Missing, r.Unexpected}
-	if r.OK() || r.Interrupted || r.Unverified != "" || o.moment.dbTime != "" || o.moment.watch || j.Live() || !changedSince(ctx, o, j.sources, earliest(lists)) {
+	if r.OK() || r.Interrupted || r.Unverified != "" || !o.moment.still() || o.moment.watch || j.Live() || !changedSince(ctx, o, j.sources, earliest(lists)) {
 		return
 	}
 	again := *o

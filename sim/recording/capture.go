@@ -113,6 +113,26 @@ func (r *Recording) firstRecords(file string) []pcap.Record {
 	return open.ahead
 }
 
+// Begins is the time of the first record of all captures; false if a capture is a
+// stream, or none can be read.
+func (s *Spec) Begins() (first int64, ok bool) {
+	for _, c := range s.Captures {
+		if c.File == "-" {
+			return 0, false
+		}
+		set, err := pcap.OpenSet(c.File, pcap.Options{})
+		if err != nil {
+			return 0, false
+		}
+		var rec pcap.Record
+		if set.Next(&rec) == nil && (!ok || rec.Time < first) {
+			first, ok = rec.Time, true
+		}
+		set.Close()
+	}
+	return first, ok
+}
+
 // source is a file, a set of files or a stream.
 type source interface {
 	pcap.Source

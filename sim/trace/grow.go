@@ -117,10 +117,6 @@ func (g *grower) event(ev *Event) {
 	case Learn, Made:
 		g.say(g.of(ev), NoteNode, "%s", ev.Reason)
 	case Note:
-		if ev.Reason == TieUndefined {
-			g.say(g.of(ev), ActionNode, "/* %s: %s */", ev.Reason, short(g.book.Net.Flows[ev.Arg].UUID))
-			return
-		}
 		g.say(g.of(ev), ActionNode, "/* %s */", ev.Reason)
 	}
 }

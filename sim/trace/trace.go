@@ -167,7 +167,7 @@ const (
 	GuessMember  // which port of a forwarding group
 	DropBlocked  // the port is not active on this chassis
 	LearnActive  // now it is
-	TieUndefined // Flow and the flow Arg have the same priority and match, and act differently
+	TieUndefined // another flow (Arg, while its network lives) has the priority and match of Flow, and acts differently
 	DropNoTunnel // to a chassis of another availability zone, from one that does not interconnect
 	DropNotThere // the other availability zone does not know the tunnel's keys
 )

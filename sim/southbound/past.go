@@ -1,0 +1,133 @@
+package southbound
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/store"
+)
+
+// Past is what a database file's history tells about packets from a moment on.
+type Past struct {
+	// Net is the last network, with what was in it at any time since: ports that
+	// were bound meanwhile are where they were last, those that are gone are there.
+	// Packets are placed by it, and replayed by the network of their own moment.
+	Net      *network.Network
+	Warnings []error
+	Since    time.Time // the first state that is known
+	Changes  int       // of the network after the moment
+}
+
+// Covers reports whether the network of a moment is known.
+func (p *Past) Covers(t time.Time) bool { return !p.Since.IsZero() && !p.Since.After(t) }
+
+// OpenPast reads a database file's history; what matters is what came after a
+// moment, that of the first packet.
+func OpenPast(ctx context.Context, source string, opts store.Options, from time.Time) (*Past, error) {
+	h, err := store.OpenHistory(ctx, source, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	p := &Past{}
+	if p.Since, err = h.NextTime(); err != nil && err != io.EOF {
+		return nil, err
+	}
+	// Up to the first packet only the state counts.
+	if _, err := h.Until(from); err != nil {
+		return nil, err
+	}
+	lives := lives{port: map[store.UUID]*store.Row{}}
+	for _, r := range h.Database().Table("Port_Binding").Rows() {
+		lives.see(r)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		t, err := h.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if Affects(t.Changes) {
+			p.Changes++
+		}
+		lives.follow(t.Changes)
+	}
+	db := h.Database()
+	if p.Changes > 0 {
+		lives.keep(db)
+	}
+	p.Net, err = Load(db)
+	p.Warnings = db.Warnings
+	return p, err
+}
+
+// lives is what the rows were that are no more, or no more bound.
+type lives struct {
+	port  map[store.UUID]*store.Row // Port_Binding: the last that was bound, else the last
+	order []store.UUID              // of port, as they came
+	gone  []*store.Row              // Datapath_Binding and Chassis
+}
+
+// see notes what a port's row was.
+func (l *lives) see(r *store.Row) {
+	_, bound := r.Ref("chassis")
+	was := l.port[r.UUID]
+	if was == nil {
+		l.order = append(l.order, r.UUID)
+	} else if _, wasBound := was.Ref("chassis"); wasBound && !bound {
+		return
+	}
+	l.port[r.UUID] = r
+}
+
+func (l *lives) follow(changes []store.Change) {
+	for _, c := range changes {
+		switch {
+		case c.Table == "Port_Binding" && c.New != nil:
+			l.see(c.New)
+		case (c.Table == "Datapath_Binding" || c.Table == "Chassis") && c.New == nil && c.Old != nil:
+			l.gone = append(l.gone, c.Old)
+		}
+	}
+}
+
+// keep puts back what a database has no more; of chassis only those whose name
+// none has now.
+func (l *lives) keep(db *store.Database) {
+	names := map[string]bool{}
+	for _, r := range db.Table("Chassis").Rows() {
+		names[r.Text("name")] = true
+	}
+	for _, r := range l.gone {
+		if r.Table().Name == "Chassis" {
+			if names[r.Text("name")] {
+				continue
+			}
+			names[r.Text("name")] = true
+		}
+		db.Keep(r)
+	}
+	ports := map[string]bool{}
+	for _, r := range db.Table("Port_Binding").Rows() {
+		ports[r.Text("logical_port")] = true
+		if was := l.port[r.UUID]; was != nil {
+			if _, bound := r.Ref("chassis"); !bound {
+				db.Keep(was)
+			}
+		}
+	}
+	for _, u := range slices.Backward(l.order) {
+		if was := l.port[u]; !ports[was.Text("logical_port")] {
+			ports[was.Text("logical_port")] = true
+			db.Keep(was)
+		}
+	}
+}
