@@ -44,7 +44,9 @@ func (s *Shared) Add(capture int, rawTime int64, m *LinkMeta) {
 	if !seen {
 		p.time, p.source = rawTime, m.Src
 	}
-	p.count++
+	if !seen || rawTime-p.time > twiceWithin || p.time-rawTime > twiceWithin {
+		p.count++ // else the capture shows one packet twice
+	}
 	c[key] = p
 	limit := s.Limit
 	if limit == 0 {
@@ -61,6 +63,10 @@ func (s *Shared) Add(capture int, rawTime int64, m *LinkMeta) {
 		}
 	}
 }
+
+// twiceWithin is how far apart two frames of one packet are that a capture shows
+// twice, ns.
+const twiceWithin = 1_000_000
 
 // Pairs are the packets captures a and b both saw once, ordered by time in b.
 // Which way each went is worked out from the senders: packets of one sender go

@@ -186,7 +186,7 @@ func (r *Recording) openAll(ctx context.Context) error {
 		}
 		captures = append(captures, several...)
 	}
-	clocks, err := r.align(ctx, captures)
+	clocks, err := r.align(ctx, owners, captures)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
 )
 
@@ -16,7 +17,7 @@ const alignRecords = 100_000
 
 // align finds how the captures' clocks must be corrected: by hand where
 // --offset says so, else where packets would arrive before they were sent.
-func (r *Recording) align(ctx context.Context, captures []Capture) ([]pcap.Clock, error) {
+func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures []Capture) ([]pcap.Clock, error) {
 	clocks := make([]pcap.Clock, len(captures))
 	given, err := r.givenOffsets(captures, clocks)
 	if err != nil {
@@ -34,7 +35,9 @@ func (r *Recording) align(ctx context.Context, captures []Capture) ([]pcap.Clock
 			return nil, err
 		}
 	}
-	for i, a := range shared.Align(len(captures), 0) {
+	hosts := r.hosts(owners, captures)
+	found := shared.Align(len(captures), 0)
+	for i, a := range found {
 		if !a.Known || a.Via < 0 {
 			continue
 		}
@@ -62,7 +65,61 @@ func (r *Recording) align(ctx context.Context, captures []Capture) ([]pcap.Clock
 				time.Duration(clock.Offset), time.Duration(clock.Uncertainty), clock.Against, clock.Pairs, clock.Reason)
 		}
 	}
+	r.adopt(captures, clocks, hosts, found, given)
 	return clocks, nil
+}
+
+// hosts are the chassis that the captures were taken on, nil where that cannot
+// be told before they are read.
+func (r *Recording) hosts(owners *replay.Owners, captures []Capture) []*network.Chassis {
+	out := make([]*network.Chassis, len(captures))
+	if len(r.Net.Chassis) < 2 {
+		return out // who captures outside the only chassis has a clock of its own
+	}
+	for i, c := range captures {
+		switch {
+		case c.Chassis != "":
+			out[i] = r.Net.ChassisByName(c.Chassis)
+		case c.Port != "":
+			if p, err := r.Net.FindPort(c.Port); err == nil {
+				out[i], _ = replay.ChassisOf(r.Net, p)
+			}
+		default:
+			t := &replay.Tap{Name: c.File}
+			if owners.Locate(t, r.firstRecords(c.File), nil) == nil && len(t.Sites()) > 0 {
+				out[i] = t.Sites()[0].Chassis
+			}
+		}
+	}
+	return out
+}
+
+// A clock found from fewer packets than fewPairs gives way to that of another
+// capture of the same host.
+const fewPairs = 8
+
+// adopt gives captures whose own packets tell little the clock of their host: it
+// has one, and the capture of it that shares most packets with others shows it.
+func (r *Recording) adopt(captures []Capture, clocks []pcap.Clock, hosts []*network.Chassis, found []pcap.Alignment, given map[int]bool) {
+	for i, host := range hosts {
+		if host == nil || given[i] {
+			continue
+		}
+		best := -1
+		for j, other := range hosts {
+			if other == host && !given[j] && (j == 0 || found[j].Known && found[j].Via >= 0) && (best < 0 || j == 0 || best != 0 && found[j].Used > found[best].Used) {
+				best = j
+			}
+		}
+		if best < 0 || best == i || clocks[best] == clocks[i] || found[i].Known && found[i].Via >= 0 && found[i].Used >= fewPairs {
+			continue
+		}
+		clocks[i] = clocks[best]
+		r.Clocks = append(r.Clocks, replay.ClockReport{Capture: captures[i].File, Against: captures[0].File, Offset: clocks[i].Offset,
+			Drift: clocks[i].Drift, Uncertainty: found[best].Uncertainty, Pairs: found[i].Used, Corrected: true,
+			Reason: "the clock of its host, as " + captures[best].File + " shows it"})
+		r.tell("clock of %s corrected by %v: it was taken on the host of %s", captures[i].File, time.Duration(clocks[i].Offset), captures[best].File)
+	}
 }
 
 func magnitude(d int64) int64 { return max(d, -d) }
@@ -96,9 +153,19 @@ func (r *Recording) sample(ctx context.Context, shared *pcap.Shared, index int, 
 		if err := set.Next(&rec); err != nil {
 			return nil // damage is reported when the capture is replayed
 		}
-		if _, m, err := pcap.Frame(&rec); err == nil {
-			shared.Add(index, rec.RawTime, &m)
+		eth, m, err := pcap.Frame(&rec)
+		if err != nil {
+			continue
 		}
+		if t, fault := m.Decap(); fault == pcap.TunnelOK {
+			if eth == nil {
+				continue // all interfaces of a host: they show the packet without the tunnel too
+			}
+			if inner, err := pcap.EthernetMeta(t.Inner); err == nil {
+				m = inner
+			}
+		}
+		shared.Add(index, rec.RawTime, &m)
 	}
 	return nil
 }

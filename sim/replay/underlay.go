@@ -69,7 +69,7 @@ func newTunnels(s *Session) *tunnels {
 	}
 	for _, tap := range s.Taps {
 		for _, site := range tap.Sites() {
-			if site.Kind == AtUnderlay {
+			if site.Kind != AtPort { // all interfaces of a host show its tunnels too
 				t.captured[site.Chassis.Index] = true
 			}
 		}
