@@ -11,7 +11,8 @@ type Alignment struct {
 
 // Align finds the clocks of n captures against the reference's. A capture is
 // compared with the one, among those already known, it shares most packets
-// with; ties go to the capture given first.
+// with; ties go to the capture given first. Captures that share packets with one
+// another but not with the reference are compared with the first of them.
 func (s *Shared) Align(n, reference int) []Alignment {
 	out := make([]Alignment, n)
 	for i := range out {
@@ -42,7 +43,11 @@ func (s *Shared) Align(n, reference int) []Alignment {
 			}
 		}
 		if next < 0 {
-			return out
+			if next = another(out, common); next < 0 {
+				return out
+			}
+			out[next].Known = true // the reference of those that share packets with it
+			continue
 		}
 		pairs := s.Pairs(via, next)
 		for i := range pairs {
@@ -51,6 +56,19 @@ func (s *Shared) Align(n, reference int) []Alignment {
 		out[next].Estimate, out[next].Known = EstimateClock(pairs)
 		out[next].Via = via
 	}
+}
+
+// another is the first capture not known that shares packets with others, -1 if
+// there is none.
+func another(out []Alignment, common [][]int) int {
+	for i := range out {
+		for j := range out {
+			if !out[i].Known && !out[j].Known && i != j && common[i][j] > 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // common counts the packets two captures both saw once.

@@ -24,6 +24,7 @@ type verifyOptions struct {
 	strict bool
 	write  string
 	list   bool
+	mtu    map[string]int
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -46,6 +47,7 @@ without a verdict.`,
 	cmd.Flags().StringSliceVar(&o.ignore, "ignore", nil, "`FIELD`s that may differ, such as ip.ttl (repeatable)")
 	cmd.Flags().StringVarP(&o.write, "write", "w", "", "write what was observed, with verdicts and what was predicted instead, as pcapng to `FILE`")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
+	cmd.Flags().StringToIntVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`: longer packets do not leave there (repeatable)")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list the packets that differ, after the causes")
 	return cmd
 }
@@ -58,7 +60,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.close()
-	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict}
+	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: o.mtu}
 	var notes *printer
 	written := func() error { return nil }
 	if o.write != "" {

@@ -29,8 +29,19 @@ func (n *Network) Port(name string) *Port {
 // PortByUUID returns the port whose Port_Binding row has that UUID, or nil.
 func (n *Network) PortByUUID(uuid string) *Port { return n.portByUUID[uuid] }
 
-// ChassisByName returns the chassis of that name, or nil.
-func (n *Network) ChassisByName(name string) *Chassis { return n.chassis[name] }
+// ChassisByName returns the chassis of that name, else the one of that hostname,
+// as ovn-sbctl show prints it; nil if there is none.
+func (n *Network) ChassisByName(name string) *Chassis {
+	if c := n.chassis[name]; c != nil || name == "" {
+		return c
+	}
+	for _, c := range n.Chassis {
+		if c.Hostname == name {
+			return c
+		}
+	}
+	return nil
+}
 
 // PortByKey returns the datapath's port of that tunnel key, or nil.
 func (d *Datapath) PortByKey(key uint32) *Port {

@@ -3,6 +3,7 @@ package recording
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,23 +28,33 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		return clocks, nil
 	}
 	shared := pcap.Shared{AcrossNAT: true}
+	of := clocksOf(r.hosts(owners, captures))
 	for i, c := range captures {
 		if isStream(c.File) {
 			return clocks, nil // a stream is read once
 		}
-		if err := r.sample(ctx, &shared, i, c.File); err != nil {
+		if err := r.sample(ctx, &shared, of[i], c.File); err != nil {
 			return nil, err
 		}
 	}
-	hosts := r.hosts(owners, captures)
 	found := shared.Align(len(captures), 0)
-	for i, a := range found {
+	for i, own := range of {
+		a := found[own]
 		if !a.Known || a.Via < 0 {
 			continue
 		}
 		clock := replay.ClockReport{
-			Capture: captures[i].File, Against: captures[0].File, Offset: a.Clock.Offset, Drift: a.Clock.Drift,
+			Capture: captures[i].File, Against: captures[reference(found, own)].File, Offset: a.Clock.Offset, Drift: a.Clock.Drift,
 			Uncertainty: a.Uncertainty, Pairs: a.Used,
+		}
+		if i != own { // the clock of its host, which has been judged
+			if given[i] || given[own] || clocks[own] == (pcap.Clock{}) {
+				continue
+			}
+			clocks[i] = clocks[own]
+			clock.Corrected, clock.Reason = true, "the clock of its host, as "+captures[own].File+" has it"
+			r.Clocks = append(r.Clocks, clock)
+			continue
 		}
 		early, most := earlier(shared.Pairs(a.Via, i), clocks[a.Via], clocks[i])
 		switch {
@@ -61,12 +72,38 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		}
 		r.Clocks = append(r.Clocks, clock)
 		if clock.Corrected {
-			r.tell("clock of %s corrected by %v, ±%v against %s (%d packets seen by both; %s)", clock.Capture,
+			r.tell("clock of %s%s corrected by %v, ±%v against %s (%d packets seen by both; %s)", clock.Capture, andOthers(of, i),
 				time.Duration(clock.Offset), time.Duration(clock.Uncertainty), clock.Against, clock.Pairs, clock.Reason)
 		}
 	}
-	r.adopt(captures, clocks, hosts, found, given)
 	return clocks, nil
+}
+
+// clocksOf are the captures by whose clock each goes: a host has one clock, by
+// which all its captures go, known by the first of them.
+func clocksOf(hosts []*network.Chassis) []int {
+	of := make([]int, len(hosts))
+	for i, h := range hosts {
+		of[i] = i
+		if j := slices.Index(hosts, h); h != nil {
+			of[i] = j
+		}
+	}
+	return of
+}
+
+// andOthers says how many captures beside one go by its clock.
+func andOthers(of []int, i int) string {
+	n := 0
+	for _, own := range of {
+		if own == i {
+			n++
+		}
+	}
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more of its host", n-1)
 }
 
 // hosts are the chassis that the captures were taken on, nil where that cannot
@@ -74,7 +111,7 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 func (r *Recording) hosts(owners *replay.Owners, captures []Capture) []*network.Chassis {
 	out := make([]*network.Chassis, len(captures))
 	if len(r.Net.Chassis) < 2 {
-		return out // who captures outside the only chassis has a clock of its own
+		return out
 	}
 	for i, c := range captures {
 		switch {
@@ -91,35 +128,19 @@ func (r *Recording) hosts(owners *replay.Owners, captures []Capture) []*network.
 			}
 		}
 	}
+	first := out[0]
+	if !slices.ContainsFunc(out, func(h *network.Chassis) bool { return h != nil && first != nil && h != first }) {
+		clear(out) // of one chassis: what was captured outside of it has a clock of its own
+	}
 	return out
 }
 
-// A clock found from fewer packets than fewPairs gives way to that of another
-// capture of the same host.
-const fewPairs = 8
-
-// adopt gives captures whose own packets tell little the clock of their host: it
-// has one, and the capture of it that shares most packets with others shows it.
-func (r *Recording) adopt(captures []Capture, clocks []pcap.Clock, hosts []*network.Chassis, found []pcap.Alignment, given map[int]bool) {
-	for i, host := range hosts {
-		if host == nil || given[i] {
-			continue
-		}
-		best := -1
-		for j, other := range hosts {
-			if other == host && !given[j] && (j == 0 || found[j].Known && found[j].Via >= 0) && (best < 0 || j == 0 || best != 0 && found[j].Used > found[best].Used) {
-				best = j
-			}
-		}
-		if best < 0 || best == i || clocks[best] == clocks[i] || found[i].Known && found[i].Via >= 0 && found[i].Used >= fewPairs {
-			continue
-		}
-		clocks[i] = clocks[best]
-		r.Clocks = append(r.Clocks, replay.ClockReport{Capture: captures[i].File, Against: captures[0].File, Offset: clocks[i].Offset,
-			Drift: clocks[i].Drift, Uncertainty: found[best].Uncertainty, Pairs: found[i].Used, Corrected: true,
-			Reason: "the clock of its host, as " + captures[best].File + " shows it"})
-		r.tell("clock of %s corrected by %v: it was taken on the host of %s", captures[i].File, time.Duration(clocks[i].Offset), captures[best].File)
+// reference is the capture that one's clock is set by, in the end.
+func reference(found []pcap.Alignment, i int) int {
+	for n := 0; n < len(found) && found[i].Via >= 0; n++ {
+		i = found[i].Via
 	}
+	return i
 }
 
 func magnitude(d int64) int64 { return max(d, -d) }

@@ -49,7 +49,8 @@ func (r *Recording) addZones() error {
 			}
 			name = c.Name
 		}
-		if r.Net.ChassisByName(name) == nil {
+		c := r.Net.ChassisByName(name)
+		if c == nil {
 			return fmt.Errorf("%s: no chassis %q in the database", file, name)
 		}
 		zones, err := readZones(file, r.files)
@@ -59,7 +60,7 @@ func (r *Recording) addZones() error {
 		if s.Zones == nil {
 			s.Zones = map[string]map[string]uint16{}
 		}
-		s.Zones[name] = zones
+		s.Zones[c.Name] = zones
 	}
 	return nil
 }
