@@ -278,33 +278,94 @@ func choose(ctx context.Context, source string, items []Item, opts Options) (str
 		}
 		return "", e
 	}
-	if same, err := sameFiles(ctx, source, paths); err != nil {
+	distinct, err := distinct(ctx, source, paths, opts)
+	if err != nil {
 		return "", err
-	} else if same {
-		return paths[0], nil
 	}
-	return chooseMember(ctx, source, paths, opts)
+	if len(distinct) != 1 {
+		return "", Several(source, paths, opts)
+	}
+	return distinct[0], nil
 }
 
-// sameFiles reports whether files hold the same bytes.
-func sameFiles(ctx context.Context, source string, paths []string) (bool, error) {
-	sums := make(map[string]bool)
+// Databases returns the sources of the databases that a directory or tar file
+// holds, by their names: of copies the first, of one cluster's files the newest.
+// Of any other source it returns the source.
+func Databases(ctx context.Context, source string, opts Options) ([]string, error) {
+	if remote(source) || strings.HasPrefix(source, "snapshot:") || strings.Contains(source, "!") || !isArchive(source, opts) {
+		return []string{source}, nil
+	}
+	items, _, err := Gather(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, i := range items {
+		if i.Kind == DatabaseFile && i.Detail == opts.database() {
+			paths = append(paths, i.Path)
+		}
+	}
+	if len(paths) < 2 {
+		return []string{source}, nil // Open finds the one, or says what is there
+	}
+	return distinct(ctx, source, paths, opts)
+}
+
+// isArchive reports whether a source is a directory or a tar file.
+func isArchive(source string, opts Options) bool {
+	if gathered(source) {
+		return true
+	}
+	if info, err := os.Stat(source); err != nil || !info.Mode().IsRegular() {
+		return false // what is read once must not be read here
+	}
+	file, err := openFile(source)
+	if err != nil {
+		return false
+	}
+	h, err := newHistory(source, file, opts)
+	if err != nil {
+		file.Close()
+		return err == errTar
+	}
+	h.Close()
+	return false
+}
+
+// distinct returns the first of the files that hold the same bytes, and the
+// newest of the files of one cluster's members.
+func distinct(ctx context.Context, source string, paths []string, opts Options) ([]string, error) {
+	sums := make(map[string]string, len(paths))
 	v := visitor{limits: expansion, each: func(name string, r *bufio.Reader, _ *compressed.Meter) error {
 		if slices.Contains(paths, name) {
 			h := sha256.New()
 			_, err := io.Copy(h, r)
-			sums[fmt.Sprint(h.Sum(nil), err)] = true
+			sums[name] = fmt.Sprint(h.Sum(nil), err)
 		}
 		return nil
 	}}
-	err := v.visit(ctx, source)
-	return len(sums) == 1, err
+	if err := v.visit(ctx, source); err != nil {
+		return nil, err
+	}
+	var list []string
+	known := make(map[string]bool)
+	for _, path := range paths {
+		if !known[sums[path]] {
+			known[sums[path]] = true
+			list = append(list, path)
+		}
+	}
+	if len(list) == 1 {
+		return list, nil
+	}
+	return newestOfClusters(ctx, list, opts), nil
 }
 
-// chooseMember picks the newest of the files of one cluster's members.
-func chooseMember(ctx context.Context, source string, paths []string, opts Options) (string, error) {
-	best, cluster := "", ""
-	var newest *Database
+// newestOfClusters leaves of each cluster's files the newest, and none that
+// cannot be read if others can.
+func newestOfClusters(ctx context.Context, paths []string, opts Options) (list []string) {
+	at := make(map[string]int) // cluster -> place in list
+	newest := make(map[string]*Database)
 	for _, path := range paths {
 		h, err := OpenHistory(ctx, path, opts)
 		if err != nil {
@@ -315,21 +376,28 @@ func chooseMember(ctx context.Context, source string, paths []string, opts Optio
 		if err != nil {
 			continue
 		}
-		if h.db.Cluster == "" || cluster != "" && h.db.Cluster != cluster {
-			return "", several(source, paths, opts)
+		cluster := h.db.Cluster
+		was := newest[cluster]
+		switch {
+		case cluster == "" || was == nil:
+			at[cluster] = len(list)
+			list = append(list, path)
+		case h.db.index > was.index:
+			list[at[cluster]] = path
+		default:
+			continue
 		}
-		cluster = h.db.Cluster
-		if newest == nil || h.db.index > newest.index {
-			best, newest = path, h.db
-		}
+		newest[cluster] = h.db
 	}
-	if best == "" {
-		return "", several(source, paths, opts)
+	if list == nil {
+		return paths // whoever opens them is told why
 	}
-	return best, nil
+	return list
 }
 
-func several(source string, paths []string, opts Options) error {
+// Several is the error of a source that holds several databases of which none
+// is the one that is meant.
+func Several(source string, paths []string, opts Options) error {
 	const most = 4
 	list := strings.Join(paths[:min(most, len(paths))], ", ")
 	if len(paths) > most {

@@ -152,6 +152,40 @@ func (o *dbOptions) gather(ctx context.Context, args []string) error {
 		}
 		fmt.Fprintln(o.stdout)
 	}
+	return o.gatheredZones(ctx, args[0])
+}
+
+// gatheredZones tells, where a source holds the databases of several zones,
+// which they are, what joins them and which port is where.
+func (o *dbOptions) gatheredZones(ctx context.Context, source string) error {
+	sources, err := southbound.Zones(ctx, []string{source}, o.Options)
+	if err != nil || len(sources) < 2 {
+		return nil // of one database, or of several without a connection, the list says all
+	}
+	net, warnings, err := southbound.OpenAll(ctx, sources, o.Options)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+	}
+	for _, z := range net.Zones() {
+		if o.json {
+			if err := o.printJSON(z); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(o.stdout, "zone %s: %s\n", z.Name, z.Source)
+		for _, line := range []struct {
+			what  string
+			names []string
+		}{{"chassis", z.Chassis}, {"joined by", z.Transit}, {"ports", z.Ports}} {
+			if len(line.names) > 0 {
+				fmt.Fprintf(o.stdout, "    %s %s\n", line.what, strings.Join(line.names, ", "))
+			}
+		}
+	}
 	return nil
 }
 

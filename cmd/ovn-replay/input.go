@@ -19,6 +19,7 @@ import (
 	"ovnreplay/sim/northbound"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
@@ -132,6 +133,9 @@ func (in *input) open(ctx context.Context) (*job, error) {
 		if err := files.check(w.flag, w.name); err != nil {
 			return nil, err
 		}
+	}
+	if spec.DBs, err = southbound.Zones(ctx, spec.DBs, in.source); err != nil {
+		return nil, err
 	}
 	net, warnings, err := in.network(ctx, spec)
 	if err != nil {

@@ -255,6 +255,10 @@ func (o *traceOptions) network(ctx context.Context) (*network.Network, map[strin
 		sources = []string{cmp.Or(os.Getenv("OVN_SB_DB"), "unix:/var/run/ovn/ovnsb_db.sock")}
 	}
 	o.store.AnyMember = o.noLeaderOnly
+	sources, err := southbound.Zones(ctx, sources, o.store)
+	if err != nil {
+		return nil, nil, err
+	}
 	net, warnings, err := southbound.OpenAll(ctx, sources, o.store)
 	for _, w := range warnings {
 		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))

@@ -1,6 +1,12 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -60,4 +66,47 @@ func TestZonesRefused(t *testing.T) {
 			t.Errorf("%v: status %d, %s; want %q", args, status, errs, want)
 		}
 	}
+}
+
+// An archive laid out as OVN-Kubernetes' must-gather holds every node's
+// databases: they are joined by themselves.
+func TestZonesOfAnArchive(t *testing.T) {
+	dir := t.TempDir()
+	for _, node := range []string{"node1", "node2"} {
+		packTar(t, filepath.Join(dir, "network_logs", "ovnk_database_store", "ovnkube-"+node+".tar"),
+			node+"_sbdb.gz", read(t, zonesCase+"sb-"+node+".db.gz"))
+	}
+	args := []string{"--db", dir, "--ct-profile", "ovs-userspace:3.1"}
+	for _, c := range []string{"pod1.pcap", "pod2.pcap", "ext1.pcap@br-ex_node1", "ext2.pcap@br-ex_node2"} {
+		args = append(args, "-r", zonesCase+c)
+	}
+	if status, r := verified(t, args...); status != exitOK || r.Matched != 58 {
+		t.Errorf("status %d, %d matched", status, r.Matched)
+	}
+	status, out, errs := replayed(t, "db", "gather", dir)
+	for _, want := range []string{"zone node1: ", "zone node2: ", "joined by transit_switch", "ports pod1"} {
+		if status != exitOK || !strings.Contains(out, want) {
+			t.Errorf("db gather lacks %q: %s%s", want, out, errs)
+		}
+	}
+	status, _, errs = replayed(t, "verify", "--db", dir, "--db", zonesCase+"sb-node1.db.gz", "-r", zonesCase+"pod1.pcap")
+	if status != exitBad || !strings.Contains(errs, "databases of one zone") {
+		t.Errorf("a zone that the archive has already: status %d, %s", status, errs)
+	}
+}
+
+// packTar writes a tar file with one member.
+func packTar(t *testing.T, name, member string, content []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	if err := errors.Join(w.WriteHeader(&tar.Header{Name: member, Mode: 0o600, Size: int64(len(content))}), writeAll(w, content), w.Close(),
+		os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, b.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeAll(w io.Writer, b []byte) error {
+	_, err := w.Write(b)
+	return err
 }

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -51,12 +52,10 @@ type joiner struct {
 
 // zone adds a network's zone, and sees that it is another than those before.
 func (j *joiner) zone(n *Network, i int) error {
-	for _, d := range n.Datapaths {
-		for _, z := range j.AZs {
-			if was := z.dpByKey[d.TunnelKey]; was != nil && was.UUID == d.UUID {
-				return fmt.Errorf("%s and %s are databases of one zone: both have datapath %s (%s); give one of them",
-					z.Source, n.Source, d.Name, d.UUID)
-			}
+	for _, z := range j.AZs {
+		if d := n.AZ.shares(z); d != nil {
+			return fmt.Errorf("%s and %s are databases of one zone: both have datapath %s (%s); give one of them",
+				z.Source, n.Source, d.Name, d.UUID)
 		}
 	}
 	if now, first := n.Changes(), j.AZ.Changes(); i > 0 && now != first {
@@ -67,6 +66,29 @@ func (j *joiner) zone(n *Network, i int) error {
 	n.AZ.Name = j.freeName(n)
 	j.AZs = append(j.AZs, n.AZ)
 	return nil
+}
+
+// shares returns a datapath that another database has too: the same row, so
+// that both are of one zone. nil: there is none.
+func (z *AZ) shares(other *AZ) *Datapath {
+	for _, key := range slices.Sorted(maps.Keys(z.dpByKey)) {
+		if was := other.dpByKey[key]; was != nil && was.UUID == z.dpByKey[key].UUID {
+			return was
+		}
+	}
+	return nil
+}
+
+// SameZone reports whether two networks, none of them joined, are of one zone.
+func (n *Network) SameZone(m *Network) bool { return n.AZ.shares(m.AZ) != nil }
+
+// Meets reports whether a transit switch leads from one network to another,
+// none of them joined.
+func (n *Network) Meets(m *Network) bool {
+	return slices.ContainsFunc(n.Datapaths, func(d *Datapath) bool {
+		twin := d.In(m.AZ)
+		return d.TransitSwitch() && twin != nil && twin.TransitSwitch()
+	})
 }
 
 // freeName is what a zone is called: as it says itself, else after its first

@@ -1,0 +1,39 @@
+package network
+
+// ZoneSummary says what an availability zone has.
+type ZoneSummary struct {
+	Name    string   `json:"zone"`
+	Source  string   `json:"path"`
+	Chassis []string `json:"chassis"`       // hostname, or name without one
+	Transit []string `json:"joined_by"`     // its transit switches
+	Ports   []string `json:"logical_ports"` // interfaces of its own chassis
+}
+
+// Zones says what each zone has, in the order in which they were joined.
+func (n *Network) Zones() []ZoneSummary {
+	list := make([]ZoneSummary, len(n.AZs))
+	for i, z := range n.AZs {
+		list[i] = ZoneSummary{Name: z.Name, Source: z.Source}
+	}
+	for _, c := range n.Chassis {
+		if c.Remote() {
+			continue
+		}
+		name := c.Hostname
+		if name == "" {
+			name = c.Name
+		}
+		list[c.AZ.Index].Chassis = append(list[c.AZ.Index].Chassis, name)
+	}
+	for _, d := range n.Datapaths {
+		if d.TransitSwitch() {
+			list[d.AZ.Index].Transit = append(list[d.AZ.Index].Transit, d.Name)
+		}
+	}
+	for _, p := range n.Ports[1:] {
+		if i := p.Datapath.AZ.Index; p.Type == VIF && p.Chassis != nil {
+			list[i].Ports = append(list[i].Ports, p.Name)
+		}
+	}
+	return list
+}
