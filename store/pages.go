@@ -43,7 +43,6 @@ type pageCheck struct {
 	size int64
 	meta boltMeta
 	seen []uint64 // a bit for each page met
-	buf  []byte
 }
 
 // checkPages tells what is wrong with the pages of a bbolt file. A file that is
