@@ -224,6 +224,9 @@ func (w *Writer) WriteBlock(b Block) error {
 	return w.finish()
 }
 
+// Packets returns how many packets were written.
+func (w *Writer) Packets() int { return w.packets }
+
 // Flush hands on what has been written.
 func (w *Writer) Flush() error { return w.w.Flush() }
 

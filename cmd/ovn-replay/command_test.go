@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"ovnreplay/sim/replay"
 )
@@ -201,6 +202,11 @@ func TestOutputIsReproducible(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	status, out, errs := replayed(t, "demo")
+	for line := range strings.Lines(out) {
+		if utf8.RuneCountInString(line) > 121 || strings.Contains(line, os.TempDir()) {
+			t.Errorf("does not fit: %q", line)
+		}
+	}
 	if status != exitOK || !strings.Contains(out, "un-SNAT 100.64.0.3:53642 -> 172.18.0.1:53642") ||
 		!strings.Contains(out, "everything observed was predicted") {
 		t.Errorf("exit status %d\n%s%s", status, out, errs)

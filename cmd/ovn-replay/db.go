@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -122,7 +121,7 @@ func (o *dbOptions) open(ctx context.Context, source string) (*store.Database, e
 }
 
 func (o *dbOptions) printJSON(v any) error {
-	e := json.NewEncoder(o.stdout)
+	e := encoder(o.stdout)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }

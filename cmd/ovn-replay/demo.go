@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"ovnreplay/sim/replay"
 )
 
 // The session the project began with: a client outside reaches a pod through
@@ -35,11 +37,15 @@ func demo(cmd *cobra.Command, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	dir = filepath.Join(dir, "demo")
-	fmt.Fprintln(stdout, "A client outside (172.18.0.1) fetches a page from nodePort 172.18.0.4:30007; nginx answers from 10.244.1.3:80.")
-	fmt.Fprintln(stdout, "Each line is a packet that entered OVN, what conntrack translated, and where it left.")
+	fmt.Fprintln(stdout, "A client outside (172.18.0.1) fetches a page from nodePort 172.18.0.4:30007.")
+	fmt.Fprintln(stdout, "nginx answers from 10.244.1.3:80. Each line is a packet that entered OVN, and")
+	fmt.Fprintln(stdout, "where it left; below it, when it is new, what conntrack translated.")
 	fmt.Fprintln(stdout)
 	in := input{stderr: stderr, caseDir: dir}
-	run := &runOptions{input: in, stdout: stdout, format: "line"}
+	run := &runOptions{input: in, stdout: stdout, format: "line", lines: terminalLines(stdout)}
+	if run.lines == nil {
+		run.lines = &replay.Lines{Width: 120}
+	}
 	if err := run.run(cmd); err != nil {
 		return err
 	}

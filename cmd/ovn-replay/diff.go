@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,7 +89,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		fmt.Fprintf(o.stdout, "%d packets, %d fare differently\n", d.Packets, d.Different)
 	}
 	if by := new(interruption); o.json && errors.As(damage, &by) {
-		damage = errors.Join(damage, json.NewEncoder(o.stdout).Encode(interruptedJSON{true, by.packets}))
+		damage = errors.Join(damage, encoder(o.stdout).Encode(interruptedJSON{true, by.packets}))
 	}
 	switch {
 	case damage != nil:
@@ -107,7 +106,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 func (o *diffOptions) report(x *replay.FateDifference) error {
 	switch {
 	case o.json:
-		return json.NewEncoder(o.stdout).Encode(x)
+		return encoder(o.stdout).Encode(x)
 	case o.quiet:
 		return nil
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,6 +92,13 @@ func statusOf(ctx context.Context, err error) int {
 		return exitSignal + int(by.signal)
 	}
 	return exitBad
+}
+
+// encoder writes JSON for machines and people: < and > are themselves.
+func encoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
 }
 
 // oneLine returns an error's text on one line; what several errors say is said once.

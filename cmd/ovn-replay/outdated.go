@@ -57,13 +57,13 @@ type itemKey struct {
 func keyOfItem(it *replay.Item) itemKey { return itemKey{it.Capture, it.Frame, it.Port} }
 
 func earliest(lists [][]replay.Item) conntrack.Time {
-	first := conntrack.Time(math.MaxInt64)
+	first := replay.Moment(math.MaxInt64)
 	for _, list := range lists {
 		for i := range list {
 			first = min(first, list[i].Time)
 		}
 	}
-	return first
+	return conntrack.Time(first)
 }
 
 // lead is how long before a difference a change may have come that led to it:

@@ -33,6 +33,8 @@ type runOptions struct {
 	write   string
 	verdict bool
 	only    string
+	wide    bool
+	lines   *replay.Lines // given, else those of the terminal that stdout is
 	session string
 	ovs     []string
 }
@@ -52,6 +54,7 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
 	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; see show")
 	ovsFlag(f, &o.ovs)
+	f.BoolVar(&o.wide, "wide", false, "on a terminal, too: one line a packet, whatever its width, as when it is piped")
 	f.BoolVar(&o.hops, "hops", false, "with -w: write each packet as it comes to every datapath, too")
 	f.StringVar(&o.only, "only", "", "show only packets of `KIND`: delivered, dropped, consumed, natted, guessed, inferred or noted (several separated by commas)")
 	f.BoolVar(&o.verdict, "epb-verdict", false, "with -w: write an epb_verdict option too; Wireshark 4.0 damages such a capture when it saves it")
@@ -101,7 +104,22 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer flows.report(o.stderr, "packets")
-	p := &printer{job: j, out: out, format: format, hex: o.hex, why: why.New(j.Engine, j.objects), only: only}
+	p := &printer{job: j, out: out, format: format, hex: o.hex, why: why.New(j.Engine, j.objects), only: only, lines: o.lines}
+	if p.lines == nil && !o.wide {
+		p.lines = terminalLines(o.stdout)
+	}
+	if p.lines != nil && p.lines.Colour {
+		p.out = bufio.NewWriter(rawOf(o.stdout)) // the lines themselves are fit for a terminal
+		defer func() { err = errors.Join(err, p.out.Flush()) }()
+	}
+	if o.quiet && format == trace.LineFormat {
+		p.format = trace.NoFormat
+		defer func() {
+			if err == nil {
+				_, err = fmt.Fprintln(out, &p.counts)
+			}
+		}()
+	}
 	flows.attach(p.why.Book)
 	if conn != 0 {
 		p.ledger, p.conn = ledger.New(p.why, j.Taps), conn
@@ -169,6 +187,8 @@ type printer struct {
 	only   only
 	ledger *ledger.Ledger // to know connections by their numbers, nil if none is asked for
 	conn   int
+	lines  *replay.Lines // of a terminal
+	counts counts
 	err    error
 
 	live    bool         // what is noted is to be seen at once
@@ -193,8 +213,17 @@ func (p *printer) annotate(ctx context.Context, name string, stdout io.Writer) (
 		if err == nil {
 			done()
 		}
-		return err
+		return p.wrote(name, err)
 	}, nil
+}
+
+// wrote says what was written, unless that failed.
+func (p *printer) wrote(name string, err error) error {
+	if err == nil && name != "-" {
+		packets, interfaces := p.notes.Written()
+		p.job.in.tell("wrote %s: %d packets at %d interfaces", name, packets, interfaces)
+	}
+	return err
 }
 
 // about is what an annotated capture says of itself.
@@ -223,6 +252,7 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		c := p.ledger.Note(f, pt, out)
 		other = c == nil || c.ID != p.conn
 	}
+	p.counts.add(out)
 	if p.err != nil || p.format == trace.NoFormat && p.notes == nil && (p.why == nil || p.why.Book.OpenFlow == nil) {
 		return
 	}
@@ -239,7 +269,7 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		return
 	}
 	r := replay.NewRecord(p.why, f, pt, name, out, p.hex)
-	p.err = errors.Join(p.err, writeFate(p.out, p.format, r, p.why.Book, &out.Trace))
+	p.err = errors.Join(p.err, writeFate(p.out, p.format, p.lines, r, p.why.Book, &out.Trace))
 	if p.err == nil {
 		p.err = p.out.Flush() // a packet at a time: the input may be a live capture
 	}
@@ -268,7 +298,11 @@ func (p *printer) pass(f *replay.Frame, pt *replay.Point) {
 // Skipped implements replay.Handler.
 func (p *printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
 	p.pass(f, pt)
-	if p.format == trace.LineFormat && p.job.in.filter == "" && p.ledger == nil {
+	switch {
+	case p.format != trace.LineFormat || p.job.in.filter != "" || p.ledger != nil:
+	case p.lines != nil:
+		p.out.WriteString(p.lines.Skipped(replay.NameOf(p.job.Taps, f), f.Number, pt.Name(), because))
+	default:
 		fmt.Fprintf(p.out, "%s:%d %s skipped: %s\n", replay.NameOf(p.job.Taps, f), f.Number, pt.Name(), because)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,7 +133,7 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 	if list && format == trace.LineFormat {
 		fmt.Fprintf(out, "%6d  ", n)
 	}
-	return writeFate(out, format, r, p.Book, &p.Outcome.Trace)
+	return writeFate(out, format, nil, r, p.Book, &p.Outcome.Trace)
 }
 
 // showCommand writes the ovn-trace command line for packet n of a session.
@@ -184,14 +183,18 @@ func ovnTraceAsks(book *trace.Book, ev *trace.Event) bool {
 	return true
 }
 
-// writeFate writes a packet's fate in a format.
-func writeFate(out *bufio.Writer, format trace.Format, r *replay.Record, book *trace.Book, t *trace.Trace) (err error) {
+// writeFate writes a packet's fate in a format; lines, if not nil, are those of a terminal.
+func writeFate(out *bufio.Writer, format trace.Format, lines *replay.Lines, r *replay.Record, book *trace.Book, t *trace.Trace) (err error) {
 	switch format {
 	case trace.NoFormat:
 	case trace.LineFormat:
-		_, err = fmt.Fprintln(out, r.Line())
+		if lines != nil {
+			_, err = out.WriteString(lines.Record(r))
+		} else {
+			_, err = fmt.Fprintln(out, r.Line())
+		}
 	case trace.JSONFormat:
-		err = json.NewEncoder(out).Encode(r)
+		err = encoder(out).Encode(r)
 	default:
 		fmt.Fprintf(out, "# %s\n", r.Line())
 		err = book.Write(out, t, format)

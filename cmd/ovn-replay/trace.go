@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -219,7 +218,7 @@ func (t *tracer) load(session string) (conntrack.Time, error) {
 // finish writes what is left to write and turns the verdict into the status.
 func (t *tracer) finish(verdict sim.Verdict) error {
 	if t.traceOptions.json {
-		e := json.NewEncoder(t.out)
+		e := encoder(t.out)
 		e.SetEscapeHTML(false)
 		for i := range t.json {
 			if err := e.Encode(&t.json[i]); err != nil {

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +25,7 @@ type verifyOptions struct {
 	write  string
 	list   bool
 	mtu    map[string]int
+	junit  string
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -46,6 +47,7 @@ without a verdict.`,
 	cmd.Flags().DurationVar(&o.window, "window", 30*time.Second, "how long a prediction waits for its observation, on the captures' clock")
 	cmd.Flags().StringSliceVar(&o.ignore, "ignore", nil, "`FIELD`s that may differ, such as ip.ttl (repeatable)")
 	cmd.Flags().StringVarP(&o.write, "write", "w", "", "write what was observed, with verdicts and what was predicted instead, as pcapng to `FILE`")
+	cmd.Flags().StringVar(&o.junit, "junit", "", "write the result to `FILE`, as CI systems read test results")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
 	cmd.Flags().StringToIntVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`: longer packets do not leave there (repeatable)")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list the packets that differ, after the causes")
@@ -93,6 +95,9 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	if notes != nil {
 		damage = errors.Join(damage, notes.err, notes.notes.Compare(report), written())
 	}
+	if err := o.printJUnit(report, j); err != nil {
+		return err
+	}
 	if err := o.print(report); err != nil {
 		return err
 	}
@@ -107,9 +112,25 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	return nil
 }
 
+// printJUnit writes the --junit file.
+func (o *verifyOptions) printJUnit(r *replay.Report, j *job) error {
+	if o.junit == "" {
+		return nil
+	}
+	var names []string
+	for _, t := range j.Taps {
+		names = append(names, t.Name)
+	}
+	f, err := os.Create(o.junit)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.WriteJUnit(f, names), f.Close())
+}
+
 func (o *verifyOptions) print(r *replay.Report) error {
 	if o.json {
-		e := json.NewEncoder(o.stdout)
+		e := encoder(o.stdout)
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}

@@ -204,6 +204,9 @@ func (c *Capture) number(name string, frame int) {
 	c.packet = h.Sum64()
 }
 
+// Written returns how many packets and interfaces the file has so far.
+func (c *Capture) Written() (packets, interfaces int) { return c.w.Packets(), len(c.faces) }
+
 // keep writes the blocks that a capture has before a frame.
 func (c *Capture) keep(f *replay.Frame) {
 	if f.Kept == nil {

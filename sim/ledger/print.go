@@ -285,6 +285,7 @@ func (l *Ledger) Print(w io.Writer, list []*Conn, form Form) error {
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
+	e.SetEscapeHTML(false)
 	for _, c := range list {
 		r := l.Row(c)
 		var err error

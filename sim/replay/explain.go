@@ -24,7 +24,7 @@ func (v *Verifier) item(w *waiter) Item {
 	}
 	it := Item{
 		Capture: file, Frame: w.number, Port: w.where.Name(), Chassis: w.where.Chassis.Name,
-		Time: w.time, Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data), wire: w.wire,
+		Time: Moment(w.time), Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data), wire: w.wire,
 	}
 	if w.predicted {
 		origin := w.origin

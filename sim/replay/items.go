@@ -3,12 +3,11 @@ package replay
 import (
 	"cmp"
 	"slices"
-
-	"ovnreplay/conntrack"
 )
 
 // Report is the result of a verification; its JSON form is what verify --json prints.
 type Report struct {
+	Version    int    `json:"version"` // of this form, see FormVersion
 	Packets    int    `json:"packets"`
 	Entered    int    `json:"entered"`
 	Observed   int    `json:"observed"`
@@ -134,15 +133,15 @@ func (r *Report) OK() bool {
 
 // Item is one packet that verification has something to say about.
 type Item struct {
-	Capture string         `json:"capture"`
-	Frame   int            `json:"frame"`
-	Port    string         `json:"port"`
-	Chassis string         `json:"chassis,omitempty"`
-	Time    conntrack.Time `json:"time"`
-	Reason  string         `json:"reason,omitempty"`
-	From    *Origin        `json:"from,omitempty"` // the injected packet that predicted it
-	Fields  []Difference   `json:"fields,omitempty"`
-	Flow    *FlowRef       `json:"flow,omitempty"` // where predicted and observed first part
+	Capture string       `json:"capture"`
+	Frame   int          `json:"frame"`
+	Port    string       `json:"port"`
+	Chassis string       `json:"chassis,omitempty"`
+	Time    Moment       `json:"time"`
+	Reason  string       `json:"reason,omitempty"`
+	From    *Origin      `json:"from,omitempty"` // the injected packet that predicted it
+	Fields  []Difference `json:"fields,omitempty"`
+	Flow    *FlowRef     `json:"flow,omitempty"` // where predicted and observed first part
 	// Suspects are the other flows that decided about the packet: what
 	// translated, routed and dropped it.
 	Suspects []FlowRef `json:"suspects,omitempty"`

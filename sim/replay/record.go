@@ -15,9 +15,15 @@ import (
 	"ovnreplay/sim/why"
 )
 
+// FormVersion is the version of the forms of Record and Report in JSON, which
+// docs/schema describes. It counts up when a field goes or changes its meaning;
+// that fields are added does not change it.
+const FormVersion = 1
+
 // Record is one injected packet's fate with every name spelled out: the object
 // that run --json prints.
 type Record struct {
+	Version int       `json:"version"` // of this form, see FormVersion
 	Frame   int       `json:"frame"`
 	Time    string    `json:"time"` // RFC 3339, nanoseconds, UTC
 	Capture string    `json:"capture"`
@@ -156,7 +162,7 @@ type NoteInfo struct {
 // NewRecord spells out a packet's fate. The frames' bytes are included when hexed.
 func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Outcome, hexed bool) *Record {
 	r := &Record{
-		Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(), Chassis: p.Chassis.Name,
+		Version: FormVersion, Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(), Chassis: p.Chassis.Name,
 		Packet: packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
 		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{}, Path: []PathInfo{},
 	}

@@ -136,7 +136,7 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
 		spans: map[int]*held{}, basis: newBasis()}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
-	v.Report.Strict = opts.Strict
+	v.Report.Strict, v.Report.Version = opts.Strict, FormVersion
 	return v
 }
 
@@ -309,7 +309,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 		return
 	}
 	v.Report.add("skipped", &v.Report.Skipped, Item{
-		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: f.Time, Reason: why, Packet: packet.DescribeKey(&f.Headers().Key),
+		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: Moment(f.Time), Reason: why, Packet: packet.DescribeKey(&f.Headers().Key),
 	})
 }
 
@@ -559,7 +559,7 @@ func (v *Verifier) tell(a, b *waiter) {
 		return
 	}
 	it := Item{Capture: v.fileOf(o.capture, o.file), Frame: o.number, Port: o.where.Name(), Chassis: o.where.Chassis.Name,
-		Time: o.time, data: o.data, wire: o.wire}
+		Time: Moment(o.time), data: o.data, wire: o.wire}
 	if p == nil || p == o {
 		v.opts.Matched(&it, nil)
 		return
