@@ -14,7 +14,7 @@ PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2 chro
 PLATFORMS = darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64
 TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip chromium
 
-.PHONY: all demo test check deps lint parity parity-release bench fuzz clean
+.PHONY: all man dist demo test check deps lint parity parity-release bench fuzz clean
 
 all: ovn-replay
 
@@ -24,6 +24,15 @@ FORCE:
 
 demo: ovn-replay
 	./ovn-replay demo
+
+# Manual pages, in man/.
+man: ovn-replay
+	./ovn-replay man man
+
+# Static binaries with checksums, archives with manual pages and completions, and
+# deb and rpm packages (with nfpm, if go can get it), in dist/.
+dist:
+	GO="$(GO)" packaging/dist.sh
 
 test: deps lint
 	$(GO) test -timeout 12m ./...
@@ -83,4 +92,4 @@ fuzz:
 	if [ -n "$$failed" ]; then echo "failed:" >&2; for f in $$failed; do echo "  $$f" >&2; done; exit 1; fi
 
 clean:
-	rm -f ovn-replay
+	rm -rf ovn-replay dist man

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -180,7 +181,24 @@ func (in *input) northbound(ctx context.Context, southbound []string, net *netwo
 	return network.JoinObjects(all...), nil
 }
 
+// localDatabase is the Southbound database of the host that this runs on, as
+// OVN's own tools find it; "" if there is none.
+func localDatabase() string {
+	dir := os.Getenv("OVN_RUNDIR")
+	if dir == "" {
+		dir = "/var/run/ovn"
+	}
+	socket := filepath.Join(dir, "ovnsb_db.sock")
+	if info, err := os.Stat(socket); err != nil || info.Mode()&os.ModeSocket == 0 {
+		return ""
+	}
+	return "unix:" + socket
+}
+
 func (in *input) spec() (*recording.Spec, error) {
+	if local := localDatabase(); len(in.dbs) == 0 && in.caseDir == "" && local != "" {
+		in.dbs = []string{local}
+	}
 	s := &recording.Spec{DBs: in.dbs, Profile: in.profile}
 	switch {
 	case in.caseDir != "":

@@ -147,6 +147,8 @@ verified; 129, 130 or 143 interrupted by SIGHUP, SIGINT or SIGTERM.`,
 		newReportCommand(stdin, stdout, stderr),
 		newWiresharkCommand(stdin, stdout, stderr),
 		newDemoCommand(stdout, stderr),
+		newManCommand(),
 	)
+	setHelp(root)
 	return root
 }

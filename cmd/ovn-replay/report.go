@@ -25,13 +25,15 @@ type reportOptions struct {
 func newReportCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &reportOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "report -o FILE --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Use:   "report -o FILE --db SOURCE FILE[@PORT]… | --case DIR",
 		Short: "Write one HTML page of a replay: verdicts, causes, paths, connections, traces",
 		Long: `report replays captures, verifies them, and writes what became of the packets as one
 self-contained page: it can be mailed, and loads nothing from anywhere.`,
 		Example: `  ovn-replay report -o report.html --case testdata/cases/nodeport`,
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.report(cmd) },
+		RunE: func(cmd *cobra.Command, captures []string) error {
+			o.captures = append(o.captures, captures...)
+			return o.report(cmd)
+		},
 	}
 	o.flags(cmd)
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the page to `FILE`, - is standard output")

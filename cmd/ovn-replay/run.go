@@ -42,10 +42,12 @@ type runOptions struct {
 func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &runOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "run --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Use:   "run --db SOURCE FILE[@PORT]… | --case DIR",
 		Short: "Replay captures and show each packet's fate",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		RunE: func(cmd *cobra.Command, captures []string) error {
+			o.captures = append(o.captures, captures...)
+			return o.run(cmd)
+		},
 	}
 	o.flags(cmd)
 	f := cmd.Flags()

@@ -31,7 +31,7 @@ type verifyOptions struct {
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &verifyOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "verify --db SOURCE -r FILE[@PORT]… | --case DIR",
+		Use:   "verify --db SOURCE FILE[@PORT]… | --case DIR",
 		Short: "Replay captures and hold every packet seen leaving OVN against the prediction",
 		Long: `verify replays captures and compares, byte for byte, the packets they show leaving
 OVN with the packets the replay says leave there.
@@ -39,8 +39,10 @@ OVN with the packets the replay says leave there.
 Exit status: 0 everything matched; 1 there is a difference; 2 nothing could be
 verified (the reason is said), bad usage or bad input; 129, 130 or 143 interrupted,
 without a verdict.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.verify(cmd) },
+		RunE: func(cmd *cobra.Command, captures []string) error {
+			o.captures = append(o.captures, captures...)
+			return o.verify(cmd)
+		},
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as one JSON object")

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+)
+
+// Help fits 80 columns, and each command has an example that works as typed
+// where the sources are.
+func TestHelp(t *testing.T) {
+	var out bytes.Buffer
+	bin := filepath.Join(t.TempDir(), "ovn-replay")
+	if text, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	home := t.TempDir()
+	root := newRootCommand(strings.NewReader(""), &out, &out)
+	eachCommand(root, func(cmd *cobra.Command) {
+		if cmd.Hidden || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion" || cmd.Name() == "help" {
+			return
+		}
+		out.Reset()
+		if err := cmd.Help(); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > helpWidth {
+				t.Errorf("%s: %d characters: %s", cmd.CommandPath(), n, line)
+			}
+		}
+		if !cmd.HasAvailableSubCommands() && !cmd.HasExample() && !withoutExample[cmd.CommandPath()] {
+			t.Errorf("%s has no example", cmd.CommandPath())
+		}
+		if _, ours := examples[cmd.CommandPath()]; !ours {
+			return
+		}
+		script := exec.Command("sh", "-ec", cmd.Example)
+		script.Dir = "../.."
+		script.Env = append(os.Environ(), "HOME="+home, "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "NO_COLOR=1")
+		if text, err := script.CombinedOutput(); err != nil || len(text) == 0 && cmd.Name() != "list" {
+			t.Errorf("%s\n%s\n%v\n%s", cmd.CommandPath(), cmd.Example, err, text)
+		}
+	})
+}
+
+// withoutExample are commands whose inputs the sources do not hold.
+var withoutExample = map[string]bool{
+	"ovn-replay conntrack import": true, "ovn-replay db snapshot": true, "ovn-replay db rm": true, "ovn-replay db diff": true, "ovn-replay db list": true, "ovn-replay db gather": true,
+}
+
+// Manual pages are there for every command, and have what help has.
+func TestManuals(t *testing.T) {
+	dir := t.TempDir()
+	if status, _, errs := replayed(t, "man", dir); status != exitOK {
+		t.Fatal(errs)
+	}
+	for page, want := range map[string]string{
+		"ovn-replay.1": ".SH EXIT STATUS", "ovn-replay-run.1": `.B \-w, \-\-write FILE`, "ovn-replay-conntrack-list.1": ".SH EXAMPLES",
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, page))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s lacks %q (%v)", page, want, err)
+		}
+	}
+}
+
+// Shells complete ports of the database after FILE@.
+func TestCompletion(t *testing.T) {
+	_, out, _ := replayed(t, "__complete", "run", "--db", cases+"/nodeport/sb.db", "-r", "client.pcap@breth0")
+	if !strings.HasPrefix(out, "client.pcap@breth0_ovn-") {
+		t.Errorf("completes %q", out)
+	}
+	_, out, _ = replayed(t, "__complete", "run", "--format", "")
+	if !strings.Contains(out, "detailed\n") {
+		t.Errorf("completes %q", out)
+	}
+}
