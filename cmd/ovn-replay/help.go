@@ -202,6 +202,7 @@ var examples = map[string]string{
 	"ovn-replay who":              `  ovn-replay who 100.64.0.3:53642 --case testdata/cases/nodeport`,
 	"ovn-replay connections":      `  ovn-replay connections --case testdata/cases/nodeport`,
 	"ovn-replay demo":             `  ovn-replay demo`,
+	"ovn-replay coverage":         `  ovn-replay coverage --case testdata/cases/nodeport`,
 	"ovn-replay conntrack list":   `  ovn-replay conntrack list --case testdata/cases/nodeport`,
 	"ovn-replay conntrack export": `  ovn-replay conntrack export --case testdata/cases/nodeport`,
 	"ovn-replay conntrack states": `  ovn-replay conntrack states -r testdata/cases/nodeport/client.pcap`,
