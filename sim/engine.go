@@ -14,6 +14,7 @@ package sim
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
 
@@ -116,7 +117,9 @@ func (e *Engine) Become(net *network.Network) {
 	e.compiled = newCompiled(e, e.firstChassis())
 	for _, c := range e.chassis {
 		if c != nil {
+			was, zones := c.resident, c.zones.port
 			c.read(e.Net, e.opts)
+			e.flushReleased(c, was, zones)
 			c.compiled = e.compiledFor(c.Chassis)
 		}
 	}
@@ -126,6 +129,16 @@ func (e *Engine) Become(net *network.Network) {
 	e.oldAffinity = e.Net.OldAffinity()
 	for _, k := range e.learned.read(e.Net) {
 		e.resolved(k, e.learned.macs[k].mac, e.now)
+	}
+}
+
+// flushReleased forgets the connections in the zones of interfaces that a chassis
+// had and has no more: ovn-controller flushes the zone of a port it releases.
+func (e *Engine) flushReleased(c *chassis, was table.Resident, zones []int32) {
+	for i, zone := range zones {
+		if zone > 0 && was.Has(uint32(i)) && !c.resident.Has(uint32(i)) && e.Net.Ports[i].Type == network.VIF {
+			c.ct.FlushZone(e.now, uint16(zone))
+		}
 	}
 }
 

@@ -388,7 +388,7 @@ func (s *Session) forges(f *Frame) bool {
 	p, src := f.point.Port, macAt(f.Data[6:])
 	return p.Type == network.VIF && macAt(f.Data).multicast() && s.owners.ports[src] == nil && s.owners.send[src] == nil &&
 		!s.replayed(f) && !slices.ContainsFunc(p.Datapath.Ports, func(q *network.Port) bool {
-		return q != p && s.owners.passes(q) && !s.inferrer.captures(q)
+		return q != p && s.owners.passes(q) && !s.inferrer.captures(q) && !s.unbound(q)
 	})
 }
 
@@ -459,6 +459,12 @@ func (s *Session) passedOn(f *Frame) bool {
 		}
 	}
 	return false
+}
+
+// unbound reports whether at this moment an interface is at no chassis: nothing
+// comes from there.
+func (s *Session) unbound(p *network.Port) bool {
+	return s.opts.Changes != nil && p.Type == network.VIF && p.ActiveChassis() == nil && len(p.Additional) == 0
 }
 
 // nowhere reports whether at this moment an interface is not OVN's: the network is

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim/replay"
+	"ovnreplay/store"
+)
+
+// The recordings of OVN's own system tests, one archive of cases.
+const systemTests = "../../testdata/system-tests"
+
+// fewestPerfect is how many of the 130 recordings are predicted, at least.
+const fewestPerfect = 118
+
+// exception is a recording that is not predicted, and why: the reason lies in the
+// recording, and is one that the test can check.
+type exception struct {
+	Recording string `json:"recording"`
+	Reason    string `json:"reason"`
+	Holds     string `json:"holds"`           // which check shows that it does
+	Table     bool   `json:"table,omitempty"` // of the connection table at the end alone
+}
+
+// holds are the checks.
+var holds = map[string]func(*systemTest, *testing.T) bool{
+	"no captures":         func(s *systemTest, _ *testing.T) bool { return len(s.captures) == 0 },
+	"sender not captured": (*systemTest).senderUnseen,
+	"affinity forgotten":  (*systemTest).affinityForgotten,
+	"begins midway":       (*systemTest).beginsMidway,
+	"race":                (*systemTest).racesWithDatabase,
+	"open":                func(*systemTest, *testing.T) bool { return true }, // no reason of the recording's: ours
+}
+
+// systemTest is one of the recordings, verified.
+type systemTest struct {
+	name, dir string
+	captures  []string
+	report    replay.Report
+	perfect   bool
+	why       string
+}
+
+// Every recording is predicted, byte for byte and in its table at the end, or
+// listed with a reason that still holds.
+func TestSystemTestsArePredicted(t *testing.T) {
+	dir := unpackSystemTests(t)
+	exceptions := map[string]exception{}
+	var list []exception
+	text, err := os.ReadFile(filepath.Join(systemTests, "exceptions.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range list {
+		exceptions[x.Recording] = x
+	}
+	dirs, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(dirs) != 130 {
+		t.Fatalf("%d recordings, want 130", len(dirs))
+	}
+	perfect := 0
+	for _, d := range dirs {
+		s := verifySystemTest(t, d)
+		if s.perfect {
+			perfect++
+		}
+		x, listed := exceptions[s.name]
+		delete(exceptions, s.name)
+		differs := compareTables(t, d)
+		switch {
+		case listed && !x.Table && s.perfect, listed && x.Table && (differs == "" || !s.perfect):
+			t.Errorf("%s is listed as an exception (%s), but is predicted", s.name, x.Reason)
+		case !listed && !s.perfect:
+			t.Errorf("%s: %s", s.name, s.why)
+		case !listed && differs != "":
+			t.Errorf("%s: the table at the end: %s", s.name, differs)
+		case listed && (holds[x.Holds] == nil || !holds[x.Holds](s, t)):
+			t.Errorf("%s: %q does not hold any more: %s", s.name, x.Holds, x.Reason)
+		}
+	}
+	for name := range exceptions {
+		t.Errorf("%s is listed as an exception, but there is no such recording", name)
+	}
+	t.Logf("%d of %d recordings are perfect", perfect, len(dirs))
+	if perfect < fewestPerfect {
+		t.Errorf("%d recordings are perfect, want %d", perfect, fewestPerfect)
+	}
+}
+
+// unpackSystemTests writes the recordings where they can be read.
+func unpackSystemTests(t *testing.T) string {
+	t.Helper()
+	f, err := store.OpenFile(filepath.Join(systemTests, "recordings.tar.xz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	dir := t.TempDir()
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return dir
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, filepath.FromSlash(h.Name))
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		text, err := io.ReadAll(r)
+		if err == nil {
+			err = errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, text, 0o644))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func verifySystemTest(t *testing.T, dir string) *systemTest {
+	t.Helper()
+	s := &systemTest{name: filepath.Base(dir), dir: dir}
+	s.captures, _ = filepath.Glob(filepath.Join(dir, "*.pcap"))
+	var out, talk bytes.Buffer
+	cmd := newVerifyCommand(nil, &out, &talk)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetArgs([]string{"--case", dir, "--json"})
+	err := cmd.ExecuteContext(context.Background())
+	if json.Unmarshal(out.Bytes(), &s.report) != nil && err == nil {
+		t.Fatalf("%s: %s", s.name, out.String())
+	}
+	s.perfect = err == nil && len(s.captures) > 0
+	s.why = talk.String()
+	if err != nil {
+		s.why = err.Error()
+	}
+	for _, it := range s.items() {
+		s.why += "; " + it.Packet + ": " + it.Reason
+	}
+	return s
+}
+
+func (s *systemTest) items() []replay.Item {
+	return slices.Concat(s.report.Mismatched, s.report.Missing, s.report.Unexpected)
+}
+
+// compareTables returns how the table at the end differs from the real one.
+func compareTables(t *testing.T, dir string) string {
+	t.Helper()
+	dumps, _ := filepath.Glob(filepath.Join(dir, "conntrack-after.txt"))
+	captures, _ := filepath.Glob(filepath.Join(dir, "*.pcap"))
+	if len(dumps) == 0 || len(captures) == 0 {
+		return ""
+	}
+	out, err := conntrackCommand(t, "list", "-q", "--case", dir, "--compare", dumps[0])
+	if err != nil && out == "" {
+		return err.Error()
+	}
+	return out
+}
+
+// frames calls each with every frame of the captures.
+func (s *systemTest) frames(t *testing.T, each func(file string, at int64, frame []byte)) {
+	t.Helper()
+	for _, file := range s.captures {
+		set, err := pcap.OpenSet(file, pcap.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rec pcap.Record
+		for set.Next(&rec) == nil {
+			each(filepath.Base(file), rec.Time, rec.Data)
+		}
+		set.Close()
+	}
+}
+
+// senderUnseen: what is missing was injected into the switch: no capture but the
+// receiver's holds any IPv4 packet of its sender.
+func (s *systemTest) senderUnseen(t *testing.T) bool {
+	held := true
+	for _, it := range s.items() {
+		src := strings.Fields(it.Packet)[1]
+		s.frames(t, func(file string, _ int64, b []byte) {
+			if len(b) >= 34 && b[12] == 8 && b[13] == 0 && file != filepath.Base(it.Capture) && addr4(b[26:30]) == src {
+				held = false
+			}
+		})
+	}
+	return held && len(s.items()) > 0
+}
+
+func addr4(b []byte) string {
+	var parts []string
+	for _, x := range b {
+		parts = append(parts, itoa(int(x)))
+	}
+	return strings.Join(parts, ".")
+}
+
+func itoa(n int) string {
+	text, _ := json.Marshal(n)
+	return string(text)
+}
+
+// affinityForgotten: a client whose first connection was balanced to one backend
+// is sent to another within the time its choice is kept: the test deleted the
+// flows that the switch had learned.
+func (s *systemTest) affinityForgotten(t *testing.T) bool {
+	type opening struct {
+		at       int64
+		port     uint16
+		dst      string
+		receiver string
+	}
+	var all []opening
+	s.frames(t, func(file string, at int64, b []byte) {
+		l4 := 14 + 20
+		if len(b) > 54 && b[12] == 0x86 {
+			l4 = 14 + 40
+		}
+		if len(b) < l4+14 || b[l4+13] != 2 || strings.Contains(file, "alice") {
+			return // no SYN on its way to a backend
+		}
+		all = append(all, opening{at, binary.BigEndian.Uint16(b[l4:]), string(b[l4-16 : l4]), file})
+	})
+	slices.SortFunc(all, func(a, b opening) int { return int(a.at - b.at) })
+	for i := 1; i < len(all); i++ {
+		if all[i].port != all[i-1].port && all[i].receiver != all[i-1].receiver && all[i].at-all[i-1].at < 3e9 {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsMidway: the captures hold TCP, and none of it opens a connection.
+func (s *systemTest) beginsMidway(t *testing.T) bool {
+	segments, opens := 0, 0
+	s.frames(t, func(_ string, _ int64, b []byte) {
+		if len(b) >= 48 && b[12] == 8 && b[13] == 0 && b[23] == 6 {
+			segments++
+			if b[47]&2 != 0 {
+				opens++
+			}
+		}
+	})
+	return segments > 0 && opens == 0
+}
+
+// racesWithDatabase: each packet that fared otherwise came within 100 ms of a
+// change of the database, which was not in the switch yet.
+func (s *systemTest) racesWithDatabase(t *testing.T) bool {
+	h, err := store.OpenHistory(context.Background(), filepath.Join(s.dir, "sb.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	var changes []int64
+	for {
+		tr, err := h.Next()
+		if err != nil {
+			break
+		}
+		changes = append(changes, tr.Time.UnixNano())
+	}
+	for _, it := range s.items() {
+		if !slices.ContainsFunc(changes, func(at int64) bool { return at <= int64(it.Time) && int64(it.Time) < at+100e6 }) {
+			return false
+		}
+	}
+	return len(s.items()) > 0
+}
