@@ -13,6 +13,8 @@ import (
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
+
+	"ovnreplay/sim/printable"
 )
 
 // connectionsOptions is "connections": one row a connection.
@@ -154,9 +156,9 @@ func (o *whoOptions) run(ctx context.Context, args []string) error {
 	defer out.Flush()
 	if len(found) == 0 {
 		if name := l.Names().Address(q.Addr); name != "" {
-			fmt.Fprintf(out, "%s is %s; no connection in the captures had it\n", args[0], name)
+			printable.Fprintf(out, "%s is %s; no connection in the captures had it\n", args[0], name)
 		} else {
-			fmt.Fprintf(out, "no connection in the captures had %s\n", args[0])
+			printable.Fprintf(out, "no connection in the captures had %s\n", args[0])
 		}
 		return errDifference
 	}
@@ -168,7 +170,7 @@ func (o *whoOptions) run(ctx context.Context, args []string) error {
 		return l.Print(out, list, ledger.JSON)
 	}
 	for _, f := range found {
-		fmt.Fprintf(out, "%s %s\n    %s\n", args[0], f.How, l.Row(f.Conn).Line())
+		printable.Fprintf(out, "%s %s\n    %s\n", args[0], f.How, l.Row(f.Conn).Line())
 	}
 	return nil
 }

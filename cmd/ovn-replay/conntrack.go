@@ -18,6 +18,8 @@ import (
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
+
+	"ovnreplay/sim/printable"
 )
 
 // newConntrackCommand is "conntrack": the connection tracking table of a
@@ -136,7 +138,7 @@ func (o *conntrackListOptions) listSession(ctx context.Context, file string) (er
 		}
 		conntrack.SortEntries(es)
 		if len(tables) > 1 {
-			fmt.Fprintf(out, "# chassis %s\n", t.Chassis)
+			printable.Fprintf(out, "# chassis %s\n", t.Chassis)
 		}
 		if err := conntrack.WriteDump(out, es, format); err != nil {
 			return err
@@ -175,7 +177,7 @@ func (o *conntrackListOptions) list(j *job, out *bufio.Writer, format conntrack.
 	}
 	for n, i := range chosen {
 		if filled > 1 && len(tables[n]) > 0 {
-			fmt.Fprintf(out, "# chassis %s\n", j.Net.Chassis[i].Name)
+			printable.Fprintf(out, "# chassis %s\n", j.Net.Chassis[i].Name)
 		}
 		if err := conntrack.WriteDump(out, tables[n], format); err != nil {
 			return err
@@ -320,7 +322,7 @@ func printStates(w io.Writer, r *pcap.Reader, table *conntrack.Table) error {
 			m.Clear()
 			table.Execute(conntrack.Time(rec.Time), ip, &m, &conntrack.Request{Commit: true})
 		}
-		fmt.Fprintf(w, "%d: %s\n", rec.Frame, m.State)
+		printable.Fprintf(w, "%d: %s\n", rec.Frame, m.State)
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
+
+	"ovnreplay/sim/printable"
 )
 
 // dbOptions are what the db commands have in common.
@@ -115,7 +117,7 @@ func (o *dbOptions) open(ctx context.Context, source string) (*store.Database, e
 		return nil, err
 	}
 	for _, w := range db.Warnings {
-		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+		printable.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
 	}
 	return db, nil
 }
@@ -133,10 +135,10 @@ func (o *dbOptions) gather(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, p := range passed {
-		fmt.Fprintf(o.stderr, "ovn-replay: %s is passed over: %s\n", p.Path, p.Why)
+		printable.Fprintf(o.stderr, "ovn-replay: %s is passed over: %s\n", p.Path, p.Why)
 	}
 	if len(items) == 0 {
-		fmt.Fprintf(o.stderr, "ovn-replay: %s holds no databases, captures, conntrack or OpenFlow dumps\n", args[0])
+		printable.Fprintf(o.stderr, "ovn-replay: %s holds no databases, captures, conntrack or OpenFlow dumps\n", args[0])
 	}
 	for _, i := range items {
 		if o.json {
@@ -145,9 +147,9 @@ func (o *dbOptions) gather(ctx context.Context, args []string) error {
 			}
 			continue
 		}
-		fmt.Fprintf(o.stdout, "%-15s %s", i.Kind, i.Path)
+		printable.Fprintf(o.stdout, "%-15s %s", i.Kind, i.Path)
 		if i.Detail != "" {
-			fmt.Fprintf(o.stdout, "  %s", i.Detail)
+			printable.Fprintf(o.stdout, "  %s", i.Detail)
 		}
 		fmt.Fprintln(o.stdout)
 	}
@@ -207,7 +209,7 @@ func (o *dbOptions) diff(ctx context.Context, args []string) error {
 			}
 			continue
 		}
-		fmt.Fprintln(o.stdout, d)
+		printable.Fprintf(o.stdout, "%s\n", d)
 	}
 	return nil
 }
@@ -229,7 +231,7 @@ func (o *dbOptions) snapshot(ctx context.Context, args []string) error {
 	if o.json {
 		return o.printJSON(s)
 	}
-	fmt.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows, size(s.Bytes), size(s.Own), shelf.Path())
+	printable.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows, size(s.Bytes), size(s.Own), shelf.Path())
 	return nil
 }
 
@@ -250,7 +252,7 @@ func (o *dbOptions) list(_ context.Context, _ []string) error {
 			}
 			continue
 		}
-		fmt.Fprintf(o.stdout, "%-24s %s  %7d rows  %9s  %s %s  %s\n", s.Name, s.Taken.Format(time.RFC3339), s.Rows, size(s.Bytes), s.Database, s.Version, s.Source)
+		printable.Fprintf(o.stdout, "%-24s %s  %7d rows  %9s  %s %s  %s\n", s.Name, s.Taken.Format(time.RFC3339), s.Rows, size(s.Bytes), s.Database, s.Version, s.Source)
 	}
 	return nil
 }
@@ -317,7 +319,7 @@ func (o *dbOptions) history(ctx context.Context, args []string) error {
 		}
 	}
 	for _, w := range h.Database().Warnings {
-		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+		printable.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
 	}
 	return nil
 }
@@ -337,9 +339,11 @@ func (o *dbOptions) transaction(t *store.Transaction) error {
 	if when == "" {
 		when = "time unknown"
 	}
-	fmt.Fprintf(o.stdout, "record %d  %s  %s\n", j.Record, when, summary(t.Changes))
+	printable.Fprintf(o.stdout, "record %d  %s  %s\n", j.Record, when, summary(t.Changes))
 	if j.Comment != "" {
-		fmt.Fprintf(o.stdout, "    %s\n", strings.ReplaceAll(strings.TrimSpace(j.Comment), "\n", "\n    "))
+		for line := range strings.Lines(strings.TrimSpace(j.Comment)) {
+			printable.Fprintf(o.stdout, "    comment: %s\n", strings.TrimSuffix(line, "\n"))
+		}
 	}
 	return nil
 }

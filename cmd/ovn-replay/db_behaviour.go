@@ -1,11 +1,11 @@
 package main
 
 import (
-	"fmt"
-
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+
+	"ovnreplay/sim/printable"
 )
 
 // behaviourJSON is what "db info --behaviour --json" prints besides.
@@ -48,18 +48,18 @@ func (o *dbOptions) printBehaviour(i *infoJSON) {
 		if applies {
 			verdict = "yes"
 		}
-		fmt.Fprintf(w, "  %s  %s: %s\n       %s (%s)\n", verdict, name, what, why, authority)
+		printable.Fprintf(w, "  %s  %s: %s\n       %s (%s)\n", verdict, name, what, why, authority)
 	}
 	version := i.Version
 	if version == "" {
 		version = "unknown version"
 	}
-	fmt.Fprintf(w, "\nchanges of OVN that %s has:\n", version)
+	printable.Fprintf(w, "\nchanges of OVN that %s has:\n", version)
 	for _, b := range i.Behaviour.OVN {
 		line(b.Applies, b.Name, b.What, b.Why, b.Authority)
 	}
 	for _, s := range i.Behaviour.Switches {
-		fmt.Fprintf(w, "\nwith --ct-profile ovs-userspace: Open vSwitch %s on %d chassis (%s): %s\n", s.Release, len(s.Chassis), s.Chassis[0], s.Why)
+		printable.Fprintf(w, "\nwith --ct-profile ovs-userspace: Open vSwitch %s on %d chassis (%s): %s\n", s.Release, len(s.Chassis), s.Chassis[0], s.Why)
 		for _, b := range s.Behaviours {
 			line(b.Applies, b.Name, b.What, b.Why, b.Authority)
 		}

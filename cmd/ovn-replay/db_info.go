@@ -13,6 +13,8 @@ import (
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/table"
 	"ovnreplay/store"
+
+	"ovnreplay/sim/printable"
 )
 
 // infoJSON is what "db info --json" prints.
@@ -226,32 +228,32 @@ func (o *dbOptions) printInfo(i *infoJSON) {
 	if version == "" {
 		version = "unknown version"
 	}
-	fmt.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion, version)
+	printable.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion, version)
 	if i.Time != "" {
-		fmt.Fprintf(w, "  as of %s, after %d transactions\n", i.Time, i.Transactions)
+		printable.Fprintf(w, "  as of %s, after %d transactions\n", i.Time, i.Transactions)
 	}
-	fmt.Fprintf(w, "  %d datapaths (%d switches, %d routers), %d ports, %d chassis, %d logical flows\n\n", i.Datapaths, i.Switches, i.Routers, i.Ports, i.Chassis, i.Flows)
+	printable.Fprintf(w, "  %d datapaths (%d switches, %d routers), %d ports, %d chassis, %d logical flows\n\n", i.Datapaths, i.Switches, i.Routers, i.Ports, i.Chassis, i.Flows)
 	for _, s := range i.Stages {
-		fmt.Fprintf(w, "  %-8s %2d %-28s %7d\n", s.Pipeline, s.Table, s.Stage, s.Flows)
+		printable.Fprintf(w, "  %-8s %2d %-28s %7d\n", s.Pipeline, s.Table, s.Stage, s.Flows)
 	}
 	fmt.Fprintln(w)
 	for _, name := range slices.Sorted(maps.Keys(i.Tables)) {
 		if i.Tables[name] > 0 {
-			fmt.Fprintf(w, "  %-24s %7d rows\n", name, i.Tables[name])
+			printable.Fprintf(w, "  %-24s %7d rows\n", name, i.Tables[name])
 		}
 	}
 	fmt.Fprintln(w)
 	for _, p := range i.Problems {
-		fmt.Fprintf(w, "problem: %s %s: %s\n", p.Table, p.UUID, p.Reason)
+		printable.Fprintf(w, "problem: %s %s: %s\n", p.Table, p.UUID, p.Reason)
 	}
 	for _, u := range i.Unparsed {
-		fmt.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
+		printable.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
 	}
 	for _, t := range i.Ties {
-		fmt.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage, t.Datapath, t.Priority, t.Match)
+		printable.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage, t.Datapath, t.Priority, t.Match)
 		for n := range t.Flows {
-			fmt.Fprintf(w, "    %s: %s\n", t.Flows[n], t.Actions[n])
+			printable.Fprintf(w, "    %s: %s\n", t.Flows[n], t.Actions[n])
 		}
 	}
-	fmt.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems), len(i.Unparsed))
+	printable.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems), len(i.Unparsed))
 }

@@ -16,6 +16,8 @@ import (
 	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
+
+	"ovnreplay/sim/printable"
 )
 
 // defaultBridge is where ovn-trace looks for the flows, too.
@@ -91,7 +93,7 @@ func (s *switches) report(w io.Writer, packets string) {
 	if s == nil || len(s.lacking) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) that %s used\n", len(s.lacking), packets)
+	printable.Fprintf(w, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) that %s used\n", len(s.lacking), packets)
 	const most = 10
 	var list []string
 	for uuid, where := range s.lacking {
@@ -99,10 +101,10 @@ func (s *switches) report(w io.Writer, packets string) {
 	}
 	slices.Sort(list)
 	for _, line := range list[:min(most, len(list))] {
-		fmt.Fprintf(w, "    %s\n", line)
+		printable.Fprintf(w, "    %s\n", line)
 	}
 	if n := len(list) - most; n > 0 {
-		fmt.Fprintf(w, "    and %d more\n", n)
+		printable.Fprintf(w, "    and %d more\n", n)
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 	"ovnreplay/store"
+
+	"ovnreplay/sim/printable"
 )
 
 type showOptions struct {
@@ -131,7 +133,7 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 	flows.attach(p.Book)
 	r := replay.NewRecord(&why.Explainer{Book: p.Book}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	if list && format == trace.LineFormat {
-		fmt.Fprintf(out, "%6d  ", n)
+		printable.Fprintf(out, "%6d  ", n)
 	}
 	return writeFate(out, format, nil, r, p.Book, &p.Outcome.Trace)
 }
@@ -196,7 +198,7 @@ func writeFate(out *bufio.Writer, format trace.Format, lines *replay.Lines, r *r
 	case trace.JSONFormat:
 		err = encoder(out).Encode(r)
 	default:
-		fmt.Fprintf(out, "# %s\n", r.Line())
+		printable.Fprintf(out, "# %s\n", r.Line())
 		err = book.Write(out, t, format)
 		fmt.Fprintln(out)
 	}

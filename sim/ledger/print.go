@@ -13,6 +13,8 @@ import (
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
+
+	"ovnreplay/sim/printable"
 )
 
 // Row is a connection as JSON shows it. Fields that do not apply are left out;
@@ -171,64 +173,64 @@ func (e Endpoint) String() string {
 // Line is the connection in one line.
 func (r *Row) Line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d  %s-%s %s %s > %s", r.ID, r.First[11:23], r.Last[11:23], r.Proto, r.Client, r.Asked)
+	printable.Fprintf(&b, "%d  %s-%s %s %s > %s", r.ID, r.First[11:23], r.Last[11:23], r.Proto, r.Client, r.Asked)
 	if r.ICMPID != 0 {
-		fmt.Fprintf(&b, " id %d", r.ICMPID)
+		printable.Fprintf(&b, " id %d", r.ICMPID)
 	}
 	for _, n := range r.NAT {
-		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
+		printable.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
 	}
 	if r.Server != nil && r.Server.Name != "" {
-		fmt.Fprintf(&b, " (%s)", r.Server.Name)
+		printable.Fprintf(&b, " (%s)", r.Server.Name)
 	}
-	fmt.Fprintf(&b, " | %s", r.State)
-	fmt.Fprintf(&b, " | %d+%d packets, %d+%d bytes", r.Original.Packets, r.Reply.Packets, r.Original.Bytes, r.Reply.Bytes)
+	printable.Fprintf(&b, " | %s", r.State)
+	printable.Fprintf(&b, " | %d+%d packets, %d+%d bytes", r.Original.Packets, r.Reply.Packets, r.Original.Bytes, r.Reply.Bytes)
 	if n := r.Original.Retransmissions + r.Reply.Retransmissions; n > 0 {
-		fmt.Fprintf(&b, ", %d sent again", n)
+		printable.Fprintf(&b, ", %d sent again", n)
 	}
 	if r.Dropped > 0 {
-		fmt.Fprintf(&b, " | %d dropped at %s: %s", r.Dropped, r.Drops[0].Stage, r.Drops[0].Reason)
+		printable.Fprintf(&b, " | %d dropped at %s: %s", r.Dropped, r.Drops[0].Stage, r.Drops[0].Reason)
 	}
 	for _, d := range r.Instead {
-		fmt.Fprintf(&b, " | %d answered by OVN or held: %s", d.Packets, d.Reason)
+		printable.Fprintf(&b, " | %d answered by OVN or held: %s", d.Packets, d.Reason)
 	}
 	if len(r.Flapping) > 0 {
-		fmt.Fprintf(&b, " | flapping: several members of %s", strings.Join(r.Flapping, ", "))
+		printable.Fprintf(&b, " | flapping: several members of %s", strings.Join(r.Flapping, ", "))
 	}
 	if r.Stale != "" {
 		b.WriteString(" | stale: " + r.Stale)
 	}
-	return b.String()
+	return printable.Line(b.String())
 }
 
 // Write prints the connection with all that is known of it, indented below its line.
 func (r *Row) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, r.Line())
-	fmt.Fprintf(&b, "    from %s (%s)", r.From.Port, r.From.Chassis)
+	printable.Fprintf(&b, "    from %s (%s)", r.From.Port, r.From.Chassis)
 	if r.To != nil {
-		fmt.Fprintf(&b, " to %s (%s)", r.To.Port, r.To.Chassis)
+		printable.Fprintf(&b, " to %s (%s)", r.To.Port, r.To.Chassis)
 	}
 	b.WriteByte('\n')
 	for _, n := range r.NAT {
 		if n.By != "" {
-			fmt.Fprintf(&b, "    %s by %s\n", n.Kind, n.By)
+			printable.Fprintf(&b, "    %s by %s\n", n.Kind, n.By)
 		}
 	}
 	for _, z := range r.Zones {
-		fmt.Fprintf(&b, "    zone %d (%s) of %s: %s reply %s, last %s\n", z.Zone, z.Name, z.Chassis, z.Original, z.Reply, z.State)
+		printable.Fprintf(&b, "    zone %d (%s) of %s: %s reply %s, last %s\n", z.Zone, z.Name, z.Chassis, z.Original, z.Reply, z.State)
 	}
 	for i, s := range r.States {
-		fmt.Fprintf(&b, "%s %s %s", [...]string{"    states:", ","}[min(i, 1)], s.Time[11:26], s.State)
+		printable.Fprintf(&b, "%s %s %s", [...]string{"    states:", ","}[min(i, 1)], s.Time[11:26], s.State)
 	}
 	if len(r.States) > 0 {
 		b.WriteByte('\n')
 	}
 	for _, d := range r.Drops {
-		fmt.Fprintf(&b, "    %d dropped at %s: %s\n", d.Packets, d.Stage, d.Reason)
+		printable.Fprintf(&b, "    %d dropped at %s: %s\n", d.Packets, d.Stage, d.Reason)
 	}
 	for _, m := range r.Members {
-		fmt.Fprintf(&b, "    chosen of %s: %s, %d times\n", m.Group, m.Member, m.Times)
+		printable.Fprintf(&b, "    chosen of %s: %s, %d times\n", m.Group, m.Member, m.Times)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -293,7 +295,11 @@ func (l *Ledger) Print(w io.Writer, list []*Conn, form Form) error {
 		case JSON:
 			err = e.Encode(r)
 		case CSV:
-			err = table.Write(r.fields())
+			fields := r.fields()
+			for i := range fields {
+				fields[i] = printable.Line(fields[i])
+			}
+			err = table.Write(fields)
 		case Full:
 			err = r.Write(w)
 		default:
@@ -348,7 +354,7 @@ func (l *Ledger) WriteMembers(w io.Writer) error {
 		if g.flaps > 0 {
 			flaps = fmt.Sprintf("; %d connections flap", g.flaps)
 		}
-		if _, err := fmt.Fprintf(w, "members of %s: %s%s\n", g.name, strings.Join(parts, ", "), flaps); err != nil {
+		if _, err := printable.Fprintf(w, "members of %s: %s%s\n", g.name, strings.Join(parts, ", "), flaps); err != nil {
 			return err
 		}
 	}

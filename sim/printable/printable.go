@@ -116,3 +116,19 @@ func escape(buf, p []byte, layout bool) []byte {
 	}
 	return buf
 }
+
+// Fprintf is fmt.Fprintf, but that what is not the format's own stays on its
+// line: each operand is fit for it, whatever it says.
+func Fprintf(w io.Writer, format string, operands ...any) (int, error) {
+	for i, v := range operands {
+		operands[i] = operand{v}
+	}
+	return fmt.Fprintf(w, format, operands...)
+}
+
+type operand struct{ v any }
+
+// Format implements fmt.Formatter.
+func (o operand) Format(f fmt.State, verb rune) {
+	io.WriteString(f, Line(fmt.Sprintf(fmt.FormatString(f, verb), o.v)))
+}

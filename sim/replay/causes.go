@@ -12,6 +12,8 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
+
+	"ovnreplay/sim/printable"
 )
 
 // Cause is what differences, and what was found to be none, come from.
@@ -502,13 +504,13 @@ func (r *Report) writeGroups(b *strings.Builder) {
 		shown = shown[:maxGroups]
 	}
 	for _, g := range shown {
-		fmt.Fprintf(b, "%s: %s: %s", g.Cause, plural(g.Packets, "packet"), strings.Join(g.Evidence, "; "))
+		printable.Fprintf(b, "%s: %s: %s", g.Cause, plural(g.Packets, "packet"), strings.Join(g.Evidence, "; "))
 		if g.Advice != "" {
-			fmt.Fprintf(b, " (%s)", g.Advice)
+			printable.Fprintf(b, " (%s)", g.Advice)
 		}
 		b.WriteByte('\n')
 	}
 	if n := len(r.Groups) - len(shown); n > 0 {
-		fmt.Fprintf(b, "and %s more (--json has them)\n", plural(n, "cause"))
+		printable.Fprintf(b, "and %s more (--json has them)\n", plural(n, "cause"))
 	}
 }

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,6 +10,8 @@ import (
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
+
+	"ovnreplay/sim/printable"
 )
 
 // Differ holds the fates of the same packets on two networks against each other.
@@ -264,26 +265,26 @@ func (x *packetFate) json() FateSummary {
 // String is the difference for people.
 func (x *FateDifference) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s frame %d at %s: %s\n", x.Capture, x.Frame, x.Inport, x.Packet)
+	printable.Fprintf(&b, "%s frame %d at %s: %s\n", x.Capture, x.Frame, x.Inport, x.Packet)
 	for _, s := range []struct {
 		name string
 		fate FateSummary
 	}{{"A", x.A}, {"B", x.B}} {
-		fmt.Fprintf(&b, "    %s: %s", s.name, s.fate.Verdict)
+		printable.Fprintf(&b, "    %s: %s", s.name, s.fate.Verdict)
 		if s.fate.Drop != "" {
-			fmt.Fprintf(&b, " (%s)", s.fate.Drop)
+			printable.Fprintf(&b, " (%s)", s.fate.Drop)
 		}
 		if len(s.fate.Outputs) > 0 {
-			fmt.Fprintf(&b, " to %s", strings.Join(s.fate.Outputs, "; "))
+			printable.Fprintf(&b, " to %s", strings.Join(s.fate.Outputs, "; "))
 		}
 		if s.fate.Flow != nil {
-			fmt.Fprintf(&b, "\n       by %s", s.fate.Flow)
+			printable.Fprintf(&b, "\n       by %s", s.fate.Flow)
 		}
 		if s.fate.Decided != "" {
-			fmt.Fprintf(&b, "\n       %s", s.fate.Decided)
+			printable.Fprintf(&b, "\n       %s", s.fate.Decided)
 		}
 		if s.fate.Conntrack != "" {
-			fmt.Fprintf(&b, "\n       conntrack: %s", s.fate.Conntrack)
+			printable.Fprintf(&b, "\n       conntrack: %s", s.fate.Conntrack)
 		}
 		b.WriteByte('\n')
 	}

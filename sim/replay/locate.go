@@ -7,6 +7,8 @@ import (
 
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
+
+	"ovnreplay/sim/printable"
 )
 
 // Locate finds where a capture was taken, or each of its interfaces, from its
@@ -244,20 +246,20 @@ func (o *Owners) ofOthers(p *network.Port, c *network.Chassis, frames []pcap.Lin
 func (t *Tap) Explain() string {
 	var b strings.Builder
 	for _, s := range t.Sites() {
-		fmt.Fprintf(&b, "%s: %s (%s)\n", t.Name, s, s.Found)
+		printable.Fprintf(&b, "%s: %s (%s)\n", t.Name, s, s.Found)
 	}
 	if len(t.Sites()) == 0 {
-		fmt.Fprintf(&b, "%s: not placed\n", t.Name)
+		printable.Fprintf(&b, "%s: not placed\n", t.Name)
 	}
 	placed := map[string]int{}
 	for at, n := range t.placed {
 		placed[at.dir.String()+" at "+at.point.Name()] += n
 	}
 	for _, n := range counted(placed) {
-		fmt.Fprintf(&b, "    %d %s\n", n.count, n.what)
+		printable.Fprintf(&b, "    %d %s\n", n.count, n.what)
 	}
 	for _, n := range counted(t.Unplaced) {
-		fmt.Fprintf(&b, "    %d not placed: %s\n", n.count, n.what)
+		printable.Fprintf(&b, "    %d not placed: %s\n", n.count, n.what)
 	}
 	return b.String()
 }

@@ -11,6 +11,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 )
@@ -324,7 +325,7 @@ func (r *Record) Line() string {
 	if lacking > 0 {
 		fmt.Fprintf(&b, " | finding: no OpenFlow flows of %d logical flows on its way", lacking)
 	}
-	return b.String()
+	return printable.Line(b.String())
 }
 
 // nth is the decision of a kind with that number, nil if there are fewer.

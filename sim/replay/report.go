@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"ovnreplay/sim/printable"
 )
 
 // Write prints the report for people: what differs, each with its likeliest
@@ -32,34 +34,34 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	case !r.OK():
 		verdict = "everything observed was predicted, but not strictly: there are guesses, inferences or skipped frames"
 	}
-	fmt.Fprintf(&b, "%s\n", verdict)
+	printable.Fprintf(&b, "%s\n", verdict)
 	for _, c := range r.Compared {
-		fmt.Fprintf(&b, "at %s: observed %d, compared %d, in full %d\n", c.Port, c.Observed, c.Compared, c.Full)
+		printable.Fprintf(&b, "at %s: observed %d, compared %d, in full %d\n", c.Port, c.Observed, c.Compared, c.Full)
 	}
-	fmt.Fprintf(&b, "packets %d: entered %d, observed %d", r.Packets, r.Entered, r.Observed)
+	printable.Fprintf(&b, "packets %d: entered %d, observed %d", r.Packets, r.Entered, r.Observed)
 	for _, n := range []struct {
 		count int
 		what  string
 	}{{r.Repeated, "repeated"}, {r.Foreign, "not OVN's"}, {len(r.Skipped), "skipped"}} {
 		if n.count > 0 {
-			fmt.Fprintf(&b, ", %d %s", n.count, n.what)
+			printable.Fprintf(&b, ", %d %s", n.count, n.what)
 		}
 	}
-	fmt.Fprintf(&b, "\nmatched %d (guessed %d", r.Matched, r.Guessed)
+	printable.Fprintf(&b, "\nmatched %d (guessed %d", r.Matched, r.Guessed)
 	if r.Inferred > 0 {
-		fmt.Fprintf(&b, ", inferred %d", r.Inferred)
+		printable.Fprintf(&b, ", inferred %d", r.Inferred)
 	}
-	fmt.Fprintf(&b, "), autonomous %d, mismatched %d, missing %d, unexpected %d\n",
+	printable.Fprintf(&b, "), autonomous %d, mismatched %d, missing %d, unexpected %d\n",
 		r.Autonomous, len(r.Mismatched)+r.Omitted["mismatched"], len(r.Missing)+r.Omitted["missing"], len(r.Unexpected)+r.Omitted["unexpected"])
 	if r.Early > 0 {
-		fmt.Fprintf(&b, "decided early %d: more packets waited for their counterpart than are kept; use --window, or fewer packets\n", r.Early)
+		printable.Fprintf(&b, "decided early %d: more packets waited for their counterpart than are kept; use --window, or fewer packets\n", r.Early)
 	}
 	if u := r.Underlay; u != nil {
-		fmt.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets, u.Entered, u.Observed, u.Matched)
+		printable.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets, u.Entered, u.Observed, u.Matched)
 	}
 	for i := range r.Ties {
 		t := &r.Ties[i]
-		fmt.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match and act differently, and OVN leaves open which is used: %s used %s, not %s\n",
+		printable.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match and act differently, and OVN leaves open which is used: %s used %s, not %s\n",
 			t.Used.Stage, t.Used.Datapath, t.Priority, plural(t.Packets, "packet"), t.Used.UUID, t.Other.UUID)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -80,40 +82,40 @@ const maxShown = 50
 func section(b *strings.Builder, name string, items []Item) {
 	if n := len(items) - maxShown; n > 0 {
 		items = items[:maxShown]
-		defer func() { fmt.Fprintf(b, "%s: and %d more (--json lists them)\n", name, n) }()
+		defer func() { printable.Fprintf(b, "%s: and %d more (--json lists them)\n", name, n) }()
 	}
 	for i := range items {
 		it := &items[i]
-		fmt.Fprintf(b, "%s: %s frame %d at %s: %s\n", name, it.Capture, it.Frame, it.Port, it.Packet)
+		printable.Fprintf(b, "%s: %s frame %d at %s: %s\n", name, it.Capture, it.Frame, it.Port, it.Packet)
 		if it.Reason != "" {
-			fmt.Fprintf(b, "    %s\n", it.Reason)
+			printable.Fprintf(b, "    %s\n", it.Reason)
 		}
 		if it.From != nil && len(it.Fields) > 0 {
 			how := ""
 			if it.Inferred {
 				how = ", inferred from it"
 			}
-			fmt.Fprintf(b, "    predicted from %s frame %d at %s%s\n", it.From.Capture, it.From.Frame, it.From.Port, how)
+			printable.Fprintf(b, "    predicted from %s frame %d at %s%s\n", it.From.Capture, it.From.Frame, it.From.Port, how)
 		}
 		for _, d := range it.Fields {
 			writeDifference(b, &d)
 		}
 		if it.Flow != nil {
-			fmt.Fprintf(b, "    by %s\n", it.Flow)
+			printable.Fprintf(b, "    by %s\n", it.Flow)
 		}
 		for i := range it.Suspects {
-			fmt.Fprintf(b, "    or %s\n", &it.Suspects[i])
+			printable.Fprintf(b, "    or %s\n", &it.Suspects[i])
 		}
 	}
 }
 
 func writeDifference(b *strings.Builder, d *Difference) {
-	fmt.Fprintf(b, "    %s: predicted %s, observed %s", d.Field, d.Predicted, d.Observed)
+	printable.Fprintf(b, "    %s: predicted %s, observed %s", d.Field, d.Predicted, d.Observed)
 	if d.Old != "" {
-		fmt.Fprintf(b, " (entered with %s)", d.Old)
+		printable.Fprintf(b, " (entered with %s)", d.Old)
 	}
 	if d.Stage != "" {
-		fmt.Fprintf(b, ", last set at %s by flow %s", d.Stage, d.Flow)
+		printable.Fprintf(b, ", last set at %s by flow %s", d.Stage, d.Flow)
 	}
 	b.WriteByte('\n')
 }

@@ -3,6 +3,8 @@ package trace
 import (
 	"io"
 	"strings"
+
+	"ovnreplay/sim/printable"
 )
 
 // Format is a way to show a trace.
@@ -65,11 +67,12 @@ func detailed(out *strings.Builder, nodes []*Node, level int) {
 			out.WriteByte('\n')
 		}
 		indent(out, level+more)
-		out.WriteString(n.Text)
+		text := printable.Line(n.Text)
+		out.WriteString(text)
 		out.WriteByte('\n')
 		if title {
 			indent(out, level+more)
-			out.WriteString(strings.Repeat("-", len(n.Text)))
+			out.WriteString(strings.Repeat("-", len(text)))
 			out.WriteByte('\n')
 		}
 		detailed(out, n.Children, level+2*more)
@@ -83,7 +86,7 @@ func summary(out *strings.Builder, nodes []*Node, level int) {
 			continue
 		}
 		indent(out, level)
-		out.WriteString(n.Text)
+		out.WriteString(printable.Line(n.Text))
 		if len(n.Children) > 0 {
 			out.WriteString(" {\n")
 			summary(out, n.Children, level+1)

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// evil is what a name has behind it in the hostile database: a terminal's
+// title and colour, a line of its own, NUL, C1, a mark of direction.
+const evil = "\x1b]0;pwn\x07\x1b[31m\nEVIL line\r\x00\u009b31m\u202egnp.exe"
+
+// evilCase is the nodeport case with evil names: of its ports, datapaths, chassis,
+// stages and files, in a database with an evil comment and version.
+func evilCase(t *testing.T) (dir string) {
+	t.Helper()
+	quoted, _ := json.Marshal(evil)
+	once := string(quoted[1 : len(quoted)-1])
+	requoted, _ := json.Marshal(once)
+	twice := string(requoted[1 : len(requoted)-1])
+	dir = t.TempDir()
+	var db bytes.Buffer
+	data := read(t, filepath.Join(cases, "nodeport", "sb.db"))
+	for len(data) > 0 {
+		head, rest, _ := bytes.Cut(data, []byte("\n"))
+		var size int
+		if _, err := fmt.Sscanf(string(head), "OVSDB JSON %d", &size); err != nil {
+			t.Fatal(err)
+		}
+		body := string(rest[:size])
+		data = rest[size:]
+		for _, name := range []string{
+			"default_nginx-deployment-9456bbbf9-x6pc6", "breth0_ovn-worker", "ovn-worker", "GR_ovn-worker", "ovn_cluster_router",
+			"lr_in_dnat", "lr_out_snat", "ls_in_l2_lkup", "lr_in_ip_routing", "lr_in_unsnat",
+		} {
+			body = strings.ReplaceAll(body, `\"`+name+`\"`, `\"`+name+twice+`\"`)
+			body = strings.ReplaceAll(body, `"`+name+`"`, `"`+name+once+`"`)
+		}
+		body = strings.ReplaceAll(body, `"_comment":"`, `"_comment":"`+once)
+		body = strings.ReplaceAll(body, `"northd_internal_version":"`, `"northd_internal_version":"`+once)
+		body = strings.ReplaceAll(body, `["northd_internal_version","`, `["northd_internal_version","`+once)
+		fmt.Fprintf(&db, "OVSDB JSON %d %x\n", len(body), sha1.Sum([]byte(body)))
+		db.WriteString(body)
+	}
+	os.WriteFile(filepath.Join(dir, "sb.db"), db.Bytes(), 0o600)
+	for _, name := range []string{"client.pcap", "nginx.pcap"} {
+		evilName := filepath.Join(dir, strings.ReplaceAll(evil, "\x00", "")+name)
+		if err := os.WriteFile(evilName, read(t, filepath.Join(cases, "nodeport", name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// harmless reports what a terminal would obey, or what begins a line that a name made.
+func harmless(text string, named bool) string {
+	for _, r := range text {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return fmt.Sprintf("it holds %U", r)
+		}
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if named && strings.HasPrefix(strings.TrimSpace(line), "EVIL") {
+			return "a name begins a line"
+		}
+	}
+	return ""
+}
+
+// Whatever a database, a capture's name or a dump says, what is printed does
+// nothing to a terminal, and a name stays on its line.
+func TestHostileNames(t *testing.T) {
+	dir := evilCase(t)
+	name := strings.ReplaceAll(evil, "\x00", "")
+	db, client, pod := filepath.Join(dir, "sb.db"), filepath.Join(dir, name+"client.pcap"), filepath.Join(dir, name+"nginx.pcap")
+	t.Setenv("XDG_STATE_HOME", dir)
+	session, out := filepath.Join(dir, "s.db"), filepath.Join(dir, "out.pcapng")
+	question := `inport == "breth0_ovn-worker` + jsonText(evil) + `" && eth.src == 02:42:ac:12:00:01 && eth.dst == 02:42:ac:12:00:04 && ip4.src == 172.18.0.1 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && tcp.dst == 30007 && tcp.src == 5000`
+	both := []string{"--db", db, "-r", client, "-r", pod, "--ct-profile", "ovs-userspace"}
+	with := func(command string, more ...string) []string {
+		return append(append(strings.Fields(command), both...), more...)
+	}
+	shown := 0
+	for _, args := range [][]string{
+		with("run"), with("run --json"), with("run --format detailed"), with("run --format summary"), with("run --format minimal"),
+		with("run --explain-points"), with("run", "--session", session), with("run --format none", "-w", out),
+		{"show", session}, {"show", session, "1-3"}, {"show", session, "1", "--json"}, {"show", session, "1", "--as-ovn-trace"},
+		with("verify"), with("verify --json"), with("verify --no-infer --ct-profile linux"),
+		{"verify", "--db", db, "-r", pod}, {"verify", "--db", db, "-r", pod, "--no-infer"}, {"verify", "--db", db, "-r", pod, "--no-infer", "--json"},
+		{"diff", "--db", db, "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", client, "-r", pod},
+		{"diff", "--db", db, "--db", db, "-r", client, "--json"},
+		{"trace", "--db", db, question}, {"trace", "--db", db, "--all", question}, {"trace", "--db", db, "--json", question},
+		{"trace", "--db", db, `inport == "` + evil + `"`}, {"trace", "--db", db, "no" + evil, "ip4"},
+		with("conntrack list"), with("conntrack export"), {"conntrack", "list", session}, with("conntrack list --chassis", evil),
+		with("connections"), with("connections --full"), with("connections --csv"), with("connections --json"), with("connections --members"),
+		with("why"), {"why", session, "1"},
+		{"db", "info", db}, {"db", "info", "--json", db}, {"db", "history", db}, {"db", "history", "--json", db}, {"db", "info", db, "--behaviour"},
+		{"db", "diff", db, filepath.Join(cases, "nodeport", "sb.db")}, {"db", "diff", "--json", db, filepath.Join(cases, "nodeport", "sb.db")},
+		{"db", "gather", dir}, {"db", "snapshot", db, "x" + evil}, {"db", "snapshot", db, "plain"}, {"db", "list"}, {"db", "rm", "no" + evil},
+		{"db", "info", "no" + evil}, {"run", "--db", evil, "-r", client}, {"run", "--db", db, "-r", evil}, {"run", "--db", db, "-r", client + "@no" + evil},
+		{"run", "--db", db, "-r", client + "@any@no" + evil}, {"run", "--format", evil}, {"run", "--" + evil}, {evil}, {"run", evil},
+		with("run --filter", evil), with("run --pcap-filter", evil), with("run --offset", evil+"=1s"), with("run --ct-import", client),
+		{"lflow", "match", "--db", db}, {"show", evil}, {"show", session, evil},
+	} {
+		var stdout, stderr bytes.Buffer
+		status := run(t.Context(), args, strings.NewReader("ip4 && \""+evil+"\nip4.src == @\x1b[31m\n"), &stdout, &stderr)
+		label := strings.ReplaceAll(strings.Join(args, " "), evil, "EVIL")
+		shown += strings.Count(stdout.String(), "pwn")
+		if args[0] != "lflow" && stdout.Len()+stderr.Len() == 0 && status != exitOK {
+			t.Errorf("%q: exit status %d, and nothing is said", label, status)
+		}
+		for _, text := range []string{stdout.String(), stderr.String()} {
+			if fault := harmless(text, args[0] != "lflow"); fault != "" {
+				t.Errorf("%q: %s in %.300q", label, fault, text)
+			}
+		}
+	}
+	if shown < 100 {
+		t.Errorf("the evil names are shown %d times: the test shows little", shown)
+	}
+	capture := tsharked(t, out, "-T", "fields", "-e", "frame.comment", "-e", "frame.interface_name", "-e", "frame.interface_description")
+	if fault := harmless(strings.ReplaceAll(capture, "\\n", ""), true); fault != "" || !strings.Contains(capture, `\x1b`) {
+		t.Errorf("the annotated capture: %s in %.600q", fault, capture)
+	}
+}
+
+func jsonText(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b[1 : len(b)-1])
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ovnreplay/sim/replay"
+)
+
+// A verdict needs something that was compared; what it rests on is told.
+func TestNothingVerified(t *testing.T) {
+	dir := filepath.Join(cases, "nodeport")
+	db, client, pod := dir+"/sb.db", dir+"/client.pcap@breth0_ovn-worker", dir+"/nginx.pcap"
+	empty := filepath.Join(t.TempDir(), "empty.pcap")
+	os.WriteFile(empty, read(t, dir+"/client.pcap")[:24], 0o600)
+	for _, test := range []struct{ args, want string }{
+		{"--db " + db + " -r " + empty + "@breth0_ovn-worker", "the captures hold no packets"},
+		{"--db " + db + " -r " + client + " -r " + pod + " --pcap-filter host=9.9.9.9", "selects none"},
+		{"--db " + db + " -r " + client + " --pcap-filter src=host=172.18.0.1=and=port=30007", "no packet was observed leaving OVN"},
+		{"--case " + dir + " --db /nonexistent", "/nonexistent: no such file"},
+		{"--db " + db + " -r - -r -", "standard input was given already"},
+		{"--case " + dir + " --case " + dir, "was given already"},
+	} {
+		args := strings.Fields(test.args)
+		for i := range args {
+			if strings.Contains(args[i], "host=") {
+				args[i] = strings.ReplaceAll(args[i], "=", " ")
+			}
+		}
+		status, out, errs := replayed(t, append([]string{"verify"}, args...)...)
+		if status != exitBad || !strings.Contains(errs, test.want) || strings.Contains(out, "everything observed was predicted") {
+			t.Errorf("%s: exit status %d\n%s%s", test.args, status, out, errs)
+		}
+	}
+	status, out, errs := replayed(t, "diff", "--db", db, "--db", db, "-r", empty+"@breth0_ovn-worker")
+	if status != exitBad || !strings.Contains(errs, "nothing was compared") {
+		t.Errorf("diff of no packets: exit status %d\n%s%s", status, out, errs)
+	}
+	status, r := verified(t, "--case", dir)
+	observed := 0
+	for _, c := range r.Compared {
+		observed += c.Observed
+		if c.Observed != c.Compared || c.Compared != c.Full {
+			t.Errorf("at %s: %+v", c.Port, c)
+		}
+	}
+	if status != exitOK || observed != r.Observed || len(r.Compared) != 2 {
+		t.Errorf("exit status %d: compared %+v, observed %d", status, r.Compared, r.Observed)
+	}
+	_, out, _ = replayed(t, "verify", "--case", dir)
+	if !strings.Contains(out, "at breth0_ovn-worker: observed ") {
+		t.Errorf("it does not say what was compared where:\n%s", out)
+	}
+}
+
+// Interrupted by whichever signal, a replay has no verdict; what it wrote is whole.
+func TestInterrupted(t *testing.T) {
+	dir := filepath.Join(cases, "nodeport")
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		for _, command := range []string{"verify", "verify --json", "run --json", "diff --json --db " + dir + "/sb.db", "run --format none -w FILE"} {
+			ctx, stop := context.WithCancelCause(t.Context())
+			in, feed := io.Pipe()
+			file := filepath.Join(t.TempDir(), "out.pcapng")
+			args := append(strings.Fields(strings.ReplaceAll(command, "FILE", file)), "--db", dir+"/sb.db", "-r", "-@breth0_ovn-worker")
+			go func() {
+				feed.Write(read(t, dir+"/client.pcap"))
+				time.Sleep(50 * time.Millisecond)
+				stop(signalled{sig})
+			}()
+			var out, errs strings.Builder
+			status := run(ctx, args, in, &out, &errs)
+			if status != exitSignal+int(sig) || !strings.Contains(errs.String(), "interrupted after ") || !strings.Contains(errs.String(), ": no verdict") {
+				t.Errorf("%v: %s: exit status %d, %q", sig, command, status, errs.String())
+			}
+			if strings.Contains(out.String(), "everything observed") {
+				t.Errorf("%v: %s: %s", sig, command, out.String())
+			}
+			if strings.Contains(command, "--json") && !strings.Contains(strings.ReplaceAll(out.String(), " ", ""), `"interrupted":true`) {
+				t.Errorf("%v: %s: %s", sig, command, out.String())
+			}
+			if command == "verify --json" {
+				var r replay.Report
+				if err := json.Unmarshal([]byte(out.String()), &r); err != nil || !r.Interrupted || r.OK() {
+					t.Errorf("%v: %v, %s", sig, err, out.String())
+				}
+			}
+			if strings.Contains(command, "FILE") && len(records(t, file)) == 0 {
+				t.Errorf("%v: nothing is in the annotated capture", sig)
+			}
+		}
+	}
+}
