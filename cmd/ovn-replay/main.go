@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -46,7 +47,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetArgs(args)
 	profile := profileFlag(root)
 	onceEach(root)
-	err := root.ExecuteContext(ctx)
+	err := unknownCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	for _, end := range []func() error{profile.stop, out.Flush, func() error { return out.sink.err }, files.finish} {
 		if bad := end(); bad != nil && !errors.Is(err, bad) {
 			err = join(err, bad)
@@ -61,6 +65,38 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	errs.Flush()
 	return status
+}
+
+// unknownCommand is the error of a first argument that is no command, with
+// those that may have been meant.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") || args[0] == "help" || args[0] == "completion" {
+		return nil
+	}
+	if cmd, _, err := root.Find(args[:1]); err == nil && cmd != root {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	root.SuggestionsMinimumDistance = 2
+	if names := root.SuggestionsFor(args[0]); len(names) > 0 {
+		return fmt.Errorf("%w; did you mean %s?", err, strings.Join(names, " or "))
+	}
+	return fmt.Errorf("%w; ovn-replay --help lists them", err)
+}
+
+// version is what the program was built from, as Go stamps it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
+			v += " " + s.Value
+		}
+	}
+	return v + " " + info.GoVersion
 }
 
 // join is errors.Join of an error and another that outweighs a verdict.
@@ -123,6 +159,7 @@ packet to packet, and says which packets come out, where, and why.
 Exit status: 0 done; 1 verify or diff found a difference, trace's packet is dropped;
 2 bad usage, bad input, an output that cannot be written, or nothing could be
 verified; 129, 130 or 143 interrupted by SIGHUP, SIGINT or SIGTERM.`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,

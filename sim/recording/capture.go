@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -195,16 +196,21 @@ func (r *Recording) openAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.captures = append(r.captures, open)
-		r.Names = append(r.Names, c.File)
-		t := &replay.Tap{Index: i, Name: c.File}
+		t := &replay.Tap{Index: len(r.Taps), Name: c.File}
 		if c.File == "-" {
 			t.Name = "standard input"
 		}
-		r.Taps = append(r.Taps, t)
-		if err := r.locate(owners, open, t, c); err != nil {
+		if err := r.locate(owners, open, t, c); errors.Is(err, errEmpty) {
+			r.tell("%s: %v; it is passed over", t.Name, err)
+			open.Close()
+			continue
+		} else if err != nil {
+			open.Close()
 			return fmt.Errorf("%s: %w", t.Name, err)
 		}
+		r.captures = append(r.captures, open)
+		r.Names = append(r.Names, c.File)
+		r.Taps = append(r.Taps, t)
 	}
 	return nil
 }
@@ -274,6 +280,9 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 	return r.find(owners, open, t, chassis)
 }
 
+// errEmpty is a capture without packets: nothing is to be placed.
+var errEmpty = errors.New("it holds no packets")
+
 // nothing says why a capture without packets cannot be placed.
 func (r *Recording) nothing() error {
 	if r.spec.Reading.Filter != nil {
@@ -292,6 +301,9 @@ func (r *Recording) find(owners *replay.Owners, open *openCapture, t *replay.Tap
 	}
 	for {
 		open.peek(n)
+		if len(open.ahead) == 0 && open.stop == io.EOF && r.spec.Reading.Filter == nil {
+			return errEmpty
+		}
 		if len(open.ahead) == 0 {
 			return r.nothing()
 		}

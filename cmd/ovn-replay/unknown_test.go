@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A command that does not exist says which was meant, whatever follows it.
+func TestUnknownCommand(t *testing.T) {
+	for args, want := range map[string]string{
+		"rn --db sb.db -r client.pcap": "run?", "verfy": "did you mean verify?", "nonsense": "--help lists them",
+	} {
+		if status, _, errs := replayed(t, strings.Fields(args)...); status != exitBad || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit status %d, %q", args, status, errs)
+		}
+	}
+	if status, out, _ := replayed(t, "--version"); status != exitOK || !strings.Contains(out, "go1.") {
+		t.Errorf("--version: exit status %d, %q", status, out)
+	}
+}
+
+// A capture without packets is passed over; the others are replayed.
+func TestEmptyCapture(t *testing.T) {
+	dir := filepath.Join(cases, "nodeport")
+	empty := filepath.Join(t.TempDir(), "empty.pcap")
+	if err := os.WriteFile(empty, read(t, dir+"/client.pcap")[:24], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--db", dir + "/sb.db", "-r", dir + "/client.pcap", "-r", empty, "-r", dir + "/nginx.pcap", "--ct-profile", "ovs-userspace"}
+	status, out, errs := replayed(t, append([]string{"verify"}, args...)...)
+	if status != exitOK || !strings.Contains(errs, "empty.pcap: it holds no packets") {
+		t.Errorf("exit status %d\n%s%s", status, out, errs)
+	}
+	if status, _, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", empty); status != exitBad || !strings.Contains(errs, "the captures hold no packets") {
+		t.Errorf("alone: exit status %d, %q", status, errs)
+	}
+}
