@@ -58,7 +58,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	status := statusOf(ctx, err)
 	if status > exitSignal && !errors.As(err, new(*interruption)) {
-		err = errors.New("interrupted")
+		err = interrupted(ctx, 0) // before the captures were read
+		if slices.Contains(args, "--json") {
+			json.NewEncoder(out).Encode(interruptedJSON{Interrupted: true})
+		}
 	}
 	if status != exitOK && status != exitDifference && status != exitSignal+int(syscall.SIGPIPE) {
 		fmt.Fprintf(errs, "ovn-replay: %s\n", oneLine(err))

@@ -67,11 +67,15 @@ func TestInterrupted(t *testing.T) {
 		for _, command := range []string{"verify", "verify --json", "run --json", "diff --json --db " + dir + "/sb.db", "run --format none -w FILE"} {
 			ctx, stop := context.WithCancelCause(t.Context())
 			in, feed := io.Pipe()
+			wait := 20 * time.Millisecond
+			if strings.Contains(command, "FILE") {
+				wait = time.Second // something is to be in it
+			}
 			file := filepath.Join(t.TempDir(), "out.pcapng")
 			args := append(strings.Fields(strings.ReplaceAll(command, "FILE", file)), "--db", dir+"/sb.db", "-r", "-@breth0_ovn-worker")
 			go func() {
 				feed.Write(read(t, dir+"/client.pcap"))
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(wait)
 				stop(signalled{sig})
 			}()
 			var out, errs strings.Builder
