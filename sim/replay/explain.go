@@ -83,17 +83,17 @@ func (v *Verifier) mismatch(p, o *waiter) Item {
 		if at < 0 {
 			continue
 		}
-		f := v.net().Flows[p.way.path[at].flow]
+		f := v.net().Flows[p.way.way.steps()[at].flow]
 		d.Flow, d.Stage = f.UUID, f.StageName()
 		if first < 0 || at < first {
 			first = at
 		}
 	}
-	if first < 0 && len(p.way.path) > 0 {
-		first = len(p.way.path) - 1
+	if first < 0 && len(p.way.way.steps()) > 0 {
+		first = len(p.way.way.steps()) - 1
 	}
 	if first >= 0 {
-		it.Flow = v.ref(p.way.path[first].place)
+		it.Flow = v.ref(p.way.way.steps()[first].place)
 	}
 	it.Suspects = v.suspects(&p.way, it.Flow)
 	it.Reason = fmt.Sprintf("%s differ", plural(len(it.Fields), "field"))
@@ -142,7 +142,7 @@ func (v *Verifier) writer(x *fate, name string) int {
 			}
 		}
 	}
-	for i, s := range slices.Backward(x.path) {
+	for i, s := range slices.Backward(x.way.steps()) {
 		if s.flow >= 0 && writes(v.session.Engine.Compiled(s.flow).Ops, name) {
 			return i
 		}
@@ -152,7 +152,7 @@ func (v *Verifier) writer(x *fate, name string) int {
 
 // position returns where a packet last met a flow, -1 if nowhere.
 func (x *fate) position(flow int32) int {
-	for i, s := range slices.Backward(x.path) {
+	for i, s := range slices.Backward(x.way.steps()) {
 		if s.flow == flow {
 			return i
 		}
@@ -191,15 +191,15 @@ func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
 	}
 	for _, n := range x.nat {
 		if i := x.position(n.flow); i >= 0 {
-			add(x.path[i].place)
+			add(x.way.steps()[i].place)
 		}
 	}
-	for _, s := range x.path {
+	for _, s := range x.way.steps() {
 		if s.flow >= 0 && v.isChoice(s.place, "ip_routing") {
 			add(s.place)
 		}
 	}
-	for _, s := range x.path {
+	for _, s := range x.way.steps() {
 		if s.flow >= 0 && v.isChoice(s.place, "acl") {
 			add(s.place)
 		}
@@ -241,7 +241,7 @@ func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	it.Inferred = found.inferred
 	var where place
 	it.Reason, where = v.fateOf(found, w, answer)
-	if where.flow >= 0 || found.verdict != sim.Delivered && len(found.path) > 0 {
+	if where.flow >= 0 || found.verdict != sim.Delivered && len(found.way.steps()) > 0 {
 		it.Flow = v.ref(where)
 	}
 	if found.loose {
@@ -286,26 +286,23 @@ func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, place) {
 		from = "OVN's answer to " + from
 		from = strings.Replace(from, " entered at ", ", which entered at ", 1)
 	}
-	at := x.at
-	if len(x.path) > 0 && at == (place{flow: -1}) {
-		at = x.path[len(x.path)-1].place
-	}
+	at := x.way.last()
 	if where, what := v.otherAddress(x, w); where >= 0 && !answer {
 		to := "was dropped"
 		if x.verdict == sim.Delivered {
 			to = "left at " + names(x.outs)
 		}
-		return fmt.Sprintf("%s, but was given another %s and %s", from, what, to), x.path[where].place
+		return fmt.Sprintf("%s, but was given another %s and %s", from, what, to), x.way.steps()[where].place
 	}
 	switch {
 	case x.waits:
 		if i := v.router(x); i >= 0 {
-			at = x.path[i].place
+			at = x.way.steps()[i].place
 		}
 		return from + ", but waits for a next hop that does not answer: the route is named that chose it", at
 	case x.verdict == sim.Delivered:
 		if i := v.chooser(x, w); i >= 0 {
-			at = x.path[i].place
+			at = x.way.steps()[i].place
 		}
 		return fmt.Sprintf("%s, but was predicted to leave at %s", from, names(x.outs)), at
 	case x.verdict == sim.Consumed:
@@ -313,7 +310,7 @@ func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, place) {
 	}
 	why := fmt.Sprintf("%s, but was dropped at %s of %s: %s", from, v.ref(at).Stage, v.ref(at).Datapath, x.drop)
 	if i := v.chooser(x, w); i >= 0 && !explicit(x.drop) {
-		at = x.path[i].place
+		at = x.way.steps()[i].place
 	}
 	return why, at
 }
@@ -362,7 +359,7 @@ func (v *Verifier) otherAddress(x *fate, w *waiter) (int, string) {
 
 // router returns the position of the last flow that chose a route, -1 if none.
 func (v *Verifier) router(x *fate) int {
-	for i, s := range slices.Backward(x.path) {
+	for i, s := range slices.Backward(x.way.steps()) {
 		if s.flow >= 0 && v.isChoice(s.place, "ip_routing") {
 			return i
 		}
@@ -379,7 +376,7 @@ func (v *Verifier) chooser(x *fate, w *waiter) int {
 		return v.router(x)
 	}
 	target := net.Ports[w.point.port]
-	for i, s := range x.path {
+	for i, s := range x.way.steps() {
 		if s.flow < 0 || s.egress {
 			continue
 		}
@@ -401,8 +398,8 @@ func (v *Verifier) chooser(x *fate, w *waiter) int {
 // routeBefore returns the routing flow in the same datapath and pipeline as a
 // flow that chose the outport, which may only have followed it.
 func (v *Verifier) routeBefore(x *fate, i int) int {
-	for j := i; j >= 0 && x.path[j].datapath == x.path[i].datapath && !x.path[j].egress; j-- {
-		if x.path[j].flow >= 0 && v.isChoice(x.path[j].place, "ip_routing") {
+	for j := i; j >= 0 && x.way.steps()[j].datapath == x.way.steps()[i].datapath && !x.way.steps()[j].egress; j-- {
+		if x.way.steps()[j].flow >= 0 && v.isChoice(x.way.steps()[j].place, "ip_routing") {
 			return j
 		}
 	}
@@ -525,7 +522,7 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 		return false
 	})
 	at := -1
-	for i, s := range w.way.path {
+	for i, s := range w.way.way.steps() {
 		if s.flow >= 0 && v.isChoice(s.place, "acl") && admits(v.net().Flows[s.flow]) {
 			at = i
 		}
@@ -534,9 +531,9 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 		at = v.lastNAT(w)
 	}
 	if at >= 0 {
-		it.Flow = v.ref(w.way.path[at].place)
-	} else if n := len(w.way.path); n > 0 {
-		it.Flow = v.ref(w.way.path[n-1].place)
+		it.Flow = v.ref(w.way.way.steps()[at].place)
+	} else if n := len(w.way.way.steps()); n > 0 {
+		it.Flow = v.ref(w.way.way.steps()[n-1].place)
 	}
 	if w.way.loose {
 		it.Reason += "; its connection began before the capture"

@@ -38,10 +38,9 @@ type fate struct {
 	late     bool
 	verdict  sim.Verdict
 	drop     trace.Reason
-	at       place  // where it was dropped
-	waits    bool   // ovn-controller asks for its next hop
-	loose    bool   // its connection began before the capture
-	path     []step // its way; until the drop, if it was dropped
+	waits    bool // ovn-controller asks for its next hop
+	loose    bool // its connection began before the capture
+	way      way  // until the drop, if it was dropped
 	nat      []natStep
 	original [2]endpoint
 	outs     []*network.Port
@@ -100,7 +99,7 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	*x = fate{
 		capture: f.Capture, file: f.File, number: f.Number, time: f.Time, port: f.point.Name(),
 		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop,
-		path: x.path[:0], nat: x.nat[:0], outs: x.outs[:0], at: place{flow: -1},
+		way: x.way.reset(), nat: x.nat[:0], outs: x.outs[:0],
 	}
 	if f.point.Port == nil {
 		x.arrived = f.point.Chassis
@@ -118,37 +117,6 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	for i := range out.Outputs {
 		if !out.Outputs[i].Made {
 			x.outs = append(x.outs, out.Outputs[i].Port)
-		}
-	}
-}
-
-// read notes the packet's way from its trace.
-func (x *fate) read(t *trace.Trace, dropAt int) {
-	events := t.Events()
-	for i := range events {
-		ev := &events[i]
-		switch ev.Kind {
-		case trace.Match, trace.Miss:
-			x.path = append(x.path, step{place{ev.Flow, ev.Datapath, ev.Egress, ev.Table}, ev.Chassis})
-		case trace.NAT:
-			n := &t.NAT[ev.Arg]
-			to := endpoint{n.To.Src, n.To.SrcPort}
-			if n.Dst {
-				to = endpoint{n.To.Dst, n.To.DstPort}
-			}
-			x.nat = append(x.nat, natStep{n.Flow, n.Dst, to})
-		case trace.Drop:
-			if ev.Reason == trace.DropWaits && len(x.path) > 0 {
-				x.at = x.path[len(x.path)-1].place
-				return
-			}
-		case trace.CT:
-			c := &t.CT[ev.Arg]
-			x.loose = x.loose || c.Loose || c.State&conntrack.Invalid != 0
-		}
-		if i == dropAt && len(x.path) > 0 {
-			x.at = x.path[len(x.path)-1].place
-			return
 		}
 	}
 }

@@ -273,7 +273,7 @@ func (m memory) fates() {
 	}
 	for i := range n {
 		var id uint64
-		x := &fate{at: place{flow: -1}}
+		x := &fate{}
 		if !m.Reading() {
 			e := &r.values[(start+i)%len(r.values)]
 			id, x = e.id, &e.value

@@ -340,12 +340,12 @@ func (v *Verifier) count(f *Frame) {
 func (v *Verifier) take() *waiter {
 	n := len(v.free)
 	if n == 0 {
-		return &waiter{way: fate{at: place{flow: -1}}}
+		return &waiter{}
 	}
 	w := v.free[n-1]
 	v.free = v.free[:n-1]
 	*w = waiter{data: w.data[:0], original: w.original[:0], rest: w.rest[:0],
-		way: fate{at: place{flow: -1}, path: w.way.path[:0], nat: w.way.nat[:0]}}
+		way: fate{way: w.way.way.reset(), nat: w.way.nat[:0]}}
 	return w
 }
 
