@@ -333,12 +333,7 @@ func (v *Verifier) sawBeyond(w *waiter) (found bool) {
 // wayKey is a packet's way through the logical network, with one of its ends:
 // packets that go the same way to or from the same service fare alike.
 func (v *Verifier) wayKey(w *waiter, side int) uint64 {
-	h := uint64(14695981039346656037)
-	for _, s := range w.way.path {
-		for i := range 4 {
-			h = hashByte(h, byte(s.flow>>(8*i)))
-		}
-	}
+	h := 14695981039346656037 ^ w.way.way.hash()
 	e := endpoints(w.Headers())[side]
 	h = hashByte(hashByte(hashBytes(h, e.addr[:]), byte(e.port>>8)), byte(e.port))
 	return hashByte(hashByte(h, byte(w.point.port)), byte(w.point.port>>8))
@@ -421,10 +416,12 @@ func (v *Verifier) flowKnown(w *waiter) bool {
 
 // explicitACL reports whether a drop has nothing to do with the connection's state.
 func explicitACL(v *Verifier, x *fate) bool {
-	if x.at.flow < 0 {
+	at := x.way.last()
+	if at.flow < 0 || x.verdict == sim.Delivered && !x.waits {
 		return false
 	}
-	return !strings.Contains(v.net().Flows[x.at.flow].Match, "ct") && !strings.Contains(v.net().Flows[x.at.flow].StageName(), "acl")
+	f := v.net().Flows[at.flow]
+	return !strings.Contains(f.Match, "ct") && !strings.Contains(f.StageName(), "acl")
 }
 
 // groups lists the causes, most packets first: what remains OVN's by the

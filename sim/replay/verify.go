@@ -676,7 +676,7 @@ func (v *Verifier) postpone(w *waiter) bool {
 	}
 	x := *w
 	x.data, x.original, x.rest = slices.Clone(w.data), slices.Clone(w.original), nil
-	x.way.path, x.way.nat = slices.Clone(w.way.path), slices.Clone(w.way.nat)
+	x.way.way, x.way.nat = w.way.way.clone(), slices.Clone(w.way.nat)
 	v.undecided = append(v.undecided, &x)
 	return true
 }

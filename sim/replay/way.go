@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/trace"
 )
@@ -25,6 +27,30 @@ func stepOf(ev *trace.Event) step {
 
 // reset empties the way and keeps its buffers.
 func (w way) reset() way { return way{w.stretches[:0], w.spelled[:0]} }
+
+// hash is a number that ways through the same flows have in common.
+func (w *way) hash() uint64 {
+	h := uint64(0)
+	for i := range w.stretches {
+		s := &w.stretches[i]
+		switch {
+		case s.path == nil:
+			h = trace.HashFlow(h, s.own.flow)
+		case s.events == s.path.Len():
+			h = s.path.HashFlows(h)
+		default:
+			for _, ev := range s.path.Events()[:s.events] {
+				if ev.Kind == trace.Match || ev.Kind == trace.Miss {
+					h = trace.HashFlow(h, ev.Flow)
+				}
+			}
+		}
+	}
+	return h
+}
+
+// clone returns a way that shares no buffers.
+func (w way) clone() way { return way{stretches: slices.Clone(w.stretches)} }
 
 // steps are the tables passed, in order, each with the flow that matched.
 func (w *way) steps() []step {

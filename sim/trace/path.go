@@ -13,15 +13,30 @@ type Path struct {
 	drop     int32 // the first event that ends the packet, -1: none
 	match    int32 // the last flow that matched, -1: none
 	consumed bool
+
+	flows, power uint64 // see HashFlows
 }
+
+// flowPrime is the base of the hash of HashFlows.
+const flowPrime = 1099511628211
+
+// HashFlow continues a hash of the flows that a packet met, in order, with one
+// more; -1 is that none matched.
+func HashFlow(h uint64, flow int32) uint64 { return h*flowPrime + uint64(uint32(flow)) + 1 }
+
+// HashFlows continues such a hash with the flows of the path.
+func (p *Path) HashFlows(h uint64) uint64 { return h*p.power + p.flows }
 
 // NewPath returns a path of events whose depths count from base; those of the
 // kinds that name a value refer to values.
 func NewPath(events []Event, values []field.Uint128, base uint16) *Path {
-	p := &Path{events: append([]Event(nil), events...), drop: -1, match: -1}
+	p := &Path{events: append([]Event(nil), events...), drop: -1, match: -1, power: 1}
 	for i := range p.events {
 		ev := &p.events[i]
 		ev.Depth -= base
+		if ev.Kind == Match || ev.Kind == Miss {
+			p.flows, p.power = HashFlow(p.flows, ev.Flow), p.power*flowPrime
+		}
 		switch {
 		case ev.valued():
 			p.values = append(p.values, values[ev.Arg])
