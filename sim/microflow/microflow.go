@@ -14,6 +14,7 @@ package microflow
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
@@ -100,7 +101,11 @@ func inports(e *lflow.Expr, names []string) []string {
 func findPort(net *network.Network, dp *network.Datapath, name string) (*network.Port, error) {
 	port, err := net.FindPort(name)
 	if err != nil {
-		return nil, &Error{Msg: fmt.Sprintf("unknown port \"%s\"", name), Err: err}
+		msg := fmt.Sprintf("unknown port \"%s\"", name)
+		if _, there, ok := strings.Cut(err.Error(), "; "); ok {
+			msg += ": " + there // the names that may be meant
+		}
+		return nil, &Error{Msg: msg, Err: err}
 	}
 	if dp != nil && port.Datapath != dp {
 		return nil, &Error{Msg: fmt.Sprintf("port \"%s\" is not in datapath \"%s\" but in \"%s\"", name, dp.Name, port.Datapath.Name)}

@@ -80,7 +80,7 @@ func (n *Network) FindPort(text string) (*Port, error) {
 		if matchesUUID(p.UUID, text) {
 			found = append(found, p)
 		}
-		if strings.Contains(p.Name, text) {
+		if resembles(p.Name, text) {
 			close = append(close, p.Name)
 		}
 	}
@@ -105,7 +105,7 @@ func (n *Network) FindDatapath(text string) (*Datapath, error) {
 		if matchesUUID(d.UUID, text) || matchesUUID(d.NBUUID, text) {
 			found = append(found, d)
 		}
-		if strings.Contains(d.Name, text) {
+		if resembles(d.Name, text) {
 			close = append(close, d.Name)
 		}
 	}
@@ -125,6 +125,36 @@ func (n *Network) FindDatapath(text string) (*Datapath, error) {
 // matchesUUID reports whether text is a UUID or begins it.
 func matchesUUID(uuid, text string) bool {
 	return len(text) >= minPrefix && len(text) <= len(uuid) && strings.EqualFold(uuid[:len(text)], text)
+}
+
+// resembles reports whether a name may be meant by a text that is none: it holds
+// the text, or is a letter or two in eight away from it.
+func resembles(name, text string) bool {
+	if text == "" || strings.Contains(name, text) {
+		return text != ""
+	}
+	most := max(1, len(text)/4)
+	if len(text) > 256 || len(name)-len(text) > most || len(text)-len(name) > most {
+		return false
+	}
+	// The distance of Levenshtein, row by row.
+	row := make([]int, len(text)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(name) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(text) {
+			changed := diagonal
+			if name[i] != text[j] {
+				changed++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(text)] <= most
 }
 
 // didYouMean names some of what there is.

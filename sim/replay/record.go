@@ -3,6 +3,7 @@ package replay
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -242,7 +243,23 @@ func (w *recorder) event(ev *trace.Event, deciding bool) {
 	case trace.Broken:
 		r.Notes = append(r.Notes, NoteInfo{"logical flow does not compile: " + w.trace.Texts[ev.Arg], stage, uuid})
 	case trace.Note, trace.Learn, trace.Made:
-		r.Notes = append(r.Notes, NoteInfo{ev.Reason.String(), stage, uuid})
+		w.note(NoteInfo{w.noteText(ev.Reason), stage, uuid})
+	}
+}
+
+// noteText is a reason in words; with the zone where it is about the look-up
+// that it follows.
+func (w *recorder) noteText(why trace.Reason) string {
+	if n := len(w.record.CT); why == trace.LooseConnection && n > 0 && w.record.CT[n-1].ZoneName != "" {
+		return "its connection was never committed in zone " + w.record.CT[n-1].ZoneName + ": tracked from here on"
+	}
+	return why.String()
+}
+
+// note notes something once: a packet may meet it again on its way.
+func (w *recorder) note(n NoteInfo) {
+	if !slices.ContainsFunc(w.record.Notes, func(m NoteInfo) bool { return m.Reason == n.Reason }) {
+		w.record.Notes = append(w.record.Notes, n)
 	}
 }
 

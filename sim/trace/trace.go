@@ -156,7 +156,7 @@ const (
 	GuessNextHop    // which member of an ECMP group
 	ObservedChoice  // the choice was read from a capture
 	Racing          // found its next hop unknown although it was just learned
-	LooseConnection // began before the capture
+	LooseConnection // never committed in the zone, and not a packet that opens a connection
 	ApproxAction    // the action's effect is not modelled
 	MadeRA
 	LearnRouter
@@ -214,7 +214,7 @@ var reasonText = [...]string{
 	ObservedChoice:   "choice read from a capture",
 	TieUndefined:     "tie-undefined: another logical flow has the same priority and match and acts differently, and OVN leaves open which applies",
 	Racing:           "racing: its next hop was learned, but the packet came too early to find it, as a capture shows",
-	LooseConnection:  "connection picked up in the middle: it began before the capture",
+	LooseConnection:  "its connection was never committed in this zone: tracked from here on",
 	ApproxAction:     "action's effect is not modelled",
 	MadeRA:           "ovn-controller sends a router advertisement",
 	LearnRouter:      "multicast router learned",
