@@ -17,7 +17,7 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated table of the README")
+var update = flag.Bool("update", false, "rewrite generated files")
 
 // actions are OVN's actions, of every version from 20.03 on, by the word they
 // are written with.
@@ -97,7 +97,7 @@ func (s *seen) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
 func (s *seen) Observed(*replay.Frame, *replay.Point)        {}
 func (s *seen) Skipped(*replay.Frame, *replay.Point, string) {}
 
-// The README's table of actions is made from the recordings: which of them
+// The table of actions in docs/ACTIONS.md is made from the recordings: which of them
 // shows each action at work.
 func TestActionTable(t *testing.T) {
 	shown := map[string][]string{}
@@ -152,10 +152,10 @@ func actionTable(shown map[string][]string) string {
 	return b.String()
 }
 
-// compareReadme holds a generated part of the README against what it should be.
+// compareReadme holds a generated part of docs/ACTIONS.md against what it should be.
 func compareReadme(t *testing.T, part, want string) {
 	t.Helper()
-	const file = "../../README.md"
+	const file = "../../docs/ACTIONS.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -163,14 +163,14 @@ func compareReadme(t *testing.T, part, want string) {
 	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
 	before, rest, ok := strings.Cut(string(text), begin)
 	if !ok {
-		t.Fatalf("README has no part %q", part)
+		t.Fatalf("docs/ACTIONS.md has no part %q", part)
 	}
 	got, after, _ := strings.Cut(rest, end)
 	if got == want {
 		return
 	}
 	if !*update {
-		t.Errorf("the README's table of %s is out of date: run go test ./cmd/ovn-replay -run ActionTable -update", part)
+		t.Errorf("the table of %s is out of date: run go test ./cmd/ovn-replay -run ActionTable -update", part)
 		return
 	}
 	if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {

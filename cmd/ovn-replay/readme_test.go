@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The transcripts of the three uses that the README opens with are what the
+// commands print, where the sources are and the plugin is installed.
+func TestReadmeTranscripts(t *testing.T) {
+	needsTool(t, "tshark")
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, dir := t.TempDir(), t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "ovn-replay"), ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	recordings, err := filepath.Abs("../../testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(recordings, filepath.Join(dir, "testdata")); err != nil {
+		t.Fatal(err)
+	}
+	sh := func(command string) string {
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=", "TZ=UTC", "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+		out, _ := cmd.Output() // what they print is held against the README
+		return string(out)
+	}
+	sh("ovn-replay wireshark install")
+	n := 0
+	uses, _, _ := strings.Cut(string(text), "\n## Start")
+	for _, block := range strings.Split("\n"+uses, "\n    $ ")[1:] {
+		block, _, _ = strings.Cut(block, "\n\n")
+		command, want, _ := strings.Cut(block, "\n")
+		want = strings.ReplaceAll("\n"+want, "\n    ", "\n")
+		want = strings.Trim(want, "\n")
+		if got := strings.TrimSuffix(sh(command), "\n"); got != want {
+			t.Errorf("$ %s\n%q\nthe README has\n%q", command, got, want)
+		}
+		n++
+	}
+	if n < 4 {
+		t.Errorf("%d transcripts", n)
+	}
+}
