@@ -219,9 +219,9 @@ func (p *printer) annotate(ctx context.Context, name string, stdout io.Writer) (
 	}, nil
 }
 
-// wrote says what was written, unless that failed.
+// wrote says what was written, unless that or another output failed.
 func (p *printer) wrote(name string, err error) error {
-	if err == nil && name != "-" {
+	if err == nil && p.err == nil && name != "-" {
 		packets, interfaces := p.notes.Written()
 		p.job.in.tell("wrote %s: %d packets at %d interfaces", name, packets, interfaces)
 	}

@@ -118,8 +118,8 @@ func (r *Recording) firstRecords(file string) []pcap.Record {
 // stream, or none can be read.
 func (s *Spec) Begins() (first int64, ok bool) {
 	for _, c := range s.Captures {
-		if c.File == "-" {
-			return 0, false
+		if isStream(c.File) {
+			return 0, false // what is read once must not be read here
 		}
 		set, err := pcap.OpenSet(c.File, pcap.Options{})
 		if err != nil {
