@@ -1,10 +1,12 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Join makes one network of those of several availability zones, as ovn-ic(8)
@@ -97,15 +99,10 @@ func (j *joiner) freeName(n *Network) string {
 	name := n.AZ.Name
 	for _, c := range n.Chassis {
 		if name == "" && !c.Remote() {
-			name = c.Hostname
-			if name == "" {
-				name = c.Name
-			}
+			name = cmp.Or(c.Hostname, c.Name)
 		}
 	}
-	if name == "" {
-		name = "zone"
-	}
+	name = cmp.Or(name, "zone")
 	free := name
 	for k := 2; j.zoneNamed(free) != nil; k++ {
 		free = name + "#" + strconv.Itoa(k)
@@ -178,17 +175,11 @@ func (j *joiner) compareEncaps(remote, home *Chassis) {
 }
 
 func encapText(c *Chassis) string {
-	text := ""
-	for i, e := range c.Encaps {
-		if i > 0 {
-			text += ", "
-		}
-		text += e.IP
+	var addresses []string
+	for _, e := range c.Encaps {
+		addresses = append(addresses, e.IP)
 	}
-	if text == "" {
-		return "no address"
-	}
-	return text
+	return cmp.Or(strings.Join(addresses, ", "), "no address")
 }
 
 // take appends all that a network has.

@@ -1,5 +1,7 @@
 package network
 
+import "cmp"
+
 // ZoneSummary says what an availability zone has.
 type ZoneSummary struct {
 	Name    string   `json:"zone"`
@@ -19,11 +21,7 @@ func (n *Network) Zones() []ZoneSummary {
 		if c.Remote() {
 			continue
 		}
-		name := c.Hostname
-		if name == "" {
-			name = c.Name
-		}
-		list[c.AZ.Index].Chassis = append(list[c.AZ.Index].Chassis, name)
+		list[c.AZ.Index].Chassis = append(list[c.AZ.Index].Chassis, cmp.Or(c.Hostname, c.Name))
 	}
 	for _, d := range n.Datapaths {
 		if d.TransitSwitch() {
