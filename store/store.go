@@ -14,6 +14,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -106,4 +107,19 @@ func openSnapshot(name string, opts Options) (*Database, error) {
 		return nil, &WrongDatabaseError{Source: db.Source, Name: db.Name, Want: opts.database()}
 	}
 	return db, nil
+}
+
+// Files lists the files that are read for sources beside their own: keys and
+// certificates, and where snapshots are.
+func (o Options) Files(sources []string) []string {
+	names := []string{o.TLS.PrivateKey, o.TLS.Certificate, o.TLS.CACert}
+	snapshot := func(source string) bool { return strings.HasPrefix(source, "snapshot:") }
+	if slices.ContainsFunc(sources, snapshot) {
+		shelf := o.Shelf
+		if shelf == "" {
+			shelf, _ = DefaultShelfPath()
+		}
+		names = append(names, shelf)
+	}
+	return names
 }

@@ -20,6 +20,7 @@ import (
 	"ovnreplay/store"
 
 	"ovnreplay/sim/printable"
+	"ovnreplay/store/output"
 )
 
 // newConntrackCommand is "conntrack": the connection tracking table of a
@@ -82,8 +83,8 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return fmt.Errorf("--format %w", err)
 	}
-	outputsOf(cmd.Context()).reads(o.compare...)
-	o.writes = []destination{{"-o", o.output}}
+	output.Of(cmd.Context()).Reads(o.compare...)
+	o.writes = []output.Destination{{Flag: "-o", Name: o.output}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -124,7 +125,7 @@ func (o *conntrackListOptions) listSession(ctx context.Context, file string) (er
 	if err != nil {
 		return err
 	}
-	outputsOf(ctx).reads(file)
+	output.Of(ctx).Reads(file)
 	out, complete, err := o.create(ctx)
 	if err != nil {
 		return err
@@ -149,7 +150,7 @@ func (o *conntrackListOptions) listSession(ctx context.Context, file string) (er
 
 // create begins the output; what it returns completes it.
 func (o *conntrackListOptions) create(ctx context.Context) (*bufio.Writer, func() error, error) {
-	f, done, err := outputsOf(ctx).open("-o", o.output, o.stdout)
+	f, done, err := output.Of(ctx).Open("-o", o.output, o.stdout)
 	if err != nil {
 		return nil, nil, err
 	}

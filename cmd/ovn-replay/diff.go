@@ -10,6 +10,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
+	"ovnreplay/store/output"
 )
 
 // diffOptions is "diff": the same packets on two networks.
@@ -59,7 +60,7 @@ func (o *diffOptions) databases(dbs []string) error {
 }
 
 func (o *diffOptions) run(cmd *cobra.Command) error {
-	outputsOf(cmd.Context()).reads(o.b)
+	output.Of(cmd.Context()).Reads(o.b)
 	ja, err := o.open(cmd.Context())
 	if err != nil {
 		return err

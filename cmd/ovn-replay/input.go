@@ -22,6 +22,7 @@ import (
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
+	"ovnreplay/store/output"
 )
 
 // input is what the commands that replay take: a network and captures.
@@ -49,7 +50,7 @@ type input struct {
 	hops     bool // packets are recorded at every datapath
 	keeps    bool // what captures carry beside packets
 	goesOn   bool // captures may be missing: there is a session
-	writes   []destination
+	writes   []output.Destination
 }
 
 func (in *input) flags(cmd *cobra.Command) {
@@ -126,12 +127,12 @@ func (in *input) open(ctx context.Context) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := outputsOf(ctx)
-	files.reads(spec.Inputs()...)
-	files.reads(sourceFiles(spec.DBs, in.source)...)
-	files.reads(in.nbs...)
-	for _, w := range append(in.writes, destination{"", "-"}) {
-		if err := files.check(w.flag, w.name); err != nil {
+	files := output.Of(ctx)
+	files.Reads(spec.Inputs()...)
+	files.Reads(in.source.Files(spec.DBs)...)
+	files.Reads(in.nbs...)
+	for _, w := range append(in.writes, output.Destination{Name: "-"}) {
+		if err := files.Check(w.Flag, w.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -293,15 +294,19 @@ func (j *job) feed(ctx context.Context, s *replay.Session) error {
 // how far it is.
 func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), end func()) error {
 	j.begun = true
-	show := newProgress(j)
-	defer show.clear()
+	var screen io.Writer
+	if !j.in.quiet {
+		screen = j.in.stderr
+	}
+	show := output.NewProgress(screen, j.Progress)
+	defer show.Clear()
 	err := j.Feed(ctx, func(rec *pcap.Record) {
 		add(rec)
-		show.step()
+		show.Step()
 	}, end)
-	show.clear()
+	show.Clear()
 	j.sayLimits()
-	err = errors.Join(err, interrupted(ctx, show.packets))
+	err = errors.Join(err, interrupted(ctx, show.Packets))
 	if j.in.explain {
 		for _, t := range j.Taps {
 			fmt.Fprint(j.in.stderr, t.Explain())

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/recording"
+	"ovnreplay/store/output"
 )
 
 func main() {
@@ -40,9 +41,9 @@ var errDifference = errors.New("prediction and capture differ")
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	out, errs := newText("standard output", stdout, stop), newText("standard error", stderr, func(error) {})
-	files := &outputs{stop: stop}
-	ctx = context.WithValue(ctx, outputsKey{}, files)
+	out := output.NewText("standard output", stdout, stop)
+	errs := output.NewText("standard error", stderr, func(error) {})
+	ctx, files := output.With(ctx, stop)
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
 	profile := profileFlag(root)
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		err = root.ExecuteContext(ctx)
 	}
-	for _, end := range []func() error{profile.stop, out.Flush, func() error { return out.sink.err }, files.finish} {
+	for _, end := range []func() error{profile.stop, out.Flush, out.Err, files.Finish} {
 		if bad := end(); bad != nil && !errors.Is(err, bad) {
 			err = join(err, bad)
 		}
@@ -113,12 +114,12 @@ func join(err, worse error) error {
 // statusOf is the exit status for how a command ended. A reader of our output
 // that went away ends it as SIGPIPE would.
 func statusOf(ctx context.Context, err error) int {
-	by, written := new(interruption), new(writeError)
+	by, written := new(interruption), new(output.Error)
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &written):
-		if errors.Is(written.err, syscall.EPIPE) {
+		if errors.Is(written.Err, syscall.EPIPE) {
 			return exitSignal + int(syscall.SIGPIPE)
 		}
 		return exitBad

@@ -6,6 +6,7 @@ import (
 	"runtime/pprof"
 
 	"github.com/spf13/cobra"
+	"ovnreplay/store/output"
 )
 
 // profile is a CPU profile of the command, for those who make it faster.
@@ -37,7 +38,7 @@ func (p *profile) stop() error {
 		return nil
 	}
 	pprof.StopCPUProfile()
-	w, done, err := outputsOf(p.ctx).open("--cpuprofile", p.path, nil)
+	w, done, err := output.Of(p.ctx).Open("--cpuprofile", p.path, nil)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/report"
 	"ovnreplay/sim/why"
+	"ovnreplay/store/output"
 )
 
 type reportOptions struct {
@@ -46,7 +47,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 		return errors.New("no file for the report: name one with -o report.html")
 	}
 	o.hops = true
-	o.writes = []destination{{"-o", o.output}}
+	o.writes = []output.Destination{{Flag: "-o", Name: o.output}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 }
 
 func (o *reportOptions) save(ctx context.Context, r *report.Report) error {
-	w, done, err := outputsOf(ctx).open("-o", o.output, o.stdout)
+	w, done, err := output.Of(ctx).Open("-o", o.output, o.stdout)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 	"ovnreplay/store"
+	"ovnreplay/store/output"
 )
 
 type runOptions struct {
@@ -87,13 +88,13 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	outputsOf(cmd.Context()).reads(o.ovs...)
+	output.Of(cmd.Context()).Reads(o.ovs...)
 	o.goesOn, o.keeps = o.session != "", o.write != ""
 	conn := 0
 	if o.filter, conn, err = ledger.CutConn(o.filter); err != nil {
 		return fmt.Errorf("--filter: %w", err)
 	}
-	o.writes = []destination{{"-w", o.write}, {"--session", o.session}}
+	o.writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--session", Name: o.session}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		p.lines = terminalLines(o.stdout)
 	}
 	if p.lines != nil && p.lines.Colour {
-		p.out = bufio.NewWriter(rawOf(o.stdout)) // the lines themselves are fit for a terminal
+		p.out = bufio.NewWriter(output.Raw(o.stdout)) // the lines themselves are fit for a terminal
 		defer func() { err = errors.Join(err, p.out.Flush()) }()
 	}
 	if o.quiet && format == trace.LineFormat {
@@ -199,7 +200,7 @@ type printer struct {
 
 // annotate begins the annotated capture; the function it returns completes it.
 func (p *printer) annotate(ctx context.Context, name string, stdout io.Writer) (func() error, error) {
-	w, done, err := outputsOf(ctx).open("-w", name, rawOf(stdout))
+	w, done, err := output.Of(ctx).Open("-w", name, output.Raw(stdout))
 	if err != nil {
 		return nil, err
 	}
@@ -207,8 +208,8 @@ func (p *printer) annotate(ctx context.Context, name string, stdout io.Writer) (
 		return nil, err
 	}
 	p.live = p.job.Live()
-	if file, ok := w.(*output); ok && p.live {
-		p.publish = file.publish
+	if file, ok := w.(*output.File); ok && p.live {
+		p.publish = file.Publish
 	}
 	return func() error {
 		err := p.notes.Close(p.job.TakeBlocks())

@@ -10,12 +10,13 @@ import (
 
 	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
+	"ovnreplay/store/output"
 )
 
 // terminalLines are the lines of the terminal that w is, nil if it is none. A
 // dumb one, and NO_COLOR (no-color.org), have no colours.
 func terminalLines(w io.Writer) *replay.Lines {
-	f := terminal(w)
+	f := output.Terminal(w)
 	if f == nil || !term.IsTerminal(int(f.Fd())) {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
+	"ovnreplay/store/output"
 )
 
 type verifyOptions struct {
@@ -58,7 +59,7 @@ without a verdict.`,
 
 func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	o.keeps = o.write != ""
-	o.writes = []destination{{"-w", o.write}}
+	o.writes = []output.Destination{{Flag: "-w", Name: o.write}}
 	j, err := o.open(cmd.Context())
 	if err != nil {
 		return err

@@ -1,4 +1,11 @@
-package main
+// Package output is where a command's results go: files that take their place
+// when they are complete, streams that people read, and a terminal's line of
+// how far the work is.
+//
+// No output is ever an input, under whatever name: whoever reads a file says so,
+// and a file that is to be written is held against those. The first error of
+// writing ends the work. The package never decides what is written.
+package output
 
 import (
 	"cmp"
@@ -11,59 +18,50 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"ovnreplay/store"
 )
 
-// outputs are the files that a command line writes, and the ones it reads: no
+// Files are the files that a command line writes, and the ones it reads: no
 // output is ever an input, under whatever name. A regular file is written beside
 // its place and takes it when it is complete; pipes and devices are written as
 // they are.
-type outputs struct {
+type Files struct {
 	stop   context.CancelCauseFunc
 	inputs []string
-	names  map[string]string // of outputs, to the flag that names them
-	files  []*output
+	names  map[string]string // of those written, to the flag that names them
+	files  []*File
 }
 
-// output is one file being written.
-type output struct {
-	sink
+// File is one file being written.
+type File struct {
+	Stream
 	file     *os.File
 	place    string // what it becomes; "" if it is written as it is
 	complete bool
 }
 
-type outputsKey struct{}
+type filesKey struct{}
 
-// outputsOf returns the outputs of the command line that a context is for.
-func outputsOf(ctx context.Context) *outputs {
-	if o, ok := ctx.Value(outputsKey{}).(*outputs); ok {
+// With returns a context for a command line with files of its own, and those;
+// stop ends it when one cannot be written.
+func With(ctx context.Context, stop context.CancelCauseFunc) (context.Context, *Files) {
+	o := &Files{stop: stop}
+	return context.WithValue(ctx, filesKey{}, o), o
+}
+
+// Of returns the files of the command line that a context is for.
+func Of(ctx context.Context) *Files {
+	if o, ok := ctx.Value(filesKey{}).(*Files); ok {
 		return o
 	}
-	return &outputs{stop: func(error) {}}
+	return &Files{stop: func(error) {}}
 }
 
-// destination is a file that a flag names to be written.
-type destination struct{ flag, name string }
+// Destination is a file that a flag names to be written.
+type Destination struct{ Flag, Name string }
 
-// sourceFiles are the files that are read for database SOURCES beside their own.
-func sourceFiles(sources []string, opts store.Options) []string {
-	names := []string{opts.TLS.PrivateKey, opts.TLS.Certificate, opts.TLS.CACert}
-	snapshot := func(source string) bool { return strings.HasPrefix(source, "snapshot:") }
-	if slices.ContainsFunc(sources, snapshot) {
-		shelf := opts.Shelf
-		if shelf == "" {
-			shelf, _ = store.DefaultShelfPath()
-		}
-		names = append(names, shelf)
-	}
-	return names
-}
-
-// reads notes files that are read. A pattern stands for what it matches, a
+// Reads notes files that are read. A pattern stands for what it matches, a
 // directory for all that is in it.
-func (o *outputs) reads(names ...string) {
+func (o *Files) Reads(names ...string) {
 	for _, name := range names {
 		if name == "-" {
 			name = os.Stdin.Name()
@@ -77,8 +75,8 @@ func (o *outputs) reads(names ...string) {
 	}
 }
 
-// check refuses a file that a flag names if it is an input, or another output.
-func (o *outputs) check(flag, name string) error {
+// Check refuses a file that a flag names if it is an input, or another output.
+func (o *Files) Check(flag, name string) error {
 	if name == "" {
 		return nil
 	}
@@ -110,7 +108,7 @@ func (o *outputs) check(flag, name string) error {
 }
 
 // checkStdout refuses standard output that is led to an input.
-func (o *outputs) checkStdout() error {
+func (o *Files) checkStdout() error {
 	info, err := os.Stdout.Stat()
 	for _, in := range o.inputs {
 		if err == nil && isOrHolds(in, "/dev/stdout", info) {
@@ -150,13 +148,13 @@ func absolute(name string) string {
 	return name
 }
 
-// create begins the file that a flag names; all inputs are known by now. It is
+// Create begins the file that a flag names; all inputs are known by now. It is
 // kept if the command says that it is complete.
-func (o *outputs) create(flag, name string) (*output, error) {
-	if err := o.check(flag, name); err != nil {
+func (o *Files) Create(flag, name string) (*File, error) {
+	if err := o.Check(flag, name); err != nil {
 		return nil, err
 	}
-	out := &output{sink: sink{name: name, stop: o.stop}}
+	out := &File{Stream: Stream{name: name, stop: o.stop}}
 	var err error
 	if info, statErr := os.Stat(name); statErr == nil && !info.Mode().IsRegular() || ofProcess(name) {
 		out.file, err = os.OpenFile(name, os.O_WRONLY, 0)
@@ -164,7 +162,7 @@ func (o *outputs) create(flag, name string) (*output, error) {
 		out.place, out.file, err = beside(name, info)
 	}
 	if err != nil {
-		return nil, &writeError{name, err}
+		return nil, &Error{name, err}
 	}
 	out.w = out.file
 	o.files = append(o.files, out)
@@ -205,9 +203,9 @@ func beside(name string, old fs.FileInfo) (place string, f *os.File, err error) 
 	return place, f, err
 }
 
-// publish gives the file its place now, because all that is in it so far is of
+// Publish gives the file its place now, because all that is in it so far is of
 // use; what is written later goes there.
-func (o *output) publish() error {
+func (o *File) Publish() error {
 	if o.place == "" || o.err != nil {
 		return o.err
 	}
@@ -219,17 +217,17 @@ func (o *output) publish() error {
 	return nil
 }
 
-// finish closes the files: complete ones take their places, others are taken away.
-func (o *outputs) finish() error {
+// Finish closes the files: complete ones take their places, others are taken away.
+func (o *Files) Finish() error {
 	var err error
 	for _, f := range o.files {
 		if f.place != "" && f.complete && f.err == nil {
-			if bad := f.publish(); bad != nil {
+			if bad := f.Publish(); bad != nil {
 				err = errors.Join(err, bad)
 			}
 		}
 		if bad := f.file.Close(); bad != nil && f.err == nil {
-			err = errors.Join(err, &writeError{f.name, bad})
+			err = errors.Join(err, &Error{f.name, bad})
 		}
 		if f.place != "" {
 			os.Remove(f.file.Name())
@@ -240,13 +238,13 @@ func (o *outputs) finish() error {
 	return err
 }
 
-// open returns where to write: standard output for "-", else the file that a
+// Open returns where to write: standard output for "-", else the file that a
 // flag names, and what says that all is written.
-func (o *outputs) open(flag, name string, stdout io.Writer) (w io.Writer, done func(), err error) {
+func (o *Files) Open(flag, name string, stdout io.Writer) (w io.Writer, done func(), err error) {
 	if name == "" || name == "-" {
 		return stdout, func() {}, nil
 	}
-	f, err := o.create(flag, name)
+	f, err := o.Create(flag, name)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,27 +1,27 @@
-package main
+package output
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
 
-// progress shows on a terminal how far a replay is. The wall clock is for the
-// display only.
-type progress struct {
-	job     *job
-	packets int
+// Progress shows on a terminal how far the reading of packets is. The wall clock
+// is for the display only.
+type Progress struct {
+	Packets int // so far
+	read    func() (read, size int64)
 	screen  *os.File // nil: nothing is shown
 	begun   time.Time
 	drawn   time.Time
 	width   int
 }
 
-func newProgress(j *job) *progress {
-	p := &progress{job: j}
-	if !j.in.quiet {
-		p.screen = terminal(j.in.stderr)
-	}
+// NewProgress shows progress on w, if that is a terminal; read tells how many
+// bytes of how many were read.
+func NewProgress(w io.Writer, read func() (read, size int64)) *Progress {
+	p := &Progress{read: read, screen: Terminal(w)}
 	if p.screen != nil {
 		p.begun = time.Now()
 		p.drawn = p.begun
@@ -29,10 +29,10 @@ func newProgress(j *job) *progress {
 	return p
 }
 
-// step counts a packet and redraws now and then.
-func (p *progress) step() {
-	p.packets++
-	if p.screen == nil || p.packets%1024 != 0 {
+// Step counts a packet and redraws now and then.
+func (p *Progress) Step() {
+	p.Packets++
+	if p.screen == nil || p.Packets%1024 != 0 {
 		return
 	}
 	now := time.Now()
@@ -40,17 +40,17 @@ func (p *progress) step() {
 		return
 	}
 	p.drawn = now
-	read, size := p.job.Progress()
-	p.draw(bar(p.packets, read, size, now.Sub(p.begun)))
+	read, size := p.read()
+	p.draw(bar(p.Packets, read, size, now.Sub(p.begun)))
 }
 
-func (p *progress) draw(line string) {
+func (p *Progress) draw(line string) {
 	fmt.Fprintf(p.screen, "\r%-*s", p.width, line)
 	p.width = max(p.width, len(line))
 }
 
-// clear takes the line away.
-func (p *progress) clear() {
+// Clear takes the line away.
+func (p *Progress) Clear() {
 	if p.screen != nil && p.width > 0 {
 		fmt.Fprintf(p.screen, "\r%*s\r", p.width, "")
 		p.width = 0

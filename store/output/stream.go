@@ -1,0 +1,100 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"ovnreplay/sim/printable"
+)
+
+// Stream is what a command writes to. The first error is kept and ends the
+// command's work: what can no longer be written need not be found out.
+type Stream struct {
+	name string
+	w    io.Writer
+	stop context.CancelCauseFunc
+	err  error
+}
+
+// Error is an error of writing.
+type Error struct {
+	name string
+	Err  error
+}
+
+// Error names the file and the cause.
+func (e *Error) Error() string {
+	cause := e.Err
+	if path := new(fs.PathError); errors.As(cause, &path) {
+		cause = path.Err
+	}
+	return fmt.Sprintf("%s: cannot be written: %v", e.name, cause)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Write implements io.Writer.
+func (s *Stream) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.w.Write(p)
+	if err != nil {
+		s.fail(err)
+		return n, s.err
+	}
+	return n, nil
+}
+
+func (s *Stream) fail(err error) {
+	if s.err == nil {
+		s.err = &Error{s.name, err}
+		s.stop(s.err)
+	}
+}
+
+// Text is a standard stream that people read: what is written is made fit for a
+// terminal.
+type Text struct {
+	*printable.Writer
+	raw *Stream
+}
+
+// NewText makes a stream that people read of w; stop is called when it cannot be
+// written.
+func NewText(name string, w io.Writer, stop context.CancelCauseFunc) *Text {
+	s := &Stream{name: name, w: w, stop: stop}
+	return &Text{printable.NewWriter(s), s}
+}
+
+// Err is the error that ended the writing, if one did.
+func (t *Text) Err() error { return t.raw.err }
+
+// Raw returns the stream behind text, for what is not text.
+func Raw(w io.Writer) io.Writer {
+	if t, ok := w.(*Text); ok {
+		return t.raw
+	}
+	return w
+}
+
+// Terminal returns the terminal that a stream is, nil if it is none.
+func Terminal(w io.Writer) *os.File {
+	if t, ok := w.(*Text); ok {
+		w = t.raw.w
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 || f.Name() == os.DevNull {
+		return nil
+	}
+	return f
+}
