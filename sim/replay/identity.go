@@ -59,6 +59,13 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 	return i, true
 }
 
+// anonymous reports whether a packet is to a group of its own link, from a
+// machine that has no address yet: its Ethernet address is all that tells it from another's.
+func anonymous(k *field.Key) bool {
+	const linkScope = 0xff02
+	return k.Get(field.EthType) == header.EtherIPv6 && k.Get128(field.IP6Dst).Hi>>48 == linkScope && k.Get128(field.IP6Src) == field.Uint128{}
+}
+
 // quotedIdentity returns what translation leaves alone of the beginning of a
 // quoted IP packet: its identification and a part of its transport header.
 func quotedIdentity(ip []byte) (id, part []byte) {
@@ -118,6 +125,9 @@ func identityHash(frame []byte, h *packet.Headers) uint64 {
 	hash = hashByte(hashByte(hash, byte(i.fragment>>8)), byte(i.fragment))
 	hash = hashBytes(hash, i.header)
 	hash = hashBytes(hash, i.check)
+	if anonymous(&h.Key) { // several machines send the same; no router passes it on, and makes the sender its own
+		hash = hashBytes(hash, frame[6:12])
+	}
 	return hashBytes(hash, i.payload[:min(len(i.payload), i.telling())]) | 1
 }
 
