@@ -191,6 +191,21 @@ func (e *Engine) commitAffinity(p *pkt, f *table.Flow, op *table.Op) {
 // client came to stick to its backend: the packet that taught it need not have
 // got through.
 func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityEntry) {
+	if o, ok := e.seenBackend(p, k); ok {
+		x.backend, x.port, x.guess, p.seen = o.Addr, o.Port, false, true
+		e.note(p, trace.Note, trace.ObservedChoice, f)
+		return
+	}
+	p.guess = true
+	e.note(p, trace.Note, trace.GuessBackend, f)
+}
+
+// seenBackend is the backend to which a capture shows that the packet went, of
+// those that clients of a virtual address stick to.
+func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
+	if e.opts.Choose == nil || e.quiet {
+		return ChoiceOption{}, false
+	}
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
 	for _, flows := range p.dp.Flows[0] {
 		for _, g := range flows {
@@ -200,15 +215,24 @@ func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityE
 			}
 		}
 	}
-	if e.opts.Choose != nil {
-		if i, ok := e.opts.Choose.Choose(&c, &p.Packet); ok && i >= 0 && i < len(c.Options) {
-			x.backend, x.port, x.guess, p.seen = c.Options[i].Addr, c.Options[i].Port, false, true
-			e.note(p, trace.Note, trace.ObservedChoice, f)
-			return
-		}
+	i, ok := e.opts.Choose.Choose(&c, &p.Packet)
+	if !ok || i < 0 || i >= len(c.Options) {
+		return ChoiceOption{}, false
 	}
-	p.guess = true
-	e.note(p, trace.Note, trace.GuessBackend, f)
+	return c.Options[i], true
+}
+
+// forgot reports whether a capture shows that the packet went to another backend
+// than the one its client sticks to: the switch has lost the flow it had learned,
+// as when it was restarted or its flows were replaced.
+func (e *Engine) forgot(p *pkt, f *table.Flow, k *affinityKey, x *affinityEntry) bool {
+	o, ok := e.seenBackend(p, k)
+	if !ok || o.Addr == x.backend && o.Port == x.port {
+		return false
+	}
+	p.seen = true
+	e.note(p, trace.Note, trace.LostAffinity, f)
+	return true
 }
 
 // checkAffinity is chk_lb_aff: if the client sticks to a backend, its address
@@ -227,8 +251,12 @@ func (e *Engine) checkAffinity(p *pkt, f *table.Flow) bool {
 			continue
 		}
 		x.used = e.now
-		if x.guess {
+		switch {
+		case x.guess:
 			e.askAffinity(p, f, &k, &x)
+		case e.forgot(p, f, &k, &x):
+			delete(e.learned.affinity, k)
+			continue
 		}
 		e.learned.affinity[k] = x
 		e.stick(p, t.V6, &x)

@@ -155,6 +155,7 @@ const (
 	GuessPort       // which source port
 	GuessNextHop    // which member of an ECMP group
 	ObservedChoice  // the choice was read from a capture
+	LostAffinity    // the client does not stick to its backend any more
 	Racing          // found its next hop unknown although it was just learned
 	LooseConnection // never committed in the zone, and not a packet that opens a connection
 	ApproxAction    // the action's effect is not modelled
@@ -213,6 +214,7 @@ var reasonText = [...]string{
 	GuessNextHop:     "next hop guessed: the datapath chooses by a hash of its own",
 	ObservedChoice:   "choice read from a capture",
 	TieUndefined:     "tie-undefined: another logical flow has the same priority and match and acts differently, and OVN leaves open which applies",
+	LostAffinity:     "the switch has forgotten the backend its client sticks to, as a capture shows",
 	Racing:           "racing: its next hop was learned, but the packet came too early to find it, as a capture shows",
 	LooseConnection:  "its connection was never committed in this zone: tracked from here on",
 	ApproxAction:     "action's effect is not modelled",
