@@ -111,7 +111,7 @@ func (s *Session) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
 		f.skip = whyShort
 		return
 	}
-	port := behind(site.Port, f.Data)
+	port := s.owners.tagged(t, f, site.Port)
 	if port == nil {
 		f.skip = whyVLAN
 		return
@@ -145,6 +145,10 @@ func (s *Session) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m 
 		f.point, f.dir = t.point(port, site.Chassis), dir
 		if f.Bare {
 			f.Data = s.owners.dress(f.Data[:0], port, dir, m)
+		}
+		if s.owners.tagged(t, f, port) == nil {
+			f.skip = whyVLAN
+			return
 		}
 	}
 	if f.skip == "" && t.seenBefore(rec, m, f) {

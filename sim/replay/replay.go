@@ -43,6 +43,10 @@ type Frame struct {
 
 	Own bool // Inferred: ovn-controller sent it, on a timer of its own
 
+	// Untagged: the capture holds it without its VLAN's tag, which a network
+	// card took off; Data has it again.
+	Untagged bool
+
 	// Interface is where the capture has it from; nil if it is in none.
 	Interface *pcap.Interface
 	// Kept is what the capture says beside its bytes; nil if that is nothing.

@@ -50,6 +50,7 @@ type Tap struct {
 	first   conntrack.Time // of its frames
 	last    conntrack.Time
 	twins   int // frames that were there just before
+	tags    int // frames that have their VLAN's tag
 	points  map[pointKey]*Point
 	again   pcap.Sightings
 	devices map[placeKey]struct{}

@@ -332,6 +332,9 @@ func (v *Verifier) count(f *Frame) {
 		v.spans[f.Capture] = s
 	}
 	s.last = max(s.last, f.Time)
+	if f.Untagged {
+		v.blame(CauseVLAN, v.session.name(f), f.Number)
+	}
 	v.basis.frame(f, v.session.owners)
 	v.now = max(v.now, f.Time)
 }
