@@ -36,7 +36,7 @@ var wildMutations = []string{
 var pending = map[string]bool{}
 
 func init() {
-	for _, m := range []string{"snap=128", "snapmix", "loss=0.01", "loss=0.05", "late=0.3", "early=0.7", "lateall=0.4", "untag", "any",
+	for _, m := range []string{"snap=128", "snapmix", "loss=0.01", "loss=0.05", "late=0.3", "early=0.7", "lateall=0.4",
 		wildMutations[len(wildMutations)-1]} {
 		pending[m] = true
 	}

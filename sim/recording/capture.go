@@ -265,6 +265,10 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 			return errors.New("say on which chassis it was taken: FILE@any@CHASSIS")
 		}
 		t.Site = &replay.Site{Kind: c.Kind, Chassis: chassis, Found: "given"}
+		if c.Kind == replay.AtHost && !open.live {
+			open.peek(readAhead)
+			owners.Learn(t, open.ahead)
+		}
 		return nil
 	case c.Port != "":
 		port, err := r.Net.FindPort(c.Port)

@@ -6,6 +6,7 @@ import (
 	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 )
 
 // Cooked, raw and null captures hold packets without their Ethernet header.
@@ -103,6 +104,17 @@ func (o *Owners) dress(buf []byte, p *network.Port, d Direction, m *pcap.LinkMet
 	return m.AppendEthernet(buf, dst.bytes(), src.bytes())
 }
 
+// redress gives a frame whose capture does not tell its Ethernet destination the
+// one it has when it enters at its point, where it seemed to leave at first.
+func (o *Owners) redress(f *Frame) {
+	if m, err := pcap.EthernetMeta(f.Data); err == nil && f.Bare && macAt(f.Data) == 0 {
+		m.HasDst = false
+		dst := o.nextHop(f.point.Port, &m).bytes()
+		copy(f.Data, dst[:])
+		f.heads = packet.HeadersOnce{}
+	}
+}
+
 func (m mac) bytes() [6]byte { return header.MACBytes(uint64(m)) }
 
 const broadcast mac = 0xffffffffffff
@@ -113,7 +125,11 @@ func (o *Owners) nextHop(p *network.Port, m *pcap.LinkMeta) mac {
 	if m.HasDst {
 		return macOf(m.Dst)
 	}
-	if b := m.Payload; m.EtherType == header.EtherARP && len(b) >= 28 {
+	b, t := m.Payload, m.EtherType
+	if t == header.EtherVLAN && len(b) >= 4 {
+		t, b = uint16(b[2])<<8|uint16(b[3]), b[4:]
+	}
+	if t == header.EtherARP && len(b) >= 28 {
 		if b[7] == 2 {
 			return macAt(b[18:])
 		}
@@ -149,6 +165,9 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 		}
 	}
 	if a := o.announced[dst]; a != 0 && leadsOut(p) {
+		return a
+	}
+	if a := o.outside[o.floating[dst]]; a != 0 && leadsOut(p) {
 		return a
 	}
 	if router != 0 {

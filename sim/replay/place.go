@@ -5,7 +5,6 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
-	"ovnreplay/sim/network"
 )
 
 // Reasons why a frame is placed nowhere.
@@ -137,7 +136,7 @@ func (s *Session) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m 
 	if tunnel, fault := m.Decap(); fault == pcap.TunnelOK && s.tunnels.chassis(tunnel.Src) != nil {
 		s.placeInTunnel(t, f, m)
 	} else {
-		port, dir := s.owners.hostPlace(site.Chassis, m, f.Data)
+		port, dir := s.owners.placeOnHost(t, site.Chassis, rec, m, f.Data)
 		if port == nil {
 			f.skip = whyForeign
 			return
@@ -200,115 +199,3 @@ func (t *Tap) seenBefore(rec *pcap.Record, m *pcap.LinkMeta, f *Frame) bool {
 
 // forget takes back that a frame was seen, for it to be placed again.
 func (t *Tap) forget(f *Frame) { delete(t.devices, f.noted) }
-
-// hostPlace finds the logical port that a frame met somewhere on a chassis
-// crossed at. A frame that an interface of the host received came from the
-// port behind it; one that it sent goes there.
-func (o *Owners) hostPlace(c *network.Chassis, m *pcap.LinkMeta, eth []byte) (*network.Port, Direction) {
-	src, dst := metaMAC(m.HasSrc, m.Src), metaMAC(m.HasDst, m.Dst)
-	if m.Direction != pcap.DirectionOut {
-		if p := o.interfaceOf(src, c); p != nil {
-			return tagBehind(p, eth), Entered
-		}
-	}
-	if m.Direction != pcap.DirectionIn {
-		if p := o.interfaceOf(dst, c); p != nil {
-			return tagBehind(p, eth), Left
-		}
-		if p := o.interfaceByIP(m, c, src); p != nil && !m.HasDst {
-			return p, Left
-		}
-	}
-	if sent := o.send[src]; m.HasSrc && sent != nil && sent.has(c) {
-		return o.wireNear(src), Left
-	}
-	if sent := o.send[dst]; m.HasDst && sent != nil {
-		return o.wireNear(dst), Entered
-	}
-	if p := o.routerByIP(m); p != nil && !m.HasDst && m.Direction != pcap.DirectionOut {
-		return o.wireBeside(p), Entered
-	}
-	return nil, Unknown
-}
-
-func tagBehind(p *network.Port, eth []byte) *network.Port {
-	if q := behind(p, eth); q != nil {
-		return q
-	}
-	return p
-}
-
-func metaMAC(has bool, m [6]byte) mac {
-	if !has {
-		return 0
-	}
-	return macOf(m)
-}
-
-// interfaceOf returns the interface of the chassis that has an Ethernet address.
-func (o *Owners) interfaceOf(m mac, c *network.Chassis) *network.Port {
-	if m == 0 {
-		return nil
-	}
-	for _, p := range o.ports[m] {
-		if p.Type == network.VIF && p.ResidentOn(c) {
-			return p
-		}
-	}
-	return nil
-}
-
-// interfaceByIP returns the interface of the chassis a cooked frame is for: it
-// has the destination address and is where the sender's address is.
-func (o *Owners) interfaceByIP(m *pcap.LinkMeta, c *network.Chassis, src mac) *network.Port {
-	_, dst := metaIPs(m)
-	for _, p := range o.byIP[dst] {
-		if p.Type == network.VIF && p.ResidentOn(c) && (src == 0 || o.near(p.Datapath, src)) {
-			return p
-		}
-	}
-	return nil
-}
-
-// near reports whether an Ethernet address belongs to a port of the datapath
-// or to a peer of one.
-func (o *Owners) near(dp *network.Datapath, m mac) bool {
-	for _, p := range o.ports[m] {
-		if p.Datapath == dp || p.Peer != nil && p.Peer.Datapath == dp {
-			return true
-		}
-	}
-	return false
-}
-
-// routerByIP returns the router port a frame is for, by its IP address.
-func (o *Owners) routerByIP(m *pcap.LinkMeta) *network.Port {
-	_, dst := metaIPs(m)
-	for _, p := range o.byIP[dst] {
-		if p.Datapath.Router {
-			return p
-		}
-	}
-	return nil
-}
-
-// wireNear returns the localnet port beside the ports of an address.
-func (o *Owners) wireNear(m mac) *network.Port {
-	for _, p := range o.ports[m] {
-		if w := o.wireBeside(p); w != nil {
-			return w
-		}
-	}
-	return nil
-}
-
-func (o *Owners) wireBeside(p *network.Port) *network.Port {
-	dp := p.Datapath
-	if dp.Router && p.Peer != nil {
-		dp = p.Peer.Datapath
-	}
-	if len(dp.Localnet) == 0 {
-		return nil
-	}
-	return dp.Localnet[0]
-}

@@ -52,6 +52,8 @@ type Owners struct {
 
 	byIP      map[netip.Addr][]*network.Port
 	announced map[netip.Addr]mac // addresses that routers answer for on wires
+	announcer map[mac]*network.Port
+	outside   map[netip.Addr]mac // by an address inside, what it is sent from outside if that is its own
 	floating  map[netip.Addr]netip.Addr
 }
 
@@ -75,7 +77,8 @@ func (s *senders) has(c *network.Chassis) bool {
 // logical flows give to packets (floating IPs, DHCP servers, …).
 func NewOwners(net *network.Network) *Owners {
 	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{},
-		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{}}
+		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{},
+		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{}}
 	for _, p := range net.Ports[1:] {
 		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
 			continue // the address of its peer
@@ -93,6 +96,7 @@ func NewOwners(net *network.Network) *Owners {
 	}
 	for _, p := range net.Ports[1:] {
 		for _, n := range net.Announced(p) {
+			o.announcer[macOf(n.MAC)] = p
 			for _, ip := range n.IPs {
 				o.announced[ip.Addr()] = macOf(n.MAC)
 			}

@@ -349,6 +349,7 @@ func (s *Session) next(f *Frame) {
 		s.inject(f)
 	case f.dir == Left && leadsOut(f.point.Port) && s.wires.arrived(f):
 		f.dir = Entered
+		s.owners.redress(f)
 		s.inject(f)
 	case f.dir == Left && s.claims(f):
 		f.dir = Entered

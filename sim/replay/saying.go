@@ -37,6 +37,9 @@ func (o *Owners) readFlows() {
 		}
 		if addr, ok := ethSource(actions); ok {
 			o.readSender(z, macOf(addr), match)
+			if inside := sourceOf(match); inside.IsValid() {
+				o.outside[inside] = macOf(addr)
+			}
 		}
 		if outside, ok := translatedTo(actions); ok && stands {
 			o.readFloating(outside, match, several)

@@ -54,6 +54,7 @@ type Tap struct {
 	points  map[pointKey]*Point
 	again   pcap.Sightings
 	devices map[placeKey]struct{}
+	hosted  map[device]*network.Port // AtHost: what is behind interfaces, nil: several ports
 	aging   []placeAge
 }
 

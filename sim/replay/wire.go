@@ -65,10 +65,11 @@ func (w *wires) predicted(out *sim.Outcome) {
 }
 
 // wireHash is what a frame is known by on a wire, whoever computes its
-// checksum and however much of it is held.
+// checksum and however much of it is held: not its destination, which cooked
+// captures do not tell.
 func wireHash(data []byte, h *packet.Headers, wire int) uint64 {
 	f := formOf(data, h, wire)
-	return hashBytes(f.filing(data), data[:min(12, len(data))])
+	return hashBytes(f.filing(data), data[min(6, len(data)):min(12, len(data))])
 }
 
 func (w *wires) prune(now conntrack.Time) {
