@@ -5,16 +5,20 @@ import (
 	"hash/maphash"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/why"
 )
 
 // fingerprints is a replay.Handler that sums up all that becomes of each packet.
 type fingerprints struct {
-	seed maphash.Seed
-	of   []fingerprint
+	seed   maphash.Seed
+	of     []fingerprint
+	words  *replay.Renderer // if not nil, what it writes is held against the record
+	differ string           // the first difference
 }
 
 type fingerprint struct {
@@ -54,14 +58,43 @@ func (s *fingerprints) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcom
 	for i := range t.Keys {
 		maphash.WriteComparable(&h, t.Keys[i])
 	}
+	if s.words != nil && s.differ == "" {
+		s.differ = inWords(s.words, f, p, out)
+	}
 	s.of = append(s.of, fingerprint{p.Name(), f.Number, h.Sum64()})
+}
+
+// inWords tells where a renderer writes something else than the record of a
+// packet says, "" if nowhere.
+func inWords(r *replay.Renderer, f *replay.Frame, p *replay.Point, out *sim.Outcome) string {
+	record := replay.NewRecord(r.Why, f, p, "a.pcap", out, r.Hex)
+	var text strings.Builder
+	if err := encoder(&text).Encode(record); err != nil {
+		return err.Error()
+	}
+	pairs := [][2]string{
+		{string(r.AppendJSON(nil, f, p, "a.pcap", out)) + "\n", text.String()},
+		{string(r.AppendLine(nil, f, p, "a.pcap", out)), record.Line()},
+	}
+	for _, x := range pairs {
+		if x[0] != x[1] {
+			at := 0
+			for at < len(x[0]) && at < len(x[1]) && x[0][at] == x[1][at] {
+				at++
+			}
+			from := max(0, at-200)
+			return "rendered\n" + x[0][from:] + "\nthe record says\n" + x[1][from:]
+		}
+	}
+	return ""
 }
 
 func (s *fingerprints) Observed(*replay.Frame, *replay.Point)        {}
 func (s *fingerprints) Skipped(*replay.Frame, *replay.Point, string) {}
 
 // Outcome and trace of every recorded packet are the same without the path
-// cache, with it, and with one that forgets all the time.
+// cache, with it, and with one that forgets all the time. Written by the paths
+// that packets share they read as written step by step.
 func TestPathsChangeNothing(t *testing.T) {
 	files, err := filepath.Glob(cases + "/*/case.json")
 	if err != nil || len(files) == 0 {
@@ -81,8 +114,19 @@ func TestPathsChangeNothing(t *testing.T) {
 				defer j.close()
 				j.Engine.BoundPaths(paths)
 				h := &fingerprints{seed: seed}
+				if paths == 0 {
+					h.words = &replay.Renderer{Why: why.New(j.Engine, j.objects), Hex: true}
+					flows, err := readSwitches(context.Background(), nil, j.recorded)
+					if err != nil {
+						t.Fatal(err)
+					}
+					flows.attach(h.words.Why.Book)
+				}
 				if err := j.feed(context.Background(), j.session(h, j.ahead())); err != nil {
 					t.Fatal(err)
+				}
+				if h.differ != "" {
+					t.Error(h.differ)
 				}
 				return h.of
 			}

@@ -100,14 +100,16 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.close()
-	out := bufio.NewWriter(o.stdout)
+	out := bufio.NewWriterSize(o.stdout, 64<<10)
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	flows, err := readSwitches(cmd.Context(), o.ovs, j.recorded)
 	if err != nil {
 		return err
 	}
 	defer flows.report(o.stderr, "packets")
-	p := &printer{job: j, out: out, format: format, hex: o.hex, why: why.New(j.Engine, j.objects), only: only, lines: o.lines}
+	p := newPrinter(j, out, format)
+	p.words.Hex = o.hex
+	p.only, p.lines = only, o.lines
 	if p.lines == nil && !o.wide {
 		p.lines = terminalLines(o.stdout)
 	}
@@ -183,9 +185,11 @@ func (j *job) keptIn(ctx context.Context, file archive.File, h replay.Handler, a
 type printer struct {
 	job    *job
 	out    *bufio.Writer
+	live   bool // each packet is to be shown at once
 	format trace.Format
-	hex    bool
 	why    *why.Explainer
+	words  replay.Renderer
+	buf    []byte
 	notes  *annotate.Capture
 	only   only
 	ledger *ledger.Ledger // to know connections by their numbers, nil if none is asked for
@@ -194,8 +198,12 @@ type printer struct {
 	counts counts
 	err    error
 
-	live    bool         // what is noted is to be seen at once
 	publish func() error // gives the annotated capture its place; nil: it has it
+}
+
+func newPrinter(j *job, out *bufio.Writer, format trace.Format) *printer {
+	x := why.New(j.Engine, j.objects)
+	return &printer{job: j, out: out, live: j.Live(), format: format, why: x, words: replay.Renderer{Why: x}}
 }
 
 // annotate begins the annotated capture; the function it returns completes it.
@@ -207,7 +215,6 @@ func (p *printer) annotate(ctx context.Context, name string, stdout io.Writer) (
 	if p.notes, err = annotate.New(w, p.why, p.job.Taps, p.job.about()); err != nil {
 		return nil, err
 	}
-	p.live = p.job.Live()
 	if file, ok := w.(*output.File); ok && p.live {
 		p.publish = file.Publish
 	}
@@ -268,14 +275,34 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		p.err = p.notes.Entered(f, pt, name, out)
 		p.see()
 	}
-	if p.format == trace.NoFormat && (p.why == nil || p.why.Book.OpenFlow == nil) {
-		return
+	p.err = errors.Join(p.err, p.fate(f, pt, name, out))
+	if p.err == nil && p.live {
+		p.err = p.out.Flush()
 	}
-	r := replay.NewRecord(p.why, f, pt, name, out, p.hex)
-	p.err = errors.Join(p.err, writeFate(p.out, p.format, p.lines, r, p.why.Book, &out.Trace))
-	if p.err == nil {
-		p.err = p.out.Flush() // a packet at a time: the input may be a live capture
+}
+
+// fate writes a packet's fate in the format.
+func (p *printer) fate(f *replay.Frame, pt *replay.Point, name string, out *sim.Outcome) error {
+	switch p.format {
+	case trace.NoFormat:
+		if p.why != nil && p.why.Book.OpenFlow != nil { // it notes what switches lack
+			replay.NewRecord(p.why, f, pt, name, out, false)
+		}
+		return nil
+	case trace.LineFormat:
+		if p.lines != nil {
+			_, err := p.out.WriteString(p.lines.Record(replay.NewRecord(p.why, f, pt, name, out, false)))
+			return err
+		}
+		p.buf = p.words.AppendLine(p.buf[:0], f, pt, name, out)
+	case trace.JSONFormat:
+		p.buf = p.words.AppendJSON(p.buf[:0], f, pt, name, out)
+	default:
+		r := replay.NewRecord(p.why, f, pt, name, out, false)
+		return writeFate(p.out, p.format, p.lines, r, p.why.Book, &out.Trace)
 	}
+	_, err := p.out.Write(append(p.buf, '\n'))
+	return err
 }
 
 // see writes out what was noted from a live capture: someone may look on.

@@ -21,7 +21,6 @@ import (
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
-	"ovnreplay/sim/why"
 	"ovnreplay/store"
 )
 
@@ -40,7 +39,7 @@ func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 		t.Fatal(err)
 	}
 	defer j.close()
-	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, why: why.New(j.Engine, nil)}
+	p := newPrinter(j, bufio.NewWriter(&out), trace.JSONFormat)
 	if session != "" {
 		file, err2 := store.OpenSession(session, true)
 		if err2 != nil {
@@ -341,7 +340,7 @@ func resumed(t *testing.T, s *recording.Spec, session string) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	p := &printer{job: j, out: bufio.NewWriter(&out), format: trace.JSONFormat, why: why.New(j.Engine, nil)}
+	p := newPrinter(j, bufio.NewWriter(&out), trace.JSONFormat)
 	if err := errors.Join(j.keptIn(context.Background(), file, p, 0), p.err); err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +397,7 @@ func TestSessionSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.sources, ", "), &printer{job: j, format: trace.NoFormat}, j.in.tell)
+		k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.sources, ", "), newPrinter(j, nil, trace.NoFormat), j.in.tell)
 		if err != nil {
 			t.Fatal(err)
 		}

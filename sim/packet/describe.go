@@ -3,7 +3,6 @@ package packet
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
@@ -17,7 +16,31 @@ func Describe(frame []byte) string {
 }
 
 // DescribeKey describes the packet whose fields k holds.
-func DescribeKey(k *field.Key) string {
+func DescribeKey(k *field.Key) string { return string(AppendDescription(nil, k)) }
+
+// AppendDescription appends what DescribeKey returns.
+func AppendDescription(b []byte, k *field.Key) []byte {
+	v6 := k.Get(field.EthType) == header.EtherIPv6
+	proto := uint8(k.Get(field.IPProto))
+	ports := proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP
+	if !ports || !v6 && k.Get(field.EthType) != header.EtherIPv4 || k.Get(field.IPFrag)&FragLater != 0 {
+		return append(b, describe(k)...)
+	}
+	src, dst := header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst))
+	if v6 {
+		src, dst = Addr6(k.Get128(field.IP6Src)), Addr6(k.Get128(field.IP6Dst))
+	}
+	b = append(append(b, ProtoName(proto)...), ' ')
+	b = netip.AddrPortFrom(src, uint16(k.Get(field.TpSrc))).AppendTo(b)
+	b = netip.AddrPortFrom(dst, uint16(k.Get(field.TpDst))).AppendTo(append(b, " > "...))
+	if proto == header.ProtoTCP {
+		b = append(append(append(b, " ["...), TCPFlags(k.Get(field.TCPFlags))...), ']')
+	}
+	return b
+}
+
+// describe describes packets without ports.
+func describe(k *field.Key) string {
 	switch t := k.Get(field.EthType); t {
 	case header.EtherIPv4:
 		return describeIP(k, header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst)))
@@ -46,12 +69,7 @@ func describeIP(k *field.Key, src, dst netip.Addr) string {
 	if k.Get(field.IPFrag)&FragLater != 0 {
 		return fmt.Sprintf("%s fragment %s > %s", ProtoName(proto), src, dst)
 	}
-	sp, dp := uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst))
 	switch proto {
-	case header.ProtoTCP:
-		return fmt.Sprintf("tcp %s > %s [%s]", netip.AddrPortFrom(src, sp), netip.AddrPortFrom(dst, dp), TCPFlags(k.Get(field.TCPFlags)))
-	case header.ProtoUDP, header.ProtoSCTP:
-		return fmt.Sprintf("%s %s > %s", ProtoName(proto), netip.AddrPortFrom(src, sp), netip.AddrPortFrom(dst, dp))
 	case header.ProtoICMP:
 		return fmt.Sprintf("icmp %s > %s %s", src, dst, icmpName(k.Get(field.ICMP4Type), k.Get(field.ICMP4Code), icmp4Names))
 	case header.ProtoICMPv6:
@@ -96,21 +114,27 @@ func ProtoName(p uint8) string {
 
 // TCPFlags returns TCP flags as tcpdump writes them: "S.", "P.", "F.", ….
 func TCPFlags(f uint64) string {
-	var b strings.Builder
-	for i, c := range "FSRPUEWe" {
-		bit := [...]uint64{1, 2, 4, 8, 0x20, 0x40, 0x80, 0x100}[i]
-		if f&bit != 0 {
-			b.WriteRune(c)
+	return tcpFlags[f&0x1ff]
+}
+
+// tcpFlags are all combinations of TCP flags in words.
+var tcpFlags = func() (all [512]string) {
+	for f := range all {
+		for i, c := range "FSRPUEWe" {
+			bit := [...]int{1, 2, 4, 8, 0x20, 0x40, 0x80, 0x100}[i]
+			if f&bit != 0 {
+				all[f] += string(c)
+			}
+		}
+		if f&0x10 != 0 {
+			all[f] += "."
+		}
+		if all[f] == "" {
+			all[f] = "none"
 		}
 	}
-	if f&0x10 != 0 {
-		b.WriteByte('.')
-	}
-	if b.Len() == 0 {
-		return "none"
-	}
-	return b.String()
-}
+	return all
+}()
 
 // Addr6 returns an IPv6 address from its number.
 func Addr6(v field.Uint128) netip.Addr { return netip.AddrFrom16(v.Bytes()) }

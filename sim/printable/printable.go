@@ -29,6 +29,16 @@ func Line(s string) string {
 	return s
 }
 
+// Append appends what Line makes of p, which may be b's own room behind its end.
+func Append(b, p []byte) []byte {
+	for i, c := range p {
+		if c < ' ' || c >= 0x7f {
+			return append(append(b, p[:i]...), escape(nil, p[i:], false)...)
+		}
+	}
+	return append(b, p...)
+}
+
 // Writer makes what is written to it fit for a terminal, but for line feeds and
 // tabs. A character may come in several writes.
 type Writer struct {

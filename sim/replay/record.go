@@ -240,11 +240,18 @@ func (w *recorder) event(ev *trace.Event, deciding bool) {
 		if deciding {
 			r.Drop = &DropInfo{Stage: stage, Flow: uuid, Reason: ev.Reason.String()}
 		}
-	case trace.Broken:
-		r.Notes = append(r.Notes, NoteInfo{"logical flow does not compile: " + w.trace.Texts[ev.Arg], stage, uuid})
-	case trace.Note, trace.Learn, trace.Made:
-		w.note(NoteInfo{w.noteText(ev.Reason), stage, uuid})
+	case trace.Broken, trace.Note, trace.Learn, trace.Made:
+		w.noted(ev, stage, uuid)
 	}
+}
+
+// noted adds the note that an event is.
+func (w *recorder) noted(ev *trace.Event, stage, uuid string) {
+	if ev.Kind == trace.Broken {
+		w.record.Notes = append(w.record.Notes, NoteInfo{notCompiled + w.trace.Texts[ev.Arg], stage, uuid})
+		return
+	}
+	w.note(NoteInfo{w.noteText(ev.Reason), stage, uuid})
 }
 
 // noteText is a reason in words; with the zone where it is about the look-up
@@ -262,6 +269,8 @@ func (w *recorder) note(n NoteInfo) {
 		w.record.Notes = append(w.record.Notes, n)
 	}
 }
+
+const notCompiled = "logical flow does not compile: "
 
 // flow names the flow of an event: its own, else the last that matched.
 func (w *recorder) flow(ev *trace.Event) (stage, uuid string) {
@@ -300,11 +309,7 @@ func newTuple(t *nat.Tuple) *Tuple {
 
 func natInfo(s *trace.NATStep, stage, uuid string) NATInfo {
 	from, to := s.Ends()
-	n := NATInfo{Kind: s.Name(), Field: "src", From: from, To: to, Stage: stage, Flow: uuid}
-	if s.Dst {
-		n.Field = "dst"
-	}
-	return n
+	return NATInfo{Kind: s.Name(), Field: s.Field(), From: from, To: to, Stage: stage, Flow: uuid}
 }
 
 // Line is the record in one readable line.

@@ -112,7 +112,7 @@ type Options struct {
 	// Ahead is how long frames are held back: so that a choice the datapath
 	// made at random can be read from the frame that shows it.
 	Ahead conntrack.Time
-	// AheadBytes bounds the memory of what is held back; 0 means 64 MiB.
+	// AheadBytes bounds the memory of what is held back; 0 means 12 MiB.
 	AheadBytes int
 	// NoInference: never inject a packet that is in no capture.
 	NoInference bool
@@ -157,7 +157,7 @@ type Session struct {
 // NewSession returns a session on an engine.
 func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	if opts.AheadBytes == 0 {
-		opts.AheadBytes = 64 << 20
+		opts.AheadBytes = 12 << 20
 	}
 	s := &Session{
 		Engine: e, Taps: taps, opts: opts, owners: NewOwners(e.Net), handler: h,

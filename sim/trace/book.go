@@ -3,6 +3,7 @@ package trace
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"ovnreplay/conntrack"
@@ -161,22 +162,50 @@ func (s *NATStep) Name() string {
 	return "SNAT"
 }
 
+// Field is which end of the packet is translated: src or dst.
+func (s *NATStep) Field() string {
+	if s.Dst {
+		return "dst"
+	}
+	return "src"
+}
+
 // Ends returns the translated address before and after.
 func (s *NATStep) Ends() (from, to string) {
+	return string(s.AppendFrom(nil)), string(s.AppendTo(nil))
+}
+
+// AppendFrom appends the translated address before.
+func (s *NATStep) AppendFrom(b []byte) []byte { return s.appendEnd(b, &s.From) }
+
+// AppendTo appends the translated address after.
+func (s *NATStep) AppendTo(b []byte) []byte { return s.appendEnd(b, &s.To) }
+
+// AppendEnds appends both, "from -> to".
+func (s *NATStep) AppendEnds(b []byte) []byte {
+	return s.AppendTo(append(s.AppendFrom(b), " -> "...))
+}
+
+func (s *NATStep) appendEnd(b []byte, t *nat.Tuple) []byte {
 	if s.Dst {
-		return endpoint(s.From.DstAddr(), s.From.DstPort, s.From.Proto), endpoint(s.To.DstAddr(), s.To.DstPort, s.To.Proto)
+		return appendEndpoint(b, t.DstAddr(), t.DstPort, t.Proto)
 	}
-	return endpoint(s.From.SrcAddr(), s.From.SrcPort, s.From.Proto), endpoint(s.To.SrcAddr(), s.To.SrcPort, s.To.Proto)
+	return appendEndpoint(b, t.SrcAddr(), t.SrcPort, t.Proto)
 }
 
 func endpoint(a netip.Addr, port uint16, proto uint8) string {
+	return string(appendEndpoint(nil, a, port, proto))
+}
+
+func appendEndpoint(b []byte, a netip.Addr, port uint16, proto uint8) []byte {
 	if hasPorts(proto) {
-		return netip.AddrPortFrom(a, port).String()
+		return netip.AddrPortFrom(a, port).AppendTo(b)
 	}
+	b = a.AppendTo(b)
 	if port != 0 {
-		return fmt.Sprintf("%s id %d", a, port)
+		b = strconv.AppendUint(append(b, " id "...), uint64(port), 10)
 	}
-	return a.String()
+	return b
 }
 
 func hasPorts(proto uint8) bool { return proto == 6 || proto == 17 || proto == 132 }
@@ -203,7 +232,17 @@ func protoName(p uint8) string {
 }
 
 // StateString writes ct_state as OVN's matches do: "ct.new|ct.trk" without the prefix.
-func StateString(s conntrack.State) string {
+func StateString(s conntrack.State) string { return states[s&0xff] }
+
+// states are the names of all of them.
+var states = func() (all [256]string) {
+	for s := range all {
+		all[s] = stateString(conntrack.State(s))
+	}
+	return all
+}()
+
+func stateString(s conntrack.State) string {
 	var names []string
 	for i, n := range []string{"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"} {
 		if s>>i&1 == 1 {

@@ -91,7 +91,7 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 		case trace.NAT:
 			list = append(list, x.translated(t, i))
 		case trace.Match:
-			if f := x.Book.Net.Flows[ev.Flow]; isReroute(f) {
+			if f := x.Book.Net.Flows[ev.Flow]; Reroutes(f) {
 				d := x.decision(Rerouted, t, i, f)
 				d.Text = "by " + x.name(f, d.Datapath)
 				list = append(list, d)
@@ -104,8 +104,8 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 	return list
 }
 
-// isReroute reports whether a flow is a router policy that chooses the way.
-func isReroute(f *network.Flow) bool {
+// Reroutes reports whether a flow is a router policy that chooses the way.
+func Reroutes(f *network.Flow) bool {
 	return strings.HasPrefix(f.Stage, "lr_in_policy") && f.Priority > 0 && strings.Contains(f.Actions, "outport = ")
 }
 
@@ -184,11 +184,19 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 // translated names the flow whose action translated the packet. What it undoes
 // was decided by the flow that bound it; that one is named by the connection.
 func (x *Explainer) translated(t *trace.Trace, i int) Decision {
-	n := &t.NAT[t.Events()[i].Arg]
-	d := x.decision(Translated, t, i, nil)
-	d.Stale = x.stale(n)
-	if n.Flow >= 0 {
-		d.Flow = x.Book.Net.Flows[n.Flow]
+	ev := &t.Events()[i]
+	n := &t.NAT[ev.Arg]
+	d := x.Translation(n.Flow, ev.Datapath)
+	d.Event, d.Reason, d.Stale = i, ev.Reason, x.stale(n)
+	return d
+}
+
+// Translation is the decision of a flow, by its index, to translate packets in a
+// datapath. What it says of a packet is left out: Event, Reason and Stale.
+func (x *Explainer) Translation(flow, datapath int32) Decision {
+	d := Decision{Kind: Translated, Datapath: x.Book.Net.Datapaths[datapath]}
+	if flow >= 0 {
+		d.Flow = x.Book.Net.Flows[flow]
 		d.Stage, d.Object = d.Flow.StageName(), x.Objects.ForFlow(d.Flow)
 		d.Text = "by " + x.name(d.Flow, d.Datapath)
 	}
