@@ -137,10 +137,14 @@ func NewEnv(net *network.Network, f *network.Flow) *lflow.Env {
 
 // zoneOf is the availability zone whose database has the flow.
 func zoneOf(net *network.Network, f *network.Flow) *network.AZ {
-	if len(f.Datapaths) == 0 {
-		return net.AZ // of no datapath: no packet meets it
+	z := net.AZ // of no datapath: no packet meets it
+	if len(f.Datapaths) > 0 && f.Datapaths[0].AZ != nil {
+		z = f.Datapaths[0].AZ
 	}
-	return f.Datapaths[0].AZ
+	if z == nil {
+		z = &network.AZ{} // a network made by hand
+	}
+	return z
 }
 
 // resolver gives the names in a zone's flows their numbers: each zone has its
