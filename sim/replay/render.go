@@ -61,9 +61,28 @@ func (r *Renderer) short(out *sim.Outcome) bool {
 	if out.Verdict != sim.Delivered || why.Instead(out) || r.Why.Book.OpenFlow != nil {
 		return false // OpenFlow notes what each packet met
 	}
+	if mayLackUndoing(out) {
+		return false
+	}
 	reroutes := false
 	r.steps(&out.Trace, func(s *spelled) { reroutes = reroutes || s.reroutes }, func(*trace.Event, string, string) {})
 	return !reroutes
+}
+
+// mayLackUndoing reports whether a packet that left may answer a translated
+// connection without having been translated back.
+func mayLackUndoing(out *sim.Outcome) bool {
+	for i := range out.Trace.NAT {
+		if out.Trace.NAT[i].Undo {
+			return false
+		}
+	}
+	for i := range out.Trace.CT {
+		if out.Trace.CT[i].State&(conntrack.Reply|conntrack.Invalid) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *Renderer) record(f *Frame, p *Point, capture string, out *sim.Outcome) *Record {
