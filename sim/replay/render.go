@@ -64,6 +64,11 @@ func (r *Renderer) short(out *sim.Outcome) bool {
 	if mayLackUndoing(out) {
 		return false
 	}
+	for i := range out.Trace.NAT {
+		if r.Why.Stale(&out.Trace.NAT[i]) != "" {
+			return false
+		}
+	}
 	reroutes := false
 	r.steps(&out.Trace, func(s *spelled) { reroutes = reroutes || s.reroutes }, func(*trace.Event, string, string) {})
 	return !reroutes

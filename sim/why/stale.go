@@ -37,10 +37,10 @@ func (s *staleness) refresh(net *network.Network) {
 	}
 }
 
-// stale says of a translation that a connection keeps, and that the network as
+// Stale says of a translation that a connection keeps, and that the network as
 // it is now would not make, what is gone; "" if nothing is, or it cannot be
 // told: the address is no load balancer's.
-func (x *Explainer) stale(n *trace.NATStep) string {
+func (x *Explainer) Stale(n *trace.NATStep) string {
 	vip, backend := netip.AddrPortFrom(n.From.DstAddr(), n.From.DstPort), netip.AddrPortFrom(n.To.DstAddr(), n.To.DstPort)
 	switch {
 	case n.Undo && !n.Dst:

@@ -187,7 +187,7 @@ func (x *Explainer) translated(t *trace.Trace, i int) Decision {
 	ev := &t.Events()[i]
 	n := &t.NAT[ev.Arg]
 	d := x.Translation(n.Flow, ev.Datapath)
-	d.Event, d.Reason, d.Stale = i, ev.Reason, x.stale(n)
+	d.Event, d.Reason, d.Stale = i, ev.Reason, x.Stale(n)
 	return d
 }
 
