@@ -202,7 +202,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	ip = ip[:p.Layout.L3End-p.Layout.L3]
 	out := p.chassis.ct.Execute(e.now, ip, &p.ct, req)
 	e.recordCT(p, f, req, &out)
-	e.limitsOf(p.chassis, req.Zone, &out)
+	e.limitsOf(p.chassis, uint8(p.Key.Get(field.IPProto)), req, &out)
 	p.completes = p.completes || out.Completes
 	if out.Rewritten {
 		p.Translated()

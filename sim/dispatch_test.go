@@ -39,6 +39,7 @@ func TestPacketPathKnowsNoText(t *testing.T) {
 		"chassis.go":  "reads the database",
 		"compile.go":  "compiles",
 		"dns.go":      "names are text in DNS",
+		"leftout.go":  "says what does not compile",
 		"options.go":  "encodes DHCP options",
 		"portsec.go":  "compiles",
 		"snapshot.go": "errors",

@@ -70,6 +70,7 @@ type Engine struct {
 	hairpins    map[hairpinKey][]hairpinVIP
 	security    map[int]*portSecurity // by port index, compiled when first met
 	limits      map[limitKey]*Reached
+	leftOut     leftOut
 
 	paths paths  // segments of walks
 	pkts  []*pkt // free
@@ -114,6 +115,7 @@ func (e *Engine) Become(net *network.Network) {
 	e.changes = e.Net.Changes()
 	e.readNet()
 	e.chassis = append(e.chassis, make([]*chassis, len(e.Net.Chassis)-len(e.chassis))...)
+	e.leftOut.fold()
 	e.compiled = newCompiled(e, e.firstChassis())
 	for _, c := range e.chassis {
 		if c != nil {

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/network"
 )
 
@@ -16,6 +18,8 @@ const (
 	ConnectionsFull Limit = iota + 1 // nf_conntrack_max, ct-set-maxconns
 	ZoneFull                         // ovs-appctl dpctl/ct-set-limits
 	PortsTaken                       // SNAT has no source port left
+	IDsTaken                         // SNAT has no ICMP id left, or may not change it
+	TupleTaken                       // DNAT leads to a tuple that another connection has
 	FragmentsFull                    // net.ipv4.ipfrag_high_thresh; IPF_MAX of Open vSwitch
 	BindingsFull                     // MAC bindings on their way to the Southbound database
 	FDBFull                          // FDB entries on their way there
@@ -26,6 +30,8 @@ var limitText = [...]string{
 	ConnectionsFull: "the connection table was full",
 	ZoneFull:        "a zone's limit of connections was reached",
 	PortsTaken:      "SNAT had no source port left",
+	IDsTaken:        "SNAT met an ICMP id that another connection has",
+	TupleTaken:      "DNAT met an address and port that another connection has",
 	FragmentsFull:   "too many fragments waited for their siblings",
 	BindingsFull:    "more MAC bindings were learned at once than ovn-controller takes",
 	FDBFull:         "more FDB entries were learned at once than ovn-controller takes",
@@ -39,7 +45,7 @@ func (l Limit) String() string { return limitText[l] }
 type Reached struct {
 	Limit   Limit
 	Chassis *network.Chassis
-	Zone    string // of ZoneFull and PortsTaken
+	Zone    string // where the limit is a zone's
 	Most    int    // the limit; 0: it has no one number
 	Count   int
 	Since   conntrack.Time
@@ -65,21 +71,22 @@ func (e *Engine) reached(l Limit, c *chassis, zone uint16, most int) {
 		e.limits = map[limitKey]*Reached{}
 	}
 	r := &Reached{Limit: l, Chassis: c.Chassis, Most: most, Count: 1, Since: e.now}
-	if l == ZoneFull || l == PortsTaken {
+	if l >= ZoneFull && l <= TupleTaken {
 		r.Zone = e.ZoneName(int32(c.index), zone)
 	}
 	e.limits[k] = r
 }
 
-// limitsOf notes the limits that a pass of conntrack met.
-func (e *Engine) limitsOf(c *chassis, zone uint16, out *conntrack.Outcome) {
+// limitsOf notes the limits that a pass of conntrack met; proto is the packet's.
+func (e *Engine) limitsOf(c *chassis, proto uint8, req *conntrack.Request, out *conntrack.Outcome) {
+	zone := req.Zone
 	switch cmp.Or(out.Drop, out.Uncommitted) {
 	case conntrack.DropTableFull:
 		e.reached(ConnectionsFull, c, 0, c.ct.MaxConns())
 	case conntrack.DropZoneLimit:
 		e.reached(ZoneFull, c, zone, c.ct.ZoneLimit(zone))
 	case conntrack.DropPortsTaken:
-		e.reached(PortsTaken, c, zone, 0)
+		e.reached(taken(proto, req.NAT.Kind), c, zone, 0)
 	}
 	if out.Evicted {
 		e.reached(ConnectionsFull, c, 0, c.ct.MaxConns())
@@ -87,6 +94,17 @@ func (e *Engine) limitsOf(c *chassis, zone uint16, out *conntrack.Outcome) {
 	if out.Refusal == conntrack.FragmentsFull {
 		e.reached(FragmentsFull, c, 0, 0)
 	}
+}
+
+// taken is the limit of a translation that found no free tuple.
+func taken(proto uint8, kind nat.Kind) Limit {
+	switch {
+	case kind == nat.Dst:
+		return TupleTaken
+	case proto == header.ProtoICMP, proto == header.ProtoICMPv6:
+		return IDsTaken
+	}
+	return PortsTaken
 }
 
 // Limits tells which limits were reached, in the order in which they were.

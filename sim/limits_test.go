@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/sim/network"
 )
 
@@ -13,16 +14,24 @@ func TestLimitsAreToldOnce(t *testing.T) {
 	c := &chassis{Chassis: &network.Chassis{Name: "hv1"}, zones: zones{names: map[uint16]string{7: "lr_snat"}}, ct: conntrack.NewTable(conntrack.Options{MaxConns: 9})}
 	e.chassis, e.Net.Chassis = []*chassis{c}, []*network.Chassis{c.Chassis}
 	e.now = 1795341635e9
-	e.limitsOf(c, 7, &conntrack.Outcome{Drop: conntrack.DropTableFull})
+	request := func(zone uint16, kind nat.Kind) *conntrack.Request {
+		return &conntrack.Request{Zone: zone, NAT: nat.Binding{Kind: kind}}
+	}
+	e.limitsOf(c, 6, request(7, nat.Src), &conntrack.Outcome{Drop: conntrack.DropTableFull})
 	e.now += 5e9
 	for range 3 {
-		e.limitsOf(c, 7, &conntrack.Outcome{Uncommitted: conntrack.DropPortsTaken})
-		e.limitsOf(c, 8, &conntrack.Outcome{Evicted: true})
-		e.limitsOf(c, 8, &conntrack.Outcome{})
+		e.limitsOf(c, 6, request(7, nat.Src), &conntrack.Outcome{Uncommitted: conntrack.DropPortsTaken})
+		e.limitsOf(c, 6, request(8, nat.None), &conntrack.Outcome{Evicted: true})
+		e.limitsOf(c, 17, request(8, nat.None), &conntrack.Outcome{})
+	}
+	for proto, kind := range map[uint8]nat.Kind{1: nat.Src, 58: nat.Src, 17: nat.Dst} {
+		e.limitsOf(c, proto, request(7, kind), &conntrack.Outcome{Uncommitted: conntrack.DropPortsTaken})
 	}
 	want := []Reached{
 		{ConnectionsFull, c.Chassis, "", 9, 4, 1795341635e9},
 		{PortsTaken, c.Chassis, "lr_snat", 0, 3, 1795341640e9},
+		{IDsTaken, c.Chassis, "lr_snat", 0, 2, 1795341640e9},
+		{TupleTaken, c.Chassis, "lr_snat", 0, 1, 1795341640e9},
 	}
 	got := e.Limits()
 	if len(got) != len(want) {

@@ -378,7 +378,7 @@ func (e *Engine) stage(p *pkt, at place) (place, bool) {
 				e.stops(p, at)
 				e.steps++
 			}
-			e.reportBroken(p, s, at.egress, at.table)
+			e.leaveOut(p, s, at)
 		}
 		f = e.lookup(p, s, p.chassis.resident)
 	}
@@ -392,15 +392,6 @@ func (e *Engine) stage(p *pkt, at place) (place, bool) {
 		e.event(p, trace.Event{Kind: trace.Note, Reason: trace.TieUndefined, Flow: int32(f.Index), Arg: int32(other.Index)})
 	}
 	return e.exec(p, f, f.Ops, at)
-}
-
-// reportBroken says which flows of a stage could not be compiled.
-func (e *Engine) reportBroken(p *pkt, s *table.Stage, egress bool, tbl uint8) {
-	for _, f := range s.Broken() {
-		e.out.Trace.Texts = append(e.out.Trace.Texts, f.Err.Error())
-		e.event(p, trace.Event{Kind: trace.Broken, Egress: egress, Table: tbl, Flow: int32(f.Index),
-			Arg: int32(len(e.out.Trace.Texts) - 1)})
-	}
 }
 
 // drop records that p, or this copy of it, ends here.

@@ -208,7 +208,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{e, "Net opts changes chassis compiled groups members tunnels remote learned fragments selections waiting oldAffinity hairpins security limits " +
+		{e, "Net opts changes chassis compiled groups members tunnels remote learned fragments selections waiting oldAffinity hairpins security limits leftOut " +
 			"paths pkts walks passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},

@@ -191,7 +191,7 @@ func unparsed(net *network.Network) []unparsedJSON {
 			checkers[p] = c
 		}
 		if err := c.Check(f); err != nil {
-			list = append(list, unparsedJSON{f.UUID, oneLine(err)})
+			list = append(list, unparsedJSON{f.UUID, table.Brief(err)})
 		}
 	}
 	return list

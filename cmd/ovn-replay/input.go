@@ -305,7 +305,7 @@ func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), end func()) er
 		show.Step()
 	}, end)
 	show.Clear()
-	j.sayLimits()
+	j.sayBounds()
 	err = errors.Join(err, interrupted(ctx, show.Packets))
 	if j.in.explain {
 		for _, t := range j.Taps {

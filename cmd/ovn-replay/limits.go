@@ -1,15 +1,18 @@
 package main
 
 import (
-	"fmt"
-
 	"ovnreplay/sim/replay"
 )
 
-// sayLimits tells which limits of the system that is imitated were reached:
+// sayBounds tells what kept packets from what they would have done otherwise:
 // each once, with how often and since when.
-func (j *job) sayLimits() {
-	for _, r := range j.Engine.Limits() {
-		fmt.Fprintf(j.in.stderr, "ovn-replay: %s\n", replay.LimitLine(r))
-	}
+func (j *job) sayBounds() {
+	b := replay.BoundsOf(j.Engine)
+	b.Write(j.in.stderr, "ovn-replay: ")
+}
+
+// boundsJSON is the line of JSON after the packets, if there is something to tell.
+type boundsJSON struct {
+	Version int `json:"version"`
+	replay.Bounds
 }

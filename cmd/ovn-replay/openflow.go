@@ -34,27 +34,32 @@ type switches struct {
 	any     *openflow.Dump            // of every chassis without one of its own
 	of      map[string]*openflow.Dump // by chassis name
 	lacking map[string]string         // logical flows that were used but are not there: UUID to stage and match
+	tied    map[string]string         // those with the priority and match of one that was used
 }
 
 // readSwitches reads what --ovs names; recorded are the sources of the case,
 // if there is one. It returns nil if there are none.
-func readSwitches(ctx context.Context, sources, recorded []string) (*switches, error) {
+func readSwitches(ctx context.Context, sources, recorded []string, stderr io.Writer) (*switches, error) {
 	if slices.Equal(sources, []string{defaultBridge}) && len(recorded) > 0 {
 		sources = recorded
 	}
 	if len(sources) == 0 {
 		return nil, nil
 	}
-	s := &switches{of: map[string]*openflow.Dump{}, lacking: map[string]string{}}
+	s := &switches{of: map[string]*openflow.Dump{}, lacking: map[string]string{}, tied: map[string]string{}}
 	for _, arg := range sources {
 		source, chassis := arg, ""
 		if _, err := os.Stat(arg); err != nil {
 			source, chassis, _ = strings.Cut(arg, "@")
 		}
 		dump, err := readOpenFlow(ctx, source)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, fmt.Errorf("--ovs: %w", err)
+		}
+		if dump.Part != "" {
+			printable.Fprintf(stderr, "ovn-replay: warning: %s is a part of a switch's flows (%s): flows that it lacks are no finding\n", source, dump.Part)
+		}
+		switch {
 		case chassis != "":
 			s.of[chassis] = dump
 		case s.any != nil:
@@ -72,15 +77,15 @@ func (s *switches) attach(b *trace.Book) {
 		return
 	}
 	b.OpenFlow = func(chassis, flow int32) ([]string, bool) {
-		dump := s.any
-		if own := s.of[b.Net.Chassis[chassis].Name]; own != nil {
-			dump = own
-		}
+		dump := s.on(b, chassis)
 		if dump == nil {
 			return nil, false
 		}
 		f := b.Net.Flows[flow]
 		lines := dump.Of(f.UUID)
+		if len(lines) == 0 && dump.Part != "" {
+			return nil, false
+		}
 		if len(lines) == 0 {
 			s.lacking[f.UUID] = b.StageName(flow, f.Table) + ": " + f.Match
 		}
@@ -88,15 +93,55 @@ func (s *switches) attach(b *trace.Book) {
 	}
 }
 
-// report tells which logical flows the packets used that the switch lacks.
-func (s *switches) report(w io.Writer, packets string) {
-	if s == nil || len(s.lacking) == 0 {
+// on is the dump of a chassis, nil if there is none.
+func (s *switches) on(b *trace.Book, chassis int32) *openflow.Dump {
+	if own := s.of[b.Net.Chassis[chassis].Name]; own != nil {
+		return own
+	}
+	return s.any
+}
+
+// met notes flows of which OVN leaves open which is used, and of which the switch
+// has but one: that is its choice, and may be another after a restart.
+func (s *switches) met(b *trace.Book, t *trace.Trace) {
+	if s == nil {
 		return
 	}
-	printable.Fprintf(w, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) that %s used\n", len(s.lacking), packets)
+	for _, ev := range t.Events() {
+		if ev.Kind != trace.Note || ev.Reason != trace.TieUndefined || int(ev.Arg) >= len(b.Net.Flows) {
+			continue
+		}
+		used, other := b.Net.Flows[ev.Flow], b.Net.Flows[ev.Arg]
+		dump := s.on(b, ev.Chassis)
+		if other == nil || other.Match != used.Match || dump == nil || dump.Part != "" || len(dump.Of(other.UUID)) > 0 {
+			continue // the network has changed since, or nothing is lacking
+		}
+		s.tied[other.UUID] = b.StageName(ev.Flow, used.Table) + " (" + used.UUID + " was used): " + used.Match
+	}
+}
+
+// report tells which logical flows the switch lacks, of those that the packets
+// used or might have.
+func (s *switches) report(w io.Writer, packets string) {
+	if s == nil {
+		return
+	}
+	for uuid := range s.lacking {
+		delete(s.tied, uuid)
+	}
+	listed(w, s.lacking, "that "+packets+" used")
+	listed(w, s.tied, "with the priority and match of one that "+packets+" used: OVN leaves open which applies")
+}
+
+// listed tells of logical flows without OpenFlow flows.
+func listed(w io.Writer, lacking map[string]string, which string) {
+	if len(lacking) == 0 {
+		return
+	}
+	printable.Fprintf(w, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) %s\n", len(lacking), which)
 	const most = 10
 	var list []string
-	for uuid, where := range s.lacking {
+	for uuid, where := range lacking {
 		list = append(list, uuid+", "+where)
 	}
 	slices.Sort(list)

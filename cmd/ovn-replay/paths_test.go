@@ -116,7 +116,7 @@ func TestPathsChangeNothing(t *testing.T) {
 				h := &fingerprints{seed: seed}
 				if paths == 0 {
 					h.words = &replay.Renderer{Why: why.New(j.Engine, j.objects), Hex: true}
-					flows, err := readSwitches(context.Background(), nil, j.recorded)
+					flows, err := readSwitches(context.Background(), nil, j.recorded, os.Stderr)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -102,14 +102,14 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	defer j.close()
 	out := bufio.NewWriterSize(o.stdout, 64<<10)
 	defer func() { err = errors.Join(err, out.Flush()) }()
-	flows, err := readSwitches(cmd.Context(), o.ovs, j.recorded)
+	flows, err := readSwitches(cmd.Context(), o.ovs, j.recorded, o.stderr)
 	if err != nil {
 		return err
 	}
 	defer flows.report(o.stderr, "packets")
 	p := newPrinter(j, out, format)
 	p.words.Hex = o.hex
-	p.only, p.lines = only, o.lines
+	p.only, p.lines, p.flows = only, o.lines, flows
 	if p.lines == nil && !o.wide {
 		p.lines = terminalLines(o.stdout)
 	}
@@ -144,6 +144,9 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	err = errors.Join(err, p.err, errors.Join(j.warnings...))
 	if j.begun {
 		err = errors.Join(err, written())
+	}
+	if b := replay.BoundsOf(j.Engine); !b.Empty() && format == trace.JSONFormat {
+		err = errors.Join(err, encoder(out).Encode(boundsJSON{replay.FormVersion, b}))
 	}
 	if by := new(interruption); errors.As(err, &by) && format == trace.JSONFormat {
 		err = errors.Join(err, json.NewEncoder(out).Encode(interruptedJSON{true, by.packets}))
@@ -195,6 +198,7 @@ type printer struct {
 	ledger *ledger.Ledger // to know connections by their numbers, nil if none is asked for
 	conn   int
 	lines  *replay.Lines // of a terminal
+	flows  *switches     // nil: none are shown
 	counts counts
 	err    error
 
@@ -274,6 +278,9 @@ func (p *printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	if p.notes != nil {
 		p.err = p.notes.Entered(f, pt, name, out)
 		p.see()
+	}
+	if p.flows != nil {
+		p.flows.met(p.why.Book, &out.Trace)
 	}
 	p.err = errors.Join(p.err, p.fate(f, pt, name, out))
 	if p.err == nil && p.live {

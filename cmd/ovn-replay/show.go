@@ -73,7 +73,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		}
 		ranges = append(ranges, r)
 	}
-	flows, err := readSwitches(ctx, o.ovs, nil)
+	flows, err := readSwitches(ctx, o.ovs, nil, o.stderr)
 	if err != nil {
 		return err
 	}
@@ -131,6 +131,7 @@ func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, 
 		return err
 	}
 	flows.attach(p.Book)
+	flows.met(p.Book, &p.Outcome.Trace)
 	r := replay.NewRecord(&why.Explainer{Book: p.Book}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	if list && format == trace.LineFormat {
 		printable.Fprintf(out, "%6d  ", n)

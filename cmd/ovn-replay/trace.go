@@ -143,7 +143,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if t.switches, err = readSwitches(ctx, o.ovs, o.recorded); err != nil {
+	if t.switches, err = readSwitches(ctx, o.ovs, o.recorded, o.stderr); err != nil {
 		return err
 	}
 	if q.in.Given, err = o.given(q); err != nil {

@@ -66,6 +66,7 @@ func macOf(p *network.Port) uint64 {
 
 // show writes one packet's trace in the forms that were asked for.
 func (t *tracer) show(q *question, out *sim.Outcome, reply bool) error {
+	t.switches.met(t.book, &out.Trace)
 	tree := t.book.Tree(&out.Trace)
 	header := trace.FormatFlow(t.engine.Net, &q.key)
 	if t.traceOptions.json {

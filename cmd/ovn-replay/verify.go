@@ -87,6 +87,9 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	}
 	report := v.Finish()
 	report.Clocks, report.List = j.Clocks, o.list
+	if b := replay.BoundsOf(j.Engine); !b.Empty() {
+		report.Bounds = &b
+	}
 	if o.selects != "" && report.Unverified != "" && report.Packets == 0 {
 		report.Unverified = "--pcap-filter selects none of the captures' packets"
 	}

@@ -71,6 +71,8 @@ func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Ou
 			t.track(&out.Trace.CT[ev.Arg])
 		case trace.NAT:
 			t.translate(&out.Trace.NAT[ev.Arg], ev, flow)
+		case trace.Broken:
+			t.leftOut(ev)
 		case trace.Note, trace.Learn, trace.Made:
 			t.note(ev, flow)
 		}
@@ -356,6 +358,12 @@ func (t *teller) translated(event int) {
 
 func (t *teller) note(ev *trace.Event, flow int) {
 	t.notes = t.once(t.notes, "note", t.place(append(t.value[:0], ev.Reason.String()...), ev, flow))
+}
+
+// leftOut notes a flow that does not compile.
+func (t *teller) leftOut(ev *trace.Event) {
+	b := appendClean(append(t.value[:0], "left out: "...), t.out.Trace.Texts[ev.Arg])
+	t.notes = t.once(t.notes, "note", t.place(b, ev, -1))
 }
 
 // place appends the stage and flow of an event, else of the last that matched.

@@ -14,59 +14,98 @@ import (
 )
 
 // Dump is the flows of one bridge.
-type Dump struct{ byCookie map[uint64][]string }
+type Dump struct {
+	byCookie map[uint64][]string
+
+	// Part says why the dump holds only a part of the bridge's flows, "" if it
+	// holds all: what it lacks the bridge may have.
+	Part string
+}
 
 // maxLine bounds a line of a dump: the longest flows are load balancers' with
 // thousands of backends.
 const maxLine = 16 << 20
+
+// lastTable is OVN's table from which packets leave for ports. Each bridge has
+// flows in it, and dumps list the tables in order.
+const lastTable = 64
 
 // Read reads a dump. It may have been made with any version of OpenFlow, and
 // hold headings between flows; a line that has a cookie is a flow. A dump
 // without any is an error that names it.
 func Read(r io.Reader, name string) (*Dump, error) {
 	d := &Dump{byCookie: map[uint64][]string{}}
-	err := each(r, name, func(cookie uint64, line string) {
+	part, err := each(r, name, func(cookie uint64, line string) {
 		d.byCookie[cookie] = append(d.byCookie[cookie], newer(line))
 	})
 	if err != nil {
 		return nil, err
 	}
+	d.Part = part
 	return d, nil
 }
 
-// each calls flow with each flow of a dump.
-func each(r io.Reader, name string, flow func(cookie uint64, line string)) error {
+// each calls flow with each flow of a dump, and says why these are only a part
+// of the bridge's: "" if they are all.
+func each(r io.Reader, name string, flow func(cookie uint64, line string)) (part string, err error) {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
-	found := false
+	found, more, highest, cut := false, false, -1, 0
 	for n := 1; sc.Scan(); n++ {
 		line := strings.TrimSpace(sc.Text())
 		rest, ok := strings.CutPrefix(line, "cookie=")
 		if !ok {
+			if strings.Contains(line, "_FLOW reply ") {
+				more = strings.Contains(line, "flags=[more]")
+			}
 			continue
 		}
 		text, _, _ := strings.Cut(rest, ",")
 		cookie, err := strconv.ParseUint(text, 0, 64)
-		if err != nil {
-			return fmt.Errorf("%s: line %d: cookie %q is no number", name, n, text)
+		match, actions, whole := strings.Cut(rest, "actions=")
+		if !whole || strings.Count(actions, "(") != strings.Count(actions, ")") {
+			cut = n
+			continue
 		}
-		found = true
+		if err != nil {
+			return "", fmt.Errorf("%s: line %d: cookie %q is no number", name, n, text)
+		}
+		found, highest = true, max(highest, tableOf(match))
 		flow(cookie, line)
 	}
 	switch err := sc.Err(); {
 	case err != nil:
-		return fmt.Errorf("%s: %w", name, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	case !found:
-		return fmt.Errorf("%s: no OpenFlow flows; give the output of ovs-ofctl dump-flows", name)
+		return "", fmt.Errorf("%s: no OpenFlow flows; give the output of ovs-ofctl dump-flows", name)
+	case cut > 0:
+		return fmt.Sprintf("line %d is cut short", cut), nil
+	case more:
+		return "its last heading says that more follows", nil
+	case highest < lastTable:
+		return fmt.Sprintf("it has no flows of table %d, in which every bridge of OVN has some", lastTable+1), nil
 	}
-	return nil
+	return "", nil
+}
+
+// tableOf is the table of a flow, of which what it matches is given.
+func tableOf(match string) int {
+	for field := range strings.SplitSeq(match, ",") {
+		if number, ok := strings.CutPrefix(strings.TrimSpace(field), "table="); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				return n
+			}
+		}
+	}
+	return 0
 }
 
 // Installed is which logical flows switches have.
 type Installed map[uint64]bool
 
-// Add notes the logical flows of a dump.
-func (i Installed) Add(r io.Reader, name string) error {
+// Add notes the logical flows of a dump, and says why these are only a part of
+// the bridge's: "" if they are all.
+func (i Installed) Add(r io.Reader, name string) (part string, err error) {
 	return each(r, name, func(cookie uint64, _ string) { i[cookie] = true })
 }
 

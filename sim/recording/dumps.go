@@ -97,10 +97,14 @@ func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = have.Add(f, name)
+		part, err := have.Add(f, name)
 		f.Close()
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case part != "":
+			r.tell("%s is a part of a switch's flows (%s): it does not tell which of two logical flows a switch has", name, part)
+			return nil, nil
 		}
 	}
 	return func(a, b *network.Flow) int {

@@ -72,6 +72,9 @@ type Report struct {
 	// Unverified says why nothing could be verified; empty if something was.
 	Unverified string `json:"unverified,omitempty"`
 
+	// Bounds is what kept packets from what they would have done otherwise.
+	Bounds *Bounds `json:"bounds,omitempty"`
+
 	Clocks []ClockReport `json:"clocks,omitempty"`
 	Strict bool          `json:"strict,omitempty"`
 }

@@ -270,7 +270,7 @@ func (w *recorder) note(n NoteInfo) {
 	}
 }
 
-const notCompiled = "logical flow does not compile: "
+const notCompiled = "logical flow does not compile and is left out: "
 
 // flow names the flow of an event: its own, else the last that matched.
 func (w *recorder) flow(ev *trace.Event) (stage, uuid string) {

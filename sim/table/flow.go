@@ -9,6 +9,10 @@
 package table
 
 import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 )
@@ -139,3 +143,30 @@ type ParseError struct {
 func (e *ParseError) Error() string { return e.Part + " " + e.Source + ": " + e.Err.Error() }
 
 func (e *ParseError) Unwrap() error { return e.Err }
+
+// maxBrief is how many bytes of a flow's text, and of what is wrong with it, a
+// line tells.
+const maxBrief = 120
+
+// Brief is a flow's error in a line: of a text that names thousands of
+// addresses the beginning, and what is wrong with it.
+func Brief(err error) string {
+	text, before := err.Error(), ""
+	if p := new(ParseError); errors.As(err, &p) {
+		text, before = p.Err.Error(), p.Part+" "+cut(p.Source)+": "
+	}
+	return before + cut(text)
+}
+
+// cut is a text of at most maxBrief bytes, in one line.
+func cut(text string) string {
+	text = strings.ToValidUTF8(text, "\ufffd")
+	if len(text) > maxBrief {
+		end := maxBrief - len("…")
+		for !utf8.RuneStart(text[end]) {
+			end--
+		}
+		text = text[:end] + "…"
+	}
+	return strings.Join(strings.Fields(text), " ")
+}

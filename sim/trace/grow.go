@@ -113,7 +113,7 @@ func (g *grower) event(ev *Event) {
 	case Log:
 		g.log(ev)
 	case Broken:
-		g.say(g.of(ev), ErrorNode, "*** logical flow %s was left out: %s", short(g.book.Net.Flows[ev.Flow].UUID), g.trace.Texts[ev.Arg])
+		g.say(g.of(ev), ErrorNode, "*** logical flow %s does not compile and is left out: %s", short(g.book.Net.Flows[ev.Flow].UUID), g.trace.Texts[ev.Arg])
 	case Learn, Made:
 		g.say(g.of(ev), NoteNode, "%s", ev.Reason)
 	case Note:

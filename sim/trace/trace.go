@@ -20,7 +20,7 @@ const (
 	Act                      // the flow's action number Arg begins
 	ActEnd                   // its block ends
 	Miss                     // no flow of the table matched: the packet is dropped
-	Broken                   // the table holds Flow, which does not compile: Arg indexes Trace.Texts
+	Broken                   // the table holds Flow, which does not compile: Arg indexes Trace.Texts; said once
 	CT                       // conntrack: Arg indexes Trace.CT
 	NAT                      // Arg indexes Trace.NAT
 	Out                      // a packet leaves: Port is its outport, Arg indexes the outcome's outputs
@@ -180,7 +180,7 @@ var reasonText = [...]string{
 	DropNoOutport:    "output without an outport",
 	DropLoopback:     "omitting output because inport == outport && !flags.loopback",
 	DropNoBackend:    "load balancer has no backend here",
-	DropPortsTaken:   "SNAT: every source port of the range is taken",
+	DropPortsTaken:   "SNAT: every source port, or ICMP id, of the range is taken",
 	DropTableFull:    "conntrack table is full",
 	DropZoneLimit:    "conntrack zone limit is reached",
 	DropFragment:     "fragment waits for its siblings",

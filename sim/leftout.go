@@ -1,0 +1,93 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
+	"ovnreplay/sim/trace"
+)
+
+// LeftOut is a logical flow that does not compile: Count times a packet came to
+// its table, where it may have matched.
+type LeftOut struct {
+	Flow  *network.Flow
+	Err   error
+	Count int
+	Since conntrack.Time
+}
+
+// leftOut counts them. A table with thousands of them is met by every packet, so
+// what is counted for each packet are tables.
+type leftOut struct {
+	met   map[*table.Stage]*meeting
+	flows map[string]*LeftOut // by UUID; Count is of networks that are no more
+}
+
+type meeting struct{ count int }
+
+// leaveOut counts that a packet is at a stage of which flows do not compile. They
+// are told of by the first packet that is.
+func (e *Engine) leaveOut(p *pkt, s *table.Stage, at place) {
+	if e.quiet {
+		return
+	}
+	l := &e.leftOut
+	if m := l.met[s]; m != nil {
+		m.count++
+		return
+	}
+	if l.met == nil {
+		l.met, l.flows = map[*table.Stage]*meeting{}, map[string]*LeftOut{}
+	}
+	l.met[s] = &meeting{count: 1}
+	var first *table.Flow
+	more := -1
+	for _, f := range s.Broken() {
+		if l.flows[f.UUID] != nil {
+			continue
+		}
+		l.flows[f.UUID] = &LeftOut{Flow: f.Flow, Err: f.Err, Since: e.now}
+		if more++; first == nil {
+			first = f
+		}
+	}
+	if first == nil {
+		return
+	}
+	text := table.Brief(first.Err)
+	if more > 0 {
+		text += fmt.Sprintf(" (and %d more of this table)", more)
+	}
+	e.out.Trace.Texts = append(e.out.Trace.Texts, text)
+	e.event(p, trace.Event{Kind: trace.Broken, Egress: at.egress, Table: at.table, Flow: int32(first.Index),
+		Arg: int32(len(e.out.Trace.Texts) - 1)})
+}
+
+// fold counts for each flow what was counted for the tables of a network that is
+// about to be replaced.
+func (l *leftOut) fold() {
+	for s, m := range l.met {
+		for _, f := range s.Broken() {
+			l.flows[f.UUID].Count += m.count
+		}
+	}
+	clear(l.met)
+}
+
+// LeftOut tells which logical flows that do not compile packets came by, in the
+// order in which they did.
+func (e *Engine) LeftOut() []LeftOut {
+	e.leftOut.fold()
+	list := make([]LeftOut, 0, len(e.leftOut.flows))
+	for _, f := range e.leftOut.flows {
+		list = append(list, *f)
+	}
+	slices.SortFunc(list, func(a, b LeftOut) int {
+		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Flow.UUID, b.Flow.UUID))
+	})
+	return list
+}
