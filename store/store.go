@@ -93,6 +93,12 @@ func remote(source string) bool {
 	return false
 }
 
+// HasHistory reports whether a source is of a kind that OpenHistory takes: a
+// file, and no server or snapshot.
+func HasHistory(source string) bool {
+	return !remote(source) && !strings.HasPrefix(source, "snapshot:")
+}
+
 func openSnapshot(name string, opts Options) (*Database, error) {
 	s, err := OpenShelf(opts.Shelf, false)
 	if err != nil {

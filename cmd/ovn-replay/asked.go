@@ -39,7 +39,7 @@ func (o *asked) each(ctx context.Context, make func(*why.Explainer, *job) (repla
 		return err
 	}
 	defer j.close()
-	h, err := make(why.New(j.Engine, j.objects), j)
+	h, err := make(j.explainer(), j)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 	}
 	var list []*ledger.Conn
 	for _, c := range l.Conns {
-		if selected[c] && (!o.stale || c.Stale != "") && (o.numbers == nil || has(o.numbers, c.ID)) {
+		if selected[c] && (!o.stale || c.Stale() != "") && (o.numbers == nil || has(o.numbers, c.ID)) {
 			list = append(list, c)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
+	"ovnreplay/sim/why"
 	"ovnreplay/store"
 	"ovnreplay/store/output"
 )
@@ -117,8 +118,9 @@ type job struct {
 	objects  *network.Objects // of the Northbound database, nil if there is none
 	recorded []string         // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
-	stop     func() // ends changes; nil if there are none
-	begun    bool   // the captures are being read
+	past     func(keep func(*network.Flow) bool) []network.Departure // see why.Explainer
+	stop     func()                                                  // ends changes; nil if there are none
+	begun    bool                                                    // the captures are being read
 }
 
 // open reads the database and opens the captures.
@@ -153,6 +155,13 @@ func (in *input) open(ctx context.Context) (*job, error) {
 		return nil, err
 	}
 	j.sources, j.changes, j.stop = spec.DBs, changes, stop
+	j.past = func(keep func(*network.Flow) bool) []network.Departure {
+		list, err := southbound.Departed(ctx, j.sources, in.source, keep)
+		if err != nil {
+			j.warnings = append(j.warnings, fmt.Errorf("since when stale things are gone is not known: %w", err))
+		}
+		return list
+	}
 	if j.objects, err = in.northbound(ctx, spec.DBs, net); err != nil {
 		j.close()
 		return nil, err
@@ -313,6 +322,13 @@ func (j *job) feedTo(ctx context.Context, add func(*pcap.Record), end func()) er
 		}
 	}
 	return err
+}
+
+// explainer explains the job's packets.
+func (j *job) explainer() *why.Explainer {
+	x := why.New(j.Engine, j.objects)
+	x.Past = j.past
+	return x
 }
 
 func (j *job) close() {

@@ -12,7 +12,6 @@ import (
 
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/report"
-	"ovnreplay/sim/why"
 	"ovnreplay/store/output"
 )
 
@@ -57,7 +56,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	if about.Title == "" {
 		about.Title = "Replay of " + fmt.Sprint(len(j.Taps)) + " captures"
 	}
-	r := report.New(why.New(j.Engine, j.objects), j.Taps, about)
+	r := report.New(j.explainer(), j.Taps, about)
 	v := replay.NewVerifier(replay.VerifyOptions{})
 	damage := errors.Join(j.feed(cmd.Context(), j.session(replay.Handlers(v, r), lookAhead)), errors.Join(j.warnings...))
 	if errors.As(damage, new(*interruption)) {

@@ -206,7 +206,7 @@ type printer struct {
 }
 
 func newPrinter(j *job, out *bufio.Writer, format trace.Format) *printer {
-	x := why.New(j.Engine, j.objects)
+	x := j.explainer()
 	return &printer{job: j, out: out, live: j.Live(), format: format, why: x, words: replay.Renderer{Why: x}}
 }
 

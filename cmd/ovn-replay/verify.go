@@ -12,7 +12,6 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
-	"ovnreplay/sim/why"
 	"ovnreplay/store/output"
 )
 
@@ -69,7 +68,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	var notes *printer
 	written := func() error { return nil }
 	if o.write != "" {
-		notes = &printer{job: j, out: bufio.NewWriter(io.Discard), format: trace.NoFormat, why: why.New(j.Engine, j.objects)}
+		notes = &printer{job: j, out: bufio.NewWriter(io.Discard), format: trace.NoFormat, why: j.explainer()}
 		if written, err = notes.annotate(cmd.Context(), o.write, o.stdout); err != nil {
 			return err
 		}

@@ -57,7 +57,13 @@ type Conn struct {
 	Drops       []Drop
 	Instead     []Drop   // packets that OVN answered itself, or held for their next hop
 	Members     []Member // chosen of load balancers and ECMP routes
-	Stale       string   // what of it the network no longer has, at its last packet
+
+	// Who had the addresses when the connection had them: what is asked about was
+	// then, and the network may have become another.
+	client, asked, source, server string
+	owners                        [2]owner // of the client's and the server's addresses
+	stale                         string   // the translation it uses that the network no longer has
+	gone                          [2]string
 
 	legs   []Place // where its packets entered: on their way they may come over wires between chassis
 	leg    bool    // the packet that is noted is the first of a leg
@@ -157,6 +163,7 @@ func (l *Ledger) Note(f *replay.Frame, p *replay.Point, out *sim.Outcome) *Conn 
 	}
 	c.Last = max(c.Last, f.Time)
 	l.follow(c, f, out, e.reply)
+	l.own(c, f, out)
 	if !about {
 		c.move(f, e.reply)
 	}
@@ -193,6 +200,7 @@ func datapathOf(p *replay.Point, out *sim.Outcome) int32 {
 // open begins a connection.
 func (l *Ledger) open(f *replay.Frame, p *replay.Point, t nat.Tuple) *Conn {
 	c := &Conn{ID: len(l.Conns) + 1, Asked: t, From: Place{p.Name(), p.Chassis.Name}, First: f.Time, Last: f.Time}
+	c.client, c.asked = l.names.Endpoint(&t, false), l.names.Endpoint(&t, true)
 	l.Conns = append(l.Conns, c)
 	return c
 }
@@ -229,12 +237,16 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 		if c.leg || c.Sent == (nat.Tuple{}) {
 			c.leg = false
 			c.Sent, c.To = n.Tuple, Place{o.Port.Name, o.Chassis.Name}
+			c.source, c.server = l.names.Address(n.Tuple.SrcAddr()), l.names.Address(n.Tuple.DstAddr())
 		}
 		if _, known := l.by[key{dp, n.Tuple}]; !known || c.Sent == n.Tuple {
 			l.file(dp, n.Tuple, c)
 		}
 	}
 	l.members(c, out)
+	if opensAnew(out) {
+		c.stale = ""
+	}
 	for _, d := range decided {
 		switch d.Kind {
 		case why.Dropped:
@@ -243,7 +255,7 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 			c.Instead = noted(c.Instead, &d)
 		}
 		if d.Stale != "" {
-			c.Stale = d.Stale
+			c.stale = d.Stale
 		}
 	}
 }

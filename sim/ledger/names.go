@@ -33,6 +33,12 @@ func (n *Names) Address(a netip.Addr) string {
 	return n.by[a.String()]
 }
 
+// Owner is the port that has an address, nil if none has.
+func (n *Names) Owner(a netip.Addr) *network.Port {
+	n.refresh()
+	return n.owner[a]
+}
+
 func (n *Names) service(a netip.Addr, port uint16) string {
 	n.refresh()
 	if s := n.ports[netip.AddrPortFrom(a, port).String()]; s != "" {
@@ -43,10 +49,10 @@ func (n *Names) service(a netip.Addr, port uint16) string {
 
 // refresh reads the names anew when the network has become another.
 func (n *Names) refresh() {
-	if n.by != nil && len(n.seen) == len(n.net.Ports) && (len(n.seen) < 2 || n.seen[1] == n.net.Ports[1]) {
+	if n.by != nil && n.of == n.net && n.became == n.net.Became {
 		return
 	}
-	n.seen, n.by, n.ports = n.net.Ports, map[string]string{}, map[string]string{}
+	n.of, n.became, n.by, n.ports, n.owner = n.net, n.net.Became, map[string]string{}, map[string]string{}, map[netip.Addr]*network.Port{}
 	for _, c := range n.net.Chassis {
 		for _, e := range c.Encaps {
 			n.by[e.IP] = "node " + cmpOr(c.Hostname, c.Name)
@@ -58,6 +64,7 @@ func (n *Names) refresh() {
 			for _, ip := range a.IPs {
 				if key := ip.Addr().String(); n.by[key] == "" || p.Type == network.VIF {
 					n.by[key] = name
+					n.owner[ip.Addr()] = p
 				}
 			}
 		}

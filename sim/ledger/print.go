@@ -108,19 +108,19 @@ type RowMember struct {
 func (l *Ledger) Row(c *Conn) *Row {
 	r := &Row{
 		ID: c.ID, Proto: packet.ProtoName(c.Asked.Proto), From: Where(c.From), State: c.state(),
-		Client:   Endpoint{c.Asked.SrcAddr().String(), c.Asked.SrcPort, l.names.Endpoint(&c.Asked, false)},
-		Asked:    Endpoint{c.Asked.DstAddr().String(), c.Asked.DstPort, l.names.Endpoint(&c.Asked, true)},
+		Client:   Endpoint{c.Asked.SrcAddr().String(), c.Asked.SrcPort, c.client},
+		Asked:    Endpoint{c.Asked.DstAddr().String(), c.Asked.DstPort, c.asked},
 		Original: counts(&c.Dir[0]), Reply: counts(&c.Dir[1]), Dropped: c.Dropped(),
-		Flapping: c.Flapping(), Stale: c.Stale, First: replay.Timestamp(c.First), Last: replay.Timestamp(c.Last),
+		Flapping: c.Flapping(), Stale: c.Stale(), First: replay.Timestamp(c.First), Last: replay.Timestamp(c.Last),
 	}
 	if c.To.Port != "" {
 		to := Where(c.To)
 		r.To = &to
 		if c.Sent.Src != c.Asked.Src || c.Sent.SrcPort != c.Asked.SrcPort {
-			r.Source = &Endpoint{c.Sent.SrcAddr().String(), c.Sent.SrcPort, l.names.Address(c.Sent.SrcAddr())}
+			r.Source = &Endpoint{c.Sent.SrcAddr().String(), c.Sent.SrcPort, c.source}
 		}
 		if c.Sent.Dst != c.Asked.Dst || c.Sent.DstPort != c.Asked.DstPort {
-			r.Server = &Endpoint{c.Sent.DstAddr().String(), c.Sent.DstPort, l.names.Address(c.Sent.DstAddr())}
+			r.Server = &Endpoint{c.Sent.DstAddr().String(), c.Sent.DstPort, c.server}
 		}
 	}
 	if c.Asked.ICMP() { // no ports: an ID
@@ -188,6 +188,9 @@ func (r *Row) Line() string {
 	if n := r.Original.Retransmissions + r.Reply.Retransmissions; n > 0 {
 		printable.Fprintf(&b, ", %d sent again", n)
 	}
+	if r.Stale != "" {
+		b.WriteString(" | stale: " + r.Stale)
+	}
 	if r.Dropped > 0 {
 		printable.Fprintf(&b, " | %d dropped at %s: %s", r.Dropped, r.Drops[0].Stage, r.Drops[0].Reason)
 	}
@@ -196,9 +199,6 @@ func (r *Row) Line() string {
 	}
 	if len(r.Flapping) > 0 {
 		printable.Fprintf(&b, " | flapping: several members of %s", strings.Join(r.Flapping, ", "))
-	}
-	if r.Stale != "" {
-		b.WriteString(" | stale: " + r.Stale)
 	}
 	return printable.Line(b.String())
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	"ovnreplay/nat/header"
@@ -107,8 +108,10 @@ func (c *Conn) enter(f *replay.Frame, state string) {
 // Names tells who has an address, by what the Southbound database says of ports
 // and load balancers.
 type Names struct {
-	net   *network.Network
-	seen  []*network.Port // the ports when by was made
-	by    map[string]string
-	ports map[string]string
+	net    *network.Network
+	of     *network.Network // when by was made, and how often it had become another
+	became int
+	by     map[string]string
+	ports  map[string]string
+	owner  map[netip.Addr]*network.Port
 }

@@ -231,7 +231,9 @@ func (s *Stories) tell(x *told) []string {
 	add("%s", r.Fate())
 	s.unseen(x, add)
 	for _, d := range r.Decided {
-		if d.Object != nil && d.Kind != "translated" && !strings.Contains(r.Fate(), d.Object.String()) {
+		if d.Kind == why.Marked.String() {
+			add("marked: %s", d.Text)
+		} else if d.Object != nil && d.Kind != "translated" && !strings.Contains(r.Fate(), d.Object.String()) {
 			add("asked for by: %s", d.Object)
 		}
 	}
@@ -254,8 +256,8 @@ func (s *Stories) conversation(x *told, add func(string, ...any)) {
 	if x.arrived && !x.reply && c.Dir[1].Packets == 0 && c.To.Port != "" {
 		add("nothing of an answer entered at %s: who is there did not answer, or the capture does not show it", c.To.Port)
 	}
-	if c.Stale != "" {
-		add("stale: %s", c.Stale)
+	if s := c.Stale(); s != "" {
+		add("stale: %s", s)
 	}
 	for _, g := range c.Flapping() {
 		add("its packets were given several members of %s", g)

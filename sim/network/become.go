@@ -19,7 +19,9 @@ func (n *Network) Become(m *Network) {
 	k.keepGroups(n, m)
 	k.keepFlows(n, m)
 	chassis, datapaths, ports, groups, flows := n.Chassis, n.Datapaths, n.Ports, n.Groups, n.Flows
+	became := n.Became + 1
 	*n = *m
+	n.Became = became
 	n.Chassis, n.Datapaths, n.Ports, n.Groups, n.Flows = chassis, datapaths, ports, groups, flows
 	k.link(n)
 }

@@ -39,6 +39,9 @@ type Network struct {
 	BFD          []BFD
 	ECMPNexthops []ECMPNexthop
 
+	// Became counts how often the network has become another.
+	Became int
+
 	portByName2 map[string]*Port // nil for a name several ports have
 	portByUUID  map[string]*Port
 	chassis     map[string]*Chassis // by name

@@ -85,3 +85,9 @@ func parseEndpoint(text string) (netip.AddrPort, error) {
 func (lb *LoadBalancer) Template() bool {
 	return slices.ContainsFunc(lb.VIPs, func(v VIP) bool { return !v.Addr.IsValid() })
 }
+
+// Varies reports whether the flow has template variables, and so is another on
+// each chassis.
+func (f *Flow) Varies() bool {
+	return strings.ContainsRune(f.Match, '^') || strings.ContainsRune(f.Actions, '^')
+}

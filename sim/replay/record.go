@@ -58,7 +58,7 @@ type DropInfo struct {
 // DecisionInfo is a logical flow that decided, and the Northbound row behind it
 // where that is known.
 type DecisionInfo struct {
-	Kind     string      `json:"kind"` // dropped, answered, held, translated or rerouted
+	Kind     string      `json:"kind"` // dropped, answered, held, translated, rerouted, untranslated or marked
 	Datapath string      `json:"datapath,omitempty"`
 	Stage    string      `json:"stage,omitempty"`
 	Flow     string      `json:"flow,omitempty"`
@@ -328,8 +328,14 @@ func (r *Record) Line() string {
 	for i := 0; r.nth("rerouted", i) != nil; i++ {
 		b.WriteString(" | rerouted " + r.nth("rerouted", i).Text)
 	}
+	for i := 0; r.nth(why.Marked.String(), i) != nil; i++ {
+		b.WriteString(" | marked " + r.nth(why.Marked.String(), i).Text)
+	}
 	if d := r.nth(why.Untranslated.String(), 0); d != nil {
 		b.WriteString(" | not translated back: " + d.Text)
+		if d.Stale != "" {
+			b.WriteString(" (stale: " + d.Stale + ")")
+		}
 	}
 	if r.Inferred != "" {
 		fmt.Fprintf(&b, " | inferred: %s", r.Inferred)

@@ -50,7 +50,7 @@ type spelled struct {
 	stage, uuid string // of the last flow
 	lacking     int    // flows that the switch does not have
 	notes       []trace.Event
-	reroutes    bool // a flow decides where the packet goes
+	decides     bool // a flow decides where the packet goes, or marks it
 }
 
 // maxSpelled bounds the paths that are kept in words.
@@ -64,14 +64,13 @@ func (r *Renderer) short(out *sim.Outcome) bool {
 	if mayLackUndoing(out) {
 		return false
 	}
-	for i := range out.Trace.NAT {
-		if r.Why.Stale(&out.Trace.NAT[i]) != "" {
-			return false
+	short, t := true, &out.Trace
+	r.steps(t, func(s *spelled) { short = short && !s.decides }, func(ev *trace.Event, _, _ string) {
+		if ev.Kind == trace.NAT && r.Why.Stale(&t.NAT[ev.Arg], ev.Datapath, out.Of.Time) != "" {
+			short = false
 		}
-	}
-	reroutes := false
-	r.steps(&out.Trace, func(s *spelled) { reroutes = reroutes || s.reroutes }, func(*trace.Event, string, string) {})
-	return !reroutes
+	})
+	return short
 }
 
 // mayLackUndoing reports whether a packet that left may answer a translated
@@ -129,7 +128,7 @@ func (r *Renderer) spell(path *trace.Path) *spelled {
 	for i := range events {
 		switch ev := &events[i]; ev.Kind {
 		case trace.Match, trace.Miss:
-			s.step(r.Why.Book, ev)
+			s.step(r.Why, ev)
 		case trace.Note, trace.Learn, trace.Made:
 			s.notes = append(s.notes, *ev)
 		}
@@ -139,8 +138,8 @@ func (r *Renderer) spell(path *trace.Path) *spelled {
 }
 
 // step adds a table passed.
-func (s *spelled) step(b *trace.Book, ev *trace.Event) {
-	w := recorder{book: b, record: &Record{}}
+func (s *spelled) step(x *why.Explainer, ev *trace.Event) {
+	w := recorder{book: x.Book, record: &Record{}}
 	w.event(ev, false)
 	p := &w.record.Path[0]
 	if len(s.json) > 0 {
@@ -148,7 +147,11 @@ func (s *spelled) step(b *trace.Book, ev *trace.Event) {
 	}
 	s.json = append(s.json, marshal(p)...)
 	s.stage, s.uuid = p.Stage, p.Flow
-	s.reroutes = s.reroutes || ev.Flow >= 0 && why.Reroutes(b.Net.Flows[ev.Flow])
+	if ev.Flow >= 0 {
+		f := x.Book.Net.Flows[ev.Flow]
+		_, marks := x.Marks(f)
+		s.decides = s.decides || marks || why.Reroutes(f)
+	}
 	if p.Lacking {
 		s.lacking++
 	}
@@ -176,7 +179,7 @@ func (r *Renderer) steps(t *trace.Trace, words func(*spelled), event func(ev *tr
 			ev := &own[i]
 			if ev.Kind == trace.Match || ev.Kind == trace.Miss {
 				s := &spelled{}
-				s.step(r.Why.Book, ev)
+				s.step(r.Why, ev)
 				stage, uuid = s.stage, s.uuid
 				words(s)
 				continue

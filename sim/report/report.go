@@ -214,7 +214,7 @@ func (r *Report) reason(rec *replay.Record) int {
 		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+rec.Drop.Reason)
 	}
 	for _, d := range rec.Decided {
-		if d.Kind != why.Translated.String() && d.Kind != why.Rerouted.String() {
+		if d.Kind != why.Translated.String() && d.Kind != why.Rerouted.String() && d.Kind != why.Marked.String() {
 			parts = append(parts, d.Text)
 		}
 	}

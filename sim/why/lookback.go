@@ -20,6 +20,12 @@ type sides struct {
 	tests  []field.Slice
 	more   bool // it tests something of the packet, too: it decides itself
 	writes []write
+	makes  []making // of addresses
+	marks  bool     // the packet's DSCP:
+	dscp   uint8
+	asks   asks   // of the addresses and ports that it translates
+	match  string // of the flow when its sides were read, and its actions:
+	does   string // a flow keeps its place when the network becomes another
 }
 
 // write is one assignment. A constant 0 takes a verdict back.
@@ -30,19 +36,22 @@ type write struct {
 
 // of reads a flow's sides, once.
 func (x *Explainer) of(f *network.Flow) *sides {
-	if s := x.sides[f]; s != nil {
+	if s := x.sides[f]; s != nil && s.match == f.Match && s.does == f.Actions {
 		return s
 	}
-	s := &sides{}
+	s := &sides{match: f.Match, does: f.Actions}
 	env := sim.NewEnv(x.Book.Net, f)
 	if e, err := lflow.ParseMatch(f.Match, env); err == nil {
 		if e, err = lflow.Annotate(e, env); err == nil {
-			s.read(lflow.Simplify(e))
+			e = lflow.Simplify(e)
+			s.read(e)
+			s.asks.read(e, f)
 		}
 	}
 	if actions, _, err := lflow.ParseActions(f.Actions, env); err == nil {
 		for _, a := range actions {
 			s.assign(a)
+			s.translate(a)
 		}
 	}
 	if x.sides == nil {
@@ -102,6 +111,9 @@ func (s *sides) assign(a lflow.Action) {
 			return
 		}
 		to, zero = a.Dst, a.Value.Value.IsZero() && a.Value.String == ""
+		if to.Slice().Field == field.IPDSCP {
+			s.marks, s.dscp = true, uint8(a.Value.Value.Lo)
+		}
 	case lflow.Move:
 		to = a.Dst
 	case lflow.LookupMACBind:

@@ -16,8 +16,11 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	d := x.decision(Dropped, t, at, x.flowAt(t, at))
 	d.Reason = out.Drop
 	var parts []string
-	if s := x.unanswered(out); s != "" {
+	if s, stale := x.unanswered(out); s != "" {
 		parts = append(parts, s)
+		if d.Stale = stale; stale != "" {
+			parts = append(parts, "stale: "+stale)
+		}
 	} else if s := x.refused(t, at); s != "" {
 		parts = append(parts, s)
 	}

@@ -2,6 +2,7 @@ package why
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"ovnreplay/conntrack"
@@ -76,14 +77,33 @@ func tupleOf(frame []byte) (nat.Tuple, bool) {
 // unanswered tells, of a packet that answers a translated connection and was
 // not translated back, which binding would have applied and what passed it by:
 // "SNAT of tcp 10.1.0.12:60042 > … is in zone r1_snat, which was not looked up".
-func (x *Explainer) unanswered(out *sim.Outcome) string {
+//
+// stale is what of it the network no longer has.
+func (x *Explainer) unanswered(out *sim.Outcome) (text, stale string) {
 	for i := range out.Trace.NAT {
 		if out.Trace.NAT[i].Undo {
-			return ""
+			return "", ""
 		}
 	}
 	for _, b := range x.Answers(out.Of.Frame) {
 		if s := x.passedBy(&out.Trace, &b); s != "" {
+			return s, x.staleBinding(&b, out.Of.Time)
+		}
+	}
+	return "", ""
+}
+
+// staleBinding is what a binding needs and the network no longer has.
+func (x *Explainer) staleBinding(b *Binding, now conntrack.Time) string {
+	d, _ := x.zoneOwner(b)
+	if d == nil {
+		return ""
+	}
+	for _, k := range [...]kept{
+		{d, false, b.Orig.HasPorts(), netip.AddrPortFrom(b.Orig.DstAddr(), b.Orig.DstPort), netip.AddrPortFrom(b.Reply.SrcAddr(), b.Reply.SrcPort)},
+		{d, true, b.Orig.HasPorts(), netip.AddrPortFrom(b.Orig.SrcAddr(), b.Orig.SrcPort), netip.AddrPortFrom(b.Reply.DstAddr(), b.Reply.DstPort)},
+	} {
+		if s := x.stale(k, now); s != "" {
 			return s
 		}
 	}
@@ -101,12 +121,12 @@ func (x *Explainer) untranslated(out *sim.Outcome) (Decision, bool) {
 			return Decision{}, false
 		}
 	}
-	s := x.unanswered(out)
+	s, stale := x.unanswered(out)
 	if s == "" || out.Trace.Len() == 0 {
 		return Decision{}, false
 	}
 	d := x.decision(Untranslated, &out.Trace, out.Trace.Len()-1, nil)
-	d.Text = s
+	d.Text, d.Stale = s, stale
 	return d, true
 }
 

@@ -3,8 +3,8 @@
 //
 // A trace holds every flow that a packet met; most of them decide nothing. An
 // Explainer finds those that did: the one that dropped the packet, or that set
-// the bit by which a later stage drops it; those that translated or rerouted
-// it; the check by which conntrack refused it; and the binding that would have
+// the bit by which a later stage drops it; those that translated, marked or
+// rerouted it; the check by which conntrack refused it; and the binding that would have
 // translated an answer, had its zone been looked up. With the Northbound
 // database's rows it names the ACL, load balancer, NAT row or route behind.
 //
@@ -31,10 +31,13 @@ type Explainer struct {
 	// Conntrack returns a chassis' table as it is now, nil if no packet has been
 	// there. It is nil where tables are not at hand, as for packets of a session.
 	Conntrack func(*network.Chassis) *conntrack.Table
+	// Past tells what the network has lost, oldest first; of logical flows, those
+	// that keep wants. It is nil where the database has no history.
+	Past func(keep func(*network.Flow) bool) []network.Departure
 
 	sides     map[*network.Flow]*sides
 	stateful  map[*network.Datapath]bool
-	balancers staleness
+	staleness staleness
 }
 
 // New returns an explainer of an engine's packets.
@@ -52,9 +55,10 @@ const (
 	Translated                   // conntrack changes an address
 	Rerouted                     // a router policy sends it elsewhere
 	Untranslated                 // an answer leaves as it came, past the binding it needed
+	Marked                       // a QoS rule changes its DSCP
 )
 
-var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated"}
+var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked"}
 
 // String returns the kind in a word, as JSON spells it.
 func (k Kind) String() string { return kindText[k] }
@@ -89,11 +93,17 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 		ev := &t.Events()[i]
 		switch ev.Kind {
 		case trace.NAT:
-			list = append(list, x.translated(t, i))
+			list = append(list, x.translated(t, i, out.Of.Time))
 		case trace.Match:
-			if f := x.Book.Net.Flows[ev.Flow]; Reroutes(f) {
+			f := x.Book.Net.Flows[ev.Flow]
+			switch dscp, marks := x.Marks(f); {
+			case Reroutes(f):
 				d := x.decision(Rerouted, t, i, f)
 				d.Text = "by " + x.name(f, d.Datapath)
+				list = append(list, d)
+			case marks:
+				d := x.decision(Marked, t, i, f)
+				d.Text = fmt.Sprintf("DSCP %d by %s", dscp, x.name(f, d.Datapath))
 				list = append(list, d)
 			}
 		}
@@ -102,6 +112,15 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 		list = append(list, d)
 	}
 	return list
+}
+
+// Marks returns the DSCP that a flow gives packets, if it is a QoS rule that does.
+func (x *Explainer) Marks(f *network.Flow) (dscp uint8, marks bool) {
+	if !strings.Contains(f.Stage, "_qos") {
+		return 0, false
+	}
+	s := x.of(f)
+	return s.dscp, s.marks
 }
 
 // Reroutes reports whether a flow is a router policy that chooses the way.
@@ -183,11 +202,14 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 
 // translated names the flow whose action translated the packet. What it undoes
 // was decided by the flow that bound it; that one is named by the connection.
-func (x *Explainer) translated(t *trace.Trace, i int) Decision {
+func (x *Explainer) translated(t *trace.Trace, i int, now conntrack.Time) Decision {
 	ev := &t.Events()[i]
 	n := &t.NAT[ev.Arg]
 	d := x.Translation(n.Flow, ev.Datapath)
-	d.Event, d.Reason, d.Stale = i, ev.Reason, x.Stale(n)
+	d.Event, d.Reason, d.Stale = i, ev.Reason, x.Stale(n, ev.Datapath, now)
+	if d.Stale != "" { // the flow would translate to another address
+		d.Object, d.Text = nil, "by its connection, which keeps it"
+	}
 	return d
 }
 

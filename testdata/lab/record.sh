@@ -6,6 +6,7 @@
 #   traffic_NAME  what is recorded
 #   before_NAME   the last step before the recording, after conntrack was flushed (optional)
 #   cleanup_NAME  undoes what is not in the northbound database (optional; that is put back anyway)
+# With KEEP=history in setup_NAME the case has the southbound database's log, and the northbound database.
 
 POINTS=""      # lines: file|namespace|interface|logical port|chassis system-id|tcpdump filter
 UNDERLAYS=""   # lines: file|namespace|interface|chassis system-id
@@ -87,6 +88,7 @@ conntrack_dump()  { # SUFFIX
 }
 state_before() {
     local c
+    [ -z "$KEEP" ] || ovs-appctl -t "$RUN/ovsdb-sb.ctl" ovsdb-server/compact    # its log begins here
     ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$WORK/sb.db"
     learned > "$RUN/learned"
     for c in $(chassis_names); do controller "$c" ct-zone-list > "$WORK/ct-zone-list-$c.txt"; done
@@ -99,6 +101,11 @@ state_after() {
         on "$c" ovs-ofctl dump-flows "unix:$RUN/$c/br-int.mgmt" |
             sed -E 's/ duration=[^ ]*//; s/ n_bytes=[0-9]+,//; s/ (idle|hard)_age=[0-9]+,//g' > "$WORK/br-int.flows-$c.txt"
     done
+    if [ -n "$KEEP" ]; then
+        cp "$RUN/sb.db" "$WORK/sb.db"
+        ovsdb-client backup "$OVN_NB_DB" OVN_Northbound > "$WORK/nb.db"
+        return
+    fi
     learned | cmp -s - "$RUN/learned" || ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$WORK/sb-after.db"
 }
 # what the southbound database learns from traffic
@@ -127,7 +134,7 @@ record() { # NAME
     [ -z "$needs" ] || since "$needs" || { log "== $name: SKIPPED, it needs OVN $needs"; return 0; }
     topology_up "$topology"
     log "== $name: $(field "$SCENARIOS" "$name" 3)"
-    WORK=$RUN/case; rm -rf "$WORK"; mkdir -p "$WORK"
+    KEEP=; WORK=$RUN/case; rm -rf "$WORK"; mkdir -p "$WORK"
     "${topology}_warm"
     run_part setup "$name"
     ovn-appctl -t ovn-northd inc-engine/recompute > /dev/null 2>&1 || true    # some releases leave work for the next change
