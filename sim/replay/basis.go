@@ -46,7 +46,7 @@ func (o *Owners) related(f *Frame) bool {
 		if f.Headers().Key.Get(field.EthType) != header.EtherIPv6 {
 			a = netip.AddrFrom4([4]byte(end.addr[:4]))
 		}
-		if len(o.byIP[a]) > 0 || o.announced[a] != 0 || o.floating[a].IsValid() {
+		if o.has(a) {
 			return true
 		}
 	}

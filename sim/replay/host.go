@@ -2,7 +2,6 @@ package replay
 
 import (
 	"net/netip"
-	"slices"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
@@ -101,17 +100,7 @@ func (o *Owners) answersFor(m *pcap.LinkMeta) bool {
 // has reports whether an address is of OVN's: a port's, or one that stands for
 // others'.
 func (o *Owners) has(a netip.Addr) bool {
-	if len(o.byIP[a]) > 0 || o.announced[a] != 0 || o.floating[a].IsValid() {
-		return true
-	}
-	for _, lb := range o.net.LoadBalancers {
-		for i := range lb.VIPs {
-			if lb.VIPs[i].Addr == a {
-				return true
-			}
-		}
-	}
-	return false
+	return len(o.byIP[a]) > 0 || o.announced[a] != 0 || o.floating[a].IsValid() || o.virtual[a]
 }
 
 // hostPlace finds, by Ethernet addresses, the logical port that a frame met
@@ -173,19 +162,14 @@ func (o *Owners) hostPlaceByIP(c *network.Chassis, m *pcap.LinkMeta) (*network.P
 // wireToward returns the localnet port of the network outside that an address
 // is of, nil if there is none or several.
 func (o *Owners) wireToward(a netip.Addr) (wire *network.Port) {
-	for _, p := range o.net.Ports[1:] {
-		if !p.Datapath.Router {
+	for _, n := range o.networks {
+		if !n.prefix.Contains(a) {
 			continue
 		}
-		w := o.wireBeside(p)
-		for _, addr := range p.Addresses {
-			if w != nil && slices.ContainsFunc(addr.IPs, func(ip netip.Prefix) bool { return ip.Contains(a) }) {
-				if wire != nil && wire != w {
-					return nil
-				}
-				wire = w
-			}
+		if wire != nil && wire != n.wire {
+			return nil
 		}
+		wire = n.wire
 	}
 	return wire
 }

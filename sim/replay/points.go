@@ -55,6 +55,14 @@ type Owners struct {
 	announcer map[mac]*network.Port
 	outside   map[netip.Addr]mac // by an address inside, what it is sent from outside if that is its own
 	floating  map[netip.Addr]netip.Addr
+	virtual   map[netip.Addr]bool // addresses of load balancers
+	networks  []wireNetwork       // of wires
+}
+
+// wireNetwork is a network of the router ports beside a wire.
+type wireNetwork struct {
+	prefix netip.Prefix
+	wire   *network.Port
 }
 
 // senders are the chassis that send from an address.
@@ -78,7 +86,8 @@ func (s *senders) has(c *network.Chassis) bool {
 func NewOwners(net *network.Network) *Owners {
 	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{},
 		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{},
-		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{}}
+		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{},
+		virtual: map[netip.Addr]bool{}}
 	for _, p := range net.Ports[1:] {
 		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
 			continue // the address of its peer
@@ -107,8 +116,32 @@ func NewOwners(net *network.Network) *Owners {
 			o.send[m] = sendersOf(ports)
 		} // else it is out on the wire, and OVN only answers it
 	}
+	for _, lb := range net.LoadBalancers {
+		for i := range lb.VIPs {
+			o.virtual[lb.VIPs[i].Addr] = true
+		}
+	}
+	o.readWires()
 	o.readFlows()
 	return o
+}
+
+// readWires notes which networks are behind which wires, for frames that tell
+// of their next hop no more than its network.
+func (o *Owners) readWires() {
+	for _, p := range o.net.Ports[1:] {
+		w := o.wireBeside(p)
+		if !p.Datapath.Router || w == nil {
+			continue
+		}
+		for _, a := range p.Addresses {
+			for _, ip := range a.IPs {
+				if n := (wireNetwork{ip.Masked(), w}); !slices.Contains(o.networks, n) {
+					o.networks = append(o.networks, n)
+				}
+			}
+		}
+	}
 }
 
 // sendersOf returns who sends from an address of the given ports. A gateway
