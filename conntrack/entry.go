@@ -139,6 +139,21 @@ func (t *Table) Answered(tuple *nat.Tuple) (list []Entry) {
 	return list
 }
 
+// Knows reports whether a live connection of any zone has the tuple of an IP
+// packet, whichever way it goes. It changes nothing.
+func (t *Table) Knows(ip []byte) bool {
+	var p nat.Packet
+	if p.Parse(ip) != nat.NoFault {
+		return false
+	}
+	for zone := range t.perZone {
+		if _, _, ok := t.find(zone, &p.Tuple); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // ReplyOf returns the reply tuple of the live connection in a zone that has a
 // tuple in its original direction. It changes nothing.
 func (t *Table) ReplyOf(zone uint16, orig *nat.Tuple) (nat.Tuple, bool) {

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,16 +154,11 @@ func (v *Verifier) noteFlow(p pointKey, data []byte, h *packet.Headers, answer b
 
 // flowKey is a flow at a point; echoes are told apart by their ids.
 func (v *Verifier) flowKey(p pointKey, data []byte, h *packet.Headers, answer bool) answerKey {
-	e := endpoints(h)
-	proto := uint8(h.Key.Get(field.IPProto))
-	if l := &h.Layout; l.L4 != 0 && len(data) >= l.L4+6 && (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && echo(proto, icmpType(&h.Key)) {
-		e[0].port = binary.BigEndian.Uint16(data[l.L4+4:])
-		e[1].port = e[0].port
-	}
+	e := flowEnds(data, h)
 	if answer {
 		e[0], e[1] = e[1], e[0]
 	}
-	return answerKey{p, proto, e[0], e[1]}
+	return answerKey{p, uint8(h.Key.Get(field.IPProto)), e[0], e[1]}
 }
 
 // vouches says whether the captures of a point held it at a moment, and if not,

@@ -17,6 +17,14 @@ import (
 // connection, or from the frame that shows it, the same packet on its way out
 // further on.
 func (s *Session) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
+	if r := s.resuming; r != nil {
+		for i := range c.Options {
+			if r.takes(s, c.Kind, &c.Options[i]) {
+				return i, true
+			}
+		}
+		return 0, false
+	}
 	if pin := s.pinned(p); pin != nil && c.Kind == trace.GuessBackend {
 		if i := optionOf(c, pin.Reply.Src, pin.Reply.SrcPort, pin.Reply.V6); i >= 0 {
 			return i, true
@@ -90,6 +98,9 @@ func (s *Session) unfile(f *Frame) {
 
 // SourcePort implements sim.Chooser, in the same two ways.
 func (s *Session) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16, ok bool) {
+	if s.resuming != nil {
+		return s.resuming.sourcePort(s, addr)
+	}
 	if pin := s.pinned(p); pin != nil && pin.Reply.Dst == addr {
 		return pin.Reply.DstPort, true
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
@@ -32,6 +33,8 @@ type inferrer struct {
 	older    map[answerKey]*awaited
 	ways     map[answerKey]*awaited // by what is observed, how it entered
 	sought   map[answerKey]bool     // what the frames read ahead tell nothing about
+	resumed  map[answerKey]bool     // flows from the middle of connections, see resume
+	opened   map[answerKey]bool     // flows whose first packet came nowhere
 	expected expectations[expectKey]
 	parts    ledger
 	scratch  packet.Packet
@@ -69,7 +72,7 @@ const (
 
 func newInferrer(s *Session) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
-		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{},
+		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{}, resumed: map[answerKey]bool{}, opened: map[answerKey]bool{},
 		expected: expectations[expectKey]{open: map[expectKey]expectation{}}, parts: ledger{parts: map[expectKey][]piece{}}}
 	inf.become()
 	return inf
@@ -147,7 +150,7 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	if _, ok := identify(o.Data, o.Headers()); !ok || out.Get(field.EthDst)>>40&1 == 1 {
 		return
 	}
-	a, b := endpoints(f.Headers()), endpoints(o.Headers())
+	a, b := flowEnds(f.Data, f.Headers()), flowEnds(o.Data, o.Headers())
 	proto := uint8(in.Get(field.IPProto))
 	k := answerKey{f.point.key(), proto, a[1], a[0]}
 	old := inf.answers[k]
@@ -211,6 +214,13 @@ func (s *Session) infer(f *Frame) {
 		return
 	}
 	g := inf.rebuild(f, sent)
+	if h := *g; mid(&h) {
+		h.Data = slices.Clone(g.Data) // g's own are the scratch's
+		h.heads = packet.HeadersOnce{}
+		if s.resume(&h, f) {
+			g = inf.rebuild(f, sent)
+		}
+	}
 	if inf.captured[g.point.key()] {
 		g.Lost, g.Why = true, "in no capture: "+g.Why
 	}
@@ -279,7 +289,7 @@ func (inf *inferrer) way(f *Frame) *awaited {
 	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(&h.Key)) {
 		return nil
 	}
-	e := endpoints(h)
+	e := flowEnds(f.Data, h)
 	a := inf.ways[answerKey{f.point.key(), proto, e[0], e[1]}]
 	if a == nil || !inf.captured[keyOf(a.port, a.chassis)] {
 		return nil
@@ -287,35 +297,52 @@ func (inf *inferrer) way(f *Frame) *awaited {
 	return a
 }
 
-// readAhead finds how a later packet with the frame's ends enters: where the
-// first one of a connection is missing, the next tell.
+// readAhead finds how a later packet with the frame's ends enters, or how an
+// answer to one leaves: where the first one of a connection is missing, the next
+// tell.
 func (inf *inferrer) readAhead(f *Frame) *awaited {
-	h := f.Headers()
-	e := endpoints(h)
-	k := answerKey{f.point.key(), uint8(h.Key.Get(field.IPProto)), e[0], e[1]}
-	if inf.sought[k] || k.proto == header.ProtoICMP || k.proto == header.ProtoICMPv6 || len(inf.sought) >= maxAnswers {
+	k := flowOf(f)
+	if inf.sought[k] || !isEcho(k.proto, f.Headers()) && (k.proto == header.ProtoICMP || k.proto == header.ProtoICMPv6) || len(inf.sought) >= maxAnswers {
 		return nil
 	}
 	inf.sought[k] = true
+	back := k.back()
+	var answer *awaited
 	for _, o := range inf.s.queue[inf.s.head:] {
-		if o.dir != Left || o.skip != "" || o.point.Port == nil || o.point.key() != k.point || endpoints(o.Headers()) != e {
+		if o.skip != "" || o.point.Port == nil || o.point.key() != k.point {
 			continue
 		}
-		id := o.id
-		if seg := o.segment(); seg.stream != 0 {
-			if of := inf.s.history.pieces.with(&seg, seg.start); of != 0 {
-				id = of
+		switch {
+		case o.dir == Left && flowOf(o) == k:
+			if a := inf.enteringAs(o); a != nil {
+				return a
+			}
+		case answer == nil && o.dir == Entered && flowOf(o) == back:
+			if l := inf.s.leaving(o); l != nil {
+				answer = inf.s.turned(l, inf.s.end(l))
+				answer.of = fmt.Sprintf("what %s frame %d answers", inf.s.name(l), l.Number)
 			}
 		}
-		for g, n := inf.s.later[id].first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
-			if g.dir != Entered || g.skip != "" || g.point.Port == nil {
-				continue
-			}
-			in, ends := &g.Headers().Key, endpoints(g.Headers())
-			return &awaited{port: g.point.Port, chassis: g.point.Chassis, ethSrc: in.Get(field.EthSrc), ethDst: in.Get(field.EthDst),
-				src: ends[0], dst: ends[1], hops: int(in.Get(field.IPTTL)) - int(o.Headers().Key.Get(field.IPTTL)),
-				of: fmt.Sprintf("%s frame %d", inf.s.name(g), g.Number)}
+	}
+	return answer
+}
+
+// enteringAs finds how a frame that was read ahead and leaves enters.
+func (inf *inferrer) enteringAs(o *Frame) *awaited {
+	id := o.id
+	if seg := o.segment(); seg.stream != 0 {
+		if of := inf.s.history.pieces.with(&seg, seg.start); of != 0 {
+			id = of
 		}
+	}
+	for g, n := inf.s.later[id].first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
+		if g.dir != Entered || g.skip != "" || g.point.Port == nil {
+			continue
+		}
+		in, ends := &g.Headers().Key, flowEnds(g.Data, g.Headers())
+		return &awaited{port: g.point.Port, chassis: g.point.Chassis, ethSrc: in.Get(field.EthSrc), ethDst: in.Get(field.EthDst),
+			src: ends[0], dst: ends[1], hops: int(in.Get(field.IPTTL)) - int(o.Headers().Key.Get(field.IPTTL)),
+			of: fmt.Sprintf("%s frame %d", inf.s.name(g), g.Number)}
 	}
 	return nil
 }
@@ -337,7 +364,7 @@ func (inf *inferrer) handedOn(f *Frame, a *awaited) uint64 {
 // answered finds the packet the frame answers.
 func (inf *inferrer) answered(f *Frame) *awaited {
 	k := &f.Headers().Key
-	e := endpoints(f.Headers())
+	e := flowEnds(f.Data, f.Headers())
 	proto := uint8(k.Get(field.IPProto))
 	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(k)) {
 		return nil // it quotes packets that are translated too
@@ -454,6 +481,19 @@ func icmpType(k *field.Key) uint8 {
 func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 	p := &inf.scratch
 	p.SetRead(f.Data, f.Wire, f.Headers())
+	p.Key.Set(field.IPTTL, startTTL(p.Key.Get(field.IPTTL), from.hops))
+	inf.address(from)
+	point := inf.s.Taps[f.Capture].point(from.port, from.chassis)
+	point.Found = "inferred"
+	return &Frame{
+		Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: p.Data, Wire: p.Wire,
+		Inferred: true, Why: from.why, point: point, dir: Entered,
+	}
+}
+
+// address gives the packet in scratch the addresses it enters with.
+func (inf *inferrer) address(from *origin) {
+	p := &inf.scratch
 	k := &p.Key
 	proto := uint8(k.Get(field.IPProto))
 	k.Set(field.EthSrc, from.ethSrc)
@@ -468,18 +508,23 @@ func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 			k.Set(field.TpSrc, uint64(from.src.port))
 			k.Set(field.TpDst, uint64(from.dst.port))
 		}
+		inf.echoID(from.src.port)
 	}
-	k.Set(field.IPTTL, startTTL(k.Get(field.IPTTL), from.hops))
 	k.Set(field.VLANTCI, 0)
 	if from.port.Tag != 0 {
 		k.Set(field.VLANTCI, uint64(from.port.Tag)|1<<12)
 	}
 	p.Flush()
-	point := inf.s.Taps[f.Capture].point(from.port, from.chassis)
-	point.Found = "inferred"
-	return &Frame{
-		Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: p.Data, Wire: p.Wire,
-		Inferred: true, Why: from.why, point: point, dir: Entered,
+}
+
+// echoID gives an echo in scratch the id it enters with.
+func (inf *inferrer) echoID(id uint16) {
+	p := &inf.scratch
+	if l4 := p.Layout.L4; l4 != 0 && len(p.Data) >= l4+6 && isEcho(uint8(p.Key.Get(field.IPProto)), p.Headers()) {
+		at := p.Data[l4:]
+		old := binary.BigEndian.Uint16(at[4:])
+		binary.BigEndian.PutUint16(at[4:], id)
+		binary.BigEndian.PutUint16(at[2:], header.UpdateWord(binary.BigEndian.Uint16(at[2:]), old, id))
 	}
 }
 

@@ -151,7 +151,8 @@ type Session struct {
 	err      error           // of Changes
 	asked    map[askKey]bool // requests that a racing packet accounts for
 	twins    twins
-	hoisting int // how deep causes are being replayed before what they led to
+	resuming *resumption // what is being opened
+	hoisting int         // how deep causes are being replayed before what they led to
 }
 
 // NewSession returns a session on an engine.
@@ -441,6 +442,7 @@ func (s *Session) observe(f *Frame) {
 // inject puts a frame into OVN where it entered.
 func (s *Session) inject(f *Frame) *sim.Outcome {
 	p := f.point
+	s.resume(f, nil)
 	in := sim.Injection{
 		Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	}
@@ -481,6 +483,7 @@ func (s *Session) nowhere(p *network.Port, c *network.Chassis) bool {
 // fate hands on what became of an injected frame.
 func (s *Session) fate(f *Frame, out *sim.Outcome) {
 	s.inferrer.entered(f, out)
+	s.inferrer.tried(f, out)
 	s.tunnels.predicted(out)
 	s.wires.predicted(out)
 	s.history.add(f, out)

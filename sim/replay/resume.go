@@ -1,0 +1,408 @@
+package replay
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
+	"ovnreplay/sim"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
+)
+
+// A connection that no capture shows the beginning of was opened nevertheless:
+// a packet from its middle, of which a capture shows that OVN handed it on, says
+// how. Its opening is replayed before that packet, for conntrack to know the
+// connection as the chassis did; what the opening itself leads to is held
+// against nothing. The network decides about it as about any packet: what it
+// would drop opens nothing.
+
+// resumption is a connection being opened before a packet from its middle.
+type resumption struct {
+	of    *Frame
+	reply bool // the packet goes the other way than the first one did
+}
+
+// resumer is a handler that is told of connections that began in no capture:
+// the frame that shows one, and where it must have been opened.
+type resumer interface{ resumed(f *Frame, at *Point) }
+
+// flowOf is a frame's flow at its point.
+func flowOf(f *Frame) answerKey {
+	h := f.Headers()
+	e := flowEnds(f.Data, h)
+	return answerKey{f.point.key(), uint8(h.Key.Get(field.IPProto)), e[0], e[1]}
+}
+
+// flowEnds are a packet's ends; those of echoes have their id for a port.
+func flowEnds(data []byte, h *packet.Headers) [2]endpoint {
+	e := endpoints(h)
+	if l := &h.Layout; l.L4 != 0 && len(data) >= l.L4+6 && isEcho(uint8(h.Key.Get(field.IPProto)), h) {
+		e[0].port = binary.BigEndian.Uint16(data[l.L4+4:])
+		e[1].port = e[0].port
+	}
+	return e
+}
+
+func isEcho(proto uint8, h *packet.Headers) bool {
+	return (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && echo(proto, icmpType(&h.Key))
+}
+
+// back is the flow that answers one.
+func (k answerKey) back() answerKey { return answerKey{k.point, k.proto, k.dst, k.src} }
+
+// known reports whether a packet of a flow has entered at its point, or one that
+// it answers has left there.
+func (inf *inferrer) known(k answerKey) bool {
+	back := k.back()
+	return inf.find(back) != nil || inf.ways[back] != nil || inf.opened[k]
+}
+
+// tried notes that a packet has entered that opens a connection and came nowhere.
+func (inf *inferrer) tried(f *Frame, out *sim.Outcome) {
+	if out.Verdict == sim.Delivered || f.point.Port == nil || !opens(f.Headers()) {
+		return
+	}
+	if len(inf.opened) >= maxAnswers {
+		clear(inf.opened)
+	}
+	inf.opened[flowOf(f)] = true
+}
+
+// midway reports whether a packet is from the middle of a connection, and if
+// so whether it is an answer as far as it tells itself.
+func midway(f *Frame) (reply, ok bool) {
+	h := f.Headers()
+	if h.Layout.L4 == 0 || h.Key.Get(field.IPFrag) != 0 {
+		return false, false
+	}
+	k := &h.Key
+	switch proto := uint8(k.Get(field.IPProto)); proto {
+	case header.ProtoTCP:
+		flags := k.Get(field.TCPFlags)
+		return flags&tcpSYN != 0, len(f.Data) >= h.Layout.L4+20 && flags&header.FlagACK != 0
+	case header.ProtoUDP:
+		return true, serves(uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst)))
+	case header.ProtoICMP, header.ProtoICMPv6:
+		return true, echo(proto, icmpType(k)) && icmpType(k) != 8 && icmpType(k) != 128
+	}
+	return false, false
+}
+
+// mid is whether a packet is from the middle of a connection.
+func mid(f *Frame) bool {
+	_, ok := midway(f)
+	return ok
+}
+
+// serves reports whether the first of two ports is a server's and the other a client's.
+func serves(a, b uint16) bool {
+	const ephemeral = 32768
+	return a < b && (a < 1024 || a < ephemeral && b >= ephemeral)
+}
+
+// resume opens the connection that a frame about to enter belongs to, if it
+// began in no capture. l shows it leaving; nil: that is to be found. It reports
+// whether it did.
+func (s *Session) resume(f, l *Frame) bool {
+	inf := s.inferrer
+	reply, ok := midway(f)
+	if !ok || s.opts.NoInference {
+		return false
+	}
+	k := flowOf(f)
+	if inf.known(k) || inf.resumed[k] || s.tracked(f) {
+		return false
+	}
+	if len(inf.resumed) >= maxAnswers {
+		clear(inf.resumed)
+	}
+	inf.resumed[k] = true
+	if l == nil {
+		l = s.shownLeaving(k)
+	}
+	if l == nil {
+		return false
+	}
+	if k.proto == header.ProtoTCP && !reply {
+		reply = s.owners.answers(f, l)
+	}
+	s.resuming = &resumption{f, reply}
+	var at *Point
+	if reply {
+		at = s.openTowards(f, l)
+	} else {
+		at = s.openFrom(f)
+	}
+	s.resuming = nil
+	if h, ok := s.handler.(resumer); ok && at != nil {
+		h.resumed(f, at)
+	}
+	return at != nil
+}
+
+// tracked reports whether conntrack has the connection of a frame already, from
+// a dump.
+func (s *Session) tracked(f *Frame) bool {
+	t := s.Engine.Tracked(f.point.Chassis)
+	l := &f.Headers().Layout
+	return t != nil && t.Knows(f.Data[l.L3:l.L3End])
+}
+
+// shownLeaving finds where a capture shows a packet of a flow that enters
+// leaving, among the frames read ahead.
+func (s *Session) shownLeaving(k answerKey) *Frame {
+	for _, o := range s.queue[s.head:] {
+		if o.dir != Entered || o.skip != "" || o.point.Port == nil || o.point.key() != k.point || flowOf(o) != k {
+			continue
+		}
+		if l := s.leaving(o); l != nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// leaving finds the frame by which a packet that enters leaves, nil if no
+// capture shows it.
+func (s *Session) leaving(o *Frame) (crossing *Frame) {
+	for l, n := s.later[o.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		switch {
+		case l == o || l.skip != "" || l.dir == Left && l.point.key() == o.point.key():
+		case l.dir == Left:
+			return l
+		case l.dir == Crossed && crossing == nil && s.outport(l) != nil:
+			crossing = l
+		}
+	}
+	return crossing
+}
+
+// outport is the port that a frame in a tunnel is on its way to, nil if it is
+// none that frames leave at.
+func (s *Session) outport(f *Frame) *network.Port {
+	dp := f.tunnel.to.AZ.DatapathByKey(f.tunnel.keys.datapath)
+	if dp == nil {
+		return nil
+	}
+	if p := dp.PortByKey(f.tunnel.keys.outport); p != nil && (p.Type == network.VIF || leadsOut(p)) {
+		return p
+	}
+	return nil
+}
+
+// end is where a frame leaves, or will when it comes out of its tunnel.
+func (s *Session) end(l *Frame) *Point {
+	if l.dir == Crossed {
+		return s.Taps[l.Capture].point(s.outport(l), l.tunnel.to)
+	}
+	return l.point
+}
+
+// answers reports whether a packet from the middle of a TCP connection goes from
+// its server to its client: by what translation did to it on its way, else by
+// its ports.
+func (o *Owners) answers(f, l *Frame) bool {
+	in, out := endpoints(f.Headers()), endpoints(l.Headers())
+	switch {
+	case in[1] != out[1] && o.balanced(addrOf(f.Headers(), in[1]), in[1].port):
+		return false
+	case in[0] != out[0] && o.balanced(addrOf(l.Headers(), out[0]), out[0].port):
+		return true
+	}
+	return in[0].port < in[1].port
+}
+
+// balanced reports whether an address and port are a load balancer's.
+func (o *Owners) balanced(a netip.Addr, port uint16) bool {
+	for _, lb := range o.net.LoadBalancers {
+		for i := range lb.VIPs {
+			if v := &lb.VIPs[i]; v.Addr == a && (v.Port == 0 || v.Port == port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// openTowards opens the connection of an answer f from where that leaves, as l.
+// It returns where; nil if that was not to be.
+func (s *Session) openTowards(f, l *Frame) *Point {
+	inf, at := s.inferrer, s.end(l)
+	e := flowEnds(l.Data, l.Headers())
+	if inf.known(answerKey{at.key(), uint8(l.Headers().Key.Get(field.IPProto)), e[1], e[0]}) {
+		return nil // it has been opened, and led elsewhere
+	}
+	from := s.turned(l, at)
+	seq, ack := tcpNumbers(f)
+	if !s.open(f, from, header.FlagSYN, ack-1, 0) {
+		return nil
+	}
+	if k := &f.Headers().Key; k.Get(field.IPProto) == header.ProtoTCP && k.Get(field.TCPFlags)&tcpSYN == 0 {
+		s.open(f, s.asItself(f), header.FlagSYN|header.FlagACK, seq-1, ack)
+		s.open(f, from, header.FlagACK, ack, seq)
+	}
+	return at
+}
+
+// openFrom opens the connection of f from where f enters itself. It returns
+// where; nil if that was not to be.
+func (s *Session) openFrom(f *Frame) *Point {
+	seq, ack := tcpNumbers(f)
+	if !s.open(f, s.asItself(f), header.FlagSYN, seq-1, 0) {
+		return nil
+	}
+	if a := s.inferrer.find(flowOf(f).back()); a != nil {
+		s.open(f, a, header.FlagSYN|header.FlagACK, ack-1, seq)
+	}
+	return f.point
+}
+
+// asItself is how a frame enters.
+func (s *Session) asItself(f *Frame) *awaited {
+	k, e := &f.Headers().Key, flowEnds(f.Data, f.Headers())
+	return &awaited{port: f.point.Port, chassis: f.point.Chassis, ethSrc: k.Get(field.EthSrc), ethDst: k.Get(field.EthDst), src: e[0], dst: e[1], hops: -1}
+}
+
+// turned is how a packet enters at a point that one which left there answers.
+func (s *Session) turned(l *Frame, at *Point) *awaited {
+	k, e := &l.Headers().Key, flowEnds(l.Data, l.Headers())
+	a := &awaited{port: at.Port, chassis: at.Chassis, ethSrc: k.Get(field.EthDst), ethDst: k.Get(field.EthSrc), src: e[1], dst: e[0], hops: -1}
+	if a.ethSrc == 0 && len(at.Port.Addresses) > 0 && !leadsOut(at.Port) { // a cooked capture does not tell
+		a.ethSrc = uint64(macOf(at.Port.Addresses[0].MAC))
+	}
+	return a
+}
+
+// open replays a packet of the opening of f's connection. It reports whether
+// that came through.
+func (s *Session) open(f *Frame, from *awaited, flags uint8, seq, ack uint32) bool {
+	inf := s.inferrer
+	data, wire := opening(f, flags, seq, ack)
+	p := &inf.scratch
+	p.Set(data, wire)
+	p.Key.Set(field.IPTTL, 64)
+	inf.address(&origin{awaited: from})
+	at := s.Taps[f.Capture].point(from.port, from.chassis)
+	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: slices.Clone(p.Data), Wire: p.Wire, Inferred: true, point: at, dir: Entered}
+	out := s.Engine.Inject(sim.Injection{Port: from.port, Chassis: from.chassis, Time: f.Time, Frame: g.Data, Wire: g.Wire, Ref: reference(g)})
+	for i := range out.Outputs {
+		if o := &out.Outputs[i]; !o.Made {
+			inf.remember(g, o)
+		}
+	}
+	return out.Verdict == sim.Delivered
+}
+
+// opening makes a packet of the opening of f's connection out of f: with its
+// addresses, and nothing of what it carries. Its header goes on where it is cut:
+// what a TCP connection's ends agreed on is not known.
+func opening(f *Frame, flags uint8, seq, ack uint32) (data []byte, wire int) {
+	l := &f.Headers().Layout
+	held, stated := 8, 16
+	if f.Headers().Key.Get(field.IPProto) == header.ProtoTCP {
+		held, stated = 20, 40
+	}
+	data = slices.Clone(f.Data[:l.L4+held])
+	ip, l4 := data[l.L3:], data[l.L4:]
+	switch f.Headers().Key.Get(field.IPProto) {
+	case header.ProtoTCP:
+		binary.BigEndian.PutUint32(l4[4:], seq)
+		binary.BigEndian.PutUint32(l4[8:], ack)
+		l4[12], l4[13] = 10<<4, flags
+	case header.ProtoUDP:
+		binary.BigEndian.PutUint16(l4[4:], uint16(stated))
+	case header.ProtoICMP:
+		l4[0] = 8
+	case header.ProtoICMPv6:
+		l4[0] = 128
+	}
+	if ip[0]>>4 == 6 {
+		binary.BigEndian.PutUint16(ip[4:], uint16(l.L4-l.L3-40+stated))
+	} else {
+		binary.BigEndian.PutUint16(ip[2:], uint16(l.L4-l.L3+stated))
+		ip[10], ip[11] = 0, 0
+		binary.BigEndian.PutUint16(ip[10:], header.Checksum(0, ip[:l.L4-l.L3]))
+	}
+	return data, l.L4 + stated
+}
+
+// tcpNumbers are the numbers of the byte that a segment begins with and of the
+// one that it waits for.
+func tcpNumbers(f *Frame) (seq, ack uint32) {
+	h := f.Headers()
+	if at := h.Layout.L4; h.Key.Get(field.IPProto) == header.ProtoTCP {
+		seq, ack = binary.BigEndian.Uint32(f.Data[at+4:]), binary.BigEndian.Uint32(f.Data[at+8:])
+	}
+	return seq, ack
+}
+
+// takes reports whether the packet from the middle of a connection shows that an
+// option was taken when the connection was opened.
+func (r *resumption) takes(s *Session, kind trace.Reason, o *sim.ChoiceOption) bool {
+	h := r.of.Headers()
+	if !r.reply {
+		for l, n := s.later[r.of.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+			if (l.dir == Left || l.dir == Crossed) && takes(l, kind, o) {
+				return true
+			}
+		}
+		return false
+	}
+	switch e := endpoints(h); kind {
+	case trace.GuessNextHop:
+		return o.EthDst != 0 && o.EthDst == h.Key.Get(field.EthSrc) && o.EthSrc == h.Key.Get(field.EthDst)
+	case trace.GuessMember:
+		return o.Out == r.of.point.Port
+	default:
+		return o.Addr == e[0].addr && (o.Port == 0 || o.Port == e[0].port)
+	}
+}
+
+// sourcePort is the port that SNAT to an address gave the connection's first packet.
+func (r *resumption) sourcePort(s *Session, addr [16]byte) (uint16, bool) {
+	if k := flowOf(r.of); r.reply {
+		return k.dst.port, k.dst.addr == addr
+	}
+	for l, n := s.later[r.of.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		if e := flowEnds(l.Data, l.Headers()); (l.dir == Left || l.dir == Crossed) && e[0].addr == addr {
+			return e[0].port, true
+		}
+	}
+	return 0, false
+}
+
+// resumed implements resumer.
+func (hs handlers) resumed(f *Frame, at *Point) {
+	for _, h := range hs {
+		if r, ok := h.(resumer); ok {
+			r.resumed(f, at)
+		}
+	}
+}
+
+// resumed implements resumer: the capture of where a connection was opened did
+// not hold that.
+func (v *Verifier) resumed(f *Frame, at *Point) {
+	if !v.session.inferrer.captured[at.key()] {
+		return
+	}
+	v.blame(v.unopened(f.Time, at.key()), v.session.name(f), f.Number)
+}
+
+// unopened is why no capture shows how a connection was opened of which one
+// shows a packet at a moment.
+func (v *Verifier) unopened(t conntrack.Time, at pointKey) Cause {
+	if v.cutAt[at] > 0 {
+		return CauseSnaplen
+	}
+	const soon = conntrack.Second
+	if v.Report.Lost > 0 && t-v.begin > soon {
+		return CauseLost
+	}
+	return CauseLate
+}
