@@ -33,6 +33,7 @@ type fate struct {
 	number   int
 	time     conntrack.Time
 	port     string
+	at       pointKey // zero: it came out of a tunnel
 	inferred bool
 	arrived  *network.Chassis // it came out of a tunnel there; nil: it entered at a port
 	late     bool
@@ -103,6 +104,8 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	}
 	if f.point.Port == nil {
 		x.arrived = f.point.Chassis
+	} else {
+		x.at = f.point.key()
 	}
 	heads := f.Headers()
 	x.original = endpoints(heads)

@@ -86,6 +86,9 @@ func (inf *inferrer) become() {
 			inf.capture(site)
 		}
 	}
+	if inf.s.wires != nil {
+		inf.s.wires.share(inf.captured)
+	}
 }
 
 // capture notes what a site captures.
@@ -123,6 +126,12 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 			inf.remember(f, o)
 		}
 	}
+	for i := range out.Tunnels {
+		o := &out.Tunnels[i]
+		if f.point.Port != nil && inf.s.tunnels.watches(o.From, o.To) {
+			inf.rememberWay(f, tunnelKey(o.From, o.To), o.Headers(), flowEnds(f.Data, f.Headers()), flowEnds(o.Data, o.Headers()))
+		}
+	}
 }
 
 func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
@@ -157,7 +166,7 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	if old != nil && old.port == o.Port && old.dst == b[0] {
 		return
 	}
-	inf.rememberWay(f, o, a, b)
+	inf.rememberWay(f, keyOf(o.Port, o.Chassis), o.Headers(), a, b)
 	if len(inf.answers) >= maxAnswers {
 		inf.answers, inf.older = map[answerKey]*awaited{}, inf.answers
 	}
@@ -175,14 +184,19 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	}
 }
 
-// rememberWay notes how a packet with these ends, delivered with those, entered.
-func (inf *inferrer) rememberWay(f *Frame, o *sim.Output, a, b [2]endpoint) {
-	in, out := &f.Headers().Key, &o.Headers().Key
+// rememberWay notes how a packet with these ends, that came to a point with
+// those, entered.
+func (inf *inferrer) rememberWay(f *Frame, at pointKey, h *packet.Headers, a, b [2]endpoint) {
+	in, out := &f.Headers().Key, &h.Key
+	k := answerKey{at, uint8(in.Get(field.IPProto)), b[0], b[1]}
+	if old := inf.ways[k]; old != nil && old.port == f.point.Port && old.src == a[0] {
+		return
+	}
 	if len(inf.ways) >= maxAnswers {
 		clear(inf.ways)
 		clear(inf.sought)
 	}
-	inf.ways[answerKey{keyOf(o.Port, o.Chassis), uint8(in.Get(field.IPProto)), b[0], b[1]}] = &awaited{
+	inf.ways[k] = &awaited{
 		port: f.point.Port, chassis: f.point.Chassis, ethSrc: in.Get(field.EthSrc), ethDst: in.Get(field.EthDst),
 		src: a[0], dst: a[1], hops: int(in.Get(field.IPTTL)) - int(out.Get(field.IPTTL)),
 		of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number),
@@ -199,20 +213,32 @@ func (inf *inferrer) find(k answerKey) *awaited {
 // name is the file a frame is in.
 func (s *Session) name(f *Frame) string { return NameOf(s.Taps, f) }
 
-// infer injects the packet that an observed frame must come from, if it is in
-// no capture and can be known.
+// infer injects the packet that an observed frame must come from, if it is
+// in no capture and can be known.
 func (s *Session) infer(f *Frame) {
 	inf := s.inferrer
 	if inf.due(f) || s.originate(f) || s.opts.NoInference {
 		return
 	}
-	if id, ok := identify(f.Data, f.Headers()); !ok || id.fragment&0x1fff != 0 || s.entersElsewhere(f) {
+	id, ok := identify(f.Data, f.Headers())
+	switch {
+	case !ok || id.fragment&0x1fff != 0:
+		return
+	case s.overWire(f, f.point.Chassis):
+		inf.due(f)
+		return
+	case s.entersElsewhere(f):
 		return
 	}
-	sent := inf.sender(f)
-	if sent == nil {
-		return
+	if sent := inf.sender(f); sent != nil {
+		s.enter(f, sent)
+		inf.due(f)
 	}
+}
+
+// enter replays the packet of an observed frame where it must have entered.
+func (s *Session) enter(f *Frame, sent *origin) {
+	inf := s.inferrer
 	g := inf.rebuild(f, sent)
 	if h := *g; mid(&h) {
 		h.Data = slices.Clone(g.Data) // g's own are the scratch's
@@ -229,7 +255,6 @@ func (s *Session) infer(f *Frame) {
 	})
 	inf.settle(f, sent, out)
 	s.fate(g, out)
-	inf.due(f)
 }
 
 // entersElsewhere reports whether the packet is in a capture, on its way in:
@@ -238,11 +263,11 @@ func (s *Session) entersElsewhere(f *Frame) (found bool) {
 	s.history.fates.each(f.id, func(x *fate) bool {
 		// What came out of a tunnel goes on from there, not on the same way.
 		elsewhere := f.tunnel == nil || x.arrived == nil || x.arrived == f.tunnel.from
-		found = found || !x.inferred && elsewhere
+		found = found || !x.inferred && elsewhere && !s.carried(f, x.at)
 		return !found
 	})
 	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
-		found = l.dir == Entered
+		found = l.dir == Entered && !s.carried(f, l.point.key())
 	}
 	seg := f.segment()
 	return found || s.history.pieces.with(&seg, seg.start) != 0 && s.history.pieces.with(&seg, seg.end-1) != 0
@@ -309,11 +334,11 @@ func (inf *inferrer) readAhead(f *Frame) *awaited {
 	back := k.back()
 	var answer *awaited
 	for _, o := range inf.s.queue[inf.s.head:] {
-		if o.skip != "" || o.point.Port == nil || o.point.key() != k.point {
+		if o.skip != "" || o.dir == Unknown || o.point.key() != k.point {
 			continue
 		}
 		switch {
-		case o.dir == Left && flowOf(o) == k:
+		case o.dir == f.dir && flowOf(o) == k:
 			if a := inf.enteringAs(o); a != nil {
 				return a
 			}
@@ -547,6 +572,13 @@ func startTTL(observed uint64, hops int) uint64 {
 // is not known, and notes how many routers the packet passed.
 func (inf *inferrer) settle(f *Frame, from *origin, out *sim.Outcome) {
 	seen, sent := &f.Headers().Key, &inf.scratch.Key
+	for i := range out.Tunnels {
+		o := &out.Tunnels[i]
+		if tunnelKey(o.From, o.To) == f.point.key() && identityHash(o.Data, o.Headers()) == f.id && o.Headers().Key.Get(field.IPTTL) != seen.Get(field.IPTTL) {
+			setTTL(o.Data, o.Headers().Layout.L3, uint8(seen.Get(field.IPTTL)))
+			o.Headers().Key.Set(field.IPTTL, seen.Get(field.IPTTL))
+		}
+	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		if keyOf(o.Port, o.Chassis) != f.point.key() || o.Made || identityHash(o.Data, o.Headers()) != f.id {

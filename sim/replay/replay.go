@@ -168,6 +168,7 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	s.inferrer = newInferrer(s)
 	s.tunnels = newTunnels(s)
 	s.wires = newWires(s)
+	s.wires.share(s.inferrer.captured)
 	e.SetChooser(s)
 	if a, ok := h.(attacher); ok {
 		a.attach(s)
@@ -363,6 +364,12 @@ func (s *Session) next(f *Frame) {
 // left handles a frame that left OVN.
 func (s *Session) left(f *Frame) {
 	s.infer(f)
+	if leadsOut(f.point.Port) && s.wires.arrived(f) {
+		f.dir = Entered // from a chassis whose own capture lacks the packet
+		s.owners.redress(f)
+		s.inject(f)
+		return
+	}
 	s.Engine.Observe(f.point.Port, f.Data, f.Headers())
 	s.observe(f)
 }

@@ -229,6 +229,18 @@ func (o *Owners) balanced(a netip.Addr, port uint16) bool {
 	return false
 }
 
+// serving reports whether an address and port are of a load balancer's backend.
+func (o *Owners) serving(a netip.Addr, port uint16) bool {
+	for _, lb := range o.net.LoadBalancers {
+		for i := range lb.VIPs {
+			if slices.ContainsFunc(lb.VIPs[i].Backends, func(b netip.AddrPort) bool { return b.Addr() == a && (b.Port() == port || b.Port() == 0) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // openTowards opens the connection of an answer f from where that leaves, as l.
 // It returns where; nil if that was not to be.
 func (s *Session) openTowards(f, l *Frame) *Point {

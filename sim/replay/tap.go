@@ -110,7 +110,12 @@ func (p *Point) Name() string {
 	return "underlay of " + p.Chassis.Name
 }
 
-func (p *Point) key() pointKey { return keyOf(p.Port, p.Chassis) }
+func (p *Point) key() pointKey {
+	if p.Port == nil && p.From != nil {
+		return tunnelKey(p.From, p.Chassis)
+	}
+	return keyOf(p.Port, p.Chassis)
+}
 
 type pointKey struct{ port, chassis int }
 

@@ -178,11 +178,20 @@ func (s *Session) crossed(f *Frame) {
 		return
 	}
 	k.hash = 0
-	if t.expected.met(k) || s.entersElsewhere(f) || s.opts.NoInference {
+	u := f.tunnel
+	if t.expected.met(k) || s.opts.NoInference {
 		s.observe(f)
 		return
 	}
-	u := f.tunnel
+	if s.overWire(f, u.from) || !s.entersElsewhere(f) && s.inferCrossed(f) {
+		t.expected.met(k)
+		s.observe(f)
+		return
+	}
+	if s.entersElsewhere(f) {
+		s.observe(f)
+		return
+	}
 	out, err := s.Engine.Arrive(sim.Arrival{
 		Chassis: u.to, Datapath: u.keys.datapath, Inport: u.keys.inport, Outport: u.keys.outport,
 		Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),

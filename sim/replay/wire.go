@@ -15,6 +15,9 @@ type wires struct {
 	sent map[wireKey]wireSenders
 	auto *autonomous
 	many bool // chassis: else nothing comes over a wire from another
+
+	frames ring[sentFrame]
+	shared map[int]bool // ports that are captured at several chassis
 }
 
 type wireKey struct {
@@ -38,7 +41,8 @@ const wireWindow = conntrack.Second
 const maxWires = 1 << 16
 
 func newWires(s *Session) *wires {
-	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net), many: len(s.Engine.Net.Chassis) > 1}
+	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net), many: len(s.Engine.Net.Chassis) > 1,
+		frames: ring[sentFrame]{size: maxSentFrames}, shared: map[int]bool{}}
 }
 
 // become takes what is sent onto wires in the network as it is now.
@@ -61,6 +65,7 @@ func (w *wires) predicted(out *sim.Outcome) {
 		copy(list[1:], list[:])
 		list[0] = wireSent{chassis: o.Chassis.Index, time: o.Time}
 		w.sent[k] = list
+		w.remember(o)
 	}
 }
 

@@ -1,0 +1,139 @@
+package replay
+
+import (
+	"ovnreplay/conntrack"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+)
+
+// What leaves one chassis on a wire that chassis share enters another of them.
+// Where the other's capture of the wire lost it, what that chassis does with it
+// shows that it came.
+
+// sentFrame is a frame predicted to leave on a wire.
+type sentFrame struct {
+	port    int
+	chassis int
+	time    conntrack.Time
+	wire    int
+	data    []byte
+}
+
+// maxSentFrames is how many of them are remembered.
+const maxSentFrames = 1 << 9
+
+// remember notes a frame that leaves on a wire which is captured at several chassis.
+func (w *wires) remember(o *sim.Output) {
+	if !w.shared[o.Port.Index] {
+		return
+	}
+	x := w.frames.push(identityHash(o.Data, o.Headers()))
+	*x = sentFrame{o.Port.Index, o.Chassis.Index, o.Time, o.Wire, append(x.data[:0], o.Data...)}
+}
+
+// share notes which wires are captured at several chassis.
+func (w *wires) share(captured map[pointKey]bool) {
+	clear(w.shared)
+	once := map[int]bool{}
+	for k := range captured {
+		w.shared[k.port] = once[k.port]
+		once[k.port] = true
+	}
+}
+
+// carried reports whether a place where a frame's packet enters is the other end
+// of the wire that the frame leaves on.
+func (s *Session) carried(f *Frame, at pointKey) bool {
+	return f.dir == Left && leadsOut(f.point.Port) && at.port == f.point.Port.Index && at.chassis != f.point.Chassis.Index
+}
+
+// overWire replays, where a wire reaches a chassis, the packet of a frame that
+// was observed there, if another chassis was predicted to send it and no capture
+// shows it arriving.
+func (s *Session) overWire(f *Frame, c *network.Chassis) (found bool) {
+	if len(s.wires.shared) == 0 || s.opts.NoInference {
+		return false
+	}
+	var x *sentFrame
+	s.wires.frames.each(f.id, func(y *sentFrame) bool {
+		k := pointKey{y.port, c.Index}
+		apart := max(f.Time-y.time, y.time-f.Time)
+		if y.chassis != c.Index && apart < wireWindow && s.inferrer.captured[k] && f.point.key() != k && !s.arrives(f, k) {
+			x = y
+		}
+		return x == nil
+	})
+	if x == nil {
+		return false
+	}
+	p := s.Engine.Net.Ports[x.port]
+	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: append([]byte(nil), x.data...), Wire: x.wire,
+		Inferred: true, Lost: true, dir: Entered, point: s.Taps[f.Capture].point(p, c)}
+	g.Why = "in no capture: over the wire from chassis " + s.Engine.Net.Chassis[x.chassis].Name
+	g.point.Found = "inferred"
+	s.inject(g)
+	return true
+}
+
+// arrives reports whether a frame's packet has entered at a point or is about to.
+func (s *Session) arrives(f *Frame, at pointKey) (found bool) {
+	s.history.fates.each(f.id, func(x *fate) bool {
+		found = x.at == at
+		return !found
+	})
+	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+		found = l != f && l.dir != Unknown && l.point.key() == at
+	}
+	return found
+}
+
+// inferCrossed replays the packet of a frame in a tunnel where it entered the
+// chassis that sent it, if that place is captured but not this packet.
+func (s *Session) inferCrossed(f *Frame) bool {
+	inf := s.inferrer
+	id, ok := identify(f.Data, f.Headers())
+	if !ok || id.fragment&0x1fff != 0 || couldBeMade(f.Headers()) || macAt(f.Data).multicast() {
+		return false
+	}
+	a, why := inf.ways[flowOf(f)], "as "
+	if a == nil {
+		a = inf.readAhead(f)
+	}
+	sent := &origin{awaited: a}
+	if a != nil {
+		sent.why = why + a.of + " of its connection"
+	} else if a = inf.fromInterface(f); a != nil {
+		sent = &origin{awaited: a, why: "from the port that has its sender's address"}
+	}
+	if a == nil || a.chassis != f.tunnel.from || !inf.captured[keyOf(a.port, a.chassis)] {
+		return false
+	}
+	s.enter(f, sent)
+	return true
+}
+
+// fromInterface finds the captured interface of the chassis a tunnelled frame
+// comes from that has the frame's sender's address, if nothing on the way may
+// have changed whom the frame is for.
+func (inf *inferrer) fromInterface(f *Frame) *awaited {
+	o, from := inf.s.owners, f.tunnel.from
+	e := flowEnds(f.Data, f.Headers())
+	src, dst := addrOf(f.Headers(), e[0]), addrOf(f.Headers(), e[1])
+	if o.serving(dst, e[1].port) {
+		return nil
+	}
+	for _, p := range o.byIP[src] {
+		if p.Type != network.VIF || !p.ResidentOn(from) || !inf.captured[keyOf(p, from)] || len(p.Addresses) == 0 {
+			continue
+		}
+		to := o.neighbour(p, src, dst)
+		if own(p, macAt(f.Data[6:])) {
+			to = macAt(f.Data)
+		}
+		if to == 0 {
+			return nil
+		}
+		return &awaited{port: p, chassis: from, ethSrc: uint64(macOf(p.Addresses[0].MAC)), ethDst: uint64(to), src: e[0], dst: e[1], hops: -1}
+	}
+	return nil
+}
