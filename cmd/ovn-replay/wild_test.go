@@ -125,7 +125,7 @@ func drops(t *testing.T, args ...string) map[string]bool {
 			t.Fatal(err)
 		}
 		if r.Verdict == "dropped" {
-			found[r.Inport+" "+flags.ReplaceAllString(r.Packet, "")+" "+r.Drop.Stage+" "+r.Drop.Reason] = true
+			found[r.Inport+" "+flags.ReplaceAllString(r.Packet, "")] = true
 		}
 	}
 	return found

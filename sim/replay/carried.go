@@ -51,14 +51,14 @@ func (s *Session) carried(f *Frame, at pointKey) bool {
 // was observed there, if another chassis was predicted to send it and no capture
 // shows it arriving.
 func (s *Session) overWire(f *Frame, c *network.Chassis) (found bool) {
-	if len(s.wires.shared) == 0 || s.opts.NoInference {
+	if len(s.wires.shared) == 0 || s.opts.NoInference || s.tunnelled(f, c) {
 		return false
 	}
 	var x *sentFrame
 	s.wires.frames.each(f.id, func(y *sentFrame) bool {
 		k := pointKey{y.port, c.Index}
 		apart := max(f.Time-y.time, y.time-f.Time)
-		if y.chassis != c.Index && apart < wireWindow && s.inferrer.captured[k] && f.point.key() != k && !s.arrives(f, k) {
+		if y.chassis != c.Index && apart < wireWindow && s.inferrer.captured[k] && f.point.key() != k && s.owners.takes(c, y.data) && !s.arrives(f, k) {
 			x = y
 		}
 		return x == nil
@@ -73,6 +73,24 @@ func (s *Session) overWire(f *Frame, c *network.Chassis) (found bool) {
 	g.point.Found = "inferred"
 	s.inject(g)
 	return true
+}
+
+// tunnelled reports whether a frame that leaves at a chassis is to be seen in a
+// tunnel to it.
+func (s *Session) tunnelled(f *Frame, to *network.Chassis) (found bool) {
+	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+		found = f.dir == Left && l.dir == Crossed && l.tunnel.to == to
+	}
+	return found
+}
+
+// takes reports whether a chassis takes a frame off a wire.
+func (o *Owners) takes(c *network.Chassis, frame []byte) bool {
+	if len(frame) < 14 {
+		return false
+	}
+	dst := macAt(frame)
+	return dst.multicast() || o.send[dst] != nil && o.send[dst].has(c)
 }
 
 // arrives reports whether a frame's packet has entered at a point or is about to.

@@ -270,7 +270,8 @@ func (s *Session) entersElsewhere(f *Frame) (found bool) {
 		found = l.dir == Entered && !s.carried(f, l.point.key())
 	}
 	seg := f.segment()
-	return found || s.history.pieces.with(&seg, seg.start) != 0 && s.history.pieces.with(&seg, seg.end-1) != 0
+	first, last := s.history.pieces.with(&seg, seg.start), s.history.pieces.with(&seg, seg.end-1)
+	return found || first != 0 && last != 0 && (first != f.id || last != f.id)
 }
 
 // origin is where an inferred packet entered and what differs there from the

@@ -8,7 +8,7 @@ import (
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 2
+const memoryVersion = 3
 
 // Memory returns what a session knows beyond its engine's state: what is
 // expected where, and what was seen before. A session on the same network and
@@ -16,7 +16,7 @@ const memoryVersion = 2
 // meant for a session that has paused.
 //
 // Not part of it: that a capture of a whole host has just shown a frame at
-// another of its interfaces.
+// another of its interfaces, and what was sent over wires a moment ago.
 func (s *Session) Memory() []byte {
 	m := memory{coding.NewWriter(nil), s, nil}
 	m.code()
@@ -59,6 +59,9 @@ func (m memory) code() {
 	codeMap(m, inf.answers, memory.answer, memory.awaited)
 	codeMap(m, inf.older, memory.answer, memory.awaited)
 	codeMap(m, inf.ways, memory.answer, memory.awaited)
+	known := func(m memory, k *bool) { m.Bools(k) }
+	codeMap(m, inf.resumed, memory.answer, known)
+	codeMap(m, inf.opened, memory.answer, known)
 	codeMap(m, m.s.wires.sent, func(m memory, k *wireKey) {
 		coding.Int(m.Coder, &k.port)
 		coding.Uint(m.Coder, &k.hash)

@@ -114,8 +114,8 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins hoisting"},
-		{inferrer{}, "s captured answers older ways sought expected parts scratch"},
+		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins resuming hoisting"},
+		{inferrer{}, "s captured answers older ways sought resumed opened expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},
 		{expectKey{}, "point id"},
@@ -124,7 +124,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		{tunnelKeys{}, "kind datapath inport outport"},
 		{crossing{}, "point keys id hash"},
 		{crossings{}, "time count most"},
-		{wires{}, "sent auto many"},
+		{wires{}, "sent auto many frames shared"},
 		{wireKey{}, "port hash"},
 		{wireSent{}, "chassis time met"},
 		{ledger{}, "parts n forgot"},

@@ -185,6 +185,9 @@ func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Di
 	dst, src := macAt(frame), macAt(frame[6:])
 	sent := o.send[src]
 	if leadsOut(p) {
+		if o.residesAt(p.Datapath, c, dst) && !o.residesAt(p.Datapath, c, src) {
+			return Entered // it would not have left by the wire
+		}
 		if sent != nil && (p.Type != network.Localnet || sent.has(c)) {
 			return Left
 		}
@@ -205,6 +208,14 @@ func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Di
 		return Entered
 	}
 	return Left
+}
+
+// residesAt reports whether an Ethernet address is that of an interface of a
+// switch at one chassis and no other.
+func (o *Owners) residesAt(dp *network.Datapath, c *network.Chassis, m mac) bool {
+	return slices.ContainsFunc(o.ports[m], func(p *network.Port) bool {
+		return p.Type == network.VIF && p.Datapath == dp && p.ActiveChassis() == c && len(p.Additional) == 0
+	})
 }
 
 // sentBy reports whether the frame's sender has one of the port's IP

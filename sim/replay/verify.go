@@ -167,6 +167,7 @@ func (v *Verifier) sendsOwn(w *waiter) bool {
 
 // Entered implements Handler.
 func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
+	v.now = max(v.now, f.Time)
 	switch {
 	case out.Late, f.Inferred:
 	case p.Port == nil:
