@@ -38,6 +38,7 @@ type Packet struct {
 
 	stages []stage
 	peers  []uint32
+	values []field.Uint128 // of the trace, while they are coded
 }
 
 // stage is a table in which no flow matched, with one that is there: it says
@@ -348,7 +349,10 @@ func (c *coder) own(p *Packet) {
 		c.Tuple(&t.NAT[i].From)
 		c.Tuple(&t.NAT[i].To)
 	}
-	values := t.Values()
+	if !c.Reading() {
+		p.values = t.AppendValues(p.values[:0])
+	}
+	values := p.values
 	coding.Slice(c.Coder, &values, 2, func(v *field.Uint128) {
 		coding.Uint(c.Coder, &v.Hi)
 		coding.Uint(c.Coder, &v.Lo)

@@ -80,7 +80,7 @@ type Keeper struct {
 
 	replay  *replay.Session
 	moved   map[int]int // see resume
-	files   map[string]*keptFile
+	files   map[fileOf]*keptFile
 	since   int // packets since the last commit
 	size    int // of the last state
 	last    conntrack.Time
@@ -90,6 +90,12 @@ type Keeper struct {
 
 // Tell is told what the user should know.
 type Tell func(format string, args ...any)
+
+// fileOf names a file of a capture.
+type fileOf struct {
+	capture int
+	file    string
+}
 
 // keptFile is a capture file of this run.
 type keptFile struct {
@@ -103,7 +109,7 @@ type keptFile struct {
 // people; taps are the captures that will be replayed.
 func Keep(file File, e *sim.Engine, taps []*replay.Tap, source string, next replay.Handler, tell Tell) (*Keeper, error) {
 	k := &Keeper{
-		Taps: taps, next: next, engine: e, file: file, tell: tell, files: map[string]*keptFile{},
+		Taps: taps, next: next, engine: e, file: file, tell: tell, files: map[fileOf]*keptFile{},
 		hash: e.Net.Hash(), Every: commitPackets, Share: 64,
 	}
 	k.about = about{Version, e.ConntrackOptions(), source, hex.EncodeToString(k.hash[:])}
@@ -221,7 +227,7 @@ func (k *Keeper) remember(s *replay.Session) error {
 // add hands a record to the session unless an earlier run has replayed it.
 func (k *Keeper) add(s *replay.Session) func(*pcap.Record) {
 	return func(rec *pcap.Record) {
-		name := fmt.Sprint(rec.Capture, " ", rec.File)
+		name := fileOf{rec.Capture, rec.File}
 		f := k.files[name]
 		if f == nil {
 			f = k.begin(rec)
@@ -313,7 +319,7 @@ func (k *Keeper) Skipped(f *replay.Frame, p *replay.Point, why string) {
 // seen notes that a frame is done.
 func (k *Keeper) seen(f *replay.Frame) {
 	k.last = max(k.last, f.Time)
-	name := fmt.Sprint(f.Capture, " ", replay.NameOf(k.Taps, f))
+	name := fileOf{f.Capture, replay.NameOf(k.Taps, f)}
 	if x := k.files[name]; x != nil && !f.Inferred {
 		x.done.Frames = max(x.done.Frames, f.Number)
 	}

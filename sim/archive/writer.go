@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"ovnreplay/conntrack/coding"
@@ -19,9 +20,15 @@ type Writer struct {
 	put    func(piece []byte) (uint64, error)
 	known  map[thing]uint64
 	paths  map[string]uint64
+	shapes map[string]uint64 // paths by their shapes, see shape
+	ids    map[*trace.Path]uint32
 	place  uint64
+	packet Packet
+	shape  []byte
 	path   []byte
 	own    []byte
+	name   string // of the last packet's capture
+	inName uint64 // its piece
 	err    error
 }
 
@@ -31,7 +38,8 @@ type thing struct {
 	index int32
 }
 
-// maxPaths bounds how many paths a Writer remembers; past that it asks again.
+// maxPaths bounds how many paths, and of each of the paths that packets share,
+// a Writer remembers; past that it asks again.
 const maxPaths = 1 << 16
 
 // NewWriter returns a writer for an engine whose network has a hash; put keeps
@@ -45,6 +53,8 @@ func NewWriter(e *sim.Engine, hash [32]byte, put func(piece []byte) (uint64, err
 // Changed tells the writer that the engine's network is another now.
 func (w *Writer) Changed(hash [32]byte) {
 	w.known, w.paths = map[thing]uint64{}, map[string]uint64{}
+	w.forget()
+	w.inName = 0
 	net := w.engine.Net
 	x := common{hash: hash, version: net.Version, dhcp: [2]map[string]network.DHCPOption{net.DHCPv4, net.DHCPv6}}
 	if len(net.Chassis) > 0 {
@@ -55,17 +65,37 @@ func (w *Writer) Changed(hash [32]byte) {
 
 // Packet returns the bytes of a packet, which are valid until the next call.
 func (w *Writer) Packet(f *replay.Frame, pt *replay.Point, capture string, out *sim.Outcome) ([]byte, error) {
-	p := Packet{Frame: *f, Point: pt, Capture: capture, Outcome: *out}
-	p.Frame.Data = headers(f.Data)
-	p.Outcome.Outputs = append([]sim.Output(nil), out.Outputs...)
-	for i := range p.Outcome.Outputs {
-		p.Outcome.Outputs[i].Data = headers(p.Outcome.Outputs[i].Data)
+	p := &w.packet
+	outputs := append(p.Outcome.Outputs[:0], out.Outputs...)
+	*p = Packet{Frame: *f, Point: pt, Capture: capture, Outcome: *out, stages: p.stages[:0], peers: p.peers[:0], values: p.values}
+	p.Frame.Data = headers(f.Data, f.Headers())
+	p.Outcome.Outputs = outputs
+	for i := range outputs {
+		outputs[i].Data = headers(outputs[i].Data, outputs[i].Headers())
 	}
-	w.read(&p)
+	path := w.pathOf(p)
+	if w.inName == 0 || w.name != capture {
+		w.name, w.inName = capture, w.text(capture)
+	}
+	c := &coder{coding.NewWriter(w.own[:0]), w}
+	coding.Uint(c.Coder, &path)
+	coding.Uint(c.Coder, &w.inName)
+	c.own(p)
+	w.own = c.Bytes()
+	return w.own, w.err
+}
 
+// pathOf returns the piece that is a packet's path, which most packets share
+// with one before them: those have its shape.
+func (w *Writer) pathOf(p *Packet) uint64 {
+	w.shapeOf(p)
+	if path, ok := w.shapes[string(w.shape)]; ok {
+		return path
+	}
+	w.read(p)
 	c := &coder{coding.NewWriter(append(w.path[:0], byte(pathPiece))), w}
 	coding.Uint(c.Coder, &w.place)
-	c.path(&p)
+	c.path(p)
 	w.path = c.Bytes()
 	path, ok := w.paths[string(w.path)]
 	if !ok {
@@ -75,13 +105,96 @@ func (w *Writer) Packet(f *replay.Frame, pt *replay.Point, capture string, out *
 		path = w.store(w.path)
 		w.paths[string(w.path)] = path
 	}
-	name := w.text(capture)
-	c = &coder{coding.NewWriter(w.own[:0]), w}
-	coding.Uint(c.Coder, &path)
-	coding.Uint(c.Coder, &name)
-	c.own(&p)
-	w.own = c.Bytes()
-	return w.own, w.err
+	if len(w.shapes) >= maxPaths || len(w.ids) >= maxPaths {
+		w.forget()
+		w.shapeOf(p)
+	}
+	w.shapes[string(w.shape)] = path
+	return path
+}
+
+// forget forgets the shapes. What counts the paths in them is forgotten as well:
+// until then it keeps them, so that no other takes their place.
+func (w *Writer) forget() { w.shapes, w.ids = map[string]uint64{}, map[*trace.Path]uint32{} }
+
+// shapeOf sums up all that a packet's path is written from, with what packets
+// share as numbers: it is made without looking into that.
+func (w *Writer) shapeOf(p *Packet) {
+	b, pt, out := w.shape[:0], p.Point, &p.Outcome
+	num := func(v uint64) { b = binary.AppendUvarint(b, v) }
+	flags := func(all ...bool) {
+		v := uint64(0)
+		for i, f := range all {
+			if f {
+				v |= 1 << i
+			}
+		}
+		num(v)
+	}
+	flags(out.Late, p.Frame.Bare, p.Frame.Inferred, pt.Port != nil, pt.From != nil)
+	num(uint64(pt.Chassis.Index))
+	if pt.Port != nil {
+		num(uint64(pt.Port.Index))
+	}
+	if pt.From != nil {
+		num(uint64(pt.From.Index))
+	}
+	num(uint64(out.Verdict)<<32 | uint64(out.Drop))
+	num(uint64(out.DropAt + 1))
+	t := &out.Trace
+	t.Each(func(path *trace.Path, depth uint16, own []trace.Event) {
+		if path != nil {
+			id, ok := w.ids[path]
+			if !ok {
+				id = uint32(len(w.ids)) + 1
+				w.ids[path] = id
+			}
+			num(uint64(id))
+			num(uint64(depth))
+			return
+		}
+		for i := range own {
+			ev := &own[i]
+			num(0) // no path
+			flags(ev.Egress)
+			num(uint64(ev.Kind)<<56 | uint64(ev.Reason)<<48 | uint64(ev.Table)<<40 | uint64(ev.Depth)<<24)
+			num(uint64(uint32(ev.Flow))<<32 | uint64(uint32(ev.Arg)))
+			num(uint64(uint32(ev.Chassis))<<32 | uint64(uint32(ev.Datapath)))
+			num(uint64(ev.Port))
+		}
+	})
+	num(0)
+	num(0xffff) // the end: no event has such flags
+	num(uint64(len(t.CT)))
+	for i := range t.CT {
+		s := &t.CT[i]
+		flags(s.Commit, s.Created, s.Guess, s.Loose, s.Connected, s.Override)
+		num(uint64(uint32(s.Chassis))<<16 | uint64(s.Zone))
+		num(uint64(s.State))
+		num(uint64(s.Mark))
+		num(s.Label.Hi)
+		num(s.Label.Lo)
+		num(uint64(s.Refusal)<<32 | uint64(s.Check.Of)<<24 | uint64(s.Check.State)<<16)
+		num(uint64(s.Check.Flags))
+		num(uint64(s.Check.Profile))
+	}
+	num(uint64(len(t.NAT)))
+	for i := range t.NAT {
+		flags(t.NAT[i].Dst, t.NAT[i].Undo)
+		num(uint64(uint32(t.NAT[i].Flow)))
+	}
+	num(uint64(len(t.Texts)))
+	for _, text := range t.Texts {
+		num(uint64(len(text)))
+		b = append(b, text...)
+	}
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		flags(o.Guess, o.Seen, o.Made)
+		num(uint64(o.Port.Index)<<32 | uint64(o.Chassis.Index))
+		num(uint64(o.Event))
+	}
+	w.shape = b
 }
 
 // read finds what else of the network the trace's readers will ask for.
@@ -189,14 +302,14 @@ func (w *Writer) named(text string) []uint32 {
 	return ports
 }
 
-// headers returns the beginning of a frame that says all that flows can see.
-func headers(frame []byte) []byte {
-	var whole field.Key
-	l := packet.Parse(frame, &whole)
+// headers returns the beginning of a frame with such headers that says all that
+// flows can see.
+func headers(frame []byte, h *packet.Headers) []byte {
+	l := &h.Layout
 	end := l.L3 + 60
 	if l.L4 != 0 {
 		end = l.L4 + 8
-		if whole.Get(field.IPProto) == header.ProtoTCP {
+		if h.Key.Get(field.IPProto) == header.ProtoTCP {
 			end = l.L4 + 20
 		}
 	}
@@ -205,7 +318,7 @@ func headers(frame []byte) []byte {
 			break
 		}
 		var k field.Key
-		if packet.Parse(frame[:n], &k); k == whole {
+		if packet.Parse(frame[:n], &k); k == h.Key {
 			return frame[:n]
 		}
 	}

@@ -11,6 +11,7 @@
 package printable
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"strconv"
@@ -78,6 +79,19 @@ func (w *Writer) Flush() error {
 
 // plain reports whether p is ASCII that needs no escape.
 func plain(p []byte) bool {
+	for ; len(p) >= 8; p = p[8:] {
+		// Eight at once: above 0x7e adding 1 sets the highest bit, below ' '
+		// taking ' ' away clears it. A byte that this does not clear is looked at.
+		const low, high = 0x0101010101010101, 0x8080808080808080
+		w := binary.LittleEndian.Uint64(p)
+		if (w|((w&^high)+low)|^((w|high)-low*' '))&high != 0 && !graphic(p[:8]) {
+			return false
+		}
+	}
+	return graphic(p)
+}
+
+func graphic(p []byte) bool {
 	for _, c := range p {
 		if (c < ' ' && c != '\n' && c != '\t') || c >= 0x7f {
 			return false

@@ -181,7 +181,7 @@ func (s *Session) further(p *packet.Packet, enough func(*Frame) bool) {
 	if !ok {
 		return
 	}
-	for f, n := s.later[identityHash(p.Data, h)].first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
+	for f, n := s.alike(identityHash(p.Data, h)).first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
 		if f.dir != Left && f.dir != Crossed {
 			continue
 		}

@@ -23,6 +23,15 @@ type form struct {
 
 // formOf looks at a frame.
 func formOf(data []byte, h *packet.Headers, wire int) form {
+	f := outline(data, h, wire)
+	if f.sum != 0 {
+		f.partial = f.leftToCard(data)
+	}
+	return f
+}
+
+// outline is formOf for who does not ask whether the checksum is partial.
+func outline(data []byte, h *packet.Headers, wire int) form {
 	k, l := &h.Key, &h.Layout
 	f := form{l3: l.L3, l4: l.L4, end: l.L3End, proto: uint8(k.Get(field.IPProto)), cut: len(data) < wire,
 		fragment: k.Get(field.IPFrag) != 0}
@@ -38,10 +47,7 @@ func formOf(data []byte, h *packet.Headers, wire int) form {
 		f.sum = l.L4 + 16
 	case f.proto == header.ProtoUDP && l.L4+8 <= l.L3End:
 		f.sum = l.L4 + 6
-	default:
-		return f
 	}
-	f.partial = f.leftToCard(data)
 	return f
 }
 

@@ -242,7 +242,7 @@ type ring[T any] struct {
 	size   int // 0: historySize
 	values []entry[T]
 	next   int
-	last   map[uint64]int // position of the newest value of an identity
+	last   filed[int32] // position of the newest value of an identity
 }
 
 type entry[T any] struct {
@@ -254,21 +254,17 @@ type entry[T any] struct {
 // push makes room for a new value and returns it; what it holds is left from
 // an older one, for its buffers to be used again.
 func (r *ring[T]) push(id uint64) *T {
-	if r.last == nil {
-		r.last = map[uint64]int{}
-	}
 	i := r.next
 	if i == len(r.values) {
 		r.values = append(r.values, entry[T]{})
-	} else if old := &r.values[i]; r.last[old.id] == i {
-		delete(r.last, old.id)
+	} else if old := r.last.get(r.values[i].id); old != nil && int(*old) == i {
+		r.last.drop(r.values[i].id)
 	}
-	older := -1
-	if j, ok := r.last[id]; ok {
-		older = j
+	r.values[i].id, r.values[i].older = id, -1
+	if j := r.last.get(id); j != nil {
+		r.values[i].older = int(*j)
 	}
-	r.values[i].id, r.values[i].older = id, older
-	r.last[id] = i
+	*r.last.put(id) = int32(i)
 	r.next = (i + 1) % r.capacity()
 	return &r.values[i].value
 }
@@ -276,8 +272,12 @@ func (r *ring[T]) push(id uint64) *T {
 // each calls yield with the values of an identity, newest first, until it
 // returns false.
 func (r *ring[T]) each(id uint64, yield func(*T) bool) {
-	i, ok := r.last[id]
-	for n := 0; ok && i >= 0 && r.values[i].id == id && n < 16; n++ {
+	newest := r.last.get(id)
+	if newest == nil {
+		return
+	}
+	i := int(*newest)
+	for n := 0; i >= 0 && r.values[i].id == id && n < 16; n++ {
 		if !yield(&r.values[i].value) {
 			return
 		}

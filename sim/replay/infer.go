@@ -135,7 +135,7 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 }
 
 func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
-	form := formOf(o.Data, o.Headers(), o.Wire)
+	form := outline(o.Data, o.Headers(), o.Wire)
 	seg := segmentOf(o.Data, &form)
 	inf.parts.add(keyOf(o.Port, o.Chassis), &seg, now)
 	inf.expected.add(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, now)
@@ -146,7 +146,7 @@ func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
 func (inf *inferrer) due(f *Frame) bool {
 	found := inf.expected.met(expectKey{f.point.key(), f.id})
 	if seg := f.segment(); seg.stream != 0 {
-		f.rest = inf.parts.take(f.point.key(), &seg)
+		f.rest = inf.parts.take(f.point.key(), &seg, f.rest)
 		found = found || len(f.rest) == 0
 	}
 	return found
@@ -266,7 +266,7 @@ func (s *Session) entersElsewhere(f *Frame) (found bool) {
 		found = found || !x.inferred && elsewhere && !s.carried(f, x.at)
 		return !found
 	})
-	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
 		found = l.dir == Entered && !s.carried(f, l.point.key())
 	}
 	seg := f.segment()
@@ -361,7 +361,7 @@ func (inf *inferrer) enteringAs(o *Frame) *awaited {
 			id = of
 		}
 	}
-	for g, n := inf.s.later[id].first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
+	for g, n := inf.s.alike(id).first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
 		if g.dir != Entered || g.skip != "" || g.point.Port == nil {
 			continue
 		}

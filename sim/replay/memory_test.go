@@ -127,7 +127,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		{wires{}, "sent auto many frames shared"},
 		{wireKey{}, "port hash"},
 		{wireSent{}, "chassis time met"},
-		{ledger{}, "parts n forgot"},
+		{ledger{}, "parts spare n forgot"},
 		{piece{}, "span time"},
 		{arrival{}, "span id"},
 		{history{}, "engine fates seen links pieces"}, // seen and links explain differences, no more

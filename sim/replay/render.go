@@ -30,6 +30,7 @@ type Renderer struct {
 	translations map[translation]*decided
 	objects      *network.Objects // that translations are explained by
 	scratch      Record           // the notes of a packet
+	nats         []byte           // its translations
 }
 
 // translation is a flow that translates packets in a datapath.
@@ -327,20 +328,10 @@ func (r *Renderer) appendOutput(b []byte, o *sim.Output) []byte {
 
 // appendWayJSON appends the members of a Record that are about the packet's way.
 func (r *Renderer) appendWayJSON(b []byte, t *trace.Trace, f *Frame) []byte {
-	var nats, path []byte
-	comma := func(b []byte) []byte {
-		if len(b) > 0 {
-			b = append(b, ',')
-		}
-		return b
-	}
+	nats := r.nats[:0]
 	b = append(b, `,"ct":[`...)
 	start := len(b)
-	r.steps(t, func(s *spelled) {
-		if len(s.json) > 0 {
-			path = append(comma(path), s.json...)
-		}
-	}, func(ev *trace.Event, stage, uuid string) {
+	r.steps(t, func(*spelled) {}, func(ev *trace.Event, stage, uuid string) {
 		switch ev.Kind {
 		case trace.CT:
 			if len(b) > start {
@@ -348,11 +339,26 @@ func (r *Renderer) appendWayJSON(b []byte, t *trace.Trace, f *Frame) []byte {
 			}
 			b = r.appendCTJSON(b, &t.CT[ev.Arg], stage, uuid)
 		case trace.NAT:
-			nats = appendNATJSON(comma(nats), &t.NAT[ev.Arg], stage, uuid)
+			if len(nats) > 0 {
+				nats = append(nats, ',')
+			}
+			nats = appendNATJSON(nats, &t.NAT[ev.Arg], stage, uuid)
 		}
 	})
+	r.nats = nats
 	b = append(append(b, `],"nat":[`...), nats...)
-	b = append(append(append(b, `],"path":[`...), path...), ']')
+	b = append(b, `],"path":[`...)
+	start = len(b)
+	r.steps(t, func(s *spelled) {
+		if len(s.json) == 0 {
+			return
+		}
+		if len(b) > start {
+			b = append(b, ',')
+		}
+		b = append(b, s.json...)
+	}, func(*trace.Event, string, string) {})
+	b = append(b, ']')
 	if f.Inferred && f.Why != "" {
 		b = appendString(append(b, `,"inferred":`...), f.Why)
 	}

@@ -62,6 +62,8 @@ type Frame struct {
 	twin   bool   // the same was there just before: see shownTwice
 	played bool   // replayed already, before its turn
 	rest   []span // what of a piece of a stream was not predicted where it was observed
+	seg    segment
+	hasSeg bool // seg is known
 	tunnel *underlay
 	spare  *underlay // to be used again
 
@@ -138,7 +140,7 @@ type Session struct {
 	head     int
 	held     int // bytes of them
 	free     []*Frame
-	later    map[uint64]chain   // the queue's frames by identity
+	later    filed[chain]       // the queue's frames by identity
 	clients  map[endpoint]chain // those that left, by where they came from: see laterOf
 	history  *history
 	inferrer *inferrer
@@ -162,7 +164,7 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 	}
 	s := &Session{
 		Engine: e, Taps: taps, opts: opts, owners: NewOwners(e.Net), handler: h,
-		later: map[uint64]chain{}, history: newHistory(e), waiting: map[uint64]*Frame{},
+		history: newHistory(e), waiting: map[uint64]*Frame{},
 		pins: pinsOf(opts.Pins),
 	}
 	s.inferrer = newInferrer(s)
@@ -201,14 +203,22 @@ func (s *Session) file(f *Frame) {
 		seg := f.segment()
 		s.history.pieces.add(&seg, f.id)
 	}
-	c := s.later[f.id]
+	c := s.alike(f.id)
 	if c.first == nil {
 		c.first = f
 	} else {
 		c.last.same = f
 	}
 	c.last = f
-	s.later[f.id] = c
+	*s.later.put(f.id) = c
+}
+
+// alike are the frames of an identity that were read ahead, oldest first.
+func (s *Session) alike(id uint64) chain {
+	if c := s.later.get(id); c != nil {
+		return *c
+	}
+	return chain{}
 }
 
 // size is about what a frame held back takes.
@@ -268,7 +278,7 @@ func (s *Session) change() {
 // placeAgain places the frames that were read ahead in the network as it is
 // now: each is replayed as its own moment's network has it.
 func (s *Session) placeAgain() {
-	clear(s.later)
+	s.later.clear()
 	s.clients, s.held = nil, 0
 	for _, f := range s.queue[s.head:] {
 		if !f.played {
@@ -323,7 +333,7 @@ func (f *Frame) reset() {
 	if f.tunnel != nil {
 		spare = f.tunnel
 	}
-	*f = Frame{Data: f.Data[:0], spare: spare, rec: f.rec}
+	*f = Frame{Data: f.Data[:0], spare: spare, rec: f.rec, rest: f.rest[:0]}
 }
 
 // next replays the queue's oldest frame.
@@ -467,7 +477,7 @@ func (s *Session) inject(f *Frame) *sim.Outcome {
 // is not bound yet, or no more, as far as the database says: what ovn-controller
 // does and what it commits are a moment apart.
 func (s *Session) passedOn(f *Frame) bool {
-	for l, n := s.later[f.id].first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
+	for l, n := s.alike(f.id).first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l.dir == Left && l.Capture != f.Capture && l.Time-f.Time < changeTime {
 			return true
 		}

@@ -176,8 +176,8 @@ func TestRing(t *testing.T) {
 	if got := append(of(7), of(9)...); len(got) != 0 {
 		t.Errorf("after all were overwritten: %v", got)
 	}
-	if len(r.last) > historySize {
-		t.Errorf("%d identities of %d values", len(r.last), historySize)
+	if r.last.n > historySize {
+		t.Errorf("%d identities of %d values", r.last.n, historySize)
 	}
 }
 

@@ -52,8 +52,11 @@ func segmentOf(data []byte, f *form) (s segment) {
 
 // segment is the piece of a stream that the frame is.
 func (f *Frame) segment() segment {
-	form := formOf(f.Data, f.Headers(), f.Wire)
-	return segmentOf(f.Data, &form)
+	if !f.hasSeg {
+		form := outline(f.Data, f.Headers(), f.Wire)
+		f.seg, f.hasSeg = segmentOf(f.Data, &form), true
+	}
+	return f.seg
 }
 
 // statedEnd is the length of an IP packet by its own header.
@@ -301,6 +304,7 @@ func (v *Verifier) counterpart(w *waiter) *waiter {
 // observed yet.
 type ledger struct {
 	parts  map[expectKey][]piece
+	spare  [][]piece // empty, to be used again
 	n      int
 	forgot conntrack.Time // when it last looked for what nothing meets
 }
@@ -325,7 +329,11 @@ func (l *ledger) add(p pointKey, s *segment, now conntrack.Time) {
 		}
 	}
 	k := expectKey{p, s.stream}
-	l.parts[k] = append(l.parts[k], piece{span{s.start, s.end}, now})
+	list, known := l.parts[k]
+	if n := len(l.spare); !known && n > 0 {
+		list, l.spare = l.spare[n-1], l.spare[:n-1]
+	}
+	l.parts[k] = append(list, piece{span{s.start, s.end}, now})
 	l.n++
 }
 
@@ -356,11 +364,12 @@ func (l *ledger) count() {
 	}
 }
 
-// take marks an observed piece as met and returns what of it was not predicted.
-func (l *ledger) take(p pointKey, s *segment) (rest []span) {
-	rest = []span{{s.start, s.end}}
+// take marks an observed piece as met and returns what of it was not predicted,
+// in the room of rest.
+func (l *ledger) take(p pointKey, s *segment, rest []span) []span {
+	rest = append(rest[:0], span{s.start, s.end})
 	k := expectKey{p, s.stream}
-	list := l.parts[k]
+	list, known := l.parts[k]
 	for i := 0; i < len(rest); i++ {
 		for j := 0; j < len(list); j++ {
 			common := rest[i].common(list[j].span)
@@ -373,9 +382,14 @@ func (l *ledger) take(p pointKey, s *segment) (rest []span) {
 			break
 		}
 	}
-	if len(list) == 0 {
+	switch {
+	case !known:
+	case len(list) == 0:
 		delete(l.parts, k)
-	} else {
+		if len(l.spare) < maxAlike {
+			l.spare = append(l.spare, list)
+		}
+	default:
 		l.parts[k] = list
 	}
 	return rest

@@ -33,13 +33,13 @@ func (s *Session) entry(f *Frame) (g *Frame) {
 		return nil
 	}
 	id := f.id
-	chain := s.later[id]
+	chain := s.alike(id)
 	if chain.first == f && f.same == nil {
 		seg := f.segment()
 		if id = s.history.pieces.with(&seg, seg.start); id == 0 || id == f.id {
 			return nil
 		}
-		chain = s.later[id]
+		chain = s.alike(id)
 	}
 	for l, n := chain.first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l.dir == Entered && l.skip == "" && l.point.Port != nil && l.point.Port != f.point.Port && !l.twin && !l.played &&
@@ -84,10 +84,10 @@ func (s *Session) unlink(f *Frame) {
 	if f.id == 0 {
 		return
 	}
-	if c := s.later[f.id].without(f, func(f *Frame) **Frame { return &f.same }); c.first == nil {
-		delete(s.later, f.id)
+	if c := s.alike(f.id).without(f, func(f *Frame) **Frame { return &f.same }); c.first == nil {
+		s.later.drop(f.id)
 	} else {
-		s.later[f.id] = c
+		*s.later.put(f.id) = c
 	}
 }
 

@@ -52,6 +52,7 @@ type Tap struct {
 	twins   int // frames that were there just before
 	tags    int // frames that have their VLAN's tag
 	points  map[pointKey]*Point
+	at      *Point // of the last frame
 	again   pcap.Sightings
 	devices map[placeKey]struct{}
 	hosted  map[device]*network.Port // AtHost: what is behind interfaces, nil: several ports
@@ -126,10 +127,15 @@ func tunnelKey(from, to *network.Chassis) pointKey { return pointKey{-1 - to.Ind
 
 // point returns the capture's point at a port, which it remembers.
 func (t *Tap) point(p *network.Port, c *network.Chassis) *Point {
-	if known := t.points[keyOf(p, c)]; known != nil {
-		return known
+	if last := t.at; last != nil && last.Port == p && last.Chassis == c {
+		return last
 	}
-	return t.remember(keyOf(p, c), &Point{Port: p, Chassis: c, Capture: t.Index})
+	known := t.points[keyOf(p, c)]
+	if known == nil {
+		known = t.remember(keyOf(p, c), &Point{Port: p, Chassis: c, Capture: t.Index})
+	}
+	t.at = known
+	return known
 }
 
 func (t *Tap) tunnel(from, to *network.Chassis) *Point {

@@ -10,22 +10,20 @@ import (
 // the same to the last, a moment apart, and the packet was there once. What a
 // host sends again comes later, and as another packet.
 type twins struct {
-	seen map[twinKey]twin
-	old  map[twinKey]twin // of the time before
-	turn conntrack.Time   // when seen began
+	seen filed[conntrack.Time] // when a frame was there last, by twinHash
+	old  filed[conntrack.Time] // of the time before
+	turn conntrack.Time        // when seen began
 }
 
-type twinKey struct {
-	point pointKey
-	tap   int // of the tunnel network, where two captures may well show a packet; else -1
-	dir   Direction
-	hash  uint64
-	wire  int
-}
-
-// twin is the frame seen last.
-type twin struct {
-	time conntrack.Time
+// twinHash is what twins have in common: all bytes, and where and which way they
+// crossed. tap is the capture in the tunnel network, where two captures may well
+// show a packet; else -1.
+func twinHash(f *Frame, p pointKey, tap int) uint64 {
+	h := hashWords(1, f.Data)
+	for _, v := range [...]int{f.Wire, p.port, p.chassis, tap, int(f.dir)} {
+		h = hashWord(h, uint64(v))
+	}
+	return h
 }
 
 const (
@@ -33,6 +31,9 @@ const (
 	twinWindow = conntrack.Second / 1000
 	// twinsTurn is how long frames are remembered at least.
 	twinsTurn = conntrack.Second
+	// maxTwins bounds how many frames are remembered: those of a millisecond are
+	// never as many.
+	maxTwins = 1 << 16
 	// A capture that shows one frame in twinShare twice shows them so for a reason.
 	twinShare = 4
 )
@@ -42,29 +43,26 @@ func (t *twins) again(f *Frame) bool {
 	if f.skip != "" || f.id == 0 || f.point == nil {
 		return false
 	}
-	k := twinKey{tap: -1, dir: f.dir, hash: hashBytes(14695981039346656037, f.Data), wire: f.Wire}
+	var k uint64
 	switch {
 	case f.dir == Crossed:
-		k.point, k.tap = tunnelKey(f.tunnel.from, f.tunnel.to), f.Capture
-		k.hash = hashBytes(k.hash, f.tunnel.whole)
+		k = hashWords(twinHash(f, tunnelKey(f.tunnel.from, f.tunnel.to), f.Capture), f.tunnel.whole)
 	case f.point.Port == nil:
 		return false
 	default:
-		k.point = f.point.key()
+		k = twinHash(f, f.point.key(), -1)
 	}
-	if t.seen == nil || f.Time-t.turn > twinsTurn {
+	if f.Time-t.turn > twinsTurn || t.seen.n >= maxTwins {
 		t.old, t.seen, t.turn = t.seen, t.old, f.Time
-		if t.seen == nil {
-			t.seen = map[twinKey]twin{}
-		}
-		clear(t.seen)
+		t.seen.clear()
 	}
-	before, ok := t.seen[k]
-	if !ok {
-		before, ok = t.old[k]
+	before := t.seen.get(k)
+	if before == nil {
+		before = t.old.get(k)
 	}
-	t.seen[k] = twin{f.Time}
-	return ok && f.Time-before.time <= twinWindow
+	again := before != nil && f.Time-*before <= twinWindow
+	*t.seen.put(k) = f.Time
+	return again
 }
 
 // shownTwice decides about a frame that was there just before: is it the same
@@ -82,7 +80,7 @@ func (s *Session) shownTwice(f *Frame) bool {
 		return f.unique()
 	}
 	seen := map[pointKey]int{}
-	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l != f && l.dir == Left && !l.twin {
 			seen[l.point.key()]++
 		}
@@ -118,7 +116,7 @@ func (s *Session) isDue(f *Frame) bool {
 
 // enters reports whether the packet of a frame that left is still to enter.
 func (s *Session) enters(f *Frame) (found bool) {
-	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
 		found = l.dir == Entered && !l.twin
 	}
 	return found

@@ -73,7 +73,7 @@ func (w *wires) predicted(out *sim.Outcome) {
 // checksum and however much of it is held: not its destination, which cooked
 // captures do not tell.
 func wireHash(data []byte, h *packet.Headers, wire int) uint64 {
-	f := formOf(data, h, wire)
+	f := outline(data, h, wire)
 	return hashBytes(f.filing(data), data[min(6, len(data)):min(12, len(data))])
 }
 
@@ -94,8 +94,12 @@ func (w *wires) prune(now conntrack.Time) {
 func (w *wires) arrived(f *Frame) bool {
 	p := f.point
 	other := false
-	k := wireKey{p.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
-	list := w.sent[k]
+	var k wireKey
+	var list wireSenders
+	if len(w.sent) > 0 {
+		k = wireKey{p.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
+		list = w.sent[k]
+	}
 	for i, s := range list {
 		switch {
 		case f.Time-s.time > wireWindow || s.time-f.Time > wireWindow:
@@ -128,6 +132,9 @@ func (w *wires) arrived(f *Frame) bool {
 // address that only another chassis sends from, is one this chassis was
 // predicted to send: behind a network function packets take other ways.
 func (w *wires) left(f *Frame) bool {
+	if len(w.sent) == 0 {
+		return false
+	}
 	k := wireKey{f.point.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
 	list := w.sent[k]
 	for i, s := range list {

@@ -215,6 +215,37 @@ func (t *Trace) Parts(yield func(first int, path *Path, own []Event)) {
 	}
 }
 
+// Each is Parts with the depth of the packet where a path begins, without indexes.
+func (t *Trace) Each(yield func(path *Path, depth uint16, own []Event)) {
+	from := int32(0)
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.own > from {
+			yield(nil, 0, t.own[from:p.own])
+		}
+		yield(p.path, p.depth, nil)
+		from = p.own
+	}
+	if int(from) < len(t.own) {
+		yield(nil, 0, t.own[from:])
+	}
+}
+
+// AppendValues appends what Values returns.
+func (t *Trace) AppendValues(list []field.Uint128) []field.Uint128 {
+	t.Each(func(path *Path, _ uint16, own []Event) {
+		if path != nil {
+			list = append(list, path.values...)
+		}
+		for i := range own {
+			if own[i].valued() {
+				list = append(list, t.values[own[i].Arg])
+			}
+		}
+	})
+	return list
+}
+
 // Ending is what a trace says of how the packet ended.
 type Ending struct {
 	Drop     int    // index of the first event that ends a packet, -1: none
