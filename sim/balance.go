@@ -80,10 +80,17 @@ func hashTuple(p *pkt) uint64 {
 
 // hairpinKey finds the VIPs whose backend a packet's destination is.
 type hairpinKey struct {
-	dp    int
 	addr  [16]byte
 	port  uint16
 	proto uint8
+}
+
+// hairpins are the VIPs of switches by their backends, of each switch filed when
+// a packet first asks: most switches of a big cluster have the same thousands,
+// and few meet a packet.
+type hairpins struct {
+	of   []map[hairpinKey][]hairpinVIP // by datapath index
+	read func(network.VIP) (network.VIP, bool)
 }
 
 type hairpinVIP struct {
@@ -96,17 +103,17 @@ type hairpinVIP struct {
 
 // indexHairpins files the VIPs that are the same on every chassis.
 func (e *Engine) indexHairpins() {
-	e.hairpins = hairpinsOf(e.Net, func(v network.VIP) (network.VIP, bool) { return v, v.Addr.IsValid() })
+	e.hairpins = newHairpins(e.Net, func(v network.VIP) (network.VIP, bool) { return v, v.Addr.IsValid() })
 }
 
 // templateHairpins files the VIPs of template load balancers, as they read on a
 // chassis.
-func templateHairpins(net *network.Network, c *network.Chassis) map[hairpinKey][]hairpinVIP {
+func templateHairpins(net *network.Network, c *network.Chassis) hairpins {
 	vars := net.Templates[c.Name]
 	if len(vars) == 0 {
-		return nil
+		return hairpins{}
 	}
-	return hairpinsOf(net, func(v network.VIP) (network.VIP, bool) {
+	return newHairpins(net, func(v network.VIP) (network.VIP, bool) {
 		if v.Addr.IsValid() {
 			return v, false
 		}
@@ -115,31 +122,42 @@ func templateHairpins(net *network.Network, c *network.Chassis) map[hairpinKey][
 	})
 }
 
-// hairpinsOf files the switches' VIPs by their backends, each as read says, if
-// it says that it counts.
-func hairpinsOf(net *network.Network, read func(network.VIP) (network.VIP, bool)) map[hairpinKey][]hairpinVIP {
+// newHairpins returns the VIPs of the network's switches, each as read says, if it
+// says that it counts.
+func newHairpins(net *network.Network, read func(network.VIP) (network.VIP, bool)) hairpins {
+	return hairpins{make([]map[hairpinKey][]hairpinVIP, len(net.Datapaths)), read}
+}
+
+// at returns those of a switch with a backend.
+func (x *hairpins) at(dp *network.Datapath, k hairpinKey) []hairpinVIP {
+	if x.of == nil || dp.Router {
+		return nil
+	}
+	if x.of[dp.Index] == nil {
+		x.of[dp.Index] = x.file(dp)
+	}
+	return x.of[dp.Index][k]
+}
+
+// file files the VIPs of a switch.
+func (x *hairpins) file(dp *network.Datapath) map[hairpinKey][]hairpinVIP {
 	all := map[hairpinKey][]hairpinVIP{}
-	for _, dp := range net.Datapaths {
-		if dp.Router {
-			continue
-		}
-		for _, lb := range dp.LoadBalancers {
-			for _, v := range lb.VIPs {
-				v, ok := read(v)
-				if !ok {
-					continue
+	for _, lb := range dp.LoadBalancers {
+		for _, v := range lb.VIPs {
+			v, ok := x.read(v)
+			if !ok {
+				continue
+			}
+			h := hairpinVIP{lb: lb, vip: v, snat: header.Bytes(v.Addr)}
+			if a, ok := lb.HairpinSNAT(v.Addr.Is4()); ok {
+				h.snat = header.Bytes(a)
+			}
+			for _, b := range v.Backends {
+				k := hairpinKey{header.Bytes(b.Addr()), b.Port(), lb.Protocol}
+				if v.Port == 0 {
+					k.port, k.proto = 0, 0
 				}
-				h := hairpinVIP{lb: lb, vip: v, snat: header.Bytes(v.Addr)}
-				if a, ok := lb.HairpinSNAT(v.Addr.Is4()); ok {
-					h.snat = header.Bytes(a)
-				}
-				for _, b := range v.Backends {
-					k := hairpinKey{dp.Index, header.Bytes(b.Addr()), b.Port(), lb.Protocol}
-					if v.Port == 0 {
-						k.port, k.proto = 0, 0
-					}
-					all[k] = append(all[k], h)
-				}
+				all[k] = append(all[k], h)
 			}
 		}
 	}
@@ -158,10 +176,10 @@ func (e *Engine) hairpin(p *pkt) *hairpinVIP {
 
 func (e *Engine) findHairpin(p *pkt, t *nat.Tuple, addr [16]byte, port uint16) *hairpinVIP {
 	for _, k := range [...]hairpinKey{
-		{p.dp.Index, addr, port, t.Proto},
-		{p.dp.Index, addr, 0, 0},
+		{addr, port, t.Proto},
+		{addr, 0, 0},
 	} {
-		for _, list := range [...][]hairpinVIP{e.hairpins[k], p.chassis.hairpins[k]} {
+		for _, list := range [...][]hairpinVIP{e.hairpins.at(p.dp, k), p.chassis.hairpins.at(p.dp, k)} {
 			for i := range list {
 				h := &list[i]
 				// The connection's own destination tells VIPs of one backend apart.
@@ -227,10 +245,10 @@ func (e *Engine) hairpinReply(p *pkt) bool {
 // the replay began: nobody else sends from there to there.
 func (e *Engine) answersHairpin(p *pkt, t *nat.Tuple) (answers, port bool) {
 	for _, k := range [...]hairpinKey{
-		{p.dp.Index, t.Src, t.SrcPort, t.Proto},
-		{p.dp.Index, t.Src, 0, 0},
+		{t.Src, t.SrcPort, t.Proto},
+		{t.Src, 0, 0},
 	} {
-		for _, list := range [...][]hairpinVIP{e.hairpins[k], p.chassis.hairpins[k]} {
+		for _, list := range [...][]hairpinVIP{e.hairpins.at(p.dp, k), p.chassis.hairpins.at(p.dp, k)} {
 			for i := range list {
 				if list[i].snat == t.Dst {
 					return true, k.proto != 0

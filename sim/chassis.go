@@ -21,9 +21,9 @@ type chassis struct {
 	recirculations int
 	resident       table.Resident // for is_chassis_resident
 	zones          zones
-	compiled       *compiled                   // the logical flows as they read here
-	entrances      []entrances                 // by datapath index: see paths.go
-	hairpins       map[hairpinKey][]hairpinVIP // of template load balancers
+	compiled       *compiled   // the logical flows as they read here
+	entrances      []entrances // by datapath index: see paths.go
+	hairpins       hairpins    // of template load balancers
 }
 
 // zones are a chassis' conntrack zones. -1: the port or datapath has none.

@@ -67,7 +67,7 @@ type Engine struct {
 	selections  map[selection]int // made by select, read from captures
 	waiting     waiting
 	oldAffinity bool // see stick
-	hairpins    map[hairpinKey][]hairpinVIP
+	hairpins    hairpins
 	security    map[int]*portSecurity // by port index, compiled when first met
 	limits      map[limitKey]*Reached
 	leftOut     leftOut

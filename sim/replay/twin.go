@@ -33,7 +33,7 @@ const (
 	twinsTurn = conntrack.Second
 	// maxTwins bounds how many frames are remembered: those of a millisecond are
 	// never as many.
-	maxTwins = 1 << 16
+	maxTwins = 1 << 13
 	// A capture that shows one frame in twinShare twice shows them so for a reason.
 	twinShare = 4
 )
