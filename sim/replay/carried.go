@@ -78,7 +78,7 @@ func (s *Session) overWire(f *Frame, c *network.Chassis) (found bool) {
 // tunnelled reports whether a frame that leaves at a chassis is to be seen in a
 // tunnel to it.
 func (s *Session) tunnelled(f *Frame, to *network.Chassis) (found bool) {
-	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
 		found = f.dir == Left && l.dir == Crossed && l.tunnel.to == to
 	}
 	return found
@@ -99,7 +99,7 @@ func (s *Session) arrives(f *Frame, at pointKey) (found bool) {
 		found = x.at == at
 		return !found
 	})
-	for l, n := s.later[f.id].first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
 		found = l != f && l.dir != Unknown && l.point.key() == at
 	}
 	return found

@@ -170,7 +170,7 @@ func (s *Session) shownLeaving(k answerKey) *Frame {
 // leaving finds the frame by which a packet that enters leaves, nil if no
 // capture shows it.
 func (s *Session) leaving(o *Frame) (crossing *Frame) {
-	for l, n := s.later[o.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+	for l, n := s.alike(o.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
 		case l == o || l.skip != "" || l.dir == Left && l.point.key() == o.point.key():
 		case l.dir == Left:
@@ -358,7 +358,7 @@ func tcpNumbers(f *Frame) (seq, ack uint32) {
 func (r *resumption) takes(s *Session, kind trace.Reason, o *sim.ChoiceOption) bool {
 	h := r.of.Headers()
 	if !r.reply {
-		for l, n := s.later[r.of.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		for l, n := s.alike(r.of.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 			if (l.dir == Left || l.dir == Crossed) && takes(l, kind, o) {
 				return true
 			}
@@ -380,7 +380,7 @@ func (r *resumption) sourcePort(s *Session, addr [16]byte) (uint16, bool) {
 	if k := flowOf(r.of); r.reply {
 		return k.dst.port, k.dst.addr == addr
 	}
-	for l, n := s.later[r.of.id].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+	for l, n := s.alike(r.of.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if e := flowEnds(l.Data, l.Headers()); (l.dir == Left || l.dir == Crossed) && e[0].addr == addr {
 			return e[0].port, true
 		}
