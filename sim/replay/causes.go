@@ -135,6 +135,7 @@ type doubt struct {
 type flowSeen struct {
 	matched int            // left there as predicted
 	entered conntrack.Time // entered there last; 0: never
+	entries int            // how often it did
 }
 
 // noteFlow returns what is known of a frame's flow at a point; answer: of the
@@ -277,12 +278,47 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	switch {
 	case repeated:
 		return ""
-	case flow.matched > 0, flow.entered >= w.time && flow.entered != 0, v.sawBeyond(w):
+	case flow.matched > 0, flow.entered >= w.time && flow.entered != 0, v.sawBeyond(w), v.heard(w), v.answersOnce(w):
 		return CauseLost
 	case v.ways[v.wayKey(w, 0)]+v.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h):
 		return CauseLost
 	}
 	return ""
+}
+
+// speaker is a port whose owner sends to an Ethernet address.
+type speaker struct {
+	at pointKey
+	to mac
+}
+
+// spoke notes that a unicast frame entered.
+func (v *Verifier) spoke(f *Frame, p *Point) {
+	if len(f.Data) < 14 || f.Bare || f.Inferred || macAt(f.Data).multicast() {
+		return
+	}
+	if len(v.speaks) >= maxAnswers {
+		clear(v.speaks)
+	}
+	v.speaks[speaker{p.key(), macAt(f.Data)}] = f.Time
+}
+
+// heard reports whether a predicted answer of ARP or neighbor discovery came,
+// since its asker went on to send to the Ethernet address it tells.
+func (v *Verifier) heard(w *waiter) bool {
+	k := &w.Headers().Key
+	answer := k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2 ||
+		k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136
+	return answer && v.speaks[speaker{w.point, macAt(w.data[6:])}] >= w.time
+}
+
+// answersOnce reports whether a predicted packet answers one that its receiver
+// sent, on a connection that is established, and that was not sent again: it got
+// its answer.
+func (v *Verifier) answersOnce(w *waiter) bool {
+	proto := w.Headers().Key.Get(field.IPProto)
+	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	return proto != header.ProtoTCP && flow != nil && flow.entries == 1 && flow.entered != 0 && w.time-flow.entered < conntrack.Second && w.time >= flow.entered
 }
 
 // opensTCP reports whether a packet is the first of a TCP connection.

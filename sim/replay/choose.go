@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
@@ -41,6 +42,9 @@ func (s *Session) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 	if !ok && c.Kind == trace.GuessBackend {
 		taken, ok = s.laterOf(p, c)
 	}
+	if !ok && c.Kind == trace.GuessBackend {
+		taken, ok = s.answeredBy(p, c)
+	}
 	return taken, ok
 }
 
@@ -59,6 +63,29 @@ func (s *Session) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 		}
 		for i := range c.Options {
 			if goesTo(f.Headers(), &c.Options[i]) {
+				return i, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// answeredBy finds the option that answers a TCP connection's first packet, where
+// no capture shows that arriving.
+func (s *Session) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
+	h := p.Headers()
+	if !opensTCP(h) || len(p.Data) < h.Layout.L4+8 {
+		return 0, false
+	}
+	seq := binary.BigEndian.Uint32(p.Data[h.Layout.L4+4:])
+	for _, f := range s.queue[s.head:] {
+		if f.dir != Entered || f.skip != "" || f.Headers().Key.Get(field.IPProto) != header.ProtoTCP || f.Headers().Key.Get(field.TCPFlags)&tcpSYN == 0 {
+			continue
+		}
+		_, ack := tcpNumbers(f)
+		for i := range c.Options {
+			o, e := &c.Options[i], endpoints(f.Headers())[0]
+			if ack == seq+1 && o.Addr == e.addr && (o.Port == 0 || o.Port == e.port) {
 				return i, true
 			}
 		}

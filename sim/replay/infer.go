@@ -220,6 +220,10 @@ func (s *Session) infer(f *Frame) {
 	if inf.due(f) || s.originate(f) || s.opts.NoInference {
 		return
 	}
+	if s.ask(f) {
+		inf.due(f)
+		return
+	}
 	id, ok := identify(f.Data, f.Headers())
 	switch {
 	case !ok || id.fragment&0x1fff != 0:

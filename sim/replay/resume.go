@@ -347,7 +347,7 @@ func opening(f *Frame, flags uint8, seq, ack uint32) (data []byte, wire int) {
 // one that it waits for.
 func tcpNumbers(f *Frame) (seq, ack uint32) {
 	h := f.Headers()
-	if at := h.Layout.L4; h.Key.Get(field.IPProto) == header.ProtoTCP {
+	if at := h.Layout.L4; at != 0 && len(f.Data) >= at+12 && h.Key.Get(field.IPProto) == header.ProtoTCP {
 		seq, ack = binary.BigEndian.Uint32(f.Data[at+4:]), binary.BigEndian.Uint32(f.Data[at+8:])
 	}
 	return seq, ack

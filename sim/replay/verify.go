@@ -64,9 +64,10 @@ type Verifier struct {
 	doubts  []doubt
 	flows   map[answerKey]*flowSeen
 	syns    map[answerKey]int // connections' first packets predicted at a point
-	ways    map[uint64]int    // packets that came out as predicted, see wayKey
-	longest map[pointKey]int  // length of what left there
-	cutAt   map[pointKey]int  // frames that were cut too short
+	speaks  map[speaker]conntrack.Time
+	ways    map[uint64]int   // packets that came out as predicted, see wayKey
+	longest map[pointKey]int // length of what left there
+	cutAt   map[pointKey]int // frames that were cut too short
 	cut     int
 
 	undecided []*waiter // predictions that wait for the end, see postpone
@@ -133,7 +134,7 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 		opts.MaxWaiting = 1 << 17
 	}
 	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{}, said: map[Cause]string{},
-		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
+		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
 		spans: map[int]*held{}, basis: newBasis()}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict, v.Report.Version = opts.Strict, FormVersion
@@ -180,7 +181,8 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	v.noteTies(out)
 	if p.Port != nil {
 		flow := v.noteFlow(p.key(), f.Data, f.Headers(), true)
-		flow.entered = max(flow.entered, f.Time)
+		flow.entered, flow.entries = max(flow.entered, f.Time), flow.entries+1
+		v.spoke(f, p)
 		if f.Lost {
 			v.doubt(p.key(), f.Time, v.session.name(f), f.Number)
 		}
