@@ -10,6 +10,7 @@ import (
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 
 	"ovnreplay/sim/printable"
@@ -406,22 +407,49 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 	return v.outside(w)
 }
 
-// outside says whether some other capture had not begun or had ended when a
-// packet was observed whose way in no capture shows.
-func (v *Verifier) outside(w *waiter) Cause {
+// outside says whether a capture of where a packet may have come from, whose way
+// in no capture shows, had not begun or had ended when it was observed.
+func (v *Verifier) outside(w *waiter) (why Cause) {
+	from := v.senders(w)
 	for i, t := range v.session.Taps {
 		s := v.spans[i]
-		if i == w.capture || s == nil || v.at(t, w.point) {
+		if i == w.capture || s == nil || v.at(t, w.point) || !slices.ContainsFunc(t.Sites(), from) {
 			continue
 		}
-		if w.time < s.first && s.first-v.begin > inFlight*50 {
+		switch {
+		case w.time < s.first:
 			return CauseLate
-		}
-		if w.time > s.last+inFlight && v.now-s.last > inFlight*50 {
-			return CauseEarly
+		case w.time > s.last:
+			why = CauseEarly
 		}
 	}
-	return ""
+	return why
+}
+
+// senders tells the sites where a packet may have entered: where its sender's
+// address is; on a wire if that is no interface's; anywhere if it stands for others.
+func (v *Verifier) senders(w *waiter) func(*Site) bool {
+	o := v.session.owners
+	src := addrOf(w.Headers(), endpoints(w.Headers())[0])
+	var ports []*network.Port
+	others := o.announced[src] != 0 || o.floating[src].IsValid()
+	for _, p := range o.byIP[src] {
+		if p.Type == network.VIF {
+			ports = append(ports, p)
+		}
+		others = others || p.Datapath.Router
+	}
+	return func(s *Site) bool {
+		switch {
+		case s.Kind == AtHost || others && len(ports) == 0:
+			return true
+		case s.Port == nil:
+			return false
+		case len(ports) == 0:
+			return leadsOut(s.Port)
+		}
+		return slices.Contains(ports, s.Port)
+	}
 }
 
 // misled says which artefact explains that a packet fared otherwise than was

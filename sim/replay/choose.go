@@ -71,21 +71,23 @@ func (s *Session) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 }
 
 // answeredBy finds the option that answers a TCP connection's first packet, where
-// no capture shows that arriving.
+// no capture shows that arriving: it acknowledges what comes just after.
 func (s *Session) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 	h := p.Headers()
 	if !opensTCP(h) || len(p.Data) < h.Layout.L4+8 {
 		return 0, false
 	}
+	const window = 1 << 20
 	seq := binary.BigEndian.Uint32(p.Data[h.Layout.L4+4:])
 	for _, f := range s.queue[s.head:] {
-		if f.dir != Entered || f.skip != "" || f.Headers().Key.Get(field.IPProto) != header.ProtoTCP || f.Headers().Key.Get(field.TCPFlags)&tcpSYN == 0 {
+		k := &f.Headers().Key
+		if f.dir != Entered || f.skip != "" || k.Get(field.IPProto) != header.ProtoTCP || k.Get(field.TCPFlags)&header.FlagACK == 0 {
 			continue
 		}
 		_, ack := tcpNumbers(f)
 		for i := range c.Options {
 			o, e := &c.Options[i], endpoints(f.Headers())[0]
-			if ack == seq+1 && o.Addr == e.addr && (o.Port == 0 || o.Port == e.port) {
+			if ack-seq > 0 && ack-seq < window && o.Addr == e.addr && (o.Port == 0 || o.Port == e.port) {
 				return i, true
 			}
 		}

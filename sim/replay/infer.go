@@ -231,6 +231,8 @@ func (s *Session) infer(f *Frame) {
 	case s.overWire(f, f.point.Chassis):
 		inf.due(f)
 		return
+	case s.inferPieces(f):
+		return
 	case s.entersElsewhere(f):
 		return
 	}

@@ -40,7 +40,7 @@ func (o *Owners) question(f *Frame) []byte {
 	k, p := &f.Headers().Key, f.point.Port
 	proto := uint8(k.Get(field.IPProto))
 	switch {
-	case len(f.Data) < f.Wire || f.Bare:
+	case len(f.Data) < f.Wire || macAt(f.Data) == 0:
 	case k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2:
 		if o.answersAt(p, header.IPv4(k.Get(field.ARPSPA)), macAt(f.Data[6:])) {
 			return arpQuestion(f.Data)

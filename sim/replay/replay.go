@@ -341,6 +341,9 @@ func (s *Session) next(f *Frame) {
 	s.held -= f.size()
 	s.unfile(f)
 	s.unlink(f)
+	if f.skip == whyCut && f.dir == Entered && s.complete(f) {
+		f.skip = ""
+	}
 	if f.dir == Left {
 		s.hurry(f)
 	}
