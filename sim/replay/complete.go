@@ -32,10 +32,27 @@ func (s *Session) complete(f *Frame) bool {
 		}
 		f.Data = append(f.Data, tcp[held:20]...)
 		f.heads = packet.HeadersOnce{}
+		before(f.Data[l3:], g.Data[h.Layout.L3:], l4-l3, formOf(g.Data, h, g.Wire).partial)
 		f.id = identityHash(f.Data, f.Headers())
 		return true
 	}
 	return false
+}
+
+// before makes the checksum of a translated packet, which ip was given, the one
+// that it had before. Partial ones are of the addresses alone.
+func before(ip, after []byte, l4 int, partial bool) {
+	from, to := 12, 20
+	if ip[0]>>4 == 6 {
+		from, to = 8, 40
+	}
+	sum := binary.BigEndian.Uint16(ip[l4+16:])
+	if partial {
+		sum = ^header.Update16(^sum, after[from:to], ip[from:to])
+	} else {
+		sum = header.Update16(header.Update16(sum, after[from:to], ip[from:to]), after[l4:l4+4], ip[l4:l4+4])
+	}
+	binary.BigEndian.PutUint16(ip[l4+16:], sum)
 }
 
 // cutTCP returns where the headers of a frame begin that was cut within its TCP
