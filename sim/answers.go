@@ -19,6 +19,7 @@ import (
 // hop answers.
 func (e *Engine) made(p *pkt, f *table.Flow, op *table.Op, at place) {
 	p.Flush()
+	p.Upcall()
 	frame, why, ok := e.compose(p, op.Block)
 	if ok {
 		e.note(p, trace.Made, why, f)

@@ -143,6 +143,24 @@ func (p *Packet) partialSum() bool {
 	return q.Parse(ip) == nat.NoFault && q.CheckSum(ip) == nat.SumPartial
 }
 
+// Upcall completes a checksum that is left to a network card, as the kernel
+// does before it hands a packet to ovn-controller (skb_checksum_help).
+func (p *Packet) Upcall() {
+	if !p.partialSum() {
+		return
+	}
+	var q nat.Packet
+	ip := p.Data[p.Layout.L3:p.Layout.L3End]
+	if q.Parse(ip) != nat.NoFault || q.Cut {
+		return
+	}
+	at := p.Layout.L4 + 16
+	if p.held.Get(field.IPProto) == header.ProtoUDP {
+		at = p.Layout.L4 + 6
+	}
+	binary.BigEndian.PutUint16(p.Data[at:], q.Complete(ip))
+}
+
 func (p *Packet) ipChecksum(old, new []byte) {
 	adjust(p.Data[p.Layout.L3+10:], old, new)
 }

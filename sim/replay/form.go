@@ -19,6 +19,7 @@ type form struct {
 	cut         bool // less is held than was on the wire
 	partial     bool // the checksum is that of the pseudo-header alone
 	fragment    bool
+	quotes      bool // it is an ICMP error
 }
 
 // formOf looks at a frame.
@@ -42,6 +43,7 @@ func outline(data []byte, h *packet.Headers, wire int) form {
 	if l.L4 == 0 || f.fragment {
 		return f
 	}
+	f.quotes = len(data) > l.L4 && quotes(f.proto, data[l.L4])
 	switch {
 	case f.proto == header.ProtoTCP && l.L4+18 <= l.L3End:
 		f.sum = l.L4 + 16
@@ -82,6 +84,9 @@ func (f *form) filing(data []byte) uint64 {
 	end := min(f.end, 12+enough)
 	if f.l4 != 0 {
 		end = min(f.end, f.l4+f.fixed())
+		if f.quotes {
+			end = min(f.end, f.l4+2)
+		}
 	}
 	return hashBytes(14695981039346656037, data[12:max(end, 12)])
 }
@@ -123,6 +128,10 @@ func likeFrames(a, b *waiter, bare bool) (l likeness) {
 		n := min(len(x), len(y))
 		x, y = x[:n], y[:n]
 	}
+	if l.cut && a.form.quotes && b.form.quotes {
+		l.same = likeErrors(x[from:], y[from:], a.form.l4-from, b.form.l4-from)
+		return l
+	}
 	at := a.form.sum
 	if !l.offloaded || at != b.form.sum || at+2 > min(len(x), len(y)) {
 		l.same = string(x[from:]) == string(y[from:])
@@ -130,6 +139,41 @@ func likeFrames(a, b *waiter, bare bool) (l likeness) {
 	}
 	l.same = string(x[from:at]) == string(y[from:at]) && string(x[at+2:]) == string(y[at+2:]) && sameSum(a, b)
 	return l
+}
+
+// likeErrors compares ICMP errors of which less is held than there was: their
+// own checksum is of bytes that OVN had and no capture has, and that of the packet
+// they quote may have been left to a network card.
+func likeErrors(x, y []byte, l4, m4 int) bool {
+	if l4 != m4 || len(x) < l4+8 || len(y) < l4+8 || string(x[:l4+2]) != string(y[:l4+2]) {
+		return false
+	}
+	q, sum := x[l4+8:], 0
+	switch r := y[l4+8:]; {
+	case len(q) >= 20 && q[0]>>4 == 4:
+		sum = int(q[0]&15)*4 + sumOffset(q[9])
+	case len(q) >= 40 && q[0]>>4 == 6:
+		sum = 40 + sumOffset(q[6])
+	default:
+		return string(q) == string(r)
+	}
+	n := min(len(x), len(y)) - (l4 + 8)
+	q, r := q[:n], y[l4+8:][:n]
+	if sum+2 > n {
+		return string(x[l4+4:l4+8]) == string(y[l4+4:l4+8]) && string(q[:min(sum, n)]) == string(r[:min(sum, n)])
+	}
+	return string(x[l4+4:l4+8]) == string(y[l4+4:l4+8]) && string(q[:sum]) == string(r[:sum]) && string(q[sum+2:]) == string(r[sum+2:])
+}
+
+// sumOffset is where in its header a transport protocol's checksum is.
+func sumOffset(proto uint8) int {
+	switch proto {
+	case header.ProtoTCP:
+		return 16
+	case header.ProtoUDP:
+		return 6
+	}
+	return 1 << 16
 }
 
 // sameSum reports whether completing a partial checksum gives the other one.
