@@ -56,7 +56,7 @@ type budget struct {
 }
 
 func (o Options) budget(source string, meter *compressed.Meter) *budget {
-	b := &budget{source: source, limit: o.MaxMemory, given: o.MaxMemory > 0, meter: meter}
+	b := &budget{source: source, limit: int64(o.MaxMemory), given: o.MaxMemory > 0, meter: meter}
 	if b.limit <= 0 {
 		b.limit = DefaultMaxMemory
 	}

@@ -25,11 +25,25 @@ func DefaultSource() string {
 	if source := os.Getenv("OVN_SB_DB"); source != "" {
 		return source
 	}
+	return "unix:" + localSocket()
+}
+
+// LocalSource is the Southbound database of the host that this runs on, as OVN's
+// own tools find it; "" if there is none.
+func LocalSource() string {
+	socket := localSocket()
+	if info, err := os.Stat(socket); err != nil || info.Mode()&os.ModeSocket == 0 {
+		return ""
+	}
+	return "unix:" + socket
+}
+
+func localSocket() string {
 	dir := os.Getenv("OVN_RUNDIR")
 	if dir == "" {
 		dir = "/var/run/ovn"
 	}
-	return "unix:" + filepath.Join(dir, "ovnsb_db.sock")
+	return filepath.Join(dir, "ovnsb_db.sock")
 }
 
 const (

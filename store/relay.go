@@ -44,7 +44,7 @@ func newRelay(opts Options, config *tls.Config, watching bool) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := opts.MaxMemory
+	limit := int64(opts.MaxMemory)
 	if limit <= 0 {
 		limit = DefaultMaxMemory
 	}

@@ -32,7 +32,7 @@ type Options struct {
 
 	// MaxMemory is about how many bytes the database may take; 0 is
 	// DefaultMaxMemory, and less for a small file: what a file's bytes can hold.
-	MaxMemory int64
+	MaxMemory Size
 
 	// For servers:
 	TLS       TLS           // for ssl:

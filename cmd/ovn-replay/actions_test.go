@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ovnreplay/sim"
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 )
@@ -110,16 +111,16 @@ func TestActionTable(t *testing.T) {
 		if _, pending := unpredicted[filepath.Base(dir)]; pending {
 			continue
 		}
-		in := input{stderr: os.Stderr, caseDir: dir}
-		j, err := in.open(context.Background())
+		in := job.Spec{Stderr: os.Stderr, Case: dir}
+		j, err := in.Open(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := &seen{j.Engine, map[string]bool{}}
-		if err := j.feed(context.Background(), j.session(h, 0)); err != nil {
+		if err := j.Run(context.Background(), j.Start(h, 0)); err != nil {
 			t.Fatal(err)
 		}
-		j.close()
+		j.Close()
 		for w := range h.words {
 			shown[w] = append(shown[w], filepath.Base(dir))
 		}

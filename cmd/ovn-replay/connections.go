@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
-
-	"ovnreplay/sim/printable"
 )
 
 // connectionsOptions is "connections": one row a connection.
@@ -27,7 +27,7 @@ type connectionsOptions struct {
 }
 
 func newConnectionsCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &connectionsOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
+	o := &connectionsOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   "connections --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "List connections, each in one row across all zones, chassis and NAT",
@@ -53,15 +53,13 @@ and drops. --full adds each zone's tuples and the states over time.`,
 // account makes a ledger of what is asked about, and marks the connections of
 // which a filter selects a packet. The ledger is nil if there is nothing to read.
 func (o *asked) account(ctx context.Context, selected map[*ledger.Conn]bool) (l *ledger.Ledger, err error) {
-	err = o.each(ctx, func(x *why.Explainer, j *job) (replay.Handler, error) {
-		a := &accountant{selected: selected}
+	err = o.Each(ctx, o.session, func(x *why.Explainer, j *job.Job) (replay.Handler, error) {
 		if j == nil {
-			a.Ledger = ledger.New(x, nil)
-		} else {
-			a.Ledger, a.filter = ledger.New(x, j.Taps), j.filter
+			l = ledger.New(x, nil)
+			return ledger.Select(l, nil, selected), nil
 		}
-		l = a.Ledger
-		return a, nil
+		l = ledger.New(x, j.Taps)
+		return ledger.Select(l, j.Filter, selected), nil
 	})
 	return l, err
 }
@@ -77,7 +75,7 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 	}
 	var list []*ledger.Conn
 	for _, c := range l.Conns {
-		if selected[c] && (!o.stale || c.Stale() != "") && (o.numbers == nil || has(o.numbers, c.ID)) {
+		if selected[c] && (!o.stale || c.Stale() != "") && (o.numbers == nil || slices.Contains(o.numbers, c.ID)) {
 			list = append(list, c)
 		}
 	}
@@ -100,15 +98,6 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 	return errors.Join(l.Print(out, list, form), out.Flush(), err)
 }
 
-func has(list []int, n int) bool {
-	for _, x := range list {
-		if x == n {
-			return true
-		}
-	}
-	return false
-}
-
 // whoOptions is "who": whose an address was.
 type whoOptions struct {
 	asked
@@ -117,7 +106,7 @@ type whoOptions struct {
 }
 
 func newWhoCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &whoOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
+	o := &whoOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   "who ADDRESS[:PORT] [@TIME] --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Say whose an address was, before or after NAT",
@@ -153,24 +142,9 @@ func (o *whoOptions) run(ctx context.Context, args []string) error {
 		return err
 	}
 	out := bufio.NewWriter(o.stdout)
-	defer out.Flush()
-	if len(found) == 0 {
-		if name := l.Names().Address(q.Addr); name != "" {
-			printable.Fprintf(out, "%s is %s; no connection in the captures had it\n", args[0], name)
-		} else {
-			printable.Fprintf(out, "no connection in the captures had %s\n", args[0])
-		}
-		return errDifference
+	err = errors.Join(l.WriteWho(out, args[0], q, found, o.json), out.Flush())
+	if err == nil && len(found) == 0 {
+		err = errDifference
 	}
-	if o.json {
-		list := make([]*ledger.Conn, len(found))
-		for i, f := range found {
-			list[i] = f.Conn
-		}
-		return l.Print(out, list, ledger.JSON)
-	}
-	for _, f := range found {
-		printable.Fprintf(out, "%s %s\n    %s\n", args[0], f.How, l.Row(f.Conn).Line())
-	}
-	return nil
+	return err
 }

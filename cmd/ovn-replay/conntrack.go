@@ -3,23 +3,21 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ovnreplay/conntrack"
-	"ovnreplay/nat/header"
-	"ovnreplay/pcap"
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/job"
+	"ovnreplay/sim/printable"
+	"ovnreplay/sim/recording"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
-
-	"ovnreplay/sim/printable"
 	"ovnreplay/store/output"
 )
 
@@ -53,7 +51,7 @@ type conntrackListOptions struct {
 }
 
 func newConntrackListCommand(stdin io.Reader, stdout, stderr io.Writer, name, short string, f conntrack.Format) *cobra.Command {
-	o := &conntrackListOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	o := &conntrackListOptions{input: newInput(stdin, stderr), stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   name + " SESSION | --db SOURCE -r FILE[@PORT]… | --case DIR",
 		Short: short,
@@ -84,20 +82,25 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 		return fmt.Errorf("--format %w", err)
 	}
 	output.Of(cmd.Context()).Reads(o.compare...)
-	o.writes = []output.Destination{{Flag: "-o", Name: o.output}}
-	j, err := o.open(cmd.Context())
+	o.Writes = []output.Destination{{Flag: "-o", Name: o.output}}
+	j, err := o.Open(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer j.close()
-	damage := errors.Join(j.feed(cmd.Context(), j.session(&printer{job: j, format: trace.NoFormat}, j.ahead())), errors.Join(j.warnings...))
+	defer j.Close()
+	damage := errors.Join(j.Run(cmd.Context(), j.Start(show.New(j, nil, trace.NoFormat), j.Ahead())), j.Damaged())
 	out, complete, err := o.create(cmd.Context())
 	if err != nil {
 		return err
 	}
 	differ := false
 	if len(o.compare) > 0 {
-		differ, err = o.compareAll(j, out)
+		var ds []conntrack.Difference
+		ds, err = j.Compare(o.compare)
+		for _, d := range ds {
+			fmt.Fprintln(out, d.String())
+		}
+		differ = len(ds) > 0
 	} else {
 		err = o.list(j, out, format)
 	}
@@ -130,22 +133,14 @@ func (o *conntrackListOptions) listSession(ctx context.Context, file string) (er
 	if err != nil {
 		return err
 	}
+	var list []conntrack.Listing
 	for _, t := range tables {
-		es := slices.DeleteFunc(t.Table.Entries(0), func(e conntrack.Entry) bool {
-			return o.zone != "" && o.zone != fmt.Sprint(e.Zone) && o.zone != t.Zones[e.Zone]
-		})
-		if o.chassis != "" && o.chassis != t.Chassis || len(es) == 0 {
-			continue
-		}
-		conntrack.SortEntries(es)
-		if len(tables) > 1 {
-			printable.Fprintf(out, "# chassis %s\n", t.Chassis)
-		}
-		if err := conntrack.WriteDump(out, es, format); err != nil {
-			return err
+		if o.chassis == "" || o.chassis == t.Chassis {
+			name := func(zone uint16) string { return t.Zones[zone] }
+			list = append(list, conntrack.List(t.Table, printable.Line(t.Chassis), o.zone, name))
 		}
 	}
-	return complete()
+	return errors.Join(conntrack.WriteListings(out, list, format), complete())
 }
 
 // create begins the output; what it returns completes it.
@@ -164,64 +159,19 @@ func (o *conntrackListOptions) create(ctx context.Context) (*bufio.Writer, func(
 	}, nil
 }
 
-// list prints the tables one after the other; several are told apart by a comment with the chassis' name.
-func (o *conntrackListOptions) list(j *job, out *bufio.Writer, format conntrack.Format) error {
-	chosen := o.chosen(j)
-	if len(chosen) == 0 {
+// list prints the tables of the chassis asked for.
+func (o *conntrackListOptions) list(j *job.Job, out *bufio.Writer, format conntrack.Format) error {
+	var list []conntrack.Listing
+	for _, c := range j.Net.Chassis {
+		if o.chassis == "" || o.chassis == c.Name {
+			name := func(zone uint16) string { return j.Engine.ZoneName(int32(c.Index), zone) }
+			list = append(list, conntrack.List(j.Engine.Conntrack(c), printable.Line(c.Name), o.zone, name))
+		}
+	}
+	if len(list) == 0 {
 		return fmt.Errorf("--chassis %s: no such chassis in the database", o.chassis)
 	}
-	tables, filled := make([][]conntrack.Entry, len(chosen)), 0
-	for n, i := range chosen {
-		if tables[n] = o.entries(j, i); len(tables[n]) > 0 {
-			filled++
-		}
-	}
-	for n, i := range chosen {
-		if filled > 1 && len(tables[n]) > 0 {
-			printable.Fprintf(out, "# chassis %s\n", j.Net.Chassis[i].Name)
-		}
-		if err := conntrack.WriteDump(out, tables[n], format); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// chosen are the indexes of the chassis asked for.
-func (o *conntrackListOptions) chosen(j *job) (out []int) {
-	for i := range j.Net.Chassis {
-		if o.chassis == "" || o.chassis == j.Net.Chassis[i].Name {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-func (o *conntrackListOptions) entries(j *job, chassis int) []conntrack.Entry {
-	c := j.Net.Chassis[chassis]
-	es := j.Engine.Conntrack(c).Entries(0)
-	conntrack.SortEntries(es)
-	if o.zone == "" {
-		return es
-	}
-	return slices.DeleteFunc(es, func(e conntrack.Entry) bool {
-		return o.zone != fmt.Sprint(e.Zone) && o.zone != j.Engine.ZoneName(int32(c.Index), e.Zone)
-	})
-}
-
-// compareAll prints what differs from the dumps, and tells whether anything does.
-func (o *conntrackListOptions) compareAll(j *job, out *bufio.Writer) (differ bool, err error) {
-	for _, arg := range o.compare {
-		es, chassis, err := j.ReadDump(arg)
-		if err != nil {
-			return false, err
-		}
-		for _, d := range conntrack.Compare(j.Engine.Conntrack(chassis).Entries(0), es) {
-			fmt.Fprintln(out, d.String())
-			differ = true
-		}
-	}
-	return differ, nil
+	return conntrack.WriteListings(out, list, format)
 }
 
 // newConntrackImportCommand is "conntrack import": check dumps and show them in another form.
@@ -239,19 +189,9 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 			if err != nil {
 				return fmt.Errorf("--format %w", err)
 			}
-			p, err := filesOf(stdin).ReadProfile(profile)
+			table, err := filesOf(stdin).ReadTable(profile, args)
 			if err != nil {
 				return err
-			}
-			table := conntrack.NewTable(p)
-			for _, file := range args {
-				es, err := filesOf(stdin).ReadDump(file)
-				if err != nil {
-					return err
-				}
-				if err := table.Import(0, es); err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
 			}
 			return conntrack.WriteDump(stdout, table.Entries(0), f)
 		},
@@ -278,63 +218,21 @@ func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command
 			if file == "" {
 				return errors.New("no packets: name a capture with -r FILE")
 			}
-			opts, err := pcapOptions(selects)
+			opts, err := job.Reading(selects)
 			if err != nil {
 				return err
 			}
-			r, err := openCaptureFile(stdin, file, opts)
+			r, err := filesOf(stdin).OpenCapture(file, opts)
 			if err != nil {
 				return err
 			}
 			defer r.Close()
 			w := bufio.NewWriter(stdout)
-			return errors.Join(printStates(w, r, conntrack.NewTable(p)), w.Flush())
+			return errors.Join(recording.WriteStates(w, r, conntrack.NewTable(p)), w.Flush())
 		},
 	}
 	cmd.Flags().StringVarP(&file, "read", "r", "", "capture `FILE`, - is standard input")
 	pcapFilterFlag(cmd.Flags(), &selects)
 	cmd.Flags().StringVar(&profile, "ct-profile", "", ctProfileUsage)
 	return cmd
-}
-
-func openCaptureFile(stdin io.Reader, file string, opts pcap.Options) (*pcap.Reader, error) {
-	if file == "-" {
-		return pcap.NewReaderWith(stdin, "standard input", opts)
-	}
-	return pcap.OpenWith(file, opts)
-}
-
-func printStates(w io.Writer, r *pcap.Reader, table *conntrack.Table) error {
-	var rec pcap.Record
-	for {
-		err := r.Next(&rec)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		_, meta, err := pcap.Frame(&rec)
-		if err != nil && meta.Payload == nil {
-			return fmt.Errorf("%s: frame %d: %w", rec.File, rec.Frame, err)
-		}
-		m := conntrack.Meta{State: conntrack.Tracked | conntrack.Invalid} // what is not IP
-		if ip := ipOf(&meta); ip != nil {
-			m.Clear()
-			table.Execute(conntrack.Time(rec.Time), ip, &m, &conntrack.Request{Commit: true})
-		}
-		printable.Fprintf(w, "%d: %s\n", rec.Frame, m.State)
-	}
-}
-
-// ipOf is the IP packet in a frame, behind at most one VLAN tag; nil: there is none.
-func ipOf(meta *pcap.LinkMeta) []byte {
-	payload, kind := meta.Payload, meta.EtherType
-	if (kind == header.EtherVLAN || kind == header.EtherQinQ) && len(payload) >= 4 {
-		payload, kind = payload[4:], binary.BigEndian.Uint16(payload[2:])
-	}
-	if kind == header.EtherIPv4 || kind == header.EtherIPv6 {
-		return payload
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/coverage"
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
 )
@@ -25,7 +26,7 @@ type coverageOptions struct {
 }
 
 func newCoverageCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &coverageOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
+	o := &coverageOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   "coverage --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Count the packets that met each ACL, load balancer backend, NAT row, route and flow",
@@ -44,7 +45,7 @@ func newCoverageCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Comman
 func (o *coverageOptions) run(ctx context.Context) error {
 	list := coverage.Options{Untouched: o.untouched, Flows: o.flows}
 	var c *coverage.Coverage
-	damage := o.each(ctx, func(x *why.Explainer, j *job) (replay.Handler, error) {
+	damage := o.Each(ctx, o.session, func(x *why.Explainer, j *job.Job) (replay.Handler, error) {
 		c = coverage.New(x)
 		if o.port == "" {
 			return c, nil

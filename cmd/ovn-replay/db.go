@@ -15,11 +15,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ovnreplay/sim/inventory"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
-
-	"ovnreplay/sim/printable"
+	"ovnreplay/store/output"
 )
 
 // dbOptions are what the db commands have in common.
@@ -41,7 +42,7 @@ func sourceFlags(f *pflag.FlagSet, o *store.Options) {
 	f.Bool("leader-only", true, "of a cluster, read the leader only")
 	f.BoolVar(&o.AnyMember, "no-leader-only", false, "of a cluster, read any member")
 	f.DurationVar(&o.Timeout, "timeout", 0, "how long each wait for a server may take (default 10s)")
-	f.Var(memoryFlag{&o.MaxMemory}, "max-memory", "`SIZE` that a database may take in memory, such as 4GiB (default 2GiB, less for small files)")
+	f.Var(&o.MaxMemory, "max-memory", "`SIZE` that a database may take in memory, such as 4GiB (default 2GiB, less for small files)")
 }
 
 // newDBCommand returns "db", the commands about databases themselves.
@@ -117,15 +118,42 @@ func (o *dbOptions) open(ctx context.Context, source string) (*store.Database, e
 		return nil, err
 	}
 	for _, w := range db.Warnings {
-		printable.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+		printable.Fprintf(o.stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
 	}
 	return db, nil
 }
 
-func (o *dbOptions) printJSON(v any) error {
-	e := encoder(o.stdout)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+func (o *dbOptions) printJSON(v any) error { return output.Encoder(o.stdout).Encode(v) }
+
+// described is what is written for people, or as JSON.
+type described interface{ Write(io.Writer) }
+
+func (o *dbOptions) print(v described) error {
+	if o.json {
+		return o.printJSON(v)
+	}
+	v.Write(o.stdout)
+	return nil
+}
+
+func (o *dbOptions) info(ctx context.Context, args []string) error {
+	source := store.DefaultSource()
+	if len(args) > 0 {
+		source = args[0]
+	}
+	db, err := o.open(ctx, source)
+	if err != nil {
+		return err
+	}
+	net, err := southbound.Load(db)
+	if err != nil {
+		return err
+	}
+	i := inventory.Of(db, net)
+	if o.behaviour {
+		i.Behaviour = inventory.Behave(net)
+	}
+	return o.print(i)
 }
 
 // gather lists what is found, each with what it is.
@@ -141,50 +169,20 @@ func (o *dbOptions) gather(ctx context.Context, args []string) error {
 		printable.Fprintf(o.stderr, "ovn-replay: %s holds no databases, captures, conntrack or OpenFlow dumps\n", args[0])
 	}
 	for _, i := range items {
-		if o.json {
-			if err := o.printJSON(map[string]string{"path": i.Path, "kind": i.Kind.String(), "detail": i.Detail}); err != nil {
-				return err
-			}
-			continue
+		if err := o.print(inventory.OfItem(i)); err != nil {
+			return err
 		}
-		printable.Fprintf(o.stdout, "%-15s %s", i.Kind, i.Path)
-		if i.Detail != "" {
-			printable.Fprintf(o.stdout, "  %s", i.Detail)
-		}
-		fmt.Fprintln(o.stdout)
 	}
-	return o.gatheredZones(ctx, args[0])
-}
-
-// gatheredZones tells, where a source holds the databases of several zones,
-// which they are, what joins them and which port is where.
-func (o *dbOptions) gatheredZones(ctx context.Context, source string) error {
-	sources, err := southbound.Zones(ctx, []string{source}, o.Options)
-	if err != nil || len(sources) < 2 {
-		return nil // of one database, or of several without a connection, the list says all
-	}
-	net, warnings, err := southbound.OpenAll(ctx, sources, o.Options)
+	zones, warnings, err := inventory.Zones(ctx, args[0], o.Options)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
 	}
-	for _, z := range net.Zones() {
-		if o.json {
-			if err := o.printJSON(z); err != nil {
-				return err
-			}
-			continue
-		}
-		fmt.Fprintf(o.stdout, "zone %s: %s\n", z.Name, z.Source)
-		for _, line := range []struct {
-			what  string
-			names []string
-		}{{"chassis", z.Chassis}, {"joined by", z.Transit}, {"ports", z.Ports}} {
-			if len(line.names) > 0 {
-				fmt.Fprintf(o.stdout, "    %s %s\n", line.what, strings.Join(line.names, ", "))
-			}
+	for _, z := range zones {
+		if err := o.print(z); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -203,13 +201,9 @@ func (o *dbOptions) diff(ctx context.Context, args []string) error {
 	}
 	differences := network.Diff(nets[0], nets[1])
 	for _, d := range differences {
-		if o.json {
-			if err := o.printJSON(d); err != nil {
-				return err
-			}
-			continue
+		if err := o.print(inventory.Difference(d)); err != nil {
+			return err
 		}
-		printable.Fprintf(o.stdout, "%s\n", d)
 	}
 	return nil
 }
@@ -231,7 +225,7 @@ func (o *dbOptions) snapshot(ctx context.Context, args []string) error {
 	if o.json {
 		return o.printJSON(s)
 	}
-	printable.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows, size(s.Bytes), size(s.Own), shelf.Path())
+	printable.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows, store.Bytes(s.Bytes), store.Bytes(s.Own), shelf.Path())
 	return nil
 }
 
@@ -246,13 +240,9 @@ func (o *dbOptions) list(_ context.Context, _ []string) error {
 		return err
 	}
 	for _, s := range list {
-		if o.json {
-			if err := o.printJSON(s); err != nil {
-				return err
-			}
-			continue
+		if err := o.print(inventory.Snapshot(s)); err != nil {
+			return err
 		}
-		printable.Fprintf(o.stdout, "%-24s %s  %7d rows  %9s  %s %s  %s\n", s.Name, s.Taken.Format(time.RFC3339), s.Rows, size(s.Bytes), s.Database, s.Version, s.Source)
 	}
 	return nil
 }
@@ -269,32 +259,6 @@ func (o *dbOptions) remove(_ context.Context, names []string) error {
 		}
 	}
 	return nil
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 10<<10:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
-// transactionJSON is a transaction as "db history --json" prints it.
-type transactionJSON struct {
-	Record  int          `json:"record"`
-	Time    string       `json:"time,omitempty"`
-	Comment string       `json:"comment,omitempty"`
-	Changes []changeJSON `json:"changes"`
-}
-
-type changeJSON struct {
-	Table   string   `json:"table"`
-	UUID    string   `json:"uuid"`
-	What    string   `json:"what"` // insert, modify, delete
-	Columns []string `json:"columns,omitempty"`
 }
 
 func (o *dbOptions) history(ctx context.Context, args []string) error {
@@ -314,74 +278,12 @@ func (o *dbOptions) history(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if err := o.transaction(t); err != nil {
+		if err := o.print(inventory.OfTransaction(t)); err != nil {
 			return err
 		}
 	}
 	for _, w := range h.Database().Warnings {
-		printable.Fprintf(o.stderr, "ovn-replay: warning: %s\n", oneLine(w))
+		printable.Fprintf(o.stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
 	}
 	return nil
-}
-
-func (o *dbOptions) transaction(t *store.Transaction) error {
-	j := transactionJSON{Record: t.Record, Comment: t.Comment, Changes: []changeJSON{}}
-	if !t.Time.IsZero() {
-		j.Time = t.Time.Format("2006-01-02T15:04:05.000Z07:00")
-	}
-	for _, c := range t.Changes {
-		j.Changes = append(j.Changes, changeJSON{c.Table, c.UUID.String(), c.What(), c.Columns()})
-	}
-	if o.json {
-		return o.printJSON(j)
-	}
-	when := j.Time
-	if when == "" {
-		when = "time unknown"
-	}
-	printable.Fprintf(o.stdout, "record %d  %s  %s\n", j.Record, when, summary(t.Changes))
-	if j.Comment != "" {
-		for line := range strings.Lines(strings.TrimSpace(j.Comment)) {
-			printable.Fprintf(o.stdout, "    comment: %s\n", strings.TrimSuffix(line, "\n"))
-		}
-	}
-	return nil
-}
-
-// summary counts changes by table.
-func summary(changes []store.Change) string {
-	type counts struct{ insert, modify, delete int }
-	var tables []string
-	by := make(map[string]*counts)
-	for _, c := range changes {
-		if by[c.Table] == nil {
-			tables = append(tables, c.Table)
-			by[c.Table] = &counts{}
-		}
-		switch c.What() {
-		case "insert":
-			by[c.Table].insert++
-		case "delete":
-			by[c.Table].delete++
-		default:
-			by[c.Table].modify++
-		}
-	}
-	if len(tables) == 0 {
-		return "nothing changed"
-	}
-	var parts []string
-	for _, t := range tables {
-		text := t
-		for _, n := range []struct {
-			sign  string
-			count int
-		}{{"+", by[t].insert}, {"~", by[t].modify}, {"-", by[t].delete}} {
-			if n.count > 0 {
-				text += fmt.Sprintf(" %s%d", n.sign, n.count)
-			}
-		}
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, ", ")
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ovnreplay/sim/inventory"
 )
 
 // recordedDatabases finds the recorded Southbound databases: those in the
@@ -60,7 +62,7 @@ func TestDBInfo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var info infoJSON
+		var info inventory.Inventory
 		if err := json.Unmarshal([]byte(out), &info); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +73,7 @@ func TestDBInfo(t *testing.T) {
 		if sum != info.Flows || sum != info.Tables["Logical_Flow"] || info.Flows == 0 || info.Switches+info.Routers != info.Datapaths {
 			t.Errorf("%s: %d flows in stages, %d in all, %d rows", path, sum, info.Flows, info.Tables["Logical_Flow"])
 		}
-		unparsed := slices.DeleteFunc(info.Unparsed, func(u unparsedJSON) bool { return northdError.MatchString(u.Reason) })
+		unparsed := slices.DeleteFunc(info.Unparsed, func(u inventory.Unparsed) bool { return northdError.MatchString(u.Reason) })
 		if len(unparsed) != 0 || !strings.Contains(out, `"unparsed":[`) || !strings.Contains(out, `"problems":[]`) {
 			t.Errorf("%s: unparsed %v, problems %v", path, unparsed, info.Problems)
 		}
@@ -127,7 +129,7 @@ func TestDBHistory(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, _, err = db(t, "history", "--json", path)
-	var j transactionJSON
+	var j inventory.Transaction
 	if err != nil || json.Unmarshal([]byte(out), &j) != nil || len(j.Changes) == 0 || j.Changes[0].What != "insert" {
 		t.Errorf("%v\n%.500s", err, out)
 	}
@@ -195,7 +197,7 @@ func TestDBBehaviour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var info infoJSON
+	var info inventory.Inventory
 	if err := json.Unmarshal([]byte(out), &info); err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,8 @@ func demo(cmd *cobra.Command, stdout, stderr io.Writer) (err error) {
 	fmt.Fprintln(stdout, "nginx answers from 10.244.1.3:80. Each line is a packet that entered OVN, and")
 	fmt.Fprintln(stdout, "where it left; below it, when it is new, what conntrack translated.")
 	fmt.Fprintln(stdout)
-	in := input{stderr: stderr, caseDir: dir}
+	in := newInput(nil, stderr)
+	in.Case = dir
 	run := &runOptions{input: in, stdout: stdout, format: "line", lines: terminalLines(stdout)}
 	if run.lines == nil {
 		run.lines = &replay.Lines{Width: 120}

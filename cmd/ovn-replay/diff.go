@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/pcap"
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
-	"ovnreplay/sim/southbound"
 	"ovnreplay/store/output"
 )
 
@@ -22,7 +22,7 @@ type diffOptions struct {
 }
 
 func newDiffCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &diffOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	o := &diffOptions{input: newInput(stdin, stderr), stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   "diff --db A --db B -r FILE[@PORT]… | --case DIR --db B",
 		Short: "Replay the same packets on two networks and report those whose fate differs",
@@ -37,7 +37,7 @@ usage or bad input; 129, 130 or 143 interrupted, without a verdict.`,
 	}
 	var dbs []string
 	cmd.Flags().StringArrayVar(&dbs, "db", nil, "the two Southbound databases (twice; once with --case)")
-	sourceFlags(cmd.Flags(), &o.source)
+	sourceFlags(cmd.Flags(), &o.Source)
 	o.captureFlags(cmd.Flags())
 	cmd.MarkFlagsMutuallyExclusive("read", "case")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object a difference")
@@ -48,49 +48,49 @@ usage or bad input; 129, 130 or 143 interrupted, without a verdict.`,
 // databases decides which two networks are meant.
 func (o *diffOptions) databases(dbs []string) error {
 	switch {
-	case o.caseDir != "" && len(dbs) == 1:
+	case o.Case != "" && len(dbs) == 1:
 		o.b = dbs[0]
-	case o.caseDir == "" && len(dbs) == 2:
+	case o.Case == "" && len(dbs) == 2:
 		o.a, o.b = dbs[0], dbs[1]
 	default:
 		return errors.New("name two databases: --db A --db B, or a case and the other one: --case DIR --db B")
 	}
-	o.dbs = databasesOf(o.a)
+	o.DBs = databasesOf(o.a)
 	return nil
 }
 
 func (o *diffOptions) run(cmd *cobra.Command) error {
 	output.Of(cmd.Context()).Reads(o.b)
-	ja, err := o.open(cmd.Context())
+	ja, err := o.Open(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer ja.close()
-	jb, err := o.other(cmd, ja)
+	defer ja.Close()
+	jb, err := ja.On(cmd.Context(), o.b)
 	if err != nil {
 		return err
 	}
 	d := &replay.Differ{
-		A: replay.NewFates(ja.Engine, ja.Taps, ja.filter), B: replay.NewFates(jb.Engine, jb.Taps, jb.filter), Report: o.report,
+		A: replay.NewFates(ja.Engine, ja.Taps, ja.Filter), B: replay.NewFates(jb.Engine, jb.Taps, jb.Filter), Report: o.report,
 	}
-	sa, sb := ja.session(d.A, ja.ahead()), jb.session(d.B, ja.ahead())
+	sa, sb := ja.Start(d.A, ja.Ahead()), jb.Start(d.B, ja.Ahead())
 	var failed error
-	damage := errors.Join(ja.feedTo(cmd.Context(), func(rec *pcap.Record) {
+	damage := errors.Join(ja.FeedTo(cmd.Context(), func(rec *pcap.Record) {
 		sa.Add(rec)
 		sb.Add(rec)
 		failed = errors.Join(failed, d.Settle(false))
 	}, func() {
 		sa.Flush()
 		sb.Flush()
-	}), errors.Join(ja.warnings...))
+	}), ja.Damaged())
 	if err := errors.Join(failed, d.Settle(true)); err != nil {
 		return err
 	}
-	if !o.quiet && !o.json && damage == nil {
+	if !o.Quiet && !o.json && damage == nil {
 		fmt.Fprintf(o.stdout, "%d packets, %d fare differently\n", d.Packets, d.Different)
 	}
-	if by := new(interruption); o.json && errors.As(damage, &by) {
-		damage = errors.Join(damage, encoder(o.stdout).Encode(interruptedJSON{true, by.packets}))
+	if by := new(job.Interruption); o.json && errors.As(damage, &by) {
+		damage = errors.Join(damage, output.Encoder(o.stdout).Encode(interruptedJSON{true, by.Packets}))
 	}
 	switch {
 	case damage != nil:
@@ -107,29 +107,10 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 func (o *diffOptions) report(x *replay.FateDifference) error {
 	switch {
 	case o.json:
-		return encoder(o.stdout).Encode(x)
-	case o.quiet:
+		return output.Encoder(o.stdout).Encode(x)
+	case o.Quiet:
 		return nil
 	}
 	_, err := io.WriteString(o.stdout, x.String())
 	return err
-}
-
-// other prepares the replay on the second network, whose captures are the
-// first one's.
-func (o *diffOptions) other(cmd *cobra.Command, ja *job) (*job, error) {
-	net, warnings, err := southbound.Open(cmd.Context(), o.b, o.source)
-	if err != nil {
-		return nil, err
-	}
-	r, err := ja.On(net)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.b, err)
-	}
-	jb := &job{Recording: r, in: &o.input, warnings: warnings, sources: databasesOf(o.b)}
-	if jb.filter, err = replay.NewFilter(jb.Engine, o.filter); err != nil {
-		r.Close()
-		return nil, fmt.Errorf("--filter: %w", err)
-	}
-	return jb, nil
 }

@@ -1,48 +1,29 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"ovnreplay/packaging/manual"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
 
-// helpWidth is what help fits into.
-const helpWidth = 80
-
 // groups are the headings under which flags are listed; a flag that none names
 // is under the last.
-var groups = []struct {
-	title string
-	flags string
-}{
-	{"The network", "db case nb db-time watch ovs private-key certificate ca-cert timeout"},
-	{"Captures", "read pcap-filter offset no-align no-infer explain-points packet"},
-	{"Connection tracking", "ct-profile ct-import ct-zones pin ct session lb-dst"},
-	{"What is shown", "filter only format json hex quiet wide as-ovn-trace summary minimal detailed all csv compare"},
-	{"What is written", "write hops epb-verdict output title junit"},
+var groups = manual.Groups{
+	{Title: "The network", Flags: "db case nb db-time watch ovs private-key certificate ca-cert timeout"},
+	{Title: "Captures", Flags: "read pcap-filter offset no-align no-infer explain-points packet"},
+	{Title: "Connection tracking", Flags: "ct-profile ct-import ct-zones pin ct session lb-dst"},
+	{Title: "What is shown", Flags: "filter only format json hex quiet wide as-ovn-trace summary minimal detailed all csv compare"},
+	{Title: "What is written", Flags: "write hops epb-verdict output title junit"},
 }
 
-// setHelp makes help fit, and lists flags by what they are about.
+// setHelp makes help and completions.
 func setHelp(root *cobra.Command) {
-	root.SetUsageFunc(func(cmd *cobra.Command) error {
-		_, err := io.WriteString(cmd.OutOrStderr(), usageOf(cmd))
-		return err
-	})
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		text := cmd.Long
-		if text == "" {
-			text = cmd.Short + "."
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s", filled(text, 0), usageOf(cmd))
-	})
+	groups.Help(root)
 	eachCommand(root, func(cmd *cobra.Command) {
 		completeFlags(cmd)
 		if e, ok := examples[cmd.CommandPath()]; ok && cmd.Example == "" {
@@ -56,102 +37,6 @@ func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 	for _, c := range cmd.Commands() {
 		eachCommand(c, do)
 	}
-}
-
-func usageOf(cmd *cobra.Command) string {
-	var b strings.Builder
-	b.WriteString("Usage:\n")
-	if cmd.Runnable() && !cmd.HasAvailableSubCommands() {
-		b.WriteString(filled(cmd.UseLine(), 2) + "\n")
-	}
-	if cmd.HasAvailableSubCommands() {
-		b.WriteString("  " + cmd.CommandPath() + " COMMAND\n\nCommands:\n")
-		for _, c := range cmd.Commands() {
-			if c.IsAvailableCommand() {
-				b.WriteString(hanging(fmt.Sprintf("  %-12s ", c.Name()), c.Short))
-			}
-		}
-	}
-	if cmd.HasExample() {
-		b.WriteString("\nExamples:\n" + strings.TrimRight(cmd.Example, "\n") + "\n")
-	}
-	for _, g := range flagGroups(cmd.NonInheritedFlags()) {
-		b.WriteString("\n" + g.title + ":\n")
-		for line := range strings.Lines(g.flags.FlagUsagesWrapped(helpWidth)) {
-			b.WriteString(strings.TrimRight(line, " \n") + "\n")
-		}
-	}
-	if cmd.HasAvailableSubCommands() {
-		b.WriteString("\n\"" + cmd.CommandPath() + " COMMAND --help\" tells about each.\n")
-	}
-	return b.String()
-}
-
-// flagGroup is flags about one thing.
-type flagGroup struct {
-	title string
-	flags *pflag.FlagSet
-}
-
-func flagGroups(all *pflag.FlagSet) (out []flagGroup) {
-	taken := map[string]bool{}
-	for _, g := range groups {
-		set := pflag.NewFlagSet(g.title, pflag.ContinueOnError)
-		for name := range strings.FieldsSeq(g.flags) {
-			if f := all.Lookup(name); f != nil && !f.Hidden {
-				set.AddFlag(f)
-				taken[name] = true
-			}
-		}
-		set.SortFlags = false
-		if set.HasFlags() {
-			out = append(out, flagGroup{g.title, set})
-		}
-	}
-	rest := pflag.NewFlagSet("", pflag.ContinueOnError)
-	all.VisitAll(func(f *pflag.Flag) {
-		if !taken[f.Name] && !f.Hidden {
-			rest.AddFlag(f)
-		}
-	})
-	if rest.HasFlags() {
-		title := "Others"
-		if len(out) == 0 {
-			title = "Flags"
-		}
-		out = append(out, flagGroup{title, rest})
-	}
-	return out
-}
-
-// filled breaks a text's lines where they are too long, set in by some blanks.
-func filled(text string, in int) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		lead := line[:len(line)-len(strings.TrimLeft(line, " "))]
-		b.WriteString(hanging(strings.Repeat(" ", in)+lead, strings.TrimLeft(line, " ")))
-	}
-	return strings.TrimRight(b.String(), "\n")
-}
-
-// hanging writes a text after a label, its further lines below its beginning.
-func hanging(label, text string) string {
-	lead := strings.Repeat(" ", len([]rune(label)))
-	line, out := label, ""
-	empty := true
-	for word := range strings.FieldsSeq(text) {
-		if !empty && len([]rune(line))+1+len([]rune(word)) > helpWidth {
-			out += strings.TrimRight(line, " ") + "\n"
-			line, empty = lead, true
-		}
-		if !empty {
-			line += " "
-		}
-		line += word
-		empty = false
-	}
-	return out + strings.TrimRight(line, " ") + "\n"
 }
 
 // completeFlags makes shells complete what flags take.
@@ -245,70 +130,7 @@ func newManCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return writeManuals(cmd.Root(), args[0])
+			return groups.Write(cmd.Root(), args[0])
 		},
 	}
-}
-
-func writeManuals(cmd *cobra.Command, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
-	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(manual(cmd, name)), 0o644); err != nil {
-		return err
-	}
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" {
-			if err := writeManuals(c, dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// manual is a command's page in man(7).
-func manual(cmd *cobra.Command, name string) string {
-	var b strings.Builder
-	roff := strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...")
-	text := func(s string) string {
-		var out strings.Builder
-		for line := range strings.Lines(roff.Replace(s)) {
-			if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
-				line = `\&` + line
-			}
-			out.WriteString(line)
-		}
-		return strings.TrimRight(out.String(), "\n")
-	}
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"ovn-replay\" \"OVN\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff.Replace(name)), roff.Replace(name), text(cmd.Short))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", text(cmd.UseLine()))
-	if cmd.Long != "" {
-		fmt.Fprintf(&b, ".SH DESCRIPTION\n.nf\n%s\n.fi\n", text(cmd.Long))
-	}
-	for _, g := range flagGroups(cmd.NonInheritedFlags()) {
-		fmt.Fprintf(&b, ".SH %s\n", strings.ToUpper(text(g.title)))
-		g.flags.VisitAll(func(f *pflag.Flag) {
-			value, usage := pflag.UnquoteUsage(f)
-			short := ""
-			if f.Shorthand != "" {
-				short = "-" + f.Shorthand + ", "
-			}
-			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(strings.TrimRight(short+"--"+f.Name+" "+value, " ")), text(usage))
-		})
-	}
-	if cmd.HasAvailableSubCommands() {
-		b.WriteString(".SH COMMANDS\n")
-		for _, c := range cmd.Commands() {
-			if c.IsAvailableCommand() {
-				fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(c.Name()), text(c.Short))
-			}
-		}
-	}
-	if cmd.HasExample() {
-		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", text(cmd.Example))
-	}
-	b.WriteString(".SH EXIT STATUS\n0 done (verify: everything matched); 1 a difference (verify, diff), or the packet is not delivered (trace); 2 bad usage or bad input.\n")
-	return b.String()
 }

@@ -85,7 +85,7 @@ func TestLflowCommandErrors(t *testing.T) {
 		{"match --fixtures --db x", "", "none of the others can be"},
 		{"lex --prereqs", "", "unknown flag"},
 		{"lex extra", "", "unknown command"},
-		{"match", "ip4\n" + strings.Repeat("x", maxLflowLine+1), "standard input, line 2: longer than"},
+		{"match", "ip4\n" + strings.Repeat("x", 16<<20+1), "standard input, line 2: longer than"},
 	} {
 		var out bytes.Buffer
 		cmd := newLflowCommand(strings.NewReader(test.in), &out, &out)

@@ -16,6 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/packaging/manual"
+	"ovnreplay/sim/job"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/store/output"
 )
@@ -48,44 +51,27 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetArgs(args)
 	profile := profileFlag(root)
 	onceEach(root)
-	err := unknownCommand(root, args)
+	err := manual.Unknown(root, args)
 	if err == nil {
 		err = root.ExecuteContext(ctx)
 	}
-	for _, end := range []func() error{profile.stop, out.Flush, out.Err, files.Finish} {
+	for _, end := range []func() error{profile, out.Flush, out.Err, files.Finish} {
 		if bad := end(); bad != nil && !errors.Is(err, bad) {
 			err = join(err, bad)
 		}
 	}
 	status := statusOf(ctx, err)
-	if status > exitSignal && !errors.As(err, new(*interruption)) {
-		err = interrupted(ctx, 0) // before the captures were read
+	if status > exitSignal && !errors.As(err, new(*job.Interruption)) {
+		err = job.Interrupted(ctx, 0) // before the captures were read
 		if slices.Contains(args, "--json") {
 			json.NewEncoder(out).Encode(interruptedJSON{Interrupted: true})
 		}
 	}
 	if status != exitOK && status != exitDifference && status != exitSignal+int(syscall.SIGPIPE) {
-		fmt.Fprintf(errs, "ovn-replay: %s\n", oneLine(err))
+		fmt.Fprintf(errs, "ovn-replay: %s\n", printable.Errors(err))
 	}
 	errs.Flush()
 	return status
-}
-
-// unknownCommand is the error of a first argument that is no command, with
-// those that may have been meant.
-func unknownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") || args[0] == "help" || args[0] == "completion" {
-		return nil
-	}
-	if cmd, _, err := root.Find(args[:1]); err == nil && cmd != root {
-		return nil
-	}
-	err := fmt.Errorf("unknown command %q", args[0])
-	root.SuggestionsMinimumDistance = 2
-	if names := root.SuggestionsFor(args[0]); len(names) > 0 {
-		return fmt.Errorf("%w; did you mean %s?", err, strings.Join(names, " or "))
-	}
-	return fmt.Errorf("%w; ovn-replay --help lists them", err)
 }
 
 // version is what the program was built from, as Go stamps it.
@@ -114,7 +100,7 @@ func join(err, worse error) error {
 // statusOf is the exit status for how a command ended. A reader of our output
 // that went away ends it as SIGPIPE would.
 func statusOf(ctx context.Context, err error) int {
-	by, written := new(interruption), new(output.Error)
+	by, written := new(job.Interruption), new(output.Error)
 	switch {
 	case err == nil:
 		return exitOK
@@ -124,32 +110,14 @@ func statusOf(ctx context.Context, err error) int {
 		}
 		return exitBad
 	case errors.As(err, &by):
-		return exitSignal + int(by.signal)
+		return exitSignal + int(signalOf(by.Cause))
 	case errors.Is(err, errDifference), errors.Is(err, errDropped):
 		return exitDifference
-	case interrupted(ctx, 0) != nil:
-		errors.As(interrupted(ctx, 0), &by)
-		return exitSignal + int(by.signal)
+	case job.Interrupted(ctx, 0) != nil:
+		errors.As(job.Interrupted(ctx, 0), &by)
+		return exitSignal + int(signalOf(by.Cause))
 	}
 	return exitBad
-}
-
-// encoder writes JSON for machines and people: < and > are themselves.
-func encoder(w io.Writer) *json.Encoder {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e
-}
-
-// oneLine returns an error's text on one line; what several errors say is said once.
-func oneLine(err error) string {
-	var lines []string
-	for line := range strings.Lines(err.Error()) {
-		if line = strings.Join(strings.Fields(line), " "); !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, " ")
 }
 
 func newRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {

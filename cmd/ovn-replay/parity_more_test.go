@@ -51,7 +51,7 @@ func TestParityOfPlainNames(t *testing.T) {
 	needsTool(t, "ovn-trace")
 	db := cases + "/cloud-l3-geneve/sb.db.gz"
 	theirs, our := startOVNTrace(t, db, "--no-friendly-names"), openOurs(t, db)
-	our.opts.noFriendlyNames = true
+	our.opts.PlainNames = true
 	gen := newMicroflows(our.net, 7)
 	same, named := 0, 0
 	for range 100 {

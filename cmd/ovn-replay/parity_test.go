@@ -20,6 +20,7 @@ import (
 
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/ovntrace"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
@@ -172,7 +173,7 @@ type ours struct {
 	engine *sim.Engine
 	// anywhere takes every port for resident, as ovn-trace does.
 	anywhere *sim.Engine
-	opts     traceOptions
+	opts     ovntrace.Options
 }
 
 // hashOrder orders logical flows as ovn-trace meets them: by where their
@@ -196,7 +197,7 @@ func openOurs(t *testing.T, db string) *ours {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &ours{opts: traceOptions{all: true, stderr: new(bytes.Buffer)}}
+	o := &ours{opts: ovntrace.Options{All: true, Tell: quietly}}
 	if o.net, err = southbound.Load(d); err != nil {
 		t.Fatal(err)
 	}
@@ -216,17 +217,17 @@ func (o *ours) trace(t *testing.T, e *sim.Engine, microflow string) (string, *tr
 	t.Helper()
 	o.engine.Forget()
 	var out bytes.Buffer
-	tr := &tracer{traceOptions: &o.opts, engine: e, book: e.Book(), out: bufio.NewWriter(&out)}
-	tr.book.PlainNames = o.opts.noFriendlyNames
-	q, err := o.opts.question(o.net, []string{microflow})
+	tr := &ovntrace.Tracer{Options: &o.opts, Out: bufio.NewWriter(&out)}
+	tr.On(e)
+	q, err := o.opts.Question(o.net, []string{microflow})
 	if err != nil {
 		return err.Error() + "\n", &trace.Trace{}
 	}
-	outcome := e.Inject(q.in)
-	if err := tr.show(q, outcome, false); err != nil {
+	outcome := e.Inject(q.In)
+	if err := tr.Show(q, outcome, false); err != nil {
 		t.Fatal(err)
 	}
-	tr.out.Flush()
+	tr.Out.Flush()
 	return out.String(), &outcome.Trace
 }
 

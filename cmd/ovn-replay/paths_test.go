@@ -9,8 +9,12 @@ import (
 	"testing"
 
 	"ovnreplay/sim"
+	"ovnreplay/sim/job"
+	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
+	"ovnreplay/store"
+	"ovnreplay/store/output"
 )
 
 // fingerprints is a replay.Handler that sums up all that becomes of each packet.
@@ -69,7 +73,7 @@ func (s *fingerprints) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcom
 func inWords(r *replay.Renderer, f *replay.Frame, p *replay.Point, out *sim.Outcome) string {
 	record := replay.NewRecord(r.Why, f, p, "a.pcap", out, r.Hex)
 	var text strings.Builder
-	if err := encoder(&text).Encode(record); err != nil {
+	if err := output.Encoder(&text).Encode(record); err != nil {
 		return err.Error()
 	}
 	pairs := [][2]string{
@@ -106,23 +110,23 @@ func TestPathsChangeNothing(t *testing.T) {
 			t.Parallel()
 			seed := maphash.MakeSeed()
 			replayed := func(paths int) []fingerprint {
-				in := input{stderr: os.Stderr, caseDir: dir, quiet: true}
-				j, err := in.open(context.Background())
+				in := job.Spec{Stderr: os.Stderr, Case: dir, Quiet: true}
+				j, err := in.Open(context.Background())
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer j.close()
+				defer j.Close()
 				j.Engine.BoundPaths(paths)
 				h := &fingerprints{seed: seed}
 				if paths == 0 {
-					h.words = &replay.Renderer{Why: why.New(j.Engine, j.objects), Hex: true}
-					flows, err := readSwitches(context.Background(), nil, j.recorded, os.Stderr)
+					h.words = &replay.Renderer{Why: why.New(j.Engine, j.Objects), Hex: true}
+					flows, err := openflow.ReadSwitches(context.Background(), nil, j.OpenFlow, store.OpenFile, quietly)
 					if err != nil {
 						t.Fatal(err)
 					}
-					flows.attach(h.words.Why.Book)
+					flows.Attach(h.words.Why.Book)
 				}
-				if err := j.feed(context.Background(), j.session(h, j.ahead())); err != nil {
+				if err := j.Run(context.Background(), j.Start(h, j.Ahead())); err != nil {
 					t.Fatal(err)
 				}
 				if h.differ != "" {

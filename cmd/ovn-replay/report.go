@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/sim/annotate"
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/report"
 	"ovnreplay/store/output"
@@ -23,7 +25,7 @@ type reportOptions struct {
 }
 
 func newReportCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &reportOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	o := &reportOptions{input: newInput(stdin, stderr), stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   "report -o FILE --db SOURCE FILE[@PORT]… | --case DIR",
 		Short: "Write one HTML page of a replay: verdicts, causes, paths, connections, traces",
@@ -31,7 +33,7 @@ func newReportCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command 
 self-contained page: it can be mailed, and loads nothing from anywhere.`,
 		Example: `  ovn-replay report -o report.html --case testdata/cases/nodeport`,
 		RunE: func(cmd *cobra.Command, captures []string) error {
-			o.captures = append(o.captures, captures...)
+			o.Captures = append(o.Captures, captures...)
 			return o.report(cmd)
 		},
 	}
@@ -45,21 +47,21 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	if o.output == "" {
 		return errors.New("no file for the report: name one with -o report.html")
 	}
-	o.hops = true
-	o.writes = []output.Destination{{Flag: "-o", Name: o.output}}
-	j, err := o.open(cmd.Context())
+	o.Hops = true
+	o.Writes = []output.Destination{{Flag: "-o", Name: o.output}}
+	j, err := o.Open(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer j.close()
-	about := report.About{Title: o.title, Program: "ovn-replay", Command: commandLine(os.Args[1:]), Database: strings.Join(j.sources, ", ")}
+	defer j.Close()
+	about := report.About{Title: o.title, Program: "ovn-replay", Command: annotate.CommandLine(os.Args[1:]), Database: strings.Join(j.Sources, ", ")}
 	if about.Title == "" {
 		about.Title = "Replay of " + fmt.Sprint(len(j.Taps)) + " captures"
 	}
-	r := report.New(j.explainer(), j.Taps, about)
+	r := report.New(j.Explainer(), j.Taps, about)
 	v := replay.NewVerifier(replay.VerifyOptions{})
-	damage := errors.Join(j.feed(cmd.Context(), j.session(replay.Handlers(v, r), lookAhead)), errors.Join(j.warnings...))
-	if errors.As(damage, new(*interruption)) {
+	damage := errors.Join(j.Run(cmd.Context(), j.Start(replay.Handlers(v, r), job.LookAhead)), j.Damaged())
+	if errors.As(damage, new(*job.Interruption)) {
 		v.Interrupt()
 	}
 	r.Verified(v.Finish())
@@ -79,7 +81,7 @@ func (o *reportOptions) save(ctx context.Context, r *report.Report) error {
 	}
 	done()
 	if o.output != "-" {
-		o.tell("wrote %s", o.output)
+		o.Tell("wrote %s", o.output)
 	}
 	return nil
 }

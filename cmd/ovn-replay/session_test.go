@@ -17,8 +17,10 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
@@ -34,23 +36,23 @@ func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 		t.Fatal(err)
 	}
 	var talk, out bytes.Buffer
-	j, err := (&input{stderr: &talk, noAlign: true}).load(ctx, s, net, warnings)
+	j, err := (&job.Spec{Stderr: &talk, NoAlign: true}).Load(ctx, s, net, warnings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
-	p := newPrinter(j, bufio.NewWriter(&out), trace.JSONFormat)
+	defer j.Close()
+	p := show.New(j, bufio.NewWriter(&out), trace.JSONFormat)
 	if session != "" {
 		file, err2 := store.OpenSession(session, true)
 		if err2 != nil {
 			t.Fatal(err2)
 		}
 		defer file.Close()
-		err = j.keptIn(ctx, file, p, 0)
+		err = j.KeepIn(ctx, file, p, 0)
 	} else {
-		err = j.feed(ctx, j.session(p, 0))
+		err = j.Run(ctx, j.Start(p, 0))
 	}
-	if err := errors.Join(err, p.err, p.out.Flush()); err != nil {
+	if err := errors.Join(err, p.Err, p.Out.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	if said := talk.String(); said != "" && !strings.Contains(said, "hold") {
@@ -270,11 +272,11 @@ func cutShort(t *testing.T, s *recording.Spec, at int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := (&input{stderr: io.Discard, noAlign: true}).load(context.Background(), s, net, nil)
+	j, err := (&job.Spec{Stderr: io.Discard, NoAlign: true}).Load(context.Background(), s, net, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
+	defer j.Close()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "whole.db")
 	file, err := store.OpenSession(path, true)
@@ -283,20 +285,23 @@ func cutShort(t *testing.T, s *recording.Spec, at int) string {
 	}
 	defer file.Close()
 	c := &copier{t: t, from: path, to: filepath.Join(dir, "cut.db"), at: at}
-	k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.sources, ", "), c, j.in.tell)
+	k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.Sources, ", "), c, quietly)
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.Every, k.Share = 1, 1<<30
-	if err := k.Replay(j.session(k, 0), true, feeding(j)); err != nil {
+	if err := k.Replay(j.Start(k, 0), true, feeding(j)); err != nil {
 		t.Fatal(err)
 	}
 	return c.to
 }
 
+// quietly tells nothing.
+func quietly(string, ...any) {}
+
 // feeding is the job's feed as a keeper takes it.
-func feeding(j *job) func(func(*pcap.Record), func()) error {
-	return func(add func(*pcap.Record), end func()) error { return j.feedTo(context.Background(), add, end) }
+func feeding(j *job.Job) func(func(*pcap.Record), func()) error {
+	return func(add func(*pcap.Record), end func()) error { return j.FeedTo(context.Background(), add, end) }
 }
 
 // copier copies a file when it is told of one packet more than so many.
@@ -330,18 +335,18 @@ func resumed(t *testing.T, s *recording.Spec, session string) string {
 		t.Fatal(err)
 	}
 	var talk, out bytes.Buffer
-	j, err := (&input{stderr: &talk, noAlign: true}).load(context.Background(), s, net, nil)
+	j, err := (&job.Spec{Stderr: &talk, NoAlign: true}).Load(context.Background(), s, net, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
+	defer j.Close()
 	file, err := store.OpenSession(session, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	p := newPrinter(j, bufio.NewWriter(&out), trace.JSONFormat)
-	if err := errors.Join(j.keptIn(context.Background(), file, p, 0), p.err); err != nil {
+	p := show.New(j, bufio.NewWriter(&out), trace.JSONFormat)
+	if err := errors.Join(j.KeepIn(context.Background(), file, p, 0), p.Err); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(talk.String(), "already") {
@@ -386,22 +391,22 @@ func TestSessionSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := func(times int) (bytes int64, packets uint64) {
-		j, err := (&input{stderr: io.Discard}).load(context.Background(), s, net, nil)
+		j, err := (&job.Spec{Stderr: io.Discard}).Load(context.Background(), s, net, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer j.close()
+		defer j.Close()
 		path := filepath.Join(t.TempDir(), "s.db")
 		file, err := store.OpenSession(path, true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.sources, ", "), newPrinter(j, nil, trace.NoFormat), j.in.tell)
+		k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.Sources, ", "), show.New(j, nil, trace.NoFormat), quietly)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := k.Replay(j.session(repeater{k, times}, 0), true, feeding(j)); err != nil {
+		if err := k.Replay(j.Start(repeater{k, times}, 0), true, feeding(j)); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)

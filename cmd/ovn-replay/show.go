@@ -12,14 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/archive"
-	"ovnreplay/sim/microflow"
-	"ovnreplay/sim/network"
-	"ovnreplay/sim/replay"
+	"ovnreplay/sim/job"
+	"ovnreplay/sim/openflow"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/trace"
-	"ovnreplay/sim/why"
 	"ovnreplay/store"
-
-	"ovnreplay/sim/printable"
 )
 
 type showOptions struct {
@@ -61,7 +58,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 	case o.format == "":
 		o.format = "detailed"
 	}
-	format, ok := formats[o.format]
+	format, ok := trace.ParseFormat(o.format)
 	if !ok {
 		return fmt.Errorf("--format %s: no such format; use line, detailed, summary, minimal or json", o.format)
 	}
@@ -73,11 +70,11 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		}
 		ranges = append(ranges, r)
 	}
-	flows, err := readSwitches(ctx, o.ovs, nil, o.stderr)
+	flows, err := openflow.ReadSwitches(ctx, o.ovs, nil, store.OpenFile, (&job.Spec{Stderr: o.stderr}).Tell)
 	if err != nil {
 		return err
 	}
-	defer flows.report(o.stderr, "packets")
+	defer flows.Report(o.stderr, "packets")
 	file, err := store.OpenSession(path, false)
 	if err != nil {
 		return err
@@ -91,18 +88,20 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 	}
 	out := bufio.NewWriter(o.stdout)
 	defer func() { err = errors.Join(err, out.Flush()) }()
-	reader := archive.NewReader(file.GetPiece)
 	for _, r := range ranges {
-		for n := r.first; n <= r.last; n++ {
-			var err error
+		err := archive.Each(ctx, file, r.first, r.last, func(n uint64, p *archive.Packet) error {
 			if o.asOVN {
-				err = showCommand(out, file, reader, n)
-			} else {
-				err = showPacket(out, file, reader, n, format, len(numbers) == 0, flows)
+				return show.AsOVNTrace(out, p)
 			}
-			if err != nil {
-				return err
+			flows.Attach(p.Book)
+			flows.Met(p.Book, &p.Outcome.Trace)
+			if len(numbers) > 0 {
+				return show.Packet(out, p, format)
 			}
+			return show.Listed(out, n, p, format)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -122,86 +121,4 @@ func parseRange(s string) (r packetRange, err error) {
 		return r, fmt.Errorf("%q: not a packet's number; give N or N-M, numbered from 1 as show SESSION lists them", s)
 	}
 	return packetRange{a, b}, nil
-}
-
-// showPacket writes packet n of a session; in a list its number comes first.
-func showPacket(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64, format trace.Format, list bool, flows *switches) error {
-	p, err := archive.Read(file, reader, n)
-	if err != nil {
-		return err
-	}
-	flows.attach(p.Book)
-	flows.met(p.Book, &p.Outcome.Trace)
-	r := replay.NewRecord(&why.Explainer{Book: p.Book}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
-	if list && format == trace.LineFormat {
-		printable.Fprintf(out, "%6d  ", n)
-	}
-	return writeFate(out, format, nil, r, p.Book, &p.Outcome.Trace)
-}
-
-// showCommand writes the ovn-trace command line for packet n of a session.
-func showCommand(out *bufio.Writer, file *store.Session, reader *archive.Reader, n uint64) error {
-	p, err := archive.Read(file, reader, n)
-	if err != nil {
-		return err
-	}
-	words := []string{"ovn-trace"}
-	t := &p.Outcome.Trace
-	for _, ev := range t.Events() {
-		if ev.Kind != trace.CT {
-			continue
-		}
-		if s := &t.CT[ev.Arg]; ovnTraceAsks(p.Book, &ev) {
-			words = append(words, "--ct "+strings.ReplaceAll(trace.StateString(s.State), "|", ","))
-		}
-	}
-	for i := range t.NAT {
-		if s := &t.NAT[i]; s.Dst && !s.Undo {
-			_, to := s.Ends()
-			words = append(words, "--lb-dst "+to)
-			break
-		}
-	}
-	words = append(words, fmt.Sprintf("%q", p.Point.Port.Datapath.Name),
-		"'"+microflow.Express(p.Frame.Data, p.Point.Port.Name)+"'")
-	_, err = fmt.Fprintln(out, strings.Join(words, " "))
-	return err
-}
-
-// ovnTraceAsks reports whether ovn-trace takes the next --ct at a pass through
-// conntrack: not for commits, nor for un-SNAT on gateway routers, which it
-// leaves out.
-func ovnTraceAsks(book *trace.Book, ev *trace.Event) bool {
-	actions := book.Net.Flows[ev.Flow].Actions
-	switch {
-	case strings.Contains(actions, "ct_commit {"), strings.Contains(actions, "ct_commit;"), strings.Contains(actions, "ct_commit("):
-		return false
-	case strings.Contains(actions, "ct_snat;"):
-		for _, p := range book.Net.Datapaths[ev.Datapath].Ports {
-			if p.Type == network.L3Gateway {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// writeFate writes a packet's fate in a format; lines, if not nil, are those of a terminal.
-func writeFate(out *bufio.Writer, format trace.Format, lines *replay.Lines, r *replay.Record, book *trace.Book, t *trace.Trace) (err error) {
-	switch format {
-	case trace.NoFormat:
-	case trace.LineFormat:
-		if lines != nil {
-			_, err = out.WriteString(lines.Record(r))
-		} else {
-			_, err = fmt.Fprintln(out, r.Line())
-		}
-	case trace.JSONFormat:
-		err = encoder(out).Encode(r)
-	default:
-		printable.Fprintf(out, "# %s\n", r.Line())
-		err = book.Write(out, t, format)
-		fmt.Fprintln(out)
-	}
-	return err
 }

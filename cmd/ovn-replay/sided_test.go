@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ovnreplay/pcap"
+	"ovnreplay/sim/inventory"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 )
@@ -204,7 +205,7 @@ func everyChassisCaptured(t *testing.T, dir string, c recording.Case) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var info infoJSON
+	var info inventory.Inventory
 	if err := json.Unmarshal([]byte(out), &info); err != nil {
 		t.Fatal(err)
 	}

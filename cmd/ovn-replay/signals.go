@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"ovnreplay/store/output"
 )
 
 // signalled is the cause of a context that a signal ended.
@@ -17,29 +14,12 @@ type signalled struct{ syscall.Signal }
 // Error implements error.
 func (s signalled) Error() string { return "interrupted" }
 
-// interruption is the error of a replay that was interrupted: what was done is
-// written, but the rest is not known.
-type interruption struct {
-	packets int
-	signal  syscall.Signal
-}
-
-// Error implements error.
-func (i *interruption) Error() string {
-	return fmt.Sprintf("interrupted after %d packets: no verdict", i.packets)
-}
-
-// interrupted returns the error of a replay that a context ended after so many
-// packets: nil if it did not, or if it ended because nothing can be written.
-func interrupted(ctx context.Context, packets int) error {
-	if ctx.Err() == nil || errors.As(context.Cause(ctx), new(*output.Error)) {
-		return nil
+// signalOf is the signal that ended a context: SIGINT if another cause did.
+func signalOf(cause error) syscall.Signal {
+	if s := (signalled{}); errors.As(cause, &s) {
+		return s.Signal
 	}
-	i := &interruption{packets: packets, signal: syscall.SIGINT}
-	if s := (signalled{}); errors.As(context.Cause(ctx), &s) {
-		i.signal = s.Signal
-	}
-	return i
+	return syscall.SIGINT
 }
 
 // untilSignal returns a context that SIGINT, SIGTERM and SIGHUP end. The next

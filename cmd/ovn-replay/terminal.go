@@ -1,14 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strconv"
 
 	"golang.org/x/term"
 
-	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
 )
@@ -28,28 +26,4 @@ func terminalLines(w io.Writer) *replay.Lines {
 		width = n
 	}
 	return &replay.Lines{Width: width, Colour: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
-}
-
-// counts sum up a replay.
-type counts struct{ packets, delivered, dropped, consumed, translated int }
-
-func (c *counts) add(out *sim.Outcome) {
-	c.packets++
-	switch {
-	case out.Verdict == sim.Dropped:
-		c.dropped++
-	case out.Verdict == sim.Consumed, answered(out):
-		c.consumed++
-	default:
-		c.delivered++
-	}
-	if len(out.Trace.NAT) > 0 {
-		c.translated++
-	}
-}
-
-// String is the summary that run -q prints.
-func (c *counts) String() string {
-	return fmt.Sprintf("packets entered %d: delivered %d, dropped %d, consumed %d; translated %d",
-		c.packets, c.delivered, c.dropped, c.consumed, c.translated)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ovnreplay/pcap"
+	"ovnreplay/sim/ovntrace"
 )
 
 // recordings of ovn-trace 23.03 beside the database that they were made on.
@@ -73,7 +74,7 @@ func TestTraceSeedReply(t *testing.T) {
 	}
 	_, out, _ = replayed(t, append(args, "--json")...)
 	dec := json.NewDecoder(strings.NewReader(out))
-	var forth, back traceRecord
+	var forth, back ovntrace.Record
 	if err := dec.Decode(&forth); err != nil {
 		t.Fatal(err)
 	}

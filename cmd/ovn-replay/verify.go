@@ -10,7 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/sim/annotate"
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store/output"
 )
@@ -29,7 +32,7 @@ type verifyOptions struct {
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &verifyOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout}
+	o := &verifyOptions{input: newInput(stdin, stderr), stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   "verify --db SOURCE FILE[@PORT]… | --case DIR",
 		Short: "Replay captures and hold every packet seen leaving OVN against the prediction",
@@ -40,7 +43,7 @@ Exit status: 0 everything matched; 1 there is a difference; 2 nothing could be
 verified (the reason is said), bad usage or bad input; 129, 130 or 143 interrupted,
 without a verdict.`,
 		RunE: func(cmd *cobra.Command, captures []string) error {
-			o.captures = append(o.captures, captures...)
+			o.Captures = append(o.Captures, captures...)
 			return o.verify(cmd)
 		},
 	}
@@ -57,31 +60,31 @@ without a verdict.`,
 }
 
 func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
-	o.keeps = o.write != ""
-	o.writes = []output.Destination{{Flag: "-w", Name: o.write}}
-	j, err := o.open(cmd.Context())
+	o.KeepBlocks = o.write != ""
+	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}}
+	j, err := o.Open(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer j.close()
+	defer j.Close()
 	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: o.mtu}
-	var notes *printer
+	var notes *show.Printer
 	written := func() error { return nil }
 	if o.write != "" {
-		notes = &printer{job: j, out: bufio.NewWriter(io.Discard), format: trace.NoFormat, why: j.explainer()}
-		if written, err = notes.annotate(cmd.Context(), o.write, o.stdout); err != nil {
+		notes = show.New(j, bufio.NewWriter(io.Discard), trace.NoFormat)
+		if written, err = notes.Annotate(cmd.Context(), o.write, o.stdout, annotate.CommandLine(os.Args[1:])); err != nil {
 			return err
 		}
-		notes.notes.Compared = true
-		opts.Matched = notes.notes.Matched
+		notes.Notes.Compared = true
+		opts.Matched = notes.Notes.Matched
 	}
 	v := replay.NewVerifier(opts)
 	var h replay.Handler = v
 	if notes != nil {
 		h = replay.Handlers(v, notes)
 	}
-	damage := errors.Join(j.feed(cmd.Context(), j.session(h, lookAhead)), errors.Join(j.warnings...))
-	if errors.As(damage, new(*interruption)) {
+	damage := errors.Join(j.Run(cmd.Context(), j.Start(h, job.LookAhead)), j.Damaged())
+	if errors.As(damage, new(*job.Interruption)) {
 		v.Interrupt()
 	}
 	report := v.Finish()
@@ -89,16 +92,16 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	if b := replay.BoundsOf(j.Engine); !b.Empty() {
 		report.Bounds = &b
 	}
-	if o.selects != "" && report.Unverified != "" && report.Packets == 0 {
+	if o.Selects != "" && report.Unverified != "" && report.Packets == 0 {
 		report.Unverified = "--pcap-filter selects none of the captures' packets"
 	}
 	ok := report.OK()
-	o.byHistory(cmd.Context(), j, report)
+	j.ByHistory(cmd.Context(), opts, report)
 	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {
-		*list = j.filter.Items(*list)
+		*list = j.Filter.Items(*list)
 	}
 	if notes != nil {
-		damage = errors.Join(damage, notes.err, notes.notes.Compare(report), written())
+		damage = errors.Join(damage, notes.Err, notes.Notes.Compare(report), written())
 	}
 	if err := o.printJUnit(report, j); err != nil {
 		return err
@@ -118,7 +121,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 }
 
 // printJUnit writes the --junit file.
-func (o *verifyOptions) printJUnit(r *replay.Report, j *job) error {
+func (o *verifyOptions) printJUnit(r *replay.Report, j *job.Job) error {
 	if o.junit == "" {
 		return nil
 	}
@@ -135,9 +138,9 @@ func (o *verifyOptions) printJUnit(r *replay.Report, j *job) error {
 
 func (o *verifyOptions) print(r *replay.Report) error {
 	if o.json {
-		e := encoder(o.stdout)
+		e := output.Encoder(o.stdout)
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	return r.Write(o.stdout, o.quiet)
+	return r.Write(o.stdout, o.Quiet)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
@@ -20,7 +21,7 @@ type whyOptions struct {
 }
 
 func newWhyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &whyOptions{asked: asked{input: input{stdin: stdin, stderr: stderr}}, stdout: stdout}
+	o := &whyOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   "why FILE:FRAME|CONNECTION|ADDRESS[:PORT] --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Say in a few lines what became of a packet or connection, and why",
@@ -38,7 +39,7 @@ packet that did not arrive is told.`,
 
 func (o *whyOptions) run(ctx context.Context, text string) error {
 	var s *ledger.Stories
-	damage := o.each(ctx, func(x *why.Explainer, j *job) (replay.Handler, error) {
+	damage := o.Each(ctx, o.session, func(x *why.Explainer, j *job.Job) (replay.Handler, error) {
 		var taps []*replay.Tap
 		if j != nil {
 			taps = j.Taps

@@ -39,15 +39,9 @@ Wireshark and tshark 4.0 or later.`,
   tshark -r out.pcapng -Y 'ovn.verdict == "dropped"'`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			folders, err := wireshark.Find()
-			for _, f := range []struct{ given, found *string }{
-				{&given.Plugins, &folders.Plugins}, {&given.Configuration, &folders.Configuration}, {&given.Extcap, &folders.Extcap},
-			} {
-				if *f.given != "" {
-					*f.found = *f.given
-				} else if err != nil {
-					return err
-				}
+			folders, err := given.Completed()
+			if err != nil {
+				return err
 			}
 			program, err := os.Executable()
 			if err != nil {
@@ -80,7 +74,7 @@ type extcapOptions struct {
 }
 
 func newExtcapCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
-	o := &extcapOptions{run: runOptions{input: input{stdin: stdin, stderr: stderr}, stdout: stdout, format: "none"}}
+	o := &extcapOptions{run: runOptions{input: newInput(stdin, stderr), stdout: stdout, format: "none"}}
 	cmd := &cobra.Command{
 		Use:    "extcap",
 		Short:  "What Wireshark calls",
@@ -95,36 +89,27 @@ func newExtcapCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command 
 	f.BoolVar(&o.capture, "capture", false, "capture")
 	f.String("extcap-interface", "", "the interface")
 	f.String("extcap-version", "", "Wireshark's version")
-	f.StringVar(&o.run.selects, "extcap-capture-filter", "", "the capture filter")
+	f.StringVar(&o.run.Selects, "extcap-capture-filter", "", "the capture filter")
 	f.StringVar(&o.fifo, "fifo", "", "where the capture is written")
-	f.StringArrayVar(&o.run.dbs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database")
-	f.StringVar(&o.run.caseDir, "case", "", "recorded case")
+	f.StringArrayVar(&o.run.DBs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database")
+	f.StringVar(&o.run.Case, "case", "", "recorded case")
 	f.StringVar(&o.captures, "captures", "", "captures, separated by blanks")
 	return cmd
 }
 
-const extcapInterface = `extcap {version=1.0}{display=OVN replay}
-interface {value=ovn-replay}{display=OVN replay}
-`
-
-const extcapSettings = `arg {number=0}{call=--db}{display=Southbound database}{tooltip=A file, directory or tar, or unix:, tcp: or ssl: of a server}{type=string}{required=false}{group=Network}
-arg {number=1}{call=--captures}{display=Captures}{tooltip=FILE[@PORT[@CHASSIS]] separated by blanks, as for ovn-replay run -r}{type=string}{required=false}{group=Network}
-arg {number=2}{call=--case}{display=Or a recorded case}{tooltip=Its folder: all inputs at once}{type=string}{required=false}{group=Case}
-`
-
 func (o *extcapOptions) answer(cmd *cobra.Command, stdout io.Writer) (err error) {
 	switch {
 	case o.interfaces:
-		_, err = io.WriteString(stdout, extcapInterface)
+		_, err = io.WriteString(stdout, wireshark.Interfaces)
 	case o.dlts:
-		_, err = io.WriteString(stdout, "dlt {number=1}{name=EN10MB}{display=Ethernet}\n")
+		_, err = io.WriteString(stdout, wireshark.LinkTypes)
 	case o.config:
-		_, err = io.WriteString(stdout, extcapSettings)
+		_, err = io.WriteString(stdout, wireshark.Settings)
 	case o.capture:
 		if o.fifo == "" {
 			return fmt.Errorf("extcap: --capture needs --fifo FILE, as Wireshark gives it")
 		}
-		o.run.captures = strings.Fields(o.captures)
+		o.run.Captures = strings.Fields(o.captures)
 		if o.run.write, err = filepath.Abs(o.fifo); err == nil {
 			err = o.run.run(cmd)
 		}

@@ -8,6 +8,7 @@
 package wireshark
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -71,6 +72,19 @@ func Find() (Folders, error) {
 		f.Extcap = filepath.Join(f.Configuration, "extcap")
 	}
 	return f, nil
+}
+
+// Completed are the folders that are given, and those that Find finds for the others.
+func (f Folders) Completed() (Folders, error) {
+	if f.Plugins != "" && f.Configuration != "" && f.Extcap != "" {
+		return f, nil
+	}
+	found, err := Find()
+	return Folders{
+		Plugins:       cmp.Or(f.Plugins, found.Plugins),
+		Configuration: cmp.Or(f.Configuration, found.Configuration),
+		Extcap:        cmp.Or(f.Extcap, found.Extcap),
+	}, err
 }
 
 // usual are the folders of Wireshark 4.0 and later (User's Guide, "Files and

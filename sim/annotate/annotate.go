@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"strings"
 
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
@@ -56,6 +57,18 @@ type About struct {
 	Captured []pcap.Section
 	// Interfaces are the captures' first, by capture; nil where that is not known.
 	Interfaces []*pcap.Interface
+}
+
+// CommandLine is the command with its arguments as a shell takes them.
+func CommandLine(args []string) string {
+	line := "ovn-replay"
+	for _, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		line += " " + a
+	}
+	return line
 }
 
 // Capture is an annotated capture being written. After an error every call

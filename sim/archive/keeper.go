@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -423,15 +424,25 @@ func emptySession(file File) error {
 	return fmt.Errorf("%s: the session is empty; replay something with \"ovn-replay run --session FILE\"", file.Path())
 }
 
-// Read is packet n of the session in a file; reader reads its pieces.
-func Read(file File, reader *Reader, n uint64) (*Packet, error) {
-	b, err := file.Packet(n)
-	if err != nil {
-		return nil, err
+// Each hands the packets first to last of the session in a file to do, whose
+// error ends it. What a packet points to is good until the next.
+func Each(ctx context.Context, file File, first, last uint64, do func(n uint64, p *Packet) error) error {
+	reader := NewReader(file.GetPiece)
+	for n := first; n <= last; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := file.Packet(n)
+		if err != nil {
+			return err
+		}
+		p, err := reader.Packet(b)
+		if err != nil {
+			return fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
+		}
+		if err := do(n, p); err != nil {
+			return err
+		}
 	}
-	p, err := reader.Packet(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: packet %d: %w", file.Path(), n, err)
-	}
-	return p, nil
+	return nil
 }

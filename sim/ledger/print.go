@@ -11,10 +11,9 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
-
-	"ovnreplay/sim/printable"
 )
 
 // Row is a connection as JSON shows it. Fields that do not apply are left out;

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/trace"
 )
 
@@ -139,4 +141,29 @@ func (l *Ledger) through(c *Conn, q *Question) string {
 		}
 	}
 	return text + ", kept as " + trace.TupleString(&z.Orig)
+}
+
+// WriteWho writes whose an address was; text is the address as it was asked for.
+func (l *Ledger) WriteWho(w io.Writer, text string, q Question, found []Found, asJSON bool) error {
+	switch {
+	case len(found) == 0:
+		said := "no connection in the captures had " + text
+		if name := l.Names().Address(q.Addr); name != "" {
+			said = text + " is " + name + "; no connection in the captures had it"
+		}
+		_, err := printable.Fprintf(w, "%s\n", said)
+		return err
+	case asJSON:
+		list := make([]*Conn, len(found))
+		for i, f := range found {
+			list[i] = f.Conn
+		}
+		return l.Print(w, list, JSON)
+	}
+	for _, f := range found {
+		if _, err := printable.Fprintf(w, "%s %s\n    %s\n", text, f.How, l.Row(f.Conn).Line()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,8 +1,9 @@
 // Package openflow finds the OpenFlow flows that ovn-controller made of a
 // logical flow, in the output of "ovs-ofctl dump-flows".
 //
-// A flow's cookie is the beginning of its logical flow's UUID. The package
-// reads text and writes text: it knows no switch and judges no flow.
+// A flow's cookie is the beginning of its logical flow's UUID. Dumps come from
+// files, or from a bridge with ovs-ofctl: the package writes nothing there. It
+// judges no flow.
 package openflow
 
 import (

@@ -14,7 +14,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -38,6 +40,17 @@ func Append(b, p []byte) []byte {
 		}
 	}
 	return append(b, p...)
+}
+
+// Errors returns an error's text on one line; what several errors say is said once.
+func Errors(err error) string {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.Join(strings.Fields(line), " "); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
 }
 
 // Writer makes what is written to it fit for a terminal, but for line feeds and

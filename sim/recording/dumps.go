@@ -231,3 +231,34 @@ func (c *openCapture) firstTime() (int64, bool) {
 	}
 	return c.ahead[0].Time, true
 }
+
+// ReadTable fills a table from dumps.
+func (f Files) ReadTable(profile string, dumps []string) (*conntrack.Table, error) {
+	p, err := f.ReadProfile(profile)
+	if err != nil {
+		return nil, err
+	}
+	table := conntrack.NewTable(p)
+	for _, file := range dumps {
+		es, err := f.ReadDump(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := table.Import(0, es); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return table, nil
+}
+
+// Compare holds the chassis' tables against dumps, each FILE or FILE@CHASSIS.
+func (r *Recording) Compare(dumps []string) (all []conntrack.Difference, err error) {
+	for _, arg := range dumps {
+		es, chassis, err := r.ReadDump(arg)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, conntrack.Compare(r.Engine.Conntrack(chassis).Entries(0), es)...)
+	}
+	return all, nil
+}

@@ -19,6 +19,17 @@ const (
 	NoFormat
 )
 
+var formats = map[string]Format{
+	"line": LineFormat, "detailed": DetailedFormat, "summary": SummaryFormat,
+	"minimal": MinimalFormat, "json": JSONFormat, "none": NoFormat,
+}
+
+// ParseFormat returns the format with a name.
+func ParseFormat(name string) (f Format, ok bool) {
+	f, ok = formats[name]
+	return f, ok
+}
+
 // Write shows the trace in ovn-trace's detailed, summary or minimal form
 // (ovn-trace(8), "Output").
 func (b *Book) Write(w io.Writer, t *Trace, f Format) error {

@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -97,4 +98,11 @@ func Terminal(w io.Writer) *os.File {
 		return nil
 	}
 	return f
+}
+
+// Encoder writes JSON for machines and people: < and > are themselves.
+func Encoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
 }

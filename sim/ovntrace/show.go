@@ -1,4 +1,4 @@
-package main
+package ovntrace
 
 import (
 	"bytes"
@@ -16,10 +16,10 @@ import (
 	"ovnreplay/sim/why"
 )
 
-// trace traces the packet, and with --reply the answer to it.
-func (t *tracer) trace(q *question) (sim.Verdict, error) {
-	out := t.engine.Inject(q.in)
-	if err := t.show(q, out, false); err != nil || !t.reply || out.Verdict != sim.Delivered {
+// Trace traces the packet, and with --reply the answer to it.
+func (t *Tracer) Trace(q *Question) (sim.Verdict, error) {
+	out := t.engine.Inject(q.In)
+	if err := t.Show(q, out, false); err != nil || !t.Reply || out.Verdict != sim.Delivered {
 		return out.Verdict, err
 	}
 	delivered := make([]sim.Output, len(out.Outputs))
@@ -44,16 +44,16 @@ func (t *tracer) trace(q *question) (sim.Verdict, error) {
 const replyDelay = conntrack.Time(1e6)
 
 // answer traces the answer to a packet that was delivered.
-func (t *tracer) answer(q *question, o *sim.Output) (sim.Verdict, error) {
+func (t *Tracer) answer(q *Question, o *sim.Output) (sim.Verdict, error) {
 	frame, err := microflow.Reply(o.Data, macOf(o.Port))
 	if err != nil {
 		return 0, fmt.Errorf("--reply: at %s: %w", o.Port.Name, err)
 	}
-	r := &question{in: sim.Injection{Port: o.Port, Chassis: o.Chassis, Time: q.in.Time + replyDelay, Frame: frame, Wire: len(frame)}}
+	r := &Question{In: sim.Injection{Port: o.Port, Chassis: o.Chassis, Time: q.In.Time + replyDelay, Frame: frame, Wire: len(frame)}}
 	packet.Parse(frame, &r.key)
 	r.key.Set(field.Inport, uint64(o.Port.Index))
-	out := t.engine.Inject(r.in)
-	return out.Verdict, t.show(r, out, true)
+	out := t.engine.Inject(r.In)
+	return out.Verdict, t.Show(r, out, true)
 }
 
 // macOf returns a port's own Ethernet address, 0 if it is not known.
@@ -64,28 +64,28 @@ func macOf(p *network.Port) uint64 {
 	return header.MACNumber(p.Addresses[0].MAC)
 }
 
-// show writes one packet's trace in the forms that were asked for.
-func (t *tracer) show(q *question, out *sim.Outcome, reply bool) error {
-	t.switches.met(t.book, &out.Trace)
+// Show writes one packet's trace in the forms that were asked for.
+func (t *Tracer) Show(q *Question, out *sim.Outcome, reply bool) error {
+	t.Switches.Met(t.book, &out.Trace)
 	tree := t.book.Tree(&out.Trace)
 	header := trace.FormatFlow(t.engine.Net, &q.key)
-	if t.traceOptions.json {
-		t.json = append(t.json, t.record(q, out, header, tree, reply))
+	if t.JSON {
+		t.records = append(t.records, t.record(q, out, header, tree, reply))
 		return nil
 	}
 	if reply {
-		fmt.Fprintln(t.out)
+		fmt.Fprintln(t.Out)
 	}
-	fmt.Fprintf(t.out, "# %s\n", header)
-	if t.allChassis {
-		fmt.Fprintf(t.out, "# on %s: %s\n", chassisName(q.in.Chassis), t.fate(out))
+	fmt.Fprintf(t.Out, "# %s\n", header)
+	if t.AllChassis {
+		fmt.Fprintf(t.Out, "# on %s: %s\n", chassisName(q.In.Chassis), t.fate(out))
 	}
 	forms := t.forms()
 	for _, f := range forms {
 		if len(forms) > 1 {
-			fmt.Fprintf(t.out, "# %s trace.\n", f.name)
+			fmt.Fprintf(t.Out, "# %s trace.\n", f.name)
 		}
-		if err := trace.WriteTree(t.out, tree, f.format); err != nil {
+		if err := trace.WriteTree(t.Out, tree, f.format); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func chassisName(c *network.Chassis) string {
 }
 
 // fate says in a few words what became of a packet.
-func (t *tracer) fate(out *sim.Outcome) string {
+func (t *Tracer) fate(out *sim.Outcome) string {
 	s := out.Verdict.String()
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
@@ -122,15 +122,15 @@ type form struct {
 }
 
 // forms lists the forms that were asked for, in ovn-trace's order.
-func (o *traceOptions) forms() []form {
+func (o *Options) forms() []form {
 	var forms []form
 	for _, f := range []struct {
 		form
 		asked bool
 	}{
-		{form{"Detailed", trace.DetailedFormat}, o.detailed || o.all || !o.summary && !o.minimal},
-		{form{"Summary", trace.SummaryFormat}, o.summary || o.all},
-		{form{"Minimal", trace.MinimalFormat}, o.minimal || o.all},
+		{form{"Detailed", trace.DetailedFormat}, o.Detailed || o.All || !o.Summary && !o.Minimal},
+		{form{"Summary", trace.SummaryFormat}, o.Summary || o.All},
+		{form{"Minimal", trace.MinimalFormat}, o.Minimal || o.All},
 	} {
 		if f.asked {
 			forms = append(forms, f.form)
@@ -139,9 +139,9 @@ func (o *traceOptions) forms() []form {
 	return forms
 }
 
-// traceRecord is what trace --json prints, a line for each packet: first the
+// Record is what trace --json prints, a line for each packet: first the
 // packet that was asked about, then with --reply each answer.
-type traceRecord struct {
+type Record struct {
 	Flow     string           `json:"flow"`   // the header line
 	Packet   string           `json:"packet"` // in a few words
 	Reply    bool             `json:"reply,omitempty"`
@@ -150,12 +150,12 @@ type traceRecord struct {
 	Chassis  string           `json:"chassis"`
 	Verdict  string           `json:"verdict"` // delivered, dropped or consumed
 	Drop     string           `json:"drop,omitempty"`
-	Outputs  []traceOutput    `json:"outputs"`
+	Outputs  []Output         `json:"outputs"`
 	Trace    []trace.JSONNode `json:"trace"`
 }
 
-// traceOutput is a packet that leaves, with its bytes in hexadecimal.
-type traceOutput struct {
+// Output is a packet that leaves, with its bytes in hexadecimal.
+type Output struct {
 	Port    string `json:"port"`
 	Chassis string `json:"chassis"`
 	Packet  string `json:"packet"`
@@ -163,23 +163,23 @@ type traceOutput struct {
 	Hex     string `json:"hex"`
 }
 
-func (t *tracer) record(q *question, out *sim.Outcome, header string, tree []*trace.Node, reply bool) traceRecord {
-	r := traceRecord{
-		Flow: header, Packet: packet.Describe(q.in.Frame), Reply: reply,
-		Chassis: q.in.Chassis.Name, Verdict: out.Verdict.String(),
-		Outputs: []traceOutput{}, Trace: t.book.JSON(&out.Trace, tree),
+func (t *Tracer) record(q *Question, out *sim.Outcome, header string, tree []*trace.Node, reply bool) Record {
+	r := Record{
+		Flow: header, Packet: packet.Describe(q.In.Frame), Reply: reply,
+		Chassis: q.In.Chassis.Name, Verdict: out.Verdict.String(),
+		Outputs: []Output{}, Trace: t.book.JSON(&out.Trace, tree),
 	}
-	if q.in.Port != nil {
-		r.Datapath, r.Inport = q.in.Port.Datapath.Name, q.in.Port.Name
+	if q.In.Port != nil {
+		r.Datapath, r.Inport = q.In.Port.Datapath.Name, q.In.Port.Name
 	} else {
-		r.Datapath = q.in.Datapath.Name
+		r.Datapath = q.In.Datapath.Name
 	}
 	if out.Verdict != sim.Delivered {
 		r.Drop = out.Drop.String()
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		r.Outputs = append(r.Outputs, traceOutput{o.Port.Name, o.Chassis.Name, packet.Describe(o.Data), o.Guess, hex.EncodeToString(o.Data)})
+		r.Outputs = append(r.Outputs, Output{o.Port.Name, o.Chassis.Name, packet.Describe(o.Data), o.Guess, hex.EncodeToString(o.Data)})
 	}
 	return r
 }

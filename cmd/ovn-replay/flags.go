@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"ovnreplay/store/output"
 )
 
 // once is the value of a flag that may be given once: a second one would
@@ -42,4 +44,12 @@ func onceEach(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		onceEach(sub)
 	}
+}
+
+// profileFlag gives every command --cpuprofile; what it returns writes the profile.
+func profileFlag(root *cobra.Command) (write func() error) {
+	p := &output.Profile{}
+	root.PersistentFlags().StringVar(&p.Path, "cpuprofile", "", "write a CPU profile of the command to `FILE`, for go tool pprof")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.Start(cmd.Context()) }
+	return func() error { return p.Write("--cpuprofile") }
 }

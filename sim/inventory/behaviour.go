@@ -1,31 +1,32 @@
-package main
+package inventory
 
 import (
+	"io"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
-
 	"ovnreplay/sim/printable"
 )
 
-// behaviourJSON is what "db info --behaviour --json" prints besides.
-type behaviourJSON struct {
+// Behaviour is which changes apply to a network, and why.
+type Behaviour struct {
 	OVN      []network.Behaviour `json:"ovn"`
-	Switches []switchJSON        `json:"open_vswitch"` // releases that chassis are taken to run
+	Switches []Switch            `json:"open_vswitch"` // releases that chassis are taken to run
 }
 
-// switchJSON is one release of Open vSwitch and what its userspace datapath does.
-type switchJSON struct {
+// Switch is one release of Open vSwitch and what its userspace datapath does.
+type Switch struct {
 	Release    string                `json:"release"`
 	Why        string                `json:"why"`
 	Chassis    []string              `json:"chassis"`
 	Behaviours []conntrack.Explained `json:"userspace_datapath"`
 }
 
-// behaviour tells which changes of OVN and of Open vSwitch's userspace datapath
+// Behave tells which changes of OVN and of Open vSwitch's userspace datapath
 // apply to a network, and why.
-func behaviour(net *network.Network) *behaviourJSON {
-	b := &behaviourJSON{OVN: net.Behaviours(), Switches: []switchJSON{}}
+func Behave(net *network.Network) *Behaviour {
+	b := &Behaviour{OVN: net.Behaviours(), Switches: []Switch{}}
 	at := map[conntrack.Release]int{}
 	for _, c := range net.Chassis {
 		r, why := sim.OVSRelease(net, c)
@@ -34,15 +35,14 @@ func behaviour(net *network.Network) *behaviourJSON {
 			i = len(b.Switches)
 			at[r] = i
 			o := conntrack.Options{Profile: conntrack.OVSUserspace, OVS: r}
-			b.Switches = append(b.Switches, switchJSON{Release: r.String(), Why: why, Behaviours: o.Behaviours()})
+			b.Switches = append(b.Switches, Switch{Release: r.String(), Why: why, Behaviours: o.Behaviours()})
 		}
 		b.Switches[i].Chassis = append(b.Switches[i].Chassis, c.Name)
 	}
 	return b
 }
 
-func (o *dbOptions) printBehaviour(i *infoJSON) {
-	w := o.stdout
+func (i *Inventory) writeBehaviour(w io.Writer) {
 	line := func(applies bool, name, what, why, authority string) {
 		verdict := "no "
 		if applies {
@@ -50,11 +50,7 @@ func (o *dbOptions) printBehaviour(i *infoJSON) {
 		}
 		printable.Fprintf(w, "  %s  %s: %s\n       %s (%s)\n", verdict, name, what, why, authority)
 	}
-	version := i.Version
-	if version == "" {
-		version = "unknown version"
-	}
-	printable.Fprintf(w, "\nchanges of OVN that %s has:\n", version)
+	printable.Fprintf(w, "\nchanges of OVN that %s has:\n", i.version())
 	for _, b := range i.Behaviour.OVN {
 		line(b.Applies, b.Name, b.What, b.Why, b.Authority)
 	}

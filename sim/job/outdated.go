@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"context"
@@ -11,24 +11,24 @@ import (
 	"ovnreplay/sim/southbound"
 )
 
-// byHistory says which differences a change of the database explains: those
+// ByHistory says which differences a change of the database explains: those
 // that are gone when the packets meet the network of their own moment. It
 // replays once more, and only if the database file holds such changes.
-func (o *verifyOptions) byHistory(ctx context.Context, j *job, r *replay.Report) {
+func (j *Job) ByHistory(ctx context.Context, opts replay.VerifyOptions, r *replay.Report) {
 	lists := [][]replay.Item{r.Mismatched, r.Missing, r.Unexpected}
-	if r.OK() || r.Interrupted || r.Unverified != "" || !o.moment.still() || o.moment.watch || j.Live() || !changedSince(ctx, o, j.sources, earliest(lists)) {
+	if r.OK() || r.Interrupted || r.Unverified != "" || !j.Spec.still() || j.Spec.Watch || j.Live() || !j.changedSince(ctx, earliest(lists)) {
 		return
 	}
-	again := *o
-	again.moment.dbTime = follows
-	again.explain = false
-	j2, err := again.open(ctx)
+	again := *j.Spec
+	again.DBTime = Follow
+	again.Explain = false
+	j2, err := again.Open(ctx)
 	if err != nil {
 		return // what could not be opened a second time explains nothing
 	}
-	defer j2.close()
-	v := replay.NewVerifier(replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict})
-	if err := j2.feed(ctx, j2.session(v, lookAhead)); err != nil {
+	defer j2.Close()
+	v := replay.NewVerifier(replay.VerifyOptions{Window: opts.Window, Ignore: opts.Ignore, Strict: opts.Strict})
+	if err := j2.Run(ctx, j2.Start(v, LookAhead)); err != nil {
 		return
 	}
 	followed := v.Finish()
@@ -72,8 +72,8 @@ const lead = 10 * time.Minute
 
 // changedSince reports whether the database is a file that changed after a
 // moment, or shortly before.
-func changedSince(ctx context.Context, o *verifyOptions, sources []string, t conntrack.Time) bool {
-	f, err := southbound.Follow(ctx, sources, o.source)
+func (j *Job) changedSince(ctx context.Context, t conntrack.Time) bool {
+	f, err := southbound.Follow(ctx, j.Sources, j.Spec.Source)
 	if err != nil {
 		return false // not a file with a history
 	}

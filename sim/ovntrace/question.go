@@ -1,4 +1,10 @@
-package main
+// Package ovntrace asks what ovn-trace(8) is asked, on real state: a packet that a
+// microflow describes, or a real one, enters somewhere; its traces are shown in
+// ovn-trace's forms, and with them the answer's.
+//
+// Where ovn-trace says what it assumes, the engine says what it found; what is
+// taken here for want of a statement is told. The package opens no database.
+package ovntrace
 
 import (
 	"encoding/hex"
@@ -18,9 +24,9 @@ import (
 	"ovnreplay/sim/replay"
 )
 
-// question is the packet that is asked about.
-type question struct {
-	in   sim.Injection
+// Question is the packet that is asked about.
+type Question struct {
+	In   sim.Injection
 	key  field.Key  // the packet as it was described
 	meta *field.Key // metadata that a microflow gives it
 }
@@ -28,8 +34,8 @@ type question struct {
 // begin is the moment of the first packet: there is no capture to take it from.
 const begin = conntrack.Time(0)
 
-// question finds out which packet enters where.
-func (o *traceOptions) question(net *network.Network, args []string) (*question, error) {
+// Question finds out which packet enters where.
+func (o *Options) Question(net *network.Network, args []string) (*Question, error) {
 	var dp *network.Datapath
 	if len(args) == 2 {
 		var err error
@@ -40,18 +46,18 @@ func (o *traceOptions) question(net *network.Network, args []string) (*question,
 	}
 	text := ""
 	switch {
-	case len(args) == 1 && o.inport != "":
+	case len(args) == 1 && o.Inport != "":
 		return nil, errors.New("give the inport in MICROFLOW or with --inport, not both")
 	case len(args) == 1:
 		text = args[0]
-	case o.inport != "":
-		text = "inport == " + strconv.Quote(o.inport)
+	case o.Inport != "":
+		text = "inport == " + strconv.Quote(o.Inport)
 	}
-	real := o.packet != "" || o.read != ""
-	if len(args) == 0 && o.inport == "" && !real {
+	real := o.Packet != "" || o.Read != ""
+	if len(args) == 0 && o.Inport == "" && !real {
 		return nil, errors.New("no packet: give a MICROFLOW, --packet HEX or -r FILE#N")
 	}
-	if o.inport != "" && !real {
+	if o.Inport != "" && !real {
 		return nil, errors.New("--inport goes with --packet or -r; a MICROFLOW names its inport itself")
 	}
 	if real {
@@ -61,28 +67,28 @@ func (o *traceOptions) question(net *network.Network, args []string) (*question,
 	if err != nil {
 		return nil, err
 	}
-	q := &question{key: flow.Key, meta: &flow.Key}
+	q := &Question{key: flow.Key, meta: &flow.Key}
 	if took := flow.Complete(); took != nil {
-		fmt.Fprintf(o.stderr, "ovn-replay: not in the microflow, and taken as a sender would: %s\n", strings.Join(took, ", "))
+		o.Tell("not in the microflow, and taken as a sender would: %s", strings.Join(took, ", "))
 	}
 	if flow.Given.Get(field.IPTTL) == 0 && flow.Key.Get(field.IPProto) != 0 {
-		fmt.Fprintln(o.stderr, "ovn-replay: ip.ttl is not in the microflow and is 0: routers take no such packet; add ip.ttl == 64")
+		o.Tell("ip.ttl is not in the microflow and is 0: routers take no such packet; add ip.ttl == 64")
 	}
 	frame := flow.Frame()
 	if flow.Port == nil {
-		fmt.Fprintln(o.stderr, "ovn-replay: microflow does not specify ingress port")
+		o.Tell("microflow does not specify ingress port")
 	}
-	q.in = sim.Injection{Port: flow.Port, Datapath: flow.Datapath, Time: begin, Frame: frame, Wire: len(frame)}
+	q.In = sim.Injection{Port: flow.Port, Datapath: flow.Datapath, Time: begin, Frame: frame, Wire: len(frame)}
 	return q, o.place(net, q)
 }
 
 // realPacket takes the bytes of --packet or -r.
-func (o *traceOptions) realPacket(net *network.Network, dp *network.Datapath, text string) (*question, error) {
-	q := &question{in: sim.Injection{Time: begin}}
+func (o *Options) realPacket(net *network.Network, dp *network.Datapath, text string) (*Question, error) {
+	q := &Question{In: sim.Injection{Time: begin}}
 	var err error
-	if o.packet != "" {
-		q.in.Frame, err = parseHex(o.packet)
-		q.in.Wire = len(q.in.Frame)
+	if o.Packet != "" {
+		q.In.Frame, err = parseHex(o.Packet)
+		q.In.Wire = len(q.In.Frame)
 	} else {
 		err = o.captured(q)
 	}
@@ -94,14 +100,14 @@ func (o *traceOptions) realPacket(net *network.Network, dp *network.Datapath, te
 		if err != nil {
 			return nil, err
 		}
-		if q.in.Port = flow.Port; q.in.Port == nil {
+		if q.In.Port = flow.Port; q.In.Port == nil {
 			return nil, errors.New("name the packet's inport, in MICROFLOW or with --inport")
 		}
-	} else if q.in.Port, err = replay.NewOwners(net).Find([][]byte{q.in.Frame}); err != nil {
+	} else if q.In.Port, err = replay.NewOwners(net).Find([][]byte{q.In.Frame}); err != nil {
 		return nil, fmt.Errorf("%w; name the port with --inport", err)
 	}
-	packet.Parse(q.in.Frame, &q.key)
-	q.key.Set(field.Inport, uint64(q.in.Port.Index))
+	packet.Parse(q.In.Frame, &q.key)
+	q.key.Set(field.Inport, uint64(q.In.Port.Index))
 	return q, o.place(net, q)
 }
 
@@ -119,16 +125,16 @@ func parseHex(text string) ([]byte, error) {
 }
 
 // captured reads frame N of FILE#N.
-func (o *traceOptions) captured(q *question) error {
-	i := strings.LastIndexByte(o.read, '#')
+func (o *Options) captured(q *Question) error {
+	i := strings.LastIndexByte(o.Read, '#')
 	if i < 0 {
-		return fmt.Errorf("-r %s: which frame? give FILE#N, N from 1", o.read)
+		return fmt.Errorf("-r %s: which frame? give FILE#N, N from 1", o.Read)
 	}
-	n, err := strconv.Atoi(o.read[i+1:])
+	n, err := strconv.Atoi(o.Read[i+1:])
 	if err != nil || n < 1 {
-		return fmt.Errorf("-r %s: %q is no frame number: give FILE#N, N from 1", o.read, o.read[i+1:])
+		return fmt.Errorf("-r %s: %q is no frame number: give FILE#N, N from 1", o.Read, o.Read[i+1:])
 	}
-	r, err := pcap.Open(o.read[:i])
+	r, err := pcap.Open(o.Read[:i])
 	if err != nil {
 		return err
 	}
@@ -137,7 +143,7 @@ func (o *traceOptions) captured(q *question) error {
 	for k := 1; ; k++ {
 		switch err := r.Next(&rec); {
 		case err == io.EOF:
-			return fmt.Errorf("-r %s: the capture has only %d frames", o.read, k-1)
+			return fmt.Errorf("-r %s: the capture has only %d frames", o.Read, k-1)
 		case err != nil:
 			return err
 		}
@@ -150,46 +156,46 @@ func (o *traceOptions) captured(q *question) error {
 		if err == nil {
 			err = errors.New("addresses unknown")
 		}
-		return fmt.Errorf("-r %s: link type %v has no Ethernet header (%w)", o.read, rec.LinkType, err)
+		return fmt.Errorf("-r %s: link type %v has no Ethernet header (%w)", o.Read, rec.LinkType, err)
 	}
-	q.in.Frame = append([]byte(nil), eth...)
-	q.in.Wire, q.in.Time = rec.OrigLen, conntrack.Time(rec.Time)
+	q.In.Frame = append([]byte(nil), eth...)
+	q.In.Wire, q.In.Time = rec.OrigLen, conntrack.Time(rec.Time)
 	return nil
 }
 
 // place finds the chassis where the packet enters.
-func (o *traceOptions) place(net *network.Network, q *question) error {
-	if o.chassis != "" {
-		if q.in.Chassis = net.ChassisByName(o.chassis); q.in.Chassis != nil {
+func (o *Options) place(net *network.Network, q *Question) error {
+	if o.Chassis != "" {
+		if q.In.Chassis = net.ChassisByName(o.Chassis); q.In.Chassis != nil {
 			return nil
 		}
 		for _, c := range net.Chassis {
-			if c.Hostname == o.chassis {
-				q.in.Chassis = c
+			if c.Hostname == o.Chassis {
+				q.In.Chassis = c
 				return nil
 			}
 		}
-		return fmt.Errorf("--chassis %s: no such chassis in the database", o.chassis)
+		return fmt.Errorf("--chassis %s: no such chassis in the database", o.Chassis)
 	}
-	port := q.in.Port
+	port := q.In.Port
 	if port == nil {
-		q.in.Chassis = someChassis(net, q.in.Datapath)
+		q.In.Chassis = someChassis(net, q.In.Datapath)
 		return nil
 	}
-	if q.in.Chassis = port.ActiveChassis(); q.in.Chassis != nil {
+	if q.In.Chassis = port.ActiveChassis(); q.In.Chassis != nil {
 		return nil
 	}
 	c, err := replay.ChassisOf(net, port)
 	if err == nil {
-		q.in.Chassis = c
+		q.In.Chassis = c
 		return nil
 	}
 	// On every chassis, or on none: where it makes no difference any will do,
 	// and where it does the reader can say which.
-	q.in.Chassis = someChassis(net, port.Datapath)
-	if len(net.Chassis) > 1 && !o.allChassis {
-		fmt.Fprintf(o.stderr, "ovn-replay: port %s is bound to no single chassis: the packet enters on %s (see --chassis)\n",
-			port.Name, q.in.Chassis.Name)
+	q.In.Chassis = someChassis(net, port.Datapath)
+	if len(net.Chassis) > 1 && !o.AllChassis {
+		o.Tell("port %s is bound to no single chassis: the packet enters on %s (see --chassis)",
+			port.Name, q.In.Chassis.Name)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package openflow
 
 import (
 	"bytes"
@@ -11,53 +11,46 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
-	"ovnreplay/sim/openflow"
-	"ovnreplay/sim/trace"
-	"ovnreplay/store"
-
 	"ovnreplay/sim/printable"
+	"ovnreplay/sim/trace"
 )
 
-// defaultBridge is where ovn-trace looks for the flows, too.
-const defaultBridge = "unix:/var/run/openvswitch/br-int.mgmt"
+// DefaultBridge is where ovn-trace looks for the flows, too.
+const DefaultBridge = "unix:/var/run/openvswitch/br-int.mgmt"
 
-// ovsFlag adds --ovs.
-func ovsFlag(f *pflag.FlagSet, sources *[]string) {
-	f.StringArrayVar(sources, "ovs", nil, "show the OpenFlow flows of each logical flow, from `SOURCE[@CHASSIS]`: a file of ovs-ofctl dump-flows, or a bridge (default those of --case, else "+defaultBridge+"; repeatable)")
-	f.Lookup("ovs").NoOptDefVal = defaultBridge
+// Switches are the OpenFlow flows of the chassis' bridges.
+type Switches struct {
+	any     *Dump             // of every chassis without one of its own
+	of      map[string]*Dump  // by chassis name
+	lacking map[string]string // logical flows that were used but are not there: UUID to stage and match
+	tied    map[string]string // those with the priority and match of one that was used
 }
 
-// switches are the OpenFlow flows of the chassis' bridges.
-type switches struct {
-	any     *openflow.Dump            // of every chassis without one of its own
-	of      map[string]*openflow.Dump // by chassis name
-	lacking map[string]string         // logical flows that were used but are not there: UUID to stage and match
-	tied    map[string]string         // those with the priority and match of one that was used
-}
+// Open is how a file is opened, compressed or not.
+type Open func(name string) (io.ReadCloser, error)
 
-// readSwitches reads what --ovs names; recorded are the sources of the case,
-// if there is one. It returns nil if there are none.
-func readSwitches(ctx context.Context, sources, recorded []string, stderr io.Writer) (*switches, error) {
-	if slices.Equal(sources, []string{defaultBridge}) && len(recorded) > 0 {
+// ReadSwitches reads what --ovs names, each as SOURCE[@CHASSIS]; recorded are the
+// sources of the case, if there is one. It returns nil if there are none. What is
+// to be known of a dump is told.
+func ReadSwitches(ctx context.Context, sources, recorded []string, open Open, tell func(format string, args ...any)) (*Switches, error) {
+	if slices.Equal(sources, []string{DefaultBridge}) && len(recorded) > 0 {
 		sources = recorded
 	}
 	if len(sources) == 0 {
 		return nil, nil
 	}
-	s := &switches{of: map[string]*openflow.Dump{}, lacking: map[string]string{}, tied: map[string]string{}}
+	s := &Switches{of: map[string]*Dump{}, lacking: map[string]string{}, tied: map[string]string{}}
 	for _, arg := range sources {
 		source, chassis := arg, ""
 		if _, err := os.Stat(arg); err != nil {
 			source, chassis, _ = strings.Cut(arg, "@")
 		}
-		dump, err := readOpenFlow(ctx, source)
+		dump, err := readBridge(ctx, source, open)
 		if err != nil {
 			return nil, fmt.Errorf("--ovs: %w", err)
 		}
 		if dump.Part != "" {
-			printable.Fprintf(stderr, "ovn-replay: warning: %s is a part of a switch's flows (%s): flows that it lacks are no finding\n", source, dump.Part)
+			tell("warning: %s is a part of a switch's flows (%s): flows that it lacks are no finding", source, dump.Part)
 		}
 		switch {
 		case chassis != "":
@@ -71,8 +64,8 @@ func readSwitches(ctx context.Context, sources, recorded []string, stderr io.Wri
 	return s, nil
 }
 
-// attach makes a book's traces show the flows.
-func (s *switches) attach(b *trace.Book) {
+// Attach makes a book's traces show the flows.
+func (s *Switches) Attach(b *trace.Book) {
 	if s == nil {
 		return
 	}
@@ -94,16 +87,16 @@ func (s *switches) attach(b *trace.Book) {
 }
 
 // on is the dump of a chassis, nil if there is none.
-func (s *switches) on(b *trace.Book, chassis int32) *openflow.Dump {
+func (s *Switches) on(b *trace.Book, chassis int32) *Dump {
 	if own := s.of[b.Net.Chassis[chassis].Name]; own != nil {
 		return own
 	}
 	return s.any
 }
 
-// met notes flows of which OVN leaves open which is used, and of which the switch
+// Met notes flows of which OVN leaves open which is used, and of which the switch
 // has but one: that is its choice, and may be another after a restart.
-func (s *switches) met(b *trace.Book, t *trace.Trace) {
+func (s *Switches) Met(b *trace.Book, t *trace.Trace) {
 	if s == nil {
 		return
 	}
@@ -120,9 +113,9 @@ func (s *switches) met(b *trace.Book, t *trace.Trace) {
 	}
 }
 
-// report tells which logical flows the switch lacks, of those that the packets
+// Report tells which logical flows the switch lacks, of those that the packets
 // used or might have.
-func (s *switches) report(w io.Writer, packets string) {
+func (s *Switches) Report(w io.Writer, packets string) {
 	if s == nil {
 		return
 	}
@@ -153,12 +146,12 @@ func listed(w io.Writer, lacking map[string]string, which string) {
 	}
 }
 
-// readOpenFlow reads a dump from a file, or from a bridge with ovs-ofctl.
-func readOpenFlow(ctx context.Context, source string) (*openflow.Dump, error) {
-	f, err := store.OpenFile(source)
+// readBridge reads a dump from a file, or from a bridge with ovs-ofctl.
+func readBridge(ctx context.Context, source string, open Open) (*Dump, error) {
+	f, err := open(source)
 	if err == nil {
 		defer f.Close()
-		return openflow.Read(f, source)
+		return Read(f, source)
 	}
 	if !errors.Is(err, os.ErrNotExist) || !isBridge(source) {
 		return nil, fmt.Errorf("%w; give a file of ovs-ofctl dump-flows, or a bridge as unix:PATH, tcp:HOST:PORT or by name", err)
@@ -170,7 +163,7 @@ func readOpenFlow(ctx context.Context, source string) (*openflow.Dump, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ovs-ofctl dump-flows %s: %w: %s", source, err, strings.TrimSpace(problem.String()))
 	}
-	return openflow.Read(bytes.NewReader(text), source)
+	return Read(bytes.NewReader(text), source)
 }
 
 // isBridge reports whether a source that is no file can be a bridge.

@@ -1,24 +1,27 @@
-package main
+// Package inventory tells what is in a Southbound database: datapaths, ports and
+// flows by stage, rows by table, what of it cannot be used and why, and which
+// changes of OVN and Open vSwitch apply to it.
+//
+// It counts and checks; it replays nothing and changes nothing.
+package inventory
 
 import (
 	"cmp"
-	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
 
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/southbound"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/table"
 	"ovnreplay/store"
-
-	"ovnreplay/sim/printable"
 )
 
-// infoJSON is what "db info --json" prints.
-type infoJSON struct {
+// Inventory is what is in a database.
+type Inventory struct {
 	Source        string         `json:"source"`
 	Format        string         `json:"format"` // standalone, clustered, dump, server, snapshot
 	Database      string         `json:"database"`
@@ -33,16 +36,17 @@ type infoJSON struct {
 	Ports         int            `json:"ports"`
 	Chassis       int            `json:"chassis"`
 	Flows         int            `json:"flows"`
-	Stages        []stageJSON    `json:"stages"`
+	Stages        []Stage        `json:"stages"`
 	Tables        map[string]int `json:"tables"` // rows
-	Problems      []problemJSON  `json:"problems"`
-	Unparsed      []unparsedJSON `json:"unparsed"`
-	Ties          []tieJSON      `json:"ties"`
+	Problems      []Problem      `json:"problems"`
+	Unparsed      []Unparsed     `json:"unparsed"`
+	Ties          []Tie          `json:"ties"`
 	Warnings      []string       `json:"warnings"`
-	Behaviour     *behaviourJSON `json:"behaviour,omitempty"` // with --behaviour
+	Behaviour     *Behaviour     `json:"behaviour,omitempty"` // with --behaviour
 }
 
-type stageJSON struct {
+// Stage counts the flows of one.
+type Stage struct {
 	Router   bool   `json:"router"`
 	Pipeline string `json:"pipeline"`
 	Table    int    `json:"table"`
@@ -50,19 +54,21 @@ type stageJSON struct {
 	Flows    int    `json:"flows"`
 }
 
-type problemJSON struct {
+// Problem is a row that cannot be used.
+type Problem struct {
 	Table  string `json:"table"`
 	UUID   string `json:"uuid"`
 	Reason string `json:"reason"`
 }
 
-type unparsedJSON struct {
+// Unparsed is a logical flow that cannot be used.
+type Unparsed struct {
 	UUID   string `json:"uuid"`
 	Reason string `json:"reason"`
 }
 
-// tieJSON is logical flows of which OVN leaves open which is used.
-type tieJSON struct {
+// Tie is logical flows of which OVN leaves open which is used.
+type Tie struct {
 	Datapath string   `json:"datapath"`
 	Stage    string   `json:"stage"`
 	Priority int      `json:"priority"`
@@ -71,11 +77,11 @@ type tieJSON struct {
 	Actions  []string `json:"actions"`
 }
 
-func ties(net *network.Network) []tieJSON {
-	list := []tieJSON{}
+func ties(net *network.Network) []Tie {
+	list := []Tie{}
 	for _, t := range net.Ties() {
 		f := t.Flows[0]
-		j := tieJSON{Datapath: t.Datapath.Name, Stage: f.StageName(), Priority: int(f.Priority), Match: f.Match}
+		j := Tie{Datapath: t.Datapath.Name, Stage: f.StageName(), Priority: int(f.Priority), Match: f.Match}
 		for _, f := range t.Flows {
 			j.Flows, j.Actions = append(j.Flows, f.UUID), append(j.Actions, f.Actions)
 		}
@@ -84,41 +90,21 @@ func ties(net *network.Network) []tieJSON {
 	return list
 }
 
-func (o *dbOptions) info(ctx context.Context, args []string) error {
-	source := store.DefaultSource()
-	if len(args) > 0 {
-		source = args[0]
-	}
-	db, err := o.open(ctx, source)
-	if err != nil {
-		return err
-	}
-	net, err := southbound.Load(db)
-	if err != nil {
-		return err
-	}
-	info := describe(db, net)
-	info.Unparsed = unparsed(net)
-	info.Ties = ties(net)
-	if o.behaviour {
-		info.Behaviour = behaviour(net)
-	}
-	if o.json {
-		return o.printJSON(info)
-	}
-	o.printInfo(info)
-	if o.behaviour {
-		o.printBehaviour(info)
-	}
-	return nil
+// Of describes a database and the network that was made of it. Behaviour is
+// left out: see Behave.
+func Of(db *store.Database, net *network.Network) *Inventory {
+	i := describe(db, net)
+	i.Unparsed = unparsed(net)
+	i.Ties = ties(net)
+	return i
 }
 
-func describe(db *store.Database, net *network.Network) *infoJSON {
-	info := &infoJSON{
+func describe(db *store.Database, net *network.Network) *Inventory {
+	info := &Inventory{
 		Source: db.Source, Format: db.Format, Database: db.Name, SchemaVersion: db.Version, Version: net.Version,
 		Transactions: db.Transactions, Bytes: db.Bytes,
 		Datapaths: len(net.Datapaths), Ports: len(net.Ports) - 1, Chassis: len(net.Chassis), Flows: len(net.Flows),
-		Stages: stages(net), Tables: make(map[string]int), Problems: []problemJSON{}, Warnings: []string{},
+		Stages: stages(net), Tables: make(map[string]int), Problems: []Problem{}, Warnings: []string{},
 	}
 	if !db.Time.IsZero() {
 		info.Time = db.Time.Format(time.RFC3339)
@@ -134,32 +120,32 @@ func describe(db *store.Database, net *network.Network) *infoJSON {
 		info.Tables[t.Name] = t.Len()
 	}
 	for _, p := range net.Problems {
-		info.Problems = append(info.Problems, problemJSON(p))
+		info.Problems = append(info.Problems, Problem(p))
 	}
 	for _, w := range db.Warnings {
-		info.Warnings = append(info.Warnings, oneLine(w))
+		info.Warnings = append(info.Warnings, printable.Errors(w))
 	}
 	return info
 }
 
 // stages counts the flow rows of each stage. A row that many datapaths share
 // counts once.
-func stages(net *network.Network) []stageJSON {
-	counts := make(map[stageJSON]int)
+func stages(net *network.Network) []Stage {
+	counts := make(map[Stage]int)
 	for _, f := range net.Flows {
-		s := stageJSON{Router: f.Datapaths[0].Router, Pipeline: "ingress", Table: int(f.Table), Stage: f.StageName()}
+		s := Stage{Router: f.Datapaths[0].Router, Pipeline: "ingress", Table: int(f.Table), Stage: f.StageName()}
 		if f.Egress {
 			s.Pipeline = "egress"
 		}
 		counts[s]++
 	}
-	list := []stageJSON{}
+	list := []Stage{}
 	for s, n := range counts {
 		s.Flows = n
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b stageJSON) int {
-		router := func(s stageJSON) int {
+	slices.SortFunc(list, func(a, b Stage) int {
+		router := func(s Stage) int {
 			if s.Router {
 				return 1
 			}
@@ -174,7 +160,7 @@ func stages(net *network.Network) []stageJSON {
 // do not compile.
 //
 // It needs no engine, which would have every chassis's state ready.
-func unparsed(net *network.Network) []unparsedJSON {
+func unparsed(net *network.Network) []Unparsed {
 	type place struct {
 		egress bool
 		table  uint8
@@ -182,7 +168,7 @@ func unparsed(net *network.Network) []unparsedJSON {
 	}
 	checkers := make(map[place]*table.Checker)
 	names := newNameNumbers(net)
-	list := []unparsedJSON{}
+	list := []Unparsed{}
 	for _, f := range net.Flows {
 		p := place{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
 		c := checkers[p]
@@ -191,7 +177,7 @@ func unparsed(net *network.Network) []unparsedJSON {
 			checkers[p] = c
 		}
 		if err := c.Check(f); err != nil {
-			list = append(list, unparsedJSON{f.UUID, table.Brief(err)})
+			list = append(list, Unparsed{f.UUID, table.Brief(err)})
 		}
 	}
 	return list
@@ -222,13 +208,9 @@ func (n *nameNumbers) Port(name string) (uint32, bool) {
 	return g, ok || name == "none"
 }
 
-func (o *dbOptions) printInfo(i *infoJSON) {
-	w := o.stdout
-	version := i.Version
-	if version == "" {
-		version = "unknown version"
-	}
-	printable.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion, version)
+// Write writes it for people.
+func (i *Inventory) Write(w io.Writer) {
+	printable.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion, i.version())
 	if i.Time != "" {
 		printable.Fprintf(w, "  as of %s, after %d transactions\n", i.Time, i.Transactions)
 	}
@@ -256,4 +238,9 @@ func (o *dbOptions) printInfo(i *infoJSON) {
 		}
 	}
 	printable.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems), len(i.Unparsed))
+	if i.Behaviour != nil {
+		i.writeBehaviour(w)
+	}
 }
+
+func (i *Inventory) version() string { return cmp.Or(i.Version, "unknown version") }

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// only is kinds of packets that are shown; none means all.
-type only []func(*replay.Frame, *sim.Outcome) bool
+// Only is kinds of packets that are shown; none means all.
+type Only []func(*replay.Frame, *sim.Outcome) bool
 
 // kinds are what --only takes.
 var kinds = map[string]func(*replay.Frame, *sim.Outcome) bool{
@@ -47,7 +47,8 @@ func answered(out *sim.Outcome) bool {
 	return len(out.Outputs) > 0
 }
 
-func parseOnly(text string) (o only, err error) {
+// ParseOnly parses kinds separated by commas.
+func ParseOnly(text string) (o Only, err error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -61,11 +62,37 @@ func parseOnly(text string) (o only, err error) {
 	return o, nil
 }
 
-func (o only) has(f *replay.Frame, out *sim.Outcome) bool {
+// Has reports whether a packet is of one of the kinds.
+func (o Only) Has(f *replay.Frame, out *sim.Outcome) bool {
 	for _, is := range o {
 		if is(f, out) {
 			return true
 		}
 	}
 	return len(o) == 0
+}
+
+// Counts sum up a replay.
+type Counts struct{ packets, delivered, dropped, consumed, translated int }
+
+// Add counts a packet.
+func (c *Counts) Add(out *sim.Outcome) {
+	c.packets++
+	switch {
+	case out.Verdict == sim.Dropped:
+		c.dropped++
+	case out.Verdict == sim.Consumed, answered(out):
+		c.consumed++
+	default:
+		c.delivered++
+	}
+	if len(out.Trace.NAT) > 0 {
+		c.translated++
+	}
+}
+
+// String is the summary that run -q prints.
+func (c *Counts) String() string {
+	return fmt.Sprintf("packets entered %d: delivered %d, dropped %d, consumed %d; translated %d",
+		c.packets, c.delivered, c.dropped, c.consumed, c.translated)
 }

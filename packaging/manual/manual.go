@@ -1,0 +1,203 @@
+// Package manual makes the help and the manual pages of a tree of commands: flags
+// are listed under headings that say what they are about, and lines fit into
+// Width.
+//
+// It reads the tree, and knows nothing of what the commands do.
+package manual
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Width is what help fits into.
+const Width = 80
+
+// Group is a heading for flags, which are separated by blanks.
+type Group struct{ Title, Flags string }
+
+// Groups are the headings under which flags are listed; a flag that none names is
+// under the last, "Others".
+type Groups []Group
+
+// Help makes help fit, and lists flags by what they are about.
+func (g Groups) Help(root *cobra.Command) {
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		_, err := io.WriteString(cmd.OutOrStderr(), g.usage(cmd))
+		return err
+	})
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		text := cmd.Long
+		if text == "" {
+			text = cmd.Short + "."
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\n%s", filled(text, 0), g.usage(cmd))
+	})
+}
+
+// usage is how a command is called.
+func (g Groups) usage(cmd *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("Usage:\n")
+	if cmd.Runnable() && !cmd.HasAvailableSubCommands() {
+		b.WriteString(filled(cmd.UseLine(), 2) + "\n")
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("  " + cmd.CommandPath() + " COMMAND\n\nCommands:\n")
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				b.WriteString(hanging(fmt.Sprintf("  %-12s ", c.Name()), c.Short))
+			}
+		}
+	}
+	if cmd.HasExample() {
+		b.WriteString("\nExamples:\n" + strings.TrimRight(cmd.Example, "\n") + "\n")
+	}
+	for _, f := range g.of(cmd.NonInheritedFlags()) {
+		b.WriteString("\n" + f.title + ":\n")
+		for line := range strings.Lines(f.flags.FlagUsagesWrapped(Width)) {
+			b.WriteString(strings.TrimRight(line, " \n") + "\n")
+		}
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\n\"" + cmd.CommandPath() + " COMMAND --help\" tells about each.\n")
+	}
+	return b.String()
+}
+
+// flagGroup is flags about one thing.
+type flagGroup struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+func (g Groups) of(all *pflag.FlagSet) (out []flagGroup) {
+	taken := map[string]bool{}
+	for _, g := range g {
+		set := pflag.NewFlagSet(g.Title, pflag.ContinueOnError)
+		for name := range strings.FieldsSeq(g.Flags) {
+			if f := all.Lookup(name); f != nil && !f.Hidden {
+				set.AddFlag(f)
+				taken[name] = true
+			}
+		}
+		set.SortFlags = false
+		if set.HasFlags() {
+			out = append(out, flagGroup{g.Title, set})
+		}
+	}
+	rest := pflag.NewFlagSet("", pflag.ContinueOnError)
+	all.VisitAll(func(f *pflag.Flag) {
+		if !taken[f.Name] && !f.Hidden {
+			rest.AddFlag(f)
+		}
+	})
+	if rest.HasFlags() {
+		title := "Others"
+		if len(out) == 0 {
+			title = "Flags"
+		}
+		out = append(out, flagGroup{title, rest})
+	}
+	return out
+}
+
+// filled breaks a text's lines where they are too long, set in by some blanks.
+func filled(text string, in int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		lead := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		b.WriteString(hanging(strings.Repeat(" ", in)+lead, strings.TrimLeft(line, " ")))
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// hanging writes a text after a label, its further lines below its beginning.
+func hanging(label, text string) string {
+	lead := strings.Repeat(" ", len([]rune(label)))
+	line, out := label, ""
+	empty := true
+	for word := range strings.FieldsSeq(text) {
+		if !empty && len([]rune(line))+1+len([]rune(word)) > Width {
+			out += strings.TrimRight(line, " ") + "\n"
+			line, empty = lead, true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	return out + strings.TrimRight(line, " ") + "\n"
+}
+
+// Write writes the pages of a command and those below it into a folder.
+func (g Groups) Write(cmd *cobra.Command, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(g.page(cmd, name)), 0o644); err != nil {
+		return err
+	}
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" {
+			if err := g.Write(c, dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// page is a command's page in man(7).
+func (g Groups) page(cmd *cobra.Command, name string) string {
+	var b strings.Builder
+	roff := strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...")
+	text := func(s string) string {
+		var out strings.Builder
+		for line := range strings.Lines(roff.Replace(s)) {
+			if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
+				line = `\&` + line
+			}
+			out.WriteString(line)
+		}
+		return strings.TrimRight(out.String(), "\n")
+	}
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"ovn-replay\" \"OVN\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff.Replace(name)), roff.Replace(name), text(cmd.Short))
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", text(cmd.UseLine()))
+	if cmd.Long != "" {
+		fmt.Fprintf(&b, ".SH DESCRIPTION\n.nf\n%s\n.fi\n", text(cmd.Long))
+	}
+	for _, f := range g.of(cmd.NonInheritedFlags()) {
+		fmt.Fprintf(&b, ".SH %s\n", strings.ToUpper(text(f.title)))
+		f.flags.VisitAll(func(f *pflag.Flag) {
+			value, usage := pflag.UnquoteUsage(f)
+			short := ""
+			if f.Shorthand != "" {
+				short = "-" + f.Shorthand + ", "
+			}
+			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(strings.TrimRight(short+"--"+f.Name+" "+value, " ")), text(usage))
+		})
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString(".SH COMMANDS\n")
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(c.Name()), text(c.Short))
+			}
+		}
+	}
+	if cmd.HasExample() {
+		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", text(cmd.Example))
+	}
+	b.WriteString(".SH EXIT STATUS\n0 done (verify: everything matched); 1 a difference (verify, diff), or the packet is not delivered (trace); 2 bad usage or bad input.\n")
+	return b.String()
+}

@@ -1,0 +1,81 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
+	"ovnreplay/sim/southbound"
+	"ovnreplay/store"
+)
+
+// Item is a file that is of use in a directory or archive.
+type Item struct {
+	Detail string `json:"detail"` // of a database, its name
+	Kind   string `json:"kind"`
+	Path   string `json:"path"`
+}
+
+// OfItem describes what store found.
+func OfItem(i store.Item) Item { return Item{i.Detail, i.Kind.String(), i.Path} }
+
+// Write writes it for people.
+func (i Item) Write(w io.Writer) {
+	printable.Fprintf(w, "%-15s %s", i.Kind, i.Path)
+	if i.Detail != "" {
+		printable.Fprintf(w, "  %s", i.Detail)
+	}
+	fmt.Fprintln(w)
+}
+
+// Zone is one of several availability zones: which it is, what joins it to the
+// others and which ports are in it.
+type Zone network.ZoneSummary
+
+// Zones tells of the zones whose databases a source holds; of one database, or of
+// several without a connection, there is nothing to tell.
+func Zones(ctx context.Context, source string, opts store.Options) (zones []Zone, warnings []error, err error) {
+	sources, err := southbound.Zones(ctx, []string{source}, opts)
+	if err != nil || len(sources) < 2 {
+		return nil, nil, nil // the list of files says all
+	}
+	net, warnings, err := southbound.OpenAll(ctx, sources, opts)
+	if err != nil {
+		return nil, warnings, err
+	}
+	for _, z := range net.Zones() {
+		zones = append(zones, Zone(z))
+	}
+	return zones, warnings, nil
+}
+
+// Write writes it for people.
+func (z Zone) Write(w io.Writer) {
+	printable.Fprintf(w, "zone %s: %s\n", z.Name, z.Source)
+	for _, line := range []struct {
+		what  string
+		names []string
+	}{{"chassis", z.Chassis}, {"joined by", z.Transit}, {"ports", z.Ports}} {
+		if len(line.names) > 0 {
+			printable.Fprintf(w, "    %s %s\n", line.what, strings.Join(line.names, ", "))
+		}
+	}
+}
+
+// Difference is one between two networks.
+type Difference network.Difference
+
+// Write writes it for people.
+func (d Difference) Write(w io.Writer) { printable.Fprintf(w, "%s\n", network.Difference(d)) }
+
+// Snapshot is one on a shelf.
+type Snapshot store.Snapshot
+
+// Write writes it for people.
+func (s Snapshot) Write(w io.Writer) {
+	printable.Fprintf(w, "%-24s %s  %7d rows  %9s  %s %s  %s\n", s.Name, s.Taken.Format(time.RFC3339), s.Rows, store.Bytes(s.Bytes), s.Database, s.Version, s.Source)
+}

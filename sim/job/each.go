@@ -1,0 +1,96 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"ovnreplay/sim/archive"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
+	"ovnreplay/sim/recording"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
+	"ovnreplay/store"
+)
+
+// Make makes a handler of packets; the job is nil for those of a session.
+type Make func(*why.Explainer, *Job) (replay.Handler, error)
+
+// Each hands every packet to a handler: of the session that is named, as they
+// were kept, or else, if that is "", by replaying. make is called once, before the
+// first.
+func (in *Spec) Each(ctx context.Context, session string, make Make) error {
+	if session != "" {
+		if in.Filter != "" {
+			return errors.New("--filter needs the network: name the database and captures instead of --session")
+		}
+		return kept(ctx, session, make)
+	}
+	j, err := in.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	h, err := make(j.Explainer(), j)
+	if err != nil {
+		return err
+	}
+	return errors.Join(j.Run(ctx, j.Start(h, j.Ahead())), j.Damaged())
+}
+
+// kept reads the packets of a session.
+func kept(ctx context.Context, session string, make Make) error {
+	file, err := store.OpenSession(session, false)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := archive.Check(file); err != nil {
+		return err
+	}
+	x := &why.Explainer{Book: &trace.Book{Net: &network.Network{}}}
+	h, err := make(x, nil)
+	if err != nil {
+		return err
+	}
+	return archive.Each(ctx, file, 1, file.Len(), func(_ uint64, p *archive.Packet) error {
+		x.Book = p.Book
+		if p.Frame.File == "" {
+			p.Frame.File = p.Capture
+		}
+		h.Entered(&p.Frame, p.Point, &p.Outcome)
+		return nil
+	})
+}
+
+// ForTrace opens what one packet is traced in: the databases, or else the case's,
+// or else that of this host; and what else the case says, nothing without one.
+func (in *Spec) ForTrace(ctx context.Context) (*network.Network, *recording.Spec, error) {
+	s := &recording.Spec{}
+	if in.Case != "" {
+		var err error
+		if s, err = recording.ReadCase(in.Case, in.files()); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(in.DBs) > 0 {
+		s.DBs = in.DBs
+	}
+	if len(s.DBs) == 0 {
+		s.DBs = []string{store.DefaultSource()}
+	}
+	s.Profile = cmp.Or(in.Profile, s.Profile)
+	sources, err := southbound.Zones(ctx, s.DBs, in.Source)
+	if err != nil {
+		return nil, nil, err
+	}
+	net, warnings, err := southbound.OpenAll(ctx, sources, in.Source)
+	for _, w := range warnings {
+		fmt.Fprintf(in.Stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
+	}
+	return net, s, err
+}

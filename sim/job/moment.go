@@ -1,0 +1,144 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/recording"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
+	"ovnreplay/store"
+)
+
+// The network is not the same at every moment: DBTime and Watch say whose
+// network a packet meets.
+
+// Words for DBTime: a database is followed through its history, or it is as it
+// was last.
+const (
+	Follow = "follow"
+	Last   = "last"
+)
+
+// still reports whether all packets meet the last network.
+func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
+
+// network reads the network that captures are placed in, and decides whether it is
+// followed: without --db-time it is if the file's history knows it when the
+// captures begin and it changed after.
+func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
+	switch {
+	case in.Watch || in.DBTime == Last || in.DBTime == "" && in.GoesOn || len(spec.DBs) > 1 && (in.DBTime == "" || in.DBTime == Follow):
+		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+	case in.DBTime != "" && in.DBTime != Follow:
+		return in.fixed(ctx, spec.DBs)
+	}
+	begin, ok := spec.Begins()
+	if !ok && in.DBTime == "" {
+		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+	}
+	from := time.Unix(0, begin)
+	past, err := southbound.OpenPast(ctx, spec.DBs[0], in.Source, from)
+	switch {
+	case in.DBTime == Follow && err != nil:
+		return nil, nil, err
+	case in.DBTime == Follow, err == nil && past.Changes == 0:
+		return past.Net, past.Warnings, nil
+	case err != nil: // no history; what else is wrong with it opening it says better
+		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+	case !past.Covers(from):
+		in.Tell("the database's history begins at %s, after the captures: what the network was before is not known, and all packets meet its last state",
+			past.Since.Format(time.RFC3339))
+		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+	}
+	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment (--db-time last: the last)", times(past.Changes))
+	in.DBTime = Follow
+	return past.Net, past.Warnings, nil
+}
+
+// fixed returns the network of the moment that --db-time names.
+func (in *Spec) fixed(ctx context.Context, sources []string) (*network.Network, []error, error) {
+	t, err := parseTime(in.DBTime)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--db-time %s: want follow, last, or a time such as 2026-11-22T10:00:35.5Z", in.DBTime)
+	}
+	f, err := southbound.Follow(ctx, sources, in.Source)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	net, _, err := f.At(t)
+	return net, nil, err
+}
+
+func parseTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("not a time: %s", s)
+}
+
+// changes returns the source of the network's changes for a session, nil if
+// the network stays as it is, and a function that ends it.
+func (in *Spec) changes(ctx context.Context, sources []string) (replay.Changes, func(), error) {
+	switch {
+	case in.Watch && in.DBTime != "":
+		return nil, nil, fmt.Errorf("--watch Follow a live server, --db-time a file's history: use one of them")
+	case in.Watch:
+		return in.watched(ctx, sources)
+	case in.DBTime == Follow:
+		return historyOf(ctx, sources, in.Source)
+	}
+	return nil, func() {}, nil
+}
+
+// historyOf Follow a database file's history on the capture's clock.
+func historyOf(ctx context.Context, sources []string, opts store.Options) (replay.Changes, func(), error) {
+	f, err := southbound.Follow(ctx, sources, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(t conntrack.Time) (*network.Network, error) {
+		net, changed, err := f.At(time.Unix(0, int64(t)))
+		if err != nil || !changed {
+			return nil, err
+		}
+		return net, nil
+	}, f.Close, nil
+}
+
+// watched Follow a live server: the packets of a live capture meet the
+// network as it is when they are read.
+func (in *Spec) watched(ctx context.Context, sources []string) (replay.Changes, func(), error) {
+	if len(sources) > 1 {
+		return nil, nil, fmt.Errorf("--watch Follow one live server: of %d databases none can be watched", len(sources))
+	}
+	w, err := store.Watch(ctx, sources[0], in.Source)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(conntrack.Time) (*network.Network, error) {
+		select {
+		case <-w.Changed():
+		default:
+			return nil, nil
+		}
+		db, err := w.Database()
+		if err != nil {
+			return nil, err
+		}
+		return southbound.Load(db)
+	}, w.Close, nil
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}

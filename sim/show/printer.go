@@ -1,0 +1,196 @@
+// Package show is how a person sees what became of packets: which of them, one
+// line each or ovn-trace's forms, JSON, a terminal's lines, counted, and the
+// annotated capture beside.
+//
+// It decides nothing of a packet's fate.
+package show
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"ovnreplay/sim"
+	"ovnreplay/sim/annotate"
+	"ovnreplay/sim/job"
+	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/openflow"
+	"ovnreplay/sim/printable"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/store/output"
+)
+
+// Printer is a replay.Handler that shows each packet's fate, and writes the
+// annotated capture.
+type Printer struct {
+	Job    *job.Job
+	Out    *bufio.Writer
+	Format trace.Format
+	Words  replay.Renderer
+	Only   Only
+	Conn   int           // only this connection, as a ledger numbers it; 0: all
+	Lines  *replay.Lines // of a terminal, nil if it is none
+	Notes  *annotate.Capture
+	// Switches notes what switches lack; nil: no OpenFlow flows are shown.
+	Switches *openflow.Switches
+
+	// Counts sum up all packets, shown or not.
+	Counts Counts
+	// Err is the first error of writing.
+	Err error
+
+	ledger  *ledger.Ledger // to know connections by their numbers, nil if none is asked for
+	live    bool           // each packet is to be seen at once
+	buf     []byte
+	publish func() error // gives the annotated capture its place; nil: it has it
+}
+
+// New returns a printer of a job's packets, all of them; for out nil format is
+// NoFormat.
+func New(j *job.Job, out *bufio.Writer, format trace.Format) *Printer {
+	return &Printer{Job: j, Out: out, Format: format, Words: replay.Renderer{Why: j.Explainer()}, live: j.Live()}
+}
+
+// Annotate begins the annotated capture in the file that a flag -w names, - is
+// stdout; the function it returns completes it. command is the command line.
+func (p *Printer) Annotate(ctx context.Context, name string, stdout io.Writer, command string) (func() error, error) {
+	w, done, err := output.Of(ctx).Open("-w", name, output.Raw(stdout))
+	if err != nil {
+		return nil, err
+	}
+	about := annotate.About{Program: "ovn-replay", Database: strings.Join(p.Job.Sources, ", "), Command: command}
+	about.Captured, about.Interfaces = p.Job.Made()
+	if p.Notes, err = annotate.New(w, p.Words.Why, p.Job.Taps, about); err != nil {
+		return nil, err
+	}
+	if file, ok := w.(*output.File); ok && p.live {
+		p.publish = file.Publish
+	}
+	return func() error {
+		err := p.Notes.Close(p.Job.TakeBlocks())
+		if err == nil {
+			done()
+		}
+		return p.wrote(name, err)
+	}, nil
+}
+
+// wrote says what was written, unless that or another output failed.
+func (p *Printer) wrote(name string, err error) error {
+	if err == nil && p.Err == nil && name != "-" {
+		packets, interfaces := p.Notes.Written()
+		p.Job.Spec.Tell("wrote %s: %d packets at %d interfaces", name, packets, interfaces)
+	}
+	return err
+}
+
+// Entered implements replay.Handler.
+func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
+	other := false // of another connection than is asked for
+	if p.Conn != 0 {
+		if p.ledger == nil {
+			p.ledger = ledger.New(p.Words.Why, p.Job.Taps)
+		}
+		c := p.ledger.Note(f, pt, out)
+		other = c == nil || c.ID != p.Conn
+	}
+	p.Counts.Add(out)
+	if p.Err != nil || p.Format == trace.NoFormat && p.Notes == nil && p.Words.Why.Book.OpenFlow == nil {
+		return
+	}
+	if other || !p.Job.Filter.Packet(f, pt, out) || !p.Only.Has(f, out) {
+		p.pass(f, pt)
+		return
+	}
+	name := replay.NameOf(p.Job.Taps, f)
+	if p.Notes != nil {
+		p.Err = p.Notes.Entered(f, pt, name, out)
+		p.see()
+	}
+	p.Switches.Met(p.Words.Why.Book, &out.Trace)
+	p.Err = errors.Join(p.Err, p.fate(f, pt, name, out))
+	if p.Err == nil && p.live {
+		p.Err = p.Out.Flush()
+	}
+}
+
+// fate writes a packet's fate in the format.
+func (p *Printer) fate(f *replay.Frame, pt *replay.Point, name string, out *sim.Outcome) error {
+	why := p.Words.Why
+	switch p.Format {
+	case trace.NoFormat:
+		if why.Book.OpenFlow != nil { // it notes what switches lack
+			replay.NewRecord(why, f, pt, name, out, false)
+		}
+		return nil
+	case trace.LineFormat:
+		if p.Lines != nil {
+			_, err := p.Out.WriteString(p.Lines.Record(replay.NewRecord(why, f, pt, name, out, false)))
+			return err
+		}
+		p.buf = p.Words.AppendLine(p.buf[:0], f, pt, name, out)
+	case trace.JSONFormat:
+		p.buf = p.Words.AppendJSON(p.buf[:0], f, pt, name, out)
+	default:
+		r := replay.NewRecord(why, f, pt, name, out, false)
+		return WriteFate(p.Out, p.Format, p.Lines, r, why.Book, &out.Trace)
+	}
+	_, err := p.Out.Write(append(p.buf, '\n'))
+	return err
+}
+
+// see writes out what was noted from a live capture: someone may look on.
+func (p *Printer) see() {
+	if !p.live || p.Err != nil {
+		return
+	}
+	if p.Err = p.Notes.Flush(); p.Err == nil && p.publish != nil {
+		p.Err = p.publish()
+	}
+}
+
+// Observed implements replay.Handler.
+func (p *Printer) Observed(f *replay.Frame, pt *replay.Point) { p.pass(f, pt) }
+
+// pass keeps what the captures carry with a frame that is not shown.
+func (p *Printer) pass(f *replay.Frame, pt *replay.Point) {
+	if p.Notes != nil {
+		p.Err = errors.Join(p.Err, p.Notes.Passed(f, pt, replay.NameOf(p.Job.Taps, f)))
+	}
+}
+
+// Skipped implements replay.Handler.
+func (p *Printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
+	p.pass(f, pt)
+	switch {
+	case p.Format != trace.LineFormat || p.Job.Spec.Filter != "" || p.Conn != 0:
+	case p.Lines != nil:
+		p.Out.WriteString(p.Lines.Skipped(replay.NameOf(p.Job.Taps, f), f.Number, pt.Name(), because))
+	default:
+		fmt.Fprintf(p.Out, "%s:%d %s skipped: %s\n", replay.NameOf(p.Job.Taps, f), f.Number, pt.Name(), because)
+	}
+}
+
+// WriteFate writes a packet's fate in a format; lines, if not nil, are those of a terminal.
+func WriteFate(out *bufio.Writer, format trace.Format, lines *replay.Lines, r *replay.Record, book *trace.Book, t *trace.Trace) (err error) {
+	switch format {
+	case trace.NoFormat:
+	case trace.LineFormat:
+		if lines != nil {
+			_, err = out.WriteString(lines.Record(r))
+		} else {
+			_, err = fmt.Fprintln(out, r.Line())
+		}
+	case trace.JSONFormat:
+		err = output.Encoder(out).Encode(r)
+	default:
+		printable.Fprintf(out, "# %s\n", r.Line())
+		err = book.Write(out, t, format)
+		fmt.Fprintln(out)
+	}
+	return err
+}

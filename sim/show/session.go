@@ -1,0 +1,72 @@
+package show
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+
+	"ovnreplay/sim/archive"
+	"ovnreplay/sim/microflow"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
+)
+
+// Packet writes a packet of a session.
+func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format) error {
+	r := replay.NewRecord(&why.Explainer{Book: p.Book}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
+	return WriteFate(out, format, nil, r, p.Book, &p.Outcome.Trace)
+}
+
+// Listed is Packet in a list: a line begins with the packet's number.
+func Listed(out *bufio.Writer, n uint64, p *archive.Packet, format trace.Format) error {
+	if format == trace.LineFormat {
+		printable.Fprintf(out, "%6d  ", n)
+	}
+	return Packet(out, p, format)
+}
+
+// AsOVNTrace writes the ovn-trace command line for a packet of a session.
+func AsOVNTrace(out *bufio.Writer, p *archive.Packet) error {
+	words := []string{"ovn-trace"}
+	t := &p.Outcome.Trace
+	for _, ev := range t.Events() {
+		if ev.Kind != trace.CT {
+			continue
+		}
+		if s := &t.CT[ev.Arg]; ovnTraceAsks(p.Book, &ev) {
+			words = append(words, "--ct "+strings.ReplaceAll(trace.StateString(s.State), "|", ","))
+		}
+	}
+	for i := range t.NAT {
+		if s := &t.NAT[i]; s.Dst && !s.Undo {
+			_, to := s.Ends()
+			words = append(words, "--lb-dst "+to)
+			break
+		}
+	}
+	words = append(words, fmt.Sprintf("%q", p.Point.Port.Datapath.Name),
+		"'"+microflow.Express(p.Frame.Data, p.Point.Port.Name)+"'")
+	_, err := fmt.Fprintln(out, strings.Join(words, " "))
+	return err
+}
+
+// ovnTraceAsks reports whether ovn-trace takes the next --ct at a pass through
+// conntrack: not for commits, nor for un-SNAT on gateway routers, which it
+// leaves out.
+func ovnTraceAsks(book *trace.Book, ev *trace.Event) bool {
+	actions := book.Net.Flows[ev.Flow].Actions
+	switch {
+	case strings.Contains(actions, "ct_commit {"), strings.Contains(actions, "ct_commit;"), strings.Contains(actions, "ct_commit("):
+		return false
+	case strings.Contains(actions, "ct_snat;"):
+		for _, p := range book.Net.Datapaths[ev.Datapath].Ports {
+			if p.Type == network.L3Gateway {
+				return false
+			}
+		}
+	}
+	return true
+}
