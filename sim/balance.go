@@ -16,11 +16,11 @@ import (
 // backend chooses the member of a load balancer for p, nil if it has none on
 // this chassis. With more than one the datapath's choice is a hash of its own:
 // the Chooser is asked, and failing that the choice is a guess.
-func (e *Engine) backend(p *pkt, f *table.Flow, lb *table.LB) *table.Backend {
+func (e *Engine) backend(p *pkt, f *table.Flow, lb *lflow.Balance) *lflow.Destination {
 	if len(lb.Hash) == 0 && !e.hash(p, f) {
 		return nil
 	}
-	var here [maxBackends]*table.Backend
+	var here [maxBackends]*lflow.Destination
 	members := here[:0]
 	for i := range lb.Backends {
 		b := &lb.Backends[i]
@@ -53,12 +53,12 @@ func (e *Engine) backend(p *pkt, f *table.Flow, lb *table.LB) *table.Backend {
 // maxBackends is how many members fit without allocating.
 const maxBackends = 64
 
-func (e *Engine) localBackend(p *pkt, b *table.Backend) bool {
+func (e *Engine) localBackend(p *pkt, b *lflow.Destination) bool {
 	return b.Target != 0 && b.Target&groupBit == 0 && e.resident(e.Net.Ports[b.Target], p.chassis.Chassis)
 }
 
 // ask lets the Chooser pick a member.
-func (e *Engine) ask(p *pkt, members []*table.Backend) (int, bool) {
+func (e *Engine) ask(p *pkt, members []*lflow.Destination) (int, bool) {
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
 	for _, b := range members {
 		c.Options = append(c.Options, ChoiceOption{Addr: b.Addr, V6: b.V6, Port: b.Port})

@@ -21,7 +21,7 @@ const (
 
 // zoneOf returns the number of the zone that ct_next, ct_lb and the commits
 // mean for p now: on a switch that of the port, whatever they name.
-func (e *Engine) zoneOf(p *pkt, z table.Zone) uint16 {
+func (e *Engine) zoneOf(p *pkt, z lflow.ZoneName) uint16 {
 	if !p.dp.Router {
 		return p.zone.port
 	}
@@ -30,11 +30,11 @@ func (e *Engine) zoneOf(p *pkt, z table.Zone) uint16 {
 
 // natZone returns the zone that ct_dnat and ct_snat mean: the datapath's, on a
 // switch too.
-func natZone(p *pkt, z table.Zone) uint16 {
+func natZone(p *pkt, z lflow.ZoneName) uint16 {
 	switch z {
-	case table.ZoneSNAT:
+	case lflow.ZoneSNAT:
 		return p.zone.snat
-	case table.ZoneCommon:
+	case lflow.ZoneCommon:
 		if p.dp.SNATCTZone >= 0 {
 			return p.zone.snat
 		}
@@ -47,18 +47,18 @@ func natZone(p *pkt, z table.Zone) uint16 {
 func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
 	req := conntrack.Request{Zone: e.zoneOf(p, op.Zone)}
 	switch op.Code {
-	case table.CTNext:
-	case table.CTCommitToZone:
+	case lflow.OpCTNext:
+	case lflow.OpCTCommitToZone:
 		req.Commit = true
 		if op.NAT {
 			req.NAT.Kind = nat.Apply
 		}
-	case table.CTNAT:
+	case lflow.OpCTNAT:
 		req.Zone = natZone(p, op.Zone)
 		req.Commit = op.Commit
 		req.NAT = binding(op)
 		e.pinSource(p, f, &req)
-	case table.CTLB:
+	case lflow.OpCTLB:
 		if !e.balance(p, f, op.LB, &req) {
 			return place{}, false
 		}
@@ -120,7 +120,7 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 
 // balance chooses a load balancer's backend; without backends the action only
 // applies the connection's own NAT.
-func (e *Engine) balance(p *pkt, f *table.Flow, lb *table.LB, req *conntrack.Request) bool {
+func (e *Engine) balance(p *pkt, f *table.Flow, lb *lflow.Balance, req *conntrack.Request) bool {
 	if len(lb.Backends) == 0 {
 		req.NAT.Kind = nat.Apply
 		return true
@@ -151,7 +151,7 @@ func (e *Engine) balance(p *pkt, f *table.Flow, lb *table.LB, req *conntrack.Req
 // The flows that follow see a packet that is not tracked.
 func (e *Engine) commit(p *pkt, f *table.Flow, op *table.Op) {
 	req := conntrack.Request{
-		Zone:   e.zoneOf(p, table.ZoneDNAT),
+		Zone:   e.zoneOf(p, lflow.ZoneDNAT),
 		Commit: true,
 		// All-zero SNAT: if this connection would collide with a translated
 		// one, its source port moves.
@@ -166,7 +166,7 @@ func (e *Engine) commit(p *pkt, f *table.Flow, op *table.Op) {
 // setMarkOrLabel adds one assignment of a ct_commit block to the request.
 func setMarkOrLabel(k *field.Key, op *table.Op, req *conntrack.Request) {
 	v, mask := op.Value, op.Mask
-	if op.Code == table.Move {
+	if op.Code == lflow.OpMove {
 		v, mask = k.Load(op.A), field.Ones(int(op.Dst.Width))
 	}
 	v, mask = v.And(mask).Lsh(uint(op.Dst.Ofs)), mask.Lsh(uint(op.Dst.Ofs))

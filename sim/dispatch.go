@@ -15,59 +15,59 @@ type handler struct {
 // fails where one has nothing. They are set in init, for running a block or
 // what a packet leads to runs operations again.
 var (
-	handlers       [table.Codes]handler
+	handlers       [lflow.OpCodes]handler
 	resultHandlers [lflow.ResultOps]func(*Engine, *pkt, *table.Flow) bool
 	plainHandlers  [lflow.PlainOps]func(*Engine, *pkt, *table.Flow)
 )
 
 func init() {
-	handlers = [table.Codes]handler{
-		table.Output:       {moves: (*Engine).outputs},
-		table.Drop:         {stays: (*Engine).drops},
-		table.Next:         {moves: (*Engine).next},
-		table.Load:         {stays: (*Engine).load},
-		table.LoadOVNField: {stays: (*Engine).loadOVNField},
-		table.Move:         {stays: (*Engine).move},
-		table.Exchange:     {stays: (*Engine).exchange},
-		table.Push:         {stays: (*Engine).push},
-		table.Pop:          {stays: (*Engine).pop},
-		table.DecTTL:       {stays: (*Engine).decTTL},
+	handlers = [lflow.OpCodes]handler{
+		lflow.OpOutput:       {moves: (*Engine).outputs},
+		lflow.OpDrop:         {stays: (*Engine).drops},
+		lflow.OpNext:         {moves: (*Engine).next},
+		lflow.OpLoad:         {stays: (*Engine).load},
+		lflow.OpLoadOVNField: {stays: (*Engine).loadOVNField},
+		lflow.OpMove:         {stays: (*Engine).move},
+		lflow.OpExchange:     {stays: (*Engine).exchange},
+		lflow.OpPush:         {stays: (*Engine).push},
+		lflow.OpPop:          {stays: (*Engine).pop},
+		lflow.OpDecTTL:       {stays: (*Engine).decTTL},
 
-		table.CTNext:         {moves: (*Engine).track},
-		table.CTCommit:       {stays: (*Engine).commit},
-		table.CTCommitToZone: {moves: (*Engine).track},
-		table.CTNAT:          {moves: (*Engine).track},
-		table.CTLB:           {moves: (*Engine).track},
-		table.CTClear:        {stays: (*Engine).clearCT},
-		table.CTSNATToVIP:    {stays: (*Engine).hairpinSNAT},
-		table.CTStateSave:    {stays: (*Engine).saveCTState},
-		table.CTOriginal:     {stays: (*Engine).original},
+		lflow.OpCTNext:         {moves: (*Engine).track},
+		lflow.OpCTCommit:       {stays: (*Engine).commit},
+		lflow.OpCTCommitToZone: {moves: (*Engine).track},
+		lflow.OpCTNAT:          {moves: (*Engine).track},
+		lflow.OpCTLB:           {moves: (*Engine).track},
+		lflow.OpCTClear:        {stays: (*Engine).clearCT},
+		lflow.OpCTSNATToVIP:    {stays: (*Engine).hairpinSNAT},
+		lflow.OpCTStateSave:    {stays: (*Engine).saveCTState},
+		lflow.OpCTOriginal:     {stays: (*Engine).original},
 
-		table.Nested: {moves: (*Engine).nested},
+		lflow.OpNested: {moves: (*Engine).nested},
 
-		table.GetMACBind:    {moves: (*Engine).getMACBind},
-		table.PutMACBind:    {stays: (*Engine).putMACBind},
-		table.LookupMACBind: {stays: (*Engine).lookupMACBind},
-		table.PutFDB:        {stays: (*Engine).putFDB},
-		table.GetFDB:        {stays: (*Engine).getFDB},
-		table.GetRemoteFDB:  {stays: (*Engine).getRemoteFDB},
-		table.LookupFDB:     {stays: (*Engine).lookupFDB},
+		lflow.OpGetMACBind:    {moves: (*Engine).getMACBind},
+		lflow.OpPutMACBind:    {stays: (*Engine).putMACBind},
+		lflow.OpLookupMACBind: {stays: (*Engine).lookupMACBind},
+		lflow.OpPutFDB:        {stays: (*Engine).putFDB},
+		lflow.OpGetFDB:        {stays: (*Engine).getFDB},
+		lflow.OpGetRemoteFDB:  {stays: (*Engine).getRemoteFDB},
+		lflow.OpLookupFDB:     {stays: (*Engine).lookupFDB},
 
-		table.PutOpts:           {stays: (*Engine).putOptions},
-		table.DHCPRelay:         {stays: (*Engine).relay},
-		table.Result:            {stays: (*Engine).result},
-		table.Plain:             {stays: (*Engine).plain},
-		table.CheckPktLarger:    {stays: (*Engine).checkLarger},
-		table.Note:              {stays: func(*Engine, *pkt, *table.Flow, *table.Op) {}},
-		table.Log:               {stays: (*Engine).logged},
-		table.ServiceCheck:      {stays: (*Engine).serviceCheck},
-		table.BindVport:         {stays: (*Engine).bindVport},
-		table.FwdGroup:          {moves: (*Engine).forward},
-		table.Select:            {moves: (*Engine).selectMember},
-		table.CommitECMPNextHop: {stays: (*Engine).commitECMP},
-		table.CommitLBAffinity:  {stays: (*Engine).commitAffinity},
-		table.Mirror:            {stays: (*Engine).mirror},
-		table.CheckEVPNARP:      {stays: (*Engine).checkEVPNARP},
+		lflow.OpPutOpts:           {stays: (*Engine).putOptions},
+		lflow.OpDHCPRelay:         {stays: (*Engine).relay},
+		lflow.OpResult:            {stays: (*Engine).result},
+		lflow.OpPlain:             {stays: (*Engine).plain},
+		lflow.OpCheckPktLarger:    {stays: (*Engine).checkLarger},
+		lflow.OpNote:              {stays: func(*Engine, *pkt, *table.Flow, *table.Op) {}},
+		lflow.OpLog:               {stays: (*Engine).logged},
+		lflow.OpServiceCheck:      {stays: (*Engine).serviceCheck},
+		lflow.OpBindVport:         {stays: (*Engine).bindVport},
+		lflow.OpFwdGroup:          {moves: (*Engine).forward},
+		lflow.OpSelect:            {moves: (*Engine).selectMember},
+		lflow.OpCommitECMPNextHop: {stays: (*Engine).commitECMP},
+		lflow.OpCommitLBAffinity:  {stays: (*Engine).commitAffinity},
+		lflow.OpMirror:            {stays: (*Engine).mirror},
+		lflow.OpCheckEVPNARP:      {stays: (*Engine).checkEVPNARP},
 	}
 	resultHandlers = [lflow.ResultOps]func(*Engine, *pkt, *table.Flow) bool{
 		lflow.DNSLookup:           nil, // it turns the packet into the answer: see result

@@ -9,12 +9,11 @@ import (
 	"testing"
 
 	"ovnreplay/sim/lflow"
-	"ovnreplay/sim/table"
 )
 
 // A code, a result or a bare word that the language gains needs a handler.
 func TestEveryOperationHasAHandler(t *testing.T) {
-	for c := table.Code(1); c < table.Codes; c++ {
+	for c := lflow.OpCode(1); c < lflow.OpCodes; c++ {
 		if h := &handlers[c]; (h.stays == nil) == (h.moves == nil) {
 			t.Errorf("operation %d: not exactly one handler", c)
 		}

@@ -7,7 +7,6 @@ import (
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
-	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
 
@@ -61,11 +60,11 @@ func (e *Engine) natOnly() bool {
 		return false
 	}
 	op := e.Compiled(ev.Flow).Op(int(ev.Arg))
-	return op.Code == table.CTNAT || op.Code == table.CTCommitToZone
+	return op.Code == lflow.OpCTNAT || op.Code == lflow.OpCTCommitToZone
 }
 
 // givenBackend returns the backend given, once, if it is among the members.
-func (e *Engine) givenBackend(members []*table.Backend) *table.Backend {
+func (e *Engine) givenBackend(members []*lflow.Destination) *lflow.Destination {
 	g := e.out.Of.Given
 	if g == nil || e.served || !g.Backend.IsValid() {
 		return nil

@@ -52,7 +52,7 @@ func (e *Engine) portSecurityOut(p *pkt) bool {
 func passes(f *table.Flow) bool { return f == nil || leadsTo(f, secPassTable) }
 
 func leadsTo(f *table.Flow, tbl uint8) bool {
-	return f.Ops[0].Code == table.Next && f.Ops[0].Table == tbl
+	return f.Ops[0].Code == lflow.OpNext && f.Ops[0].Table == tbl
 }
 
 // portSecurity returns the compiled rules of the port in a field of p, nil if

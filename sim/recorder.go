@@ -61,7 +61,7 @@ func (e *Engine) lookup(p *pkt, s *table.Stage, res table.Resident) *table.Flow 
 // ends before it. rest is whether operations follow.
 func (r *recorder) takes(e *Engine, p *pkt, op *table.Op, rest bool, at place) bool {
 	switch op.Code {
-	case table.Next:
+	case lflow.OpNext:
 		if rest {
 			return false
 		}
@@ -69,41 +69,41 @@ func (r *recorder) takes(e *Engine, p *pkt, op *table.Op, rest bool, at place) b
 			r.Slice(field.Whole(field.Inport)) // the trace tells one of them
 			r.Slice(field.Whole(field.Outport))
 		}
-	case table.Output:
+	case lflow.OpOutput:
 		return !rest && r.outputs(e, p, at)
-	case table.Drop, table.Note:
-	case table.Load:
+	case lflow.OpDrop, lflow.OpNote:
+	case lflow.OpLoad:
 		if op.Mask != field.Ones(int(op.Dst.Width)) {
 			r.Slice(op.Dst) // the bits left alone stay what they were
 		}
 		r.Set(op.Dst)
-	case table.Move:
+	case lflow.OpMove:
 		r.Slice(op.A)
 		r.Set(op.Dst)
-	case table.Exchange:
+	case lflow.OpExchange:
 		r.Slice(op.A)
 		r.Slice(op.B)
 		r.Set(op.A)
 		r.Set(op.B)
-	case table.DecTTL:
+	case lflow.OpDecTTL:
 		r.Slice(field.Whole(field.IPTTL))
 		if p.Key.Get(field.IPTTL) <= 1 {
 			return false
 		}
 		r.Set(field.Whole(field.IPTTL))
-	case table.CTClear:
+	case lflow.OpCTClear:
 		r.clear(&ctMask)
 		r.clearsCT = true
-	case table.CTStateSave:
+	case lflow.OpCTStateSave:
 		r.Slice(field.Whole(field.CTState))
 		r.Set(op.Dst)
-	case table.CTOriginal:
+	case lflow.OpCTOriginal:
 		r.Slice(op.A)
 		r.Set(op.Dst)
-	case table.CheckPktLarger:
+	case lflow.OpCheckPktLarger:
 		r.larger = append(r.larger, int(op.N))
 		r.Set(op.Dst)
-	case table.Result:
+	case lflow.OpResult:
 		switch op.Result {
 		case lflow.CheckInPortSec:
 			r.Slice(field.Whole(field.Inport))

@@ -118,16 +118,16 @@ func (e *Engine) peek(q *pkt, at place) bool {
 		for i := range f.Ops {
 			op := &f.Ops[i]
 			switch op.Code {
-			case table.Output:
+			case lflow.OpOutput:
 				return true
-			case table.Next:
+			case lflow.OpNext:
 				next, done = place{op.Egress, op.Table}, true
-			case table.Load, table.Move, table.Exchange, table.Push, table.Pop, table.DecTTL,
-				table.GetMACBind, table.LookupMACBind, table.CheckPktLarger, table.CTOriginal, table.CTStateSave:
+			case lflow.OpLoad, lflow.OpMove, lflow.OpExchange, lflow.OpPush, lflow.OpPop, lflow.OpDecTTL,
+				lflow.OpGetMACBind, lflow.OpLookupMACBind, lflow.OpCheckPktLarger, lflow.OpCTOriginal, lflow.OpCTStateSave:
 				e.quiet = true
 				e.do(q, f, op, at)
 				e.quiet = false
-			case table.Note, table.Log, table.ServiceCheck, table.CTCommit, table.CommitECMPNextHop: // no field changes
+			case lflow.OpNote, lflow.OpLog, lflow.OpServiceCheck, lflow.OpCTCommit, lflow.OpCommitECMPNextHop: // no field changes
 			default:
 				return false
 			}

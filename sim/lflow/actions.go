@@ -1,9 +1,10 @@
 package lflow
 
-import "ovnreplay/sim/field"
+import (
+	"net/netip"
 
-// maxBlocks is how deep actions may nest in one another's { }.
-const maxBlocks = 32
+	"ovnreplay/sim/field"
+)
 
 // Tables of the logical pipelines of the newest OVN, which bound "next".
 const (
@@ -84,68 +85,15 @@ func (p *parser) action() Action {
 	return parse(p)
 }
 
-// statements are the actions that begin with their name, which has been
-// passed when the function is called.
-var statements map[string]func(*parser) Action
+// statements are the actions that begin with their name, which has been passed
+// when the function is called. Each action's file adds its own.
+var statements = map[string]func(*parser) Action{}
 
-func init() { // not a literal: actions nest, so the functions refer to the map
-	statements = map[string]func(*parser) Action{
-		"next":              (*parser).nextAction,
-		"output":            constantly(Output{}),
-		"push":              (*parser).push,
-		"pop":               (*parser).pop,
-		"ip.ttl":            (*parser).decTTL,
-		"ct_next":           (*parser).ctNext,
-		"ct_commit":         (*parser).ctCommit,
-		"ct_commit_to_zone": (*parser).ctCommitToZone,
-		"ct_commit_nat":     (*parser).ctCommitNAT,
-		"ct_dnat":           ctNAT("ct_dnat", CTNAT{}),
-		"ct_snat":           ctNAT("ct_snat", CTNAT{SNAT: true}),
-		"ct_dnat_in_czone":  ctNAT("ct_dnat_in_czone", CTNAT{InCommonZone: true}),
-		"ct_snat_in_czone":  ctNAT("ct_snat_in_czone", CTNAT{SNAT: true, InCommonZone: true}),
-		"ct_lb":             ctLB(LB),
-		"ct_lb_mark":        ctLB(LBMark),
-		"ct_lb_mark_local":  ctLB(LBMarkLocal),
-		"ct_clear":          constantly(CTClear{}),
-		"ct_snat_to_vip":    constantly(CTSNATToVIP{}),
+// function parses "name(…)" after "dst =". The name is the current token.
+type function func(p *parser, start int, dst FieldRef) Action
 
-		"clone":        nested(Clone, ""),
-		"arp":          nested(ARP, "ip"),
-		"icmp4":        nested(ICMP4, "ip4"),
-		"icmp4_error":  nested(ICMP4Error, "ip4"),
-		"icmp6":        nested(ICMP6, "ip6"),
-		"icmp6_error":  nested(ICMP6Error, "ip6"),
-		"tcp_reset":    nested(TCPReset, "tcp"),
-		"sctp_abort":   nested(SCTPAbort, "sctp"),
-		"reject":       nested(Reject, ""),
-		"nd_na":        nested(NDNA, "nd_ns"),
-		"nd_na_router": nested(NDNARouter, "nd_ns"),
-		"nd_ns":        nested(NDNS, "ip"),
-
-		"get_arp": getMACBind(false),
-		"get_nd":  getMACBind(true),
-		"put_arp": putMACBind(false),
-		"put_nd":  putMACBind(true),
-		"put_fdb": (*parser).putFDB,
-
-		"igmp":                constantly(Plain{IGMP}),
-		"handle_dhcpv6_reply": constantly(Plain{HandleDHCPv6Reply}),
-		"handle_bfd_msg":      (*parser).handleBFD,
-		"flood_remote":        constantly(Plain{FloodRemote}),
-		"mac_cache_use":       constantly(Plain{MACCacheUse}),
-		"handle_svc_check":    (*parser).handleSvcCheck,
-		"set_queue":           (*parser).setQueue,
-		"set_meter":           (*parser).setMeter,
-		"log":                 (*parser).log,
-		"trigger_event":       (*parser).triggerEvent,
-		"bind_vport":          (*parser).bindVport,
-		"fwd_group":           (*parser).fwdGroup,
-		"sample":              (*parser).sample,
-		"mirror":              (*parser).mirror,
-		"commit_ecmp_nh":      (*parser).commitECMP,
-		"commit_lb_aff":       (*parser).commitAffinity,
-	}
-}
+// functions are those names. Each action's file adds its own.
+var functions = map[string]function{}
 
 // constantly is the parser of an action without arguments.
 func constantly(a Action) func(*parser) Action {
@@ -209,6 +157,37 @@ func (p *parser) checkWritable(start int, f FieldRef) {
 	}
 }
 
+// name passes "name(" and returns the name.
+func (p *parser) name() string {
+	name := p.tok.Text
+	p.advance()
+	p.force(TokenLParen)
+	return name
+}
+
+// destination requires a writable field of width bits.
+func (p *parser) destination(start int, f FieldRef, width int) {
+	p.checkWidth(start, f, width)
+	p.checkWritable(start, f)
+}
+
+// noArguments passes "name()" and checks the destination.
+func (p *parser) noArguments(start int, dst FieldRef, width int) {
+	name := p.name()
+	if !p.match(TokenRParen) {
+		p.fail("%s doesn't take any parameters", name)
+	}
+	p.destination(start, dst, width)
+}
+
+// argument passes "name =".
+func (p *parser) argument(name string) {
+	if !p.matchID(name) {
+		p.syntax("invalid parameter")
+	}
+	p.force(TokenEquals)
+}
+
 // uint16 parses a decimal constant of at most 16 bits.
 func (p *parser) uint16(what string) uint16 {
 	n, ok := p.smallInt()
@@ -229,113 +208,58 @@ func (p *parser) str(what string) string {
 	return s
 }
 
-// notLast refuses an action that continues in the next table when there is none.
-func (p *parser) notLast(name string) {
-	if p.env.Table >= p.env.Tables {
-		p.failAt(p.last-len(name), p.last, "\"%s\" action not allowed in last table.", name)
-	}
-}
-
-func (p *parser) nextAction() Action {
-	if p.env.Tables == 0 {
-		p.fail("\"next\" action not allowed here.")
-	}
-	a := Next{Pipeline: p.env.Pipeline}
-	table := int(p.env.Table) + 1
-	if p.match(TokenLParen) {
-		if n, ok := p.smallInt(); ok {
-			table = n
-			p.advance()
-		} else {
-			for ok := true; ok; ok = p.match(TokenComma) {
-				p.nextArgument(&a.Pipeline, &table)
-			}
-		}
-		p.force(TokenRParen)
-	}
-	limit := int(p.env.Tables)
-	if a.Pipeline == Egress {
-		limit = min(limit, EgressTables)
-	}
-	if table >= limit {
-		p.fail("\"next\" action cannot advance beyond table %d.", limit)
-	}
-	a.Table = uint8(table)
-	a.Explicit = a.Pipeline != p.env.Pipeline || table != int(p.env.Table)+1
-	return a
-}
-
-func (p *parser) nextArgument(pipeline *Pipeline, table *int) {
+// quietInt parses a small integer. Where OVN finds none it goes on as if the
+// action were complete, and misses the semicolon.
+func (p *parser) quietInt() int {
+	n, ok := p.smallInt()
 	switch {
-	case p.matchID("pipeline"):
-		p.force(TokenEquals)
-		switch {
-		case p.matchID("ingress"):
-			*pipeline = Ingress
-		case p.matchID("egress"):
-			*pipeline = Egress
-		default:
-			p.syntax(`expecting "ingress" or "egress"`)
-		}
-	case p.matchID("table"):
-		p.force(TokenEquals)
-		*table = p.forceInt()
+	case ok:
+		p.advance()
+	case p.tok.Type != TokenSemicolon:
+		p.syntax("expecting `;'")
 	default:
-		p.syntax(`expecting "pipeline" or "table"`)
+		p.syntax("expecting small integer")
 	}
+	return n
 }
 
-func (p *parser) decTTL() Action {
-	p.force(TokenDecrement)
-	p.require("ip")
-	return DecTTL{}
-}
-
-func (p *parser) push() Action {
-	p.force(TokenLParen)
-	f := p.lvalue()
-	p.force(TokenRParen)
-	return Push{f}
-}
-
-func (p *parser) pop() Action {
-	p.force(TokenLParen)
-	start := p.tok.Pos
-	f := p.lvalue()
-	p.checkWritable(start, f)
-	p.force(TokenRParen)
-	return Pop{f}
-}
-
-// block parses { … } in the given scope. With a prerequisite, that stands for
-// those of the actions inside; without, they are the whole flow's, before
-// those it has already.
-func (p *parser) block(prereq string, scope Scope) []Action {
-	p.force(TokenLCurly)
-	if p.blocks+1 == maxBlocks {
-		p.fail("maximum depth of nested actions reached")
+// bool parses true or false, quoted or not.
+func (p *parser) bool() bool {
+	if (p.tok.Type == TokenID || p.tok.Type == TokenString) && (p.tok.Text == "true" || p.tok.Text == "false") {
+		yes := p.tok.Text == "true"
+		p.advance()
+		return yes
 	}
-	outer, outerScope := p.prereqs, p.scope
-	p.prereqs, p.scope = nil, scope
-	p.blocks++
-	inner := p.actions(TokenRCurly)
-	p.blocks--
-	p.scope = outerScope
-	if prereq != "" {
-		p.prereqs = outer
-		p.require(prereq)
-	} else {
-		p.prereqs = append(p.prereqs, outer...)
-	}
-	return inner
+	p.syntax("expecting true or false")
+	return false
 }
 
-func nested(op NestedOp, prereq string) func(*parser) Action {
-	return func(p *parser) Action {
-		scope := p.scope
-		if op == Clone {
-			scope = WriteDefault
-		}
-		return Nested{Op: op, Inner: p.block(prereq, scope)}
+// proto parses tcp, udp or sctp.
+func (p *parser) proto() uint8 {
+	switch {
+	case p.matchID("tcp"):
+		return 6
+	case p.matchID("udp"):
+		return 17
+	case p.matchID("sctp"):
+		return 132
 	}
+	p.syntax("invalid protocol")
+	return 0
+}
+
+// addr passes an address and returns it.
+func (p *parser) addr() netip.Addr {
+	b := p.tok.Value.Bytes()
+	addr := netip.AddrFrom16(b)
+	if p.tok.Format == FormatIPv4 {
+		addr = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	p.advance()
+	return addr
+}
+
+// isAddr reports whether the current token is an address.
+func (p *parser) isAddr() bool {
+	return p.tok.Type == TokenInteger && (p.tok.Format == FormatIPv4 || p.tok.Format == FormatIPv6)
 }

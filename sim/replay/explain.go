@@ -9,6 +9,7 @@ import (
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/table"
@@ -164,13 +165,13 @@ func (x *fate) position(flow int32) int {
 func writes(ops []table.Op, name string) bool {
 	return slices.ContainsFunc(ops, func(op table.Op) bool {
 		switch op.Code {
-		case table.Load, table.Move, table.Pop:
+		case lflow.OpLoad, lflow.OpMove, lflow.OpPop:
 			return op.Dst.Field.String() == name
-		case table.Exchange:
+		case lflow.OpExchange:
 			return op.A.Field.String() == name || op.B.Field.String() == name
-		case table.DecTTL:
+		case lflow.OpDecTTL:
 			return name == "ip.ttl"
-		case table.GetMACBind:
+		case lflow.OpGetMACBind:
 			return name == "eth.dst"
 		}
 		return writes(op.Inner, name)
@@ -381,7 +382,7 @@ func (v *Verifier) chooser(x *fate, w *waiter) int {
 			continue
 		}
 		for _, op := range v.session.Engine.Compiled(s.flow).Ops {
-			if op.Code != table.Load || op.Dst.Field != field.Outport || op.Value.Lo == 0 || op.Value.Lo >= uint64(len(net.Ports)) {
+			if op.Code != lflow.OpLoad || op.Dst.Field != field.Outport || op.Value.Lo == 0 || op.Value.Lo >= uint64(len(net.Ports)) {
 				continue
 			}
 			if !leads(net.Ports[op.Value.Lo], target) {

@@ -56,7 +56,7 @@ func (f *Flow) compile(env *lflow.Env, r Resolver) error {
 	if f.match, err = compileMatch(e, r); err != nil {
 		return err
 	}
-	if f.Ops, err = compileOps(actions, r); err != nil {
+	if f.Ops, err = lflow.Compile(actions, r); err != nil {
 		return err
 	}
 	number(f.Ops, 0)
@@ -129,7 +129,7 @@ func (c *Checker) look(text string) (a checked) {
 		return a
 	}
 	a.prereqs = prereqs
-	_, a.unknown = compileOps(actions, c.match.resolve)
+	_, a.unknown = lflow.Compile(actions, c.match.resolve)
 	return a
 }
 

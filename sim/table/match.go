@@ -8,13 +8,6 @@ import (
 	"ovnreplay/sim/lflow"
 )
 
-// Resolver gives names in matches and actions their numbers in the flow key.
-type Resolver interface {
-	// Port returns the key value of a logical port or multicast group; false
-	// if the network has neither.
-	Port(name string) (uint32, bool)
-}
-
 // Resident is a set of logical ports by index: those resident on a chassis.
 type Resident []uint64
 

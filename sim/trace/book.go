@@ -8,6 +8,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 )
@@ -82,7 +83,7 @@ func (b *Book) omits(flow int32, tbl uint8) bool {
 		n := b.Net.Flows[flow]
 		return n.Match == "1" && n.Actions == "next;"
 	}
-	return f.Always() && len(f.Ops) == 1 && f.Ops[0].Code == table.Next && f.Ops[0].Table == tbl+1
+	return f.Always() && len(f.Ops) == 1 && f.Ops[0].Code == lflow.OpNext && f.Ops[0].Table == tbl+1
 }
 
 // stageOf returns the name of the stage of an event that has no flow.

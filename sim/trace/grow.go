@@ -189,15 +189,15 @@ func (g *grower) act(ev *Event) {
 		return
 	}
 	switch f.op.Code {
-	case table.Load:
+	case lflow.OpLoad:
 		if f.op.Dst.Field > field.Flags {
 			g.say(f, ModifyNode, "%s", text[:len(text)-1])
 		}
-	case table.LoadOVNField:
+	case lflow.OpLoadOVNField:
 		g.say(f, ModifyNode, "%s", text[:len(text)-1])
-	case table.DecTTL:
+	case lflow.OpDecTTL:
 		g.say(f, ModifyNode, "ip.ttl--")
-	case table.PutOpts:
+	case lflow.OpPutOpts:
 		g.options(f, text)
 	}
 }
