@@ -254,7 +254,7 @@ const (
 
 // advert builds the router advertisement that put_nd_ra_opts describes: flags
 // and options take effect in the order written.
-func advert(in []lflow.Option) answer.Advert {
+func advert(in []lflow.Option) *answer.Advert {
 	a := answer.NewAdvert(0)
 	for i := range in {
 		o := &in[i]

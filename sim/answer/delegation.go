@@ -3,7 +3,9 @@ package answer
 import (
 	"bytes"
 
-	"ovnreplay/nat/header"
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
 	"ovnreplay/sim/packet"
 )
 
@@ -55,17 +57,17 @@ func PrefixRequest(in *packet.Packet, multicast bool, asked func(iaid uint32) bo
 	if !multicast {
 		e.dstMAC, e.dst = [6]byte(in.Data[6:]), [16]byte(ip[8:])
 	}
-	return retag(in, message6(e, msg6Request, options)), true
+	eth, message := message6(e, msg6Request, options)
+	return tagged(in, eth, message...), true
 }
 
-// message6 builds a client's DHCPv6 message; ovn-controller leaves its
-// transaction ID at 0.
-func message6(e ends, kind uint8, options []byte) Frame {
-	b, at := e.headers(header.ProtoUDP, ownHops, udpLen+4+len(options))
-	b[at+udpLen] = kind
-	copy(b[at+udpLen+4:], options)
-	datagram(b, at, dhcp6Client, dhcp6Server, true)
-	return whole(b)
+// message6 is a client's DHCPv6 message; ovn-controller leaves its transaction ID
+// at 0. Options are the server's own bytes.
+func message6(e ends, kind uint8, options []byte) (*layers.Ethernet, []layer) {
+	eth, ip := e.headers(layers.IPProtocolUDP, ownHops)
+	return eth, []layer{
+		ip, newUDP(ip, dhcp6Client, dhcp6Server), &layers.DHCPv6{MsgType: layers.DHCPv6MsgType(kind)}, gopacket.Payload(options),
+	}
 }
 
 // offered returns what of an ADVERTISE goes into the REQUEST; false if it is to
@@ -144,5 +146,6 @@ func (c *PrefixClient) Solicits(in *packet.Packet) (f Frame, iaid uint32, ok boo
 	})
 	options := append([]byte{0, opt6ClientID, 0, 10, 0, 3, 0, 1}, c.Purpose[:]...)
 	options = append(append(options, server...), association...)
-	return message6(ends{c.MAC, allAgentsMAC, c.Addr, allAgents, true}, msg[0], options), iaid, true
+	eth, message := message6(ends{c.MAC, allAgentsMAC, c.Addr, allAgents, true}, msg[0], options)
+	return frame(eth, message...), iaid, true
 }

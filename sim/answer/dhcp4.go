@@ -114,6 +114,9 @@ type DHCPv4Style struct {
 // acknowledgement, or a refusal of any address but the offered one. Ethernet
 // addresses, IP source and UDP ports stay the request's; the logical flow
 // changes them. Options come as they are to be sent.
+//
+// The frame is not made of layers: ovn-controller writes into the request's own
+// bytes, and its options need not be what an encoder would make of any (see settle).
 func DHCPv4(in *packet.Packet, s DHCPv4Style, offer [4]byte, options []Option) (Frame, bool) {
 	d := parseDHCP(in, s.Strict)
 	if d == nil || d.msg[0] != 1 {
@@ -231,7 +234,8 @@ func encode(options []Option) (b []byte) {
 }
 
 // replaceUDP returns in's frame with another UDP payload, its lengths set and
-// without a UDP checksum.
+// without a UDP checksum. All else stays the request's own, IP options and extension
+// headers too, which layers would not give back to the byte.
 func replaceUDP(in *packet.Packet, payload []byte) []byte {
 	at := in.Layout.L4
 	b := bytes.Clone(in.Data[:at+udpLen])

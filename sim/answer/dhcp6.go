@@ -3,6 +3,8 @@ package answer
 import (
 	"bytes"
 
+	"github.com/google/gopacket/layers"
+
 	"ovnreplay/sim/packet"
 )
 
@@ -106,60 +108,61 @@ func DHCPv6(in *packet.Packet, s DHCPv6Style, options []Option) (Frame, bool) {
 	if r.clientID == nil || r.iaid == nil && r.typ != msg6InfoReq {
 		return Frame{}, false
 	}
-	msg := append([]byte{reply}, b[1:4]...)
-	msg = append(msg, r.clientID...)
+	msg := &layers.DHCPv6{MsgType: layers.DHCPv6MsgType(reply), TransactionID: b[1:4]}
+	msg.Options = append(msg.Options, option6(opt6ClientID, r.clientID[4:]))
 	if r.typ == msg6Release {
-		msg = released(msg, options)
+		released(msg, options)
 	} else {
 		for _, o := range options {
-			msg = r.option(msg, o)
+			r.option(msg, o)
 		}
 	}
-	out := replaceUDP(in, msg)
+	out := replaceUDP(in, serialize(msg))
 	sumUDP6(in, out)
 	return whole(out), true
 }
 
+func option6(code uint16, parts ...[]byte) layers.DHCPv6Option {
+	return layers.NewDHCPv6Option(layers.DHCPv6Opt(code), bytes.Join(parts, nil))
+}
+
 // released appends what a RELEASE is told: the server's identifier and success.
-func released(msg []byte, options []Option) []byte {
+func released(msg *layers.DHCPv6, options []Option) {
 	for _, o := range options {
 		if o.Code == opt6ServerID {
-			msg = serverID(msg, o.Data)
+			msg.Options = append(msg.Options, serverID(o.Data))
 			break
 		}
 	}
-	return append(msg, 0, opt6Status, 0, 2, 0, 0)
+	msg.Options = append(msg.Options, option6(opt6Status, []byte{0, 0}))
 }
 
-// serverID appends a DUID based on the server's Ethernet address.
-func serverID(msg, mac []byte) []byte {
-	return append(append(msg, 0, opt6ServerID, 0, 10, 0, 3, 0, 1), mac...)
+// serverID is a DUID based on the server's Ethernet address.
+func serverID(mac []byte) layers.DHCPv6Option {
+	return option6(opt6ServerID, []byte{0, 3, 0, 1}, mac)
 }
 
 // option appends one option, if the request wants it.
-func (r *request6) option(msg []byte, o Option) []byte {
-	put := func(code uint16, parts ...[]byte) []byte {
-		v := bytes.Join(parts, nil)
-		msg = be.AppendUint16(msg, code)
-		msg = be.AppendUint16(msg, uint16(len(v)))
-		return append(msg, v...)
+func (r *request6) option(msg *layers.DHCPv6, o Option) {
+	put := func(code uint16, parts ...[]byte) {
+		msg.Options = append(msg.Options, option6(code, parts...))
 	}
 	forever := bytes.Repeat([]byte{0xff}, 8)
 	switch o.Code {
 	case opt6ServerID:
-		return serverID(msg, o.Data)
+		msg.Options = append(msg.Options, serverID(o.Data))
 	case opt6IAAddr:
 		if r.iaid != nil {
-			return put(opt6IANA, r.iaid, forever, []byte{0, opt6IAAddr, 0, 24}, o.Data, forever)
+			put(opt6IANA, r.iaid, forever, []byte{0, opt6IAAddr, 0, 24}, o.Data, forever)
 		}
 	case opt6DNS:
-		return put(opt6DNS, o.Data)
+		put(opt6DNS, o.Data)
 	case opt6DomainSearch:
 		// One label of everything: as OVN has it.
-		return put(opt6DomainSearch, []byte{uint8(len(o.Data))}, o.Data, []byte{0})
+		put(opt6DomainSearch, []byte{uint8(len(o.Data))}, o.Data, []byte{0})
 	case opt6Bootfile, opt6BootfileAlt:
 		if r.ipxe == (o.Code == opt6Bootfile) {
-			return put(opt6Bootfile, o.Data)
+			put(opt6Bootfile, o.Data)
 		}
 	case opt6FQDN:
 		if r.fqdn {
@@ -167,8 +170,7 @@ func (r *request6) option(msg []byte, o Option) []byte {
 			if r.flags&fqdnServer != 0 {
 				flags |= fqdnOverride
 			}
-			return put(opt6FQDN, []byte{flags}, o.Data)
+			put(opt6FQDN, []byte{flags}, o.Data)
 		}
 	}
-	return msg
 }

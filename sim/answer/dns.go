@@ -89,6 +89,10 @@ func ParseDNS(in *packet.Packet, s DNSStyle) (q Question, ok bool) {
 
 // DNS is the answer that dns_lookup makes of a query whose name has the given
 // record: addresses, or for PTR a name. owned says the name is OVN's alone.
+//
+// The message is not made of layers: question and additional records stay as they
+// came, and each answer repeats the name byte for byte, which may be none that an
+// encoder of names would write.
 func DNS(in *packet.Packet, s DNSStyle, q Question, record string, owned bool) (Frame, bool) {
 	var answers []byte
 	count := 0

@@ -1,6 +1,9 @@
 package answer
 
 import (
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
@@ -25,50 +28,52 @@ func ICMP(in *packet.Packet, s Style, udpPort bool) (Frame, bool) {
 	case isV4(in):
 		return icmp4(in, s, udpPort)
 	case isV6(in):
-		return icmp6(in, s, udpPort), true
+		return icmp6Error(in, s, udpPort), true
 	}
 	return Frame{}, false
 }
 
-// quoted returns the beginning of the IP packet of in that an error quotes,
-// and how long it would be had the capture not cut it.
-func quoted(in *packet.Packet, length, room int) ([]byte, int) {
-	n := min(length, room, in.Wire-in.Layout.L3)
+// quoted returns the beginning of the IP packet of in that an error quotes, with
+// zeros for what the capture has cut of it, and how many they are.
+func quoted(in *packet.Packet, length, room int) (quote gopacket.Payload, cut int) {
+	n := max(min(length, room, in.Wire-in.Layout.L3), 0)
 	q := in.Data[in.Layout.L3:]
-	return q[:min(n, len(q))], n
+	q = q[:min(n, len(q))]
+	return append(append(make([]byte, 0, n), q...), make([]byte, n-len(q))...), n - len(q)
+}
+
+// unquoted takes away what a frame quotes of bytes that are not known.
+func unquoted(f Frame, cut int) Frame {
+	f.Data = f.Data[:max(len(f.Data)-cut, 0)]
+	return f
 }
 
 func icmp4(in *packet.Packet, s Style, udpPort bool) (Frame, bool) {
-	ip := in.Data[in.Layout.L3:]
-	quote, n := quoted(in, int(be.Uint16(ip[2:])), room4)
-	if n < ip4Len {
+	h := in.Data[in.Layout.L3:]
+	quote, cut := quoted(in, int(be.Uint16(h[2:])), room4)
+	if len(quote) < ip4Len {
 		return Frame{}, false
 	}
-	b := ether(in, s.Swap, header.EtherIPv4, ip4Len+icmpLen+n)
-	b = s.ip(b, in, header.ProtoICMP, errorHops, icmpLen+n)
-	at := len(b)
-	b = append(b, 3, 1, 0, 0, 0, 0, 0, 0)
-	if udpPort && ip[9] == header.ProtoUDP {
-		b[at+1] = 3
+	code := uint8(layers.ICMPv4CodeHost)
+	if udpPort && h[9] == header.ProtoUDP {
+		code = layers.ICMPv4CodePort
 	}
-	b = append(b, quote...)
-	be.PutUint16(b[at+2:], header.Checksum(0, b[at:]))
-	return retag(in, Frame{b, len(b) + n - len(quote)}), true
+	icmp := &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, code)}
+	f := tagged(in, ether(in, s.Swap, layers.EthernetTypeIPv4), s.ip(in, layers.IPProtocolICMPv4, errorHops), icmp, quote)
+	return unquoted(f, cut), true
 }
 
-func icmp6(in *packet.Packet, s Style, udpPort bool) Frame {
-	ip := in.Data[in.Layout.L3:]
-	quote, n := quoted(in, ip6Len+int(be.Uint16(ip[4:])), room6)
-	b := ether(in, s.Swap, header.EtherIPv6, ip6Len+icmpLen+n)
-	b = s.ip(b, in, header.ProtoICMPv6, errorHops, icmpLen+n)
-	at := len(b)
-	b = append(b, 1, 1, 0, 0, 0, 0, 0, 0)
-	if udpPort && ip[6] == header.ProtoUDP {
-		b[at+1] = 4
+func icmp6Error(in *packet.Packet, s Style, udpPort bool) Frame {
+	h := in.Data[in.Layout.L3:]
+	quote, cut := quoted(in, ip6Len+int(be.Uint16(h[4:])), room6)
+	code := uint8(layers.ICMPv6CodeAdminProhibited)
+	if udpPort && h[6] == header.ProtoUDP {
+		code = layers.ICMPv6CodePortUnreachable
 	}
-	b = append(b, quote...)
-	be.PutUint16(b[at+2:], header.Checksum(pseudo(b[etherLen:], header.ProtoICMPv6, icmpLen+n), b[at:]))
-	return retag(in, Frame{b, len(b) + n - len(quote)})
+	ip := s.ip(in, layers.IPProtocolICMPv6, errorHops)
+	icmp := icmp6(ip, layers.ICMPv6TypeDestinationUnreachable, code)
+	f := tagged(in, ether(in, s.Swap, layers.EthernetTypeIPv6), ip, icmp, gopacket.Payload(make([]byte, 4)), quote)
+	return unquoted(f, cut)
 }
 
 // SetFragMTU writes the next hop's MTU into the frame's ICMP or ICMPv6 error

@@ -3,6 +3,8 @@ package answer
 import (
 	"net/netip"
 
+	"github.com/google/gopacket/layers"
+
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
@@ -15,59 +17,43 @@ func ARP(in *packet.Packet) (Frame, bool) {
 	if !isV4(in) && !isV6(in) {
 		return Frame{}, false
 	}
-	b := append(ether(in, false, header.EtherARP, 28), make([]byte, 28)...)
-	a := b[etherLen:]
-	copy(a, []byte{0, 1, 8, 0, 6, 4, 0, 1})
-	copy(a[8:], in.Data[6:12])
+	arp := &layers.ARP{
+		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, Operation: layers.ARPRequest,
+		SourceHwAddress: in.Data[6:12], DstHwAddress: make([]byte, 6),
+		SourceProtAddress: make([]byte, 4), DstProtAddress: make([]byte, 4),
+	}
 	if isV4(in) {
 		ip := in.Data[in.Layout.L3:]
-		copy(a[14:], ip[12:16])
-		copy(a[24:], ip[16:20])
+		arp.SourceProtAddress, arp.DstProtAddress = ip[12:16], ip[16:20]
 	}
-	return retag(in, whole(b)), true
+	return tagged(in, ether(in, false, layers.EthernetTypeARP), arp), true
 }
 
-// Lengths and bits of neighbour discovery (RFC 4861).
+// Bits and types of neighbour discovery (RFC 4861).
 const (
-	neighborLen = 24
-	lladdrLen   = 8
-
 	naRouter    = 0x80
 	naSolicited = 0x40
 	naOverride  = 0x20
 
-	typeRouterSolicit      = 133
-	typeRouterAdvert       = 134
-	typeNeighborSolicit    = 135
-	typeNeighborAdvert     = 136
-	optSource, optTarget   = 1, 2
-	neighborHops           = 255
-	neighborPayload        = neighborLen + lladdrLen
-	neighborFrame          = etherLen + ip6Len + neighborPayload
-	optPrefix, optMTU      = 3, 5
-	optRoute, optRDNSS     = 24, 25
-	optDNSSL, infiniteTime = 31, 0xffffffff
+	typeRouterSolicit   = 133
+	typeRouterAdvert    = 134
+	typeNeighborSolicit = 135
+	typeNeighborAdvert  = 136
+	neighborHops        = 255
+	infiniteTime        = 0xffffffff
 )
 
-// neighbor builds a solicitation or advertisement with its one option.
-func neighbor(dstMAC, srcMAC []byte, src, dst, target [16]byte, typ, flags, opt uint8) Frame {
-	b := make([]byte, neighborFrame)
-	copy(b, dstMAC)
-	copy(b[6:], srcMAC)
-	be.PutUint16(b[12:], header.EtherIPv6)
-	ip := b[etherLen:]
-	ip[0] = 0x60
-	be.PutUint16(ip[4:], neighborPayload)
-	ip[6], ip[7] = header.ProtoICMPv6, neighborHops
-	copy(ip[8:], src[:])
-	copy(ip[24:], dst[:])
-	nd := ip[ip6Len:]
-	nd[0], nd[4] = typ, flags
-	copy(nd[8:], target[:])
-	nd[24], nd[25] = opt, 1
-	copy(nd[26:], srcMAC)
-	be.PutUint16(nd[2:], header.Checksum(pseudo(ip, header.ProtoICMPv6, len(nd)), nd))
-	return whole(b)
+// neighbor is a solicitation or advertisement, with its one option.
+func neighbor(dstMAC, srcMAC []byte, src, dst [16]byte, message layer) Frame {
+	eth := &layers.Ethernet{DstMAC: dstMAC, SrcMAC: srcMAC, EthernetType: layers.EthernetTypeIPv6}
+	ip := &layers.IPv6{
+		Version: 6, NextHeader: layers.IPProtocolICMPv6, HopLimit: neighborHops, SrcIP: src[:], DstIP: dst[:],
+	}
+	typ := uint8(typeNeighborSolicit)
+	if _, is := message.(*layers.ICMPv6NeighborAdvertisement); is {
+		typ = typeNeighborAdvert
+	}
+	return frame(eth, ip, icmp6(ip, typ, 0), message)
 }
 
 // NeighborSolicitation is the solicitation that the action nd_ns{} starts
@@ -79,7 +65,9 @@ func NeighborSolicitation(in *packet.Packet, target [16]byte) (Frame, bool) {
 	}
 	mac, group := in.Data[6:12], header.SolicitedNode(target)
 	to := header.MACBytes(header.GroupMAC(netip.AddrFrom16(group)))
-	return neighbor(to[:], mac, header.LinkLocal([6]byte(mac)), group, target, typeNeighborSolicit, 0, optSource), true
+	return neighbor(to[:], mac, header.LinkLocal([6]byte(mac)), group, &layers.ICMPv6NeighborSolicitation{
+		TargetAddress: target[:], Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptSourceAddress, Data: mac}},
+	}), true
 }
 
 // Destination is an IPv6 packet's destination, all ones for another packet.
@@ -109,5 +97,8 @@ func NeighborAdvertisement(in *packet.Packet, router bool) (Frame, bool) {
 	target := in.Key.Get128(field.NDTarget).Bytes()
 	var client [16]byte
 	copy(client[:], in.Data[in.Layout.L3+8:])
-	return neighbor(in.Data[6:12], in.Data[:6], target, client, target, typeNeighborAdvert, flags, optTarget), true
+	mac := in.Data[:6]
+	return neighbor(in.Data[6:12], mac, target, client, &layers.ICMPv6NeighborAdvertisement{
+		Flags: flags, TargetAddress: target[:], Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptTargetAddress, Data: mac}},
+	}), true
 }

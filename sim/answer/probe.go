@@ -1,6 +1,9 @@
 package answer
 
 import (
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
 )
@@ -25,36 +28,31 @@ const synACK = header.FlagSYN | header.FlagACK
 // Frame returns the probe: a TCP SYN, a UDP datagram of eight zero bytes, or an
 // echo request without data.
 func (p *Probe) Frame() Frame {
+	e := ends{p.SrcMAC, p.DstMAC, p.Src, p.Dst, p.V6}
 	switch p.Proto {
 	case header.ProtoICMP:
-		return p.echo()
+		return p.echo(e)
 	case header.ProtoTCP:
-		b, at := p.headers(header.ProtoTCP, tcpLen)
-		segment(b, at, p.SrcPort, p.DstPort, p.Seq, 0, header.FlagSYN)
-		return whole(b)
+		eth, ip := e.headers(layers.IPProtocolTCP, resetHops)
+		syn := &layers.TCP{SrcPort: layers.TCPPort(p.SrcPort), DstPort: layers.TCPPort(p.DstPort), Seq: p.Seq, SYN: true, Window: probeWindow}
+		syn.SetNetworkLayerForChecksum(ip)
+		return frame(eth, ip, syn)
 	}
-	const n = udpLen + 8
-	b, at := p.headers(header.ProtoUDP, n)
-	datagram(b, at, p.SrcPort, p.DstPort, p.V6)
-	return whole(b)
+	eth, ip := e.headers(layers.IPProtocolUDP, resetHops)
+	return frame(eth, ip, newUDP(ip, p.SrcPort, p.DstPort), gopacket.Payload(make([]byte, 8)))
 }
 
 // echo returns an ICMP probe.
-func (p *Probe) echo() Frame {
-	proto, request := uint8(header.ProtoICMP), uint8(8)
+func (p *Probe) echo(e ends) Frame {
 	if p.V6 {
-		proto, request = header.ProtoICMPv6, 128
+		eth, ip := e.headers(layers.IPProtocolICMPv6, 255)
+		return frame(eth, ip, icmp6(ip, layers.ICMPv6TypeEchoRequest, 0),
+			&layers.ICMPv6Echo{Identifier: p.SrcPort, SeqNumber: uint16(p.Seq)})
 	}
-	b, at := p.ends().headers(proto, 255, 8)
-	b[at] = request
-	be.PutUint16(b[at+4:], p.SrcPort)
-	be.PutUint16(b[at+6:], uint16(p.Seq))
-	sum := uint64(0)
-	if p.V6 {
-		sum = pseudo(b[etherLen:], proto, 8)
-	}
-	be.PutUint16(b[at+2:], header.Checksum(sum, b[at:]))
-	return whole(b)
+	eth, ip := e.headers(layers.IPProtocolICMPv4, 255)
+	return frame(eth, ip, &layers.ICMPv4{
+		TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: p.SrcPort, Seq: uint16(p.Seq),
+	})
 }
 
 // Chosen returns the probe with what is random in it as the frame has it; the
@@ -71,25 +69,6 @@ func (p Probe) Chosen(frame []byte) Probe {
 	return p
 }
 
-// headers builds the Ethernet and IP headers of a probe.
-func (p *Probe) headers(proto uint8, n int) (b []byte, at int) {
-	return p.ends().headers(proto, resetHops, n)
-}
-
-func (p *Probe) ends() ends { return ends{p.SrcMAC, p.DstMAC, p.Src, p.Dst, p.V6} }
-
-// segment fills in a TCP header at the frame's end.
-func segment(b []byte, at int, src, dst uint16, seq, ack uint32, flags uint8) {
-	th := b[at:]
-	be.PutUint16(th, src)
-	be.PutUint16(th[2:], dst)
-	be.PutUint32(th[4:], seq)
-	be.PutUint32(th[8:], ack)
-	th[12], th[13] = 5<<4, flags
-	be.PutUint16(th[14:], probeWindow)
-	be.PutUint16(th[16:], header.Checksum(pseudo(b[etherLen:], header.ProtoTCP, len(th)), th))
-}
-
 // ProbeReset ends the connection of a health check: it is the reset for the
 // SYN ACK in. Until the end of 2023 (acknowledge) it acknowledged, with
 // numbers that are one too high.
@@ -98,15 +77,13 @@ func ProbeReset(in *packet.Packet, acknowledge bool) (Frame, bool) {
 	if proto(in) != header.ProtoTCP || in.Layout.L4 == 0 || tcp[13]&synACK != synACK {
 		return Frame{}, false
 	}
-	s := Style{Swap: true}
-	b := s.ip(ether(in, true, etherType(in), ip6Len+tcpLen), in, header.ProtoTCP, resetHops, tcpLen)
-	at := len(b)
-	b = append(b, make([]byte, tcpLen)...)
-	src, dst := be.Uint16(tcp[2:]), be.Uint16(tcp)
-	if seq, ack := be.Uint32(tcp[4:]), be.Uint32(tcp[8:]); acknowledge {
-		segment(b, at, src, dst, ack+1, seq+1, header.FlagRST|header.FlagACK)
-	} else {
-		segment(b, at, src, dst, ack, 0, header.FlagRST)
+	reset := &layers.TCP{
+		SrcPort: layers.TCPPort(be.Uint16(tcp[2:])), DstPort: layers.TCPPort(be.Uint16(tcp)), Window: probeWindow, RST: true,
 	}
-	return whole(b), true
+	reset.Seq = be.Uint32(tcp[8:])
+	if acknowledge {
+		reset.Seq++
+		reset.Ack, reset.ACK = be.Uint32(tcp[4:])+1, true
+	}
+	return segment(in, Style{Swap: true}, reset), true
 }

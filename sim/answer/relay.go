@@ -8,7 +8,7 @@ import (
 )
 
 // RelayRequest is a client's DHCP request as dhcp_relay_req_chk passes it on:
-// with the relay's address and one more hop.
+// with the relay's address and one more hop: the request's own bytes but for these.
 func RelayRequest(in *packet.Packet, relay [4]byte) (Frame, bool) {
 	d := parseDHCP(in, true)
 	if d == nil || d.msg[0] != 1 || be.Uint32(d.msg[dhcpRelay:]) != 0 || d.typ == 0 {

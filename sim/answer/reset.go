@@ -1,7 +1,7 @@
 package answer
 
 import (
-	"encoding/binary"
+	"github.com/google/gopacket/layers"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/packet"
@@ -18,25 +18,26 @@ func Reset(in *packet.Packet, s Style) (Frame, bool) {
 		return Frame{}, false
 	}
 	s.KeepTOS = false
-	b := ether(in, s.Swap, etherType(in), ip6Len+tcpLen)
-	b = s.ip(b, in, header.ProtoTCP, resetHops, tcpLen)
-	at := len(b)
-	b = append(b, make([]byte, tcpLen)...)
-	th := b[at:]
-	copy(th, portsOf(in)[2:4])
-	copy(th[2:], portsOf(in)[:2])
-	be.PutUint32(th[8:], be.Uint32(tcp[4:])+1)
-	th[12], th[13] = 5<<4, 0x14
-	be.PutUint16(th[16:], header.Checksum(pseudo(b[etherLen:], header.ProtoTCP, tcpLen), th))
-	return whole(b), true
+	src, dst := portsOf(in)
+	return segment(in, s, &layers.TCP{
+		SrcPort: layers.TCPPort(dst), DstPort: layers.TCPPort(src), Ack: be.Uint32(tcp[4:]) + 1, RST: true, ACK: true,
+	}), true
+}
+
+// segment is a TCP segment that answers in.
+func segment(in *packet.Packet, s Style, tcp *layers.TCP) Frame {
+	ip := s.ip(in, layers.IPProtocolTCP, resetHops)
+	tcp.SetNetworkLayerForChecksum(ip)
+	return frame(ether(in, s.Swap, etherType(in)), ip, tcp)
 }
 
 // portsOf returns in's port numbers as the flow key has them: a later fragment has none.
-func portsOf(in *packet.Packet) []byte {
+func portsOf(in *packet.Packet) (src, dst uint16) {
 	if in.Layout.L4 == 0 {
-		return make([]byte, 4)
+		return 0, 0
 	}
-	return in.Data[in.Layout.L4:]
+	b := in.Data[in.Layout.L4:]
+	return be.Uint16(b), be.Uint16(b[2:])
 }
 
 // SCTP chunk types and the flag of an abort that reflects the verification
@@ -66,17 +67,10 @@ func Abort(in *packet.Packet, s Style) (Frame, bool) {
 		}
 	}
 	s.KeepTOS = false
-	b := ether(in, s.Swap, etherType(in), ip6Len+sctpLen+chunkLen)
-	b = s.ip(b, in, header.ProtoSCTP, resetHops, sctpLen+chunkLen)
-	at := len(b)
-	b = append(b, make([]byte, sctpLen+chunkLen)...)
-	sh := b[at:]
-	copy(sh, portsOf(in)[2:4])
-	copy(sh[2:], portsOf(in)[:2])
-	copy(sh[4:], tag)
-	sh[sctpLen], sh[sctpLen+1], sh[sctpLen+3] = chunkAbort, flags, chunkLen
-	binary.LittleEndian.PutUint32(sh[8:], header.SCTP(sh))
-	return whole(b), true
+	src, dst := portsOf(in)
+	return frame(ether(in, s.Swap, etherType(in)), s.ip(in, layers.IPProtocolSCTP, resetHops),
+		&layers.SCTP{SrcPort: layers.SCTPPort(dst), DstPort: layers.SCTPPort(src), VerificationTag: be.Uint32(tag)},
+		&layers.SCTPError{SCTPChunk: layers.SCTPChunk{Type: layers.SCTPChunkTypeAbort, Flags: flags}}), true
 }
 
 // Reject is what the action reject{} starts from: a reset for TCP, an abort

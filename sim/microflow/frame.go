@@ -4,173 +4,197 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
 
-// Frame builds the packet, from its Ethernet header on.
+// Frame builds the packet, from its Ethernet header on. It is nil if its fields
+// leave no place for a length.
 func (f *Flow) Frame() []byte {
 	k := &f.Key
-	var b []byte
-	b = appendMAC(b, k.Get(field.EthDst))
-	b = appendMAC(b, k.Get(field.EthSrc))
+	dst, src := header.MACBytes(k.Get(field.EthDst)), header.MACBytes(k.Get(field.EthSrc))
+	eth := &layers.Ethernet{DstMAC: dst[:], SrcMAC: src[:], EthernetType: layers.EthernetType(k.Get(field.EthType))}
+	var inner []layer
 	const present = 1 << 12
 	if tci := k.Get(field.VLANTCI); tci&present != 0 {
-		b = be16(b, header.EtherVLAN)
-		b = be16(b, tci&^present)
+		inner = append(inner, &layers.Dot1Q{Priority: uint8(tci >> 13), VLANIdentifier: uint16(tci) & 0xfff, Type: eth.EthernetType})
+		eth.EthernetType = layers.EthernetTypeDot1Q
 	}
-	typ := k.Get(field.EthType)
-	b = be16(b, typ)
-	switch typ {
+	switch k.Get(field.EthType) {
 	case header.EtherIPv4:
-		return append(b, f.ipv4()...)
+		inner = append(inner, f.ipv4()...)
 	case header.EtherIPv6:
-		return append(b, f.ipv6()...)
+		inner = append(inner, f.ipv6()...)
 	case header.EtherARP, header.EtherRARP:
-		return append(b, f.arp()...)
+		inner = append(inner, f.arp())
 	}
-	return b
+	payload := serialize(inner...)
+	b := serialize(eth, gopacket.Payload(payload))
+	// gopacket pads frames to 60 bytes, as they are on a wire.
+	return b[:min(len(b), etherLen+len(payload))]
 }
 
-func be16(b []byte, v uint64) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
-func be32(b []byte, v uint64) []byte { return binary.BigEndian.AppendUint32(b, uint32(v)) }
+const etherLen = 14
 
-func appendMAC(b []byte, v uint64) []byte {
-	m := header.MACBytes(v)
-	return append(b, m[:]...)
+// layer is a header, or a payload.
+type layer = gopacket.SerializableLayer
+
+// serialize returns layers as bytes, with lengths and checksums.
+func serialize(ls ...layer) []byte {
+	b := gopacket.NewSerializeBuffer()
+	if gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ls...) != nil {
+		return nil
+	}
+	return b.Bytes()
 }
 
-func (f *Flow) arp() []byte {
+func be32(v uint64) []byte { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
+
+func (f *Flow) arp() layer {
 	k := &f.Key
-	b := []byte{0, 1, 8, 0, 6, 4}
-	b = be16(b, k.Get(field.ARPOp))
-	b = appendMAC(b, k.Get(field.ARPSHA))
-	b = be32(b, k.Get(field.ARPSPA))
-	b = appendMAC(b, k.Get(field.ARPTHA))
-	return be32(b, k.Get(field.ARPTPA))
+	sha, tha := header.MACBytes(k.Get(field.ARPSHA)), header.MACBytes(k.Get(field.ARPTHA))
+	return &layers.ARP{
+		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, Operation: uint16(k.Get(field.ARPOp)),
+		SourceHwAddress: sha[:], SourceProtAddress: be32(k.Get(field.ARPSPA)),
+		DstHwAddress: tha[:], DstProtAddress: be32(k.Get(field.ARPTPA)),
+	}
 }
 
-// Fragment bits of the IPv4 header: a first fragment is followed by more, a
-// later one begins 8 bytes into its packet.
-const (
-	dontFragment  = 0x4000
-	moreFragments = 0x2000
-)
+// ipHeader is an IP header.
+type ipHeader interface {
+	gopacket.NetworkLayer
+	layer
+}
 
-func (f *Flow) ipv4() []byte {
+func (f *Flow) ipv4() []layer {
 	k := &f.Key
-	src, dst := k.Get(field.IP4Src), k.Get(field.IP4Dst)
-	pseudo := be32(be32(nil, src), dst)
-	body := f.transport(pseudo)
-	b := []byte{0x45, byte(k.Get(field.IPDSCP)<<2 | k.Get(field.IPECN))}
-	b = be16(b, uint64(20+len(body)))
-	b = be16(b, 0)
-	frag := uint64(dontFragment)
+	ip := &layers.IPv4{
+		Version: 4, TOS: f.class(), Flags: layers.IPv4DontFragment, TTL: uint8(k.Get(field.IPTTL)), Protocol: f.proto(),
+		SrcIP: be32(k.Get(field.IP4Src)), DstIP: be32(k.Get(field.IP4Dst)),
+	}
+	// A first fragment is followed by more, a later one begins 8 bytes into its packet.
 	switch k.Get(field.IPFrag) & 3 {
 	case packet.FragAny:
-		frag = moreFragments
+		ip.Flags = layers.IPv4MoreFragments
 	case packet.FragAny | packet.FragLater, packet.FragLater:
-		frag = 1
+		ip.Flags, ip.FragOffset = 0, 1
 	}
-	b = be16(b, frag)
-	b = append(b, byte(k.Get(field.IPTTL)), byte(k.Get(field.IPProto)), 0, 0)
-	b = append(b, pseudo...)
-	binary.BigEndian.PutUint16(b[10:], header.Checksum(0, b))
-	return append(b, body...)
+	return append([]layer{ip}, f.transport(ip, false)...)
 }
 
-func (f *Flow) ipv6() []byte {
+func (f *Flow) class() uint8 { return uint8(f.Key.Get(field.IPDSCP)<<2 | f.Key.Get(field.IPECN)) }
+
+func (f *Flow) proto() layers.IPProtocol { return layers.IPProtocol(f.Key.Get(field.IPProto)) }
+
+func (f *Flow) ipv6() []layer {
 	k := &f.Key
 	src, dst := k.Get128(field.IP6Src).Bytes(), k.Get128(field.IP6Dst).Bytes()
-	pseudo := append(src[:], dst[:]...)
-	body := f.transport(pseudo)
-	next := k.Get(field.IPProto)
+	ip := &layers.IPv6{
+		Version: 6, TrafficClass: f.class(), FlowLabel: uint32(k.Get(field.IP6Label)) & 0xfffff,
+		NextHeader: f.proto(), HopLimit: uint8(k.Get(field.IPTTL)), SrcIP: src[:], DstIP: dst[:],
+	}
+	out := []layer{ip}
 	if frag := k.Get(field.IPFrag) & 3; frag != 0 {
 		ofs := uint64(1) // more fragments
 		if frag&packet.FragLater != 0 {
 			ofs = 1 << 3
 		}
-		h := be16([]byte{byte(next), 0}, ofs)
-		body = append(be32(h, 1), body...)
-		next = header.ProtoFragment
+		// gopacket reads fragment headers and does not write them.
+		fragment := append(be32(uint64(ip.NextHeader)<<24|ofs), be32(1)...)
+		ip.NextHeader = header.ProtoFragment
+		out = append(out, gopacket.Payload(fragment))
 	}
-	class := k.Get(field.IPDSCP)<<2 | k.Get(field.IPECN)
-	b := be32(nil, 6<<28|class<<20|k.Get(field.IP6Label)&0xfffff)
-	b = be16(b, uint64(len(body)))
-	b = append(b, byte(next), byte(k.Get(field.IPTTL)))
-	b = append(b, pseudo...)
-	return append(b, body...)
+	return append(out, f.transport(ip, true)...)
 }
 
-// transport builds what follows the IP header; addrs are both its addresses.
-func (f *Flow) transport(addrs []byte) []byte {
+// transport is what follows the IP header.
+func (f *Flow) transport(ip ipHeader, v6 bool) []layer {
 	k := &f.Key
 	if k.Get(field.IPFrag)&packet.FragLater != 0 {
-		return make([]byte, 8)
+		return []layer{gopacket.Payload(make([]byte, 8))}
 	}
-	v6 := len(addrs) == 32
-	proto := k.Get(field.IPProto)
-	var b []byte
-	sum := -1 // offset of the checksum
-	switch {
-	case proto == header.ProtoTCP:
-		b, sum = f.tcp(), 16
-	case proto == header.ProtoUDP:
-		b, sum = f.udp(v6), 6
-	case proto == header.ProtoSCTP:
+	switch k.Get(field.IPProto) {
+	case header.ProtoTCP:
+		return []layer{f.tcp(ip)}
+	case header.ProtoUDP:
+		return append([]layer{f.udp(ip)}, f.payload(v6)...)
+	case header.ProtoSCTP:
 		return f.sctp()
-	case proto == header.ProtoICMP:
-		b = append(f.icmp(field.ICMP4Type, field.ICMP4Code), 0, 1, 0, 1)
-		binary.BigEndian.PutUint16(b[2:], header.Checksum(0, b))
-	case proto == header.ProtoICMPv6:
-		b, sum = f.icmp6(), 2
-	case proto == header.ProtoIGMP:
-		b = make([]byte, 8)
+	case header.ProtoICMP:
+		code := layers.CreateICMPv4TypeCode(uint8(k.Get(field.ICMP4Type)), uint8(k.Get(field.ICMP4Code)))
+		return []layer{&layers.ICMPv4{TypeCode: code, Id: 1, Seq: 1}}
+	case header.ProtoICMPv6:
+		return f.icmp6(ip)
+	case header.ProtoIGMP:
+		return []layer{gopacket.Payload(make([]byte, 8))}
 	}
-	if sum >= 0 {
-		v := header.Checksum(header.Pseudo(addrs, uint8(proto), len(b)), b)
-		if v == 0 && proto == header.ProtoUDP {
-			v = 0xffff
-		}
-		binary.BigEndian.PutUint16(b[sum:], v)
-	}
-	return b
+	return nil
 }
 
-func (f *Flow) ports() []byte {
-	return be16(be16(nil, f.Key.Get(field.TpSrc)), f.Key.Get(field.TpDst))
+// tcp is a TCP header. Its flags are twelve bits; gopacket knows nine of them.
+type tcp struct {
+	layers.TCP
+	flags uint16
 }
 
-func (f *Flow) tcp() []byte {
+// SerializeTo implements gopacket.SerializableLayer.
+func (t *tcp) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOptions) error {
+	if err := t.TCP.SerializeTo(b, opts); err != nil {
+		return err
+	}
+	h := b.Bytes()
+	was := binary.BigEndian.Uint16(h[12:])
+	binary.BigEndian.PutUint16(h[12:], was|t.flags)
+	binary.BigEndian.PutUint16(h[16:], header.UpdateWord(binary.BigEndian.Uint16(h[16:]), was, was|t.flags))
+	return nil
+}
+
+func (f *Flow) tcp(ip ipHeader) layer {
 	flags := f.Key.Get(field.TCPFlags)
 	if f.Given.Get(field.TCPFlags) == 0 {
 		flags = header.FlagSYN
 	}
-	b := be32(f.ports(), 1)
-	b = be32(b, 0)
-	b = be16(b, 5<<12|flags)
-	b = be16(b, 0xffff)
-	return be32(b, 0)
+	t := &tcp{flags: uint16(flags)}
+	t.SrcPort, t.DstPort = layers.TCPPort(f.Key.Get(field.TpSrc)), layers.TCPPort(f.Key.Get(field.TpDst))
+	t.Seq, t.Window = 1, 0xffff
+	t.SetNetworkLayerForChecksum(ip)
+	return t
 }
 
-func (f *Flow) udp(v6 bool) []byte {
-	body := f.payload(v6)
-	b := be16(f.ports(), uint64(8+len(body)))
-	return append(be16(b, 0), body...)
+// udp is a UDP header. gopacket writes a checksum that is 0 as it is, which would
+// mean that there is none (RFC 768).
+type udp struct{ layers.UDP }
+
+// SerializeTo implements gopacket.SerializableLayer.
+func (u *udp) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOptions) error {
+	if err := u.UDP.SerializeTo(b, opts); err != nil {
+		return err
+	}
+	if h := b.Bytes(); u.Checksum == 0 {
+		h[6], h[7] = 0xff, 0xff
+	}
+	return nil
+}
+
+func (f *Flow) udp(ip ipHeader) layer {
+	u := &udp{layers.UDP{SrcPort: layers.UDPPort(f.Key.Get(field.TpSrc)), DstPort: layers.UDPPort(f.Key.Get(field.TpDst))}}
+	u.SetNetworkLayerForChecksum(ip)
+	return u
 }
 
 // sctp opens an association: a lone INIT chunk.
-func (f *Flow) sctp() []byte {
-	b := be32(f.ports(), 0)
-	b = be32(b, 0)
-	b = append(b, chunkInit, 0, 0, 20)
-	b = be32(b, 1)
-	b = be32(b, 0xffff)
-	b = be32(b, 1<<16|1)
-	b = be32(b, 1)
-	sctpChecksum(b)
-	return b
+func (f *Flow) sctp() []layer {
+	return []layer{
+		&layers.SCTP{SrcPort: layers.SCTPPort(f.Key.Get(field.TpSrc)), DstPort: layers.SCTPPort(f.Key.Get(field.TpDst))},
+		&layers.SCTPInit{
+			SCTPChunk:   layers.SCTPChunk{Type: layers.SCTPChunkTypeInit},
+			InitiateTag: 1, AdvertisedReceiverWindowCredit: 0xffff, OutboundStreams: 1, InboundStreams: 1, InitialTSN: 1,
+		},
+	}
 }
 
 // Types of SCTP chunks (RFC 9260).
@@ -182,31 +206,33 @@ const (
 // sctpChecksum writes the checksum of an SCTP packet.
 func sctpChecksum(b []byte) { binary.LittleEndian.PutUint32(b[8:], header.SCTP(b)) }
 
-func (f *Flow) icmp(typ, code field.ID) []byte {
-	return []byte{byte(f.Key.Get(typ)), byte(f.Key.Get(code)), 0, 0}
-}
-
-func (f *Flow) icmp6() []byte {
+func (f *Flow) icmp6(ip ipHeader) []layer {
 	k := &f.Key
-	b := f.icmp(field.ICMP6Type, field.ICMP6Code)
-	link, option := field.NDSLL, byte(1)
+	head := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(uint8(k.Get(field.ICMP6Type)), uint8(k.Get(field.ICMP6Code)))}
+	head.SetNetworkLayerForChecksum(ip)
+	target := k.Get128(field.NDTarget).Bytes()
 	switch k.Get(field.ICMP6Type) {
 	case 128, 129:
-		return append(b, 0, 1, 0, 1)
+		return []layer{head, &layers.ICMPv6Echo{Identifier: 1, SeqNumber: 1}}
 	case 135:
+		return []layer{head, &layers.ICMPv6NeighborSolicitation{
+			TargetAddress: target[:], Options: f.linkOption(field.NDSLL, layers.ICMPv6OptSourceAddress),
+		}}
 	case 136:
-		link, option = field.NDTLL, 2
-	case 143:
-		return append(b, 0, 0, 0, 0)
-	default:
-		return append(b, 0, 0, 0, 0)
+		return []layer{head, &layers.ICMPv6NeighborAdvertisement{
+			TargetAddress: target[:], Options: f.linkOption(field.NDTLL, layers.ICMPv6OptTargetAddress),
+		}}
 	}
-	target := k.Get128(field.NDTarget).Bytes()
-	b = append(append(b, 0, 0, 0, 0), target[:]...)
-	if f.Given.Get(link) != 0 {
-		b = appendMAC(append(b, option, 1), k.Get(link))
+	return []layer{head, gopacket.Payload(make([]byte, 4))}
+}
+
+// linkOption is the Ethernet address that a neighbour's message gives, if it does.
+func (f *Flow) linkOption(of field.ID, typ layers.ICMPv6Opt) layers.ICMPv6Options {
+	if f.Given.Get(of) == 0 {
+		return nil
 	}
-	return b
+	mac := header.MACBytes(f.Key.Get(of))
+	return layers.ICMPv6Options{{Type: typ, Data: mac[:]}}
 }
 
 // Ports that Complete takes, of the range that stacks choose from by
