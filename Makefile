@@ -3,6 +3,7 @@
 # make test     installs what the tests need (Debian packages, as root) and runs them
 # make lint     formatting, vet, staticcheck, dead code, and a build for each platform of PLATFORMS
 # make check    builds, lints and runs the fast tests: before each commit
+# make golden   rewrites every golden file: read the diff
 # make parity   compares trace with Debian's ovn-trace on 2,000 made-up packets
 # RELEASE=sid make parity-release   compares with a newer Debian's
 # make bench    the goals table against ovn-trace, into docs/BENCH.md; benchmarks: those of packages
@@ -14,7 +15,7 @@ PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2 chro
 PLATFORMS = darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64
 TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip chromium
 
-.PHONY: all man dist demo test check deps lint parity parity-release bench benchmarks fuzz clean
+.PHONY: all man dist demo test check golden deps lint parity parity-release bench benchmarks fuzz clean
 
 all: ovn-replay
 
@@ -42,6 +43,9 @@ SLOW = Oracle|Against|Mutated|Recorded|Parity|Session|Snapshot|Killed|Show|Fuzz|
 
 check: ovn-replay lint
 	$(GO) test -skip '$(SLOW)' $$($(GO) list ./... | grep -v -e /cmd/ -e /testdata/)
+
+golden:
+	$(GO) test $$(git grep -l '"ovnreplay/testdata/golden"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
 
 # Tests against real OVN and Open vSwitch need root. Without it they are
 # skipped, and this says so.

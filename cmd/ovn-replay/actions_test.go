@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -16,9 +15,8 @@ import (
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
+	"ovnreplay/testdata/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite generated files")
 
 // actions are OVN's actions, of every version from 20.03 on, by the word they
 // are written with.
@@ -170,7 +168,7 @@ func compareReadme(t *testing.T, part, want string) {
 	if got == want {
 		return
 	}
-	if !*update {
+	if !*golden.Update {
 		t.Errorf("the table of %s is out of date: run go test ./cmd/ovn-replay -run ActionTable -update", part)
 		return
 	}

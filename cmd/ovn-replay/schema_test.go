@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ovnreplay/sim/replay"
+	"ovnreplay/testdata/golden"
 )
 
 // docs/schema says what the JSON forms are, made from what is encoded; -update
@@ -30,7 +31,7 @@ func TestSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join("../../docs/schema", name)
-		if *update {
+		if *golden.Update {
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ovnreplay/testdata/golden"
 )
 
 // A transcript is a command after "$ ovn-replay", indented as code, and what it
@@ -127,7 +129,7 @@ func TestReports(t *testing.T) {
 			if n == 0 {
 				t.Error("no command")
 			}
-			if *update {
+			if *golden.Update {
 				if err := os.WriteFile(name, []byte(now), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -158,7 +160,7 @@ func TestQuestions(t *testing.T) {
 	if n < 12 {
 		t.Errorf("only %d questions are answered", n)
 	}
-	if *update {
+	if *golden.Update {
 		if err := os.WriteFile(name, []byte(before+heading+now+"\n## "+after), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -1,15 +1,14 @@
 package lflow
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite what testdata expects")
+	"ovnreplay/testdata/golden"
+)
 
 // goldenCase is an input and what is expected of it. The files explain themselves.
 type goldenCase struct {
@@ -97,13 +96,13 @@ func testGolden(t *testing.T, name string, f func(string) []string) []goldenCase
 	for i := range cases {
 		c := &cases[i]
 		got := f(c.input)
-		if !*update && !slices.Equal(got, c.want) {
+		if !*golden.Update && !slices.Equal(got, c.want) {
 			t.Errorf("testdata/%s:%d: %s\n got: %s\nwant: %s", name, c.line, c.input,
 				strings.Join(got, "\n      "), strings.Join(c.want, "\n      "))
 		}
 		c.want = got
 	}
-	if *update {
+	if *golden.Update {
 		writeGolden(t, name, cases, tail)
 	}
 	return cases
@@ -255,7 +254,7 @@ func TestSymbols(t *testing.T) {
 				t.Errorf("%s does not expand", s.Name)
 			}
 		}
-		if *update {
+		if *golden.Update {
 			if err := os.WriteFile("testdata/"+table.file, []byte(b.String()), 0o666); err != nil {
 				t.Fatal(err)
 			}

@@ -2,9 +2,7 @@ package replay
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -12,9 +10,8 @@ import (
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
+	"ovnreplay/testdata/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // Every reason that the engine ends a packet for, as the line of the packet
 // says it: with the flow that decided, or where none did.
@@ -49,17 +46,5 @@ func TestReasonSentences(t *testing.T) {
 		_, fate, _ := strings.Cut(line, " | ")
 		fmt.Fprintln(&got, fate)
 	}
-	const golden = "testdata/reasons.txt"
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("the sentences are\n%swant\n%s", got.String(), want)
-	}
+	golden.Equal(t, "testdata/reasons.txt", got.Bytes())
 }
