@@ -91,8 +91,8 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.Close()
-	out := bufio.NewWriterSize(o.stdout, 64<<10)
-	defer func() { err = errors.Join(err, out.Flush()) }()
+	out, done := output.Buffer(o.stdout, j.Live())
+	defer func() { err = errors.Join(err, done()) }()
 	flows, err := openflow.ReadSwitches(cmd.Context(), o.ovs, j.OpenFlow, store.OpenFile, o.Tell)
 	if err != nil {
 		return err

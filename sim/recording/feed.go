@@ -20,17 +20,24 @@ func (r *Recording) Feed(ctx context.Context, add func(*pcap.Record), end func()
 	}
 	merge := pcap.NewMerge(sources...)
 	var rec pcap.Record
+	next := func() (*pcap.Record, error) { return &rec, merge.Next(&rec) }
+	if !r.Live() {
+		read := newAhead(merge, r.progress)
+		defer read.stop()
+		r.reading = read
+		next = read.next
+	}
 	var damage error
 	for ctx.Err() == nil {
-		err := merge.Next(&rec)
-		if err == io.EOF || ctx.Err() != nil {
+		rec, err := next()
+		if ended(err) || ctx.Err() != nil {
 			break
 		}
 		if err != nil {
 			damage = errors.Join(damage, cause(err))
 			continue
 		}
-		add(&rec)
+		add(rec)
 	}
 	end()
 	for _, t := range r.Taps {
@@ -40,6 +47,9 @@ func (r *Recording) Feed(ctx context.Context, add func(*pcap.Record), end func()
 	}
 	return damage
 }
+
+// ended reports whether all captures have ended.
+func ended(err error) bool { return err == io.EOF }
 
 // cause is what ended a capture, without the merge around it.
 func cause(err error) error {

@@ -79,6 +79,7 @@ type Recording struct {
 	captures []*openCapture
 	pins     []conntrack.Entry
 	pipes    []*pipe
+	reading  *ahead // of the captures, nil: nothing is read ahead
 }
 
 // Open builds an engine on a network, and opens and places the captures. What
@@ -152,6 +153,17 @@ func (r *Recording) Empty() bool { return len(r.captures) == 0 }
 // Progress returns how many bytes of how many are read; size is less than read
 // where it is not known.
 func (r *Recording) Progress() (read, size int64) {
+	if a := r.reading; a != nil {
+		if a.now == nil {
+			return 0, 0
+		}
+		return a.now.read, a.now.size
+	}
+	return r.progress()
+}
+
+// progress asks the captures, for whoever reads them.
+func (r *Recording) progress() (read, size int64) {
 	for _, c := range r.captures {
 		n, of := c.Progress()
 		read, size = read+n, size+of
