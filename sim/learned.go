@@ -227,10 +227,28 @@ func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at place) (plac
 	mac, ok := e.learned.binding(e.now, hop)
 	if ok && e.racing(p, f, at, hop) {
 		mac, ok = 0, false
+	} else if seen, shown := e.seenHop(p, f, at, hop, mac); shown {
+		mac, ok = seen, true
 	}
 	e.found(p, f, ok, mac)
 	p.Key.Set(field.EthDst, mac) // 0 when there is none
 	return place{}, false
+}
+
+// seenHop returns the Ethernet address that a capture shows p's next hop to have,
+// where none shows how it was learned.
+func (e *Engine) seenHop(p *pkt, f *table.Flow, at place, hop macKey, bound uint64) (uint64, bool) {
+	if e.opts.Choose == nil || e.quiet {
+		return 0, false
+	}
+	mac, ok := e.opts.Choose.NextHop(hop.ip, hop.v6, bound, func() uint64 { return e.asker(p, at) }, &p.Packet)
+	if !ok {
+		return 0, false
+	}
+	e.learned.macs[hop] = macEntry{mac: mac}
+	p.seen = true
+	e.note(p, trace.Note, trace.ObservedChoice, f)
+	return mac, true
 }
 
 // lookupMACBind is lookup_arp, lookup_nd and those of them that ask for an

@@ -268,6 +268,9 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	} else if vouched && why == CauseFlight && !repeated {
 		return why
 	}
+	if h := w.Headers(); resolution(h) && v.session.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
+		return CauseFilter
+	}
 	if v.longer(w) {
 		return CauseMTU
 	}
@@ -320,6 +323,12 @@ func (v *Verifier) answersOnce(w *waiter) bool {
 	proto := w.Headers().Key.Get(field.IPProto)
 	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	return proto != header.ProtoTCP && flow != nil && flow.entries == 1 && flow.entered != 0 && w.time-flow.entered < conntrack.Second && w.time >= flow.entered
+}
+
+// resolution reports whether a packet is one of ARP or neighbor discovery.
+func resolution(h *packet.Headers) bool {
+	t := icmpType(&h.Key)
+	return h.Key.Get(field.EthType) == header.EtherARP || h.Key.Get(field.IPProto) == header.ProtoICMPv6 && (t == 135 || t == 136)
 }
 
 // opensTCP reports whether a packet is the first of a TCP connection.
@@ -498,6 +507,13 @@ func (v *Verifier) groups() []Group {
 			v.causes[n.cause] = &tally{packets: n.packets, order: []string{}, files: nil}
 			v.said[n.cause] = n.evidence
 		}
+	}
+	if n := v.session.hops; n > 0 {
+		v.said[CauseFilter] = fmt.Sprintf("no ARP or neighbor discovery tells the Ethernet address of %s: read from frames that go there", plural(n, "next hop"))
+		if v.causes[CauseFilter] == nil {
+			v.causes[CauseFilter] = &tally{}
+		}
+		v.causes[CauseFilter].packets += n
 	}
 	if r.Cut > 0 {
 		v.said[CauseSnaplen] = fmt.Sprintf("%s compared by what the captures hold of them", plural(r.Cut, "packet"))

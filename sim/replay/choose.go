@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
@@ -168,6 +169,55 @@ func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 		s.asked[k], found[f.Capture] = true, true
 	}
 	return len(found) > 0
+}
+
+// NextHop implements sim.Chooser: where captures hold no ARP or neighbor
+// discovery, the frame itself tells on its way out.
+func (s *Session) NextHop(ip field.Uint128, v6 bool, bound uint64, src func() uint64, p *packet.Packet) (mac uint64, ok bool) {
+	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
+		return 0, false
+	}
+	s.further(p, func(f *Frame) bool {
+		if f.dir != Left || f.Bare || !leadsOut(f.point.Port) || uint64(macAt(f.Data)) == bound || macAt(f.Data).multicast() {
+			return false
+		}
+		mac, ok = uint64(macAt(f.Data)), uint64(macAt(f.Data[6:])) == src()
+		return ok
+	})
+	if ok {
+		s.hops++
+	}
+	return mac, ok
+}
+
+// family is 1 for IPv6, 0 for IPv4.
+func family(v6 bool) int {
+	if v6 {
+		return 1
+	}
+	return 0
+}
+
+// requested reports whether a capture shows that an address is asked for.
+func (s *Session) requested(ip field.Uint128, v6 bool) bool {
+	return slices.ContainsFunc(s.queue[s.head:], func(f *Frame) bool {
+		k := &f.Headers().Key
+		if v6 {
+			return k.Get(field.ICMP6Type) == 135 && k.Get128(field.NDTarget) == ip
+		}
+		return k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 1 && k.Get(field.ARPTPA) == ip.Lo
+	})
+}
+
+// resolving notes a frame that tells or asks for an Ethernet address.
+func (s *Session) resolving(f *Frame) {
+	k := &f.Headers().Key
+	switch t := icmpType(k); {
+	case k.Get(field.EthType) == header.EtherARP:
+		s.resolves[0]++
+	case k.Get(field.IPProto) == header.ProtoICMPv6 && (t == 135 || t == 136):
+		s.resolves[1]++
+	}
 }
 
 // Answer implements sim.Chooser.

@@ -114,7 +114,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins resuming hoisting"},
+		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins resuming resolves hops hoisting"},
 		{inferrer{}, "s captured answers older ways sought resumed opened expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},

@@ -154,6 +154,8 @@ type Session struct {
 	asked    map[askKey]bool // requests that a racing packet accounts for
 	twins    twins
 	resuming *resumption // what is being opened
+	resolves [2]int      // frames of ARP, and of neighbor discovery, so far
+	hops     int         // next hops that other frames told
 	hoisting int         // how deep causes are being replayed before what they led to
 }
 
@@ -184,6 +186,9 @@ func (s *Session) Add(rec *pcap.Record) {
 	s.read(rec, f)
 	if f.twin = s.twins.again(f); f.twin {
 		s.Taps[f.Capture].twins++
+	}
+	if f.skip == "" && len(f.Data) >= 14 {
+		s.resolving(f)
 	}
 	s.queue = append(s.queue, f)
 	s.held += f.size()
