@@ -241,8 +241,8 @@ func (e *Engine) seenHop(p *pkt, f *table.Flow, at place, hop macKey, bound uint
 	if e.opts.Choose == nil || e.quiet {
 		return 0, false
 	}
-	mac, ok := e.opts.Choose.NextHop(hop.ip, hop.v6, bound, func() uint64 { return e.asker(p, at) }, &p.Packet)
-	if !ok {
+	mac, src, ok := e.opts.Choose.NextHop(hop.ip, hop.v6, bound, &p.Packet)
+	if !ok || src != e.asker(p, at) {
 		return 0, false
 	}
 	e.learned.macs[hop] = macEntry{mac: mac}

@@ -103,10 +103,10 @@ type Chooser interface {
 	// address of its next hop (ip; IPv4 in the low 32 bits) from a router port's
 	// address, although it had just learned it.
 	Asked(ip field.Uint128, v6 bool, src uint64) bool
-	// NextHop returns the Ethernet address to which the packet is seen to go on,
-	// towards a next hop and from a router port's address, that no capture shows
-	// being learned. bound is the one that is known, 0: none; false: that holds.
-	NextHop(ip field.Uint128, v6 bool, bound uint64, src func() uint64, p *packet.Packet) (uint64, bool)
+	// NextHop returns the Ethernet addresses to and from which the packet is seen
+	// to go on towards a next hop whose address no capture shows being learned.
+	// bound is the one that is known, 0: none; false: that holds.
+	NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool)
 	// Answer returns the first UDP payload that leaves soon after for which is
 	// says that it is the one looked for, nil if none does.
 	Answer(is func(payload []byte) bool) []byte

@@ -173,21 +173,18 @@ func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 
 // NextHop implements sim.Chooser: where captures hold no ARP or neighbor
 // discovery, the frame itself tells on its way out.
-func (s *Session) NextHop(ip field.Uint128, v6 bool, bound uint64, src func() uint64, p *packet.Packet) (mac uint64, ok bool) {
+func (s *Session) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool) {
 	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
-		return 0, false
+		return 0, 0, false
 	}
 	s.further(p, func(f *Frame) bool {
-		if f.dir != Left || f.Bare || !leadsOut(f.point.Port) || uint64(macAt(f.Data)) == bound || macAt(f.Data).multicast() {
-			return false
+		if f.dir == Left && !f.Bare && leadsOut(f.point.Port) && uint64(macAt(f.Data)) != bound && !macAt(f.Data).multicast() {
+			dst, src, ok = uint64(macAt(f.Data)), uint64(macAt(f.Data[6:])), true
+			s.hops++
 		}
-		mac, ok = uint64(macAt(f.Data)), uint64(macAt(f.Data[6:])) == src()
 		return ok
 	})
-	if ok {
-		s.hops++
-	}
-	return mac, ok
+	return dst, src, ok
 }
 
 // family is 1 for IPv6, 0 for IPv4.
