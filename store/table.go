@@ -85,29 +85,6 @@ func (db *Database) adopt(s *schema) {
 	}
 }
 
-// values holds every distinct value once; value 0 is "".
-type values struct {
-	text   []string
-	ids    map[string]uint32
-	budget *budget
-}
-
-func newValues() values {
-	return values{text: []string{""}, ids: map[string]uint32{"": 0}} // no budget
-}
-
-func (v *values) id(text []byte) uint32 {
-	if id, ok := v.ids[string(text)]; ok {
-		return id
-	}
-	s := string(text)
-	id := uint32(len(v.text))
-	v.text = append(v.text, s)
-	v.ids[s] = id
-	v.budget.value(len(s))
-	return id
-}
-
 // Table is a table's rows.
 type Table struct {
 	Name string
