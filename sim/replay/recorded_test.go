@@ -1,0 +1,468 @@
+package replay_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
+	"ovnreplay/pcap"
+	"ovnreplay/sim"
+	"ovnreplay/sim/job"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/recording"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/southbound"
+	"ovnreplay/store"
+	"ovnreplay/store/output"
+)
+
+// recorded opens a recorded case, after change has had its way with what it
+// consists of and with its network.
+func recorded(t *testing.T, name string, change func(*recording.Spec, *network.Network)) *job.Job {
+	t.Helper()
+	s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name), recording.Files{Open: store.OpenFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, _, err := southbound.OpenAll(t.Context(), s.DBs, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(s, net)
+	}
+	j, err := (&job.Spec{Stderr: io.Discard, Quiet: true}).Load(t.Context(), s, net, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
+	return j
+}
+
+func verified(t *testing.T, j *job.Job, more ...replay.Handler) *replay.Report {
+	t.Helper()
+	v := replay.NewVerifier(replay.VerifyOptions{Window: 30 * conntrack.Second})
+	if err := j.Run(t.Context(), j.Start(replay.Handlers(append([]replay.Handler{v}, more...)...), job.LookAhead)); err != nil {
+		t.Fatal(err)
+	}
+	return v.Finish()
+}
+
+// What replaying has to find out, each with recordings in which it is to be found
+// out: a packet that is placed, directed or matched wrongly does not verify.
+func TestRecordings(t *testing.T) {
+	t.Parallel()
+	for what, cases := range map[string][]string{
+		"directions where owners share a wire": {"cloud-provider-vm", "cloud-fip-distributed", "cloud-localport", "cloud-vlan-tenant"},
+		"packets in the underlay":              {"cloud-l3-geneve", "cloud-vxlan", "cloud-remote", "ic-warm"},
+		"what ovn-controller sends of itself":  {"cloud-lb-health", "cloud-igmp", "kube-garp", "cloud-bfd-26.03", "cloud-prefix-delegation", "cloud-dhcpv6-ra"},
+		"choices made at random":               {"kube-many-backends", "cloud-ecmp", "kube-snat-collision", "cloud-snat-collision"},
+		"connections known from before":        {"kube-known-connections", "cloud-known-connections", "kube-idle"},
+		"segments and fragments":               {"kube-jumbo", "kube-transfer", "cloud-fragments", "kube-fragments", "kube-truncated"},
+		"what is held and comes late":          {"kube-cold-ingress", "kube-cold-unanswered", "cloud-cold", "kube-syn-retransmit"},
+		"ports that move":                      {"cloud-migration", "cloud-failover", "cloud-virtual"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			for _, name := range cases {
+				if r := verified(t, recorded(t, name, nil)); !r.OK() || r.Matched == 0 || r.Matched+r.Autonomous != r.Observed {
+					t.Errorf("%s: %+v", name, r)
+				}
+			}
+		})
+	}
+}
+
+// words holds what a renderer writes against the record of the packet.
+type words struct {
+	t *testing.T
+	r replay.Renderer
+	n int
+}
+
+func (w *words) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
+	w.n++
+	record := replay.NewRecord(w.r.Why, f, p, "a.pcap", out, true)
+	var text strings.Builder
+	if err := output.Encoder(&text).Encode(record); err != nil {
+		w.t.Fatal(err)
+	}
+	if got := string(w.r.AppendJSON(nil, f, p, "a.pcap", out)) + "\n"; got != text.String() {
+		w.t.Fatalf("packet %d: written %s\nthe record says %s", w.n, got, text.String())
+	}
+	if got := string(w.r.AppendLine(nil, f, p, "a.pcap", out)); got != record.Line() {
+		w.t.Fatalf("packet %d: written %s\nthe record says %s", w.n, got, record.Line())
+	}
+}
+
+func (w *words) Observed(*replay.Frame, *replay.Point)        {}
+func (w *words) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// Lines and JSON, which are written from what packets share, say what the record of
+// each packet says.
+func TestWordsAreTheRecords(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"nodeport", "cloud-flood", "kube-hairpin", "cloud-sg-reject-in", "cloud-dhcpv4", "kube-port-security", "cloud-ecmp",
+		"kube-cold-egress", "cloud-nat-v6", "kube-odd-packets", "cloud-igmp", "kube-acl-verdicts", "cloud-unknown", "kube-affinity",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := recorded(t, name, nil)
+			w := &words{t: t, r: replay.Renderer{Why: j.Explainer(), Hex: true}}
+			verified(t, j, w)
+			if w.n == 0 {
+				t.Error("no packets")
+			}
+		})
+	}
+}
+
+// With a capture less, what it would have shown is inferred from the others: all
+// that they show is explained.
+func TestACaptureLess(t *testing.T) {
+	t.Parallel()
+	inferred := 0
+	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "udp-service", "kube-routed"} {
+		s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name), recording.Files{Open: store.OpenFile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range s.Captures {
+			j := recorded(t, name, func(s *recording.Spec, _ *network.Network) {
+				s.Captures = append(s.Captures[:i:i], s.Captures[i+1:]...)
+			})
+			r := verified(t, j)
+			if inferred += r.Inferred; !r.OK() && r.Unverified == "" {
+				t.Errorf("%s without %s: %+v", name, filepath.Base(s.Captures[i].File), r)
+			}
+		}
+	}
+	if inferred == 0 {
+		t.Error("nothing was inferred")
+	}
+}
+
+// visited notes the logical flows that packets met.
+type visited struct {
+	e   *sim.Engine
+	met map[string]bool
+}
+
+func (v *visited) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
+	for _, ev := range out.Trace.Events() {
+		if ev.Flow >= 0 {
+			v.met[v.e.Net.Flows[ev.Flow].UUID] = true
+		}
+	}
+}
+
+func (v *visited) Observed(*replay.Frame, *replay.Point)        {}
+func (v *visited) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// A network with one flow that drops is found out, and the report names the flow:
+// as text, as JSON and to CI systems.
+func TestOneWrongFlowIsNamed(t *testing.T) {
+	t.Parallel()
+	all := recorded(t, "nodeport", nil)
+	v := &visited{all.Engine, map[string]bool{}}
+	verified(t, all, v)
+	tried := 0
+	for uuid := range v.met {
+		if tried++; tried > 12 {
+			break
+		}
+		j := recorded(t, "nodeport", func(_ *recording.Spec, net *network.Network) { drop(net, uuid) })
+		r := verified(t, j)
+		if r.OK() || len(r.Missing) == 0 {
+			t.Errorf("flow %s drops, and all is well: %+v", uuid, r)
+			continue
+		}
+		var text, junit bytes.Buffer
+		if err := r.Write(&text, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.WriteJUnit(&junit, j.Names); err != nil {
+			t.Fatal(err)
+		}
+		asJSON, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, b := range map[string][]byte{"text": text.Bytes(), "JUnit": junit.Bytes(), "JSON": asJSON} {
+			if !bytes.Contains(b, []byte(uuid[:8])) {
+				t.Errorf("flow %s drops; the %s does not name it:\n%s", uuid, what, b)
+			}
+		}
+	}
+}
+
+// drop makes a flow drop.
+func drop(net *network.Network, uuid string) {
+	for _, f := range net.Flows {
+		if f.UUID == uuid {
+			f.Actions = "drop;"
+		}
+	}
+}
+
+// Two networks that are the same let every packet fare the same; where one drops
+// what the other passes on, the flow is told at which they part.
+func TestDiffer(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []bool{false, true} {
+		j := recorded(t, "nodeport", nil)
+		changed := map[string]bool{}
+		other := recorded(t, "nodeport", func(_ *recording.Spec, net *network.Network) {
+			for _, f := range net.Flows {
+				if wrong && strings.Contains(f.Actions, "ct_lb_mark(backends") {
+					f.Actions = "drop;"
+					changed[f.UUID] = true
+				}
+			}
+		})
+		var told []string
+		d := &replay.Differ{A: replay.NewFates(j.Engine, j.Taps, nil), B: replay.NewFates(other.Engine, other.Taps, nil)}
+		d.Report = func(x *replay.FateDifference) error { told = append(told, x.String()); return nil }
+		a, b := j.Start(d.A, 0), other.Start(d.B, 0)
+		var failed error
+		err := j.FeedTo(t.Context(), func(rec *pcap.Record) {
+			a.Add(rec)
+			b.Add(rec)
+			if err := d.Settle(false); err != nil {
+				failed = err
+			}
+		}, func() { a.Flush(); b.Flush() })
+		if err != nil || failed != nil {
+			t.Fatal(err, failed)
+		}
+		if err := d.Settle(true); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(told, "")
+		named := false
+		for uuid := range changed {
+			named = named || strings.Contains(text, uuid)
+		}
+		if d.Packets == 0 || (d.Different > 0) != wrong || named != wrong {
+			t.Errorf("wrong %v: of %d packets %d fare differently:\n%s", wrong, d.Packets, d.Different, text)
+		}
+	}
+}
+
+// fed replays a case whose captures come as alter makes them.
+func fed(t *testing.T, j *job.Job, alter func(n int, rec *pcap.Record, add func(*pcap.Record))) *replay.Report {
+	t.Helper()
+	v := replay.NewVerifier(replay.VerifyOptions{Window: 30 * conntrack.Second})
+	s := j.Start(v, job.LookAhead)
+	n := 0
+	err := j.FeedTo(t.Context(), func(rec *pcap.Record) {
+		n++
+		alter(n, rec, s.Add)
+	}, s.Flush)
+	if err != nil || s.Err() != nil {
+		t.Fatal(err, s.Err())
+	}
+	return v.Finish()
+}
+
+// What captures do to packets is not held against the network.
+func TestArtefactsOfCapturing(t *testing.T) {
+	t.Parallel()
+	for what, a := range map[string]struct {
+		cases []string
+		alter func(n int, rec *pcap.Record, add func(*pcap.Record))
+		seen  func(*replay.Report) int // how many the report counts, nil: none need be
+	}{
+		"cut frames": {
+			[]string{"nodeport", "clusterip", "cloud-l3-geneve", "kube-hairpin", "cloud-snat"},
+			func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
+				rec.Data = rec.Data[:min(len(rec.Data), 96)]
+				add(rec)
+			}, func(r *replay.Report) int { return r.Cut },
+		},
+		"frames seen twice": {
+			[]string{"nodeport", "clusterip", "cloud-snat", "udp-service"},
+			func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
+				twice := *rec
+				add(rec)
+				twice.Time += 1000
+				add(&twice)
+			}, func(r *replay.Report) int { return r.Repeated },
+		},
+		"lost frames": {
+			[]string{"nodeport", "clusterip", "cloud-snat", "kube-transfer"},
+			func(n int, rec *pcap.Record, add func(*pcap.Record)) {
+				if n%11 != 0 {
+					add(rec)
+				}
+			}, func(r *replay.Report) int { return r.Lost + r.Inferred },
+		},
+		"a late beginning": {
+			[]string{"nodeport", "clusterip", "cloud-snat", "kube-nodeport-v6"},
+			func(n int, rec *pcap.Record, add func(*pcap.Record)) {
+				if n > 9 {
+					add(rec)
+				}
+			}, nil,
+		},
+		"checksums left to the card": {
+			[]string{"nodeport", "clusterip", "cloud-snat"},
+			func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
+				// The card is given the sum of the pseudo header.
+				if d := rec.Data; len(d) > 54 && d[12] == 8 && d[13] == 0 && d[14] == 0x45 && d[23] == header.ProtoTCP {
+					sum := header.Pseudo(d[26:34], header.ProtoTCP, int(d[16])<<8+int(d[17])-20)
+					binary.BigEndian.PutUint16(d[50:], ^header.Checksum(sum, nil))
+				}
+				add(rec)
+			}, func(r *replay.Report) int { return r.Offloaded },
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			counted := 0
+			for _, name := range a.cases {
+				r := fed(t, recorded(t, name, nil), a.alter)
+				if len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0 || r.Matched == 0 {
+					var text strings.Builder
+					r.Write(&text, false)
+					t.Errorf("%s: %s", name, text.String())
+				}
+				if a.seen != nil {
+					counted += a.seen(r)
+				}
+			}
+			if a.seen != nil && counted == 0 {
+				t.Error("the reports count none")
+			}
+		})
+	}
+}
+
+// Where a capture was taken is found out from its packets.
+func TestPlacesAreFound(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "kube-routed", "cloud-dhcpv4", "kube-nodeport-v6"} {
+		j := recorded(t, name, func(s *recording.Spec, _ *network.Network) {
+			for i := range s.Captures {
+				s.Captures[i].Port = ""
+			}
+		})
+		r := verified(t, j)
+		if !r.OK() || r.Matched == 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
+		for _, tap := range j.Taps {
+			if tap.Explain() == "" {
+				t.Errorf("%s: nothing is said of where %s was taken", name, tap.Name)
+			}
+		}
+	}
+}
+
+// A network that rewrites a field it should not is found out: the field is named,
+// and the flow that wrote it.
+func TestAWrittenFieldIsNamed(t *testing.T) {
+	t.Parallel()
+	met := &visited{nil, map[string]bool{}}
+	all := recorded(t, "nodeport", nil)
+	met.e = all.Engine
+	verified(t, all, met)
+	for field, action := range map[string]string{"ip.dscp": "ip.dscp = 9; next;", "ip.ttl": "ip.ttl = 3; next;", "eth.src": "eth.src = 0a:00:00:00:00:99; next;"} {
+		changed := 0
+		j := recorded(t, "nodeport", func(_ *recording.Spec, net *network.Network) {
+			for _, f := range net.Flows {
+				if met.met[f.UUID] && strings.HasPrefix(f.Stage, "lr_out_") && f.Actions == "next;" {
+					f.Actions = action
+					changed++
+				}
+			}
+		})
+		if changed == 0 {
+			t.Fatal("no flow to change")
+		}
+		r := verified(t, j)
+		var text strings.Builder
+		r.List = true
+		if err := r.Write(&text, false); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Mismatched) == 0 || !strings.Contains(text.String(), field) {
+			t.Errorf("%s is written: %s", field, text.String())
+			continue
+		}
+		for _, d := range r.Mismatched[0].Fields {
+			if d.Field == field && d.Flow == "" {
+				t.Errorf("%s: no flow is named", field)
+			}
+		}
+	}
+}
+
+// The database is read again and again while packets pass: nothing in it has
+// changed, and nothing changes for them.
+func TestTheSameNetworkAgain(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"nodeport", "cloud-l3-geneve", "cloud-provider-vm", "kube-affinity"} {
+		j := recorded(t, name, nil)
+		spec, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name), recording.Files{Open: store.OpenFile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := 0
+		v := replay.NewVerifier(replay.VerifyOptions{})
+		s := j.Session(v, job.LookAhead, func(conntrack.Time) (*network.Network, error) {
+			if calls++; calls%7 != 0 {
+				return nil, nil
+			}
+			net, _, err := southbound.OpenAll(t.Context(), spec.DBs, store.Options{})
+			return net, err
+		})
+		if err := j.Run(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if r := v.Finish(); !r.OK() || r.Matched == 0 || calls < 7 {
+			t.Errorf("%s, after %d looks: %+v", name, calls, r)
+		}
+	}
+}
+
+// A filter selects packets, as they entered or as conntrack knows them.
+func TestFilter(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]int{"": 21, "tcp.dst == 30007": 12, "ip4.src == 10.244.1.3": 8, "udp": 0, "ct.rpl": 8} {
+		j := recorded(t, "nodeport", nil)
+		filter, err := replay.NewFilter(j.Engine, expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &chosen{filter: filter}
+		verified(t, j, c)
+		if c.n != want {
+			t.Errorf("%q selects %d packets, want %d", expr, c.n, want)
+		}
+	}
+	if _, err := replay.NewFilter(recorded(t, "nodeport", nil).Engine, "no.such == 1"); err == nil {
+		t.Error("an unknown field is taken")
+	}
+}
+
+type chosen struct {
+	filter *replay.Filter
+	n      int
+}
+
+func (c *chosen) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
+	if c.filter.Packet(f, p, out) {
+		c.n++
+	}
+}
+
+func (c *chosen) Observed(*replay.Frame, *replay.Point)        {}
+func (c *chosen) Skipped(*replay.Frame, *replay.Point, string) {}
