@@ -11,24 +11,32 @@ import (
 	"time"
 )
 
-// anchor is what ovn-trace's daemon takes for the load's packet, 0 if Debian's
-// packages are not installed.
-func (b *bench) anchor() (time.Duration, error) {
-	const packets = 200
-	return b.start(filepath.Join(b.caseDir, "sb.db"), func(socket, pidfile string) (time.Duration, error) {
+// daemon is what ovn-trace's daemon takes for a packet, of so many, on a
+// database; 0 if Debian's packages are not installed.
+func (b *bench) daemon(db, datapath, microflow string, packets int) (time.Duration, error) {
+	return b.start(db, func(socket, pidfile string) (time.Duration, error) {
 		before, err := cpuOf(pidfile)
 		if err != nil {
 			return 0, err
 		}
 		for range packets {
-			out, err := exec.Command("ovs-appctl", "-t", socket, "trace", "ext_ovn-worker", microflow).CombinedOutput()
+			out, err := exec.Command("ovs-appctl", "-t", socket, "trace", datapath, microflow).CombinedOutput()
 			if err != nil {
 				return 0, fmt.Errorf("ovn-trace: %w: %s", err, out)
 			}
 		}
 		after, err := cpuOf(pidfile)
-		return (after - before) / packets, err
+		return (after - before) / time.Duration(packets), err
 	})
+}
+
+// cpuTime is what this process has taken.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // start starts ovn-trace as a daemon on a copy of a database. It returns what
