@@ -101,7 +101,7 @@ func NewReader(r *bufio.Reader, name string, meter *Meter, limits Limits) (z *Re
 	case "gzip":
 		z.Reader, err = gzip.NewReader(r)
 	case "xz":
-		z.Reader = &xzReader{in: r, dictionaries: bound{Limits: Limits{2 * maxDictionary, max(limits.Ratio, 100)}, meter: meter}}
+		z.Reader = &xzReader{in: r}
 	case "zstd":
 		var d *zstd.Decoder
 		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
