@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/packaging/manual"
+	"ovnreplay/pcap"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
@@ -102,7 +103,7 @@ var examples = map[string]string{
 // completeCapture completes FILE@PORT: after the @ with the ports of the
 // database that the command line names, if that is a file.
 func completeCapture(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-	file, port, at := strings.Cut(word, "@")
+	file, port, at := pcap.CutFile(word)
 	if !at {
 		return nil, cobra.ShellCompDirectiveDefault | cobra.ShellCompDirectiveNoSpace
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/pcap"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/trace"
 )
@@ -41,10 +42,7 @@ func ReadSwitches(ctx context.Context, sources, recorded []string, open Open, te
 	}
 	s := &Switches{of: map[string]*Dump{}, lacking: map[string]string{}, tied: map[string]string{}}
 	for _, arg := range sources {
-		source, chassis := arg, ""
-		if _, err := os.Stat(arg); err != nil {
-			source, chassis, _ = strings.Cut(arg, "@")
-		}
+		source, chassis, _ := pcap.CutFile(arg)
 		dump, err := readBridge(ctx, source, open)
 		if err != nil {
 			return nil, fmt.Errorf("--ovs: %w", err)

@@ -26,30 +26,26 @@ type Capture struct {
 // ParseCapture reads FILE[@PORT[@CHASSIS]], FILE@any[@CHASSIS] and
 // FILE@underlay[:CHASSIS]. FILE may be a pattern: a rotated set.
 func ParseCapture(arg string) (Capture, error) {
-	if _, err := os.Stat(arg); err == nil || arg == "-" {
-		return Capture{File: arg}, nil
-	}
-	parts := strings.SplitN(arg, "@", 3)
-	c := Capture{File: parts[0]}
-	if len(parts) > 2 {
-		c.Chassis = parts[2]
-	}
-	if len(parts) < 2 {
+	file, place, placed := pcap.CutFile(arg)
+	c := Capture{File: file}
+	if !placed {
 		return c, nil
 	}
-	where, chassis, colon := strings.Cut(parts[1], ":")
+	port, on, _ := strings.Cut(place, "@")
+	c.Chassis = on
+	where, chassis, colon := strings.Cut(port, ":")
 	switch {
-	case parts[1] == "":
+	case port == "":
 		return c, fmt.Errorf("-r %s: a port's name belongs after the @", arg)
-	case where == "underlay" && (colon || len(parts) == 2 || parts[1] == "underlay"):
+	case where == "underlay":
 		c.Kind = replay.AtUnderlay
 		if colon {
 			c.Chassis = chassis
 		}
-	case parts[1] == "any":
+	case port == "any":
 		c.Kind = replay.AtHost
 	default:
-		c.Port = parts[1]
+		c.Port = port
 	}
 	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/replay"
@@ -41,7 +42,7 @@ func readZones(name string, files Files) (map[string]uint16, error) {
 func (r *Recording) addZones() error {
 	s := r.spec
 	for _, arg := range s.ZoneFiles {
-		file, name := cutChassis(arg)
+		file, name, _ := pcap.CutFile(arg)
 		if name == "" {
 			c := r.zonesOf()
 			if c == nil {
@@ -92,7 +93,7 @@ func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
 	}
 	have := openflow.Installed{}
 	for _, arg := range r.spec.OpenFlow {
-		name, _ := cutChassis(arg)
+		name, _, _ := pcap.CutFile(arg)
 		f, err := r.files.Open(name)
 		if err != nil {
 			return nil, err
@@ -116,15 +117,6 @@ func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
 		}
 		return 1
 	}, nil
-}
-
-// cutChassis takes FILE@CHASSIS apart; a file may have an @ in its name.
-func cutChassis(arg string) (file, chassis string) {
-	if _, err := os.Stat(arg); err == nil {
-		return arg, ""
-	}
-	file, chassis, _ = strings.Cut(arg, "@")
-	return file, chassis
 }
 
 // ReadDump reads a dump of connections from a file; - is standard input.
@@ -169,7 +161,7 @@ func (f Files) ReadProfile(name string) (conntrack.Options, error) {
 
 // ReadDump reads the dump that FILE or FILE@CHASSIS names, and finds the chassis.
 func (r *Recording) ReadDump(arg string) ([]conntrack.Entry, *network.Chassis, error) {
-	file, name := cutChassis(arg)
+	file, name, _ := pcap.CutFile(arg)
 	chassis := r.onlyChassis()
 	if name != "" {
 		chassis = r.Net.ChassisByName(name)

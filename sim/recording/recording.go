@@ -51,7 +51,7 @@ func (s *Spec) Inputs() []string {
 	}
 	for _, list := range [][]string{s.ZoneFiles, s.Imports, s.OpenFlow} {
 		for _, arg := range list {
-			file, _ := cutChassis(arg)
+			file, _, _ := pcap.CutFile(arg)
 			names = append(names, file)
 		}
 	}
