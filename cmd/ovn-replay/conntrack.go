@@ -228,7 +228,7 @@ func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command
 			}
 			defer r.Close()
 			w := bufio.NewWriter(stdout)
-			return errors.Join(recording.WriteStates(w, r, conntrack.NewTable(p)), w.Flush())
+			return errors.Join(recording.WriteStates(cmd.Context(), w, r, conntrack.NewTable(p)), w.Flush())
 		},
 	}
 	cmd.Flags().StringVarP(&file, "read", "r", "", "capture `FILE`, - is standard input")

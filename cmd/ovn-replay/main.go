@@ -53,7 +53,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	onceEach(root)
 	err := manual.Unknown(root, args)
 	if err == nil {
-		err = root.ExecuteContext(ctx)
+		if err = execute(ctx, root, files); err == errAbandoned {
+			return abandon(ctx, files, slices.Contains(args, "--json"), stdout, stderr)
+		}
 	}
 	for _, end := range []func() error{profile, out.Flush, out.Err, files.Finish} {
 		if bad := end(); bad != nil && !errors.Is(err, bad) {

@@ -51,6 +51,14 @@ func TestOutputsAreNeverInputs(t *testing.T) {
 		{"run --case . -w client.pcap --format none", "client.pcap"},
 		{"run --case . -w sb.db --format none", "sb.db"},
 		{"conntrack export --case . -o sb.db", "sb.db"},
+		{"report --case . -o nginx.pcap", "nginx.pcap"},
+		{"report --case . -o hard.pcap", "client.pcap"},
+		{"report --db sb.db" + captures + " -o here/sb.db", "sb.db"},
+		{"verify --case . --junit client.pcap", "client.pcap"},
+		{"verify --case . --junit link.pcap", "client.pcap"},
+		{"verify --case . --junit case.json", "case.json"},
+		{"verify --case . --junit new.xml -w new.xml", ""},
+		{"verify --case . -w sb.db", "sb.db"},
 		{"conntrack export kept.db -o kept.db", "kept.db"},
 		{"db snapshot sb.db name --store sb.db", "sb.db"},
 		{"db snapshot empty.db name --store empty.db", "empty.db"},
@@ -108,6 +116,8 @@ func TestOutputsAreReplacedWhole(t *testing.T) {
 		replay + "--filter ip4.src== -w keep.pcapng",
 		"conntrack export --db sb.db -r client.pcap@nowhere -o keep.pcapng",
 		"conntrack export s.db --format nonsense -o keep.pcapng",
+		"report --db sb.db -r client.pcap@nowhere -o keep.pcapng",
+		"verify --db sb.db -r client.pcap@nowhere --junit keep.pcapng",
 	} {
 		if status, _, errs := replayed(t, strings.Fields(args)...); status != exitBad || errs == "" {
 			t.Errorf("%s: exit status %d, %q", args, status, errs)
@@ -145,7 +155,8 @@ func TestWriteErrors(t *testing.T) {
 		"verify --case " + nodeport, "verify --json --case " + nodeport, "conntrack list --case " + nodeport,
 		"conntrack export --case " + nodeport, "conntrack states -r " + nodeport + "/client.pcap",
 		"db info " + nodeport + "/sb.db", "db history " + nodeport + "/sb.db", "diff --case " + nodeport + " --db " + nodeport + "/sb.db",
-		"demo", "--help", "run --help", "db",
+		"demo", "--help", "run --help", "db", "report -o - --case " + nodeport, "connections --csv --case " + nodeport, "coverage --case " + nodeport,
+		"who 172.18.0.1 --case " + nodeport, "why 1 --case " + nodeport, "verify --junit - --case " + nodeport,
 	} {
 		var errs bytes.Buffer
 		status := run(t.Context(), strings.Fields(args), strings.NewReader(""), full, &errs)
@@ -155,7 +166,8 @@ func TestWriteErrors(t *testing.T) {
 	}
 	for _, args := range []string{
 		"run --format none -w /dev/full --case " + nodeport, "conntrack export -o /dev/full --case " + nodeport,
-		"verify --cpuprofile /dev/full --case " + nodeport,
+		"verify --cpuprofile /dev/full --case " + nodeport, "report -o /dev/full --case " + nodeport, "verify --junit /dev/full --case " + nodeport,
+		"verify -w /dev/full --case " + nodeport,
 	} {
 		status, _, errs := replayed(t, strings.Fields(args)...)
 		if status != exitBad || !strings.Contains(errs, "/dev/full: cannot be written: no space left on device") {

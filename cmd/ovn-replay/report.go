@@ -12,6 +12,7 @@ import (
 
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/job"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/report"
 	"ovnreplay/store/output"
@@ -64,9 +65,16 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	if errors.As(damage, new(*job.Interruption)) {
 		v.Interrupt()
 	}
-	r.Verified(v.Finish())
+	verified := v.Finish()
+	if damage != nil {
+		verified.Damaged = printable.Errors(damage)
+	}
+	r.Verified(verified)
 	if err := o.save(cmd.Context(), r); err != nil {
 		return err
+	}
+	if damage == nil && verified.Unverified != "" {
+		return errors.New("nothing was verified: " + verified.Unverified)
 	}
 	return damage
 }

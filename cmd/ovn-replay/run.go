@@ -110,8 +110,9 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if o.Quiet && format == trace.LineFormat {
 		p.Format = trace.NoFormat
 		defer func() {
-			if err == nil {
-				_, err = fmt.Fprintln(out, &p.Counts)
+			if j.Begun { // of what could be read
+				_, bad := fmt.Fprintln(out, &p.Counts)
+				err = errors.Join(err, bad)
 			}
 		}()
 	}

@@ -207,7 +207,17 @@ func TestJUnit(t *testing.T) {
 	if err != nil || status == exitBad {
 		t.Fatalf("exit status %d: %s %v", status, errs, err)
 	}
-	for _, want := range []string{`<testsuite name="ovn-replay verify" tests="2" failures="`, `name="` + dir + `/client.pcap"`, `<failure message="`} {
+	for _, test := range []struct{ args, want string }{
+		{"--db " + dir + "/sb.db -r " + dir + "/nginx.pcap --strict", `failures="1"`},
+		{"--db " + dir + "/sb.db -r " + dir + "/client.pcap@breth0_ovn-worker --pcap-filter icmp", `errors="1"`},
+		{"--case " + dir, `failures="0" errors="0"`},
+	} {
+		status, _, _ := replayed(t, append([]string{"verify", "--junit", file + "2"}, strings.Fields(test.args)...)...)
+		if green := strings.Contains(string(read(t, file+"2")), `failures="0" errors="0"`); green != (status == exitOK) || !strings.Contains(string(read(t, file+"2")), test.want) {
+			t.Errorf("%s: exit status %d\n%s", test.args, status, read(t, file+"2"))
+		}
+	}
+	for _, want := range []string{`<testsuite name="ovn-replay verify" tests="3" failures="`, `name="` + dir + `/client.pcap"`, `<failure message="`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("lacks %s in\n%s", want, text)
 		}

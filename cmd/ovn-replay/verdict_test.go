@@ -43,6 +43,11 @@ func TestNothingVerified(t *testing.T) {
 	if status != exitBad || !strings.Contains(errs, "nothing was compared") {
 		t.Errorf("diff of no packets: exit status %d\n%s%s", status, out, errs)
 	}
+	page := filepath.Join(t.TempDir(), "report.html")
+	status, _, errs = replayed(t, "report", "-o", page, "--db", db, "-r", client, "--pcap-filter", "icmp")
+	if status != exitBad || !strings.Contains(errs, "nothing was verified: ") || len(read(t, page)) == 0 {
+		t.Errorf("report of nothing: exit status %d\n%s", status, errs)
+	}
 	status, r := verified(t, "--case", dir)
 	observed := 0
 	for _, c := range r.Compared {

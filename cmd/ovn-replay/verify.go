@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/job"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/show"
 	"ovnreplay/sim/trace"
@@ -61,7 +63,7 @@ without a verdict.`,
 
 func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	o.KeepBlocks = o.write != ""
-	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}}
+	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--junit", Name: o.junit}}
 	j, err := o.Open(cmd.Context())
 	if err != nil {
 		return err
@@ -88,6 +90,9 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		v.Interrupt()
 	}
 	report := v.Finish()
+	if damage != nil {
+		report.Damaged = printable.Errors(damage)
+	}
 	report.Clocks, report.List = j.Clocks, o.list
 	if b := replay.BoundsOf(j.Engine); !b.Empty() {
 		report.Bounds = &b
@@ -97,13 +102,11 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	}
 	ok := report.OK()
 	j.ByHistory(cmd.Context(), opts, report)
-	for _, list := range []*[]replay.Item{&report.Mismatched, &report.Missing, &report.Unexpected, &report.Skipped} {
-		*list = j.Filter.Items(*list)
-	}
+	j.Filter.Select(report)
 	if notes != nil {
 		damage = errors.Join(damage, notes.Err, notes.Notes.Compare(report), written())
 	}
-	if err := o.printJUnit(report, j); err != nil {
+	if err := o.printJUnit(cmd.Context(), report, j); err != nil {
 		return err
 	}
 	if err := o.print(report); err != nil {
@@ -121,7 +124,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 }
 
 // printJUnit writes the --junit file.
-func (o *verifyOptions) printJUnit(r *replay.Report, j *job.Job) error {
+func (o *verifyOptions) printJUnit(ctx context.Context, r *replay.Report, j *job.Job) error {
 	if o.junit == "" {
 		return nil
 	}
@@ -129,11 +132,15 @@ func (o *verifyOptions) printJUnit(r *replay.Report, j *job.Job) error {
 	for _, t := range j.Taps {
 		names = append(names, t.Name)
 	}
-	f, err := os.Create(o.junit)
+	w, done, err := output.Of(ctx).Open("--junit", o.junit, output.Raw(o.stdout))
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.WriteJUnit(f, names), f.Close())
+	if err := r.WriteJUnit(w, names); err != nil {
+		return err
+	}
+	done()
+	return nil
 }
 
 func (o *verifyOptions) print(r *replay.Report) error {

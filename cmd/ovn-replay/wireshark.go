@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/pcap/wireshark"
+	"ovnreplay/store/output"
 )
 
 func newWiresharkCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -38,7 +40,7 @@ Wireshark and tshark 4.0 or later.`,
   wireshark -C OVN out.pcapng
   tshark -r out.pcapng -Y 'ovn.verdict == "dropped"'`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			folders, err := given.Completed()
 			if err != nil {
 				return err
@@ -47,7 +49,9 @@ Wireshark and tshark 4.0 or later.`,
 			if err != nil {
 				return err
 			}
-			written, err := folders.Install(program)
+			written, err := folders.Install(program, func(name string, text []byte, mode fs.FileMode) error {
+				return output.Of(cmd.Context()).Put("--plugins", name, text, mode)
+			})
 			for _, name := range written {
 				fmt.Fprintln(stdout, name)
 			}

@@ -110,18 +110,18 @@ func usual() (Folders, error) {
 	return Folders{filepath.Join(lib, "plugins"), filepath.Join(config, "wireshark"), filepath.Join(lib, "extcap")}, nil
 }
 
-// Install writes plugin, profile and extcap, over those of before, and returns
-// the files written. The extcap runs program.
-func (f Folders) Install(program string) (written []string, err error) {
+// Install writes plugin, profile and extcap with put, over those of before, and
+// returns the files written. The extcap runs program.
+func (f Folders) Install(program string, put func(name string, text []byte, mode fs.FileMode) error) (written []string, err error) {
 	write := func(name string, text []byte, mode fs.FileMode) error {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(name, text, mode); err != nil {
+		if err := put(name, text, mode); err != nil {
 			return err
 		}
 		written = append(written, name)
-		return os.Chmod(name, mode)
+		return nil
 	}
 	if err := write(filepath.Join(f.Plugins, "ovn-replay.lua"), Plugin(), 0o644); err != nil {
 		return written, err

@@ -144,6 +144,7 @@ func (j *Job) Run(ctx context.Context, s *replay.Session) error {
 // how far it is.
 func (j *Job) FeedTo(ctx context.Context, add func(*pcap.Record), end func()) error {
 	j.Begun = true
+	output.Of(ctx).Begin()
 	var screen io.Writer
 	if !j.Spec.Quiet {
 		screen = j.Spec.Stderr

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -22,9 +23,12 @@ func (f Files) OpenCapture(name string, opts pcap.Options) (*pcap.Reader, error)
 // WriteStates commits every packet of a capture in one zone of a table, and writes
 // the state of each as Open vSwitch's own test program does (ovstest
 // test-conntrack pcap).
-func WriteStates(w io.Writer, r *pcap.Reader, table *conntrack.Table) error {
+func WriteStates(ctx context.Context, w io.Writer, r *pcap.Reader, table *conntrack.Table) error {
 	var rec pcap.Record
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		err := r.Next(&rec)
 		if err == io.EOF {
 			return nil

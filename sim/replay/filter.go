@@ -49,17 +49,22 @@ func (f *Filter) Packet(fr *Frame, p *Point, out *sim.Outcome) bool {
 	return false
 }
 
-// Items keeps those of a report's items that the filter selects.
-func (f *Filter) Items(list []Item) []Item {
+// Select keeps those of a report's items that the filter selects, and counts
+// the others as omitted: the verdict is about all of them.
+func (f *Filter) Select(r *Report) {
 	if f == nil {
-		return list
+		return
 	}
-	out := []Item{}
-	for i := range list {
-		k := list[i].Key()
-		if f.stage.Lookup(&k, nil) != nil {
-			out = append(out, list[i])
+	for name, list := range map[string]*[]Item{"mismatched": &r.Mismatched, "missing": &r.Missing, "unexpected": &r.Unexpected, "skipped": &r.Skipped} {
+		kept := (*list)[:0]
+		for i := range *list {
+			k := (*list)[i].Key()
+			if f.stage.Lookup(&k, nil) != nil {
+				kept = append(kept, (*list)[i])
+			} else {
+				r.omit(name)
+			}
 		}
+		*list = kept
 	}
-	return out
 }

@@ -51,7 +51,8 @@ type Report struct {
 	Groups []Group `json:"groups"`
 	List   bool    `json:"-"` // Write lists the packets
 
-	// Omitted counts items beyond those listed, by list.
+	// Omitted counts items that are not listed, being too many or not selected,
+	// by list.
 	Omitted map[string]int `json:"omitted,omitempty"`
 
 	// Early counts what was decided about before its time, because more waited
@@ -69,6 +70,8 @@ type Report struct {
 
 	// Interrupted: the captures were not read to their end, so there is no verdict.
 	Interrupted bool `json:"interrupted,omitempty"`
+	// Damaged says what of the inputs could not be read: the verdict is about the rest.
+	Damaged string `json:"damaged,omitempty"`
 	// Unverified says why nothing could be verified; empty if something was.
 	Unverified string `json:"unverified,omitempty"`
 
@@ -126,12 +129,26 @@ type ClockReport struct {
 func (r *Report) OK() bool {
 	switch u := r.Underlay; {
 	case r.Interrupted, r.Unverified != "",
-		len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0,
+		r.differing() > 0,
 		r.Matched+r.Autonomous+r.Explained != r.Observed,
 		u != nil && u.Matched+u.Explained != u.Observed:
 		return false
 	}
-	return !r.Strict || r.Guessed+r.Inferred+len(r.Skipped) == 0
+	return !r.Strict || r.Guessed+r.Inferred+len(r.Skipped)+r.Omitted["skipped"] == 0
+}
+
+// differing counts the packets that differ, those that are not listed too.
+func (r *Report) differing() int {
+	return len(r.Mismatched) + len(r.Missing) + len(r.Unexpected) +
+		r.Omitted["mismatched"] + r.Omitted["missing"] + r.Omitted["unexpected"]
+}
+
+// omit counts an item that a list does not hold.
+func (r *Report) omit(name string) {
+	if r.Omitted == nil {
+		r.Omitted = map[string]int{}
+	}
+	r.Omitted[name]++
 }
 
 // Item is one packet that verification has something to say about.
@@ -202,10 +219,7 @@ const (
 // add puts an item on one of the report's lists.
 func (r *Report) add(name string, list *[]Item, it Item) {
 	if len(*list) >= maxItems {
-		if r.Omitted == nil {
-			r.Omitted = map[string]int{}
-		}
-		r.Omitted[name]++
+		r.omit(name)
 		return
 	}
 	if len(*list) >= maxHex {

@@ -13,6 +13,7 @@ type suite struct {
 	Name     string     `xml:"name,attr"`
 	Tests    int        `xml:"tests,attr"`
 	Failures int        `xml:"failures,attr"`
+	Errors   int        `xml:"errors,attr"`
 	Skipped  int        `xml:"skipped,attr"`
 	Cases    []testCase `xml:"testcase"`
 	Out      string     `xml:"system-out"`
@@ -22,6 +23,7 @@ type testCase struct {
 	Class   string   `xml:"classname,attr"`
 	Name    string   `xml:"name,attr"`
 	Failure *failure `xml:"failure,omitempty"`
+	Error   *failure `xml:"error,omitempty"`
 	Skipped *failure `xml:"skipped,omitempty"`
 }
 
@@ -32,7 +34,8 @@ type failure struct {
 
 // WriteJUnit writes the report as JUnit's XML: a test for each of the captures,
 // which fails if a packet there is mismatched, missing or unexpected, and is
-// skipped if nothing was observed at all.
+// skipped if nothing was observed at all; and one for the verdict, without which
+// what was interrupted, could not be read or not be verified would look well.
 func (r *Report) WriteJUnit(w io.Writer, captures []string) error {
 	s := suite{Name: "ovn-replay verify"}
 	for _, name := range captures {
@@ -73,6 +76,17 @@ func (r *Report) WriteJUnit(w io.Writer, captures []string) error {
 	if err := r.Write(&sums, true); err != nil {
 		return err
 	}
+	verdict := testCase{Class: "ovn-replay.verify", Name: "verdict"}
+	said, _, _ := strings.Cut(sums.String(), "\n")
+	switch {
+	case r.Interrupted, r.Damaged != "", r.Unverified != "":
+		verdict.Error = &failure{Message: said, Text: r.Damaged}
+		s.Errors++
+	case !r.OK():
+		verdict.Failure = &failure{Message: said}
+		s.Failures++
+	}
+	s.Cases = append(s.Cases, verdict)
 	s.Tests, s.Out = len(s.Cases), sums.String()
 	text, err := xml.MarshalIndent(s, "", "  ")
 	if err != nil {

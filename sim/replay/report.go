@@ -29,10 +29,13 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 		verdict = "nothing was verified: " + r.Unverified
 	case len(r.Compared) == 0 && r.OK():
 		verdict = "nothing left OVN where captures are, as predicted: every packet that entered ends there"
-	case len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0:
+	case r.differing() > 0:
 		verdict = "prediction and capture differ"
 	case !r.OK():
 		verdict = "everything observed was predicted, but not strictly: there are guesses, inferences or skipped frames"
+	}
+	if r.Damaged != "" && !r.Interrupted {
+		verdict += ", of what could be read"
 	}
 	printable.Fprintf(&b, "%s\n", verdict)
 	for _, c := range r.Compared {

@@ -81,6 +81,7 @@ func (p *Printer) Annotate(ctx context.Context, name string, stdout io.Writer, c
 
 // wrote says what was written, unless that or another output failed.
 func (p *Printer) wrote(name string, err error) error {
+	err = errors.Join(err, p.Out.Flush())
 	if err == nil && p.Err == nil && name != "-" {
 		packets, interfaces := p.Notes.Written()
 		p.Job.Spec.Tell("wrote %s: %d packets at %d interfaces", name, packets, interfaces)

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Files are the files that a command line writes, and the ones it reads: no
@@ -29,6 +30,7 @@ type Files struct {
 	inputs []string
 	names  map[string]string // of those written, to the flag that names them
 	files  []*File
+	begun  atomic.Bool
 }
 
 // File is one file being written.
@@ -55,6 +57,13 @@ func Of(ctx context.Context) *Files {
 	}
 	return &Files{stop: func(error) {}}
 }
+
+// Begin notes that captures are read from now on: interrupted, the command ends
+// by itself, and completes what it writes.
+func (o *Files) Begin() { o.begun.Store(true) }
+
+// Begun reports whether captures are being read.
+func (o *Files) Begun() bool { return o.begun.Load() }
 
 // Destination is a file that a flag names to be written.
 type Destination struct{ Flag, Name string }
@@ -156,7 +165,9 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	}
 	out := &File{Stream: Stream{name: name, stop: o.stop}}
 	var err error
-	if info, statErr := os.Stat(name); statErr == nil && !info.Mode().IsRegular() || ofProcess(name) {
+	if info, statErr := os.Stat(name); own(name) != nil {
+		out.file = own(name)
+	} else if statErr == nil && !info.Mode().IsRegular() || ofProcess(name) {
 		out.file, err = os.OpenFile(name, os.O_WRONLY, 0)
 	} else {
 		out.place, out.file, err = beside(name, info)
@@ -167,6 +178,18 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	out.w = out.file
 	o.files = append(o.files, out)
 	return out, nil
+}
+
+// own is the standard stream that a name stands for: opened anew, a file that it
+// leads to would be written from its beginning.
+func own(name string) *os.File {
+	switch name {
+	case "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
+		return os.Stdout
+	case "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2":
+		return os.Stderr
+	}
+	return nil
 }
 
 // ofProcess reports whether a name stands for a file that is open already.
@@ -191,7 +214,7 @@ func beside(name string, old fs.FileInfo) (place string, f *os.File, err error) 
 		probe.Close()
 	}
 	for n := 0; n < 1000; n++ {
-		temp := fmt.Sprintf("%s.%d-%d.part", place, os.Getpid(), n)
+		temp := filepath.Join(filepath.Dir(place), fmt.Sprintf("ovn-replay-%d-%d.part", os.Getpid(), n))
 		f, err = os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, fs.ErrExist) {
 			break
@@ -226,8 +249,10 @@ func (o *Files) Finish() error {
 				err = errors.Join(err, bad)
 			}
 		}
-		if bad := f.file.Close(); bad != nil && f.err == nil {
-			err = errors.Join(err, &Error{f.name, bad})
+		if own(f.name) == nil {
+			if bad := f.file.Close(); bad != nil && f.err == nil {
+				err = errors.Join(err, &Error{f.name, bad})
+			}
 		}
 		if f.place != "" {
 			os.Remove(f.file.Name())
@@ -236,6 +261,24 @@ func (o *Files) Finish() error {
 	}
 	o.files = slices.Delete(o.files, 0, len(o.files))
 	return err
+}
+
+// Put writes a whole file.
+func (o *Files) Put(flag, name string, text []byte, mode fs.FileMode) error {
+	f, err := o.Create(flag, name)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	if f.place != "" {
+		if err := f.file.Chmod(mode); err != nil {
+			return &Error{name, err}
+		}
+	}
+	f.complete = true
+	return nil
 }
 
 // Open returns where to write: standard output for "-", else the file that a
