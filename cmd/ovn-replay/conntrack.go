@@ -119,6 +119,9 @@ func (o *conntrackListOptions) listSession(ctx context.Context, file string) (er
 	case len(o.compare) > 0:
 		return errors.New("--compare needs a replay: give --db and -r, or --case")
 	}
+	if err := o.BesideSession(); err != nil {
+		return err
+	}
 	session, err := store.OpenSession(file, false)
 	if err != nil {
 		return err

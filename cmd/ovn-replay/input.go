@@ -22,7 +22,7 @@ func newInput(stdin io.Reader, stderr io.Writer) input {
 
 func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	in.Replaced = func() bool { return f.Changed("db") }
+	in.Given = f.Changed
 	f.StringArrayVar(&in.DBs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; repeated: of several zones (default $OVN_SB_DB)")
 	sourceFlags(f, &in.Source)
 	f.StringVar(&in.DBTime, "db-time", "", "with a database file: `follow` its history, so that each packet meets the network of its own moment (the default if the history holds the captures), or the last network, or that of one time")

@@ -106,3 +106,32 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// What would be ignored is refused: a session was replayed already.
+func TestNothingIsIgnoredBesideASession(t *testing.T) {
+	nodeport := filepath.Join(cases, "nodeport")
+	session := filepath.Join(t.TempDir(), "s.db")
+	if status, _, errs := replayed(t, "run", "--format", "none", "--case", nodeport, "--session", session); status != exitOK {
+		t.Fatal(errs)
+	}
+	for _, command := range []string{"connections --session", "coverage --session", "who 172.18.0.1 --session", "why 1 --session", "conntrack list", "conntrack export"} {
+		args := append(strings.Fields(command), session)
+		if status, out, errs := replayed(t, args...); status != exitOK || out == "" {
+			t.Errorf("%s: exit status %d, %s", command, status, errs)
+		}
+		for _, more := range []string{
+			"--db /nonexistent", "--db " + nodeport + "/sb.db", "-r /nonexistent", "--case " + nodeport, "--nb /nonexistent", "--ct-import /nonexistent",
+			"--ct-zones /nonexistent", "--ct-profile linux", "--pin /nonexistent", "--offset x=1s", "--filter ip4", "--pcap-filter tcp", "--no-infer",
+			"--no-align", "--db-time last", "--watch", "--explain-points",
+		} {
+			flag, _, _ := strings.Cut(strings.Replace(more, "-r", "--read", 1), " ")
+			status, out, errs := replayed(t, append(args, strings.Fields(more)...)...)
+			if status != exitBad || out != "" || !strings.Contains(errs, flag+" says what to replay, and a session is asked about") {
+				t.Errorf("%s %s: exit status %d, %s", command, more, status, errs)
+			}
+		}
+	}
+	if status, _, errs := replayed(t, "connections", "--case", nodeport, "--db", "/nonexistent"); status != exitBad || !strings.Contains(errs, "/nonexistent") {
+		t.Errorf("--db beside --case: exit status %d, %s", status, errs)
+	}
+}

@@ -25,8 +25,8 @@ type Make func(*why.Explainer, *Job) (replay.Handler, error)
 // first.
 func (in *Spec) Each(ctx context.Context, session string, make Make) error {
 	if session != "" {
-		if in.Filter != "" {
-			return errors.New("--filter needs the network: name the database and captures instead of --session")
+		if err := in.BesideSession(); err != nil {
+			return err
 		}
 		return kept(ctx, session, make)
 	}

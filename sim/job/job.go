@@ -84,7 +84,7 @@ func (in *Spec) Open(ctx context.Context) (*Job, error) {
 // northbound reads the Northbound databases that are named, or else those that
 // are found beside the Southbound databases.
 func (in *Spec) northbound(ctx context.Context, southbound []string, net *network.Network) (*network.Objects, error) {
-	if len(in.NBs) == 0 && in.Case != "" {
+	if len(in.NBs) == 0 && in.Case != "" && !in.given("db") {
 		return northbound.InCase(ctx, in.Case, in.Source)
 	}
 	var all []*network.Objects

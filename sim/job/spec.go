@@ -24,12 +24,12 @@ import (
 // Spec is where a replay's network and captures are, in the forms of the command
 // line, and how they are read.
 type Spec struct {
-	DBs      []string    // Southbound databases: see store.Open
-	Replaced func() bool // DBs replace those of the case; nil: they do not
-	Source   store.Options
-	DBTime   string // Follow, Last or a time; "": Follow if the history holds the captures
-	Watch    bool   // follow a live server's changes
-	NBs      []string
+	DBs    []string               // Southbound databases: see store.Open
+	Given  func(flag string) bool // whether it is on the command line, rather than a default; nil: none is
+	Source store.Options
+	DBTime string // Follow, Last or a time; "": Follow if the history holds the captures
+	Watch  bool   // follow a live server's changes
+	NBs    []string
 
 	Captures []string // see recording.ParseCapture
 	Case     string   // a folder: all inputs at once
@@ -81,7 +81,7 @@ func (in *Spec) recording() (*recording.Spec, error) {
 		if in.Profile != "" {
 			s.Profile = in.Profile
 		}
-		if in.Replaced != nil && in.Replaced() {
+		if in.given("db") {
 			s.DBs = in.DBs
 		}
 	case len(in.DBs) == 0:
@@ -118,4 +118,21 @@ func (in *Spec) Tell(format string, args ...any) {
 	if !in.Quiet {
 		fmt.Fprintf(in.Stderr, "ovn-replay: "+format+"\n", args...)
 	}
+}
+
+func (in *Spec) given(flag string) bool { return in.Given != nil && in.Given(flag) }
+
+// replays are the flags that say what is replayed, and how.
+var replays = []string{"db", "read", "case", "nb", "ct-profile", "ct-import", "ct-zones", "pin", "offset", "no-align", "no-infer",
+	"filter", "pcap-filter", "explain-points", "db-time", "watch"}
+
+// BesideSession refuses what would be ignored where a session is asked about: it
+// was replayed already.
+func (in *Spec) BesideSession() error {
+	for _, flag := range replays {
+		if in.given(flag) {
+			return fmt.Errorf("--%s says what to replay, and a session is asked about, which was replayed: give one of them", flag)
+		}
+	}
+	return nil
 }
