@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
 )
@@ -52,7 +52,7 @@ func (o *whyOptions) run(ctx context.Context, text string) error {
 	}
 	lines, err := s.Why(text)
 	for _, line := range lines {
-		fmt.Fprintln(o.stdout, line)
+		printable.Fprintf(o.stdout, "%s\n", line)
 	}
 	return errors.Join(err, damage)
 }

@@ -14,6 +14,7 @@ import (
 
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
@@ -240,7 +241,7 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 	for _, r := range rows {
 		if r.Kind != kind {
 			kind = r.Kind
-			fmt.Fprintf(&b, "%s:\n", kind)
+			printable.Fprintf(&b, "%s:\n", kind)
 		}
 		n := fmt.Sprint(r.Packets)
 		if r.Packets == 0 {
@@ -248,18 +249,18 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 		}
 		switch {
 		case r.Datapath == "":
-			fmt.Fprintf(&b, "  %6s  %s", n, r.Name)
+			printable.Fprintf(&b, "  %6s  %s", n, r.Name)
 			if r.Object != "" {
-				fmt.Fprintf(&b, ", %s", r.Object)
+				printable.Fprintf(&b, ", %s", r.Object)
 			}
 		case r.Object != "":
-			fmt.Fprintf(&b, "  %6s  %s: flow %.8s of %s of %s", n, r.Object, r.Flow, r.Stage, r.Datapath)
+			printable.Fprintf(&b, "  %6s  %s: flow %.8s of %s of %s", n, r.Object, r.Flow, r.Stage, r.Datapath)
 		default:
-			fmt.Fprintf(&b, "  %6s  %s (%s of %s, flow %.8s)", n, r.Name, r.Stage, r.Datapath, r.Flow)
+			printable.Fprintf(&b, "  %6s  %s (%s of %s, flow %.8s)", n, r.Name, r.Stage, r.Datapath, r.Flow)
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "%d packets, of %d logical flows %d were met\n", c.packets, len(c.why.Book.Net.Flows), len(c.flows))
+	printable.Fprintf(&b, "%d packets, of %d logical flows %d were met\n", c.packets, len(c.why.Book.Net.Flows), len(c.flows))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -11,6 +11,7 @@
 package printable
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -168,4 +169,35 @@ type operand struct{ v any }
 // Format implements fmt.Formatter.
 func (o operand) Format(f fmt.State, verb rune) {
 	io.WriteString(f, Line(fmt.Sprintf(fmt.FormatString(f, verb), o.v)))
+}
+
+// JSON appends JSON text in which each string reads as it would be printed, but
+// for line feeds and tabs: what decodes it, and shows it to people, need not look.
+func JSON(buf, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		escaped := r == '\\' && len(text) > 1
+		if escaped {
+			switch n = 2; text[1] {
+			case 'u':
+				n = min(6, len(text))
+				v, err := strconv.ParseUint(string(text[2:n]), 16, 16)
+				escaped = err == nil && !strconv.IsPrint(rune(v)) && !utf16.IsSurrogate(rune(v))
+			case 'b', 'f', 'r':
+			default:
+				escaped = false
+			}
+		}
+		switch {
+		case escaped:
+			buf = append(append(buf, '\\'), text[:n]...)
+		case r >= 0x7f && !strconv.IsPrint(r):
+			shown := escape(nil, text[:n], false)
+			buf = append(buf, bytes.ReplaceAll(shown, []byte(`\`), []byte(`\\`))...)
+		default:
+			buf = append(buf, text[:n]...)
+		}
+		text = text[n:]
+	}
+	return buf
 }

@@ -77,3 +77,27 @@ func TestWriterAllocates(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// What is decoded of JSON that went through JSON is fit to be shown.
+func TestJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain":                    "plain",
+		"tab\tline\nbreak":         "tab\tline\nbreak",
+		"\x1b[31m":                 `\u001b[31m`,
+		"\r\b\f\x00":               `\r\b\f\u0000`,
+		"\u202egnp":                `\u202egnp`,
+		"\u009b31m\u007f":          `\u009b31m\u007f`,
+		`\x1b \u202e "quoted" \\n`: `\x1b \u202e "quoted" \\n`,
+		"<a>&\u2028":               `<a>&\u2028`,
+		"\U0001f600 \U000e0001":    "\U0001f600 \\udb40\\udc01",
+	} {
+		b, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := json.Unmarshal(JSON(nil, b), &got); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"ovnreplay/sim/printable"
 )
 
 // suite and its parts are JUnit's XML as CI systems read it.
@@ -39,9 +41,10 @@ type failure struct {
 func (r *Report) WriteJUnit(w io.Writer, captures []string) error {
 	s := suite{Name: "ovn-replay verify"}
 	for _, name := range captures {
-		s.Cases = append(s.Cases, testCase{Class: "ovn-replay.verify", Name: name})
+		s.Cases = append(s.Cases, testCase{Class: "ovn-replay.verify", Name: printable.Line(name)})
 	}
 	find := func(name string) *testCase {
+		name = printable.Line(name)
 		for i := range s.Cases {
 			if s.Cases[i].Name == name {
 				return &s.Cases[i]
@@ -80,7 +83,7 @@ func (r *Report) WriteJUnit(w io.Writer, captures []string) error {
 	said, _, _ := strings.Cut(sums.String(), "\n")
 	switch {
 	case r.Interrupted, r.Damaged != "", r.Unverified != "":
-		verdict.Error = &failure{Message: said, Text: r.Damaged}
+		verdict.Error = &failure{Message: said, Text: printable.Line(r.Damaged)}
 		s.Errors++
 	case !r.OK():
 		verdict.Failure = &failure{Message: said}

@@ -23,6 +23,7 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
@@ -397,7 +398,11 @@ func (r *Report) Write(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(z).Encode(r.data); err != nil {
+	data, err := json.Marshal(r.data)
+	if err != nil {
+		return err
+	}
+	if _, err := z.Write(printable.JSON(nil, data)); err != nil {
 		return err
 	}
 	if err := z.Close(); err != nil {
