@@ -185,6 +185,9 @@ func (r *Renderer) steps(t *trace.Trace, words func(*spelled), event func(ev *tr
 				words(s)
 				continue
 			}
+			if !told(ev.Kind) {
+				continue
+			}
 			at, of := stage, uuid
 			if at == "" {
 				at = r.Why.Book.StageName(-1, ev.Table)
@@ -196,6 +199,15 @@ func (r *Renderer) steps(t *trace.Trace, words func(*spelled), event func(ev *tr
 			event(ev, at, of)
 		}
 	})
+}
+
+// told reports whether a Record tells of events of a kind, beside its Path.
+func told(k trace.Kind) bool {
+	switch k {
+	case trace.CT, trace.NAT, trace.Broken, trace.Note, trace.Learn, trace.Made:
+		return true
+	}
+	return false
 }
 
 // AppendLine appends what Record.Line returns.
