@@ -242,13 +242,24 @@ func (e *Engine) seenHop(p *pkt, f *table.Flow, at place, hop macKey, bound uint
 		return 0, false
 	}
 	mac, src, ok := e.opts.Choose.NextHop(hop.ip, hop.v6, bound, &p.Packet)
-	if !ok || src != e.asker(p, at) {
+	if !ok || src != e.asker(p, at) || e.learned.another(hop, mac) {
 		return 0, false
 	}
 	e.learned.macs[hop] = macEntry{mac: mac}
 	p.seen = true
 	e.note(p, trace.Note, trace.ObservedChoice, f)
 	return mac, true
+}
+
+// another reports whether an Ethernet address is bound to another address than k's
+// behind its port.
+func (l *learned) another(k macKey, mac uint64) bool {
+	for other, e := range l.macs {
+		if other.port == k.port && other.v6 == k.v6 && other.ip != k.ip && e.mac == mac {
+			return true
+		}
+	}
+	return false
 }
 
 // lookupMACBind is lookup_arp, lookup_nd and those of them that ask for an

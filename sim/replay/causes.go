@@ -259,6 +259,9 @@ func (v *Verifier) excuse(w *waiter) bool {
 // unseen says which artefact explains that a predicted packet was not observed,
 // "" if none does.
 func (v *Verifier) unseen(w *waiter) Cause {
+	if v.cameIn(w) {
+		return "" // it is in the capture, the other way
+	}
 	if v.cutAt[w.point] > 0 {
 		return CauseSnaplen
 	}
@@ -288,6 +291,19 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return CauseLost
 	}
 	return ""
+}
+
+// cameIn reports whether a predicted packet was seen to enter where it should leave
+// by a wire.
+func (v *Verifier) cameIn(w *waiter) (found bool) {
+	if w.point.port <= 0 || !leadsOut(v.net().Ports[w.point.port]) {
+		return false
+	}
+	v.session.history.fates.each(w.id, func(x *fate) bool {
+		found = x.at == w.point && !x.inferred
+		return !found
+	})
+	return found
 }
 
 // speaker is a port whose owner sends to an Ethernet address.

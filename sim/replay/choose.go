@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	"ovnreplay/conntrack"
@@ -178,13 +179,48 @@ func (s *Session) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Pac
 		return 0, 0, false
 	}
 	s.further(p, func(f *Frame) bool {
-		if f.dir == Left && !f.Bare && leadsOut(f.point.Port) && uint64(macAt(f.Data)) != bound && !macAt(f.Data).multicast() {
-			dst, src, ok = uint64(macAt(f.Data)), uint64(macAt(f.Data[6:])), true
+		if f.dir != Left || f.Bare || !leadsOut(f.point.Port) {
+			return false
+		}
+		to := macAt(f.Data)
+		if uint64(to) != bound && !to.multicast() && s.owners.ports[to] == nil && s.owners.send[to] == nil && !s.onLink(to, ip, v6) {
+			dst, src, ok = uint64(to), uint64(macAt(f.Data[6:])), true
 			s.hops++
 		}
 		return ok
 	})
 	return dst, src, ok
+}
+
+// onLink reports whether an Ethernet address is seen to be that of another
+// neighbor than ip, on one network with it, and not of ip.
+func (s *Session) onLink(m mac, ip field.Uint128, v6 bool) (other bool) {
+	hop := header.IPv4(ip.Lo)
+	if v6 {
+		hop = packet.Addr6(ip)
+	}
+	for _, f := range s.queue[s.head:] {
+		if f.dir != Entered || f.skip != "" || f.point.Port == nil || macAt(f.Data[6:]) != m || !leadsOut(f.point.Port) {
+			continue
+		}
+		switch a, _ := ipsOf(&f.Headers().Key); {
+		case a == hop:
+			return false
+		case s.owners.neighbours(a, hop):
+			other = true
+		}
+	}
+	return other
+}
+
+// neighbours reports whether two addresses are of one network that a router has
+// a port on.
+func (o *Owners) neighbours(a, b netip.Addr) bool {
+	return slices.ContainsFunc(o.net.Ports[1:], func(p *network.Port) bool {
+		return p.Datapath.Router && slices.ContainsFunc(p.Addresses, func(addr network.Address) bool {
+			return slices.ContainsFunc(addr.IPs, func(ip netip.Prefix) bool { return ip.Contains(a) && ip.Contains(b) })
+		})
+	})
 }
 
 // family is 1 for IPv6, 0 for IPv4.

@@ -111,7 +111,7 @@ func serves(a, b uint16) bool {
 func (s *Session) resume(f, l *Frame) bool {
 	inf := s.inferrer
 	reply, ok := midway(f)
-	if !ok || s.opts.NoInference {
+	if !ok || s.opts.NoInference || f.point.Port.IsFunction() { // what a function passes on is another's connection
 		return false
 	}
 	k := flowOf(f)
@@ -125,7 +125,7 @@ func (s *Session) resume(f, l *Frame) bool {
 	if l == nil {
 		l = s.shownLeaving(k)
 	}
-	if l == nil {
+	if l == nil || s.end(l).Port.IsFunction() {
 		return false
 	}
 	if k.proto == header.ProtoTCP && !reply {
