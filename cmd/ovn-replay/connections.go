@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
 )
@@ -43,10 +45,11 @@ and drops. --full adds each zone's tuples and the states over time.`,
 	f.BoolVar(&o.csv, "csv", false, "print comma-separated values")
 	f.BoolVar(&o.full, "full", false, "with the tuples of each zone, states over time, drops and members chosen")
 	f.BoolVar(&o.stale, "stale", false, "only connections that use what the network no longer has")
-	f.BoolVar(&o.members, "members", false, "how many connections each backend and ECMP next hop was given, instead of the connections")
+	f.BoolVar(&o.members, "members", false, "how many connections each backend and ECMP next hop was given, with the weights configured, instead of the connections")
 	f.StringVar(&o.sort, "sort", "id", "sort by id, first, last, packets, bytes, retransmissions or drops")
 	f.IntSliceVar(&o.numbers, "number", nil, "only the connections with these `NUMBERS`")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv", "full")
+	cmd.MarkFlagsMutuallyExclusive("members", "csv", "full")
 	return cmd
 }
 
@@ -93,9 +96,27 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 	}
 	out := bufio.NewWriter(o.stdout)
 	if o.members {
-		return errors.Join(l.WriteMembers(out), out.Flush(), err)
+		return errors.Join(o.printMembers(out, l), out.Flush(), err)
 	}
 	return errors.Join(l.Print(out, list, form), out.Flush(), err)
+}
+
+// printMembers prints how members were chosen, instead of the connections.
+func (o *connectionsOptions) printMembers(out io.Writer, l *ledger.Ledger) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	for _, g := range l.Shares() {
+		var err error
+		if o.json {
+			err = e.Encode(g)
+		} else {
+			_, err = printable.Fprintf(out, "%s\n", g)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // whoOptions is "who": whose an address was.

@@ -29,6 +29,8 @@ type Ledger struct {
 	names *Names
 	taps  []*replay.Tap
 	by    map[key]end
+
+	groups map[string]*why.Group // of ECMP routes and policies, by what the ledger calls them
 }
 
 // key is a tuple where it was seen: the same one may be in use elsewhere.
@@ -117,7 +119,8 @@ type Drop struct {
 
 // New returns an empty ledger of a replay that x explains.
 func New(x *why.Explainer, taps []*replay.Tap) *Ledger {
-	return &Ledger{why: x, names: NewNames(x.Book.Net), taps: taps, by: map[key]end{}}
+	return &Ledger{why: x, names: NewNames(x.Book.Net), taps: taps, by: map[key]end{},
+		groups: map[string]*why.Group{}}
 }
 
 // Names are those of addresses.

@@ -6,6 +6,9 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 func TestParseQuestion(t *testing.T) {
@@ -87,5 +90,23 @@ func TestFlapping(t *testing.T) {
 	}
 	if len(c.Members) != 3 || c.Members[0].Times != 2 {
 		t.Errorf("%v", c.Members)
+	}
+}
+
+// Shares hold what was seen beside what is configured, name who was given
+// nothing, and the connections that flap.
+func TestShares(t *testing.T) {
+	l := New(&why.Explainer{Book: &trace.Book{Net: &network.Network{}}}, nil)
+	l.groups["r1 ip4"] = &why.Group{Members: []why.GroupMember{{Hop: "192.0.2.1", Weight: 10}, {Hop: "192.0.2.2", Weight: 30}, {Hop: "192.0.2.3", Weight: 60}}}
+	for i := range 4 {
+		c := &Conn{ID: i + 1}
+		c.chose("r1 ip4", "192.0.2.2", "f")
+		l.Conns = append(l.Conns, c)
+	}
+	l.Conns[2].chose("r1 ip4", "192.0.2.1", "f")
+	const want = "members of r1 ip4: 192.0.2.2 4 (80%) of weight 30 (30%), 192.0.2.1 1 (20%) of weight 10 (10%), " +
+		"192.0.2.3 none of weight 60 (60%); conn 3 flaps"
+	if got := l.Shares()[0].String(); got != want {
+		t.Errorf("%s\nwant %s", got, want)
 	}
 }

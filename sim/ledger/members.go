@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"ovnreplay/sim"
@@ -33,26 +35,15 @@ func (l *Ledger) members(c *Conn, out *sim.Outcome) {
 		if ev.Kind != trace.Match {
 			continue
 		}
-		f := net.Flows[ev.Flow]
-		switch {
-		case strings.Contains(f.Actions, "= select("):
-			group = net.Datapaths[ev.Datapath].Name + " " + f.Match
-		case group != "" && strings.Contains(f.Stage, "_ecmp") && strings.Contains(f.Actions, "outport = "):
-			c.chose(group, nextHop(f.Actions), f.UUID)
+		f, d := net.Flows[ev.Flow], net.Datapaths[ev.Datapath]
+		if g, ok := l.why.Chooses(f, d); ok {
+			group = d.Name + " " + f.Match
+			l.groups[group] = g
+		} else if hop, ok := l.why.Leads(f); ok && group != "" {
+			c.chose(group, hop, f.UUID)
 			group = ""
 		}
 	}
-}
-
-// nextHop reads the next hop that a flow's actions set.
-func nextHop(actions string) string {
-	for _, reg := range [...]string{"reg0 = ", "xxreg0 = "} {
-		if _, rest, ok := strings.Cut(actions, reg); ok {
-			hop, _, _ := strings.Cut(rest, ";")
-			return hop
-		}
-	}
-	return actions
 }
 
 func (c *Conn) chose(group, member, flow string) {
@@ -77,4 +68,122 @@ func (c *Conn) Flapping() (groups []string) {
 		}
 	}
 	return groups
+}
+
+// Share is how often one member of a group was chosen.
+type Share struct {
+	Member      string `json:"member"`
+	Connections int    `json:"connections"`
+	Percent     int    `json:"percent"`
+	Weight      int    `json:"weight,omitempty"`     // as configured; of a load balancer's backends there is none
+	Configured  int    `json:"configured,omitempty"` // percent, by the weights
+}
+
+// Shares is a load balancer's address or an ECMP route with how the connections
+// were shared among its members.
+type Shares struct {
+	Group    string  `json:"group"`
+	Members  []Share `json:"members"`  // in the order in which they were first chosen, then those that never were
+	Flapping []int   `json:"flapping"` // the numbers of connections that were given several of them
+}
+
+// Shares counts the members chosen.
+func (l *Ledger) Shares() []*Shares {
+	var groups []*Shares
+	by := map[string]*Shares{}
+	for _, c := range l.Conns {
+		for _, m := range c.Members {
+			g := by[m.Group]
+			if g == nil {
+				g = &Shares{Group: m.Group, Flapping: []int{}}
+				by[m.Group], groups = g, append(groups, g)
+			}
+			g.member(m.Member).Connections++
+		}
+		for _, name := range c.Flapping() {
+			by[name].Flapping = append(by[name].Flapping, c.ID)
+		}
+	}
+	for _, g := range groups {
+		l.complete(g)
+	}
+	return groups
+}
+
+func (g *Shares) member(name string) *Share {
+	i := slices.IndexFunc(g.Members, func(s Share) bool { return s.Member == name })
+	if i < 0 {
+		i = len(g.Members)
+		g.Members = append(g.Members, Share{Member: name})
+	}
+	return &g.Members[i]
+}
+
+// complete adds the members that nothing was given, weights and percentages.
+func (l *Ledger) complete(g *Shares) {
+	route := l.groups[g.Group]
+	if route != nil {
+		for _, m := range route.Members {
+			s := g.member(m.Hop)
+			s.Weight, s.Configured = m.Weight, 100*m.Weight/max(route.Weight(), 1)
+		}
+	}
+	for _, lb := range l.why.Book.Net.LoadBalancers {
+		for i := range lb.VIPs {
+			if v := &lb.VIPs[i]; route == nil && v.Text == g.Group {
+				for _, b := range v.Backends {
+					g.member(b.String())
+				}
+			}
+		}
+	}
+	total := 0
+	for _, s := range g.Members {
+		total += s.Connections
+	}
+	for i := range g.Members {
+		g.Members[i].Percent = 100 * g.Members[i].Connections / max(total, 1)
+	}
+}
+
+// String is the group in one line.
+func (g *Shares) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "members of %s:", g.Group)
+	for i, s := range g.Members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, " %s", s.Member)
+		if s.Connections == 0 {
+			b.WriteString(" none")
+		} else {
+			fmt.Fprintf(&b, " %d (%d%%)", s.Connections, s.Percent)
+		}
+		if s.Weight > 0 {
+			fmt.Fprintf(&b, " of weight %d (%d%%)", s.Weight, s.Configured)
+		}
+	}
+	switch n := len(g.Flapping); n {
+	case 0:
+	case 1:
+		fmt.Fprintf(&b, "; conn %d flaps", g.Flapping[0])
+	default:
+		fmt.Fprintf(&b, "; %d connections flap: conn %s", n, numbers(g.Flapping))
+	}
+	return b.String()
+}
+
+// numbers lists the first of a list of numbers.
+func numbers(list []int) string {
+	const most = 8
+	var parts []string
+	for i, n := range list {
+		if i == most {
+			parts = append(parts, "…")
+			break
+		}
+		parts = append(parts, fmt.Sprint(n))
+	}
+	return strings.Join(parts, ", ")
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -310,71 +309,6 @@ func (l *Ledger) Print(w io.Writer, list []*Conn, form Form) error {
 	}
 	table.Flush()
 	return table.Error()
-}
-
-// WriteMembers prints, for each load balancer and ECMP route, how many
-// connections were given each member.
-func (l *Ledger) WriteMembers(w io.Writer) error {
-	type group struct {
-		name    string
-		members []string
-		n       map[string]int
-		flaps   int
-	}
-	var groups []*group
-	by := map[string]*group{}
-	for _, c := range l.Conns {
-		for _, m := range c.Members {
-			g := by[m.Group]
-			if g == nil {
-				g = &group{name: m.Group, n: map[string]int{}}
-				by[m.Group], groups = g, append(groups, g)
-			}
-			if g.n[m.Member] == 0 {
-				g.members = append(g.members, m.Member)
-			}
-			g.n[m.Member]++
-		}
-		for _, name := range c.Flapping() {
-			by[name].flaps++
-		}
-	}
-	for _, g := range groups {
-		total := 0
-		for _, n := range g.n {
-			total += n
-		}
-		var parts []string
-		for _, m := range g.members {
-			parts = append(parts, fmt.Sprintf("%s %d (%d%%)", m, g.n[m], 100*g.n[m]/total))
-		}
-		parts = append(parts, l.never(g.name, g.n)...)
-		flaps := ""
-		if g.flaps > 0 {
-			flaps = fmt.Sprintf("; %d connections flap", g.flaps)
-		}
-		if _, err := printable.Fprintf(w, "members of %s: %s%s\n", g.name, strings.Join(parts, ", "), flaps); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// never names the backends of a load balancer's address that nobody was given.
-func (l *Ledger) never(vip string, given map[string]int) (list []string) {
-	for _, lb := range l.why.Book.Net.LoadBalancers {
-		for i := range lb.VIPs {
-			if lb.VIPs[i].Text != vip {
-				continue
-			}
-			for _, b := range lb.VIPs[i].Backends {
-				if text := b.String() + " none"; given[b.String()] == 0 && !slices.Contains(list, text) {
-					list = append(list, text)
-				}
-			}
-		}
-	}
-	return list
 }
 
 // during reports whether a moment is in a connection's time, or 0 is asked for.

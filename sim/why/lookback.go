@@ -1,6 +1,7 @@
 package why
 
 import (
+	"net/netip"
 	"strings"
 
 	"ovnreplay/sim"
@@ -23,9 +24,13 @@ type sides struct {
 	makes  []making // of addresses
 	marks  bool     // the packet's DSCP:
 	dscp   uint8
-	asks   asks   // of the addresses and ports that it translates
-	match  string // of the flow when its sides were read, and its actions:
-	does   string // a flow keeps its place when the network becomes another
+	choice *lflow.Select
+	regs   []bits     // of reg8 and reg9
+	leads  bool       // to a port
+	hop    netip.Addr // by this one
+	asks   asks       // of the addresses and ports that it translates
+	match  string     // of the flow when its sides were read, and its actions:
+	does   string     // a flow keeps its place when the network becomes another
 }
 
 // write is one assignment. A constant 0 takes a verdict back.
@@ -52,6 +57,7 @@ func (x *Explainer) of(f *network.Flow) *sides {
 		for _, a := range actions {
 			s.assign(a)
 			s.translate(a)
+			s.route(a)
 		}
 	}
 	if x.sides == nil {

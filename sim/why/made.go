@@ -36,6 +36,7 @@ func (s *sides) translate(a lflow.Action) {
 // that must be as given. What it asks in other ways is left out.
 type asks struct {
 	addr, port [2][]bits // 0 source, 1 destination; any of them
+	reg        []bits    // of reg8 and reg9, all of them
 }
 
 type bits struct{ value, mask field.Uint128 }
@@ -84,10 +85,13 @@ func (q *asks) read(e *lflow.Expr, f *network.Flow) {
 	}
 }
 
-// register reads the registers in which routers kept what was asked for before
-// they looked up load balancers, until OVN 23.03: reg0 or xxreg0 and the upper
-// half of reg9.
+// register reads registers. In some routers kept what was asked for before they
+// looked up load balancers, until OVN 23.03: reg0 or xxreg0 and the upper half of
+// reg9.
 func (q *asks) register(b bits, id field.ID, f *network.Flow) {
+	if id == field.XReg4 {
+		q.reg = append(q.reg, b)
+	}
 	if f.StageName() != "lr_in_dnat" {
 		return
 	}

@@ -1,0 +1,101 @@
+package why
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"ovnreplay/nat/header"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
+)
+
+// Group is the next hops among which a flow chooses by weight.
+type Group struct {
+	Members []GroupMember // in the order of the action
+}
+
+// GroupMember is one of them.
+type GroupMember struct {
+	Hop    string // its address; its number where no flow leads on from it
+	Weight int
+}
+
+// Weight is how much all members weigh together.
+func (g *Group) Weight() (n int) {
+	for _, m := range g.Members {
+		n += m.Weight
+	}
+	return n
+}
+
+// route notes what an action says of the way: that it chooses, or the next hop.
+func (s *sides) route(a lflow.Action) {
+	switch a := a.(type) {
+	case lflow.Select:
+		s.choice = &a
+	case lflow.Load:
+		to := a.Dst.Slice()
+		switch v := a.Value; {
+		case to.Field == field.Outport:
+			s.leads = true
+		case to == (field.Slice{Field: field.XXReg0, Ofs: 96, Width: 32}) && v.Format == lflow.FormatIPv4:
+			s.hop = header.IPv4(v.Value.Lo)
+		case to == field.Whole(field.XXReg0) && v.Format == lflow.FormatIPv6:
+			s.hop = netip.AddrFrom16(v.Value.Bytes())
+		case to.Field == field.XReg4:
+			s.regs = append(s.regs, bits{v.Value.Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))})
+		}
+	}
+}
+
+// Chooses reports whether a flow of a datapath chooses among next hops, and
+// among which: the flows of the table after it that test the number chosen.
+func (x *Explainer) Chooses(f *network.Flow, d *network.Datapath) (*Group, bool) {
+	s := x.of(f)
+	if s.choice == nil {
+		return nil, false
+	}
+	p := 0
+	if f.Egress {
+		p = 1
+	}
+	var next []*network.Flow
+	if tables := d.Flows[p]; int(f.Table)+1 < len(tables) {
+		next = tables[f.Table+1]
+	}
+	g := &Group{}
+	to := s.choice.Dst.Slice()
+	for _, m := range s.choice.Members {
+		set := append([]bits{{field.U64(uint64(m.ID)).Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))}}, s.regs...)
+		member := GroupMember{fmt.Sprint(m.ID), int(m.Weight)}
+		for _, f := range next {
+			if t := x.of(f); t.leads && t.hop.IsValid() && t.asks.registers(set) {
+				member.Hop = t.hop.String()
+				break
+			}
+		}
+		g.Members = append(g.Members, member)
+	}
+	return g, true
+}
+
+// Leads returns the next hop to which a flow sends packets; false if it does not.
+func (x *Explainer) Leads(f *network.Flow) (hop string, ok bool) {
+	if s := x.of(f); s.leads && s.hop.IsValid() {
+		return s.hop.String(), true
+	}
+	return "", false
+}
+
+// registers reports whether a match asks for reg8 and reg9 to be as they are set,
+// and for nothing else of them.
+func (q *asks) registers(set []bits) bool {
+	for _, b := range q.reg {
+		if !slices.ContainsFunc(set, func(s bits) bool { return s.mask == b.mask && s.has(b.value) }) {
+			return false
+		}
+	}
+	return len(q.reg) > 0
+}
