@@ -17,6 +17,7 @@ type difference struct {
 }
 
 var (
+	onHost   = regexp.MustCompile(`(?m) /\* on \S+ \*/$`) // ovn-trace knows no chassis
 	comment  = regexp.MustCompile(` /\* .*? \*/`)
 	ctState  = regexp.MustCompile(`^(\s*)ct_next\(ct_state=.*\)`)
 	underCT  = regexp.MustCompile(`^\s*-+$`)

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -58,6 +59,16 @@ func (b *Book) Pipeline(ev *Event) string {
 		return fmt.Sprintf("ingress(dp=\"%s\", inport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port))
 	}
 	return fmt.Sprintf("egress(dp=\"%s\", inport=%s, outport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port), b.Port(uint32(ev.Arg)))
+}
+
+// host names the chassis on which a port is meant that several have, "" for any
+// other port.
+func (b *Book) host(port uint32, chassis int32) string {
+	if port == 0 || int(port) >= len(b.Net.Ports) || int(chassis) >= len(b.Net.Chassis) || !b.Net.Several(b.Net.Ports[port]) {
+		return ""
+	}
+	c := b.Net.Chassis[chassis]
+	return cmp.Or(c.Hostname, c.Name)
 }
 
 // Stage returns a matched flow as ovn-trace writes it.

@@ -130,7 +130,11 @@ func (g *grower) enter(ev *Event) {
 		}
 		parent.next = parent.at
 	}
-	g.begin(ev, g.node(PipelineNode, "%s", g.book.Pipeline(ev)))
+	n := g.node(PipelineNode, "%s", g.book.Pipeline(ev))
+	if n.On = g.book.host(ev.Port, ev.Chassis); ev.Egress {
+		n.On = g.book.host(uint32(ev.Arg), ev.Chassis)
+	}
+	g.begin(ev, n)
 }
 
 func (g *grower) match(ev *Event) {
@@ -368,8 +372,9 @@ func (g *grower) moves(ev *Event) {
 		g.lead(f, PipelineNode, "multicast(dp=\"%s\", mcgroup=\"%s\")", b.datapath(ev.Datapath), group.Name).order = floodOrder
 	case Out:
 		p := b.Net.Ports[ev.Port]
-		g.say(f, OutputNode, "%s", b.output(p))
-		g.say(f, ModifyNode, "output(%s)", b.Port(ev.Port))
+		host := b.host(ev.Port, ev.Chassis)
+		g.say(f, OutputNode, "%s", b.output(p)).On = host
+		g.say(f, ModifyNode, "output(%s)", b.Port(ev.Port)).On = host
 		f.next = f.at
 	case Tunnel:
 		g.say(f, NoteNode, "tunnel to chassis \"%s\"", b.Net.Chassis[ev.Arg].Name)
@@ -392,6 +397,7 @@ func (g *grower) drop(ev *Event) {
 		if f.member {
 			egress := g.node(PipelineNode, "egress(dp=\"%s\", inport=%s, outport=%s)",
 				g.book.datapath(ev.Datapath), g.book.Port(f.inport), g.book.Port(f.port))
+			egress.On = g.book.host(f.port, ev.Chassis)
 			egress.order = g.book.Net.Ports[f.port].Name
 			f.next.add(egress).add(n)
 			return

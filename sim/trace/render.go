@@ -80,6 +80,7 @@ func detailed(out *strings.Builder, nodes []*Node, level int) {
 		indent(out, level+more)
 		text := printable.Line(n.Text)
 		out.WriteString(text)
+		n.on(out)
 		out.WriteByte('\n')
 		if title {
 			indent(out, level+more)
@@ -99,7 +100,9 @@ func summary(out *strings.Builder, nodes []*Node, level int) {
 		indent(out, level)
 		out.WriteString(printable.Line(n.Text))
 		if len(n.Children) > 0 {
-			out.WriteString(" {\n")
+			out.WriteString(" {")
+			n.on(out)
+			out.WriteByte('\n')
 			summary(out, n.Children, level+1)
 			indent(out, level)
 			out.WriteByte('}')
@@ -107,7 +110,17 @@ func summary(out *strings.Builder, nodes []*Node, level int) {
 		if n.Kind != ActionNode {
 			out.WriteByte(';')
 		}
+		if len(n.Children) == 0 {
+			n.on(out)
+		}
 		out.WriteByte('\n')
+	}
+}
+
+// on ends a line with the chassis.
+func (n *Node) on(out *strings.Builder) {
+	if n.On != "" {
+		out.WriteString(" /* on " + printable.Line(n.On) + " */")
 	}
 }
 

@@ -39,6 +39,7 @@ func (k NodeKind) terminal() bool {
 type Node struct {
 	Kind     NodeKind
 	Text     string // without indentation
+	On       string // the chassis, where it tells of a port that several have; ovn-trace, which knows none, has nothing there
 	Children []*Node
 
 	Event int  // index of the event it tells of, -1 for none
