@@ -132,11 +132,9 @@ func cutCase(t *testing.T, s *recording.Spec, packets int) []*recording.Spec {
 
 // sessionCases are those that the tests below use: TCP, UDP and ICMP through
 // NAT and without, packets that wait, fragments, learning, several chassis.
-// (kube-affinity is none of them: the cuts part a frame from its duplicate, which
-// one run passes over and the next run's memory does not know.)
 var sessionCases = []string{
 	"nodeport", "egress-snat-26.03", "seed-21.12", "udp-service", "icmp", "kube-cold-egress", "kube-fragments",
-	"kube-idle", "cloud-snat", "cloud-cold", "cloud-fragments", "kube-known-connections",
+	"kube-idle", "kube-affinity", "cloud-snat", "cloud-cold", "cloud-fragments", "kube-known-connections",
 }
 
 // TestSessionGoesOn cuts cases at every third packet: replayed run by run with
@@ -188,11 +186,12 @@ func sameLines(t *testing.T, what, got, want string) {
 }
 
 // TestShow holds what show prints of a stored packet against what run printed
-// of it, in every format.
+// of it, in every format, names of the Northbound database included.
 func TestShow(t *testing.T) {
-	more := []string{"kube-acl-verdicts", "kube-template", "cloud-flood", "cloud-dhcpv4", "cloud-dns", "kube-multicast", "kube-ctl-lb-reject"}
+	more := []string{"kube-acl-verdicts", "kube-template", "cloud-flood", "cloud-dhcpv4", "cloud-dns", "kube-multicast", "kube-ctl-lb-reject",
+		"../reports/23.03/asked-for", "../reports/23.03/os-sg-drop"}
 	for _, name := range append(more, sessionCases...) {
-		dir := withoutNorthbound(t, filepath.Join(cases, name))
+		dir := filepath.Join(cases, name)
 		session := filepath.Join(t.TempDir(), "s.db")
 		status, lines, errs := replayed(t, "run", "--case", dir, "--session", session)
 		if status != exitOK {
@@ -215,26 +214,6 @@ func TestShow(t *testing.T) {
 			sameLines(t, name+" "+format, got, want)
 		}
 	}
-}
-
-// withoutNorthbound returns a case as it is but for the Northbound database,
-// whose names a session does not keep.
-func withoutNorthbound(t *testing.T, dir string) string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare := t.TempDir()
-	for _, f := range files {
-		info, err := os.Stat(f)
-		if name := filepath.Base(f); err == nil && info.Mode().IsRegular() && !strings.HasPrefix(name, "nb") {
-			if err := os.WriteFile(filepath.Join(bare, name), read(t, f), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return bare
 }
 
 // TestSessionInterrupted takes the file as it is in the middle of a replay, as
@@ -285,7 +264,7 @@ func cutShort(t *testing.T, s *recording.Spec, at int) string {
 	}
 	defer file.Close()
 	c := &copier{t: t, from: path, to: filepath.Join(dir, "cut.db"), at: at}
-	k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.Sources, ", "), c, quietly)
+	k, err := archive.Keep(file, j.Engine, j.Taps, archive.Source{Name: strings.Join(j.Sources, ", ")}, c, quietly)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +381,7 @@ func TestSessionSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		k, err := archive.Keep(file, j.Engine, j.Taps, strings.Join(j.Sources, ", "), show.New(j, nil, trace.NoFormat), quietly)
+		k, err := archive.Keep(file, j.Engine, j.Taps, archive.Source{Name: strings.Join(j.Sources, ", ")}, show.New(j, nil, trace.NoFormat), quietly)
 		if err != nil {
 			t.Fatal(err)
 		}

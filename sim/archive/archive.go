@@ -24,7 +24,7 @@ import (
 )
 
 // Version is the number of the form in which packets and pieces are written.
-const Version = 2
+const Version = 3
 
 // Packet is a packet and what became of it.
 type Packet struct {
@@ -35,6 +35,9 @@ type Packet struct {
 
 	// Book names what the outcome's trace refers to. It is nil in a Writer.
 	Book *trace.Book
+	// Objects are the rows of the Northbound database that its flows were made of,
+	// as far as the replay knew them.
+	Objects *network.Objects
 
 	stages []stage
 	peers  []uint32

@@ -105,16 +105,21 @@ type keptFile struct {
 	skip int // frames that an earlier run has replayed
 }
 
+// Source is where an engine's network is from.
+type Source struct {
+	Name    string           // for people
+	Objects *network.Objects // of the Northbound database, nil without one
+}
+
 // Keep makes an engine go on where the session in a file ended, and returns
-// what keeps what it finds there. The network is that of source, a name for
-// people; taps are the captures that will be replayed.
-func Keep(file File, e *sim.Engine, taps []*replay.Tap, source string, next replay.Handler, tell Tell) (*Keeper, error) {
+// what keeps what it finds there. taps are the captures that will be replayed.
+func Keep(file File, e *sim.Engine, taps []*replay.Tap, source Source, next replay.Handler, tell Tell) (*Keeper, error) {
 	k := &Keeper{
 		Taps: taps, next: next, engine: e, file: file, tell: tell, files: map[fileOf]*keptFile{},
 		hash: e.Net.Hash(), Every: commitPackets, Share: 64,
 	}
-	k.about = about{Version, e.ConntrackOptions(), source, hex.EncodeToString(k.hash[:])}
-	t, err := resume(file, e, source, tell)
+	k.about = about{Version, e.ConntrackOptions(), source.Name, hex.EncodeToString(k.hash[:])}
+	t, err := resume(file, e, source.Name, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +128,7 @@ func Keep(file File, e *sim.Engine, taps []*replay.Tap, source string, next repl
 		k.nameHeld(t.Names)
 	}
 	k.archive = NewWriter(e, k.hash, file.Piece)
+	k.archive.Objects = source.Objects
 	return k, nil
 }
 

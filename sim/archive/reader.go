@@ -48,7 +48,7 @@ func (r *Reader) Packet(b []byte) (*Packet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a packet's trace: %w", err)
 	}
-	p.Book = at.book()
+	p.Book, p.Objects = at.book(), at.objects
 	return p, nil
 }
 
@@ -115,6 +115,8 @@ type place struct {
 	depth  int
 	err    error
 	made   *trace.Book
+
+	objects *network.Objects
 }
 
 type zoneKey struct {
@@ -127,7 +129,8 @@ func (r *Reader) newPlace(n uint64) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := &place{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{}, peers: map[int]string{}}
+	at := &place{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{}, peers: map[int]string{},
+		objects: network.NewObjects("", nil)}
 	c := &coder{coding.NewReader(b), at}
 	var x common
 	c.common(&x)
@@ -188,6 +191,9 @@ func (at *place) read(c *coder, k kind) int32 {
 		x := flowFacts{flow: &network.Flow{}}
 		c.flow(&x)
 		at.net.AddFlow(x.flow)
+		if x.object != nil {
+			at.objects.Add(x.object)
+		}
 		at.always, at.flows = append(at.always, x.always), append(at.flows, nil)
 		return int32(x.flow.Index)
 	case portPiece:

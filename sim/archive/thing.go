@@ -29,6 +29,7 @@ type flowFacts struct {
 	flow   *network.Flow
 	always bool
 	ports  []uint32 // that it names
+	object *network.Object
 }
 
 func (c *coder) flow(x *flowFacts) {
@@ -42,6 +43,18 @@ func (c *coder) flow(x *flowFacts) {
 	}
 	c.texts(&f.Tags)
 	coding.Slice(c.Coder, &x.ports, 1, c.port)
+	named := x.object != nil
+	c.Bools(&named)
+	if !named {
+		return
+	}
+	if c.Reading() {
+		x.object = &network.Object{}
+	}
+	o := x.object
+	for _, s := range [...]*string{&o.Table, &o.UUID, &o.Name, &o.Of, &o.Text, &o.Owner} {
+		c.Text(s)
+	}
 }
 
 func (c *coder) portThing(p *network.Port, peer *string, datapath *int32) {
@@ -51,6 +64,7 @@ func (c *coder) portThing(p *network.Port, peer *string, datapath *int32) {
 	coding.Uint(c.Coder, &p.Type)
 	coding.Uint(c.Coder, &p.TunnelKey)
 	coding.Int(c.Coder, &p.Tag)
+	c.Bools(&p.Several)
 	c.need(datapathPiece, datapath)
 	c.Text(peer)
 }

@@ -16,6 +16,9 @@ import (
 
 // Writer writes what an engine says became of packets.
 type Writer struct {
+	// Objects are the Northbound database's rows, nil without one.
+	Objects *network.Objects
+
 	engine *sim.Engine
 	put    func(piece []byte) (uint64, error)
 	known  map[thing]uint64
@@ -267,7 +270,11 @@ func (w *Writer) describe(c *coder, t thing) {
 	switch t.kind {
 	case flowPiece:
 		f := *net.Flows[t.index]
-		x := flowFacts{flow: &f, always: w.engine.Compiled(t.index).Always(), ports: w.named(f.Match + f.Actions)}
+		x := flowFacts{flow: &f, always: w.engine.Compiled(t.index).Always(), ports: w.named(f.Match + f.Actions), object: w.Objects.ForFlow(&f)}
+		if x.object != nil { // whoever codes it does not change it
+			o := *x.object
+			x.object = &o
+		}
 		c.flow(&x)
 	case portPiece:
 		p := *net.Ports[t.index]

@@ -58,7 +58,7 @@ func kept(ctx context.Context, session string, make Make) error {
 		return err
 	}
 	return archive.Each(ctx, file, 1, file.Len(), func(_ uint64, p *archive.Packet) error {
-		x.Book = p.Book
+		x.Book, x.Objects = p.Book, p.Objects
 		if p.Frame.File == "" {
 			p.Frame.File = p.Capture
 		}

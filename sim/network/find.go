@@ -168,23 +168,3 @@ func didYouMean(names []string) string {
 	}
 	return "; there is " + strings.Join(names, ", ")
 }
-
-// Several reports whether more chassis than one have a port of their own of this
-// name, with a wire of its own: one to the provider's network, or to the host.
-// Where all that is bound of its datapath is in one place, so is the port.
-func (n *Network) Several(p *Port) bool {
-	if p.Type != Localnet && p.Type != Localport || len(n.Chassis) < 2 {
-		return false
-	}
-	var one *Chassis
-	for _, q := range p.Datapath.Ports {
-		switch {
-		case q.Chassis == nil:
-		case one == nil:
-			one = q.Chassis
-		case one != q.Chassis:
-			return true
-		}
-	}
-	return one == nil
-}

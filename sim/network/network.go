@@ -128,6 +128,7 @@ type Port struct {
 	MirrorTo      *Port // mirror: the port at which what is sent to it leaves
 	Twin          *Port // remote: the port as its own zone's database has it, if that is joined
 
+	Several  bool     // more chassis than one have a port of their own of this name
 	active   *Chassis // the one it is at
 	function bool     // see IsFunction
 }

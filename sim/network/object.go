@@ -66,10 +66,22 @@ func NewObjects(source string, all []*Object) *Objects {
 		return strings.Compare(a.Table+" "+a.UUID, b.Table+" "+b.UUID)
 	})
 	for _, o := range s.All {
-		h := o.UUID[:min(hintLen, len(o.UUID))]
-		s.byHint[h] = append(s.byHint[h], o)
+		s.file(o)
 	}
 	return s
+}
+
+func (s *Objects) file(o *Object) {
+	h := o.UUID[:min(hintLen, len(o.UUID))]
+	s.byHint[h] = append(s.byHint[h], o)
+}
+
+// Add files an object more, unless it is there already.
+func (s *Objects) Add(o *Object) {
+	if !slices.ContainsFunc(s.All, func(x *Object) bool { return *x == *o }) {
+		s.All = append(s.All, o)
+		s.file(o)
+	}
 }
 
 // JoinObjects files the objects of several zones' databases together; nil ones

@@ -10,6 +10,26 @@ func (p *Port) everywhere() bool {
 	return p.Type == Patch || p.Type == Localnet || p.Type == Localport
 }
 
+// several reports whether more chassis than one have a port of their own of this
+// name, with a wire of its own: one to the provider's network, or to the host.
+// Where all that is bound of its datapath is in one place, so is the port.
+func (p *Port) several(n *Network) bool {
+	if p.Type != Localnet && p.Type != Localport || len(n.Chassis) < 2 {
+		return false
+	}
+	var one *Chassis
+	for _, q := range p.Datapath.Ports {
+		switch {
+		case q.Chassis == nil:
+		case one == nil:
+			one = q.Chassis
+		case one != q.Chassis:
+			return true
+		}
+	}
+	return one == nil
+}
+
 // settle works out whether a port is a network function's and the one chassis it is at. The row's chassis column
 // says it. While nobody has claimed the port, a gateway port is taken to be
 // where its options say, a redirecting or external one at the chassis of
@@ -17,7 +37,7 @@ func (p *Port) everywhere() bool {
 // where the port is that it leads to.
 func (p *Port) settle(n *Network) {
 	p.function = p.Options["is-nf"] == "true"
-	p.active = p.Chassis
+	p.active, p.Several = p.Chassis, p.several(n)
 	switch {
 	case p.everywhere():
 		p.active = nil

@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim"
 )
@@ -73,8 +74,33 @@ func (m memory) code() {
 		}
 	})
 	m.fates()
+	m.twins()
 	m.pieces()
 	m.waiting()
+}
+
+// twins codes the frames seen last, of which one that comes next may be another's
+// duplicate.
+func (m memory) twins() {
+	t := &m.s.twins
+	last := map[uint64]conntrack.Time{}
+	if !m.Reading() {
+		for _, seen := range [...]*filed[conntrack.Time]{&t.old, &t.seen} {
+			for _, row := range seen.rows {
+				if row.hash != 0 && m.s.now-row.value <= twinWindow {
+					last[row.hash] = row.value
+				}
+			}
+		}
+	}
+	coding.Int(m.Coder, &t.turn)
+	codeMap(m, last, func(m memory, hash *uint64) { coding.Uint(m.Coder, hash) },
+		func(m memory, at *conntrack.Time) { coding.Int(m.Coder, at) })
+	if m.Reading() {
+		for hash, at := range last {
+			*t.seen.put(hash) = at
+		}
+	}
 }
 
 // pieces codes what of TCP streams is expected where, and what has entered.

@@ -16,7 +16,7 @@ import (
 
 // Packet writes a packet of a session.
 func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format) error {
-	r := replay.NewRecord(&why.Explainer{Book: p.Book}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
+	r := replay.NewRecord(&why.Explainer{Book: p.Book, Objects: p.Objects}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	return WriteFate(out, format, nil, r, p.Book, &p.Outcome.Trace)
 }
 

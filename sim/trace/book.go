@@ -64,7 +64,7 @@ func (b *Book) Pipeline(ev *Event) string {
 // host names the chassis on which a port is meant that several have, "" for any
 // other port.
 func (b *Book) host(port uint32, chassis int32) string {
-	if port == 0 || int(port) >= len(b.Net.Ports) || int(chassis) >= len(b.Net.Chassis) || !b.Net.Several(b.Net.Ports[port]) {
+	if port == 0 || int(port) >= len(b.Net.Ports) || int(chassis) >= len(b.Net.Chassis) || !b.Net.Ports[port].Several {
 		return ""
 	}
 	c := b.Net.Chassis[chassis]
