@@ -6,7 +6,6 @@ import (
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
-	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -209,9 +208,12 @@ func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
 	for _, flows := range p.dp.Flows[0] {
 		for _, g := range flows {
-			vip, b, ok := network.Taught(g.Actions)
-			if ok && header.Bytes(vip.Addr()) == k.vip && vip.Port() == k.port {
-				c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
+			for _, op := range e.Compiled(int32(g.Index)).Ops {
+				a, ok := op.Action.(lflow.CommitLBAffinity)
+				if ok && header.Bytes(a.VIP.Addr()) == k.vip && a.VIP.Port() == k.port {
+					b := a.Backend
+					c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
+				}
 			}
 		}
 	}

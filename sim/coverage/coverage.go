@@ -103,13 +103,15 @@ var kinds = []struct {
 
 // kindOf is the kind of thing that a flow was made for, "" if nobody asked for
 // it: northd makes many of its own.
-func kindOf(f *network.Flow) string {
-	if f.StageHint == "" && !(strings.Contains(f.Stage, "lr_in_ip_routing") && strings.Contains(f.Actions, "outport = ")) {
-		return ""
+func (c *Coverage) kindOf(f *network.Flow) string {
+	if f.StageHint == "" {
+		if _, leads := c.why.Leads(f); !leads || !strings.Contains(f.Stage, "lr_in_ip_routing") {
+			return ""
+		}
 	}
 	for _, k := range kinds {
 		if k.is(f.Stage) {
-			if k.kind == "nat" && strings.Contains(f.Actions, "ct_lb") {
+			if k.kind == "nat" && c.why.Balances(f) {
 				return "load balancer"
 			}
 			return k.kind
@@ -124,7 +126,7 @@ func (c *Coverage) Rows(o Options) []Row {
 	var rows []Row
 	of := map[[2]string]int{} // index of the row of a kind and hint
 	for _, f := range c.why.Book.Net.Flows {
-		kind, n := kindOf(f), c.flows[f]
+		kind, n := c.kindOf(f), c.flows[f]
 		if o.Port != nil && (kind != "acl" || !c.concerns(f, o.Port)) {
 			continue
 		}

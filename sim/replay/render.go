@@ -151,7 +151,7 @@ func (s *spelled) step(x *why.Explainer, ev *trace.Event) {
 	if ev.Flow >= 0 {
 		f := x.Book.Net.Flows[ev.Flow]
 		_, marks := x.Marks(f)
-		s.decides = s.decides || marks || why.Reroutes(f)
+		s.decides = s.decides || marks || x.Reroutes(f)
 	}
 	if p.Lacking {
 		s.lacking++

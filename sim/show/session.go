@@ -3,13 +3,16 @@ package show
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/microflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 )
@@ -57,16 +60,14 @@ func AsOVNTrace(out *bufio.Writer, p *archive.Packet) error {
 // conntrack: not for commits, nor for un-SNAT on gateway routers, which it
 // leaves out.
 func ovnTraceAsks(book *trace.Book, ev *trace.Event) bool {
-	actions := book.Net.Flows[ev.Flow].Actions
-	switch {
-	case strings.Contains(actions, "ct_commit {"), strings.Contains(actions, "ct_commit;"), strings.Contains(actions, "ct_commit("):
-		return false
-	case strings.Contains(actions, "ct_snat;"):
-		for _, p := range book.Net.Datapaths[ev.Datapath].Ports {
-			if p.Type == network.L3Gateway {
-				return false
-			}
+	gateway := slices.ContainsFunc(book.Net.Datapaths[ev.Datapath].Ports, func(p *network.Port) bool { return p.Type == network.L3Gateway })
+	return !slices.ContainsFunc(book.Flow(ev.Flow).Ops, func(op table.Op) bool {
+		switch a := op.Action.(type) {
+		case lflow.CTCommit:
+			return true
+		case lflow.CTNAT:
+			return gateway && a.SNAT && !a.InCommonZone && !a.Addr.IsValid()
 		}
-	}
-	return true
+		return false
+	})
 }

@@ -89,6 +89,10 @@ func (x *Explainer) Leads(f *network.Flow) (hop string, ok bool) {
 	return "", false
 }
 
+// Balances reports whether a flow is a load balancer's: it gives packets one of
+// its backends.
+func (x *Explainer) Balances(f *network.Flow) bool { return x.of(f).balances }
+
 // registers reports whether a match asks for reg8 and reg9 to be as they are set,
 // and for nothing else of them.
 func (q *asks) registers(set []bits) bool {

@@ -2,8 +2,10 @@ package why
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
@@ -18,19 +20,22 @@ import (
 
 // sides are what a flow tests of the metadata, and what it writes.
 type sides struct {
-	tests  []field.Slice
-	more   bool // it tests something of the packet, too: it decides itself
-	writes []write
-	makes  []making // of addresses
-	marks  bool     // the packet's DSCP:
-	dscp   uint8
-	choice *lflow.Select
-	regs   []bits     // of reg8 and reg9
-	leads  bool       // to a port
-	hop    netip.Addr // by this one
-	asks   asks       // of the addresses and ports that it translates
-	match  string     // of the flow when its sides were read, and its actions:
-	does   string     // a flow keeps its place when the network becomes another
+	tests []field.Slice
+	more  bool // it tests something of the packet, too: it decides itself
+	// refusing: it tests ct.inv, alone or with other things.
+	refusing bool
+	writes   []write
+	makes    []making // of addresses
+	balances bool     // among backends, or looks for the one that was given
+	marks    bool     // the packet's DSCP:
+	dscp     uint8
+	choice   *lflow.Select
+	regs     []bits     // of reg8 and reg9
+	leads    bool       // to a port
+	hop      netip.Addr // by this one
+	asks     asks       // of the addresses and ports that it translates
+	match    string     // of the flow when its sides were read, and its actions:
+	does     string     // a flow keeps its place when the network becomes another
 }
 
 // write is one assignment. A constant 0 takes a verdict back.
@@ -75,6 +80,9 @@ func (s *sides) read(e *lflow.Expr) {
 			s.read(a)
 		}
 	case lflow.Cmp:
+		if e.Symbol.Field == field.CTState && !e.Mask.And(invalid).IsZero() {
+			s.refusing = s.refusing || (e.Op == lflow.EQ) == !e.Value.And(invalid).IsZero() // it is 1, or it is not 0
+		}
 		if e.Op != lflow.EQ {
 			s.more = s.more || !isMetadata(e.Symbol.Field)
 			return
@@ -97,6 +105,15 @@ func (s *sides) read(e *lflow.Expr) {
 			v = v.AndNot(field.U64(1).Lsh(uint(n)))
 		}
 	}
+}
+
+// invalid is ct.inv in ct_state.
+var invalid = field.U64(uint64(conntrack.Invalid))
+
+// asksFor reports whether the flow sets a bit: one by which a later stage looks
+// the packet up.
+func (s *sides) asksFor() bool {
+	return slices.ContainsFunc(s.writes, func(w write) bool { return isMetadata(w.to.Field) && !w.zero })
 }
 
 func isMetadata(id field.ID) bool {

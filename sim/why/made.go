@@ -24,6 +24,7 @@ func (s *sides) translate(a lflow.Action) {
 			s.makes = append(s.makes, making{snat: a.SNAT, to: netip.AddrPortFrom(a.Addr, 0)})
 		}
 	case lflow.CTLB:
+		s.balances = true
 		for _, b := range a.Backends {
 			s.makes = append(s.makes, making{lb: true, to: netip.AddrPortFrom(b.Addr, b.Port)})
 		}

@@ -54,7 +54,7 @@ func (x *Explainer) unasked(t *trace.Trace, d *Decision, at int) string {
 	}
 	stateful, known := x.stateful[d.Datapath]
 	if !known {
-		stateful = isStateful(d.Datapath)
+		stateful = x.isStateful(d.Datapath)
 		if x.stateful == nil {
 			x.stateful = map[*network.Datapath]bool{}
 		}
@@ -67,13 +67,13 @@ func (x *Explainer) unasked(t *trace.Trace, d *Decision, at int) string {
 }
 
 // isStateful reports whether a switch looks packets up at all.
-func isStateful(d *network.Datapath) bool {
+func (x *Explainer) isStateful(d *network.Datapath) bool {
 	for _, tables := range d.Flows {
 		for _, flows := range tables {
 			for _, f := range flows {
 				// Flows for load balancers are there on every switch, behind a bit
 				// that nothing sets; ACLs that need connections set it for all IP.
-				if strings.Contains(f.Stage, "pre_acl") && f.Priority == 100 && strings.Contains(f.Actions, "= 1") {
+				if strings.Contains(f.Stage, "pre_acl") && f.Priority == 100 && x.of(f).asksFor() {
 					return true
 				}
 			}
@@ -92,7 +92,7 @@ func decides(r trace.Reason) bool {
 func (x *Explainer) denial(f *network.Flow, otherwise string) string {
 	for _, k := range denials {
 		switch by := strings.HasPrefix(k.says, "by"); {
-		case !k.is(f), otherwise != "by" && !by:
+		case !k.is(f), k.refusing && !x.of(f).refusing, otherwise != "by" && !by:
 		case by && x.Objects.ForFlow(f) != nil: // its name begins with what it is
 			return "by "
 		default:
@@ -103,22 +103,23 @@ func (x *Explainer) denial(f *network.Flow, otherwise string) string {
 }
 
 var denials = []struct {
-	is   func(*network.Flow) bool
-	says string
+	is       func(*network.Flow) bool
+	says     string
+	refusing bool // its match tests ct.inv
 }{
-	{func(f *network.Flow) bool { return isACL(f.Stage) && strings.Contains(f.Match, "ct.inv") }, "conntrack refused it:"},
-	{func(f *network.Flow) bool { return isACL(f.Stage) }, "by ACL"},
-	{inStage("port_sec"), "by port security:"},
-	{inStage("lr_in_admission"), "not for this router port:"},
-	{inStage("lr_in_arp_resolve"), "no next hop:"},
-	{inStage("lr_in_ip_routing"), "by route"},
-	{inStage("lr_in_policy"), "by router policy"},
-	{inStage("lr_in_ip_input"), "the router itself takes no such packet:"},
-	{inStage("l2_unknown"), "no port is known for its Ethernet address:"},
-	{inStage("larger_pkts"), "larger than the MTU:"},
-	{inStage("_qos"), "by QoS rule"},
-	{inStage("dhcp"), "by DHCP options"},
-	{inStage("_lb"), "by load balancer"},
+	{func(f *network.Flow) bool { return isACL(f.Stage) }, "conntrack refused it:", true},
+	{func(f *network.Flow) bool { return isACL(f.Stage) }, "by ACL", false},
+	{inStage("port_sec"), "by port security:", false},
+	{inStage("lr_in_admission"), "not for this router port:", false},
+	{inStage("lr_in_arp_resolve"), "no next hop:", false},
+	{inStage("lr_in_ip_routing"), "by route", false},
+	{inStage("lr_in_policy"), "by router policy", false},
+	{inStage("lr_in_ip_input"), "the router itself takes no such packet:", false},
+	{inStage("l2_unknown"), "no port is known for its Ethernet address:", false},
+	{inStage("larger_pkts"), "larger than the MTU:", false},
+	{inStage("_qos"), "by QoS rule", false},
+	{inStage("dhcp"), "by DHCP options", false},
+	{inStage("_lb"), "by load balancer", false},
 }
 
 func inStage(part string) func(*network.Flow) bool {

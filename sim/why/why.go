@@ -97,7 +97,7 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 		case trace.Match:
 			f := x.Book.Net.Flows[ev.Flow]
 			switch dscp, marks := x.Marks(f); {
-			case Reroutes(f):
+			case x.Reroutes(f):
 				d := x.decision(Rerouted, t, i, f)
 				d.Text = "by " + x.name(f, d.Datapath)
 				list = append(list, d)
@@ -124,8 +124,8 @@ func (x *Explainer) Marks(f *network.Flow) (dscp uint8, marks bool) {
 }
 
 // Reroutes reports whether a flow is a router policy that chooses the way.
-func Reroutes(f *network.Flow) bool {
-	return strings.HasPrefix(f.Stage, "lr_in_policy") && f.Priority > 0 && strings.Contains(f.Actions, "outport = ")
+func (x *Explainer) Reroutes(f *network.Flow) bool {
+	return strings.HasPrefix(f.Stage, "lr_in_policy") && f.Priority > 0 && x.of(f).leads
 }
 
 // end is the decision by which nothing of the packet itself left.
@@ -191,7 +191,7 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 		if ev.Kind != trace.Match || ev.Datapath != t.Events()[i].Datapath {
 			continue
 		}
-		if f := x.Book.Net.Flows[ev.Flow]; strings.HasPrefix(f.Stage, "lr_in_ip_routing") && strings.Contains(f.Actions, "outport = ") {
+		if f := x.Book.Net.Flows[ev.Flow]; strings.HasPrefix(f.Stage, "lr_in_ip_routing") && x.of(f).leads {
 			d.Text += "; the way is by " + x.name(f, d.Datapath)
 			d.Object = x.Objects.ForFlow(f)
 			break
