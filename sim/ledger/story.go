@@ -222,11 +222,9 @@ func (s *Stories) tell(x *told) []string {
 	} else if x.binding != "" && !undone(r) && !strings.Contains(r.Fate(), "it answers ") {
 		add("needed: %s", x.binding)
 	}
-	for _, y := range s.all {
-		if y != x && y.file == x.file && y.number == x.number && y.record != nil {
-			add("first: %s", y.record.Fate())
-			break
-		}
+	first := s.first(x)
+	if first != x {
+		add("first: %s", first.record.Fate())
 	}
 	add("%s", r.Fate())
 	s.unseen(x, add)
@@ -238,10 +236,20 @@ func (s *Stories) tell(x *told) []string {
 		}
 	}
 	s.conversation(x, add)
-	if y, how := s.sibling(x); y != nil {
-		s.parting(x, y, how, add)
+	if y, how := s.sibling(first); y != nil {
+		s.parting(first, y, how, add)
 	}
 	return lines
+}
+
+// first is the packet until it was held, x itself if it was not.
+func (s *Stories) first(x *told) *told {
+	for _, y := range s.all {
+		if y.file == x.file && y.number == x.number && y.record != nil {
+			return y
+		}
+	}
+	return x
 }
 
 // conversation says what else is wrong with the packet's connection.
