@@ -208,5 +208,15 @@ func (e *Engine) Tracked(c *network.Chassis) *conntrack.Table {
 	return nil
 }
 
+// Connections counts those of all chassis.
+func (e *Engine) Connections() (n int) {
+	for _, c := range e.chassis {
+		if c != nil {
+			n += c.ct.Len(e.now)
+		}
+	}
+	return n
+}
+
 // Conntrack returns a chassis' connection tracking table.
 func (e *Engine) Conntrack(c *network.Chassis) *conntrack.Table { return e.on(c).ct }

@@ -137,10 +137,10 @@ func (k *Keeper) Changes(changes replay.Changes) replay.Changes {
 	if changes == nil {
 		return nil
 	}
-	return func(t conntrack.Time) (*network.Network, error) {
-		net, err := changes(t)
+	return func(t conntrack.Time) (*network.Network, conntrack.Time, error) {
+		net, since, err := changes(t)
 		k.changed = k.changed || net != nil
-		return net, err
+		return net, since, err
 	}
 }
 

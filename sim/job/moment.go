@@ -103,12 +103,12 @@ func historyOf(ctx context.Context, sources []string, opts store.Options) (repla
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(t conntrack.Time) (*network.Network, error) {
+	return func(t conntrack.Time) (*network.Network, conntrack.Time, error) {
 		net, changed, err := f.At(time.Unix(0, int64(t)))
 		if err != nil || !changed {
-			return nil, err
+			return nil, 0, err
 		}
-		return net, nil
+		return net, conntrack.Time(f.Since().UnixNano()), nil
 	}, f.Close, nil
 }
 
@@ -122,17 +122,18 @@ func (in *Spec) watched(ctx context.Context, sources []string) (replay.Changes, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(conntrack.Time) (*network.Network, error) {
+	return func(now conntrack.Time) (*network.Network, conntrack.Time, error) {
 		select {
 		case <-w.Changed():
 		default:
-			return nil, nil
+			return nil, 0, nil
 		}
 		db, err := w.Database()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		return southbound.Load(db)
+		net, err := southbound.Load(db)
+		return net, now, err
 	}, w.Close, nil
 }
 

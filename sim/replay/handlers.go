@@ -10,11 +10,12 @@ func Handlers(list ...Handler) Handler { return handlers(list) }
 
 type handlers []Handler
 
-// Handlers of this package are told by which session they are used, and when
-// its network becomes another one.
+// Handlers of this package are told by which session they are used, when its
+// network becomes another one, and which packets met the former one after that.
 type (
 	attacher interface{ attach(*Session) }
-	follower interface{ become(now conntrack.Time) }
+	follower interface{ become(since conntrack.Time) }
+	racer    interface{ raced(Race) }
 )
 
 var (
@@ -22,6 +23,8 @@ var (
 	_ follower = handlers{}
 	_ attacher = (*Verifier)(nil)
 	_ follower = (*Verifier)(nil)
+	_ racer    = handlers{}
+	_ racer    = (*Verifier)(nil)
 )
 
 func (hs handlers) attach(s *Session) {
@@ -32,10 +35,18 @@ func (hs handlers) attach(s *Session) {
 	}
 }
 
-func (hs handlers) become(now conntrack.Time) {
+func (hs handlers) become(since conntrack.Time) {
 	for _, h := range hs {
 		if b, ok := h.(follower); ok {
-			b.become(now)
+			b.become(since)
+		}
+	}
+}
+
+func (hs handlers) raced(r Race) {
+	for _, h := range hs {
+		if told, ok := h.(racer); ok {
+			told.raced(r)
 		}
 	}
 }

@@ -65,6 +65,10 @@ type Report struct {
 	// Ties are the logical flows that packets met of which OVN leaves open which is used.
 	Ties []Tie `json:"ties,omitempty"`
 
+	// Races are packets that met the network as it was before a change that had been
+	// committed, as captures show.
+	Races []Race `json:"races,omitempty"`
+
 	// Compared tells what the verdict rests on, by where packets left OVN.
 	Compared []Compared `json:"compared"`
 

@@ -125,8 +125,8 @@ type Options struct {
 }
 
 // Changes returns the network to go on with from a moment of the captures'
-// clock on, nil if it is still the same. Moments never go back.
-type Changes func(conntrack.Time) (*network.Network, error)
+// clock on, nil if it is still the same, and when it became that. Moments never go back.
+type Changes func(conntrack.Time) (net *network.Network, since conntrack.Time, err error)
 
 // Session is one replay of captures.
 type Session struct {
@@ -150,6 +150,7 @@ type Session struct {
 	waited   aging[uint64]     // of them
 	pins     map[pinKey]*conntrack.Entry
 	now      conntrack.Time
+	race     race
 	err      error           // of Changes
 	asked    map[askKey]bool // requests that a racing packet accounts for
 	twins    twins
@@ -254,32 +255,6 @@ func (s *Session) pop() {
 	}
 }
 
-// change takes the network as it is now.
-func (s *Session) change() {
-	if s.opts.Changes == nil || s.err != nil {
-		return
-	}
-	net, err := s.opts.Changes(s.now)
-	if err != nil {
-		s.err = err
-		return
-	}
-	if net == nil {
-		return
-	}
-	s.Engine.Become(net)
-	s.owners = NewOwners(s.Engine.Net)
-	for _, t := range s.Taps {
-		t.become(s.Engine.Net)
-	}
-	s.inferrer.become()
-	s.wires.become(s.Engine.Net)
-	s.placeAgain()
-	if h, ok := s.handler.(follower); ok {
-		h.become(s.now)
-	}
-}
-
 // placeAgain places the frames that were read ahead in the network as it is
 // now: each is replayed as its own moment's network has it.
 func (s *Session) placeAgain() {
@@ -294,13 +269,18 @@ func (s *Session) placeAgain() {
 		if f.played {
 			continue
 		}
-		sight, twin := f.sight, f.twin
-		f.reset()
-		f.sight, f.twin = sight, twin
-		s.place(f.rec, f)
+		s.again(f)
 		s.held += f.size()
 		s.file(f)
 	}
+}
+
+// again places a frame as the network is now.
+func (s *Session) again(f *Frame) {
+	sight, twin := f.sight, f.twin
+	f.reset()
+	f.sight, f.twin = sight, twin
+	s.place(f.rec, f)
 }
 
 // Err returns why the network could not be followed, nil if it could. The
@@ -311,6 +291,9 @@ func (s *Session) Err() error { return s.err }
 // ovn-controller holds.
 func (s *Session) Flush() {
 	s.Pause()
+	for len(s.race.changes) > 0 {
+		s.become()
+	}
 	s.release(math.MaxInt64)
 }
 
@@ -354,6 +337,11 @@ func (s *Session) next(f *Frame) {
 	}
 	s.release(f.Time)
 	s.Taps[f.Capture].count(f)
+	s.handle(f)
+}
+
+// handle decides what a frame is, and replays it or hands it on.
+func (s *Session) handle(f *Frame) {
 	switch {
 	case f.skip != "":
 		s.handler.Skipped(f, f.point, f.skip)
@@ -465,20 +453,23 @@ func (s *Session) observe(f *Frame) {
 }
 
 // inject puts a frame into OVN where it entered.
-func (s *Session) inject(f *Frame) *sim.Outcome {
+func (s *Session) inject(f *Frame) {
+	if !s.tries(f) {
+		s.fate(f, s.put(f))
+	}
+}
+
+// put is inject up to what becomes of the frame.
+func (s *Session) put(f *Frame) *sim.Outcome {
 	p := f.point
 	s.resume(f, nil)
 	in := sim.Injection{
 		Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	}
-	var out *sim.Outcome
 	if s.nowhere(p.Port, p.Chassis) && !s.passedOn(f) {
-		out = s.Engine.Refuse(in)
-	} else {
-		out = s.Engine.Inject(in)
+		return s.Engine.Refuse(in)
 	}
-	s.fate(f, out)
-	return out
+	return s.Engine.Inject(in)
 }
 
 // passedOn reports whether a capture shows that OVN took a frame although its port

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim/printable"
 )
 
@@ -67,8 +68,23 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 		printable.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match and act differently, and OVN leaves open which is used: %s used %s, not %s\n",
 			t.Used.Stage, t.Used.Datapath, t.Priority, plural(t.Packets, "packet"), t.Used.UUID, t.Other.UUID)
 	}
+	r.writeRaces(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeRaces says which packets came before a change was in the switches.
+func (r *Report) writeRaces(b *strings.Builder) {
+	const most = 3
+	for i := range r.Races {
+		x := &r.Races[i]
+		if i == most {
+			printable.Fprintf(b, "race: and %s more (--json lists them)\n", plural(len(r.Races)-most, "packet"))
+			return
+		}
+		printable.Fprintf(b, "race: %s frame %d at %s (%s) came %d ms after the network changed at %s, and met it as it was before: the change was not in the switch yet\n",
+			x.Capture, x.Frame, x.Port, x.Packet, (x.Time-x.Change)/1e6, Timestamp(conntrack.Time(x.Change)))
+	}
 }
 
 // all counts the captured packets, those of the tunnel network too.

@@ -143,16 +143,27 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 
 func (v *Verifier) attach(s *Session) { v.session, v.auto = s, newAutonomous(s.Engine.Net) }
 
-// become takes what ovn-controller sends by itself in the network as it is now.
+// become takes what ovn-controller sends by itself in the network as it is since a
+// moment.
 // It sends what the database called for a moment before, or calls for now,
 // before it has heard of the change or has the change committed.
-func (v *Verifier) become(now conntrack.Time) {
-	v.former, v.changed = v.auto, now
+func (v *Verifier) become(since conntrack.Time) {
+	v.former, v.changed = v.auto, since
 	v.auto = v.session.wires.auto
 	for _, w := range v.order {
-		if !w.done && !w.predicted && !w.called && w.time+changeTime > now {
+		if !w.done && !w.predicted && !w.called && w.time+changeTime > since {
 			w.called = v.auto.sent(w)
 		}
+	}
+}
+
+// maxRaces bounds how many races are listed.
+const maxRaces = 1000
+
+// raced notes a packet that met the network as it was before a change.
+func (v *Verifier) raced(r Race) {
+	if len(v.Report.Races) < maxRaces {
+		v.Report.Races = append(v.Report.Races, r)
 	}
 }
 

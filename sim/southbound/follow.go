@@ -2,6 +2,7 @@ package southbound
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"ovnreplay/sim/network"
@@ -15,6 +16,7 @@ import (
 type Follower struct {
 	histories []*store.History
 	net       *network.Network
+	since     time.Time
 }
 
 // Follow opens database files to follow their history. Close it after use.
@@ -36,11 +38,23 @@ func Follow(ctx context.Context, sources []string, opts store.Options) (*Followe
 // it was loaded anew, and nothing of the former can be used with it.
 func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err error) {
 	for _, h := range f.histories {
-		changes, err := h.Until(t)
-		if err != nil {
-			return nil, false, err
+		for {
+			next, err := h.NextTime()
+			if err == io.EOF || h.Database().Transactions > 0 && next.After(t) {
+				break
+			}
+			if err != nil {
+				return nil, false, err
+			}
+			changes, err := h.Until(next)
+			if err != nil {
+				return nil, false, err
+			}
+			if Affects(changes) {
+				changed = true
+				f.since = latest(f.since, next)
+			}
 		}
-		changed = changed || Affects(changes)
 	}
 	if f.net != nil && !changed {
 		return f.net, false, nil
@@ -53,6 +67,16 @@ func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err erro
 	}
 	f.net, err = network.Join(nets...)
 	return f.net, true, err
+}
+
+// Since is when the network became what At returned last; zero if no transaction tells.
+func (f *Follower) Since() time.Time { return f.since }
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Next is the time at which the database changes next, for whatever reason;
