@@ -139,7 +139,9 @@ func numberZones(net *network.Network, c *network.Chassis, recorded, prior map[s
 		if p == nil || p.Datapath.AZ != c.AZ {
 			continue
 		}
-		if _, ok := recorded[p.Name]; ok || recorded == nil && portHasZone(p, gateways) {
+		// Interfaces that have gone since had theirs when the numbers were not recorded yet.
+		needs := recorded == nil || p.Type == network.VIF && p.BoundTo(c)
+		if _, ok := recorded[p.Name]; ok || needs && portHasZone(p, gateways) {
 			z.port[i] = n.number(-1, p.Name)
 		}
 	}

@@ -106,6 +106,9 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 	return e, nil
 }
 
+// Beside returns an engine with the same options on another network.
+func (e *Engine) Beside(net *network.Network) (*Engine, error) { return New(net, e.opts) }
+
 // Become makes the engine go on with the network as net has it: flows, ports,
 // bindings and zones are net's from the next packet on, connections and what
 // was learned stay. Ports, datapaths and chassis of before remain valid. net

@@ -105,12 +105,12 @@ func TestBecomingTheSameNetworkChangesNothing(t *testing.T) {
 			t.Parallel()
 			j := opened(t, name)
 			calls := 0
-			again := func(conntrack.Time) (*network.Network, error) {
+			again := func(now conntrack.Time) (*network.Network, conntrack.Time, error) {
 				if calls++; calls%10 != 0 {
-					return nil, nil
+					return nil, 0, nil
 				}
 				net, _, err := southbound.OpenAll(t.Context(), j.Sources, store.Options{})
-				return net, err
+				return net, now, err
 			}
 			v := replay.NewVerifier(replay.VerifyOptions{})
 			if err := j.Run(t.Context(), j.Session(v, job.LookAhead, again)); err != nil {

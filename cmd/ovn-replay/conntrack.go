@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -88,7 +89,11 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.Close()
-	damage := errors.Join(j.Run(cmd.Context(), j.Start(show.New(j, nil, trace.NoFormat), j.Ahead())), j.Damaged())
+	session := j.Start(show.New(j, nil, trace.NoFormat), j.Ahead())
+	damage := errors.Join(j.Run(cmd.Context(), session), j.Damaged())
+	if len(o.compare) > 0 {
+		session.Until(math.MaxInt64) // the dumps were taken after all that the database tells of
+	}
 	out, complete, err := o.create(cmd.Context())
 	if err != nil {
 		return err

@@ -293,6 +293,11 @@ func (s *Session) further(p *packet.Packet, enough func(*Frame) bool) {
 	if !ok {
 		return
 	}
+	if f := s.shows; f != nil {
+		if other, ok := identify(f.Data, f.Headers()); ok && other.same(&id) && enough(f) {
+			return
+		}
+	}
 	for f, n := s.alike(identityHash(p.Data, h)).first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
 		if f.dir != Left && f.dir != Crossed {
 			continue

@@ -256,9 +256,11 @@ func (s *Session) enter(f *Frame, sent *origin) {
 	if inf.captured[g.point.key()] {
 		g.Lost, g.Why = true, "in no capture: "+g.Why
 	}
+	s.shows = f
 	out := s.Engine.Inject(sim.Injection{
 		Port: g.point.Port, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire, Ref: reference(g),
 	})
+	s.shows = nil
 	inf.settle(f, sent, out)
 	s.fate(g, out)
 }
@@ -287,6 +289,7 @@ type origin struct {
 	to     uint64 // the Ethernet address it was sent to; 0: that of the answer
 	why    string
 	keepIP bool // its addresses are as observed
+	quotes bool // but for those that it, an ICMP error, quotes
 }
 
 // sender finds where an observed frame must have entered.
@@ -298,6 +301,9 @@ func (inf *inferrer) sender(f *Frame) *origin {
 	if a := inf.answered(f); a != nil && !(made && inf.captured[keyOf(a.port, a.chassis)]) {
 		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
+	if a := inf.quoting(f); a != nil {
+		return &origin{awaited: a, keepIP: true, quotes: true, why: "the error about what reached its sender, as " + a.of + " was sent"}
+	}
 	if made {
 		return nil
 	}
@@ -305,6 +311,9 @@ func (inf *inferrer) sender(f *Frame) *origin {
 		return &origin{awaited: a, why: "as " + a.of + " of its connection"}
 	}
 	if a := inf.fromOwner(f); a != nil {
+		if inf.behindVIP(f, a) {
+			return &origin{awaited: a, why: "from the port that has its sender's address, to the virtual address that answers it"}
+		}
 		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Headers())[0].addr, why: "from the port that has its sender's address"}
 	}
 	if a := inf.fromRouter(f); a != nil {
@@ -515,6 +524,9 @@ func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 	p.SetRead(f.Data, f.Wire, f.Headers())
 	p.Key.Set(field.IPTTL, startTTL(p.Key.Get(field.IPTTL), from.hops))
 	inf.address(from)
+	if from.quotes {
+		inf.requote(from)
+	}
 	point := inf.s.Taps[f.Capture].point(from.port, from.chassis)
 	point.Found = "inferred"
 	return &Frame{

@@ -1,9 +1,6 @@
 package replay
 
 import (
-	"bytes"
-	"slices"
-
 	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
@@ -13,48 +10,36 @@ import (
 
 // A change of the database is in the switches some time after it is committed:
 // ovn-controller hears of it, works out what it means and installs the flows. What
-// packets meet meanwhile is told by what became of them: the former network is gone
-// on with until the first packet that shows that the change has come, raceTime at
-// most.
+// packets of that time met is told by what became of them: each is tried on both
+// networks, and the former one is gone on with while captures show that it was met.
 
 // raceTime is how long after its commit a change is in the switch at the latest.
-// On a machine that has time it is about 30 ms.
 const raceTime = conntrack.Second / 10
 
-// answerTime is how long after a packet OVN's own answer to it is seen at most.
-const answerTime = raceTime
+// installTime is how long it takes at least: where nothing tells, a packet that comes
+// sooner meets the former network.
+const installTime = conntrack.Second / 100
 
 const (
 	// maxChanges bounds how many changes are on their way: one more is there.
 	maxChanges = 8
-	// maxTried bounds how many packets of one change are tried on the former network,
-	// and maxKept how many connections there may be then: all must be put back if it
-	// is the wrong one.
+	// maxTried bounds how many packets of one change are tried, and maxKept how many
+	// connections there may be then: all must be put back.
 	maxTried, maxKept = 1 << 9, 1 << 12
-	// maxWitnesses bounds how many packets of one change are asked whether the new
-	// network would have treated them otherwise.
-	maxWitnesses = 16
 )
 
 // race is what has been committed of the network, and may not be installed yet.
 type race struct {
-	begun     bool     // the network has been one of them
-	changes   []change // the oldest first
-	tried     int
-	witnesses []witness // that met the former network, as captures show
+	begun   bool     // the network has been one of them
+	changes []change // the oldest first
+	tried   int
+	ahead   *sim.Engine // on the network of the first of the changes
 }
 
 // change is the network as it is since a moment.
 type change struct {
 	net   *network.Network
 	since conntrack.Time
-}
-
-// witness is a frame, what was seen of it, and the engine's state before it.
-type witness struct {
-	frame  *Frame
-	shown  []sight
-	before []byte
 }
 
 // Race is a packet that met the network as it was before a change that had been committed.
@@ -72,13 +57,16 @@ func (s *Session) change() {
 	if s.opts.Changes == nil || s.err != nil {
 		return
 	}
-	net, since, err := s.opts.Changes(s.now)
-	if err != nil {
-		s.err = err
-		return
-	}
 	r := &s.race
-	if net != nil {
+	for {
+		net, since, err := s.opts.Changes(s.now)
+		if err != nil {
+			s.err = err
+			return
+		}
+		if net == nil {
+			break
+		}
 		r.changes = append(r.changes, change{net, since})
 	}
 	// What the session began with is no network that ever was: see southbound.Past.
@@ -89,7 +77,7 @@ func (s *Session) change() {
 
 // become goes on with the network of the next change.
 func (s *Session) become() {
-	next, witnesses := s.race.changes[0], s.race.witnesses
+	next := s.race.changes[0]
 	s.race = race{begun: true, changes: s.race.changes[1:]}
 	s.Engine.Become(next.net)
 	s.owners = NewOwners(s.Engine.Net)
@@ -102,13 +90,10 @@ func (s *Session) become() {
 	if h, ok := s.handler.(follower); ok {
 		h.become(next.since)
 	}
-	for i := range witnesses {
-		s.tell(&witnesses[i], next.since)
-	}
 }
 
 // tries replays a frame while a change of the network is on its way: on the former
-// network if that leads to what captures show, else on the new one, which is then
+// network if captures show that it met that, else on the new one, which is then
 // there. False: the frame is to be replayed on the network as it is.
 func (s *Session) tries(f *Frame) bool {
 	if len(s.race.changes) == 0 {
@@ -119,60 +104,82 @@ func (s *Session) tries(f *Frame) bool {
 		s.renew(f)
 		return true
 	}
-	out := s.put(f)
-	shown, contradicted := s.check(f, out)
-	if contradicted {
+	next := s.race.changes[0]
+	shown, agrees := s.foresees(f, before)
+	if agrees && (shown || f.Time-next.since >= installTime) {
+		s.renew(f)
+		return true
+	}
+	out := s.put(s.Engine, f, f.point.Port, f.point.Chassis)
+	if _, was := s.check(f, out); !was {
 		if s.restore(before) {
 			s.renew(f)
 		}
 		return true
 	}
-	if len(shown) > 0 && len(s.race.witnesses) < maxWitnesses {
-		kept := *f
-		kept.Data = bytes.Clone(f.Data)
-		s.race.witnesses = append(s.race.witnesses, witness{&kept, shown, before})
-	}
 	s.fate(f, out)
+	if h, ok := s.handler.(racer); ok && !agrees {
+		h.raced(Race{Capture: s.name(f), Frame: f.Number, Port: f.point.Name(), Time: Moment(f.Time), Change: Moment(next.since), Packet: Line(f.Data)})
+	}
 	return true
 }
 
-// sight is a frame as it was seen somewhere.
-type sight struct {
-	at   pointKey
-	data []byte
+// foresees tries a frame on the network that is about to be: see check.
+func (s *Session) foresees(f *Frame, state []byte) (shown, agrees bool) {
+	r := &s.race
+	if r.ahead == nil {
+		e, err := s.Engine.Beside(r.changes[0].net)
+		if err != nil {
+			return false, true
+		}
+		r.ahead = e
+	}
+	r.ahead.Forget()
+	if _, err := r.ahead.Restore(state, [32]byte{}); err != nil {
+		return false, true
+	}
+	net := r.ahead.Net
+	p, c := net.Port(f.point.Port.Name), net.ChassisByName(f.point.Chassis.Name)
+	if p == nil || c == nil {
+		return s.check(f, &sim.Outcome{})
+	}
+	return s.check(f, s.put(r.ahead, f, p, c))
 }
 
-// check holds what became of a frame against what was read ahead: what captures
-// show of it, as predicted, and whether they show it otherwise, or not at all
-// where they should.
-func (s *Session) check(f *Frame, out *sim.Outcome) (shown []sight, contradicted bool) {
-	for l, n := s.later[f.id].first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
+// check holds what became of a frame, on whichever network, against what was read
+// ahead: whether captures show anything of it, and show nothing else.
+func (s *Session) check(f *Frame, out *sim.Outcome) (shown, agrees bool) {
+	for l, n := s.alike(f.id).first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l.dir != Left || l.skip != "" || l.twin || l.point.Port == nil || l.Time-f.Time > soonest || f.Time-l.Time > soonest {
 			continue
 		}
 		if !predicts(out, l) {
-			return nil, true
+			return true, false
 		}
-		shown = append(shown, sight{l.point.key(), bytes.Clone(l.Data)})
+		shown = true
 	}
 	for i := range out.Outputs {
-		o := &out.Outputs[i]
-		if k := keyOf(o.Port, o.Chassis); s.inferrer.captured[k] && !s.comes(o, k) {
-			return nil, true
+		if o := &out.Outputs[i]; s.watches(o) && !s.comes(o) {
+			return shown, false
 		}
 	}
 	for _, l := range s.queue[s.head:] {
-		if l.Time-f.Time > answerTime {
+		if l.Time-f.Time > raceTime {
 			break
 		}
 		if !l.played && s.answers(l, f) {
 			if !predicts(out, l) {
-				return nil, true
+				return true, false
 			}
-			shown = append(shown, sight{l.point.key(), bytes.Clone(l.Data)})
+			shown = true
 		}
 	}
-	return shown, false
+	return shown, true
+}
+
+// leavesAt reports whether a predicted frame leaves where another was seen.
+func leavesAt(o *sim.Output, seen *Point) bool {
+	return o.Port.Name == seen.Port.Name && o.Chassis.Name == seen.Chassis.Name
 }
 
 // predicts reports whether an outcome has a frame where it was seen, byte for byte.
@@ -180,7 +187,7 @@ func predicts(out *sim.Outcome, seen *Frame) bool {
 	b := waiter{data: seen.Data, wire: seen.Wire, form: formOf(seen.Data, seen.Headers(), seen.Wire)}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		if keyOf(o.Port, o.Chassis) != seen.point.key() {
+		if !leavesAt(o, seen.point) {
 			continue
 		}
 		a := waiter{data: o.Data, wire: o.Wire, form: formOf(o.Data, o.Headers(), o.Wire)}
@@ -191,10 +198,16 @@ func predicts(out *sim.Outcome, seen *Frame) bool {
 	return false
 }
 
+// watches reports whether there is a capture where a predicted frame leaves.
+func (s *Session) watches(o *sim.Output) bool {
+	p, c := s.Engine.Net.Port(o.Port.Name), s.Engine.Net.ChassisByName(o.Chassis.Name)
+	return p != nil && c != nil && s.inferrer.captured[keyOf(p, c)]
+}
+
 // comes reports whether a predicted frame is among those that were read ahead.
-func (s *Session) comes(o *sim.Output, k pointKey) bool {
-	for l, n := s.later[identityHash(o.Data, o.Headers())].first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
-		if l.dir == Left && l.skip == "" && l.point.Port != nil && l.point.key() == k {
+func (s *Session) comes(o *sim.Output) bool {
+	for l, n := s.alike(identityHash(o.Data, o.Headers())).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		if l.dir == Left && l.skip == "" && l.point.Port != nil && leavesAt(o, l.point) {
 			return true
 		}
 	}
@@ -246,32 +259,4 @@ func (s *Session) restore(state []byte) bool {
 		return false
 	}
 	return true
-}
-
-// tell tells of a frame that met the former network, if it would have fared
-// otherwise on the new one.
-func (s *Session) tell(w *witness, change conntrack.Time) {
-	h, ok := s.handler.(racer)
-	now, saved := s.saved()
-	f := w.frame
-	p := s.Engine.Net.Port(f.point.Name())
-	if !ok || !saved || p == nil || s.nowhere(p, f.point.Chassis) || !s.restore(w.before) {
-		return
-	}
-	f.point = s.Taps[f.Capture].point(p, f.point.Chassis)
-	differs := w.contradicts(s.put(f))
-	if s.restore(now) && differs {
-		h.raced(Race{Capture: s.name(f), Frame: f.Number, Port: f.point.Name(), Time: Moment(f.Time), Change: Moment(change), Packet: Line(f.Data)})
-	}
-}
-
-// contradicts reports whether something that was seen is not in an outcome, which
-// is no guess.
-func (w *witness) contradicts(out *sim.Outcome) bool {
-	guess := slices.ContainsFunc(out.Outputs, func(o sim.Output) bool { return o.Guess || o.Seen })
-	return !guess && slices.ContainsFunc(w.shown, func(x sight) bool {
-		return !slices.ContainsFunc(out.Outputs, func(o sim.Output) bool {
-			return keyOf(o.Port, o.Chassis) == x.at && bytes.Equal(o.Data, x.data)
-		})
-	})
 }

@@ -125,7 +125,8 @@ type Options struct {
 }
 
 // Changes returns the network to go on with from a moment of the captures'
-// clock on, nil if it is still the same, and when it became that. Moments never go back.
+// clock on, nil if it is still the same, and when it became that. It is called until
+// it returns nil: what was only for a while comes before what is. Moments never go back.
 type Changes func(conntrack.Time) (net *network.Network, since conntrack.Time, err error)
 
 // Session is one replay of captures.
@@ -151,6 +152,7 @@ type Session struct {
 	pins     map[pinKey]*conntrack.Entry
 	now      conntrack.Time
 	race     race
+	shows    *Frame          // what is being inferred comes out as this frame
 	err      error           // of Changes
 	asked    map[askKey]bool // requests that a racing packet accounts for
 	twins    twins
@@ -295,6 +297,16 @@ func (s *Session) Flush() {
 		s.become()
 	}
 	s.release(math.MaxInt64)
+}
+
+// Until goes on to a moment after the last packet, for the network to become what it
+// is then.
+func (s *Session) Until(now conntrack.Time) {
+	s.now = max(s.now, now)
+	s.change()
+	for len(s.race.changes) > 0 {
+		s.become()
+	}
 }
 
 // Pause replays what was held back. Packets that ovn-controller holds stay
@@ -455,21 +467,20 @@ func (s *Session) observe(f *Frame) {
 // inject puts a frame into OVN where it entered.
 func (s *Session) inject(f *Frame) {
 	if !s.tries(f) {
-		s.fate(f, s.put(f))
+		s.fate(f, s.put(s.Engine, f, f.point.Port, f.point.Chassis))
 	}
 }
 
-// put is inject up to what becomes of the frame.
-func (s *Session) put(f *Frame) *sim.Outcome {
-	p := f.point
-	s.resume(f, nil)
+// put is inject up to what becomes of the frame, on an engine of a network that has
+// the port and chassis.
+func (s *Session) put(e *sim.Engine, f *Frame, port *network.Port, chassis *network.Chassis) *sim.Outcome {
 	in := sim.Injection{
-		Port: p.Port, Chassis: p.Chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
+		Port: port, Chassis: chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	}
-	if s.nowhere(p.Port, p.Chassis) && !s.passedOn(f) {
-		return s.Engine.Refuse(in)
+	if s.nowhere(port, chassis) && !s.passedOn(f) {
+		return e.Refuse(in)
 	}
-	return s.Engine.Inject(in)
+	return e.Inject(in)
 }
 
 // passedOn reports whether a capture shows that OVN took a frame although its port

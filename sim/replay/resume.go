@@ -102,7 +102,7 @@ func mid(f *Frame) bool {
 // serves reports whether the first of two ports is a server's and the other a client's.
 func serves(a, b uint16) bool {
 	const ephemeral = 32768
-	return a < b && (a < 1024 || a < ephemeral && b >= ephemeral)
+	return a < 1024 && b >= 1024 || a < ephemeral && b >= ephemeral
 }
 
 // resume opens the connection that a frame about to enter belongs to, if it
@@ -222,6 +222,21 @@ func (o *Owners) balanced(a netip.Addr, port uint16) bool {
 	for _, lb := range o.net.LoadBalancers {
 		for i := range lb.VIPs {
 			if v := &lb.VIPs[i]; v.Addr == a && (v.Port == 0 || v.Port == port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leads reports whether a load balancer leads a virtual address to a backend.
+func (o *Owners) leads(vip netip.Addr, port uint16, backend netip.Addr, to uint16) bool {
+	for _, lb := range o.net.LoadBalancers {
+		for i := range lb.VIPs {
+			v := &lb.VIPs[i]
+			if v.Addr == vip && (v.Port == 0 || v.Port == port) && slices.ContainsFunc(v.Backends, func(b netip.AddrPort) bool {
+				return b.Addr() == backend && (b.Port() == to || b.Port() == 0)
+			}) {
 				return true
 			}
 		}

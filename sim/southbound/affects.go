@@ -30,6 +30,22 @@ func Affects(changes []store.Change) bool {
 	})
 }
 
+// Releases reports whether changes take a port from a chassis, which then flushes
+// its conntrack zone, however soon the port comes back.
+func Releases(changes []store.Change) bool {
+	return slices.ContainsFunc(changes, func(c store.Change) bool {
+		if c.Table != "Port_Binding" || c.Old == nil {
+			return false
+		}
+		was, bound := c.Old.Ref("chassis")
+		if !bound || c.New == nil {
+			return bound
+		}
+		is, _ := c.New.Ref("chassis")
+		return is != was
+	})
+}
+
 // table is a table that Load reads.
 func (l *loader) table(name string) *store.Table {
 	if _, ok := loaded[name]; !ok {

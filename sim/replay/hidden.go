@@ -1,0 +1,93 @@
+package replay
+
+import (
+	"slices"
+
+	"ovnreplay/nat"
+	"ovnreplay/nat/header"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
+)
+
+// What a machine sent past its capture, or where there is none, may have been
+// translated on its way: what it was sent as is told by what else is seen of its
+// connection.
+
+// behindVIP finds the virtual address that an owner's packet was sent to, if what the
+// owner is answered comes from there: of a load balancer that leads to the one
+// whom the packet reached.
+func (inf *inferrer) behindVIP(f *Frame, a *awaited) bool {
+	h := f.Headers()
+	proto := uint8(h.Key.Get(field.IPProto))
+	if !inf.captured[keyOf(a.port, a.chassis)] || proto != header.ProtoTCP && proto != header.ProtoUDP && proto != header.ProtoSCTP {
+		return false
+	}
+	o := inf.s.owners
+	to := a.dst
+	if !o.serving(addrOf(h, to), to.port) {
+		return false
+	}
+	for _, l := range inf.s.queue[inf.s.head:] {
+		if l.dir != Left || l.skip != "" || l.point.Port != a.port || uint8(l.Headers().Key.Get(field.IPProto)) != proto {
+			continue
+		}
+		e := endpoints(l.Headers())
+		if e[1] != a.src || !o.leads(addrOf(h, e[0]), e[0].port, addrOf(h, to), to.port) {
+			continue
+		}
+		a.dst = e[0]
+		if n := o.neighbour(a.port, addrOf(h, a.src), addrOf(h, a.dst)); n != 0 {
+			a.ethDst = uint64(n)
+		}
+		return true
+	}
+	return false
+}
+
+// quoting finds how an ICMP error entered whose sender the packet reached that it is
+// about: the other way than that packet, which says what was translated between them.
+func (inf *inferrer) quoting(f *Frame) *awaited {
+	h := f.Headers()
+	var p nat.Packet
+	if h.Layout.L3 == 0 || p.Parse(f.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || !p.IsError {
+		return nil
+	}
+	q := p.Inner.Tuple.Reverse()
+	a := inf.ways[answerKey{f.point.key(), q.Proto, endpoint{q.Src, q.SrcPort}, endpoint{q.Dst, q.DstPort}}]
+	if a == nil || p.Tuple.Src != q.Src || !inf.reached(quotedHash(f.Data, h), a.port) {
+		return nil
+	}
+	x := *a
+	x.hops = -1
+	return &x
+}
+
+// reached reports whether a packet that an ICMP error is about was handed out at a port.
+func (inf *inferrer) reached(quote uint64, port *network.Port) (found bool) {
+	h := inf.s.history
+	h.links.each(quote, func(id *uint64) bool {
+		h.fates.each(*id, func(x *fate) bool {
+			found = found || slices.Contains(x.outs, port)
+			return !found
+		})
+		return !found
+	})
+	return found
+}
+
+// requote gives an ICMP error in scratch, and what it quotes, the addresses it
+// enters with.
+func (inf *inferrer) requote(from *origin) {
+	p := &inf.scratch
+	ip := p.IP()
+	var own nat.Packet
+	if ip == nil || own.Parse(ip) != nat.NoFault || !own.IsError {
+		return
+	}
+	own.Sum = own.CheckSum(ip)
+	was := own.Inner.Tuple.Reverse()
+	is := was
+	is.Src, is.SrcPort, is.Dst, is.DstPort = from.src.addr, from.src.port, from.dst.addr, from.dst.port
+	nat.Rewrite(ip, &own, &was, &is, nat.Source|nat.Destination)
+	p.Translated()
+}
