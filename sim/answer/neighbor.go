@@ -70,6 +70,17 @@ func NeighborSolicitation(in *packet.Packet, target [16]byte) (Frame, bool) {
 	}), true
 }
 
+// Solicitation asks a machine, or with no Ethernet address its group, for target.
+func Solicitation(to, mac [6]byte, src, target [16]byte) Frame {
+	group := header.SolicitedNode(target)
+	if to == [6]byte{} {
+		to = header.MACBytes(header.GroupMAC(netip.AddrFrom16(group)))
+	}
+	return neighbor(to[:], mac[:], src, group, &layers.ICMPv6NeighborSolicitation{
+		TargetAddress: target[:], Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptSourceAddress, Data: mac[:]}},
+	})
+}
+
 // Destination is an IPv6 packet's destination, all ones for another packet.
 func Destination(in *packet.Packet) (a [16]byte) {
 	if isV6(in) {

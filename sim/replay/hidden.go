@@ -91,3 +91,61 @@ func (inf *inferrer) requote(from *origin) {
 	nat.Rewrite(ip, &own, &was, &is, nat.Source|nat.Destination)
 	p.Translated()
 }
+
+// neighbour finds where a frame entered that stays on its switch and so still has its
+// sender's Ethernet address, as multicast, ARP and neighbor discovery do: the port
+// that nobody captured and that has the address, or, of an address that no port has,
+// the only one that could have sent it.
+func (inf *inferrer) neighbour(f *Frame) *origin {
+	p := f.point.Port
+	if p == nil || p.Datapath.Router || len(f.Data) < 14 || !stays(f) || inf.s.entersElsewhere(f) {
+		return nil
+	}
+	src := macAt(f.Data[6:])
+	own := &waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}
+	if src == 0 || inf.s.wires.auto.sent(own) {
+		return nil
+	}
+	o := inf.s.owners
+	why := "from the port that has its sender's Ethernet address"
+	if o.ports[src] == nil && o.send[src] == nil {
+		why = "from the only port whose sender is not captured"
+	}
+	var from *network.Port
+	for _, q := range p.Datapath.Ports {
+		if q == p || inf.captures(q) || inf.s.unbound(q) || !inf.mayBeFrom(q, src) {
+			continue
+		}
+		if from != nil {
+			return nil // several could
+		}
+		from = q
+	}
+	if from == nil {
+		return nil
+	}
+	c, err := ChassisOf(o.net, from)
+	if err != nil {
+		c = f.point.Chassis
+	}
+	return &origin{awaited: &awaited{port: from, chassis: c, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)), hops: 0}, keepIP: true, why: why}
+}
+
+// mayBeFrom reports whether a frame with an Ethernet source may have entered at a
+// port: its own, or one of nobody's where any may enter.
+func (inf *inferrer) mayBeFrom(q *network.Port, src mac) bool {
+	o := inf.s.owners
+	if o.ports[src] != nil || o.send[src] != nil {
+		return q.Type == network.VIF && own(q, src)
+	}
+	return o.passes(q)
+}
+
+// stays reports whether no router hands a frame on: it is to a group, or asks for an
+// address or answers that.
+func stays(f *Frame) bool {
+	k := &f.Headers().Key
+	t := icmpType(k)
+	return macAt(f.Data).multicast() || k.Get(field.EthType) == header.EtherARP ||
+		k.Get(field.IPProto) == header.ProtoICMPv6 && (t == 135 || t == 136)
+}

@@ -224,6 +224,11 @@ func (s *Session) infer(f *Frame) {
 		inf.due(f)
 		return
 	}
+	if from := s.inferrer.neighbour(f); from != nil {
+		s.enter(f, from)
+		inf.due(f)
+		return
+	}
 	id, ok := identify(f.Data, f.Headers())
 	switch {
 	case !ok || id.fragment&0x1fff != 0:

@@ -28,6 +28,9 @@ func (a *autonomous) periodic(net *network.Network) {
 			}
 		}
 	}
+	for i := range net.MACBindings {
+		a.keep(net, &net.MACBindings[i])
+	}
 	for i := range net.IPMulticast {
 		m := &net.IPMulticast[i]
 		if m.Datapath == nil || !m.Enabled || !m.Querier {
@@ -37,6 +40,50 @@ func (a *autonomous) periodic(net *network.Network) {
 			a.flood(net, m.Datapath, frame)
 		}
 	}
+}
+
+// keep adds the questions by which a router keeps a MAC binding that would age: to
+// the machine, or to all. Releases differ in which they ask.
+func (a *autonomous) keep(net *network.Network, b *network.MACBinding) {
+	if b.Port == nil || b.Port.Peer == nil || !b.Port.Datapath.Router || !ages(b.Port.Datapath) {
+		return
+	}
+	for _, addr := range b.Port.Addresses {
+		for _, ip := range addr.IPs {
+			if ip.Addr().Is4() != b.IP.Is4() || !ip.Masked().Contains(b.IP) {
+				continue
+			}
+			for _, to := range [...][6]byte{b.MAC, {}} {
+				a.flood(net, b.Port.Peer.Datapath, neighbourProbe(to, addr.MAC, ip.Addr(), b.IP))
+			}
+		}
+		if b.IP.IsLinkLocalUnicast() && b.IP.Is6() {
+			for _, to := range [...][6]byte{b.MAC, {}} {
+				a.flood(net, b.Port.Peer.Datapath, neighbourProbe(to, addr.MAC, netip.AddrFrom16(header.LinkLocal(addr.MAC)), b.IP))
+			}
+		}
+	}
+}
+
+// ages reports whether a router's MAC bindings age (ovn-nb(5),
+// mac_binding_age_threshold).
+func ages(dp *network.Datapath) bool {
+	threshold := dp.ExternalIDs["mac_binding_age_threshold"]
+	return threshold != "" && threshold != "0"
+}
+
+// neighbourProbe asks a machine, or with no Ethernet address all, for an address.
+func neighbourProbe(to, mac [6]byte, src, target netip.Addr) []byte {
+	if target.Is6() {
+		return answer.Solicitation(to, mac, src.As16(), target.As16()).Data
+	}
+	f := arpFrame(mac, header.EtherARP, 1, src.As4())
+	if to != [6]byte{} {
+		copy(f, to[:])
+	}
+	ip := target.As4()
+	copy(f[38:], ip[:])
+	return f
 }
 
 // probe describes the health check of a monitored service, with no source port

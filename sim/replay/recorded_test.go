@@ -417,12 +417,12 @@ func TestTheSameNetworkAgain(t *testing.T) {
 		}
 		calls := 0
 		v := replay.NewVerifier(replay.VerifyOptions{})
-		s := j.Session(v, job.LookAhead, func(conntrack.Time) (*network.Network, error) {
+		s := j.Session(v, job.LookAhead, func(now conntrack.Time) (*network.Network, conntrack.Time, error) {
 			if calls++; calls%7 != 0 {
-				return nil, nil
+				return nil, 0, nil
 			}
 			net, _, err := southbound.OpenAll(t.Context(), spec.DBs, store.Options{})
-			return net, err
+			return net, now, err
 		})
 		if err := j.Run(t.Context(), s); err != nil {
 			t.Fatal(err)
