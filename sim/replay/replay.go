@@ -466,6 +466,7 @@ func (s *Session) observe(f *Frame) {
 
 // inject puts a frame into OVN where it entered.
 func (s *Session) inject(f *Frame) {
+	s.resume(f, nil)
 	if !s.tries(f) {
 		s.fate(f, s.put(s.Engine, f, f.point.Port, f.point.Chassis))
 	}
