@@ -153,6 +153,8 @@ func makeLoad(caseDir, dir, name string, connections, rounds int) (l load, err e
 		for k, i := range order {
 			for j := first; j < min(first+batch, connections); j++ {
 				port := uint16(clientPorts + j)
+				// Each side of each begins with a sequence number of its own.
+				sent, got := sent+uint32(j)*2654435761, got+uint32(j)*2246822519
 				a := shape(client[i].data, fromClient[i], port, sent, got)
 				q := shape(pod[i].data, fromClient[i], port, sent, got)
 				now += 2

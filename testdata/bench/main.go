@@ -1,7 +1,7 @@
 // Command bench measures ovn-replay on inputs that it makes itself, against
 // ovn-trace on the same network in the same run, and prints one table:
 //
-//	go run ./testdata/bench -program ./ovn-replay [-short] [-append docs/BENCH.md]
+//	go run ./testdata/bench -program ./ovn-replay [-short] [-runs 3] [-append docs/BENCH.md]
 //
 // Times are CPU time of user and system, of one run or the least of several:
 // machines are shared. What starting up and reading the network costs is taken
@@ -55,9 +55,10 @@ const (
 )
 
 func main() {
-	b := bench{runs: 3, stdout: os.DevNull}
+	b := bench{stdout: os.DevNull}
 	short := flag.Bool("short", false, "small loads; fail on ratios")
 	table := flag.String("append", "", "add the table to `FILE`")
+	flag.IntVar(&b.runs, "runs", 3, "the least of so many runs counts")
 	flag.StringVar(&b.program, "program", "./ovn-replay", "the ovn-replay to measure")
 	flag.StringVar(&b.caseDir, "case", "testdata/cases/nodeport", "the recorded session that loads are grown from")
 	flag.StringVar(&b.big, "big", "", "a big cluster's Southbound database, as testdata/bigdb makes it")
