@@ -92,13 +92,18 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	}
 	defer j.Close()
 	out, done := output.Buffer(o.stdout, j.Live())
-	defer func() { err = errors.Join(err, done()) }()
+	var p *show.Printer
+	defer func() {
+		if err = errors.Join(err, done()); p != nil {
+			p.Wrote(err)
+		}
+	}()
 	flows, err := openflow.ReadSwitches(cmd.Context(), o.ovs, j.OpenFlow, store.OpenFile, o.Tell)
 	if err != nil {
 		return err
 	}
 	defer flows.Report(o.Stderr, "packets")
-	p := show.New(j, out, format)
+	p = show.New(j, out, format)
 	p.Words.Hex, p.Only, p.Conn, p.Lines, p.Switches = o.hex, only, conn, o.lines, flows
 	if p.Lines == nil && !o.wide {
 		p.Lines = terminalLines(o.stdout)

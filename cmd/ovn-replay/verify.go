@@ -105,6 +105,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	j.Filter.Select(report)
 	if notes != nil {
 		damage = errors.Join(damage, notes.Err, notes.Notes.Compare(report), written())
+		defer func() { notes.Wrote(err) }()
 	}
 	if err := o.printJUnit(cmd.Context(), report, j); err != nil {
 		return err

@@ -46,6 +46,7 @@ type Printer struct {
 	ledger  *ledger.Ledger // to know connections by their numbers, nil if none is asked for
 	live    bool           // each packet is to be seen at once
 	buf     []byte
+	written string       // the annotated capture that is complete
 	publish func() error // gives the annotated capture its place; nil: it has it
 }
 
@@ -74,19 +75,19 @@ func (p *Printer) Annotate(ctx context.Context, name string, stdout io.Writer, c
 		err := p.Notes.Close(p.Job.TakeBlocks())
 		if err == nil {
 			done()
+			p.written = name
 		}
-		return p.wrote(name, err)
+		return err
 	}, nil
 }
 
-// wrote says what was written, unless that or another output failed.
-func (p *Printer) wrote(name string, err error) error {
-	err = errors.Join(err, p.Out.Flush())
-	if err == nil && p.Err == nil && name != "-" {
+// Wrote says what was written, unless another output failed.
+func (p *Printer) Wrote(err error) {
+	var failed *output.Error
+	if p.written != "" && p.written != "-" && p.Err == nil && !errors.As(err, &failed) {
 		packets, interfaces := p.Notes.Written()
-		p.Job.Spec.Tell("wrote %s: %d packets at %d interfaces", name, packets, interfaces)
+		p.Job.Spec.Tell("wrote %s: %d packets at %d interfaces", p.written, packets, interfaces)
 	}
-	return err
 }
 
 // Entered implements replay.Handler.
