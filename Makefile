@@ -39,7 +39,7 @@ test: deps lint
 	$(GO) test -timeout 12m ./...
 
 # What takes long, or needs the tools of deps, is left to "make test".
-SLOW = Oracle|Against|Mutated|Recorded|Parity|Session|Snapshot|Killed|Show|Fuzz|Wild|Case|Actions|Every
+SLOW = Oracle|Against|Mutated|Recorded|Ratios|Parity|Session|Snapshot|Killed|Show|Fuzz|Wild|Case|Actions|Every
 
 check: ovn-replay lint
 	$(GO) test -skip '$(SLOW)' $$($(GO) list ./... | grep -v -e /cmd/ -e /testdata/)

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The short form of "make bench": packets take so many times less than ovn-trace
+// takes for one, in the same run. Absolute times are no matter.
+func TestRatiosToOVNTrace(t *testing.T) {
+	needsTool(t, "ovn-trace")
+	dir := t.TempDir()
+	program, bench := filepath.Join(dir, "ovn-replay"), filepath.Join(dir, "bench")
+	for out, of := range map[string]string{program: ".", bench: "../../testdata/bench"} {
+		if text, err := exec.Command("go", "build", "-trimpath", "-o", out, of).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", of, err, text)
+		}
+	}
+	cmd := exec.Command(bench, "-short", "-program", program, "-case", cases+"/nodeport")
+	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin")
+	text, err := cmd.CombinedOutput()
+	if err != nil || strings.Count(string(text), " x |") < 6 {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
