@@ -185,7 +185,7 @@ func (t *Table) HeldSince() uint64 {
 func (t *Table) fits(l *fragmentList, ip []byte) Refusal {
 	p, f := &t.pkt, &t.frags
 	from, to := p.FragOffset, p.FragOffset+p.End-p.L4
-	i := l.place(from)
+	i := l.indexOf(from)
 	overlap := i > 0 && from < l.frags[i-1].offset+l.frags[i-1].length || i < len(l.frags) && l.frags[i].offset < to
 	full := f.count >= userMaxFragments
 	if t.opt.Profile == Linux {
@@ -208,7 +208,7 @@ func (t *Table) fits(l *fragmentList, ip []byte) Refusal {
 
 func (f *fragments) hold(l *fragmentList, p *nat.Packet, ip []byte, m *Meta) {
 	h := heldFragment{Fragment{f.next, bytes.Clone(ip), *m}, p.FragOffset, p.End - p.L4, p.L4}
-	l.frags = slices.Insert(l.frags, l.place(h.offset), h)
+	l.frags = slices.Insert(l.frags, l.indexOf(h.offset), h)
 	l.total += h.length
 	if !p.More {
 		l.last = h.offset + h.length
@@ -217,8 +217,8 @@ func (f *fragments) hold(l *fragmentList, p *nat.Packet, ip []byte, m *Meta) {
 	f.bytes += len(ip)
 }
 
-// place is where a fragment of that offset goes.
-func (l *fragmentList) place(offset int) int {
+// indexOf is where a fragment of that offset goes.
+func (l *fragmentList) indexOf(offset int) int {
 	i, _ := slices.BinarySearchFunc(l.frags, offset, func(h heldFragment, offset int) int { return h.offset - offset })
 	return i
 }

@@ -120,7 +120,7 @@ func (t *Table) userTCP(k *userCtx, idx uint32) verdict {
 	}
 	w := userWindow{src: src, dst: dst, win: uint32(s.win), skew: true}
 	w.scales(s)
-	w.place(s)
+	w.see(s)
 	switch {
 	case w.inside(s) || t.opt.SeqCheckOff:
 		w.slide()
@@ -152,8 +152,8 @@ func (w *userWindow) scales(s *segment) {
 	}
 }
 
-// place works out where the segment lies, and begins tracking an end with its first one.
-func (w *userWindow) place(s *segment) {
+// see works out where the segment lies, and begins tracking an end with its first one.
+func (w *userWindow) see(s *segment) {
 	w.seq, w.ack, w.end = s.seq, s.ack, s.end()
 	switch {
 	case w.src.flags < endSynSent:

@@ -145,13 +145,13 @@ func (r ports) search(c *Choice, port *uint16, taken Taker) bool {
 	}
 	for p := r.first; ; n /= 2 {
 		for i := 0; i < min(n, all); i++ {
-			c.place(port, p)
+			c.put(port, p)
 			if port == &c.Reply.DstPort && p >= r.lo && p <= r.hi {
 				run := takenRun(taken, &c.Reply, min(n-i, all-i, int(r.hi-p)+1))
 				if p, i = r.after(p, run), i+run; i >= min(n, all) {
 					break
 				}
-				c.place(port, p)
+				c.put(port, p)
 			}
 			if !taken.Taken(c.Reply) {
 				return true
@@ -159,7 +159,7 @@ func (r ports) search(c *Choice, port *uint16, taken Taker) bool {
 			p = r.next(p)
 		}
 		if n >= size || n < 16 {
-			c.place(port, r.first)
+			c.put(port, r.first)
 			return false
 		}
 		c.Guess = true
@@ -167,9 +167,9 @@ func (r ports) search(c *Choice, port *uint16, taken Taker) bool {
 	}
 }
 
-// place puts a value where port points to in the reply tuple. The ID of ICMP is
+// put puts a value where port points to in the reply tuple. The ID of ICMP is
 // in two places there.
-func (c *Choice) place(port *uint16, v uint16) {
+func (c *Choice) put(port *uint16, v uint16) {
 	*port = v
 	if c.Reply.ICMP() {
 		c.Reply.SrcPort, c.Reply.DstPort = v, v

@@ -77,7 +77,7 @@ type sighting struct {
 	key    Key
 	packet uint64
 	time   int64
-	places [maxPlaces]place
+	places [maxPlaces]vantage
 	seen   uint8
 }
 
@@ -85,8 +85,8 @@ type sighting struct {
 // as seen before.
 const maxPlaces = 12
 
-// place is where a sighting was.
-type place struct {
+// vantage is where a sighting was.
+type vantage struct {
 	iface     int32
 	ifIndex   int32
 	direction Direction
@@ -110,7 +110,7 @@ func (s *Sightings) See(rec *Record, m *LinkMeta) Sighting {
 	}
 	s.forget(rec.Time - window)
 	key := PacketKey(m)
-	at := place{iface: int32(rec.Interface.Index), ifIndex: int32(m.IfIndex), direction: m.Direction, kind: m.PacketType}
+	at := vantage{iface: int32(rec.Interface.Index), ifIndex: int32(m.IfIndex), direction: m.Direction, kind: m.PacketType}
 	if packet, ok := s.recent[key]; ok {
 		if q := s.find(packet); q != nil && !slices.Contains(q.places[:q.seen], at) {
 			if q.seen < maxPlaces {

@@ -17,7 +17,7 @@ import (
 // The action takes p to ovn-controller and p goes no further, unless other
 // actions follow in its flow. arp{} and nd_ns{} keep it there until the next
 // hop answers.
-func (e *Engine) made(p *pkt, f *table.Flow, op *table.Op, at place) {
+func (e *Engine) made(p *pkt, f *table.Flow, op *table.Op, at position) {
 	p.Flush()
 	p.Upcall()
 	frame, why, ok := e.compose(p, op.Block)

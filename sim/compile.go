@@ -28,9 +28,9 @@ func (e *Engine) compiledFor(c *network.Chassis) *compiled {
 	if c.Index == 0 || len(c.AZ.Templates) == 0 && len(e.Net.Chassis[0].AZ.Templates) == 0 {
 		return e.compiled
 	}
-	own := newCompiled(e, c)
-	own.shared = e.compiled
-	return own
+	x := newCompiled(e, c)
+	x.shared = e.compiled
+	return x
 }
 
 func newCompiled(e *Engine, c *network.Chassis) *compiled {
@@ -121,7 +121,7 @@ func (x *compiled) env(f *network.Flow) *lflow.Env {
 func ctACL(f *network.Flow) bool { return f.Tags["acl_ct_translation"] == "true" }
 
 // tables is how many tables a pipeline may have: "next" is checked against it.
-// Versions differ (24 to 39 of them), and a flow's own version guarantees its
+// Versions differ (24 to 39 of them), and a flow's x version guarantees its
 // targets, so the bound is what every version's pipelines fit in.
 const tables = 64
 
@@ -148,7 +148,7 @@ func zoneOf(net *network.Network, f *network.Flow) *network.AZ {
 }
 
 // resolver gives the names in a zone's flows their numbers: each zone has its
-// own ports of one name. Groups are told apart by the datapath they are in.
+// x ports of one name. Groups are told apart by the datapath they are in.
 type resolver struct {
 	e *Engine
 	z *network.AZ

@@ -44,7 +44,7 @@ func natZone(p *pkt, z lflow.ZoneName) uint16 {
 
 // track runs an action that sends the packet through conntrack and on to the
 // next table.
-func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	req := conntrack.Request{Zone: e.zoneOf(p, op.Zone)}
 	switch op.Code {
 	case lflow.OpCTNext:
@@ -60,11 +60,11 @@ func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at place) (place, bo
 		e.pinSource(p, f, &req)
 	case lflow.OpCTLB:
 		if !e.balance(p, f, op.LB, &req) {
-			return place{}, false
+			return position{}, false
 		}
 	}
 	if !e.conntrack(p, f, &req, true) || !e.recirculate(p, f) {
-		return place{}, false
+		return position{}, false
 	}
 	e.fresh(p)
 	return at.next(), true
@@ -93,8 +93,8 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 	if req.NAT.Kind != nat.Src || fixed || e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
 		return
 	}
-	var own nat.Packet
-	if ip := p.IP(); ip == nil || own.Parse(ip) != nat.NoFault || own.IsError {
+	var read nat.Packet
+	if ip := p.IP(); ip == nil || read.Parse(ip) != nat.NoFault || read.IsError {
 		return
 	}
 	port, ok := e.opts.Choose.SourcePort(req.NAT.AddrLo, req.NAT.V6, &p.Packet)
@@ -105,10 +105,10 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 		if port < req.NAT.PortLo || port > req.NAT.PortHi {
 			return
 		}
-	case port == own.Tuple.SrcPort:
+	case port == read.Tuple.SrcPort:
 		return
 	}
-	e.pin = own.Tuple.Reverse()
+	e.pin = read.Tuple.Reverse()
 	e.pin.Dst, e.pin.DstPort = req.NAT.AddrLo, port
 	if e.pin.ICMP() {
 		e.pin.SrcPort = port
@@ -221,7 +221,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 		return false
 	}
 	if len(out.Released) > 0 {
-		e.release(p, out.Released, show)
+		e.setFree(p, out.Released, show)
 		p.broken = true
 		return false
 	}

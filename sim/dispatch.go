@@ -7,8 +7,8 @@ import (
 
 // handler runs the operations of a code: one of its two is set.
 type handler struct {
-	stays func(*Engine, *pkt, *table.Flow, *table.Op)                      // the packet goes on to the next action
-	moves func(*Engine, *pkt, *table.Flow, *table.Op, place) (place, bool) // it may go on in another table
+	stays func(*Engine, *pkt, *table.Flow, *table.Op)                            // the packet goes on to the next action
+	moves func(*Engine, *pkt, *table.Flow, *table.Op, position) (position, bool) // it may go on in another table
 }
 
 // What each code of an operation, each result and each bare word does: a test

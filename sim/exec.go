@@ -7,17 +7,17 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// place is a table of a pipeline.
-type place struct {
+// position is a table of a pipeline.
+type position struct {
 	egress bool
 	table  uint8
 }
 
-func (at place) next() place { return place{at.egress, at.table + 1} }
+func (at position) next() position { return position{at.egress, at.table + 1} }
 
 // exec runs a flow's actions on p. It returns the table where the packet goes
 // on, or false when it goes nowhere from here.
-func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, bool) {
+func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at position) (position, bool) {
 	for i := range ops {
 		op := &ops[i]
 		rest := ops[i+1:]
@@ -25,7 +25,7 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 			e.ends(p, f, i, at)
 		}
 		if e.stopped(p) {
-			return place{}, false
+			return position{}, false
 		}
 		e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index), Arg: int32(op.Seq)})
 		if op.Forks() && len(rest) > 0 {
@@ -48,7 +48,7 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 		}
 		switch {
 		case p.broken:
-			return place{}, false
+			return position{}, false
 		case moves && len(rest) == 0:
 			return to, true
 		case moves: // as OVS's resubmit: the rest follows when this walk is over
@@ -59,41 +59,41 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at place) (place, b
 			p.depth--
 		}
 	}
-	return place{}, false
+	return position{}, false
 }
 
 // step runs one action, and what it means for fragments that conntrack holds
 // or lets go.
-func (e *Engine) step(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at place) (place, bool) {
+func (e *Engine) step(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at position) (position, bool) {
 	to, moves := e.do(p, f, op, at)
 	if e.held != 0 || e.released != nil {
 		e.fragment(p, f, op, rest, at)
-		return place{}, false
+		return position{}, false
 	}
 	return to, moves && !p.broken
 }
 
 // do runs one action; it returns true with a table if the packet moves there.
-func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+func (e *Engine) do(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	h := &handlers[op.Code]
 	if h.moves != nil {
 		return h.moves(e, p, f, op, at)
 	}
 	h.stays(e, p, f, op)
-	return place{}, false
+	return position{}, false
 }
 
 // next is "next;": on to another table of either pipeline.
-func (e *Engine) next(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+func (e *Engine) next(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	if op.Egress != at.egress {
 		e.jump(p, f, op.Egress)
 	}
-	return place{op.Egress, op.Table}, true
+	return position{op.Egress, op.Table}, true
 }
 
-func (e *Engine) outputs(p *pkt, f *table.Flow, _ *table.Op, at place) (place, bool) {
+func (e *Engine) outputs(p *pkt, f *table.Flow, _ *table.Op, at position) (position, bool) {
 	e.output(p, f, at)
-	return place{}, false
+	return position{}, false
 }
 
 func (e *Engine) drops(p *pkt, f *table.Flow, _ *table.Op) { e.drop(p, trace.DropAction, f) }
@@ -158,7 +158,7 @@ func (e *Engine) decTTL(p *pkt, f *table.Flow, _ *table.Op) {
 }
 
 // nested runs an action with a block.
-func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	if op.Block == lflow.Clone {
 		c := e.copyOf(p)
 		c.depth++
@@ -166,14 +166,14 @@ func (e *Engine) nested(p *pkt, f *table.Flow, op *table.Op, at place) (place, b
 		e.event(c, trace.Event{Kind: trace.Block, Flow: int32(f.Index), Arg: int32(op.Seq)})
 		e.follow(c, f, op.Inner, at)
 		e.put(c)
-		return place{}, false
+		return position{}, false
 	}
 	e.made(p, f, op, at)
-	return place{}, false
+	return position{}, false
 }
 
 // follow runs a block of actions and the walk it leads to.
-func (e *Engine) follow(p *pkt, f *table.Flow, ops []table.Op, at place) {
+func (e *Engine) follow(p *pkt, f *table.Flow, ops []table.Op, at position) {
 	if p.depth > maxDepth {
 		e.drop(p, trace.DropTooDeep, f)
 		return

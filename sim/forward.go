@@ -10,23 +10,23 @@ import (
 
 // forward is fwd_group: the packet goes out at one of the child ports. The
 // datapath chooses by a hash of the packet's tuple.
-func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+func (e *Engine) forward(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	ports := e.children(p, op)
 	if len(ports) == 0 {
 		e.drop(p, trace.DropEmptyGroup, f)
-		return place{}, false
+		return position{}, false
 	}
 	if !e.hash(p, f) {
-		return place{}, false
+		return position{}, false
 	}
 	port := ports[e.child(p, f, ports)]
 	if port == nil {
 		e.drop(p, trace.DropNoOutport, f)
-		return place{}, false
+		return position{}, false
 	}
 	p.Key.Set(field.Outport, uint64(port.Index))
 	e.output(p, f, at)
-	return place{}, false
+	return position{}, false
 }
 
 // children returns the ports that a forwarding group leads to, nil for one

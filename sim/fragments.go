@@ -23,23 +23,23 @@ type parked struct {
 	flow *table.Flow
 	op   *table.Op
 	rest []table.Op
-	at   place
+	at   position
 }
 
 // freed is a fragment that goes on: p as conntrack left it. own is the packet
 // that completed the datagram.
 type freed struct {
 	parked
-	own bool
+	last bool
 }
 
-// release takes the fragments that p completed from where they were parked.
+// setFree takes the fragments that p completed from where they were parked.
 // conntrack's slices are valid until its next pass only: everything is copied.
-func (e *Engine) release(p *pkt, list []conntrack.Fragment, show bool) {
+func (e *Engine) setFree(p *pkt, list []conntrack.Fragment, show bool) {
 	for i := range list {
 		x := &list[i]
-		next := freed{own: x.Held == 0}
-		if next.own {
+		next := freed{last: x.Held == 0}
+		if next.last {
 			next.p = e.copyOf(p)
 			next.p.broken = false
 		} else {
@@ -63,7 +63,7 @@ func (e *Engine) release(p *pkt, list []conntrack.Fragment, show bool) {
 }
 
 // fragment parks p, or goes on with the fragments it completed.
-func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at place) {
+func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at position) {
 	here := parked{flow: f, op: op, rest: rest, at: at}
 	if held := e.held; held != 0 {
 		e.held = 0
@@ -80,7 +80,7 @@ func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, 
 	e.released = nil
 	for i := range released {
 		x := released[i].parked
-		if released[i].own {
+		if released[i].last {
 			q := x.p
 			x = here
 			x.p = q

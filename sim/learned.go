@@ -200,7 +200,7 @@ const raceTime = 100e6
 
 // racing reports whether a packet for a next hop that was learned only just
 // found it unknown still: a capture shows that it made ovn-controller ask again.
-func (e *Engine) racing(p *pkt, f *table.Flow, at place, hop macKey) bool {
+func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey) bool {
 	x := e.learned.macs[hop]
 	if x.since == 0 || e.now-x.since > raceTime || e.opts.Choose == nil || e.quiet ||
 		!e.opts.Choose.Asked(hop.ip, hop.v6, e.asker(p, at)) {
@@ -213,7 +213,7 @@ func (e *Engine) racing(p *pkt, f *table.Flow, at place, hop macKey) bool {
 
 // asker is the address from which ovn-controller would ask for p's next hop: a
 // later stage may make it that of a distributed floating IP.
-func (e *Engine) asker(p *pkt, at place) uint64 {
+func (e *Engine) asker(p *pkt, at position) uint64 {
 	q := e.copyOf(p)
 	defer e.put(q)
 	q.Key.Set(field.EthDst, 0)
@@ -222,7 +222,7 @@ func (e *Engine) asker(p *pkt, at place) uint64 {
 }
 
 // getMACBind is get_arp and get_nd.
-func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	hop := p.macKey(op)
 	mac, ok := e.learned.binding(e.now, hop)
 	if ok && e.racing(p, f, at, hop) {
@@ -232,12 +232,12 @@ func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at place) (plac
 	}
 	e.found(p, f, ok, mac)
 	p.Key.Set(field.EthDst, mac) // 0 when there is none
-	return place{}, false
+	return position{}, false
 }
 
 // seenHop returns the Ethernet address that a capture shows p's next hop to have,
 // where none shows how it was learned.
-func (e *Engine) seenHop(p *pkt, f *table.Flow, at place, hop macKey, bound uint64) (uint64, bool) {
+func (e *Engine) seenHop(p *pkt, f *table.Flow, at position, hop macKey, bound uint64) (uint64, bool) {
 	if e.opts.Choose == nil || e.quiet {
 		return 0, false
 	}

@@ -31,7 +31,7 @@ type meeting struct{ count int }
 
 // leaveOut counts that a packet is at a stage of which flows do not compile. They
 // are told of by the first packet that is.
-func (e *Engine) leaveOut(p *pkt, s *table.Stage, at place) {
+func (e *Engine) leaveOut(p *pkt, s *table.Stage, at position) {
 	if e.quiet {
 		return
 	}

@@ -10,7 +10,7 @@ import (
 
 // output is the action "output;": from ingress on to the egress pipeline of
 // whatever the outport is, from egress out of the port.
-func (e *Engine) output(p *pkt, f *table.Flow, at place) {
+func (e *Engine) output(p *pkt, f *table.Flow, at position) {
 	if at.egress {
 		e.leave(p, f)
 		return

@@ -107,7 +107,7 @@ type segment struct {
 	gone bool
 	flow *table.Flow
 	op   int
-	at   place
+	at   position
 }
 
 type write struct {
@@ -305,11 +305,11 @@ func (of *kindOf) worthRecording() bool {
 }
 
 // take moves p along a segment. It returns false if the walk is over.
-func (e *Engine) take(p *pkt, s *segment) (place, bool) {
+func (e *Engine) take(p *pkt, s *segment) (position, bool) {
 	e.steps += s.steps
 	e.out.Trace.AddPath(s.path, uint16(p.depth))
 	if s.gone {
-		return place{}, false
+		return position{}, false
 	}
 	for i := range s.writes {
 		w := &s.writes[i]

@@ -331,7 +331,7 @@ func clearMetadata(k *field.Key) { clearBits(k, &metadataMask) }
 // pipeline runs p through a pipeline of its datapath from a table on, by
 // segments that others have taken where there are such.
 func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
-	at, ok := place{egress, tbl}, true
+	at, ok := position{egress, tbl}, true
 	recorded := false // a segment that began here
 	for ok {
 		if e.paths.recorder.on || !e.mayShare(p) {
@@ -362,12 +362,12 @@ func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
 
 // stage runs p through one table. It returns the table where the packet goes
 // on, or false when it goes nowhere from there.
-func (e *Engine) stage(p *pkt, at place) (place, bool) {
+func (e *Engine) stage(p *pkt, at position) (position, bool) {
 	e.steps++
 	if e.steps > maxSteps {
 		e.abandon()
 		e.drop(p, trace.DropTooDeep, nil)
-		return place{}, false
+		return position{}, false
 	}
 	s := p.chassis.compiled.stage(p.dp, at.egress, at.table)
 	var f *table.Flow
@@ -385,7 +385,7 @@ func (e *Engine) stage(p *pkt, at place) (place, bool) {
 	if f == nil {
 		e.event(p, trace.Event{Kind: trace.Miss, Egress: at.egress, Table: at.table, Flow: -1})
 		e.drop(p, trace.DropNoMatch, nil)
-		return place{}, false
+		return position{}, false
 	}
 	e.event(p, trace.Event{Kind: trace.Match, Egress: at.egress, Table: at.table, Flow: int32(f.Index)})
 	for _, other := range s.Tied(f) {

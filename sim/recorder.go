@@ -59,7 +59,7 @@ func (e *Engine) lookup(p *pkt, s *table.Stage, res table.Resident) *table.Flow 
 // takes notes what an operation about to be done on p reads and sets, or
 // returns false if that is not a function of the key alone: the segment then
 // ends before it. rest is whether operations follow.
-func (r *recorder) takes(e *Engine, p *pkt, op *table.Op, rest bool, at place) bool {
+func (r *recorder) takes(e *Engine, p *pkt, op *table.Op, rest bool, at position) bool {
 	switch op.Code {
 	case lflow.OpNext:
 		if rest {
@@ -128,7 +128,7 @@ func (r *recorder) clear(mask *field.Key) {
 
 // outputs is takes for output: it is a function of the key where the packet as
 // a whole goes on, here, to one pipeline.
-func (r *recorder) outputs(e *Engine, p *pkt, at place) bool {
+func (r *recorder) outputs(e *Engine, p *pkt, at position) bool {
 	r.Slice(field.Whole(field.Outport))
 	port := e.port(uint32(p.Key.Get(field.Outport)))
 	if port == nil || len(port.Additional) > 0 {
@@ -189,12 +189,12 @@ func (r *recorder) enters(p *pkt) { r.deeper = max(r.deeper, p.depth) }
 
 // ends makes the segment recorded end before an operation of a flow, which p is
 // about to do.
-func (e *Engine) ends(p *pkt, f *table.Flow, op int, at place) {
+func (e *Engine) ends(p *pkt, f *table.Flow, op int, at position) {
 	e.close(p, &segment{flow: f, op: op, at: at})
 }
 
 // stops makes the segment recorded end in a table.
-func (e *Engine) stops(p *pkt, at place) { e.close(p, &segment{at: at}) }
+func (e *Engine) stops(p *pkt, at position) { e.close(p, &segment{at: at}) }
 
 // close completes a segment that p has taken so far, and keeps it.
 func (e *Engine) close(p *pkt, s *segment) {

@@ -113,7 +113,7 @@ func TestBecomingTheSameNetworkChangesNothing(t *testing.T) {
 				return net, now, err
 			}
 			v := replay.NewVerifier(replay.VerifyOptions{})
-			if err := j.Run(t.Context(), j.Session(v, job.LookAhead, again)); err != nil {
+			if err := j.Run(t.Context(), j.Recording.Start(v, job.LookAhead, again)); err != nil {
 				t.Fatal(err)
 			}
 			if r := v.Finish(); !r.OK() || r.Matched == 0 || calls < 10 {

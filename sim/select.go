@@ -11,7 +11,7 @@ import (
 // selectMember is "dst = select(…);": one of the values, by weight. The
 // datapath chooses by a hash of the packet's tuple: the same for every packet
 // of one direction of a connection.
-func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (place, bool) {
+func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	a, ok := op.Action.(lflow.Select)
 	total := uint64(0)
 	for _, m := range a.Members {
@@ -19,10 +19,10 @@ func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at place) (pl
 	}
 	if !ok || total == 0 {
 		e.drop(p, trace.DropEmptyGroup, f)
-		return place{}, false
+		return position{}, false
 	}
 	if a.HashFields == "" && !e.hash(p, f) {
-		return place{}, false
+		return position{}, false
 	}
 	i := e.givenMember(a)
 	switch {
@@ -49,7 +49,7 @@ const maxSelections = 1 << 20
 
 // member returns the index of the member that the datapath takes: as a capture
 // shows, or by rule.
-func (e *Engine) member(p *pkt, f *table.Flow, op *table.Op, members []lflow.Member, total uint64, at place) int {
+func (e *Engine) member(p *pkt, f *table.Flow, op *table.Op, members []lflow.Member, total uint64, at position) int {
 	i, seen := e.chosen(p, f, len(members), func() *Choice { return e.nextHops(p, op, members, at) })
 	if seen {
 		return i
@@ -87,7 +87,7 @@ func (e *Engine) chosen(p *pkt, f *table.Flow, options int, choice func() *Choic
 
 // nextHops describes a choice by the Ethernet addresses that each member would
 // give the packet in this pipeline.
-func (e *Engine) nextHops(p *pkt, op *table.Op, members []lflow.Member, at place) *Choice {
+func (e *Engine) nextHops(p *pkt, op *table.Op, members []lflow.Member, at position) *Choice {
 	c := &Choice{Kind: trace.GuessNextHop, Time: e.now}
 	for _, m := range members {
 		q := e.copyOf(p)
@@ -104,7 +104,7 @@ func (e *Engine) nextHops(p *pkt, op *table.Op, members []lflow.Member, at place
 
 // peek runs the rest of a pipeline for its effect on q's fields alone; false
 // if it comes to an action with other effects.
-func (e *Engine) peek(q *pkt, at place) bool {
+func (e *Engine) peek(q *pkt, at position) bool {
 	for range tables {
 		s := q.chassis.compiled.stage(q.dp, at.egress, at.table)
 		if s == nil {
@@ -114,14 +114,14 @@ func (e *Engine) peek(q *pkt, at place) bool {
 		if f == nil {
 			return false
 		}
-		next, done := place{}, false
+		next, done := position{}, false
 		for i := range f.Ops {
 			op := &f.Ops[i]
 			switch op.Code {
 			case lflow.OpOutput:
 				return true
 			case lflow.OpNext:
-				next, done = place{op.Egress, op.Table}, true
+				next, done = position{op.Egress, op.Table}, true
 			case lflow.OpLoad, lflow.OpMove, lflow.OpExchange, lflow.OpPush, lflow.OpPop, lflow.OpDecTTL,
 				lflow.OpGetMACBind, lflow.OpLookupMACBind, lflow.OpCheckPktLarger, lflow.OpCTOriginal, lflow.OpCTStateSave:
 				e.quiet = true

@@ -79,7 +79,7 @@ func (e *Engine) Held(visit func(*Injection)) {
 func (e *Engine) Due() int {
 	n := len(e.waiting.ready)
 	for _, q := range e.waiting.queues {
-		if q.release != 0 && q.release <= q.expires {
+		if q.goesOn != 0 && q.goesOn <= q.expires {
 			n += len(q.packets)
 		}
 	}

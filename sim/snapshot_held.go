@@ -35,7 +35,7 @@ func (s *snapshot) queue(q *waitQueue) {
 	s.Bools(&q.hop.v6)
 	coding.Slice(s.Coder, &q.packets, 20, s.held)
 	coding.Int(s.Coder, &q.expires)
-	coding.Int(s.Coder, &q.release)
+	coding.Int(s.Coder, &q.goesOn)
 	coding.Uint(s.Coder, &q.mac)
 }
 
@@ -57,7 +57,7 @@ func (s *snapshot) held(h **held) {
 	s.injection(&x.of)
 	s.compiled(x.p, &x.flow)
 	s.rest(x.flow, &x.rest)
-	s.place(&x.at)
+	s.position(&x.at)
 	coding.Int(s.Coder, &x.due)
 }
 
@@ -83,11 +83,11 @@ func (s *snapshot) parked() {
 		s.compiled(x.p, &x.flow)
 		s.op(x.flow, &x.op)
 		s.rest(x.flow, &x.rest)
-		s.place(&x.at)
+		s.position(&x.at)
 	})
 }
 
-func (s *snapshot) place(at *place) {
+func (s *snapshot) position(at *position) {
 	s.Bools(&at.egress)
 	coding.Uint(s.Coder, &at.table)
 }

@@ -212,7 +212,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 			"paths pkts walks passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},
-		{field(t, e, "waiting", "queues"), "chassis hop packets expires release mac"},
+		{field(t, e, "waiting", "queues"), "chassis hop packets expires goesOn mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
 		{field(t, e, "waiting", "ready", "p"), "Packet stack carried"},
 		{field(t, e, "waiting", "ready", "p", "carried"), "ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes pinned mru"},

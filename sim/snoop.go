@@ -55,7 +55,7 @@ func (e *Engine) reinject(p *pkt, f *table.Flow, g *network.Group) {
 	}
 	c := e.snooped(p)
 	c.Key.Set(field.Outport, uint64(groupBit|e.groups[g.Name]))
-	e.output(c, f, place{})
+	e.output(c, f, position{})
 	e.put(c)
 }
 

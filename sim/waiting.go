@@ -26,7 +26,7 @@ type waitQueue struct {
 	hop     macKey // port: the outport, which may be a chassisredirect port
 	packets []*held
 	expires conntrack.Time
-	release conntrack.Time // when the binding takes effect; 0: not known yet
+	goesOn  conntrack.Time // when the binding takes effect; 0: not known yet
 	mac     uint64
 }
 
@@ -36,7 +36,7 @@ type held struct {
 	of   Injection
 	flow *table.Flow
 	rest []table.Op // what follows in its flow; nil: it is output
-	at   place
+	at   position
 	due  conntrack.Time
 }
 
@@ -53,7 +53,7 @@ const (
 // Until 23.09, and wherever no action follows arp{} in the flow, the packet
 // continues with "output;", untracked. Later versions pause it instead: it
 // goes on after arp{}, and what flows see of its connection stays.
-func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
+func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at position) {
 	h := &held{p: e.copyOf(p), of: e.out.Of, flow: f, rest: after(f, op), at: at}
 	h.of.Frame = bytes.Clone(h.of.Frame)
 	h.p.recirculated = 0
@@ -93,9 +93,9 @@ func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at place) {
 	// The answer may be on its way from the database already. Or it is there,
 	// and its flow is not.
 	if entry, ok := e.learned.macs[e.bound(hop)]; ok && entry.from > e.now {
-		q.release, q.mac = entry.from, entry.mac
+		q.goesOn, q.mac = entry.from, entry.mac
 	} else if ok && !e.has(network.BindingAwaited) {
-		q.release, q.mac = e.now+learnDelay, entry.mac
+		q.goesOn, q.mac = e.now+learnDelay, entry.mac
 	}
 	e.drop(p, trace.DropWaits, f)
 }
@@ -147,7 +147,7 @@ func (e *Engine) port(n uint32) *network.Port {
 func (e *Engine) resolved(k macKey, mac uint64, from conntrack.Time) {
 	for _, q := range e.waiting.queues {
 		if e.bound(q.hop) == k {
-			q.release, q.mac = from, mac
+			q.goesOn, q.mac = from, mac
 		}
 	}
 }
@@ -157,10 +157,10 @@ func (e *Engine) resolved(k macKey, mac uint64, from conntrack.Time) {
 // whether it is the one that was so injected.
 func (e *Engine) Hurry(now conntrack.Time, shown func(of *Injection) bool) {
 	for _, q := range e.waiting.queues {
-		if q.release <= now || !slices.ContainsFunc(q.packets, func(h *held) bool { return shown(&h.of) }) {
+		if q.goesOn <= now || !slices.ContainsFunc(q.packets, func(h *held) bool { return shown(&h.of) }) {
 			continue
 		}
-		q.release = now
+		q.goesOn = now
 		if entry, ok := e.learned.macs[e.bound(q.hop)]; ok && entry.from > now {
 			entry.from = now
 			e.learned.macs[e.bound(q.hop)] = entry
@@ -202,10 +202,10 @@ func (w *waiting) expire(e *Engine, now conntrack.Time) {
 	var due []*held
 	w.queues = slices.DeleteFunc(w.queues, func(q *waitQueue) bool {
 		switch {
-		case q.release != 0 && q.release <= now && q.release <= q.expires:
+		case q.goesOn != 0 && q.goesOn <= now && q.goesOn <= q.expires:
 			for _, h := range q.packets {
 				h.p.Key.Set(field.EthDst, q.mac)
-				h.due = q.release
+				h.due = q.goesOn
 			}
 			due = append(due, q.packets...)
 			return true

@@ -73,7 +73,7 @@ type etherHost struct {
 func (n *etherHost) emit(c *compiler, yes, no label) {
 	c.at(n.column)
 	if c.link != linkEthernet {
-		c.fail("there are no Ethernet addresses %s", c.place())
+		c.fail("there are no Ethernet addresses %s", c.where())
 	}
 	all(c.framed(), in(n.direction, n.at(6), n.at(0)))(c, yes, no)
 }
@@ -98,8 +98,8 @@ func (c *compiler) framed() check {
 	}
 }
 
-// place names where the compiler has got, for errors.
-func (c *compiler) place() string {
+// where names where the compiler has got, for errors.
+func (c *compiler) where() string {
 	names := map[uint16]string{
 		linkEthernet: "in Ethernet frames", linkPPP: "within PPPoE", linkRaw: "in packets captured as raw IP",
 		linkIPv4: "in packets captured as raw IP", linkIPv6: "in packets captured as raw IP",
@@ -146,7 +146,7 @@ func (n *cast) emit(c *compiler, yes, no label) {
 	switch {
 	case n.protocol == "" || n.protocol == "link":
 		if c.link != linkEthernet {
-			c.fail("there are no Ethernet addresses %s; %q can be asked", c.place(), "ip "+n.word())
+			c.fail("there are no Ethernet addresses %s; %q can be asked", c.where(), "ip "+n.word())
 		}
 		is := (&etherHost{address: [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}).at(0)
 		if n.multi {

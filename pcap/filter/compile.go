@@ -160,7 +160,7 @@ func (c *compiler) reserve() uint32 {
 	return 0
 }
 
-func (c *compiler) release(word uint32) { c.memory[word] = false }
+func (c *compiler) free(word uint32) { c.memory[word] = false }
 
 // check is a test yet to be emitted.
 type check func(c *compiler, yes, no label)

@@ -39,7 +39,7 @@ func (n *encapsulation) vlan(c *compiler, yes, no label) {
 	case c.labels20 > 0:
 		c.fail(`"vlan" cannot follow "mpls"`)
 	case c.link != linkEthernet:
-		c.fail("VLAN tags cannot be told %s", c.place())
+		c.fail("VLAN tags cannot be told %s", c.where())
 	}
 	tagged := oneOf(carries(header.EtherVLAN), carries(header.EtherQinQ), carries(header.EtherOldQinQ))
 	n.withNumber(tagged, field{of: ofNetwork, size: 2}.masked(0xfff).is(n.number))(c, yes, no)
@@ -53,7 +53,7 @@ func (n *encapsulation) mpls(c *compiler, yes, no label) {
 	case c.labels20 > 0: // the label before is not the last
 		labelled = field{of: ofNetwork, at: ^uint32(1), size: 1}.masked(1).is(0)
 	case c.link != linkEthernet && c.link != linkPPP:
-		c.fail("MPLS cannot be told %s", c.place())
+		c.fail("MPLS cannot be told %s", c.where())
 	}
 	n.withNumber(labelled, field{of: ofNetwork, size: 4}.masked(0xfffff000).is(n.number<<12))(c, yes, no)
 	c.network += 4
@@ -158,7 +158,7 @@ func (n *inbound) emit(c *compiler, yes, no label) {
 	case linkSLL2:
 		kind = field{of: ofHeader, at: 10, size: 1}
 	default:
-		c.fail(`the direction cannot be told %s: only a capture on "any" (Linux cooked) has it`, c.place())
+		c.fail(`the direction cannot be told %s: only a capture on "any" (Linux cooked) has it`, c.where())
 	}
 	if n.out {
 		kind.is(outgoing)(c, yes, no)
@@ -176,7 +176,7 @@ type ifindex struct {
 func (n *ifindex) emit(c *compiler, yes, no label) {
 	c.at(n.column)
 	if c.link != linkSLL2 {
-		c.fail(`the interface cannot be told %s: only a capture on "any" of the second version (LINUX_SLL2) has it`, c.place())
+		c.fail(`the interface cannot be told %s: only a capture on "any" of the second version (LINUX_SLL2) has it`, c.where())
 	}
 	field{of: ofHeader, at: 4, size: 4}.is(n.number)(c, yes, no)
 }

@@ -171,7 +171,7 @@ type llc struct {
 func (n *llc) emit(c *compiler, yes, no label) {
 	c.at(n.column)
 	if c.link != linkEthernet {
-		c.fail("802.2 frames cannot be told %s", c.place())
+		c.fail("802.2 frames cannot be told %s", c.where())
 	}
 	checks := []check{
 		opposite(field{of: ofLinkType, size: 2}.above(maxLength8023)),

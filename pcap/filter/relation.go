@@ -20,8 +20,8 @@ func (n *relation) emit(c *compiler, yes, no label) {
 	left := c.calculate(n.left)
 	right := c.calculate(n.right)
 	c.at(n.column)
-	c.release(left)
-	c.release(right)
+	c.free(left)
+	c.free(right)
 	c.emit(loadXMemory, right)
 	c.emit(loadMemory, left)
 	op := map[string]opcode{"=": equalX, "!=": equalX, ">": greaterX, "<=": greaterX, ">=": notLessX, "<": notLessX}[n.op]
@@ -85,7 +85,7 @@ func (c *compiler) calculate(s *sum) (word uint32) {
 			c.carries(kind) // for its errors: not all operands are checked
 		}
 		word = c.reserve()
-		c.release(at)
+		c.free(at)
 		c.loadIndexed(s, at)
 	default:
 		left := c.calculate(s.left)
@@ -93,8 +93,8 @@ func (c *compiler) calculate(s *sum) (word uint32) {
 		c.emit(loadXMemory, right)
 		c.emit(loadMemory, left)
 		c.code = append(c.code, instruction{op: arithmeticOps[s.op], column: int32(s.column)})
-		c.release(left)
-		c.release(right)
+		c.free(left)
+		c.free(right)
 		word = c.reserve()
 	}
 	c.emit(store, word)

@@ -328,7 +328,7 @@ func (t *teller) translate(s *trace.NATStep, ev *trace.Event, flow int) {
 		b = appendEndpoint(append(b, " src "...), s.From.SrcAddr(), s.From.SrcPort, &s.From)
 		b = appendEndpoint(append(b, " -> "...), s.To.SrcAddr(), s.To.SrcPort, &s.To)
 	}
-	t.nat = t.once(t.nat, "nat", t.place(b, ev, flow))
+	t.nat = t.once(t.nat, "nat", t.appendAt(b, ev, flow))
 }
 
 // translated makes the lines on translations those on the way to an event: of
@@ -357,17 +357,17 @@ func (t *teller) translated(event int) {
 }
 
 func (t *teller) note(ev *trace.Event, flow int) {
-	t.notes = t.once(t.notes, "note", t.place(append(t.value[:0], ev.Reason.String()...), ev, flow))
+	t.notes = t.once(t.notes, "note", t.appendAt(append(t.value[:0], ev.Reason.String()...), ev, flow))
 }
 
 // leftOut notes a flow that does not compile.
 func (t *teller) leftOut(ev *trace.Event) {
 	b := appendClean(append(t.value[:0], "left out: "...), t.out.Trace.Texts[ev.Arg])
-	t.notes = t.once(t.notes, "note", t.place(b, ev, -1))
+	t.notes = t.once(t.notes, "note", t.appendAt(b, ev, -1))
 }
 
-// place appends the stage and flow of an event, else of the last that matched.
-func (t *teller) place(b []byte, ev *trace.Event, flow int) []byte {
+// appendAt appends the stage and flow of an event, else of the last that matched.
+func (t *teller) appendAt(b []byte, ev *trace.Event, flow int) []byte {
 	if ev.Flow < 0 && flow >= 0 {
 		ev = &t.events[flow]
 	}

@@ -64,7 +64,7 @@ const (
 	chassisPiece
 	groupPiece
 	textPiece
-	placePiece // what is common to a whole network
+	excerptPiece // what is common to a whole network
 )
 
 // coder writes or reads; indexes in a network become numbers of pieces, and back.
@@ -202,7 +202,7 @@ func (c *coder) point(p *Packet) {
 	}
 }
 
-func (c *coder) network() *network.Network { return c.numbers.(*place).net }
+func (c *coder) network() *network.Network { return c.numbers.(*excerpt).net }
 
 func (c *coder) event(ev, prev *trace.Event) {
 	coding.Uint(c.Coder, &ev.Kind)
@@ -296,7 +296,7 @@ func (c *coder) zone(chassis int32, zone uint16) {
 		name = w.engine.ZoneName(chassis, zone)
 	}
 	c.Text(&name)
-	if r, ok := c.numbers.(*place); ok && c.Err() == nil {
+	if r, ok := c.numbers.(*excerpt); ok && c.Err() == nil {
 		r.zones[zoneKey{chassis, zone}] = name
 	}
 }
@@ -325,8 +325,8 @@ func (c *coder) output(o *sim.Output) {
 	o.Port, o.Chassis = c.network().Ports[port], c.network().Chassis[chassis]
 }
 
-// own codes what is the packet's own; its path was coded before.
-func (c *coder) own(p *Packet) {
+// itself codes what is the packet's own; its path was coded before.
+func (c *coder) itself(p *Packet) {
 	f, out, t := &p.Frame, &p.Outcome, &p.Outcome.Trace
 	coding.Int(c.Coder, &f.Number)
 	coding.Int(c.Coder, &f.Time)

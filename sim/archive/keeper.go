@@ -37,7 +37,7 @@ const (
 	aboutValue = "about" // JSON of about
 	stateValue = "state" // sim's snapshot
 	tailValue  = "tail"  // JSON of tail
-	knownValue = "known" // what replay.Session.Memory returned, and hash of the network
+	knownValue = "known" // what replay.Run.Memory returned, and hash of the network
 	doneValue  = "done/" // + identity of a capture file: JSON of done
 )
 
@@ -79,7 +79,7 @@ type Keeper struct {
 	hash    [32]byte
 	changed bool // the network, since hash was taken
 
-	replay  *replay.Session
+	replay  *replay.Run
 	moved   map[int]int // see resume
 	files   map[fileOf]*keptFile
 	since   int // packets since the last commit
@@ -220,7 +220,7 @@ func (k *Keeper) nameHeld(names map[int]string) {
 
 // remember makes a replay know what that of the session did, if the network is
 // the same.
-func (k *Keeper) remember(s *replay.Session) error {
+func (k *Keeper) remember(s *replay.Run) error {
 	b, err := k.file.Value(knownValue)
 	if err != nil || len(b) < len(k.hash) || [32]byte(b) != k.hash {
 		return err
@@ -232,7 +232,7 @@ func (k *Keeper) remember(s *replay.Session) error {
 }
 
 // add hands a record to the session unless an earlier run has replayed it.
-func (k *Keeper) add(s *replay.Session) func(*pcap.Record) {
+func (k *Keeper) add(s *replay.Run) func(*pcap.Record) {
 	return func(rec *pcap.Record) {
 		name := fileOf{rec.Capture, rec.File}
 		f := k.files[name]
@@ -335,7 +335,7 @@ func (k *Keeper) seen(f *replay.Frame) {
 // Replay runs a replay and keeps it. feed hands every record to add and then
 // calls end. What ovn-controller holds when the captures end waits for the
 // next; without any (more is false) it goes on.
-func (k *Keeper) Replay(s *replay.Session, more bool, feed func(add func(*pcap.Record), end func()) error) error {
+func (k *Keeper) Replay(s *replay.Run, more bool, feed func(add func(*pcap.Record), end func()) error) error {
 	if err := k.remember(s); err != nil {
 		return err
 	}

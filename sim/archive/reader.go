@@ -14,14 +14,14 @@ import (
 
 // Reader reads what a Writer wrote.
 type Reader struct {
-	get    func(number uint64) ([]byte, error)
-	places map[uint64]*place
-	texts  map[uint64]string
+	get      func(number uint64) ([]byte, error)
+	excerpts map[uint64]*excerpt
+	texts    map[uint64]string
 }
 
 // NewReader returns a reader; get returns the piece of a number.
 func NewReader(get func(number uint64) ([]byte, error)) *Reader {
-	return &Reader{get: get, places: map[uint64]*place{}, texts: map[uint64]string{}}
+	return &Reader{get: get, excerpts: map[uint64]*excerpt{}, texts: map[uint64]string{}}
 }
 
 // Packet returns the packet of some bytes.
@@ -41,7 +41,7 @@ func (r *Reader) Packet(b []byte) (*Packet, error) {
 	if err != nil {
 		return nil, err
 	}
-	(&coder{c, at}).own(p)
+	(&coder{c, at}).itself(p)
 	if err = errors.Join(c.Finish(), at.err); err == nil {
 		err = errors.Join(p.sound(), at.blocks(p))
 	}
@@ -80,7 +80,7 @@ func (r *Reader) text(n uint64) (string, error) {
 }
 
 // path reads a path into p and returns the network it is in.
-func (r *Reader) path(n uint64, p *Packet) (*place, error) {
+func (r *Reader) path(n uint64, p *Packet) (*excerpt, error) {
 	b, err := r.piece(n, pathPiece)
 	if err != nil {
 		return nil, err
@@ -88,12 +88,12 @@ func (r *Reader) path(n uint64, p *Packet) (*place, error) {
 	c := coding.NewReader(b)
 	var number uint64
 	coding.Uint(c, &number)
-	at := r.places[number]
+	at := r.excerpts[number]
 	if at == nil {
-		if at, err = r.newPlace(number); err != nil {
+		if at, err = r.newExcerpt(number); err != nil {
 			return nil, err
 		}
-		r.places[number] = at
+		r.excerpts[number] = at
 	}
 	(&coder{c, at}).path(p)
 	if err := errors.Join(c.Finish(), at.err); err != nil {
@@ -103,8 +103,8 @@ func (r *Reader) path(n uint64, p *Packet) (*place, error) {
 	return at, nil
 }
 
-// place is as much of a network as packets that were read came through.
-type place struct {
+// excerpt is as much of a network as packets that were read came through.
+type excerpt struct {
 	reader *Reader
 	net    *network.Network
 	known  map[uint64]thing
@@ -124,12 +124,12 @@ type zoneKey struct {
 	zone    uint16
 }
 
-func (r *Reader) newPlace(n uint64) (*place, error) {
-	b, err := r.piece(n, placePiece)
+func (r *Reader) newExcerpt(n uint64) (*excerpt, error) {
+	b, err := r.piece(n, excerptPiece)
 	if err != nil {
 		return nil, err
 	}
-	at := &place{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{}, peers: map[int]string{},
+	at := &excerpt{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{}, peers: map[int]string{},
 		objects: network.NewObjects("", nil)}
 	c := &coder{coding.NewReader(b), at}
 	var x common
@@ -146,13 +146,13 @@ func (r *Reader) newPlace(n uint64) (*place, error) {
 }
 
 // piece implements numbers: a reader never writes.
-func (at *place) piece(kind, int32) uint64 { return 0 }
+func (at *excerpt) piece(kind, int32) uint64 { return 0 }
 
 // maxDepth is how deep pieces name pieces: a flow, its ports, their datapath.
 const maxDepth = 4
 
 // index implements numbers: the thing is read when first met.
-func (at *place) index(k kind, n uint64) int32 {
+func (at *excerpt) index(k kind, n uint64) int32 {
 	if t, ok := at.known[n]; ok {
 		if t.kind != k {
 			return -1
@@ -179,13 +179,13 @@ func (at *place) index(k kind, n uint64) int32 {
 	return t.index
 }
 
-func (at *place) fail(err error) {
+func (at *excerpt) fail(err error) {
 	if at.err == nil {
 		at.err = err
 	}
 }
 
-func (at *place) read(c *coder, k kind) int32 {
+func (at *excerpt) read(c *coder, k kind) int32 {
 	switch k {
 	case flowPiece:
 		x := flowFacts{flow: &network.Flow{}}
@@ -229,7 +229,7 @@ func (at *place) read(c *coder, k kind) int32 {
 }
 
 // link makes peers of ports, and puts flows where their stages are looked for.
-func (at *place) link(p *Packet) {
+func (at *excerpt) link(p *Packet) {
 	for i, name := range at.peers {
 		if q := at.net.Port(name); name == "" || q != nil {
 			at.net.Ports[i].Peer = q
@@ -250,7 +250,7 @@ func (at *place) link(p *Packet) {
 }
 
 // blocks checks that the flows have the actions whose blocks were entered.
-func (at *place) blocks(p *Packet) error {
+func (at *excerpt) blocks(p *Packet) error {
 	events := p.Outcome.Trace.Events()
 	for i := range events {
 		ev := &events[i]
@@ -261,7 +261,7 @@ func (at *place) blocks(p *Packet) error {
 	return nil
 }
 
-func (at *place) book() *trace.Book {
+func (at *excerpt) book() *trace.Book {
 	if at.made == nil {
 		at.made = &trace.Book{
 			Net: at.net, Action: at.action, Flow: at.flow,
@@ -273,7 +273,7 @@ func (at *place) book() *trace.Book {
 
 // flow compiles a flow's actions. Of its match only whether it matches
 // everything is known; address sets and the like are not here.
-func (at *place) flow(index int32) *table.Flow {
+func (at *excerpt) flow(index int32) *table.Flow {
 	if at.flows[index] == nil {
 		f := *at.net.Flows[index]
 		f.Match = "0"
@@ -285,17 +285,17 @@ func (at *place) flow(index int32) *table.Flow {
 	return at.flows[index]
 }
 
-func (at *place) env(f *network.Flow) *lflow.Env { return sim.NewEnv(at.net, f) }
+func (at *excerpt) env(f *network.Flow) *lflow.Env { return sim.NewEnv(at.net, f) }
 
 // Port implements table.Resolver. Which port it is makes no difference here.
-func (at *place) Port(name string) (uint32, bool) {
+func (at *excerpt) Port(name string) (uint32, bool) {
 	if p := at.net.Port(name); p != nil {
 		return uint32(p.Index), true
 	}
 	return noPort, true
 }
 
-func (at *place) action(flow, seq int32) string {
+func (at *excerpt) action(flow, seq int32) string {
 	f := at.flow(flow)
 	op := f.Op(int(seq))
 	if op == nil {

@@ -19,20 +19,20 @@ type Writer struct {
 	// Objects are the Northbound database's rows, nil without one.
 	Objects *network.Objects
 
-	engine *sim.Engine
-	put    func(piece []byte) (uint64, error)
-	known  map[thing]uint64
-	paths  map[string]uint64
-	shapes map[string]uint64 // paths by their shapes, see shape
-	ids    map[*trace.Path]uint32
-	place  uint64
-	packet Packet
-	shape  []byte
-	path   []byte
-	own    []byte
-	name   string // of the last packet's capture
-	inName uint64 // its piece
-	err    error
+	engine  *sim.Engine
+	put     func(piece []byte) (uint64, error)
+	known   map[thing]uint64
+	paths   map[string]uint64
+	shapes  map[string]uint64 // paths by their shapes, see shape
+	ids     map[*trace.Path]uint32
+	excerpt uint64
+	packet  Packet
+	shape   []byte
+	path    []byte
+	coded   []byte
+	name    string // of the last packet's capture
+	inName  uint64 // its piece
+	err     error
 }
 
 // thing is something in the network.
@@ -63,7 +63,7 @@ func (w *Writer) Changed(hash [32]byte) {
 	if len(net.Chassis) > 0 {
 		x.templates = net.Templates[net.Chassis[0].Name]
 	}
-	w.place = w.keep(placePiece, func(c *coder) { c.common(&x) })
+	w.excerpt = w.keep(excerptPiece, func(c *coder) { c.common(&x) })
 }
 
 // Packet returns the bytes of a packet, which are valid until the next call.
@@ -80,12 +80,12 @@ func (w *Writer) Packet(f *replay.Frame, pt *replay.Point, capture string, out *
 	if w.inName == 0 || w.name != capture {
 		w.name, w.inName = capture, w.text(capture)
 	}
-	c := &coder{coding.NewWriter(w.own[:0]), w}
+	c := &coder{coding.NewWriter(w.coded[:0]), w}
 	coding.Uint(c.Coder, &path)
 	coding.Uint(c.Coder, &w.inName)
-	c.own(p)
-	w.own = c.Bytes()
-	return w.own, w.err
+	c.itself(p)
+	w.coded = c.Bytes()
+	return w.coded, w.err
 }
 
 // pathOf returns the piece that is a packet's path, which most packets share
@@ -97,7 +97,7 @@ func (w *Writer) pathOf(p *Packet) uint64 {
 	}
 	w.read(p)
 	c := &coder{coding.NewWriter(append(w.path[:0], byte(pathPiece))), w}
-	coding.Uint(c.Coder, &w.place)
+	coding.Uint(c.Coder, &w.excerpt)
 	c.path(p)
 	w.path = c.Bytes()
 	path, ok := w.paths[string(w.path)]

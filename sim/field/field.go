@@ -87,16 +87,16 @@ const (
 	numIDs
 )
 
-// place is where a field lives. A 128-bit field fills words word (most
+// slot is where a field lives. A 128-bit field fills words word (most
 // significant) and word+1; every other field lies within one word.
-type place struct {
+type slot struct {
 	name  string
 	word  uint8
 	shift uint8
 	width uint8
 }
 
-var places = [numIDs]place{
+var slots = [numIDs]slot{
 	XXReg0:    {"xxreg0", 0, 0, 128},
 	XXReg1:    {"xxreg1", 2, 0, 128},
 	XReg4:     {"xreg4", 4, 0, 64},
@@ -150,14 +150,14 @@ func (id ID) String() string {
 	if id >= numIDs || id == None {
 		return "none"
 	}
-	return places[id].name
+	return slots[id].name
 }
 
 // Width returns the field's width in bits.
-func (id ID) Width() int { return int(places[id].width) }
+func (id ID) Width() int { return int(slots[id].width) }
 
 // Word returns the index of the field's (most significant) word.
-func (id ID) Word() int { return int(places[id].word) }
+func (id ID) Word() int { return int(slots[id].word) }
 
 // All returns every field, in ID order.
 func All() []ID {
@@ -177,24 +177,24 @@ type Slice struct {
 }
 
 // Whole returns the slice that is all of id.
-func Whole(id ID) Slice { return Slice{id, 0, places[id].width} }
+func Whole(id ID) Slice { return Slice{id, 0, slots[id].width} }
 
 // Get returns the value of a field of at most 64 bits.
 func (k *Key) Get(id ID) uint64 {
-	p := &places[id]
+	p := &slots[id]
 	return k[p.word] >> p.shift & ones(p.width)
 }
 
 // Set stores v, cut to the field's width, in a field of at most 64 bits.
 func (k *Key) Set(id ID, v uint64) {
-	p := &places[id]
+	p := &slots[id]
 	m := ones(p.width) << p.shift
 	k[p.word] = k[p.word]&^m | v<<p.shift&m
 }
 
 // Get128 returns the value of any field.
 func (k *Key) Get128(id ID) Uint128 {
-	p := &places[id]
+	p := &slots[id]
 	if p.width == 128 {
 		return Uint128{k[p.word], k[p.word+1]}
 	}
@@ -203,7 +203,7 @@ func (k *Key) Get128(id ID) Uint128 {
 
 // Set128 stores v, cut to the field's width, in any field.
 func (k *Key) Set128(id ID, v Uint128) {
-	p := &places[id]
+	p := &slots[id]
 	if p.width == 128 {
 		k[p.word], k[p.word+1] = v.Hi, v.Lo
 		return
@@ -226,7 +226,7 @@ func (k *Key) Store(s Slice, v Uint128) {
 // EachWord calls f with each word of a key that the slice has bits in, and
 // which these are.
 func (s Slice) EachWord(f func(word uint8, mask uint64)) {
-	p := &places[s.Field]
+	p := &slots[s.Field]
 	m := Ones(int(s.Width)).Lsh(uint(s.Ofs))
 	if p.width == 128 {
 		if m.Hi != 0 {
@@ -255,7 +255,7 @@ func Terms(id ID, value, mask Uint128) []Term { return AppendTerms(nil, id, valu
 
 // AppendTerms appends what Terms returns to ts.
 func AppendTerms(ts []Term, id ID, value, mask Uint128) []Term {
-	p := &places[id]
+	p := &slots[id]
 	if p.width == 128 {
 		if mask.Hi != 0 {
 			ts = append(ts, Term{p.word, mask.Hi, value.Hi & mask.Hi})

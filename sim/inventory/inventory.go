@@ -161,16 +161,16 @@ func stages(net *network.Network) []Stage {
 //
 // It needs no engine, which would have every chassis's state ready.
 func unparsed(net *network.Network) []Unparsed {
-	type place struct {
+	type surroundings struct {
 		egress bool
 		table  uint8
 		ctACL  bool
 	}
-	checkers := make(map[place]*table.Checker)
+	checkers := make(map[surroundings]*table.Checker)
 	names := newNameNumbers(net)
 	list := []Unparsed{}
 	for _, f := range net.Flows {
-		p := place{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
+		p := surroundings{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
 		c := checkers[p]
 		if c == nil {
 			c = table.NewChecker(sim.NewEnv(net, f), names)

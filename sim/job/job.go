@@ -131,12 +131,12 @@ func (j *Job) Ahead() conntrack.Time {
 }
 
 // Start begins the replay.
-func (j *Job) Start(h replay.Handler, ahead conntrack.Time) *replay.Session {
-	return j.Session(h, ahead, j.changes)
+func (j *Job) Start(h replay.Handler, ahead conntrack.Time) *replay.Run {
+	return j.Recording.Start(h, ahead, j.changes)
 }
 
 // Run hands every record of the captures to the session.
-func (j *Job) Run(ctx context.Context, s *replay.Session) error {
+func (j *Job) Run(ctx context.Context, s *replay.Run) error {
 	return errors.Join(j.FeedTo(ctx, s.Add, s.Flush), s.Err())
 }
 

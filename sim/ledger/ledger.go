@@ -166,7 +166,7 @@ func (l *Ledger) Note(f *replay.Frame, p *replay.Point, out *sim.Outcome) *Conn 
 	}
 	c.Last = max(c.Last, f.Time)
 	l.follow(c, f, out, e.reply)
-	l.own(c, f, out)
+	l.noteOwners(c, f, out)
 	if !about {
 		c.move(f, e.reply)
 	}

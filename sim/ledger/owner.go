@@ -18,10 +18,10 @@ type owner struct {
 	name string        // of the port while it had the address
 }
 
-// own notes what a connection goes on with although the network no longer has
+// noteOwners notes what a connection goes on with although the network no longer has
 // it: an end whose address is another's now, or nobody's. What begins a
 // connection anew begins it with whoever has the address.
-func (l *Ledger) own(c *Conn, f *replay.Frame, out *sim.Outcome) {
+func (l *Ledger) noteOwners(c *Conn, f *replay.Frame, out *sim.Outcome) {
 	goesOn := established(out)
 	for i, a := range [...]netip.Addr{c.Asked.SrcAddr(), c.serverAddr()} {
 		o, now := &c.owners[i], l.names.Owner(a)

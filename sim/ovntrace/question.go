@@ -79,7 +79,7 @@ func (o *Options) Question(net *network.Network, args []string) (*Question, erro
 		o.Tell("microflow does not specify ingress port")
 	}
 	q.In = sim.Injection{Port: flow.Port, Datapath: flow.Datapath, Time: begin, Frame: frame, Wire: len(frame)}
-	return q, o.place(net, q)
+	return q, o.enter(net, q)
 }
 
 // realPacket takes the bytes of --packet or -r.
@@ -108,7 +108,7 @@ func (o *Options) realPacket(net *network.Network, dp *network.Datapath, text st
 	}
 	packet.Parse(q.In.Frame, &q.key)
 	q.key.Set(field.Inport, uint64(q.In.Port.Index))
-	return q, o.place(net, q)
+	return q, o.enter(net, q)
 }
 
 // parseHex parses bytes in hexadecimal, with whatever separates them.
@@ -163,8 +163,8 @@ func (o *Options) captured(q *Question) error {
 	return nil
 }
 
-// place finds the chassis where the packet enters.
-func (o *Options) place(net *network.Network, q *Question) error {
+// enter finds the chassis where the packet enters.
+func (o *Options) enter(net *network.Network, q *Question) error {
 	if o.Chassis != "" {
 		if q.In.Chassis = net.ChassisByName(o.Chassis); q.In.Chassis != nil {
 			return nil

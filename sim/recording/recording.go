@@ -131,9 +131,9 @@ func (r *Recording) equip(place func() error) error {
 	return nil
 }
 
-// Session begins the replay; see replay.Options for ahead and changes.
-func (r *Recording) Session(h replay.Handler, ahead conntrack.Time, changes replay.Changes) *replay.Session {
-	return replay.NewSession(r.Engine, r.Taps, h, replay.Options{Ahead: ahead, NoInference: r.spec.NoInfer, Pins: r.pins, Changes: changes})
+// Start begins the replay; see replay.Options for ahead and changes.
+func (r *Recording) Start(h replay.Handler, ahead conntrack.Time, changes replay.Changes) *replay.Run {
+	return replay.NewRun(r.Engine, r.Taps, h, replay.Options{Ahead: ahead, NoInference: r.spec.NoInfer, Pins: r.pins, Changes: changes})
 }
 
 // Live reports whether a capture is a stream: each of its packets is to be

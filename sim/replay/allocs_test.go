@@ -86,7 +86,7 @@ func TestEstablishedAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := counter{words: &replay.Renderer{Why: why.New(r.Engine, nil)}}
-	s := r.Session(&seen, 1e6, nil)
+	s := r.Start(&seen, 1e6, nil)
 	// The first connection: three packets open it, then request and answer with
 	// their acknowledgements, each at both captures.
 	var opening, data []pcap.Record

@@ -50,7 +50,7 @@ func (o *Owners) bareDirection(p *network.Port, c *network.Chassis, m *pcap.Link
 		return Unknown
 	}
 	switch {
-	case m.HasSrc && own(p, macOf(m.Src)):
+	case m.HasSrc && hasMAC(p, macOf(m.Src)):
 		return Entered
 	case m.HasSrc:
 		return Left

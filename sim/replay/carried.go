@@ -43,14 +43,14 @@ func (w *wires) share(captured map[pointKey]bool) {
 
 // carried reports whether a place where a frame's packet enters is the other end
 // of the wire that the frame leaves on.
-func (s *Session) carried(f *Frame, at pointKey) bool {
+func (s *Run) carried(f *Frame, at pointKey) bool {
 	return f.dir == Left && leadsOut(f.point.Port) && at.port == f.point.Port.Index && at.chassis != f.point.Chassis.Index
 }
 
 // overWire replays, where a wire reaches a chassis, the packet of a frame that
 // was observed there, if another chassis was predicted to send it and no capture
 // shows it arriving.
-func (s *Session) overWire(f *Frame, c *network.Chassis) (found bool) {
+func (s *Run) overWire(f *Frame, c *network.Chassis) (found bool) {
 	if len(s.wires.shared) == 0 || s.opts.NoInference || s.tunnelled(f, c) {
 		return false
 	}
@@ -77,7 +77,7 @@ func (s *Session) overWire(f *Frame, c *network.Chassis) (found bool) {
 
 // tunnelled reports whether a frame that leaves at a chassis is to be seen in a
 // tunnel to it.
-func (s *Session) tunnelled(f *Frame, to *network.Chassis) (found bool) {
+func (s *Run) tunnelled(f *Frame, to *network.Chassis) (found bool) {
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
 		found = f.dir == Left && l.dir == Crossed && l.tunnel.to == to
 	}
@@ -94,7 +94,7 @@ func (o *Owners) takes(c *network.Chassis, frame []byte) bool {
 }
 
 // arrives reports whether a frame's packet has entered at a point or is about to.
-func (s *Session) arrives(f *Frame, at pointKey) (found bool) {
+func (s *Run) arrives(f *Frame, at pointKey) (found bool) {
 	s.history.fates.each(f.id, func(x *fate) bool {
 		found = x.at == at
 		return !found
@@ -107,7 +107,7 @@ func (s *Session) arrives(f *Frame, at pointKey) (found bool) {
 
 // inferCrossed replays the packet of a frame in a tunnel where it entered the
 // chassis that sent it, if that place is captured but not this packet.
-func (s *Session) inferCrossed(f *Frame) bool {
+func (s *Run) inferCrossed(f *Frame) bool {
 	inf := s.inferrer
 	id, ok := identify(f.Data, f.Headers())
 	if !ok || id.fragment&0x1fff != 0 || couldBeMade(f.Headers()) || macAt(f.Data).multicast() {
@@ -145,7 +145,7 @@ func (inf *inferrer) fromInterface(f *Frame) *awaited {
 			continue
 		}
 		to := o.neighbour(p, src, dst)
-		if own(p, macAt(f.Data[6:])) {
+		if hasMAC(p, macAt(f.Data[6:])) {
 			to = macAt(f.Data)
 		}
 		if to == 0 {

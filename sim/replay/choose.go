@@ -19,7 +19,7 @@ import (
 // Choose implements sim.Chooser: the datapath's choice is read from a pinned
 // connection, or from the frame that shows it, the same packet on its way out
 // further on.
-func (s *Session) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
+func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 	if r := s.resuming; r != nil {
 		for i := range c.Options {
 			if r.takes(s, c.Kind, &c.Options[i]) {
@@ -52,7 +52,7 @@ func (s *Session) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 
 // laterOf finds the option in a later packet of the same client's port: where
 // the first one never comes through, its retransmission shows the choice.
-func (s *Session) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
+func (s *Run) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 	if s.clients == nil {
 		s.clients = map[endpoint]chain{}
 		for _, f := range s.queue[s.head:] {
@@ -74,7 +74,7 @@ func (s *Session) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 
 // answeredBy finds the option that answers a TCP connection's first packet, where
 // no capture shows that arriving: it acknowledges what comes just after.
-func (s *Session) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
+func (s *Run) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 	h := p.Headers()
 	if !opensTCP(h) || len(p.Data) < h.Layout.L4+8 {
 		return 0, false
@@ -99,7 +99,7 @@ func (s *Session) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 
 // byClient files a frame that leaves by where it came from, once laterOf has
 // asked for that.
-func (s *Session) byClient(f *Frame) {
+func (s *Run) byClient(f *Frame) {
 	if s.clients == nil || f.dir != Left && f.dir != Crossed {
 		return
 	}
@@ -115,7 +115,7 @@ func (s *Session) byClient(f *Frame) {
 }
 
 // unfile takes the oldest frame out of what byClient filed.
-func (s *Session) unfile(f *Frame) {
+func (s *Run) unfile(f *Frame) {
 	if !f.filed {
 		return
 	}
@@ -128,7 +128,7 @@ func (s *Session) unfile(f *Frame) {
 }
 
 // SourcePort implements sim.Chooser, in the same two ways.
-func (s *Session) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16, ok bool) {
+func (s *Run) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16, ok bool) {
 	if s.resuming != nil {
 		return s.resuming.sourcePort(s, addr)
 	}
@@ -154,7 +154,7 @@ const askTime = 20e6
 
 // Asked implements sim.Chooser: a request seen just after the packet, in any
 // capture, that no other packet accounts for.
-func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
+func (s *Run) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 	found := map[int]bool{} // by capture: one request each
 	for _, f := range s.queue[s.head:] {
 		k := askKey{f.Capture, f.Number}
@@ -174,7 +174,7 @@ func (s *Session) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 
 // NextHop implements sim.Chooser: where captures hold no ARP or neighbor
 // discovery, the frame itself tells on its way out.
-func (s *Session) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool) {
+func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool) {
 	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
 		return 0, 0, false
 	}
@@ -194,7 +194,7 @@ func (s *Session) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Pac
 
 // onLink reports whether an Ethernet address is seen to be that of another
 // neighbor than ip, on one network with it, and not of ip.
-func (s *Session) onLink(m mac, ip field.Uint128, v6 bool) (other bool) {
+func (s *Run) onLink(m mac, ip field.Uint128, v6 bool) (other bool) {
 	hop := header.IPv4(ip.Lo)
 	if v6 {
 		hop = packet.Addr6(ip)
@@ -232,7 +232,7 @@ func family(v6 bool) int {
 }
 
 // requested reports whether a capture shows that an address is asked for.
-func (s *Session) requested(ip field.Uint128, v6 bool) bool {
+func (s *Run) requested(ip field.Uint128, v6 bool) bool {
 	return slices.ContainsFunc(s.queue[s.head:], func(f *Frame) bool {
 		k := &f.Headers().Key
 		if v6 {
@@ -243,7 +243,7 @@ func (s *Session) requested(ip field.Uint128, v6 bool) bool {
 }
 
 // resolving notes a frame that tells or asks for an Ethernet address.
-func (s *Session) resolving(f *Frame) {
+func (s *Run) resolving(f *Frame) {
 	k := &f.Headers().Key
 	switch t := icmpType(k); {
 	case k.Get(field.EthType) == header.EtherARP:
@@ -254,7 +254,7 @@ func (s *Session) resolving(f *Frame) {
 }
 
 // Answer implements sim.Chooser.
-func (s *Session) Answer(is func(payload []byte) bool) []byte {
+func (s *Run) Answer(is func(payload []byte) bool) []byte {
 	for _, f := range s.queue[s.head:] {
 		if f.Time > s.now+askTime {
 			break
@@ -287,7 +287,7 @@ func asks(h *packet.Headers, ip field.Uint128, v6 bool, src uint64) bool {
 
 // further calls enough with each frame that was read ahead and is the same
 // packet on its way out, until it says so.
-func (s *Session) further(p *packet.Packet, enough func(*Frame) bool) {
+func (s *Run) further(p *packet.Packet, enough func(*Frame) bool) {
 	h := p.Headers()
 	id, ok := identify(p.Data, h)
 	if !ok {
@@ -342,7 +342,7 @@ func pinsOf(entries []conntrack.Entry) map[pinKey]*conntrack.Entry {
 }
 
 // pinned returns the pinned connection a packet opens, nil if there is none.
-func (s *Session) pinned(p *packet.Packet) *conntrack.Entry {
+func (s *Run) pinned(p *packet.Packet) *conntrack.Entry {
 	if len(s.pins) == 0 {
 		return nil
 	}

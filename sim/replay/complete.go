@@ -11,7 +11,7 @@ import (
 // complete gives a frame that was cut within its TCP header the rest of that as
 // another capture holds it of the same packet, further on: by its sequence number
 // and its length. What translation changes, the addresses and ports, is held.
-func (s *Session) complete(f *Frame) bool {
+func (s *Run) complete(f *Frame) bool {
 	l3, l4, ok := cutTCP(f)
 	if !ok {
 		return false

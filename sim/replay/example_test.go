@@ -22,7 +22,7 @@ func Example() {
 	defer r.Close()
 
 	v := replay.NewVerifier(replay.VerifyOptions{})
-	s := r.Session(v, 2e9, nil) // it looks two seconds ahead for what OVN chose at random
+	s := r.Start(v, 2e9, nil) // it looks two seconds ahead for what OVN chose at random
 	if err := r.Feed(ctx, s.Add, s.Flush); err != nil {
 		panic(err)
 	}

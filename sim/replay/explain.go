@@ -35,7 +35,7 @@ func (v *Verifier) item(w *waiter) Item {
 }
 
 // ref names a flow.
-func (v *Verifier) ref(p place) *FlowRef {
+func (v *Verifier) ref(p visit) *FlowRef {
 	net := v.net()
 	r := &FlowRef{Datapath: net.Datapaths[p.datapath].Name}
 	if p.flow < 0 {
@@ -48,7 +48,7 @@ func (v *Verifier) ref(p place) *FlowRef {
 }
 
 // stageOf names a table by what other flows of it say.
-func (v *Verifier) stageOf(p place) string {
+func (v *Verifier) stageOf(p visit) string {
 	side := 0
 	if p.egress {
 		side = 1
@@ -94,7 +94,7 @@ func (v *Verifier) mismatch(p, o *waiter) Item {
 		first = len(p.way.way.steps()) - 1
 	}
 	if first >= 0 {
-		it.Flow = v.ref(p.way.way.steps()[first].place)
+		it.Flow = v.ref(p.way.way.steps()[first].visit)
 	}
 	it.Suspects = v.suspects(&p.way, it.Flow)
 	it.Reason = fmt.Sprintf("%s differ", plural(len(it.Fields), "field"))
@@ -182,7 +182,7 @@ func writes(ops []table.Op, name string) bool {
 // those that translated it, routed it, and admitted it; but for the one named
 // already.
 func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
-	add := func(p place) {
+	add := func(p visit) {
 		r := v.ref(p)
 		if r.UUID == "" || named != nil && r.UUID == named.UUID || len(out) >= 4 ||
 			slices.ContainsFunc(out, func(o FlowRef) bool { return o.UUID == r.UUID }) {
@@ -192,17 +192,17 @@ func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
 	}
 	for _, n := range x.nat {
 		if i := x.position(n.flow); i >= 0 {
-			add(x.way.steps()[i].place)
+			add(x.way.steps()[i].visit)
 		}
 	}
 	for _, s := range x.way.steps() {
-		if s.flow >= 0 && v.isChoice(s.place, "ip_routing") {
-			add(s.place)
+		if s.flow >= 0 && v.isChoice(s.visit, "ip_routing") {
+			add(s.visit)
 		}
 	}
 	for _, s := range x.way.steps() {
-		if s.flow >= 0 && v.isChoice(s.place, "acl") {
-			add(s.place)
+		if s.flow >= 0 && v.isChoice(s.visit, "acl") {
+			add(s.visit)
 		}
 	}
 	return out
@@ -210,7 +210,7 @@ func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
 
 // isChoice reports whether a flow of a kind of stage decides by more than
 // being there: it is not the stage's default.
-func (v *Verifier) isChoice(p place, stage string) bool {
+func (v *Verifier) isChoice(p visit, stage string) bool {
 	f := v.net().Flows[p.flow]
 	for _, aside := range [...]string{"pre_acl", "acl_hint", "acl_after", "acl_action", "routing_pre", "routing_ecmp"} {
 		if strings.Contains(f.Stage, aside) && !(aside == "routing_ecmp" && strings.Contains(f.Actions, "outport")) {
@@ -240,7 +240,7 @@ func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	}
 	it.From = &Origin{v.fileOf(found.capture, found.file), found.number, found.port}
 	it.Inferred = found.inferred
-	var where place
+	var where visit
 	it.Reason, where = v.fateOf(found, w, answer)
 	if where.flow >= 0 || found.verdict != sim.Delivered && len(found.way.steps()) > 0 {
 		it.Flow = v.ref(where)
@@ -281,7 +281,7 @@ func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
 // fateOf says in words what became of an injected packet that was observed
 // elsewhere, and which flow is to blame.
 // answer: the observed packet is not it, but OVN's answer to it.
-func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, place) {
+func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, visit) {
 	from := fmt.Sprintf("%s frame %d entered at %s", v.fileOf(x.capture, x.file), x.number, x.port)
 	if answer {
 		from = "OVN's answer to " + from
@@ -293,17 +293,17 @@ func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, place) {
 		if x.verdict == sim.Delivered {
 			to = "left at " + names(x.outs)
 		}
-		return fmt.Sprintf("%s, but was given another %s and %s", from, what, to), x.way.steps()[where].place
+		return fmt.Sprintf("%s, but was given another %s and %s", from, what, to), x.way.steps()[where].visit
 	}
 	switch {
 	case x.waits:
 		if i := v.router(x); i >= 0 {
-			at = x.way.steps()[i].place
+			at = x.way.steps()[i].visit
 		}
 		return from + ", but waits for a next hop that does not answer: the route is named that chose it", at
 	case x.verdict == sim.Delivered:
 		if i := v.chooser(x, w); i >= 0 {
-			at = x.way.steps()[i].place
+			at = x.way.steps()[i].visit
 		}
 		return fmt.Sprintf("%s, but was predicted to leave at %s", from, names(x.outs)), at
 	case x.verdict == sim.Consumed:
@@ -311,7 +311,7 @@ func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, place) {
 	}
 	why := fmt.Sprintf("%s, but was dropped at %s of %s: %s", from, v.ref(at).Stage, v.ref(at).Datapath, x.drop)
 	if i := v.chooser(x, w); i >= 0 && !explicit(x.drop) {
-		at = x.way.steps()[i].place
+		at = x.way.steps()[i].visit
 	}
 	return why, at
 }
@@ -361,7 +361,7 @@ func (v *Verifier) otherAddress(x *fate, w *waiter) (int, string) {
 // router returns the position of the last flow that chose a route, -1 if none.
 func (v *Verifier) router(x *fate) int {
 	for i, s := range slices.Backward(x.way.steps()) {
-		if s.flow >= 0 && v.isChoice(s.place, "ip_routing") {
+		if s.flow >= 0 && v.isChoice(s.visit, "ip_routing") {
 			return i
 		}
 	}
@@ -400,7 +400,7 @@ func (v *Verifier) chooser(x *fate, w *waiter) int {
 // flow that chose the outport, which may only have followed it.
 func (v *Verifier) routeBefore(x *fate, i int) int {
 	for j := i; j >= 0 && x.way.steps()[j].datapath == x.way.steps()[i].datapath && !x.way.steps()[j].egress; j-- {
-		if x.way.steps()[j].flow >= 0 && v.isChoice(x.way.steps()[j].place, "ip_routing") {
+		if x.way.steps()[j].flow >= 0 && v.isChoice(x.way.steps()[j].visit, "ip_routing") {
 			return j
 		}
 	}
@@ -524,7 +524,7 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 	})
 	at := -1
 	for i, s := range w.way.way.steps() {
-		if s.flow >= 0 && v.isChoice(s.place, "acl") && admits(v.net().Flows[s.flow]) {
+		if s.flow >= 0 && v.isChoice(s.visit, "acl") && admits(v.net().Flows[s.flow]) {
 			at = i
 		}
 	}
@@ -532,9 +532,9 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 		at = v.lastNAT(w)
 	}
 	if at >= 0 {
-		it.Flow = v.ref(w.way.way.steps()[at].place)
+		it.Flow = v.ref(w.way.way.steps()[at].visit)
 	} else if n := len(w.way.way.steps()); n > 0 {
-		it.Flow = v.ref(w.way.way.steps()[n-1].place)
+		it.Flow = v.ref(w.way.way.steps()[n-1].visit)
 	}
 	if w.way.loose {
 		it.Reason += "; its connection began before the capture"

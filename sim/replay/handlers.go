@@ -13,7 +13,7 @@ type handlers []Handler
 // Handlers of this package are told by which session they are used, when its
 // network becomes another one, and which packets met the former one after that.
 type (
-	attacher interface{ attach(*Session) }
+	attacher interface{ attach(*Run) }
 	follower interface{ become(since conntrack.Time) }
 	racer    interface{ raced(Race) }
 )
@@ -27,7 +27,7 @@ var (
 	_ racer    = (*Verifier)(nil)
 )
 
-func (hs handlers) attach(s *Session) {
+func (hs handlers) attach(s *Run) {
 	for _, h := range hs {
 		if a, ok := h.(attacher); ok {
 			a.attach(s)

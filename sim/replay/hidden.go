@@ -136,7 +136,7 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 func (inf *inferrer) mayBeFrom(q *network.Port, src mac) bool {
 	o := inf.s.owners
 	if o.ports[src] != nil || o.send[src] != nil {
-		return q.Type == network.VIF && own(q, src)
+		return q.Type == network.VIF && hasMAC(q, src)
 	}
 	return o.passes(q)
 }

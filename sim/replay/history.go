@@ -48,8 +48,8 @@ type fate struct {
 	opens    bool // it opens a connection
 }
 
-// place is a logical flow, or a table without one that matched.
-type place struct {
+// visit is a logical flow, or a table without one that matched.
+type visit struct {
 	flow     int32 // -1: none matched
 	datapath int32
 	egress   bool
@@ -58,7 +58,7 @@ type place struct {
 
 // step is a flow on a packet's way.
 type step struct {
-	place
+	visit
 	chassis int32
 }
 

@@ -27,7 +27,7 @@ import (
 // A packet is only inferred where it was observed, and what the replay then
 // predicts is held against the observation like any other.
 type inferrer struct {
-	s        *Session
+	s        *Run
 	captured map[pointKey]bool
 	answers  map[answerKey]*awaited
 	older    map[answerKey]*awaited
@@ -70,7 +70,7 @@ const (
 	maxExpected = 1 << 16
 )
 
-func newInferrer(s *Session) *inferrer {
+func newInferrer(s *Run) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
 		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{}, resumed: map[answerKey]bool{}, opened: map[answerKey]bool{},
 		expected: expectations[expectKey]{open: map[expectKey]expectation{}}, parts: ledger{parts: map[expectKey][]piece{}}}
@@ -211,11 +211,11 @@ func (inf *inferrer) find(k answerKey) *awaited {
 }
 
 // name is the file a frame is in.
-func (s *Session) name(f *Frame) string { return NameOf(s.Taps, f) }
+func (s *Run) name(f *Frame) string { return NameOf(s.Taps, f) }
 
 // infer injects the packet that an observed frame must come from, if it is
 // in no capture and can be known.
-func (s *Session) infer(f *Frame) {
+func (s *Run) infer(f *Frame) {
 	inf := s.inferrer
 	if inf.due(f) || s.originate(f) || s.opts.NoInference {
 		return
@@ -248,7 +248,7 @@ func (s *Session) infer(f *Frame) {
 }
 
 // enter replays the packet of an observed frame where it must have entered.
-func (s *Session) enter(f *Frame, sent *origin) {
+func (s *Run) enter(f *Frame, sent *origin) {
 	inf := s.inferrer
 	g := inf.rebuild(f, sent)
 	if h := *g; mid(&h) {
@@ -272,7 +272,7 @@ func (s *Session) enter(f *Frame, sent *origin) {
 
 // entersElsewhere reports whether the packet is in a capture, on its way in:
 // then nothing is to be inferred, however it fared.
-func (s *Session) entersElsewhere(f *Frame) (found bool) {
+func (s *Run) entersElsewhere(f *Frame) (found bool) {
 	s.history.fates.each(f.id, func(x *fate) bool {
 		// What came out of a tunnel goes on from there, not on the same way.
 		elsewhere := f.tunnel == nil || x.arrived == nil || x.arrived == f.tunnel.from
@@ -401,7 +401,7 @@ func (inf *inferrer) handedOn(f *Frame, a *awaited) uint64 {
 	switch {
 	case leadsOut(p) || leadsOut(a.port) || a.port.Datapath != p.Datapath || sent == 0:
 		return 0
-	case own(a.port, sent):
+	case hasMAC(a.port, sent):
 		return uint64(macAt(f.Data))
 	}
 	return uint64(sent)
@@ -464,7 +464,7 @@ func (inf *inferrer) fromRouter(f *Frame) *awaited {
 	}
 	e := endpoints(f.Headers())
 	for _, q := range p.Datapath.Ports {
-		if q.Peer != nil && own(q.Peer, src) {
+		if q.Peer != nil && hasMAC(q.Peer, src) {
 			return &awaited{port: q, chassis: f.point.Chassis, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)),
 				src: e[0], dst: e[1], hops: 0}
 		}

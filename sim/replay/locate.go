@@ -232,7 +232,7 @@ func (o *Owners) ofOthers(p *network.Port, c *network.Chassis, frames []pcap.Lin
 	for i := range frames {
 		m := &frames[i]
 		src, dst := metaIPs(m)
-		if m.HasSrc && own(p, macOf(m.Src)) || hasIP(p, dst) || !m.HasSrc && hasIP(p, src) {
+		if m.HasSrc && hasMAC(p, macOf(m.Src)) || hasIP(p, dst) || !m.HasSrc && hasIP(p, src) {
 			continue
 		}
 		if q, _ := o.hostPlace(c, m, nil); q != nil && q != p {

@@ -18,7 +18,7 @@ const memoryVersion = 3
 //
 // Not part of it: that a capture of a whole host has just shown a frame at
 // another of its interfaces, and what was sent over wires a moment ago.
-func (s *Session) Memory() []byte {
+func (s *Run) Memory() []byte {
 	m := memory{coding.NewWriter(nil), s, nil}
 	m.code()
 	return m.Bytes()
@@ -26,7 +26,7 @@ func (s *Session) Memory() []byte {
 
 // Remember makes a new session know what another did. moved gives the indexes
 // that captures of packets which are held have here, by those they had there.
-func (s *Session) Remember(b []byte, moved map[int]int) error {
+func (s *Run) Remember(b []byte, moved map[int]int) error {
 	m := memory{coding.NewReader(b), s, moved}
 	m.code()
 	if err := m.Finish(); err != nil {
@@ -38,7 +38,7 @@ func (s *Session) Remember(b []byte, moved map[int]int) error {
 // memory writes or reads what a session knows.
 type memory struct {
 	*coding.Coder
-	s     *Session
+	s     *Run
 	moved map[int]int
 }
 

@@ -22,7 +22,7 @@ func (w *watcher) Skipped(*Frame, *Point, string)       { w.n++ }
 
 // remembering returns a session of the external client's capture alone, so
 // that the pod's packets are inferred; add feeds it a record.
-func remembering(t testing.TB) *Session {
+func remembering(t testing.TB) *Run {
 	t.Helper()
 	net := loaded(t, nodeport+"/sb.db")
 	e, err := sim.New(net, sim.Options{Profile: conntrack.OVSUserspace})
@@ -30,7 +30,7 @@ func remembering(t testing.TB) *Session {
 		t.Fatal(err)
 	}
 	tap := &Tap{Name: "client.pcap", Site: &Site{Kind: AtPort, Port: net.Port("breth0_ovn-worker"), Chassis: net.Chassis[0]}}
-	return NewSession(e, []*Tap{tap}, &watcher{}, Options{})
+	return NewRun(e, []*Tap{tap}, &watcher{}, Options{})
 }
 
 func TestMemory(t *testing.T) {
@@ -93,7 +93,7 @@ func TestBadMemory(t *testing.T) {
 	}
 }
 
-func feedAll(s *Session, records []pcap.Record) {
+func feedAll(s *Run, records []pcap.Record) {
 	for i := range records {
 		s.Add(&records[i])
 	}
@@ -101,10 +101,10 @@ func feedAll(s *Session, records []pcap.Record) {
 }
 
 // remembering0 is a new session on the engine of another.
-func remembering0(s *Session) *Session {
+func remembering0(s *Run) *Run {
 	s.Engine.Forget()
 	tap := &Tap{Name: "client.pcap", Site: s.Taps[0].Site}
-	return NewSession(s.Engine, []*Tap{tap}, &watcher{}, Options{})
+	return NewRun(s.Engine, []*Tap{tap}, &watcher{}, Options{})
 }
 
 // TestMemoryIsWhole fails when a type gains a field that nobody has thought
@@ -114,7 +114,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Session{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins resuming resolves hops hoisting"},
+		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins resuming resolves hops hoisting"},
 		{inferrer{}, "s captured answers older ways sought resumed opened expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},

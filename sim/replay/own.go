@@ -21,7 +21,7 @@ const whyOwn = "ovn-controller sends it on its own"
 
 // originate replays the frame that ovn-controller must have sent of itself for
 // f to be observed; false if f is none of those.
-func (s *Session) originate(f *Frame) bool {
+func (s *Run) originate(f *Frame) bool {
 	p := &s.inferrer.scratch
 	p.SetRead(f.Data, f.Wire, f.Headers())
 	if p.Layout.L4 == 0 || p.Key.Get(field.IPProto) != header.ProtoUDP {
@@ -53,7 +53,7 @@ func (s *Session) originate(f *Frame) bool {
 
 // speaker is the chassis that speaks for a router's port, or for the router's
 // port that a switch's port leads to.
-func (s *Session) speaker(p *network.Port) *network.Chassis {
+func (s *Run) speaker(p *network.Port) *network.Chassis {
 	if !p.Datapath.Router {
 		p = p.Peer
 	}
@@ -62,7 +62,7 @@ func (s *Session) speaker(p *network.Port) *network.Chassis {
 
 // bfdMessage finds the session whose control packet p is, and makes that
 // packet anew: it begins at the router's own port.
-func (s *Session) bfdMessage(p *packet.Packet) (*network.Port, answer.Frame) {
+func (s *Run) bfdMessage(p *packet.Packet) (*network.Port, answer.Frame) {
 	src, dst := ipsOf(&p.Key)
 	net := s.Engine.Net
 	for i := range net.BFD {
@@ -108,7 +108,7 @@ func ipsOf(k *field.Key) (src, dst netip.Addr) {
 // solicitation finds the router port whose request for a prefix p is, and
 // makes that request anew: it begins at the port's peer. Each port of the
 // router that wants a prefix has its own.
-func (s *Session) solicitation(p *packet.Packet) (*network.Port, answer.Frame) {
+func (s *Run) solicitation(p *packet.Packet) (*network.Port, answer.Frame) {
 	src, _ := ipsOf(&p.Key)
 	for _, port := range s.Engine.Net.Ports[1:] {
 		mac, addr, ok := port.Delegated()

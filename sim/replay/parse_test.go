@@ -62,7 +62,7 @@ func TestFramesAreParsedOnce(t *testing.T) {
 	parses := 0
 	packet.OnParse = func() { parses++ }
 	defer func() { packet.OnParse = nil }()
-	s := NewSession(e, taps, c, Options{Ahead: conntrack.Second})
+	s := NewRun(e, taps, c, Options{Ahead: conntrack.Second})
 	c.Verifier.attach(s)
 	for i := range recs {
 		s.Add(&recs[i])

@@ -11,7 +11,7 @@ import (
 
 // inferPieces replays what of a piece of a stream, that was put together from
 // several, no capture shows entering. It reports whether the rest did.
-func (s *Session) inferPieces(f *Frame) bool {
+func (s *Run) inferPieces(f *Frame) bool {
 	seg := f.segment()
 	if seg.stream == 0 || len(f.rest) == 0 || len(f.rest) == 1 && f.rest[0] == (span{seg.start, seg.end}) {
 		return false

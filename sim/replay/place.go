@@ -20,7 +20,7 @@ const (
 )
 
 // read makes a frame of a record, placed as the network is now.
-func (s *Session) read(rec *pcap.Record, f *Frame) {
+func (s *Run) read(rec *pcap.Record, f *Frame) {
 	t := s.Taps[rec.Capture]
 	s.place(rec, f)
 	if t.Frames++; t.Frames == 1 {
@@ -43,7 +43,7 @@ func (s *Session) read(rec *pcap.Record, f *Frame) {
 
 // place fills in a frame from a record: its bytes, and where it crossed
 // OVN's border in which direction.
-func (s *Session) place(rec *pcap.Record, f *Frame) {
+func (s *Run) place(rec *pcap.Record, f *Frame) {
 	t := s.Taps[rec.Capture]
 	f.Capture, f.Number, f.Time = rec.Capture, rec.Frame, conntrack.Time(rec.Time)
 	f.Interface, f.Kept = rec.Interface, keptOf(rec)
@@ -84,7 +84,7 @@ func (s *Session) place(rec *pcap.Record, f *Frame) {
 
 // site returns where a record was captured. An interface met for the first
 // time may name its port.
-func (s *Session) site(t *Tap, i *pcap.Interface) *Site {
+func (s *Run) site(t *Tap, i *pcap.Interface) *Site {
 	if _, known := t.Interfaces[i.Index]; !known && (t.Interfaces != nil || i.Index > 0) {
 		if found := t.siteByName(s.Engine.Net, i, t.Chassis); found != nil {
 			s.inferrer.capture(found)
@@ -96,7 +96,7 @@ func (s *Session) site(t *Tap, i *pcap.Interface) *Site {
 }
 
 // placeAtPort places a frame of the interface of one logical port.
-func (s *Session) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
+func (s *Run) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
 	f.point = t.point(site.Port, site.Chassis)
 	if f.Bare {
 		f.dir = s.owners.bareDirection(site.Port, site.Chassis, m, false)
@@ -126,7 +126,7 @@ func (s *Session) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
 
 // placeAtHost places a frame captured on some interface of a chassis. The same
 // packet is met on several: once for each port it enters or leaves at.
-func (s *Session) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pcap.LinkMeta) {
+func (s *Run) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pcap.LinkMeta) {
 	f.point = &Point{Chassis: site.Chassis, Capture: t.Index}
 	const loopback = 772 // ARPHRD_LOOPBACK
 	if m.Device == loopback {

@@ -162,8 +162,8 @@ func sendersOf(ports []*network.Port) *senders {
 	return s
 }
 
-// own reports whether m is one of the port's addresses.
-func own(p *network.Port, m mac) bool {
+// hasMAC reports whether m is one of the port's addresses.
+func hasMAC(p *network.Port, m mac) bool {
 	for _, a := range p.Addresses {
 		if macOf(a.MAC) == m {
 			return true
@@ -194,13 +194,13 @@ func (o *Owners) Direction(p *network.Port, c *network.Chassis, frame []byte) Di
 		return Entered
 	}
 	switch {
-	case own(p, src):
+	case hasMAC(p, src):
 		return Entered
-	case own(p, dst):
+	case hasMAC(p, dst):
 		return Left
 	case sentBy(p, frame): // with an Ethernet address that is not its own, another's maybe
 		return Entered
-	case slices.ContainsFunc(p.Containers, func(c *network.Port) bool { return own(c, src) }):
+	case slices.ContainsFunc(p.Containers, func(c *network.Port) bool { return hasMAC(c, src) }):
 		return Entered // of a container behind the interface, without the tag it should have
 	case sent != nil:
 		return Left

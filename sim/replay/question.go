@@ -20,7 +20,7 @@ const whyAsked = "the question to what OVN answers here"
 
 // ask replays the question that an observed frame answers, if the frame is an
 // answer OVN gives and the capture of its port lost the question.
-func (s *Session) ask(f *Frame) bool {
+func (s *Run) ask(f *Frame) bool {
 	if !s.inferrer.captured[f.point.key()] {
 		return false
 	}
@@ -66,7 +66,7 @@ func (o *Owners) answersAt(p *network.Port, a netip.Addr, m mac) bool {
 	}
 	return slices.ContainsFunc(o.byIP[a], func(q *network.Port) bool {
 		near := q.Datapath == p.Datapath || q.Peer != nil && q.Peer.Datapath == p.Datapath
-		return near && own(q, m) && (q.Datapath.Router || !q.Unknown)
+		return near && hasMAC(q, m) && (q.Datapath.Router || !q.Unknown)
 	})
 }
 

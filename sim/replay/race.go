@@ -53,7 +53,7 @@ type Race struct {
 }
 
 // change takes the network as it is now, or notes that it is about to change.
-func (s *Session) change() {
+func (s *Run) change() {
 	if s.opts.Changes == nil || s.err != nil {
 		return
 	}
@@ -76,7 +76,7 @@ func (s *Session) change() {
 }
 
 // become goes on with the network of the next change.
-func (s *Session) become() {
+func (s *Run) become() {
 	next := s.race.changes[0]
 	s.race = race{begun: true, changes: s.race.changes[1:]}
 	s.Engine.Become(next.net)
@@ -95,7 +95,7 @@ func (s *Session) become() {
 // tries replays a frame while a change of the network is on its way: on the former
 // network if captures show that it met that, else on the new one, which is then
 // there. False: the frame is to be replayed on the network as it is.
-func (s *Session) tries(f *Frame) bool {
+func (s *Run) tries(f *Frame) bool {
 	if len(s.race.changes) == 0 {
 		return false
 	}
@@ -125,7 +125,7 @@ func (s *Session) tries(f *Frame) bool {
 }
 
 // foresees tries a frame on the network that is about to be: see check.
-func (s *Session) foresees(f *Frame, state []byte) (shown, agrees bool) {
+func (s *Run) foresees(f *Frame, state []byte) (shown, agrees bool) {
 	r := &s.race
 	if r.ahead == nil {
 		e, err := s.Engine.Beside(r.changes[0].net)
@@ -148,7 +148,7 @@ func (s *Session) foresees(f *Frame, state []byte) (shown, agrees bool) {
 
 // check holds what became of a frame, on whichever network, against what was read
 // ahead: whether captures show anything of it, and show nothing else.
-func (s *Session) check(f *Frame, out *sim.Outcome) (shown, agrees bool) {
+func (s *Run) check(f *Frame, out *sim.Outcome) (shown, agrees bool) {
 	for l, n := s.alike(f.id).first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l.dir != Left || l.skip != "" || l.twin || l.point.Port == nil || l.Time-f.Time > soonest || f.Time-l.Time > soonest {
 			continue
@@ -199,13 +199,13 @@ func predicts(out *sim.Outcome, seen *Frame) bool {
 }
 
 // watches reports whether there is a capture where a predicted frame leaves.
-func (s *Session) watches(o *sim.Output) bool {
+func (s *Run) watches(o *sim.Output) bool {
 	p, c := s.Engine.Net.Port(o.Port.Name), s.Engine.Net.ChassisByName(o.Chassis.Name)
 	return p != nil && c != nil && s.inferrer.captured[keyOf(p, c)]
 }
 
 // comes reports whether a predicted frame is among those that were read ahead.
-func (s *Session) comes(o *sim.Output) bool {
+func (s *Run) comes(o *sim.Output) bool {
 	for l, n := s.alike(identityHash(o.Data, o.Headers())).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l.dir == Left && l.skip == "" && l.point.Port != nil && leavesAt(o, l.point) {
 			return true
@@ -216,7 +216,7 @@ func (s *Session) comes(o *sim.Output) bool {
 
 // answers reports whether a frame that was read ahead is OVN's own answer to f: it
 // leaves where f entered, the other way, and enters nowhere.
-func (s *Session) answers(l, f *Frame) bool {
+func (s *Run) answers(l, f *Frame) bool {
 	if l.dir != Left || l.skip != "" || l.point.Port == nil || l.point.key() != f.point.key() || s.enters(l) {
 		return false
 	}
@@ -237,7 +237,7 @@ func (s *Session) answers(l, f *Frame) bool {
 }
 
 // renew goes on with the new network, and replays the frame there.
-func (s *Session) renew(f *Frame) {
+func (s *Run) renew(f *Frame) {
 	s.become()
 	s.again(f)
 	f.played = true
@@ -245,14 +245,14 @@ func (s *Session) renew(f *Frame) {
 }
 
 // saved is the engine's state, if it is little enough to be put back.
-func (s *Session) saved() ([]byte, bool) {
+func (s *Run) saved() ([]byte, bool) {
 	if s.Engine.Connections() > maxKept {
 		return nil, false
 	}
 	return s.Engine.Snapshot([32]byte{}), true
 }
 
-func (s *Session) restore(state []byte) bool {
+func (s *Run) restore(state []byte) bool {
 	s.Engine.Forget()
 	if _, err := s.Engine.Restore(state, [32]byte{}); err != nil {
 		s.err = err

@@ -417,7 +417,7 @@ func TestTheSameNetworkAgain(t *testing.T) {
 		}
 		calls := 0
 		v := replay.NewVerifier(replay.VerifyOptions{})
-		s := j.Session(v, job.LookAhead, func(now conntrack.Time) (*network.Network, conntrack.Time, error) {
+		s := j.Recording.Start(v, job.LookAhead, func(now conntrack.Time) (*network.Network, conntrack.Time, error) {
 			if calls++; calls%7 != 0 {
 				return nil, 0, nil
 			}

@@ -91,9 +91,9 @@ func keptOf(rec *pcap.Record) *Kept {
 	if len(rec.Comments)+len(rec.Options)+len(rec.Blocks) == 0 {
 		return nil
 	}
-	var own pcap.Record
-	own.CopyFrom(rec)
-	return &Kept{own.Comments, own.Options, own.Blocks}
+	var copied pcap.Record
+	copied.CopyFrom(rec)
+	return &Kept{copied.Comments, copied.Options, copied.Blocks}
 }
 
 // chain is frames of one identity, linked by Frame.same.
@@ -129,8 +129,8 @@ type Options struct {
 // it returns nil: what was only for a while comes before what is. Moments never go back.
 type Changes func(conntrack.Time) (net *network.Network, since conntrack.Time, err error)
 
-// Session is one replay of captures.
-type Session struct {
+// Run is one replay of captures.
+type Run struct {
 	Engine *sim.Engine
 	Taps   []*Tap
 
@@ -162,12 +162,12 @@ type Session struct {
 	hoisting int         // how deep causes are being replayed before what they led to
 }
 
-// NewSession returns a session on an engine.
-func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
+// NewRun returns a session on an engine.
+func NewRun(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Run {
 	if opts.AheadBytes == 0 {
 		opts.AheadBytes = 12 << 20
 	}
-	s := &Session{
+	s := &Run{
 		Engine: e, Taps: taps, opts: opts, owners: NewOwners(e.Net), handler: h,
 		history: newHistory(e), waiting: map[uint64]*Frame{},
 		pins: pinsOf(opts.Pins),
@@ -184,7 +184,7 @@ func NewSession(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Session {
 }
 
 // Add hands in the next record; it is copied.
-func (s *Session) Add(rec *pcap.Record) {
+func (s *Run) Add(rec *pcap.Record) {
 	f := s.take()
 	s.read(rec, f)
 	if f.twin = s.twins.again(f); f.twin {
@@ -202,7 +202,7 @@ func (s *Session) Add(rec *pcap.Record) {
 }
 
 // file makes a frame that was read ahead findable by its identity.
-func (s *Session) file(f *Frame) {
+func (s *Run) file(f *Frame) {
 	s.byClient(f)
 	if f.id == 0 {
 		return
@@ -222,7 +222,7 @@ func (s *Session) file(f *Frame) {
 }
 
 // alike are the frames of an identity that were read ahead, oldest first.
-func (s *Session) alike(id uint64) chain {
+func (s *Run) alike(id uint64) chain {
 	if c := s.later.get(id); c != nil {
 		return *c
 	}
@@ -242,7 +242,7 @@ func (f *Frame) size() int {
 var frameSize = int(unsafe.Sizeof(Frame{})) + 200
 
 // pop replays the queue's oldest frame and takes it out.
-func (s *Session) pop() {
+func (s *Run) pop() {
 	f := s.queue[s.head]
 	s.now = max(s.now, f.Time)
 	s.change()
@@ -259,7 +259,7 @@ func (s *Session) pop() {
 
 // placeAgain places the frames that were read ahead in the network as it is
 // now: each is replayed as its own moment's network has it.
-func (s *Session) placeAgain() {
+func (s *Run) placeAgain() {
 	s.later.clear()
 	s.clients, s.held = nil, 0
 	for _, f := range s.queue[s.head:] {
@@ -278,7 +278,7 @@ func (s *Session) placeAgain() {
 }
 
 // again places a frame as the network is now.
-func (s *Session) again(f *Frame) {
+func (s *Run) again(f *Frame) {
 	sight, twin := f.sight, f.twin
 	f.reset()
 	f.sight, f.twin = sight, twin
@@ -287,21 +287,21 @@ func (s *Session) again(f *Frame) {
 
 // Err returns why the network could not be followed, nil if it could. The
 // session then went on with the last one it had.
-func (s *Session) Err() error { return s.err }
+func (s *Run) Err() error { return s.err }
 
 // Flush replays what was held back, and the rest of packets that
 // ovn-controller holds.
-func (s *Session) Flush() {
+func (s *Run) Flush() {
 	s.Pause()
 	for len(s.race.changes) > 0 {
 		s.become()
 	}
-	s.release(math.MaxInt64)
+	s.goOn(math.MaxInt64)
 }
 
 // Until goes on to a moment after the last packet, for the network to become what it
 // is then.
-func (s *Session) Until(now conntrack.Time) {
+func (s *Run) Until(now conntrack.Time) {
 	s.now = max(s.now, now)
 	s.change()
 	for len(s.race.changes) > 0 {
@@ -311,13 +311,13 @@ func (s *Session) Until(now conntrack.Time) {
 
 // Pause replays what was held back. Packets that ovn-controller holds stay
 // held: the engine can go on with them in another session.
-func (s *Session) Pause() {
+func (s *Run) Pause() {
 	for s.head < len(s.queue) {
 		s.pop()
 	}
 }
 
-func (s *Session) take() *Frame {
+func (s *Run) take() *Frame {
 	if n := len(s.free); n > 0 {
 		f := s.free[n-1]
 		s.free = s.free[:n-1]
@@ -337,7 +337,7 @@ func (f *Frame) reset() {
 }
 
 // next replays the queue's oldest frame.
-func (s *Session) next(f *Frame) {
+func (s *Run) next(f *Frame) {
 	s.held -= f.size()
 	s.unfile(f)
 	s.unlink(f)
@@ -347,13 +347,13 @@ func (s *Session) next(f *Frame) {
 	if f.dir == Left {
 		s.hurry(f)
 	}
-	s.release(f.Time)
+	s.goOn(f.Time)
 	s.Taps[f.Capture].count(f)
 	s.handle(f)
 }
 
 // handle decides what a frame is, and replays it or hands it on.
-func (s *Session) handle(f *Frame) {
+func (s *Run) handle(f *Frame) {
 	switch {
 	case f.skip != "":
 		s.handler.Skipped(f, f.point, f.skip)
@@ -380,7 +380,7 @@ func (s *Session) handle(f *Frame) {
 }
 
 // left handles a frame that left OVN.
-func (s *Session) left(f *Frame) {
+func (s *Run) left(f *Frame) {
 	s.infer(f)
 	if leadsOut(f.point.Port) && s.wires.arrived(f) {
 		f.dir = Entered // from a chassis whose own capture lacks the packet
@@ -396,7 +396,7 @@ func (s *Session) left(f *Frame) {
 // that seems to be another's, rather than that it was sent to it: that of a
 // virtual port, a network function with anybody's, a port of unknown addresses
 // with a router's (a routing daemon's). Nothing replayed leads to the frame here.
-func (s *Session) claims(f *Frame) bool {
+func (s *Run) claims(f *Frame) bool {
 	p := f.point.Port
 	due := s.inferrer.expected.has(expectKey{f.point.key(), f.id})
 	switch {
@@ -415,7 +415,7 @@ func (s *Session) claims(f *Frame) bool {
 // address that nobody has, as a machine does before it is told its own: the
 // frame comes from nowhere else, since nothing replayed leads to it and every
 // other port by which it could have come is captured.
-func (s *Session) forges(f *Frame) bool {
+func (s *Run) forges(f *Frame) bool {
 	p, src := f.point.Port, macAt(f.Data[6:])
 	return p.Type == network.VIF && macAt(f.Data).multicast() && s.owners.ports[src] == nil && s.owners.send[src] == nil &&
 		!s.replayed(f) && !slices.ContainsFunc(p.Datapath.Ports, func(q *network.Port) bool {
@@ -425,14 +425,14 @@ func (s *Session) forges(f *Frame) bool {
 
 // delivered reports whether a frame that an interface of unknown addresses
 // seems to have sent, since it is not to its own, was predicted to be sent to it.
-func (s *Session) delivered(f *Frame) bool {
+func (s *Run) delivered(f *Frame) bool {
 	p := f.point.Port
 	due := s.inferrer.expected.has(expectKey{f.point.key(), f.id})
-	return due && p.Type == network.VIF && p.Unknown && len(f.Data) >= 14 && !own(p, macAt(f.Data[6:]))
+	return due && p.Type == network.VIF && p.Unknown && len(f.Data) >= 14 && !hasMAC(p, macAt(f.Data[6:]))
 }
 
 // replayed reports whether a packet has just been replayed from elsewhere.
-func (s *Session) replayed(f *Frame) (found bool) {
+func (s *Run) replayed(f *Frame) (found bool) {
 	s.history.fates.each(f.id, func(x *fate) bool {
 		found = x.capture != f.Capture && f.Time-x.time < wireWindow && !s.floods(x)
 		return !found
@@ -442,14 +442,14 @@ func (s *Session) replayed(f *Frame) (found bool) {
 
 // floods reports whether what became of a packet is that it came over a wire
 // that chassis share and went nowhere: then another of them sent it.
-func (s *Session) floods(x *fate) bool {
+func (s *Run) floods(x *fate) bool {
 	p := s.Engine.Net.Port(x.port)
 	return p != nil && leadsOut(p) && x.verdict == sim.Dropped
 }
 
 // observe hands on a frame that left OVN.
 // hurry tells the engine of a packet it holds that a frame shows has left.
-func (s *Session) hurry(f *Frame) {
+func (s *Run) hurry(f *Frame) {
 	s.Engine.Hurry(f.Time, func(of *sim.Injection) bool {
 		var h packet.Headers
 		h.Read(of.Frame)
@@ -459,13 +459,13 @@ func (s *Session) hurry(f *Frame) {
 	})
 }
 
-func (s *Session) observe(f *Frame) {
+func (s *Run) observe(f *Frame) {
 	s.history.saw(f, f.point, f.point.Name())
 	s.handler.Observed(f, f.point)
 }
 
 // inject puts a frame into OVN where it entered.
-func (s *Session) inject(f *Frame) {
+func (s *Run) inject(f *Frame) {
 	s.resume(f, nil)
 	if !s.tries(f) {
 		s.fate(f, s.put(s.Engine, f, f.point.Port, f.point.Chassis))
@@ -474,7 +474,7 @@ func (s *Session) inject(f *Frame) {
 
 // put is inject up to what becomes of the frame, on an engine of a network that has
 // the port and chassis.
-func (s *Session) put(e *sim.Engine, f *Frame, port *network.Port, chassis *network.Chassis) *sim.Outcome {
+func (s *Run) put(e *sim.Engine, f *Frame, port *network.Port, chassis *network.Chassis) *sim.Outcome {
 	in := sim.Injection{
 		Port: port, Chassis: chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	}
@@ -487,7 +487,7 @@ func (s *Session) put(e *sim.Engine, f *Frame, port *network.Port, chassis *netw
 // passedOn reports whether a capture shows that OVN took a frame although its port
 // is not bound yet, or no more, as far as the database says: what ovn-controller
 // does and what it commits are a moment apart.
-func (s *Session) passedOn(f *Frame) bool {
+func (s *Run) passedOn(f *Frame) bool {
 	for l, n := s.alike(f.id).first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l.dir == Left && l.Capture != f.Capture && l.Time-f.Time < changeTime {
 			return true
@@ -498,18 +498,18 @@ func (s *Session) passedOn(f *Frame) bool {
 
 // unbound reports whether at this moment an interface is at no chassis: nothing
 // comes from there.
-func (s *Session) unbound(p *network.Port) bool {
+func (s *Run) unbound(p *network.Port) bool {
 	return s.opts.Changes != nil && p.Type == network.VIF && p.ActiveChassis() == nil && len(p.Additional) == 0
 }
 
 // nowhere reports whether at this moment an interface is not OVN's: the network is
 // followed, and its port is not bound there.
-func (s *Session) nowhere(p *network.Port, c *network.Chassis) bool {
+func (s *Run) nowhere(p *network.Port, c *network.Chassis) bool {
 	return s.opts.Changes != nil && p.Type == network.VIF && !p.ResidentOn(c)
 }
 
 // fate hands on what became of an injected frame.
-func (s *Session) fate(f *Frame, out *sim.Outcome) {
+func (s *Run) fate(f *Frame, out *sim.Outcome) {
 	s.inferrer.entered(f, out)
 	s.inferrer.tried(f, out)
 	s.tunnels.predicted(out)
@@ -526,10 +526,10 @@ func (s *Session) fate(f *Frame, out *sim.Outcome) {
 // maxWaiting bounds how many frames are kept because ovn-controller holds them.
 const maxWaiting = 4096
 
-// release replays the rest of packets that ovn-controller held and that go on
+// goOn replays the rest of packets that ovn-controller held and that go on
 // by a moment. Handlers are called for each as for a frame that entered, with
 // Outcome.Late set.
-func (s *Session) release(by conntrack.Time) {
+func (s *Run) goOn(by conntrack.Time) {
 	for out := s.Engine.Advance(by); out != nil; out = s.Engine.Advance(by) {
 		f := s.waiting[out.Of.Ref]
 		if f == nil {
@@ -544,7 +544,7 @@ func (s *Session) release(by conntrack.Time) {
 
 // forgetWaiting drops frames whose packets ovn-controller holds no more, once
 // there are many.
-func (s *Session) forgetWaiting(now conntrack.Time) {
+func (s *Run) forgetWaiting(now conntrack.Time) {
 	if len(s.waiting) <= maxWaiting/2 {
 		return
 	}

@@ -65,7 +65,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		taps = append(taps, &Tap{Index: i, Name: name, Site: &Site{Kind: AtPort, Port: p, Chassis: c}})
 	}
 	v := NewVerifier(VerifyOptions{})
-	s := NewSession(e, taps, v, Options{Ahead: conntrack.Second})
+	s := NewRun(e, taps, v, Options{Ahead: conntrack.Second})
 	add := func(capture int, r pcap.Record) {
 		r.Capture, r.File = capture, taps[capture].Name
 		s.Add(&r)

@@ -108,7 +108,7 @@ func serves(a, b uint16) bool {
 // resume opens the connection that a frame about to enter belongs to, if it
 // began in no capture. l shows it leaving; nil: that is to be found. It reports
 // whether it did.
-func (s *Session) resume(f, l *Frame) bool {
+func (s *Run) resume(f, l *Frame) bool {
 	inf := s.inferrer
 	reply, ok := midway(f)
 	if !ok || s.opts.NoInference || f.point.Port.IsFunction() { // what a function passes on is another's connection
@@ -147,7 +147,7 @@ func (s *Session) resume(f, l *Frame) bool {
 
 // tracked reports whether conntrack has the connection of a frame already, from
 // a dump.
-func (s *Session) tracked(f *Frame) bool {
+func (s *Run) tracked(f *Frame) bool {
 	t := s.Engine.Tracked(f.point.Chassis)
 	l := &f.Headers().Layout
 	return t != nil && t.Knows(f.Data[l.L3:l.L3End])
@@ -155,7 +155,7 @@ func (s *Session) tracked(f *Frame) bool {
 
 // shownLeaving finds where a capture shows a packet of a flow that enters
 // leaving, among the frames read ahead.
-func (s *Session) shownLeaving(k answerKey) *Frame {
+func (s *Run) shownLeaving(k answerKey) *Frame {
 	for _, o := range s.queue[s.head:] {
 		if o.dir != Entered || o.skip != "" || o.point.Port == nil || o.point.key() != k.point || flowOf(o) != k {
 			continue
@@ -169,7 +169,7 @@ func (s *Session) shownLeaving(k answerKey) *Frame {
 
 // leaving finds the frame by which a packet that enters leaves, nil if no
 // capture shows it.
-func (s *Session) leaving(o *Frame) (crossing *Frame) {
+func (s *Run) leaving(o *Frame) (crossing *Frame) {
 	for l, n := s.alike(o.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
 		case l == o || l.skip != "" || l.dir == Left && l.point.key() == o.point.key():
@@ -184,7 +184,7 @@ func (s *Session) leaving(o *Frame) (crossing *Frame) {
 
 // outport is the port that a frame in a tunnel is on its way to, nil if it is
 // none that frames leave at.
-func (s *Session) outport(f *Frame) *network.Port {
+func (s *Run) outport(f *Frame) *network.Port {
 	dp := f.tunnel.to.AZ.DatapathByKey(f.tunnel.keys.datapath)
 	if dp == nil {
 		return nil
@@ -196,7 +196,7 @@ func (s *Session) outport(f *Frame) *network.Port {
 }
 
 // end is where a frame leaves, or will when it comes out of its tunnel.
-func (s *Session) end(l *Frame) *Point {
+func (s *Run) end(l *Frame) *Point {
 	if l.dir == Crossed {
 		return s.Taps[l.Capture].point(s.outport(l), l.tunnel.to)
 	}
@@ -258,7 +258,7 @@ func (o *Owners) serving(a netip.Addr, port uint16) bool {
 
 // openTowards opens the connection of an answer f from where that leaves, as l.
 // It returns where; nil if that was not to be.
-func (s *Session) openTowards(f, l *Frame) *Point {
+func (s *Run) openTowards(f, l *Frame) *Point {
 	inf, at := s.inferrer, s.end(l)
 	e := flowEnds(l.Data, l.Headers())
 	if inf.known(answerKey{at.key(), uint8(l.Headers().Key.Get(field.IPProto)), e[1], e[0]}) {
@@ -278,7 +278,7 @@ func (s *Session) openTowards(f, l *Frame) *Point {
 
 // openFrom opens the connection of f from where f enters itself. It returns
 // where; nil if that was not to be.
-func (s *Session) openFrom(f *Frame) *Point {
+func (s *Run) openFrom(f *Frame) *Point {
 	seq, ack := tcpNumbers(f)
 	if !s.open(f, s.asItself(f), header.FlagSYN, seq-1, 0) {
 		return nil
@@ -290,13 +290,13 @@ func (s *Session) openFrom(f *Frame) *Point {
 }
 
 // asItself is how a frame enters.
-func (s *Session) asItself(f *Frame) *awaited {
+func (s *Run) asItself(f *Frame) *awaited {
 	k, e := &f.Headers().Key, flowEnds(f.Data, f.Headers())
 	return &awaited{port: f.point.Port, chassis: f.point.Chassis, ethSrc: k.Get(field.EthSrc), ethDst: k.Get(field.EthDst), src: e[0], dst: e[1], hops: -1}
 }
 
 // turned is how a packet enters at a point that one which left there answers.
-func (s *Session) turned(l *Frame, at *Point) *awaited {
+func (s *Run) turned(l *Frame, at *Point) *awaited {
 	k, e := &l.Headers().Key, flowEnds(l.Data, l.Headers())
 	a := &awaited{port: at.Port, chassis: at.Chassis, ethSrc: k.Get(field.EthDst), ethDst: k.Get(field.EthSrc), src: e[1], dst: e[0], hops: -1}
 	if a.ethSrc == 0 && len(at.Port.Addresses) > 0 && !leadsOut(at.Port) { // a cooked capture does not tell
@@ -307,7 +307,7 @@ func (s *Session) turned(l *Frame, at *Point) *awaited {
 
 // open replays a packet of the opening of f's connection. It reports whether
 // that came through.
-func (s *Session) open(f *Frame, from *awaited, flags uint8, seq, ack uint32) bool {
+func (s *Run) open(f *Frame, from *awaited, flags uint8, seq, ack uint32) bool {
 	inf := s.inferrer
 	data, wire := opening(f, flags, seq, ack)
 	p := &inf.scratch
@@ -370,7 +370,7 @@ func tcpNumbers(f *Frame) (seq, ack uint32) {
 
 // takes reports whether the packet from the middle of a connection shows that an
 // option was taken when the connection was opened.
-func (r *resumption) takes(s *Session, kind trace.Reason, o *sim.ChoiceOption) bool {
+func (r *resumption) takes(s *Run, kind trace.Reason, o *sim.ChoiceOption) bool {
 	h := r.of.Headers()
 	if !r.reply {
 		for l, n := s.alike(r.of.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
@@ -391,7 +391,7 @@ func (r *resumption) takes(s *Session, kind trace.Reason, o *sim.ChoiceOption) b
 }
 
 // sourcePort is the port that SNAT to an address gave the connection's first packet.
-func (r *resumption) sourcePort(s *Session, addr [16]byte) (uint16, bool) {
+func (r *resumption) sourcePort(s *Run, addr [16]byte) (uint16, bool) {
 	if k := flowOf(r.of); r.reply {
 		return k.dst.port, k.dst.addr == addr
 	}

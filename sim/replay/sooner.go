@@ -10,7 +10,7 @@ const soonest = conntrack.Second
 // entered, when that comes later by its timestamp: nothing leaves before it
 // entered. What its capture shows before it, in the capture's own order, comes
 // before it.
-func (s *Session) sooner(f *Frame) {
+func (s *Run) sooner(f *Frame) {
 	g := s.entry(f)
 	if g == nil {
 		return
@@ -28,7 +28,7 @@ func (s *Session) sooner(f *Frame) {
 
 // entry finds the frame by which a frame's packet is still to enter, although
 // the frame has left: nil if it has entered, or if none is near.
-func (s *Session) entry(f *Frame) (g *Frame) {
+func (s *Run) entry(f *Frame) (g *Frame) {
 	if f.id == 0 || f.skip != "" || f.dir != Left && f.dir != Crossed || s.hoisting > maxHoisting {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (s *Session) entry(f *Frame) (g *Frame) {
 const maxHoisting = 64
 
 // entered reports whether a packet of the identity has entered just before.
-func (s *Session) entered(f *Frame, id uint64) (found bool) {
+func (s *Run) entered(f *Frame, id uint64) (found bool) {
 	if f.dir == Left && s.inferrer.expected.has(expectKey{f.point.key(), f.id}) {
 		return true
 	}
@@ -70,7 +70,7 @@ func (s *Session) entered(f *Frame, id uint64) (found bool) {
 }
 
 // play replays a frame of the queue out of turn, or in it.
-func (s *Session) play(f *Frame) {
+func (s *Run) play(f *Frame) {
 	f.played = true
 	s.hoisting++
 	s.sooner(f)
@@ -80,7 +80,7 @@ func (s *Session) play(f *Frame) {
 }
 
 // unlink takes a frame out of those that are found by their identity.
-func (s *Session) unlink(f *Frame) {
+func (s *Run) unlink(f *Frame) {
 	if f.id == 0 {
 		return
 	}

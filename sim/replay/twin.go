@@ -68,7 +68,7 @@ func (t *twins) again(f *Frame) bool {
 // shownTwice decides about a frame that was there just before: is it the same
 // packet, or was it sent twice? A capture that shows many so shows all so. Else
 // what other places show decides: whoever sees it twice, got it twice.
-func (s *Session) shownTwice(f *Frame) bool {
+func (s *Run) shownTwice(f *Frame) bool {
 	switch t := s.Taps[f.Capture]; {
 	case !f.twin, s.isDue(f):
 		return false
@@ -102,7 +102,7 @@ func (f *Frame) unique() bool {
 
 // isDue reports whether the frame is predicted where it left, once more than it
 // was observed.
-func (s *Session) isDue(f *Frame) bool {
+func (s *Run) isDue(f *Frame) bool {
 	switch f.dir {
 	case Left:
 		return s.inferrer.expected.has(expectKey{f.point.key(), f.id})
@@ -115,7 +115,7 @@ func (s *Session) isDue(f *Frame) bool {
 }
 
 // enters reports whether the packet of a frame that left is still to enter.
-func (s *Session) enters(f *Frame) (found bool) {
+func (s *Run) enters(f *Frame) (found bool) {
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
 		found = l.dir == Entered && !l.twin
 	}

@@ -34,7 +34,7 @@ type tunnelKeys struct {
 // sending chassis. Of any other the sender's side is in no capture: it is
 // injected where it comes out of the tunnel, once, however many captures show it.
 type tunnels struct {
-	s        *Session
+	s        *Run
 	byIP     map[netip.Addr]*network.Chassis
 	expected expectations[crossing]
 	seen     map[crossing]*crossings
@@ -57,7 +57,7 @@ type crossings struct {
 	most  int
 }
 
-func newTunnels(s *Session) *tunnels {
+func newTunnels(s *Run) *tunnels {
 	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{}, expected: expectations[crossing]{open: map[crossing]expectation{}},
 		seen: map[crossing]*crossings{}, captured: make([]bool, len(s.Engine.Net.Chassis))}
 	for _, c := range s.Engine.Net.Chassis {
@@ -91,7 +91,7 @@ const (
 )
 
 // placeInTunnel places a frame of the underlay.
-func (s *Session) placeInTunnel(tap *Tap, f *Frame, m *pcap.LinkMeta) {
+func (s *Run) placeInTunnel(tap *Tap, f *Frame, m *pcap.LinkMeta) {
 	u := f.spare
 	if u == nil {
 		u = &underlay{}
@@ -170,7 +170,7 @@ func keysOf(o *sim.TunnelOutput, kind pcap.TunnelKind) tunnelKeys {
 }
 
 // crossed handles a frame of the underlay.
-func (s *Session) crossed(f *Frame) {
+func (s *Run) crossed(f *Frame) {
 	t := s.tunnels
 	k := f.crossing()
 	if t.again(k, f) {

@@ -41,7 +41,7 @@ func (o *Owners) stripped(p *network.Port, frame []byte) *network.Port {
 		return p
 	default:
 		for _, c := range p.Containers {
-			if c.Tag != 0 && (own(c, src) || own(c, dst)) {
+			if c.Tag != 0 && (hasMAC(c, src) || hasMAC(c, dst)) {
 				return c
 			}
 		}

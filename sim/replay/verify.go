@@ -41,7 +41,7 @@ type Verifier struct {
 	Report Report
 
 	opts    VerifyOptions
-	session *Session
+	session *Run
 	waiting map[waitKey]line   // linked by waiter.like
 	byID    map[expectKey]line // linked by waiter.kin
 	streams map[expectKey]*stream
@@ -141,7 +141,7 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	return v
 }
 
-func (v *Verifier) attach(s *Session) { v.session, v.auto = s, newAutonomous(s.Engine.Net) }
+func (v *Verifier) attach(s *Run) { v.session, v.auto = s, newAutonomous(s.Engine.Net) }
 
 // become takes what ovn-controller sends by itself in the network as it is since a
 // moment.
@@ -246,7 +246,7 @@ func (v *Verifier) noteTies(out *sim.Outcome) {
 			at = len(v.Report.Ties)
 			v.ties[k] = at
 			v.Report.Ties = append(v.Report.Ties, Tie{
-				Used: *v.ref(place{flow: ev.Flow, datapath: ev.Datapath}), Other: *v.ref(place{flow: ev.Arg, datapath: ev.Datapath}),
+				Used: *v.ref(visit{flow: ev.Flow, datapath: ev.Datapath}), Other: *v.ref(visit{flow: ev.Arg, datapath: ev.Datapath}),
 				Priority: int(v.net().Flows[ev.Flow].Priority),
 			})
 		}

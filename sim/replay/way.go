@@ -22,7 +22,7 @@ type stretch struct {
 }
 
 func stepOf(ev *trace.Event) step {
-	return step{place{ev.Flow, ev.Datapath, ev.Egress, ev.Table}, ev.Chassis}
+	return step{visit{ev.Flow, ev.Datapath, ev.Egress, ev.Table}, ev.Chassis}
 }
 
 // reset empties the way and keeps its buffers.
@@ -74,12 +74,12 @@ func (w *way) steps() []step {
 }
 
 // last is the last table passed: where the packet was dropped, if it was.
-func (w *way) last() place {
+func (w *way) last() visit {
 	all := w.steps()
 	if len(all) == 0 {
-		return place{flow: -1}
+		return visit{flow: -1}
 	}
-	return all[len(all)-1].place
+	return all[len(all)-1].visit
 }
 
 // read notes the packet's way from its trace, up to the event that dropped it

@@ -40,7 +40,7 @@ const wireWindow = conntrack.Second
 // maxWires bounds how many frames are remembered.
 const maxWires = 1 << 16
 
-func newWires(s *Session) *wires {
+func newWires(s *Run) *wires {
 	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net), many: len(s.Engine.Net.Chassis) > 1,
 		frames: ring[sentFrame]{size: maxSentFrames}, shared: map[int]bool{}}
 }

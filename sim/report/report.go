@@ -47,13 +47,13 @@ type Report struct {
 	texts  map[string]int
 	paths  map[string]int
 	flows  map[*network.Flow]int
-	ports  map[place]int
+	ports  map[portOn]int
 	byConn map[uint64]int
 	begun  int64
 }
 
-// place is a port on a chassis.
-type place struct {
+// portOn is a port on a chassis.
+type portOn struct {
 	port    *network.Port
 	chassis *network.Chassis
 }
@@ -156,7 +156,7 @@ func New(x *why.Explainer, taps []*replay.Tap, about About) *Report {
 		about.Captures = append(about.Captures, t.Name)
 	}
 	return &Report{why: x, taps: taps, data: data{About: about, Packets: []packetData{}, Conns: []connData{}},
-		texts: map[string]int{}, paths: map[string]int{}, flows: map[*network.Flow]int{}, ports: map[place]int{},
+		texts: map[string]int{}, paths: map[string]int{}, flows: map[*network.Flow]int{}, ports: map[portOn]int{},
 		byConn: map[uint64]int{}}
 }
 
@@ -236,7 +236,7 @@ func (r *Report) text(s string) int {
 }
 
 func (r *Report) port(p *network.Port, c *network.Chassis) int {
-	k := place{p, c}
+	k := portOn{p, c}
 	i, ok := r.ports[k]
 	if !ok {
 		i = len(r.data.Ports)

@@ -37,7 +37,7 @@ type Files struct {
 type File struct {
 	Stream
 	file     *os.File
-	place    string // what it becomes; "" if it is written as it is
+	target   string // what it becomes; "" if it is written as it is
 	complete bool
 }
 
@@ -170,7 +170,7 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	} else if statErr == nil && !info.Mode().IsRegular() || ofProcess(name) {
 		out.file, err = os.OpenFile(name, os.O_WRONLY, 0)
 	} else {
-		out.place, out.file, err = beside(name, info)
+		out.target, out.file, err = beside(name, info)
 	}
 	if err != nil {
 		return nil, &Error{name, err}
@@ -198,23 +198,23 @@ func ofProcess(name string) bool {
 }
 
 // beside makes a file beside the one that it is to become, with its mode.
-func beside(name string, old fs.FileInfo) (place string, f *os.File, err error) {
-	place = absolute(name)
+func beside(name string, old fs.FileInfo) (target string, f *os.File, err error) {
+	target = absolute(name)
 	if link, err := os.Readlink(name); err == nil && old == nil { // to nothing as yet
 		if !filepath.IsAbs(link) {
 			link = filepath.Join(filepath.Dir(name), link)
 		}
-		place = absolute(link)
+		target = absolute(link)
 	}
 	if old != nil { // it must be writable itself
-		probe, err := os.OpenFile(place, os.O_WRONLY, 0)
+		probe, err := os.OpenFile(target, os.O_WRONLY, 0)
 		if err != nil {
 			return "", nil, err
 		}
 		probe.Close()
 	}
 	for n := 0; n < 1000; n++ {
-		temp := filepath.Join(filepath.Dir(place), fmt.Sprintf("ovn-replay-%d-%d.part", os.Getpid(), n))
+		temp := filepath.Join(filepath.Dir(target), fmt.Sprintf("ovn-replay-%d-%d.part", os.Getpid(), n))
 		f, err = os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, fs.ErrExist) {
 			break
@@ -223,20 +223,20 @@ func beside(name string, old fs.FileInfo) (place string, f *os.File, err error) 
 	if err == nil && old != nil {
 		err = f.Chmod(old.Mode().Perm())
 	}
-	return place, f, err
+	return target, f, err
 }
 
 // Publish gives the file its place now, because all that is in it so far is of
 // use; what is written later goes there.
 func (o *File) Publish() error {
-	if o.place == "" || o.err != nil {
+	if o.target == "" || o.err != nil {
 		return o.err
 	}
-	if err := os.Rename(o.file.Name(), o.place); err != nil {
+	if err := os.Rename(o.file.Name(), o.target); err != nil {
 		o.fail(err)
 		return o.err
 	}
-	o.place = ""
+	o.target = ""
 	return nil
 }
 
@@ -244,7 +244,7 @@ func (o *File) Publish() error {
 func (o *Files) Finish() error {
 	var err error
 	for _, f := range o.files {
-		if f.place != "" && f.complete && f.err == nil {
+		if f.target != "" && f.complete && f.err == nil {
 			if bad := f.Publish(); bad != nil {
 				err = errors.Join(err, bad)
 			}
@@ -254,7 +254,7 @@ func (o *Files) Finish() error {
 				err = errors.Join(err, &Error{f.name, bad})
 			}
 		}
-		if f.place != "" {
+		if f.target != "" {
 			os.Remove(f.file.Name())
 		}
 		err = cmp.Or(err, f.err)
@@ -272,7 +272,7 @@ func (o *Files) Put(flag, name string, text []byte, mode fs.FileMode) error {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	if f.place != "" {
+	if f.target != "" {
 		if err := f.file.Chmod(mode); err != nil {
 			return &Error{name, err}
 		}
