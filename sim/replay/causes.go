@@ -196,6 +196,9 @@ const inFlight = 2 * conntrack.Second / 1000
 // what was before or after its capture.
 func (v *Verifier) settleDoubts() {
 	for _, d := range v.doubts {
+		if v.cutAt[d.point] > 0 {
+			continue // it is there, and was told of
+		}
 		vouched, why := v.vouches(d.point, d.time)
 		if vouched {
 			why = CauseLost
@@ -266,10 +269,9 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return CauseSnaplen
 	}
 	repeated := v.repeats(w)
-	if vouched, why := v.vouches(w.point, w.time); !vouched && !repeated {
-		return why
-	} else if vouched && why == CauseFlight && !repeated {
-		return why
+	vouched, edge := v.vouches(w.point, w.time)
+	if !vouched && !repeated {
+		return edge
 	}
 	if h := w.Headers(); resolution(h) && v.session.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
 		return CauseFilter
@@ -287,10 +289,10 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return ""
 	case flow.matched > 0, flow.entered >= w.time && flow.entered != 0, v.sawBeyond(w), v.heard(w), v.answersOnce(w):
 		return CauseLost
-	case v.ways[v.wayKey(w, 0)]+v.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h):
+	case v.ways[v.wayKey(w, 0)]+v.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h) && edge == "":
 		return CauseLost
 	}
-	return ""
+	return edge
 }
 
 // cameIn reports whether a predicted packet was seen to enter where it should leave

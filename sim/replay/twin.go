@@ -40,6 +40,9 @@ const (
 
 // again notes a frame and reports whether it was there just before.
 func (t *twins) again(f *Frame) bool {
+	if f.skip != "" && f.skip != whyCut && len(f.Data) > 0 { // what is cut looks like others
+		return t.skippedAgain(f)
+	}
 	if f.skip != "" || f.id == 0 || f.point == nil {
 		return false
 	}
@@ -52,16 +55,34 @@ func (t *twins) again(f *Frame) bool {
 	default:
 		k = twinHash(f, f.point.key(), -1)
 	}
-	if f.Time-t.turn > twinsTurn || t.seen.n >= maxTwins {
-		t.old, t.seen, t.turn = t.seen, t.old, f.Time
+	return t.note(k, f.Time)
+}
+
+// skippedAgain notes a frame that is placed nowhere; its reason is that, if it was
+// there just before: nobody counts on it.
+func (t *twins) skippedAgain(f *Frame) bool {
+	k := twinHash(f, pointKey{}, f.Capture)
+	if f.tunnel != nil {
+		k = hashWords(k, f.tunnel.whole)
+	}
+	if t.note(k, f.Time) {
+		f.skip = whyTwice
+	}
+	return false
+}
+
+// note notes a frame and reports whether it was there just before.
+func (t *twins) note(k uint64, now conntrack.Time) bool {
+	if now-t.turn > twinsTurn || t.seen.n >= maxTwins {
+		t.old, t.seen, t.turn = t.seen, t.old, now
 		t.seen.clear()
 	}
 	before := t.seen.get(k)
 	if before == nil {
 		before = t.old.get(k)
 	}
-	again := before != nil && f.Time-*before <= twinWindow
-	*t.seen.put(k) = f.Time
+	again := before != nil && now-*before <= twinWindow
+	*t.seen.put(k) = now
 	return again
 }
 
