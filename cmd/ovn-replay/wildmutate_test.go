@@ -34,11 +34,13 @@ type wildFrame struct {
 
 // wildCapture is a capture of a case.
 type wildCapture struct {
-	underlay             bool
-	file, port, chassis  string
-	link                 uint32
-	frames               []wildFrame
-	removed, twice, sums int // what mutations did
+	underlay            bool
+	file, port, chassis string
+	link                uint32
+	frames              []wildFrame
+	// What mutations did: how many frames they took away, showed twice, left to a
+	// card, took the tag off, and cut.
+	removed, twice, sums, untagged, cut int
 }
 
 // wildCase is a case in memory.
@@ -377,9 +379,9 @@ func (c *wildCase) mutateCapture(x *wildCapture, s wildStep) {
 			x.merge(func(f *wildFrame) bool { return !into(f) }, 20000)
 		}
 	case "snap":
-		each(func(f *wildFrame) { f.data = f.data[:min(len(f.data), int(s.value))] })
+		each(func(f *wildFrame) { x.shorten(f, int(s.value)) })
 	case "snapmix":
-		each(func(f *wildFrame) { f.data = f.data[:min(len(f.data), [...]int{64, 128}[s.i%2])] })
+		each(func(f *wildFrame) { x.shorten(f, [...]int{64, 128}[s.i%2]) })
 	case "loss":
 		keep(func(*wildFrame) bool { return s.random.Float64() >= s.value })
 	case "late", "lateall":
@@ -415,11 +417,20 @@ func (c *wildCase) mutateCapture(x *wildCapture, s wildStep) {
 		each(func(f *wildFrame) {
 			if !x.underlay && len(f.data) > 18 && f.data[12] == 0x81 && f.data[13] == 0 {
 				f.data, f.wire = append(slices.Clone(f.data[:12]), f.data[16:]...), f.wire-4
+				x.untagged++
 			}
 		})
 	case "any":
 	default:
 		panic("no mutation " + s.name)
+	}
+}
+
+// shorten cuts a frame.
+func (x *wildCapture) shorten(f *wildFrame, most int) {
+	if len(f.data) > most {
+		f.data = f.data[:most]
+		x.cut++
 	}
 }
 
