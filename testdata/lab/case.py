@@ -57,7 +57,8 @@ def main(folder, window, description):
         first, last = (float(line) for line in f)
     for file, *_ in rows("POINTS") + rows("UNDERLAYS"):
         cut(os.path.join(folder, file), first, last)
-    case = {"description": description, "db": "sb.db.gz"}
+    zones = os.environ["ZONES"].split()
+    case = {"description": description, "db": [f"sb-{z}.db.gz" for z in zones] or "sb.db.gz"}
     case["captures"] = [
         {"file": packed(folder, file), "port": port, "chassis": where} for file, _, _, port, where, _ in rows("POINTS")]
     if len(chassis) == 1:

@@ -5,7 +5,7 @@
 #   lab.sh list             the scenarios
 #   lab.sh record NAME...   record them into ../cases (or $CASES)
 #   lab.sh all              record every scenario that this OVN has what it needs for
-#   lab.sh up TOPOLOGY      build kube or cloud and leave it running
+#   lab.sh up TOPOLOGY      build kube, cloud or ic and leave it running
 #   lab.sh shell CHASSIS    print the environment for ovs-* and ovn-* tools on it
 #   lab.sh down             stop everything, remove the namespaces
 #
@@ -21,7 +21,7 @@
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 CASES=${CASES:-$HERE/../cases}
-for part in ovn record topology-kube topology-cloud; do . "$HERE/$part.sh"; done
+for part in ovn record topology-kube topology-cloud topology-ic; do . "$HERE/$part.sh"; done
 for part in "$HERE"/scenarios-*.sh; do . "$part"; done
 
 PACKAGES="ovn-central ovn-host openvswitch-switch tcpdump python3 python3-scapy iproute2 ethtool iputils-ping procps gzip"
@@ -79,14 +79,14 @@ own() {
 }
 
 topology_up() { # kube|cloud: unless it is the one running
-    POINTS=""; UNDERLAYS=""; CHASSIS=""
+    POINTS=""; UNDERLAYS=""; CHASSIS=""; ZONES=""
     "${1}_points"
     [ "$(cat "$RUN/topology" 2>/dev/null)" != "$1" ] || return 0
     lab_down
     log "building $1"
     "${1}_build"
-    nb --wait=hv sync
-    nb_keep
+    each_zone nb --wait=hv sync
+    each_zone nb_keep
     "${1}_warm"
     sleep 5    # the hosts' first multicast listener reports are over
     echo "$1" > "$RUN/topology"
@@ -94,7 +94,7 @@ topology_up() { # kube|cloud: unless it is the one running
 
 record_all() { # NAMES: topology by topology, each built once
     local t n
-    for t in kube cloud; do
+    for t in kube cloud ic; do
         for n in "$@"; do
             [ "$(field "$SCENARIOS" "$n" 2)" != "$t" ] || record "$n"
         done

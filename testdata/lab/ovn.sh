@@ -1,8 +1,9 @@
 # ovn.sh: the daemons of a small OVN on one machine, and the wires between them.
 # Sourced by lab.sh.  One central (northbound, southbound, northd) and any number
 # of chassis, each in its own network namespace with its own OVS in userspace
-# (no kernel module) and its own ovn-controller.  Everything lives in $RUN and in
-# namespaces called rp-*; nothing else on the machine is touched.
+# (no kernel module) and its own ovn-controller.  Where zones are connected, $ZONES
+# names them and each has a central.  Everything lives in $RUN and in namespaces
+# called rp-*; nothing else on the machine is touched.
 
 LAB=${LAB:-/run/ovn-replay-lab}
 RUN=$LAB/run
@@ -10,12 +11,27 @@ PY=/usr/bin/python3
 export LC_ALL=C
 export OVN_RUNDIR=$RUN OVN_LOGDIR=$RUN OVN_DBDIR=$RUN OVN_SYSCONFDIR=$RUN
 export OVN_NB_DB=unix:$RUN/nb.sock OVN_SB_DB=unix:$RUN/sb.sock
+CENTRAL=$RUN    # where the central's files are
+ZONES=          # the availability zones, by name; none: one central for all
+ZONE=           # the one that in_zone is about
 
 log() { echo "[lab] $*" >&2; }
 die() { log "error: $*"; exit 1; }
 ns()  { local n=$1; shift; ip netns exec "rp-$n" "$@"; }
 nb()  { ovn-nbctl --timeout=60 "$@"; }
 sb()  { ovn-sbctl --timeout=60 "$@"; }
+
+# in_zone ZONE COMMAND...: with that zone's central
+in_zone() {
+    local z=$1; shift
+    ZONE=$z CENTRAL=$RUN/zone-$z OVN_RUNDIR=$RUN/zone-$z OVN_NB_DB=unix:$RUN/zone-$z/nb.sock OVN_SB_DB=unix:$RUN/zone-$z/sb.sock "$@"
+}
+# each_zone COMMAND...: with every central there is
+each_zone() {
+    local z
+    [ -n "$ZONES" ] || { "$@"; return; }
+    for z in $ZONES; do in_zone "$z" "$@"; done
+}
 
 # on CHASSIS COMMAND...: with that chassis's OVS directories
 on() {
@@ -57,20 +73,20 @@ ovsdb() { # DIR DB SCHEMA
 }
 
 central_up() {
-    mkdir -p "$RUN"
-    ovsdb "$RUN" nb /usr/share/ovn/ovn-nb.ovsschema
-    ovsdb "$RUN" sb /usr/share/ovn/ovn-sb.ovsschema
-    (cd "$RUN" && daemon "$RUN" ovn-northd ovn-northd --ovnnb-db="$OVN_NB_DB" --ovnsb-db="$OVN_SB_DB")
+    mkdir -p "$CENTRAL"
+    ovsdb "$CENTRAL" nb /usr/share/ovn/ovn-nb.ovsschema
+    ovsdb "$CENTRAL" sb /usr/share/ovn/ovn-sb.ovsschema
+    (cd "$CENTRAL" && daemon "$CENTRAL" ovn-northd ovn-northd --ovnnb-db="$OVN_NB_DB" --ovnsb-db="$OVN_SB_DB")
 }
 
 # Keep the northbound database as it is now, and put it back later: a scenario
 # may then change what it likes.  The file is replaced, so rows keep their UUIDs
 # and the southbound side keeps its keys.
-nb_keep()  { ovsdb-client backup "$OVN_NB_DB" OVN_Northbound > "$RUN/nb.kept"; }
+nb_keep()  { ovsdb-client backup "$OVN_NB_DB" OVN_Northbound > "$CENTRAL/nb.kept"; }
 nb_reset() {
-    stop_pidfile "$RUN/ovsdb-nb.pid"
-    cp "$RUN/nb.kept" "$RUN/nb.db"
-    ovsdb "$RUN" nb /usr/share/ovn/ovn-nb.ovsschema
+    stop_pidfile "$CENTRAL/ovsdb-nb.pid"
+    cp "$CENTRAL/nb.kept" "$CENTRAL/nb.db"
+    ovsdb "$CENTRAL" nb /usr/share/ovn/ovn-nb.ovsschema
     nb --wait=hv sync
 }
 
@@ -177,7 +193,7 @@ serve() { # NAME: the host answers TCP and UDP (see talk.py); not a child of thi
 
 lab_down() {
     local f n
-    for f in "$RUN"/tcpdump-*.pid "$RUN"/serve-*.pid "$RUN"/*/ovn-controller.pid "$RUN"/ovn-northd.pid \
+    for f in "$RUN"/tcpdump-*.pid "$RUN"/serve-*.pid "$RUN"/*/ovn-controller.pid "$RUN"/ovn-northd.pid "$RUN"/*/ovn-northd.pid \
              "$RUN"/*/ovs-vswitchd.pid "$RUN"/*/ovsdb-*.pid "$RUN"/ovsdb-*.pid; do
         [ ! -e "$f" ] || stop_pidfile "$f"
     done

@@ -86,11 +86,28 @@ conntrack_dump()  { # SUFFIX
     local c
     for c in $(chassis_names); do vswitch "$c" dpctl/dump-conntrack | sort > "$WORK/conntrack-$1-$c.txt"; done
 }
+sb_file()       { echo "$WORK/sb${1:-}${ZONE:+-$ZONE}.db"; }    # SUFFIX
+zone_before() {
+    [ -z "$KEEP" ] || ovs-appctl -t "$CENTRAL/ovsdb-sb.ctl" ovsdb-server/compact    # its log begins here
+    ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$(sb_file)"
+    learned > "$CENTRAL/learned"
+}
+zone_after() {
+    if [ -n "$KEEP" ]; then
+        cp "$CENTRAL/sb.db" "$(sb_file)"
+        ovsdb-client backup "$OVN_NB_DB" OVN_Northbound > "$WORK/nb${ZONE:+-$ZONE}.db"
+        return
+    fi
+    learned | cmp -s - "$CENTRAL/learned" || ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$(sb_file -after)"
+}
+# some releases leave work for the next change
+zone_settled() {
+    ovn-appctl -t ovn-northd inc-engine/recompute > /dev/null 2>&1 || true
+    nb --wait=hv sync
+}
 state_before() {
     local c
-    [ -z "$KEEP" ] || ovs-appctl -t "$RUN/ovsdb-sb.ctl" ovsdb-server/compact    # its log begins here
-    ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$WORK/sb.db"
-    learned > "$RUN/learned"
+    each_zone zone_before
     for c in $(chassis_names); do controller "$c" ct-zone-list > "$WORK/ct-zone-list-$c.txt"; done
     conntrack_dump before
 }
@@ -101,12 +118,7 @@ state_after() {
         on "$c" ovs-ofctl dump-flows "unix:$RUN/$c/br-int.mgmt" |
             sed -E 's/ duration=[^ ]*//; s/ n_bytes=[0-9]+,//; s/ (idle|hard)_age=[0-9]+,//g' > "$WORK/br-int.flows-$c.txt"
     done
-    if [ -n "$KEEP" ]; then
-        cp "$RUN/sb.db" "$WORK/sb.db"
-        ovsdb-client backup "$OVN_NB_DB" OVN_Northbound > "$WORK/nb.db"
-        return
-    fi
-    learned | cmp -s - "$RUN/learned" || ovsdb-client backup "$OVN_SB_DB" OVN_Southbound > "$WORK/sb-after.db"
+    each_zone zone_after
 }
 # what the southbound database learns from traffic
 learned() {
@@ -137,8 +149,7 @@ record() { # NAME
     KEEP=; WORK=$RUN/case; rm -rf "$WORK"; mkdir -p "$WORK"
     "${topology}_warm"
     run_part setup "$name"
-    ovn-appctl -t ovn-northd inc-engine/recompute > /dev/null 2>&1 || true    # some releases leave work for the next change
-    nb --wait=hv sync
+    each_zone zone_settled
     : > "$WORK/commands"
     conntrack_flush
     run_part before "$name"
@@ -152,17 +163,17 @@ record() { # NAME
     whole || { log "a daemon died: no case (see $RUN/*/*.log)"; rm "$RUN/topology"; return 0; }
     write_case "$name"
     hush
-    ! declare -F "setup_${name//-/_}" > /dev/null || nb_reset
+    ! declare -F "setup_${name//-/_}" > /dev/null || each_zone nb_reset
 }
 
 whole() { # every daemon of the lab is still there
     local f
-    for f in "$RUN"/ovn*.pid "$RUN"/ovsdb-*.pid "$RUN"/*/*.pid; do alive "$f" || return 1; done
+    for f in "$RUN"/ovn*.pid "$RUN"/ovsdb-*.pid "$RUN"/*/*.pid; do [ ! -e "$f" ] || alive "$f" || return 1; done
 }
 
 write_case() { # NAME
     local to=$CASES/$1 f
-    POINTS="$POINTS" UNDERLAYS="$UNDERLAYS" CHASSIS="$CHASSIS" \
+    ZONES="$ZONES" POINTS="$POINTS" UNDERLAYS="$UNDERLAYS" CHASSIS="$CHASSIS" \
         $PY "$HERE/case.py" "$WORK" "$RUN/window" "$(field "$SCENARIOS" "$1" 3)"
     for f in "$WORK"/*; do
         case $f in *.db | *.flows-*.txt) gzip -9n "$f" ;; esac
