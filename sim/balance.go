@@ -39,11 +39,13 @@ func (e *Engine) backend(p *pkt, f *table.Flow, lb *lflow.Balance) *lflow.Destin
 		return b
 	}
 	if e.opts.Choose != nil {
-		if i, ok := e.ask(p, members); ok {
+		i, left := e.ask(p, members)
+		if i >= 0 {
 			p.seen = true
 			e.note(p, trace.Note, trace.ObservedChoice, f)
 			return members[i]
 		}
+		members = left
 	}
 	p.guess = true
 	e.note(p, trace.Note, trace.GuessBackend, f)
@@ -57,14 +59,26 @@ func (e *Engine) localBackend(p *pkt, b *lflow.Destination) bool {
 	return b.Target != 0 && b.Target&groupBit == 0 && e.resident(e.Net.Ports[b.Target], p.chassis.Chassis)
 }
 
-// ask lets the Chooser pick a member.
-func (e *Engine) ask(p *pkt, members []*lflow.Destination) (int, bool) {
-	c := Choice{Kind: trace.GuessBackend, Time: e.now}
+// ask lets the Chooser pick a member. If it does not, -1 and the members that it
+// does not rule out, or all if there were none left.
+func (e *Engine) ask(p *pkt, members []*lflow.Destination) (int, []*lflow.Destination) {
+	c := Choice{Kind: trace.GuessBackend, Time: e.now, Chassis: p.chassis.Chassis}
 	for _, b := range members {
 		c.Options = append(c.Options, ChoiceOption{Addr: b.Addr, V6: b.V6, Port: b.Port})
 	}
-	i, ok := e.opts.Choose.Choose(&c, &p.Packet)
-	return i, ok && i >= 0 && i < len(members)
+	if i, ok := e.opts.Choose.Choose(&c, &p.Packet); ok && i >= 0 && i < len(members) {
+		return i, members
+	}
+	var left []*lflow.Destination
+	for i, b := range members {
+		if !c.Options[i].RuledOut {
+			left = append(left, b)
+		}
+	}
+	if len(left) == 0 {
+		return -1, members
+	}
+	return -1, left
 }
 
 // hashTuple is a fixed hash of the packet's five-tuple, for guesses.

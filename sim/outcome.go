@@ -12,8 +12,8 @@ import (
 // valid until the engine's next Inject.
 type Outcome struct {
 	Verdict Verdict
-	Drop    trace.Reason // Dropped: why the packet ended, the first reason found
-	DropAt  int          // Dropped: index of the event that says so, -1 if none
+	Drop    trace.Reason // Dropped: why the packet ended, the first reason found; Unknown: what is not known
+	DropAt  int          // both: index of the event that ends the packet, -1 if none
 	Outputs []Output
 	Tunnels []TunnelOutput // sent from chassis to chassis
 	Hops    []Hop          // with Options.Hops
@@ -21,6 +21,13 @@ type Outcome struct {
 
 	Of   Injection // what was injected
 	Late bool      // from Advance: the rest of a packet that was held
+}
+
+// Untold makes the fate of a packet that did not leave be not known: it belongs to
+// a connection of which, for the reason, the engine lacks a part. What was made
+// in its place is not known then either.
+func (o *Outcome) Untold(why trace.Reason) {
+	o.Verdict, o.Drop, o.Outputs = Unknown, why, o.Outputs[:0]
 }
 
 // Hop is a packet, or a copy of it, as it comes to a datapath over a router's or
@@ -40,6 +47,7 @@ const (
 	Delivered Verdict = iota + 1 // something left at a port
 	Dropped                      // nothing left, and nothing was learned from it
 	Consumed                     // ovn-controller took it, or holds it
+	Unknown                      // nothing left, for want of what no capture shows: see Outcome.Untold
 )
 
 // String returns the verdict as run --json spells it.
@@ -51,6 +59,8 @@ func (v Verdict) String() string {
 		return "dropped"
 	case Consumed:
 		return "consumed"
+	case Unknown:
+		return "not known"
 	}
 	return "none"
 }
@@ -77,6 +87,7 @@ func (o *Output) Headers() *packet.Headers { return o.headers.Of(o.Data) }
 type Choice struct {
 	Kind    trace.Reason // GuessBackend, GuessNextHop, GuessMember or GuessPort
 	Time    conntrack.Time
+	Chassis *network.Chassis // GuessBackend: where it is made
 	Options []ChoiceOption
 }
 
@@ -91,6 +102,9 @@ type ChoiceOption struct {
 	EthSrc, EthDst uint64
 
 	Out *network.Port
+
+	// RuledOut is set by a Chooser that does not know which, but not this one.
+	RuledOut bool
 }
 
 // Chooser says which of a choice's options the datapath took; false if it

@@ -76,7 +76,7 @@ func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Ou
 		case trace.Note, trace.Learn, trace.Made:
 			t.note(ev, flow)
 		}
-		if out.Verdict != sim.Dropped || out.DropAt < 0 || i <= out.DropAt {
+		if out.Verdict != sim.Dropped && out.Verdict != sim.Unknown || out.DropAt < 0 || i <= out.DropAt {
 			t.flow = flow
 		}
 	}
@@ -101,7 +101,7 @@ func (t *teller) decide() {
 		switch d := &list[n-1]; d.Kind {
 		case why.Answered, why.Held:
 			t.verdict, t.end = sim.Consumed, d
-		case why.Dropped:
+		case why.Dropped, why.Unknown:
 			t.end = d
 		}
 	}
@@ -195,6 +195,8 @@ func (t *teller) judge() {
 		}
 	case sim.Consumed:
 		b = append(b, "consumed"...)
+	case sim.Unknown:
+		b = append(b, "not known"...)
 	default:
 		b = append(b, "dropped"...)
 	}
@@ -213,7 +215,7 @@ func (t *teller) reason() {
 			t.value = appendClean(append(b, " to "...), o.Port.Name)
 			t.say("answered")
 		}
-	case sim.Dropped:
+	case sim.Dropped, sim.Unknown:
 		b := t.value[:0]
 		if t.flow >= 0 {
 			b = append(t.stage(b, &t.events[t.flow]), ": "...)
@@ -223,7 +225,11 @@ func (t *teller) reason() {
 			b = appendFlow(b, t.book.Net.Flows[t.events[t.flow].Flow])
 		}
 		t.value = b
-		t.say("drop")
+		if t.verdict == sim.Unknown {
+			t.say("unknown")
+		} else {
+			t.say("drop")
+		}
 	}
 	if t.end != nil && t.end.Text != "" {
 		t.value = appendClean(t.value[:0], t.end.Text)

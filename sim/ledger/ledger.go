@@ -254,7 +254,7 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 		switch d.Kind {
 		case why.Dropped:
 			c.Drops = noted(c.Drops, &d)
-		case why.Answered, why.Held:
+		case why.Answered, why.Held, why.Unknown:
 			c.Instead = noted(c.Instead, &d)
 		}
 		if d.Stale != "" {

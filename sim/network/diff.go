@@ -258,6 +258,12 @@ func (f *Flow) StageName() string {
 	return fmt.Sprintf("ingress table %d", f.Table)
 }
 
+// Routes reports whether the flow is of a stage in which routers choose where
+// packets go.
+func (f *Flow) Routes() bool {
+	return strings.HasPrefix(f.Stage, "lr_in_ip_routing") || strings.HasPrefix(f.Stage, "lr_in_policy")
+}
+
 // String tells a difference in one line: + what only the second network has,
 // - what only the first has, ~ what both have differently.
 func (d Difference) String() string {

@@ -19,7 +19,7 @@ type basis struct {
 	points  map[pointKey]*Compared
 	order   []*Compared // as first met
 	known   bool        // some packet has an address of this network
-	fates   [sim.Consumed + 1]int
+	fates   [sim.Unknown + 1]int
 	drops   map[trace.Reason]int
 	skips   map[string]int
 	nothing bool

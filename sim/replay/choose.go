@@ -42,12 +42,43 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 		return ok
 	})
 	if !ok && c.Kind == trace.GuessBackend {
-		taken, ok = s.laterOf(p, c)
+		if taken, ok = s.laterOf(p, c); !ok {
+			s.ruleOut(c)
+		}
 	}
 	if !ok && c.Kind == trace.GuessBackend {
 		taken, ok = s.answeredBy(p, c)
 	}
 	return taken, ok
+}
+
+// ruleOut notes the options that lead to where captures would show the packet:
+// none does.
+func (s *Run) ruleOut(c *sim.Choice) {
+	for i := range c.Options {
+		o := &c.Options[i]
+		for _, p := range s.owners.byIP[header.Addr(o.V6, &o.Addr)] {
+			o.RuledOut = o.RuledOut || p.Type == network.VIF && s.wouldShow(p, c)
+		}
+	}
+}
+
+// wouldShow reports whether captures hold what goes to an interface from where a
+// choice is made, at that moment.
+func (s *Run) wouldShow(p *network.Port, c *sim.Choice) bool {
+	to := p.ActiveChassis()
+	for _, t := range s.Taps {
+		if t.Frames == 0 || c.Time < t.first || c.Time > t.last {
+			continue
+		}
+		for _, site := range t.Sites() {
+			tunnelled := to != nil && c.Chassis != nil && to != c.Chassis && (site.Chassis == to || site.Chassis == c.Chassis)
+			if site.covers(p) || site.Kind != AtPort && tunnelled {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // laterOf finds the option in a later packet of the same client's port: where

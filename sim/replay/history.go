@@ -45,6 +45,9 @@ type fate struct {
 	nat      []natStep
 	original [2]endpoint
 	outs     []*network.Port
+	passed   []*network.Chassis // where it was
+	wire     bool               // it came over a wire, from this Ethernet address
+	sender   mac
 	opens    bool // it opens a connection
 }
 
@@ -100,12 +103,15 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	*x = fate{
 		capture: f.Capture, file: f.File, number: f.Number, time: f.Time, port: f.point.Name(),
 		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop,
-		way: x.way.reset(), nat: x.nat[:0], outs: x.outs[:0],
+		way: x.way.reset(), nat: x.nat[:0], outs: x.outs[:0], passed: append(x.passed[:0], f.point.Chassis),
 	}
 	if f.point.Port == nil {
 		x.arrived = f.point.Chassis
 	} else {
 		x.at = f.point.key()
+		if x.wire = leadsOut(f.point.Port); x.wire {
+			x.sender = macAt(f.Data[6:])
+		}
 	}
 	heads := f.Headers()
 	x.original = endpoints(heads)
@@ -117,11 +123,22 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 		*h.links.push(q) = f.id
 	}
 	x.opens, x.waits = opens(heads), holds(out)
+	for i := range out.Tunnels {
+		x.passed = append(x.passed, out.Tunnels[i].To)
+	}
 	for i := range out.Outputs {
 		if !out.Outputs[i].Made {
 			x.outs = append(x.outs, out.Outputs[i].Port)
 		}
 	}
+}
+
+// left reports whether all that became of a packet is that it left OVN by wires,
+// or the zones that are given.
+func (x *fate) left() bool {
+	return x.verdict == sim.Delivered && len(x.outs) > 0 && !slices.ContainsFunc(x.outs, func(p *network.Port) bool {
+		return !leadsOut(p) && (p.Type != network.Remote || p.Twin != nil)
+	})
 }
 
 // asked finds the identity of the packet that OVN must have answered with the

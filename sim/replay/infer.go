@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/why"
 )
 
 // inferrer finds the packets that no capture shows: with captures of one side
@@ -35,6 +36,7 @@ type inferrer struct {
 	sought   map[answerKey]bool     // what the frames read ahead tell nothing about
 	resumed  map[answerKey]bool     // flows from the middle of connections, see resume
 	opened   map[answerKey]bool     // flows whose first packet came nowhere
+	puzzles  map[answerKey]bool     // answers to what came by a way that no capture shows
 	expected expectations[expectKey]
 	parts    ledger
 	scratch  packet.Packet
@@ -57,6 +59,7 @@ type awaited struct {
 	src, dst endpoint
 	of       string // the packet that was delivered
 	hops     int    // by how much its TTL shrinks on the way; -1: not known yet
+	partial  bool   // not where it was sent: what it met before is not known
 }
 
 type expectKey struct {
@@ -73,6 +76,7 @@ const (
 func newInferrer(s *Run) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
 		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{}, resumed: map[answerKey]bool{}, opened: map[answerKey]bool{},
+		puzzles:  map[answerKey]bool{},
 		expected: expectations[expectKey]{open: map[expectKey]expectation{}}, parts: ledger{parts: map[expectKey][]piece{}}}
 	inf.become()
 	return inf
@@ -125,6 +129,9 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 		if !o.Made && f.point.Port != nil {
 			inf.remember(f, o)
 		}
+		if f.partial {
+			inf.puzzle(keyOf(o.Port, o.Chassis), o.Data, o.Headers())
+		}
 	}
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
@@ -132,6 +139,31 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 			inf.rememberWay(f, tunnelKey(o.From, o.To), o.Headers(), flowEnds(f.Data, f.Headers()), flowEnds(o.Data, o.Headers()))
 		}
 	}
+}
+
+// puzzle notes that a packet seen at a point came by a way of which the replay
+// lacks a part: what becomes of an answer there may depend on that.
+func (inf *inferrer) puzzle(p pointKey, data []byte, h *packet.Headers) {
+	if len(inf.puzzles) >= maxAnswers {
+		clear(inf.puzzles)
+	}
+	e := flowEnds(data, h)
+	inf.puzzles[answerKey{p, uint8(h.Key.Get(field.IPProto)), e[1], e[0]}] = true
+}
+
+// untold reports whether what ends a packet may be that the replay lacks a part
+// of its connection's way: it answers a puzzle, and conntrack was asked about it.
+func (inf *inferrer) untold(f *Frame, out *sim.Outcome) bool {
+	ends := out.Verdict == sim.Dropped || holds(out) && (len(out.Outputs) == 0 || why.Instead(out))
+	if !ends || len(out.Trace.CT) == 0 || len(inf.puzzles) == 0 || opensTCP(f.Headers()) {
+		return false
+	}
+	at := f.point.key()
+	if f.point.Port == nil && f.point.From != nil {
+		at = tunnelKey(f.point.From, f.point.Chassis)
+	}
+	e := flowEnds(f.Data, f.Headers())
+	return inf.puzzles[answerKey{at, uint8(f.Headers().Key.Get(field.IPProto)), e[0], e[1]}]
 }
 
 func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
@@ -238,13 +270,18 @@ func (s *Run) infer(f *Frame) {
 		return
 	case s.inferPieces(f):
 		return
-	case s.entersElsewhere(f):
+	}
+	shown, gone := s.shownEntering(f)
+	if shown {
 		return
 	}
-	if sent := inf.sender(f); sent != nil {
-		s.enter(f, sent)
-		inf.due(f)
+	sent := inf.sender(f, gone)
+	if sent == nil {
+		inf.puzzle(f.point.key(), f.Data, f.Headers())
+		return
 	}
+	s.enter(f, sent)
+	inf.due(f)
 }
 
 // enter replays the packet of an observed frame where it must have entered.
@@ -262,29 +299,79 @@ func (s *Run) enter(f *Frame, sent *origin) {
 		g.Lost, g.Why = true, "in no capture: "+g.Why
 	}
 	s.shows = f
-	out := s.Engine.Inject(sim.Injection{
-		Port: g.point.Port, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire, Ref: reference(g),
-	})
+	out := s.comesIn(g, f)
 	s.shows = nil
 	inf.settle(f, sent, out)
 	s.fate(g, out)
 }
 
-// entersElsewhere reports whether the packet is in a capture, on its way in:
-// then nothing is to be inferred, however it fared.
-func (s *Run) entersElsewhere(f *Frame) (found bool) {
+// comesIn puts an inferred packet into OVN where it entered: at a port, or out of
+// the tunnel from a zone whose database is not given.
+func (s *Run) comesIn(g, f *Frame) *sim.Outcome {
+	p := g.point.Port
+	if p.Type == network.Remote && p.Twin == nil {
+		to := macAt(g.Data)
+		for _, q := range p.Datapath.Ports {
+			if q == p || q.Peer == nil || !hasMAC(q.Peer, to) {
+				continue
+			}
+			out, err := s.Engine.Arrive(sim.Arrival{
+				Chassis:  chassisIn(s.Engine.Net, p.Datapath.AZ, f.point.Chassis),
+				Datapath: p.Datapath.TunnelKey, Inport: p.TunnelKey, Outport: q.TunnelKey,
+				Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire, Ref: reference(g),
+			})
+			if err == nil {
+				return out
+			}
+		}
+	}
+	return s.Engine.Inject(sim.Injection{
+		Port: p, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire, Ref: reference(g),
+	})
+}
+
+// entersElsewhere reports whether the packet is in a capture, on its way in.
+func (s *Run) entersElsewhere(f *Frame) bool {
+	found, gone := s.shownEntering(f)
+	return found || gone != nil
+}
+
+// shownEntering reports whether the packet is in a capture, on its way in: then
+// nothing is to be inferred, however it fared. Of one that was sent out of OVN and
+// may have come back it returns the ports by which it went.
+func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 	s.history.fates.each(f.id, func(x *fate) bool {
-		// What came out of a tunnel goes on from there, not on the same way.
-		elsewhere := f.tunnel == nil || x.arrived == nil || x.arrived == f.tunnel.from
-		found = found || !x.inferred && elsewhere && !s.carried(f, x.at)
+		// What came out of a tunnel goes on from there, not on the same way; and
+		// into one goes what was where that begins.
+		elsewhere := f.tunnel == nil || (x.arrived == nil || x.arrived == f.tunnel.from) &&
+			slices.ContainsFunc(x.passed, func(c *network.Chassis) bool { return sameZone(c, f.tunnel.from) })
+		switch {
+		case x.inferred || !elsewhere || x.verdict == sim.Unknown || s.carried(f, x.at) || goesOn(f, x.wire, x.sender):
+		case x.left() && !slices.Contains(x.outs, f.point.Port):
+			gone = append(gone, x.outs...)
+		default:
+			found = true
+		}
 		return !found
 	})
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
-		found = l.dir == Entered && !s.carried(f, l.point.key())
+		found = l.dir == Entered && !s.carried(f, l.point.key()) && !goesOn(f, leadsOut(l.point.Port), macAt(l.Data[6:])) &&
+			(f.tunnel == nil || sameZone(l.point.Chassis, f.tunnel.from))
 	}
 	seg := f.segment()
 	first, last := s.history.pieces.with(&seg, seg.start), s.history.pieces.with(&seg, seg.end-1)
-	return found || first != 0 && last != 0 && (first != f.id || last != f.id)
+	return found || first != 0 && last != 0 && (first != f.id || last != f.id), gone
+}
+
+// sameZone reports whether two chassis are of one zone whose database is given.
+func sameZone(a, b *network.Chassis) bool {
+	return a == b || a.AZ == b.AZ && !a.Remote() && !b.Remote()
+}
+
+// goesOn reports whether a frame that left by a wire is the same frame as one that
+// came over a wire from that sender: on its way on to another chassis.
+func goesOn(f *Frame, wire bool, sender mac) bool {
+	return wire && f.point.Port != nil && leadsOut(f.point.Port) && macAt(f.Data[6:]) == sender
 }
 
 // origin is where an inferred packet entered and what differs there from the
@@ -297,8 +384,12 @@ type origin struct {
 	quotes bool // but for those that it, an ICMP error, quotes
 }
 
-// sender finds where an observed frame must have entered.
-func (inf *inferrer) sender(f *Frame) *origin {
+// sender finds where an observed frame must have entered. One that was sent out of
+// OVN by some ports has come back by none of them.
+func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
+	if gone != nil {
+		return inf.cameBack(f, gone)
+	}
 	if a := inf.way(f); a != nil {
 		return &origin{awaited: a, why: "as " + a.of + " of its connection"}
 	}
@@ -321,10 +412,32 @@ func (inf *inferrer) sender(f *Frame) *origin {
 		}
 		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Headers())[0].addr, why: "from the port that has its sender's address"}
 	}
-	if a := inf.fromRouter(f); a != nil {
+	if a := inf.fromTranslated(f); a != nil {
+		return &origin{awaited: a, why: "from the one sender whose packets leave with its address"}
+	}
+	return inf.passedOn(f, nil)
+}
+
+// cameBack finds where a packet entered that was sent out of OVN before.
+func (inf *inferrer) cameBack(f *Frame, gone []*network.Port) *origin {
+	a := inf.answered(f)
+	if a != nil && !inf.captured[keyOf(a.port, a.chassis)] && !slices.Contains(gone, a.port) {
+		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
+	}
+	return inf.passedOn(f, gone)
+}
+
+// passedOn finds by which router or remote port a packet came whose sender is not
+// known.
+func (inf *inferrer) passedOn(f *Frame, gone []*network.Port) *origin {
+	a := inf.fromRouter(f, gone)
+	switch {
+	case a == nil:
+		return nil
+	case a.partial:
 		return &origin{awaited: a, keepIP: true, why: "from its last router on: the sender is not known"}
 	}
-	return nil
+	return &origin{awaited: a, keepIP: true, why: "by the remote port to which an answer goes: its sender's zone is not given"}
 }
 
 // way finds how another packet with the frame's ends entered at a captured
@@ -382,7 +495,7 @@ func (inf *inferrer) enteringAs(o *Frame) *awaited {
 		}
 	}
 	for g, n := inf.s.alike(id).first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
-		if g.dir != Entered || g.skip != "" || g.point.Port == nil {
+		if g.dir != Entered || g.skip != "" || g.point.Port == nil || goesOn(o, leadsOut(g.point.Port), macAt(g.Data[6:])) {
 			continue
 		}
 		in, ends := &g.Headers().Key, flowEnds(g.Data, g.Headers())
@@ -421,7 +534,7 @@ func (inf *inferrer) answered(f *Frame) *awaited {
 // fromOwner finds an uncaptured interface that has the source address.
 func (inf *inferrer) fromOwner(f *Frame) *awaited {
 	o := inf.s.owners
-	e := endpoints(f.Headers())
+	e := flowEnds(f.Data, f.Headers())
 	src := addrOf(f.Headers(), e[0])
 	if inner, ok := o.floating[src]; ok && leadsOut(f.point.Port) {
 		src = inner
@@ -435,27 +548,36 @@ func (inf *inferrer) fromOwner(f *Frame) *awaited {
 			found = p
 		}
 	}
-	if found == nil || len(found.Addresses) == 0 {
-		return nil
-	}
-	c, err := ChassisOf(o.net, found)
-	if err != nil {
-		return nil
-	}
-	dst := o.neighbour(found, src, addrOf(f.Headers(), e[1]))
-	if dst == 0 {
+	if found == nil {
 		return nil
 	}
 	e[0].addr = header.Bytes(src)
-	return &awaited{port: found, chassis: c, ethSrc: uint64(macOf(found.Addresses[0].MAC)), ethDst: uint64(dst),
+	return inf.fromPort(found, src, e, f)
+}
+
+// fromPort is a packet between two ends that an interface sent.
+func (inf *inferrer) fromPort(p *network.Port, src netip.Addr, e [2]endpoint, f *Frame) *awaited {
+	if len(p.Addresses) == 0 {
+		return nil
+	}
+	c, err := ChassisOf(inf.s.Engine.Net, p)
+	if err != nil {
+		return nil
+	}
+	dst := inf.s.owners.neighbour(p, src, addrOf(f.Headers(), e[1]))
+	if dst == 0 {
+		return nil
+	}
+	return &awaited{port: p, chassis: c, ethSrc: uint64(macOf(p.Addresses[0].MAC)), ethDst: uint64(dst),
 		src: e[0], dst: e[1], hops: -1}
 }
 
-// fromRouter finds the switch port by which a packet came from a router to an
-// interface, provided that its sender cannot be in a capture.
-func (inf *inferrer) fromRouter(f *Frame) *awaited {
+// fromRouter finds the remote port by which a packet came from a zone that is not
+// given, or the switch port by which it came from a router to an interface,
+// provided that its sender cannot be in a capture.
+func (inf *inferrer) fromRouter(f *Frame, gone []*network.Port) *awaited {
 	p := f.point.Port
-	if leadsOut(p) || inf.wireCaptured(f.Time) {
+	if leadsOut(p) {
 		return nil
 	}
 	src := macAt(f.Data[6:])
@@ -464,10 +586,22 @@ func (inf *inferrer) fromRouter(f *Frame) *awaited {
 	}
 	e := endpoints(f.Headers())
 	for _, q := range p.Datapath.Ports {
-		if q.Peer != nil && hasMAC(q.Peer, src) {
-			return &awaited{port: q, chassis: f.point.Chassis, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)),
-				src: e[0], dst: e[1], hops: 0}
+		if q.Peer == nil || !hasMAC(q.Peer, src) {
+			continue
 		}
+		in, known := inf.entranceOf(f, e[0], q.Peer)
+		switch {
+		case known && inf.shown(in.ports, f.Time), !known && inf.wireCaptured(f.Time):
+			return nil
+		case gone != nil && (!known || slices.ContainsFunc(in.ports, func(p *network.Port) bool { return slices.Contains(gone, p) })):
+			return nil
+		case in.remote != nil:
+			if a := fromRemote(inf.s.Engine.Net, f, &in); a != nil {
+				return a
+			}
+		}
+		return &awaited{port: q, chassis: f.point.Chassis, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)),
+			src: e[0], dst: e[1], hops: 0, partial: true}
 	}
 	return nil
 }
@@ -536,7 +670,7 @@ func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 	point.Found = "inferred"
 	return &Frame{
 		Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: p.Data, Wire: p.Wire,
-		Inferred: true, Why: from.why, point: point, dir: Entered,
+		Inferred: true, Why: from.why, point: point, dir: Entered, partial: from.partial,
 	}
 }
 

@@ -82,7 +82,7 @@ func (l *Lines) fate(r *Record) (short, more string) {
 	case r.Drop != nil:
 		return "dropped at " + r.Drop.Stage, strings.TrimPrefix(full, r.Verdict+" at "+r.Drop.Stage+": ")
 	}
-	return r.Verdict, strings.TrimPrefix(full, r.Verdict+", ")
+	return r.Verdict, strings.TrimPrefix(strings.TrimPrefix(full, r.Verdict+", "), r.Verdict+": ")
 }
 
 // news are the lines on what is not yet known of the packet's connection, or
@@ -156,7 +156,7 @@ func shortened(s string, width int) string {
 // Colours of a terminal (ECMA-48, "SGR").
 const dim = "2"
 
-var colours = map[string]string{"delivered": "32", "dropped": "31", "consumed": "33"}
+var colours = map[string]string{"delivered": "32", "dropped": "31", "consumed": "33", "not known": "33"}
 
 func (l *Lines) paint(colour, text string) string {
 	text = printable.Line(text)

@@ -6,10 +6,11 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim"
+	"ovnreplay/sim/network"
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 3
+const memoryVersion = 4
 
 // Memory returns what a session knows beyond its engine's state: what is
 // expected where, and what was seen before. A session on the same network and
@@ -63,6 +64,7 @@ func (m memory) code() {
 	known := func(m memory, k *bool) { m.Bools(k) }
 	codeMap(m, inf.resumed, memory.answer, known)
 	codeMap(m, inf.opened, memory.answer, known)
+	codeMap(m, inf.puzzles, memory.answer, known)
 	codeMap(m, m.s.wires.sent, func(m memory, k *wireKey) {
 		coding.Int(m.Coder, &k.port)
 		coding.Uint(m.Coder, &k.hash)
@@ -101,6 +103,22 @@ func (m memory) twins() {
 			*t.seen.put(hash) = at
 		}
 	}
+}
+
+// codeRefs codes what a network numbers, by the numbers from the first on.
+func codeRefs[T any](m memory, list *[]*T, all []*T, first int, index func(*T) int) {
+	coding.Slice(m.Coder, list, 1, func(x **T) {
+		i := 0
+		if !m.Reading() {
+			i = index(*x)
+		}
+		coding.Int(m.Coder, &i)
+		if i < first || i >= len(all) {
+			m.Fail("number %d of %d", i, len(all))
+			return
+		}
+		*x = all[i]
+	})
 }
 
 // pieces codes what of TCP streams is expected where, and what has entered.
@@ -190,7 +208,7 @@ func (m memory) frame(p **Frame) {
 	coding.Int(m.Coder, &f.Time)
 	m.Blob(&f.Data)
 	coding.Int(m.Coder, &f.Wire)
-	m.Bools(&f.Bare, &f.Inferred)
+	m.Bools(&f.Bare, &f.Inferred, &f.partial)
 	m.Text(&f.Why)
 	coding.Int(m.Coder, &port)
 	coding.Int(m.Coder, &chassis)
@@ -283,6 +301,7 @@ func (m memory) awaited(p **awaited) {
 	m.endpoint(&a.dst)
 	m.Text(&a.of)
 	coding.Int(m.Coder, &a.hops)
+	m.Bools(&a.partial)
 	switch {
 	case port <= 0 || port >= len(net.Ports) || chassis < 0 || chassis >= len(net.Chassis):
 		m.Fail("port %d at chassis %d", port, chassis)
@@ -319,11 +338,15 @@ func (m memory) fates() {
 		coding.Int(m.Coder, &x.number)
 		coding.Int(m.Coder, &x.time)
 		m.Text(&x.port)
+		m.Bools(&x.wire)
+		coding.Uint(m.Coder, &x.sender)
+		codeRefs(m, &x.outs, m.s.Engine.Net.Ports, 1, func(p *network.Port) int { return p.Index })
+		codeRefs(m, &x.passed, m.s.Engine.Net.Chassis, 0, func(c *network.Chassis) int { return c.Index })
 		if m.Err() != nil {
 			return
 		}
 		if m.Reading() {
-			if x.verdict > sim.Consumed {
+			if x.verdict > sim.Unknown {
 				x.verdict = 0
 			}
 			*r.push(id) = *x

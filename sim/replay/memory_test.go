@@ -115,9 +115,9 @@ func TestMemoryIsWhole(t *testing.T) {
 		fields string
 	}{
 		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins resuming resolves hops hoisting"},
-		{inferrer{}, "s captured answers older ways sought resumed opened expected parts scratch"},
+		{inferrer{}, "s captured answers older ways sought resumed opened puzzles expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
-		{awaited{}, "port chassis ethSrc ethDst src dst of hops"},
+		{awaited{}, "port chassis ethSrc ethDst src dst of hops partial"},
 		{expectKey{}, "point id"},
 		{expectation{}, "n time"},
 		{tunnels{}, "s byIP expected seen aging captured"},

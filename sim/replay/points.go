@@ -57,6 +57,8 @@ type Owners struct {
 	floating  map[netip.Addr]netip.Addr
 	virtual   map[netip.Addr]bool // addresses of load balancers
 	networks  []wireNetwork       // of wires
+
+	translations []snatRule
 }
 
 // wireNetwork is a network of the router ports beside a wire.

@@ -34,6 +34,9 @@ type Record struct {
 	Packet  string    `json:"packet"`
 	Verdict string    `json:"verdict"`
 	Drop    *DropInfo `json:"drop,omitempty"`
+	// Unknown is where the packet ends in the replay, and what that lacks to say
+	// that it did in truth.
+	Unknown *DropInfo `json:"unknown,omitempty"`
 	// Decided are the flows that decided: those that translated or rerouted
 	// the packet, in order, and last the one that dropped, held or answered it.
 	Decided []DecisionInfo `json:"decided,omitempty"`
@@ -179,8 +182,12 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 	for i := range events {
 		w.event(&events[i], i == out.DropAt)
 	}
-	if r.Drop == nil && out.Verdict == sim.Dropped {
+	if r.Drop == nil && (out.Verdict == sim.Dropped || out.Verdict == sim.Unknown) {
 		r.Drop = &DropInfo{Reason: out.Drop.String()}
+	}
+	if out.Verdict == sim.Unknown {
+		r.Drop.Reason = out.Drop.String()
+		r.Unknown, r.Drop = r.Drop, nil
 	}
 	if why.Instead(out) {
 		r.Verdict = sim.Consumed.String() // not it, but what OVN made of it was delivered
@@ -380,7 +387,7 @@ func (r *Record) Untranslated() string {
 
 // end is the decision by which the packet itself did not leave, nil if it did.
 func (r *Record) end() *DecisionInfo {
-	for _, kind := range [...]why.Kind{why.Dropped, why.Held, why.Answered} {
+	for _, kind := range [...]why.Kind{why.Dropped, why.Held, why.Answered, why.Unknown} {
 		if d := r.nth(kind.String(), 0); d != nil {
 			return d
 		}
@@ -405,6 +412,8 @@ func (r *Record) Fate() string {
 			s += [...]string{"answered: ", "; "}[min(i, 1)] + fmt.Sprintf("%s, delivered to %s", o.Packet, o.Port)
 		}
 		return s + ", " + d.Text
+	case r.Unknown != nil && d != nil:
+		return r.Verdict + ": " + r.Unknown.Reason + "; " + d.Text
 	case r.Drop != nil && r.Drop.Stage == "":
 		return r.Verdict + ": " + r.Drop.Reason
 	case r.Drop != nil && d != nil:

@@ -43,6 +43,8 @@ type Frame struct {
 
 	Own bool // Inferred: ovn-controller sent it, on a timer of its own
 
+	partial bool // it is injected on its way: what it met before is not replayed
+
 	// Untagged: the capture holds it without its VLAN's tag, which a network
 	// card took off; Data has it again.
 	Untagged bool
@@ -510,6 +512,9 @@ func (s *Run) nowhere(p *network.Port, c *network.Chassis) bool {
 
 // fate hands on what became of an injected frame.
 func (s *Run) fate(f *Frame, out *sim.Outcome) {
+	if s.inferrer.untold(f, out) {
+		out.Untold(trace.UnknownWay)
+	}
 	s.inferrer.entered(f, out)
 	s.inferrer.tried(f, out)
 	s.tunnels.predicted(out)

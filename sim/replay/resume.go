@@ -173,6 +173,7 @@ func (s *Run) leaving(o *Frame) (crossing *Frame) {
 	for l, n := s.alike(o.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
 		case l == o || l.skip != "" || l.dir == Left && l.point.key() == o.point.key():
+		case l.dir == Left && o.point.Port != nil && goesOn(l, leadsOut(o.point.Port), macAt(o.Data[6:])):
 		case l.dir == Left:
 			return l
 		case l.dir == Crossed && crossing == nil && s.outport(l) != nil:

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math/bits"
 	"net/netip"
 	"strings"
 
@@ -37,12 +38,12 @@ func (o *Owners) readFlows() {
 		}
 		if addr, ok := ethSource(actions); ok {
 			o.readSender(z, macOf(addr), match)
-			if inside := sourceOf(match); inside.IsValid() {
-				o.outside[inside] = macOf(addr)
+			if inside := sourceOf(match); inside.IsSingleIP() {
+				o.outside[inside.Addr()] = macOf(addr)
 			}
 		}
 		if outside, ok := translatedTo(actions); ok && stands {
-			o.readFloating(outside, match, several)
+			o.readTranslation(outside, match, several)
 		}
 	}
 }
@@ -118,40 +119,76 @@ func residentOf(e *lflow.Expr) string {
 	return ""
 }
 
-// readFloating notes an address that stands for one other on its way out: a
-// flow translates the source of just that one to it. several collects addresses
-// that stand for more than one, which tell nothing.
-func (o *Owners) readFloating(outside netip.Addr, match *lflow.Expr, several map[netip.Addr]bool) {
+// snatRule is a router's: packets from inside leave with another address.
+type snatRule struct {
+	inside  netip.Prefix
+	outside netip.Addr
+}
+
+// readTranslation notes an address that stands for others on their way out: a
+// flow translates their source to it. One that stands for just one other is a
+// floating address; several collects those that stand for more.
+func (o *Owners) readTranslation(outside netip.Addr, match *lflow.Expr, several map[netip.Addr]bool) {
+	inside := sourceOf(match)
+	if inside.IsValid() {
+		o.translations = append(o.translations, snatRule{inside, outside})
+	}
 	if several[outside] {
 		return
 	}
-	inside := sourceOf(match)
-	if known, ok := o.floating[outside]; !inside.IsValid() || ok && known != inside {
+	if known, ok := o.floating[outside]; !inside.IsSingleIP() || ok && known != inside.Addr() {
 		several[outside] = true
 		delete(o.floating, outside)
 		return
 	}
-	o.floating[outside] = inside
+	o.floating[outside] = inside.Addr()
 }
 
-// sourceOf returns the one source address that a match asks for; invalid if it
-// asks for none or for a whole network.
-func sourceOf(e *lflow.Expr) (a netip.Addr) {
+// translates reports whether a router gives packets of an address another one:
+// of the networks that are translated, the smallest that holds it says so.
+func (o *Owners) translates(inside, outside netip.Addr) (found bool) {
+	most := -1
+	for _, t := range o.translations {
+		if n := t.inside.Bits(); t.inside.Contains(inside) && n >= most {
+			found = t.outside == outside || found && n == most
+			most = n
+		}
+	}
+	return found
+}
+
+// sourceOf returns the network that a match wants sources to be of; invalid if
+// it asks for none.
+func sourceOf(e *lflow.Expr) (p netip.Prefix) {
 	switch e.Kind {
 	case lflow.And:
 		for _, x := range e.Args {
 			if s := sourceOf(x); s.IsValid() {
-				a = s
+				p = s
 			}
 		}
 	case lflow.Cmp:
 		switch {
 		case e.Op != lflow.EQ:
-		case e.Symbol.Field == field.IP4Src && e.Mask == field.U64(0xffffffff):
-			return header.IPv4(e.Value.Lo)
-		case e.Symbol.Field == field.IP6Src && e.Mask == field.Ones(128):
-			return netip.AddrFrom16(e.Value.Bytes())
+		case e.Symbol.Field == field.IP4Src:
+			mask := uint32(e.Mask.Lo)
+			if n := bits.OnesCount32(mask); mask == ^uint32(0)<<(32-n) {
+				return netip.PrefixFrom(header.IPv4(e.Value.Lo), n)
+			}
+		case e.Symbol.Field == field.IP6Src:
+			n := bits.OnesCount64(e.Mask.Hi) + bits.OnesCount64(e.Mask.Lo)
+			if e.Mask == prefixMask(n) {
+				return netip.PrefixFrom(netip.AddrFrom16(e.Value.Bytes()), n)
+			}
 		}
 	}
-	return a
+	return p
+}
+
+// prefixMask is the mask of an IPv6 network.
+func prefixMask(n int) (m field.Uint128) {
+	if n > 64 {
+		return field.Uint128{Hi: ^uint64(0), Lo: ^uint64(0) << (128 - n)}
+	}
+	return field.Uint128{Hi: ^uint64(0) << (64 - n)}
 }

@@ -183,12 +183,16 @@ func (s *Run) crossed(f *Frame) {
 		s.observe(f)
 		return
 	}
-	if s.overWire(f, u.from) || !s.entersElsewhere(f) && s.inferCrossed(f) {
+	shown, gone := s.shownEntering(f)
+	for _, p := range gone { // it may have come back to another zone
+		shown = shown || p.Datapath.AZ == u.from.AZ
+	}
+	if s.overWire(f, u.from) || !shown && s.inferCrossed(f) {
 		t.expected.met(k)
 		s.observe(f)
 		return
 	}
-	if s.entersElsewhere(f) {
+	if shown {
 		s.observe(f)
 		return
 	}
@@ -199,6 +203,9 @@ func (s *Run) crossed(f *Frame) {
 	if err != nil {
 		s.handler.Skipped(f, f.point, err.Error())
 		return
+	}
+	if f.partial = !u.from.Remote(); f.partial {
+		s.inferrer.puzzle(tunnelKey(u.to, u.from), f.Data, f.Headers())
 	}
 	s.fate(f, out)
 }

@@ -200,7 +200,7 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 }
 
 // letters are the verdicts, as the page's script reads them.
-var letters = map[string]string{"delivered": "d", "dropped": "x", "consumed": "c"}
+var letters = map[string]string{"delivered": "d", "dropped": "x", "consumed": "c", "not known": "u"}
 
 // Observed implements replay.Handler.
 func (r *Report) Observed(*replay.Frame, *replay.Point) {}
@@ -213,6 +213,9 @@ func (r *Report) reason(rec *replay.Record) int {
 	var parts []string
 	if rec.Drop != nil {
 		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+rec.Drop.Reason)
+	}
+	if rec.Unknown != nil {
+		parts = append(parts, rec.Unknown.Reason)
 	}
 	for _, d := range rec.Decided {
 		if d.Kind != why.Translated.String() && d.Kind != why.Rerouted.String() && d.Kind != why.Marked.String() {

@@ -17,6 +17,7 @@ var kinds = map[string]func(*replay.Frame, *sim.Outcome) bool{
 	"delivered": func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Delivered && !answered(out) },
 	"dropped":   func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Dropped },
 	"consumed":  func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Consumed || answered(out) },
+	"unknown":   func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Unknown },
 	"natted":    func(_ *replay.Frame, out *sim.Outcome) bool { return len(out.Trace.NAT) > 0 },
 	"inferred":  func(f *replay.Frame, _ *sim.Outcome) bool { return f.Inferred },
 	"guessed": func(_ *replay.Frame, out *sim.Outcome) bool {
@@ -55,7 +56,7 @@ func ParseOnly(text string) (o Only, err error) {
 	for name := range strings.SplitSeq(text, ",") {
 		kind := kinds[name]
 		if kind == nil {
-			return nil, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, natted, guessed, inferred or noted (verify -w has matched and mismatched)", name)
+			return nil, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, natted, guessed, inferred or noted (verify -w has matched and mismatched)", name)
 		}
 		o = append(o, kind)
 	}
@@ -73,7 +74,7 @@ func (o Only) Has(f *replay.Frame, out *sim.Outcome) bool {
 }
 
 // Counts sum up a replay.
-type Counts struct{ packets, delivered, dropped, consumed, translated int }
+type Counts struct{ packets, delivered, dropped, consumed, unknown, translated int }
 
 // Add counts a packet.
 func (c *Counts) Add(out *sim.Outcome) {
@@ -81,6 +82,8 @@ func (c *Counts) Add(out *sim.Outcome) {
 	switch {
 	case out.Verdict == sim.Dropped:
 		c.dropped++
+	case out.Verdict == sim.Unknown:
+		c.unknown++
 	case out.Verdict == sim.Consumed, answered(out):
 		c.consumed++
 	default:
@@ -93,6 +96,10 @@ func (c *Counts) Add(out *sim.Outcome) {
 
 // String is the summary that run -q prints.
 func (c *Counts) String() string {
-	return fmt.Sprintf("packets entered %d: delivered %d, dropped %d, consumed %d; translated %d",
-		c.packets, c.delivered, c.dropped, c.consumed, c.translated)
+	unknown := ""
+	if c.unknown > 0 {
+		unknown = fmt.Sprintf(", not known %d", c.unknown)
+	}
+	return fmt.Sprintf("packets entered %d: delivered %d, dropped %d, consumed %d%s; translated %d",
+		c.packets, c.delivered, c.dropped, c.consumed, unknown, c.translated)
 }

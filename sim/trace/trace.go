@@ -171,6 +171,7 @@ const (
 	TieUndefined // another flow (Arg, while its network lives) has the priority and match of Flow, and acts differently
 	DropNoTunnel // to a chassis of another availability zone, from one that does not interconnect
 	DropNotThere // the other availability zone does not know the tunnel's keys
+	UnknownWay   // its connection came through OVN by a way that no capture shows: whether it ends here is not known
 )
 
 var reasonText = [...]string{
@@ -228,13 +229,14 @@ var reasonText = [...]string{
 	LearnActive:      "port activated",
 	DropNoTunnel:     "no tunnel: the port is on a remote chassis, and this one has no is-interconn=true",
 	DropNotThere:     "the other availability zone's database has no datapath or port of the tunnel's keys",
+	UnknownWay:       "its connection came by a way that no capture shows",
 	GuessMember:      "port of the forwarding group guessed: the datapath chooses by a hash of its own",
 }
 
 // Ends reports whether a packet, or a copy of it, goes no further for the reason.
 func (r Reason) Ends() bool {
 	switch r {
-	case DropNoAction, DropRecirculated, DropBlocked:
+	case DropNoAction, DropRecirculated, DropBlocked, DropNoTunnel, DropNotThere:
 		return true
 	}
 	return r >= DropAction && r < NotCommitted

@@ -41,6 +41,20 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	return d
 }
 
+// untold is that what became of a packet is not known: in the replay it ends at
+// a flow, which in truth it need not have met.
+func (x *Explainer) untold(out *sim.Outcome, at int) Decision {
+	d := x.decision(Unknown, &out.Trace, at, x.flowAt(&out.Trace, at))
+	d.Reason = out.Drop
+	d.Text = "capture also where that entered"
+	if d.Flow != nil {
+		d.Text = "without it the packet ends at " + x.name(d.Flow, d.Datapath) + "; " + d.Text
+	} else {
+		d.Stage = x.stageOf(&out.Trace, at)
+	}
+	return d
+}
+
 // unasked tells, of a packet that an ACL denied, that its switch has not looked
 // it up: an answer is then judged as a question is.
 func (x *Explainer) unasked(t *trace.Trace, d *Decision, at int) string {

@@ -56,9 +56,10 @@ const (
 	Rerouted                     // a router policy sends it elsewhere
 	Untranslated                 // an answer leaves as it came, past the binding it needed
 	Marked                       // a QoS rule changes its DSCP
+	Unknown                      // it ends for want of what no capture shows
 )
 
-var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked"}
+var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked", "not known"}
 
 // String returns the kind in a word, as JSON spells it.
 func (k Kind) String() string { return kindText[k] }
@@ -144,6 +145,9 @@ func (x *Explainer) end(out *sim.Outcome) (Decision, bool) {
 	}
 	if at < 0 {
 		return Decision{}, false
+	}
+	if out.Verdict == sim.Unknown {
+		return x.untold(out, at), true
 	}
 	return x.dropped(out, at), true
 }
