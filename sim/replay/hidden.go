@@ -94,16 +94,17 @@ func (inf *inferrer) requote(from *origin) {
 
 // neighbour finds where a frame entered that stays on its switch and so still has its
 // sender's Ethernet address, as multicast, ARP and neighbor discovery do: the port
-// that nobody captured and that has the address, or, of an address that no port has,
-// the only one that could have sent it.
+// that has the address, or, of an address that no port has, the only one that nobody
+// captured and that could have sent it. What only its sender's capture lacks was lost
+// there, unless it is an answer: OVN gives those too.
 func (inf *inferrer) neighbour(f *Frame) *origin {
 	p := f.point.Port
-	if p == nil || p.Datapath.Router || len(f.Data) < 14 || !stays(f) || inf.s.entersElsewhere(f) {
+	if p == nil || p.Datapath.Router || len(f.Data) < 14 || !stays(f) || inf.s.entersNear(f) {
 		return nil
 	}
 	src := macAt(f.Data[6:])
-	own := &waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}
-	if src == 0 || inf.s.wires.auto.sent(own) {
+	ours := &waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}
+	if src == 0 || inf.s.wires.auto.sent(ours) {
 		return nil
 	}
 	o := inf.s.owners
@@ -113,7 +114,7 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 	}
 	var from *network.Port
 	for _, q := range p.Datapath.Ports {
-		if q == p || inf.captures(q) || inf.s.unbound(q) || !inf.mayBeFrom(q, src) {
+		if q == p || inf.s.unbound(q) || !inf.mayBeFrom(q, src) || inf.captures(q) && !(hasMAC(q, src) && macAt(f.Data).multicast()) {
 			continue
 		}
 		if from != nil {
@@ -129,6 +130,19 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 		c = f.point.Chassis
 	}
 	return &origin{awaited: &awaited{port: from, chassis: c, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)), hops: 0}, keepIP: true, why: why}
+}
+
+// entersNear reports whether a packet with the frame's bytes enters within a moment:
+// machines say the same again and again.
+func (s *Run) entersNear(f *Frame) (found bool) {
+	s.history.fates.each(f.id, func(x *fate) bool {
+		found = found || !x.inferred && f.Time-x.time < soonest && x.time-f.Time < soonest
+		return !found
+	})
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
+		found = l.dir == Entered && l.Time-f.Time < soonest
+	}
+	return found
 }
 
 // mayBeFrom reports whether a frame with an Ethernet source may have entered at a
