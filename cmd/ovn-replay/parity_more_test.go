@@ -40,7 +40,7 @@ func TestParityOfMicroflows(t *testing.T) {
 			continue
 		}
 		b, _ := our.trace(t, our.engine, m)
-		if x, y := firstLine(a), firstLine(b); x != y {
+		if x, y := firstLine(a), taken.Replace(firstLine(b)); x != y {
 			t.Errorf("%s\n%s\nwant\n%s", m, y, x)
 		}
 	}
@@ -78,3 +78,6 @@ func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
 }
+
+// taken are the ports that we take where a microflow names none; ovn-trace has 0.
+var taken = strings.NewReplacer("tp_src=49152", "tp_src=0", "tp_dst=49153", "tp_dst=0")

@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"ovnreplay/nat"
@@ -36,6 +39,7 @@ type told struct {
 
 type step struct {
 	datapath *network.Datapath
+	chassis  *network.Chassis
 	flow     *network.Flow // nil: none matched
 }
 
@@ -76,7 +80,7 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	for _, ev := range out.Trace.Events() {
 		switch ev.Kind {
 		case trace.Match, trace.Miss:
-			st := step{datapath: s.why.Book.Net.Datapaths[ev.Datapath]}
+			st := step{datapath: s.why.Book.Net.Datapaths[ev.Datapath], chassis: s.why.Book.Net.Chassis[ev.Chassis]}
 			if ev.Kind == trace.Match {
 				st.flow = s.why.Book.Net.Flows[ev.Flow]
 			}
@@ -217,6 +221,7 @@ func (s *Stories) tell(x *told) []string {
 	for _, n := range r.NAT {
 		add("translated: %s %s -> %s at %s", n.Kind, n.From, n.To, n.Stage)
 	}
+	s.unbalanced(s.first(x), add)
 	if s := r.Untranslated(); s != "" {
 		add("not translated back: %s", s)
 	} else if x.binding != "" && !undone(r) && !strings.Contains(r.Fate(), "it answers ") {
@@ -250,6 +255,36 @@ func (s *Stories) first(x *told) *told {
 		}
 	}
 	return x
+}
+
+// unbalanced tells of a packet to a load balancer's address that came through a
+// datapath whose flow for it asks for more: such as another chassis.
+func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
+	if x.conn == nil || x.reply || !x.conn.Asked.HasPorts() || slices.ContainsFunc(x.record.NAT, func(n replay.NATInfo) bool { return n.Kind == "DNAT" }) {
+		return
+	}
+	if slices.ContainsFunc(x.record.Decided, func(d replay.DecisionInfo) bool { return d.Kind == why.Answered.String() }) {
+		return // what came to the load balancer's flows is the answer
+	}
+	to := netip.AddrPortFrom(x.conn.Asked.DstAddr(), x.conn.Asked.DstPort)
+	asked := map[*network.Datapath]bool{}
+	for _, at := range x.way {
+		if asked[at.datapath] {
+			continue
+		}
+		asked[at.datapath] = true
+		f := s.why.Balancer(at.datapath, to)
+		if f == nil {
+			continue
+		}
+		met := slices.IndexFunc(x.way, func(y step) bool { return y.flow != nil && y.datapath == at.datapath && y.flow.Stage == f.Stage })
+		if met < 0 || x.way[met].flow == f {
+			continue // it did not come so far
+		}
+		add("not given a backend: flow %.8s of %s of %s, which gives one, did not match on %s: %s",
+			f.UUID, f.StageName(), at.datapath.Name, cmp.Or(at.chassis.Hostname, at.chassis.Name), cut(f.Match, 200))
+		return
+	}
 }
 
 // conversation says what else is wrong with the packet's connection.
@@ -347,7 +382,7 @@ func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 	}
 	here, there := within(x, y), within(y, x)
 	i := 0
-	for i < len(here) && i < len(there) && here[i] == there[i] {
+	for i < len(here) && i < len(there) && here[i].flow == there[i].flow && here[i].datapath == there[i].datapath {
 		i++
 	}
 	if i == len(here) && i == len(there) {
@@ -379,10 +414,19 @@ func within(x, y *told) []step {
 	}
 	for i, s := range x.way {
 		if s.datapath.Router && passed[s.datapath] {
+			// What a router's stages before those of addresses do is the port's.
+			for i < len(x.way) && x.way[i].datapath == s.datapath && ofPort(x.way[i].flow) {
+				i++
+			}
 			return x.way[i:]
 		}
 	}
 	return nil
+}
+
+// ofPort reports whether a flow is in a stage that tells router ports apart.
+func ofPort(f *network.Flow) bool {
+	return f != nil && (strings.HasPrefix(f.Stage, "lr_in_admission") || strings.HasSuffix(f.Stage, "_neighbor"))
 }
 
 func (s *Stories) stepText(at step) string {

@@ -67,10 +67,10 @@ func (o *Options) Question(net *network.Network, args []string) (*Question, erro
 	if err != nil {
 		return nil, err
 	}
-	q := &Question{key: flow.Key, meta: &flow.Key}
 	if took := flow.Complete(); took != nil {
 		o.Tell("not in the microflow, and taken as a sender would: %s", strings.Join(took, ", "))
 	}
+	q := &Question{key: flow.Key, meta: &flow.Key}
 	if flow.Given.Get(field.IPTTL) == 0 && flow.Key.Get(field.IPProto) != 0 {
 		o.Tell("ip.ttl is not in the microflow and is 0: routers take no such packet; add ip.ttl == 64")
 	}

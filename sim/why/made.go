@@ -102,6 +102,8 @@ func (q *asks) register(b bits, id field.ID, f *network.Flow) {
 		q.addr[1] = append(q.addr[1], bits{b.value.Rsh(96), low})
 	case id == field.XXReg0 && b.mask == field.Ones(128):
 		q.addr[1] = append(q.addr[1], b)
+	case id == field.XXReg0 && b.mask == port.Lsh(64): // since OVN 24.09: reg1's lower half
+		q.port[1] = append(q.port[1], bits{b.value.Rsh(64), port})
 	case id == field.XReg4 && b.mask == port.Lsh(16):
 		q.port[1] = append(q.port[1], bits{b.value.Rsh(16), port})
 	}
