@@ -65,7 +65,8 @@ lint:
 	$(GO) tool staticcheck ./...
 	@dead=$$($(GO) tool deadcode -test ./...); test -z "$$dead" || { echo "dead code:"; echo "$$dead"; exit 1; } >&2
 	@for p in $(PLATFORMS); do \
-		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || { echo "does not build for $$p" >&2; exit 1; }; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... && GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || \
+		{ echo "does not build for $$p, or its tests do not" >&2; exit 1; }; \
 	done
 
 # DATABASES names more Southbound databases, patterns separated by colons.

@@ -25,7 +25,7 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 		"connections --db PIPE -r CASE/client.pcap --json", "run --db CASE/sb.db -r CASE/client.pcap --format none -w PIPE",
 	} {
 		pipe := filepath.Join(t.TempDir(), "pipe")
-		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		if err := makeFifo(pipe); err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancelCause(t.Context())

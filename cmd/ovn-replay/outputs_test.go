@@ -202,7 +202,7 @@ func TestNamedPipes(t *testing.T) {
 	dir := copied(t, "sb.db", "client.pcap", "nginx.pcap")
 	t.Chdir(dir)
 	for _, name := range []string{"in", "out"} {
-		if err := syscall.Mkfifo(name, 0o600); err != nil {
+		if err := makeFifo(name); err != nil {
 			t.Fatal(err)
 		}
 	}
