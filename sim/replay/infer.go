@@ -330,12 +330,6 @@ func (s *Run) comesIn(g, f *Frame) *sim.Outcome {
 	})
 }
 
-// entersElsewhere reports whether the packet is in a capture, on its way in.
-func (s *Run) entersElsewhere(f *Frame) bool {
-	found, gone := s.shownEntering(f)
-	return found || gone != nil
-}
-
 // shownEntering reports whether the packet is in a capture, on its way in: then
 // nothing is to be inferred, however it fared. Of one that was sent out of OVN and
 // may have come back it returns the ports by which it went.
