@@ -69,7 +69,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.Close()
-	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: o.mtu}
+	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: o.mtu, Causes: j.Causes}
 	var notes *show.Printer
 	written := func() error { return nil }
 	if o.write != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -201,7 +202,37 @@ func (r *Recording) importDump(arg string) error {
 	if err := r.Engine.Conntrack(chassis).Import(r.start(), es); err != nil {
 		return fmt.Errorf("%s: %w", arg, err)
 	}
+	r.foreignZones(arg, es, chassis)
 	return nil
+}
+
+// foreignZones tells of connections in zones that the chassis has no more: zones
+// get other numbers when ovn-controller is started anew.
+func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Chassis) {
+	if len(r.spec.Zones[c.Name]) == 0 {
+		return // the numbers are not known
+	}
+	n := 0
+	var zones []int
+	for i := range es {
+		zone := es[i].Zone
+		if r.Engine.ZoneName(int32(c.Index), zone) != "" {
+			continue
+		}
+		if n++; !slices.Contains(zones, int(zone)) {
+			zones = append(zones, int(zone))
+		}
+	}
+	if 2*n <= len(es) {
+		return // zones that OVN did not make are in any dump
+	}
+	slices.Sort(zones)
+	list := fmt.Sprint(zones[:min(len(zones), 4)])
+	what := fmt.Sprintf("%d of %d connections are in zones (%s) that ct-zone-list does not name: the dump and the zone list are of different runs of ovn-controller",
+		n, len(es), strings.Trim(list, "[]"))
+	r.tell("%s: %s", arg, what)
+	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n, Evidence: []string{arg + ": " + what},
+		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl ct-zone-list"})
 }
 
 // start is when the captures begin: the moment a dump taken before them is put at.

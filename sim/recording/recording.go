@@ -72,6 +72,7 @@ type Recording struct {
 	Taps   []*replay.Tap        // the captures' places
 	Names  []string             // the captures' names, as they were given
 	Clocks []replay.ClockReport // how they were compared
+	Causes []replay.Group       // of differences, as far as they are known before
 
 	spec     *Spec
 	files    Files

@@ -36,6 +36,7 @@ const (
 	CauseVLAN     Cause = "vlan offload"
 	CauseMTU      Cause = "mtu"
 	CauseDatabase Cause = "database moment"
+	CauseZones    Cause = "zone numbers of another boot"
 	CauseFlow     Cause = "flow"
 )
 
@@ -548,7 +549,7 @@ func (v *Verifier) groups() []Group {
 		}
 		out = append(out, g)
 	}
-	out = append(out, r.flowGroups()...)
+	out = append(append(out, v.opts.Causes...), r.flowGroups()...)
 	slices.SortFunc(out, func(a, b Group) int {
 		return cmp.Or(cmp.Compare(b.Packets, a.Packets), cmp.Compare(a.Cause, b.Cause), slices.Compare(a.Evidence, b.Evidence))
 	})

@@ -29,6 +29,8 @@ type VerifyOptions struct {
 	Matched func(observed *Item, from *Origin)
 	// MTU is that of ports, by name: longer frames do not leave there.
 	MTU map[string]int
+	// Causes are known before anything is replayed.
+	Causes []Group
 }
 
 // Verifier is a Handler that holds predictions against observations.
