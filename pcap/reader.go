@@ -224,6 +224,10 @@ func (r *Reader) Next(rec *Record) error {
 			return r.err
 		}
 		r.frame++
+		if err := r.dense(); err != nil {
+			r.err = err
+			return err
+		}
 		selected, err := r.filters.selects(r.name, rec)
 		if err != nil {
 			r.err = err
@@ -235,6 +239,27 @@ func (r *Reader) Next(rec *Record) error {
 			return nil
 		}
 	}
+}
+
+// A frame of a capture differs from the one before it by its time at least, and
+// takes some bytes however it is compressed. What has more frames was made to
+// waste time, of which each takes as much as it would of a larger file.
+const (
+	denseFree  = 100_000
+	denseBytes = 8 // of the compressed file, for each frame more
+)
+
+// dense is the error of a compressed capture with more frames than it can hold.
+func (r *Reader) dense() error {
+	if r.raw == r.in || r.frame <= denseFree {
+		return nil
+	}
+	if most := denseFree + r.raw.offset()/denseBytes; int64(r.frame) > most {
+		return &FormatError{File: r.name, Frame: r.frame, Offset: r.in.offset(), Fault: Corrupt,
+			What:   fmt.Sprintf("its compressed data hold a frame in less than %d bytes, more than %d in all", denseBytes, denseFree),
+			Advice: "if it is a real capture, give it unpacked"}
+	}
+	return nil
 }
 
 // deliver counts a record and says where and when it is from.

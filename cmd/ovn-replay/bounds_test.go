@@ -99,6 +99,7 @@ func TestHostileInput(t *testing.T) {
 		{"a file with holes", []string{"db", "info", sparse}, "a value of more than 32 MiB"},
 		{"a folder of such", []string{"db", "gather", filepath.Dir(sparse)}, "sparse.db is passed over"},
 		{"a capture of zeros", []string{"run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", gzipped(t, pcap, string(make([]byte, 1<<20)), 300, "") + "@breth0_ovn-worker"}, "the file holds zeros where a record is due"},
+		{"many small frames", []string{"run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", denseCapture(t, 3_000_000) + "@breth0_ovn-worker"}, "give it unpacked"},
 		{"a block of a gigabyte", []string{"run", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", gzipped(t, pcapng, string(make([]byte, 1<<20)), 300, "")}, "input.gz"},
 		{"a dump of connections", []string{"conntrack", "import", gzipped(t, "", megabyte, 300, "")}, "input.gz"},
 	} {
@@ -122,17 +123,41 @@ func TestHostileInput(t *testing.T) {
 	}
 }
 
-// flood writes n SYNs to the nodePort of the recorded session, each of another
-// client, a microsecond apart.
-func flood(t *testing.T, n int) string {
+// denseCapture is a compressed capture of n frames that hardly differ.
+func denseCapture(t *testing.T, n int) string {
 	t.Helper()
-	sample, err := os.ReadFile(filepath.Join(cases, "nodeport", "client.pcap"))
-	if err != nil {
-		t.Fatal(err)
+	sample := read(t, filepath.Join(cases, "nodeport", "client.pcap"))
+	frame := sample[40 : 40+binary.LittleEndian.Uint32(sample[32:])]
+	piece := binary.LittleEndian.AppendUint32(nil, 1795341635)
+	for _, v := range []uint32{0, uint32(len(frame)), uint32(len(frame))} {
+		piece = binary.LittleEndian.AppendUint32(piece, v)
 	}
-	eth := sample[40 : 40+14]
-	out := binary.LittleEndian.AppendUint32(nil, 0xa1b23c4d)
-	out = append(out, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0)
+	return gzipped(t, string(sample[:24]), strings.Repeat(string(append(piece, frame...)), 1000), n/1000, "")
+}
+
+// floods are kinds of frames to the nodePort of the recorded session, each from
+// another source.
+var floods = map[string]func(i int, eth []byte) []byte{
+	"SYN": func(i int, eth []byte) []byte {
+		tcp := []byte{byte(4 + i%100), 1, 0x75, 0x37, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 255, 255, 0, 0, 0, 0}
+		return packetFrom(i, eth, 6, 0x40, tcp, 16)
+	},
+	"UDP": func(i int, eth []byte) []byte {
+		return packetFrom(i, eth, 17, 0x40, []byte{byte(4 + i%100), 1, 0x75, 0x37, 0, 12, 0, 0, 1, 2, 3, 4}, 6)
+	},
+	"fragments": func(i int, eth []byte) []byte {
+		return packetFrom(i, eth, 17, 0x20, []byte{byte(4 + i%100), 1, 0x75, 0x37, 0, 40, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}, 0)
+	},
+	"ARP": func(i int, _ []byte) []byte {
+		mac := []byte{2, 0, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
+		arp := append([]byte{0, 1, 8, 0, 6, 4, 0, 1}, mac...)
+		arp = append(arp, 172, 18, byte(1+i>>8), byte(i), 0, 0, 0, 0, 0, 0, 172, 18, 0, 4)
+		return append(append(append(bytes.Repeat([]byte{255}, 6), mac...), 8, 6), arp...)
+	},
+}
+
+// packetFrom is an IPv4 packet of source number i; at sum, if not 0, is its checksum.
+func packetFrom(i int, eth []byte, proto, flags byte, payload []byte, at int) []byte {
 	sum := func(b []byte) uint16 {
 		s := uint32(0)
 		for i := 0; i < len(b); i += 2 {
@@ -143,25 +168,64 @@ func flood(t *testing.T, n int) string {
 		}
 		return ^uint16(s)
 	}
+	src, dst := net.IPv4(20, byte(i>>16), byte(i>>8), byte(i)).To4(), net.IPv4(172, 18, 0, 4).To4()
+	ip := append([]byte{0x45, 0, 0, byte(20 + len(payload)), byte(i >> 8), byte(i), flags, 0, 64, proto, 0, 0}, append(src, dst...)...)
+	binary.BigEndian.PutUint16(ip[10:], sum(ip))
+	if at != 0 {
+		pseudo := append(append(append(append([]byte{}, src...), dst...), 0, proto, 0, byte(len(payload))), payload...)
+		binary.BigEndian.PutUint16(payload[at:], sum(pseudo))
+	}
+	return append(append(append([]byte{}, eth...), ip...), payload...)
+}
+
+// flood writes n SYNs, a microsecond apart.
+func flood(t *testing.T, n int) string {
+	t.Helper()
+	return floodOf(t, "SYN", n)
+}
+
+// floodOf writes n frames of a kind, a microsecond apart.
+func floodOf(t *testing.T, kind string, n int) string {
+	t.Helper()
+	eth := read(t, filepath.Join(cases, "nodeport", "client.pcap"))[40 : 40+14]
+	out := binary.LittleEndian.AppendUint32(nil, 0xa1b23c4d)
+	out = append(out, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0)
 	for i := range n {
-		src := net.IPv4(20, byte(i>>16), byte(i>>8), byte(i)).To4()
-		dst := net.IPv4(172, 18, 0, 4).To4()
-		ip := append([]byte{0x45, 0, 0, 40, byte(i >> 8), byte(i), 0x40, 0, 64, 6, 0, 0}, append(src, dst...)...)
-		binary.BigEndian.PutUint16(ip[10:], sum(ip))
-		tcp := []byte{byte(4 + i%100), 1, 0x75, 0x37, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 255, 255, 0, 0, 0, 0}
-		pseudo := append(append(append(append([]byte{}, src...), dst...), 0, 6, 0, 20), tcp...)
-		binary.BigEndian.PutUint16(tcp[16:], sum(pseudo))
-		frame := append(append(append([]byte{}, eth...), ip...), tcp...)
+		frame := floods[kind](i, eth)
 		for _, v := range []uint32{1795341635, uint32(i) * 1000, uint32(len(frame)), uint32(len(frame))} {
 			out = binary.LittleEndian.AppendUint32(out, v)
 		}
 		out = append(out, frame...)
 	}
-	path := filepath.Join(t.TempDir(), "flood.pcap")
+	path := filepath.Join(t.TempDir(), kind+".pcap")
 	if err := os.WriteFile(path, out, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// The time that a packet takes does not grow with how many came before it: what
+// did grow took four times as long here. Two tries, because others use the
+// machine; docs/RELIABILITY.md has what a million takes.
+func TestFloodsGrowLinearly(t *testing.T) {
+	const few, many = 30_000, 120_000
+	took := func(kind string, n int) time.Duration {
+		cmd := process(t.Context(), "run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", floodOf(t, kind, n)+"@breth0_ovn-worker")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", kind, err, out)
+		}
+		return cmd.ProcessState.UserTime()
+	}
+	for kind := range floods {
+		growth := 10.0
+		for try := 0; try < 2 && growth > 1.5; try++ {
+			growth = min(growth, float64(took(kind, many))/float64(took(kind, few))*few/many)
+		}
+		t.Logf("%s: a packet of %d takes %.2f times as long as one of %d", kind, many, growth, few)
+		if growth > 2 {
+			t.Errorf("%s: a packet of %d takes %.2f times as long as one of %d", kind, many, growth, few)
+		}
+	}
 }
 
 // A limit that is reached is said once, with how often and since when.
