@@ -125,9 +125,9 @@ func (t *Table) goodFragment(ip []byte) bool {
 	case t.opt.Profile == Linux || !p.More:
 		return p.FragOffset+p.End-p.L4 <= 65535
 	case p.Tuple.V6:
-		return p.End >= userMinFragment6
+		return p.End >= t.opt.MinFragment[1]
 	}
-	return p.End >= userMinFragment4
+	return p.End >= t.opt.MinFragment[0]
 }
 
 func (f *fragments) list(t *Table, p *nat.Packet, zone uint16) *fragmentList {

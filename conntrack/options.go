@@ -35,6 +35,11 @@ type Options struct {
 	// replies were invalid. OVSUserspace only.
 	FreshReplies bool
 
+	// MinFragment is how long an IP packet must be to be taken for a fragment, unless
+	// it is the last: IPv4 and IPv6. 0: 1200 and 1280. OVSUserspace only
+	// (ovs-appctl dpctl/ipf-set-min-frag).
+	MinFragment [2]int
+
 	// Kernel settings, for profile Linux.
 	NoLoose          bool // nf_conntrack_tcp_loose = 0: never pick up a connection in the middle
 	BeLiberal        bool // nf_conntrack_tcp_be_liberal = 1
@@ -61,6 +66,11 @@ func (o *Options) setDefaults() {
 	}
 	if o.OVS == 0 {
 		o.OVS = OVS31
+	}
+	for i, usual := range [...]int{userMinFragment4, userMinFragment6} {
+		if o.MinFragment[i] == 0 {
+			o.MinFragment[i] = usual
+		}
 	}
 }
 

@@ -90,6 +90,12 @@ func (o *Options) set(key, value string) (known bool, err error) {
 	case "max":
 		o.MaxConns, err = positive(value)
 		return true, err
+	case "min_frag_v4":
+		o.MinFragment[0], err = positive(value)
+		return true, err
+	case "min_frag_v6":
+		o.MinFragment[1], err = positive(value)
+		return true, err
 	case "tcp_max_retrans":
 		o.MaxRetrans, err = positive(value)
 		return true, err

@@ -14,11 +14,13 @@ udp_first 5	# quick
 max 1000
 zone_limit 5 10
 tcp_seq_check off
+min_frag_v4 500
+min_frag_v6 600
 `), "p")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Profile != OVSUserspace || o.Timeouts[TCPEstablished] != 7200*Second || o.MaxConns != 1000 || o.ZoneLimit[5] != 10 || !o.SeqCheckOff {
+	if o.Profile != OVSUserspace || o.Timeouts[TCPEstablished] != 7200*Second || o.MaxConns != 1000 || o.ZoneLimit[5] != 10 || !o.SeqCheckOff || o.MinFragment != [2]int{500, 600} {
 		t.Errorf("%+v", o)
 	}
 	ct := NewTable(o)

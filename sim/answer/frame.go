@@ -6,6 +6,7 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -67,10 +68,14 @@ func tagged(in *packet.Packet, eth *layers.Ethernet, ls ...layer) Frame {
 
 // ip is the IP header of an answer to in: no options, no identification, do not
 // fragment.
+//
+// Addresses are those that the switch has read, which are none of a packet it does
+// not parse.
 func (s Style) ip(in *packet.Packet, proto layers.IPProtocol, ttl uint8) network {
 	h := in.Data[in.Layout.L3:]
 	if isV6(in) {
-		ip := &layers.IPv6{Version: 6, NextHeader: proto, HopLimit: ttl, SrcIP: net.IP(h[8:24]), DstIP: net.IP(h[24:40])}
+		src, dst := in.Key.Get128(field.IP6Src).Bytes(), in.Key.Get128(field.IP6Dst).Bytes()
+		ip := &layers.IPv6{Version: 6, NextHeader: proto, HopLimit: ttl, SrcIP: src[:], DstIP: dst[:]}
 		if s.KeepTOS {
 			word := be.Uint32(h)
 			ip.TrafficClass, ip.FlowLabel = uint8(word>>20), word&0xfffff
@@ -80,7 +85,8 @@ func (s Style) ip(in *packet.Packet, proto layers.IPProtocol, ttl uint8) network
 		}
 		return ip
 	}
-	ip := &layers.IPv4{Version: 4, Flags: layers.IPv4DontFragment, TTL: ttl, Protocol: proto, SrcIP: net.IP(h[12:16]), DstIP: net.IP(h[16:20])}
+	src, dst := header.IPv4(in.Key.Get(field.IP4Src)), header.IPv4(in.Key.Get(field.IP4Dst))
+	ip := &layers.IPv4{Version: 4, Flags: layers.IPv4DontFragment, TTL: ttl, Protocol: proto, SrcIP: src.AsSlice(), DstIP: dst.AsSlice()}
 	if s.KeepTOS {
 		ip.TOS = h[1]
 	}

@@ -114,6 +114,33 @@ func (p *Packet) Reparse() {
 	p.held = p.Key
 }
 
+// Overlong reports whether the IP header states more than the frame had on the wire.
+func (p *Packet) Overlong() bool {
+	if p.Layout.L3 == 0 || len(p.Data) < p.Layout.L3+20 {
+		return false
+	}
+	ip, room := p.Data[p.Layout.L3:], p.Wire-p.Layout.L3
+	switch p.Key.Get(field.EthType) {
+	case header.EtherIPv4:
+		return int(binary.BigEndian.Uint16(ip[2:])) > room
+	case header.EtherIPv6:
+		return int(binary.BigEndian.Uint16(ip[4:]))+40 > room
+	}
+	return false
+}
+
+// Unread makes the key one in which nothing is known of the packet above its
+// Ethernet header. The frame stays as it is.
+func (p *Packet) Unread() {
+	src, dst, typ, tci := p.Key.Get(field.EthSrc), p.Key.Get(field.EthDst), p.Key.Get(field.EthType), p.Key.Get(field.VLANTCI)
+	clearPacketFields(&p.Key)
+	p.Key.Set(field.EthSrc, src)
+	p.Key.Set(field.EthDst, dst)
+	p.Key.Set(field.EthType, typ)
+	p.Key.Set(field.VLANTCI, tci)
+	p.held = p.Key
+}
+
 // Translated reads the addresses and ports of an IP packet again, after NAT
 // changed them in the frame. Nothing else of the packet may have changed.
 func (p *Packet) Translated() {

@@ -322,3 +322,27 @@ func BenchmarkParse(b *testing.B) {
 		Parse(frame, &k)
 	}
 }
+
+// A packet whose IP header states more than came over the wire is not parsed by Open
+// vSwitch; one that only the capture cut is.
+func TestOverlongPacketsAreUnread(t *testing.T) {
+	frame := []byte{
+		0xf0, 0, 0, 0, 0, 1, 0xf0, 0, 0, 0, 0, 2, 8, 0,
+		0x45, 0, 0x01, 0xfc, 0, 1, 0, 0, 0x40, 0x11, 0x64, 0xe8, 10, 0, 0, 5, 10, 0, 0, 4,
+		0x30, 0x39, 0x13, 0xba, 0, 0x0c, 0x23, 0x7c, 'A', 'A', 'A', 'A',
+	}
+	for wire, overlong := range map[int]bool{len(frame): true, 521: true, 522: false, 600: false} {
+		var p Packet
+		if p.Set(frame, wire); p.Overlong() != overlong {
+			t.Errorf("%d bytes on the wire: overlong %v", wire, !overlong)
+		}
+	}
+	var p Packet
+	p.Set(frame, len(frame))
+	p.Unread()
+	p.Flush()
+	if k := &p.Key; k.Get(field.EthType) != 0x800 || k.Get(field.EthDst) != 0xf00000000001 ||
+		k.Get(field.IP4Src)|k.Get(field.IPProto)|k.Get(field.TpDst)|k.Get(field.IPTTL) != 0 || string(p.Data) != string(frame) {
+		t.Errorf("%s, frame %x", DescribeKey(k), p.Data)
+	}
+}
