@@ -18,16 +18,19 @@ func TestExplain(t *testing.T) {
 		packet    []byte
 		linux, ow string
 	}{
-		{"before the window", true, back(tcpSeg{flags: "PA", seq: 4294872297, ack: 1001, payload: "boom!"}), "", "seq 4294872297 outside window 5001..6001"},
+		{"before the window", true, back(tcpSeg{flags: "PA", seq: 4294872297, ack: 1001, payload: "boom!"}), "",
+			"seq 4294872297 outside window 5001..6001"},
 		{"behind the window", true, back(tcpSeg{flags: "PA", seq: 99999, ack: 1001, payload: "x"}),
 			"seq 99999 outside window 5001..6001", "seq 99999 outside window 5001..6001"},
 		{"acknowledges what was not sent", true, back(tcpSeg{flags: "A", seq: 5001, ack: 900000}),
 			"ack 900000 outside 4294902297..1001", "ack 900000 outside 4294901261..68035"},
 		{"reset elsewhere", true, back(tcpSeg{flags: "R", seq: 5500}), "", "RST with seq 5500, expected 5001"},
-		{"SYN and FIN", false, out(tcpSeg{flags: "SF", seq: 1}), "impossible TCP flags FIN|SYN", "impossible TCP flags FIN|SYN"},
+		{"SYN and FIN", false, out(tcpSeg{flags: "SF", seq: 1}), "impossible TCP flags FIN|SYN",
+			"impossible TCP flags FIN|SYN"},
 		{"answer to nothing", false, back(tcpSeg{flags: "SA", seq: 1, ack: 2}),
 			"no connection, and SYN|ACK opens none", "no connection, and SYN|ACK opens none"},
-		{"port 0", false, tcpPacket(a, 0, b, 80, tcpSeg{flags: "S"}), "", "port 0, which Open vSwitch's tracker takes for malformed"},
+		{"port 0", false, tcpPacket(a, 0, b, 80, tcpSeg{flags: "S"}), "",
+			"port 0, which Open vSwitch's tracker takes for malformed"},
 	} {
 		for profile, want := range map[Profile]string{Linux: c.linux, OVSUserspace: c.ow} {
 			table := NewTable(Options{Profile: profile, Netfilter: true}) // else established connections are taken liberally

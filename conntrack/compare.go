@@ -91,7 +91,8 @@ func (d *Difference) entry() *Entry {
 func compareEntries(a, b *Entry) int {
 	x, y := &a.Orig, &b.Orig
 	return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(x.Proto, y.Proto), x.SrcAddr().Compare(y.SrcAddr()),
-		x.DstAddr().Compare(y.DstAddr()), cmp.Compare(x.SrcPort, y.SrcPort), cmp.Compare(x.DstPort, y.DstPort), cmp.Compare(x.Type, y.Type))
+		x.DstAddr().Compare(y.DstAddr()), cmp.Compare(x.SrcPort, y.SrcPort), cmp.Compare(x.DstPort, y.DstPort),
+		cmp.Compare(x.Type, y.Type))
 }
 
 // SortEntries orders entries by zone, then by tuple, for listings to be read or compared.

@@ -183,8 +183,10 @@ const (
 	FragmentsFull           // a fragment, and too many wait already
 )
 
-var refusalText = [...]string{"", "malformed header", "wrong checksum", "impossible TCP flags", "not allowed in this state",
-	"outside the window", "about no known connection", "cannot open a connection", "not tracked", "fragment", "wrong verification tag", "too many fragments wait already"}
+var refusalText = [...]string{"", "malformed header", "wrong checksum", "impossible TCP flags",
+	"not allowed in this state",
+	"outside the window", "about no known connection", "cannot open a connection", "not tracked", "fragment",
+	"wrong verification tag", "too many fragments wait already"}
 
 func (r Refusal) String() string {
 	if int(r) < len(refusalText) {

@@ -39,7 +39,8 @@ func TestCrowd(t *testing.T) {
 			case i%3000 == 2999:
 				check(t, ct)
 			case i%51 == 0: // the other end refuses: the connection ends early
-				both(now, tcpPacket("10.9.9.9", 80, "100.64.0.3", port, tcpSeg{flags: "RA", ack: 2, win: 1000}), Request{NAT: nat.Binding{Kind: nat.Apply}})
+				both(now, tcpPacket("10.9.9.9", 80, "100.64.0.3", port, tcpSeg{flags: "RA", ack: 2, win: 1000}),
+					Request{NAT: nat.Binding{Kind: nat.Apply}})
 			case i%77 == 0:
 				x := nat.Tuple{SrcPort: 80, DstPort: port, Proto: header.ProtoTCP}
 				x.Src, _ = addr16("10.9.9.9")

@@ -61,7 +61,8 @@ func AppendEntry(b []byte, e *Entry, f Format) []byte {
 	return appendConntrack(b, e, f)
 }
 
-var dpctlProtos = map[uint8]string{1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite"}
+var dpctlProtos = map[uint8]string{1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp",
+	136: "udplite"}
 
 func appendDpctl(b []byte, e *Entry, more, stats bool) []byte {
 	if n, ok := dpctlProtos[e.Orig.Proto]; ok {
@@ -144,7 +145,8 @@ func appendDpctlProto(b []byte, e *Entry, more bool) []byte {
 var statusNames = [...]string{"EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED", "SRC_NAT", "DST_NAT", "SEQ_ADJUST",
 	"SRC_NAT_DONE", "DST_NAT_DONE", "DYING", "FIXED_TIMEOUT", "TEMPLATE", "UNTRACKED"}
 
-var tcpFlagNames = [...]string{"WINDOW_SCALE", "SACK_PERM", "CLOSE_INIT", "BE_LIBERAL", "DATA_UNACKNOWLEDGED", "MAXACK_SET"}
+var tcpFlagNames = [...]string{"WINDOW_SCALE", "SACK_PERM", "CLOSE_INIT", "BE_LIBERAL", "DATA_UNACKNOWLEDGED",
+	"MAXACK_SET"}
 
 // dpctlEnd is how dpctl names a state of the kernel's.
 func dpctlEnd(s string) string {

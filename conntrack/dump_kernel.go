@@ -9,7 +9,8 @@ import (
 )
 
 // conntrackProtos are the names conntrack(8) and the kernel print; others are "unknown".
-var conntrackProtos = map[uint8]string{1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 58: "icmpv6", 132: "sctp", 136: "udplite"}
+var conntrackProtos = map[uint8]string{1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 58: "icmpv6",
+	132: "sctp", 136: "udplite"}
 
 func appendConntrack(b []byte, e *Entry, f Format) []byte {
 	if f != ConntrackList {

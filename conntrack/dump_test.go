@@ -161,7 +161,8 @@ func TestCompare(t *testing.T) {
 		{read(a, c), read(c, a), nil},
 		{read(a, c), read(a), []string{"stale: " + c}},
 		{read(a), read(a, c), []string{"missing: " + c}},
-		{read(a), read(b), []string{"different: " + a + ": reply udp 2.2.2.2:2 -> 1.1.1.1:1, theirs udp 2.2.2.2:2 -> 9.1.1.1:1, mark 0, theirs 5"}},
+		{read(a), read(b), []string{"different: " + a +
+			": reply udp 2.2.2.2:2 -> 1.1.1.1:1, theirs udp 2.2.2.2:2 -> 9.1.1.1:1, mark 0, theirs 5"}},
 	} {
 		var got []string
 		for _, d := range Compare(tt.ours, tt.theirs) {
@@ -189,7 +190,8 @@ func TestZones(t *testing.T) {
 			t.Errorf("rezoned: %v, unknown %v", es, unknown)
 		}
 	}
-	if _, err := ReadZones(strings.NewReader("a 1\nb x\n"), "z"); err == nil || err.Error() != `z:2:1: "x" is not a zone number` {
+	if _, err := ReadZones(strings.NewReader("a 1\nb x\n"), "z"); err == nil ||
+		err.Error() != `z:2:1: "x" is not a zone number` {
 		t.Errorf("%v", err)
 	}
 }

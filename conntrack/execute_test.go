@@ -160,7 +160,8 @@ func TestDNATThenSNATAndBack(t *testing.T) {
 			if m.Mark != 10 || m.Orig != tuple(t, pkt("172.18.0.1", 47306, "172.18.0.4", 30007, "S")) {
 				t.Errorf("mark %d, original tuple %v", m.Mark, &m.Orig)
 			}
-			if o.Before != tuple(t, pkt("10.244.1.3", 80, "100.64.0.3", 47306, "SA")) || o.After.Dst != ct.Entries(0)[1].Orig.Src {
+			if o.Before != tuple(t, pkt("10.244.1.3", 80, "100.64.0.3", 47306, "SA")) ||
+				o.After.Dst != ct.Entries(0)[1].Orig.Src {
 				t.Errorf("before %v, after %v", &o.Before, &o.After)
 			}
 			es := ct.Entries(2 * Second)
@@ -222,7 +223,8 @@ func TestSNATCollisionICMP(t *testing.T) {
 		got := tuple(t, ip)
 		if p == OVSUserspace {
 			want(t, "collision", m, "new")
-			if o.Rewritten || o.Created || o.Uncommitted != DropPortsTaken || o.Drop != NoDrop || got.SrcAddr().String() != "10.0.0.2" {
+			if o.Rewritten || o.Created || o.Uncommitted != DropPortsTaken || o.Drop != NoDrop ||
+				got.SrcAddr().String() != "10.0.0.2" {
 				t.Errorf("%v %+v", &got, o)
 			}
 			return
@@ -354,7 +356,8 @@ func TestLimits(t *testing.T) {
 		for i := range 4 {
 			_, o := do(t, ct, 1, udpPacket("10.0.0.1", uint16(1000+i), "10.0.0.2", 53, ""), Request{Zone: 7, Commit: true})
 			full := i >= 2
-			if o.Created == full || p == Linux && (o.Drop == DropZoneLimit) != full || p == OVSUserspace && (o.Uncommitted == DropZoneLimit) != full {
+			if o.Created == full || p == Linux && (o.Drop == DropZoneLimit) != full || p == OVSUserspace &&
+				(o.Uncommitted == DropZoneLimit) != full {
 				t.Errorf("profile %d, connection %d: %+v", p, i, o)
 			}
 		}

@@ -53,7 +53,8 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-func checkFragments(t *testing.T, p Profile, o *Outcome, want [][]byte, whole []byte, order []int, held []uint64, m Meta) {
+func checkFragments(t *testing.T, p Profile, o *Outcome, want [][]byte, whole []byte, order []int, held []uint64,
+	m Meta) {
 	t.Helper()
 	if p == Linux {
 		if !bytes.Equal(o.Reassembled, whole) {

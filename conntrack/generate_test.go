@@ -225,7 +225,8 @@ func (g *generator) sctp() []byte {
 	dir := g.rnd.IntN(2)
 	tags := [2]uint32{1000 + uint32(port), 2000 + uint32(port)} // what each end expects
 	tag := tags[1-dir]
-	types := []uint8{chunkInit, chunkInitAck, chunkCookieEcho, chunkCookieAck, chunkData, 3, chunkHeartbeat, chunkHeartbeatAck,
+	types := []uint8{chunkInit, chunkInitAck, chunkCookieEcho, chunkCookieAck, chunkData, 3, chunkHeartbeat,
+		chunkHeartbeatAck,
 		chunkShutdown, chunkShutdownAck, chunkShutdownComplete, chunkAbort, chunkError}
 	typ := types[g.rnd.IntN(len(types))]
 	switch {

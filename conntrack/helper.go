@@ -225,7 +225,8 @@ func (t *Table) expectFTP(idx uint32, reply bool, addr netip.Addr, port uint16) 
 // reply direction to the server, else to the client.
 func (t *Table) newExpectation(idx uint32, reply bool) expectation {
 	c := t.pool.at(idx)
-	e := expectation{zone: c.zone, master: t.pool.ref(idx), parent: c.tuple[0], mark: c.mark, label: c.label, until: t.now + expectTime}
+	e := expectation{zone: c.zone, master: t.pool.ref(idx), parent: c.tuple[0], mark: c.mark, label: c.label,
+		until: t.now + expectTime}
 	if t.opt.Profile == OVSUserspace {
 		e.until = 1<<63 - 1
 	}

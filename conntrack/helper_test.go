@@ -97,7 +97,8 @@ func TestHelperOfTranslatedConnection(t *testing.T) {
 		look := Request{Zone: 1, Helper: FTP, NAT: nat.Binding{Kind: nat.Apply}}
 		do(t, ct, 1, tcpPacket("10.0.0.1", 4000, "10.0.0.2", 21, tcpSeg{flags: "S", seq: 1}), r)
 		do(t, ct, 1, tcpPacket("10.0.0.2", 21, "1.1.1.1", 4000, tcpSeg{flags: "SA", seq: 9, ack: 2}), look)
-		_, o := do(t, ct, 1, tcpPacket("10.0.0.1", 4000, "10.0.0.2", 21, tcpSeg{flags: "PA", seq: 2, ack: 10, payload: "PORT 10,0,0,1,19,137\r\n"}), look)
+		_, o := do(t, ct, 1, tcpPacket("10.0.0.1", 4000, "10.0.0.2", 21,
+			tcpSeg{flags: "PA", seq: 2, ack: 10, payload: "PORT 10,0,0,1,19,137\r\n"}), look)
 		if !o.Rewrites {
 			t.Error("nothing said of the payload")
 		}

@@ -52,7 +52,8 @@ func TestNATAgainstKernel(t *testing.T) {
 				if tup.SrcAddr().String() == tt.from || tup.DstAddr().String() == tt.to {
 					r.NAT = tt.binding
 				}
-				if _, _, known := ct.find(0, &tup); !known && r.NAT.Kind == nat.Apply && !(tup.ICMP() && tup.Type != 0 && tup.Type != 8) {
+				if _, _, known := ct.find(0, &tup); !known && r.NAT.Kind == nat.Apply &&
+					!(tup.ICMP() && tup.Type != 0 && tup.Type != 8) {
 					continue // the server does not speak first
 				}
 				theirs := bytes.Clone(k.send(t, ip))
@@ -71,7 +72,8 @@ func TestNATAgainstKernel(t *testing.T) {
 				theirs[1], theirs[8] = ip[1], ip[8] // the route's TTL
 				headerSum(theirs)
 				if !bytes.Equal(ip, theirs) {
-					t.Fatalf(tt.name+": seed %d packet %d: %v (%v)\nbefore %x\nours   %x\ntheirs %x", seed, i, &tup, m.State, before, ip, theirs)
+					t.Fatalf(tt.name+": seed %d packet %d: %v (%v)\nbefore %x\nours   %x\ntheirs %x", seed, i, &tup, m.State, before,
+						ip, theirs)
 				}
 				left = append(left, theirs)
 				if o.Rewritten {

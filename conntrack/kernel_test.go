@@ -210,7 +210,8 @@ func (k *kernelTap) compare(t *testing.T, name string, packets int, next func() 
 	for i := range min(len(ours), len(theirs)) {
 		a, b := &ours[i], &theirs[i]
 		const bits = StatusSeenReply | StatusAssured
-		if late := a.Timeout - b.Timeout; a.Orig == b.Orig && (a.State != b.State || a.Status&bits != b.Status&bits || late < -3*Second || late > 3*Second) {
+		if late := a.Timeout - b.Timeout; a.Orig == b.Orig &&
+			(a.State != b.State || a.Status&bits != b.Status&bits || late < -3*Second || late > 3*Second) {
 			t.Errorf("%s: table:\n%s, theirs\n%s", name, AppendEntry(nil, a, ConntrackExt), AppendEntry(nil, b, ConntrackExt))
 		}
 	}

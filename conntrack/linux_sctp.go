@@ -21,7 +21,8 @@ const (
 	sctpInvalid
 )
 
-var sctpNames = [...]string{"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECD",
+var sctpNames = [...]string{"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT",
+	"SHUTDOWN_RECD",
 	"SHUTDOWN_ACK_SENT", "HEARTBEAT_SENT"}
 
 var sctpTimeouts = [...]Timeout{SCTPClosed, SCTPClosed, SCTPCookieWait, SCTPCookieEchoed, SCTPEstablished,
@@ -51,7 +52,8 @@ const (
 // sctpNext is the state after a chunk, by direction, chunk type and state
 // before. Types without a row leave the state alone.
 var sctpNext = [2][15][]uint8{
-	{ // original direction. Before: NONE CLOSED COOKIE_WAIT COOKIE_ECHOED ESTABLISHED SHUTDOWN_SENT _RECD _ACK_SENT HEARTBEAT_SENT
+	{ // original direction. Before:
+		// NONE CLOSED COOKIE_WAIT COOKIE_ECHOED ESTABLISHED SHUTDOWN_SENT _RECD _ACK_SENT HEARTBEAT_SENT
 		chunkInit:             {aCL, aCL, aCW, aCE, aES, aCL, aCL, aSA, aCW},
 		chunkInitAck:          {aCL, aCL, aCW, aCE, aES, aSS, aSR, aSA, aCL},
 		chunkAbort:            {aCL, aCL, aCL, aCL, aCL, aCL, aCL, aCL, aCL},
@@ -170,7 +172,8 @@ func sctpState(dir int, old, typ uint8) uint8 {
 }
 
 // freeTag are the chunks whose tags have rules of their own.
-var freeTag = [...]uint8{chunkInit, chunkShutdownComplete, chunkCookieEcho, chunkAbort, chunkShutdownAck, chunkHeartbeat, chunkHeartbeatAck}
+var freeTag = [...]uint8{chunkInit, chunkShutdownComplete, chunkCookieEcho, chunkAbort, chunkShutdownAck,
+	chunkHeartbeat, chunkHeartbeatAck}
 
 // linuxSCTP advances a connection by one packet.
 func (t *Table) linuxSCTP(k *linuxCtx) linuxVerdict {

@@ -63,7 +63,8 @@ const (
 )
 
 var tcpNext = [2][6][10]uint8{
-	{ // original direction. Before: NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2
+	{ // original direction. Before:
+		// NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2
 		segSYN:    {nSS, nSS, nIG, nIG, nIG, nIG, nIG, nSS, nSS, nS2},
 		segSYNACK: {nIV, nIV, nSR, nIV, nIV, nIV, nIV, nIV, nIV, nSR},
 		segFIN:    {nIV, nIV, nFW, nFW, nLA, nLA, nLA, nTW, nCL, nIV},
@@ -96,8 +97,10 @@ const (
 // goodFlags are the combinations of FIN, SYN, RST, ACK and URG the kernel accepts.
 func goodFlags(f uint8) bool {
 	switch f & (header.FlagFIN | header.FlagSYN | header.FlagRST | header.FlagACK | header.FlagURG) {
-	case header.FlagSYN, header.FlagSYN | header.FlagURG, header.FlagSYN | header.FlagACK, header.FlagRST, header.FlagRST | header.FlagACK,
-		header.FlagFIN | header.FlagACK, header.FlagFIN | header.FlagACK | header.FlagURG, header.FlagACK, header.FlagACK | header.FlagURG:
+	case header.FlagSYN, header.FlagSYN | header.FlagURG, header.FlagSYN | header.FlagACK, header.FlagRST,
+		header.FlagRST | header.FlagACK,
+		header.FlagFIN | header.FlagACK, header.FlagFIN | header.FlagACK | header.FlagURG, header.FlagACK,
+		header.FlagACK | header.FlagURG:
 		return true
 	}
 	return false
@@ -240,7 +243,8 @@ func (c *conn) tcpStep(t *Table, dir int, s *segment, o *Outcome) (step, uint8) 
 		o.Refusal, o.Check = BadState, Check{Of: StateCheck, State: old, Flags: s.flags, Profile: Linux}
 		return stepRefuse, next
 	case tcpTimeWait:
-		if old == tcpLastAck && kind == segACK && int(c.last.dir) != dir && c.last.index == segSYN && c.last.flags&lastChallenge != 0 {
+		if old == tcpLastAck && kind == segACK && int(c.last.dir) != dir && c.last.index == segSYN &&
+			c.last.flags&lastChallenge != 0 {
 			c.last.flags &^= lastChallenge
 			return stepAccept, next
 		}

@@ -220,7 +220,8 @@ func (t *Table) readChains(c *coding.Coder, size uint8) {
 		if c.Err() != nil {
 			return
 		}
-		if n < 2 || n.index() >= t.pool.size || t.pool.at(n.index()).gen%2 == 0 || t.pool.at(n.index()).linked>>n.dir()&1 == 1 {
+		if n < 2 || n.index() >= t.pool.size || t.pool.at(n.index()).gen%2 == 0 ||
+			t.pool.at(n.index()).linked>>n.dir()&1 == 1 {
 			c.Fail("chain of no connection")
 			return
 		}

@@ -198,7 +198,8 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Table{}, "opt behaves timeout now pool buckets mask nodes due stale live perZone seq sweep crowds zone pkt bind helpers frags"},
+		{Table{}, "opt behaves timeout now pool buckets mask nodes due stale live perZone seq sweep crowds zone pkt bind " +
+			"helpers frags"},
 		{conn{}, "tuple label expires due created seq next pos gen mark zone status peer last state linked helper natSide"},
 		{peer{}, "end maxEnd maxWin maxAck scale flags"},
 		{lastSeg{}, "seq ack end win index dir scale flags retrans"},

@@ -46,7 +46,8 @@ func newVSwitch(t *testing.T) *vswitch {
 	v.run(t, "ovs-vsctl", "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy", "fail-mode=secure",
 		"--", "add-port", "br0", "p1", "--", "set", "interface", "p1", "type=dummy", "ofport_request=1",
 		"--", "add-port", "br0", "p2", "--", "set", "interface", "p2", "type=dummy", "ofport_request=2",
-		"--", "add-port", "br0", "p3", "--", "set", "interface", "p3", "type=dummy", "ofport_request=3", "options:tx_pcap="+dir+"/out.pcap")
+		"--", "add-port", "br0", "p3", "--", "set", "interface", "p3", "type=dummy", "ofport_request=3",
+		"options:tx_pcap="+dir+"/out.pcap")
 	v.waitFor(t, "out.pcap")
 	return v
 }
@@ -89,7 +90,8 @@ func (v *vswitch) start(t *testing.T, name string, args ...string) chan struct{}
 func (v *vswitch) startSwitch(t *testing.T) {
 	t.Helper()
 	os.Remove(filepath.Join(v.dir, "sw.ctl"))
-	v.dead = v.start(t, "ovs-vswitchd", "unix:"+v.dir+"/db.sock", "--enable-dummy=override", "--disable-system", "-vconsole:off", "--unixctl="+v.dir+"/sw.ctl")
+	v.dead = v.start(t, "ovs-vswitchd", "unix:"+v.dir+"/db.sock", "--enable-dummy=override", "--disable-system",
+		"-vconsole:off", "--unixctl="+v.dir+"/sw.ctl")
 	v.waitFor(t, "sw.ctl")
 }
 
@@ -187,7 +189,8 @@ func frameOf(ip []byte) []byte {
 }
 
 func (v *vswitch) inject(port int, frame []byte) {
-	v.command("ovs-appctl", "-t", v.dir+"/sw.ctl", "netdev-dummy/receive", fmt.Sprint("p", port), hex.EncodeToString(frame)).Run()
+	v.command("ovs-appctl", "-t", v.dir+"/sw.ctl", "netdev-dummy/receive", fmt.Sprint("p", port),
+		hex.EncodeToString(frame)).Run()
 }
 
 // next returns the next frame that reached port 3, nil if none does for so long.
@@ -252,9 +255,12 @@ func userScenarios() []userScenario {
 	snat := z(Request{Commit: true, NAT: bind(nat.Src, "10.4.0.9", 0)})
 	dnat := z(Request{Commit: true, NAT: bind(nat.Dst, "10.1.0.2", 0)})
 	return []userScenario{
-		{"commit", "in_port=1,ip actions=ct(commit,zone=1,table=1)\nin_port=2,ip actions=ct(commit,zone=1,table=1)\ntable=1,ip actions=" + showState,
-			func(int) []func(*Meta) *Request { return steps(z(Request{Commit: true})) }, [2]string{"10.1.0.2", "10.1.0.1"}, false},
-		{"snat", "in_port=1,ip actions=ct(commit,zone=1,nat(src=10.4.0.9),table=1)\nin_port=2,ip actions=ct(zone=1,nat,table=1)\ntable=1,ip actions=" + showState,
+		{"commit", "in_port=1,ip actions=ct(commit,zone=1,table=1)\nin_port=2,ip " +
+			"actions=ct(commit,zone=1,table=1)\ntable=1,ip actions=" + showState,
+			func(int) []func(*Meta) *Request { return steps(z(Request{Commit: true})) }, [2]string{"10.1.0.2", "10.1.0.1"},
+			false},
+		{"snat", "in_port=1,ip actions=ct(commit,zone=1,nat(src=10.4.0.9),table=1)\nin_port=2,ip " +
+			"actions=ct(zone=1,nat,table=1)\ntable=1,ip actions=" + showState,
 			func(port int) []func(*Meta) *Request {
 				if port == 1 {
 					return steps(snat)
@@ -262,15 +268,18 @@ func userScenarios() []userScenario {
 				return steps(apply)
 			}, [2]string{"10.1.0.2", "10.4.0.9"}, true},
 		{"look up, then dnat", "in_port=1,ip actions=ct(zone=1,nat,table=1)\nin_port=2,ip actions=ct(zone=1,nat,table=2)\n" +
-			"table=1,ct_state=+new,ip actions=ct(commit,zone=1,nat(dst=10.1.0.2),table=2)\ntable=1,priority=1,ip actions=goto_table:2\ntable=2,ip actions=" + showState,
+			"table=1,ct_state=+new,ip actions=ct(commit,zone=1,nat(dst=10.1.0.2),table=2)\ntable=1,priority=1,ip " +
+			"actions=goto_table:2\ntable=2,ip actions=" + showState,
 			func(port int) []func(*Meta) *Request {
 				if port == 1 {
 					return append(steps(apply), ifNew(dnat))
 				}
 				return steps(apply)
 			}, [2]string{"10.3.0.7", "10.1.0.1"}, true},
-		{"two zones", "in_port=1,ip actions=ct(commit,zone=1,nat(dst=10.1.0.2),table=1)\nin_port=2,ip actions=ct(zone=2,nat,table=3)\n" +
-			"table=1,ip actions=ct(commit,zone=2,nat(src=10.4.0.9),table=2)\ntable=3,ip actions=ct(zone=1,nat,table=2)\ntable=2,ip actions=" + showState,
+		{"two zones", "in_port=1,ip actions=ct(commit,zone=1,nat(dst=10.1.0.2),table=1)\nin_port=2,ip " +
+			"actions=ct(zone=2,nat,table=3)\n" +
+			"table=1,ip actions=ct(commit,zone=2,nat(src=10.4.0.9),table=2)\ntable=3,ip " +
+			"actions=ct(zone=1,nat,table=2)\ntable=2,ip actions=" + showState,
 			func(port int) []func(*Meta) *Request {
 				two := snat
 				two.Zone = 2
@@ -281,18 +290,24 @@ func userScenarios() []userScenario {
 				}
 				return steps(back, apply)
 			}, [2]string{"10.3.0.7", "10.4.0.9"}, true},
-		{"all-zero snat", "in_port=1,ip actions=ct(commit,zone=1,nat(src=0.0.0.0),table=1)\nin_port=2,ip actions=ct(commit,zone=1,nat(src=0.0.0.0),table=1)\ntable=1,ip actions=" + showState,
+		{"all-zero snat", "in_port=1,ip actions=ct(commit,zone=1,nat(src=0.0.0.0),table=1)\nin_port=2,ip " +
+			"actions=ct(commit,zone=1,nat(src=0.0.0.0),table=1)\ntable=1,ip actions=" + showState,
 			func(port int) []func(*Meta) *Request {
 				return steps(z(Request{Commit: true, NAT: nat.Binding{Kind: nat.Src}}))
 			}, [2]string{"10.1.0.2", "10.1.0.1"}, true},
-		{"force", "in_port=1,ip actions=ct(commit,force,zone=1,table=1)\nin_port=2,ip actions=ct(commit,force,zone=1,table=1)\ntable=1,ip actions=" + showState,
-			func(int) []func(*Meta) *Request { return steps(z(Request{Commit: true, Force: true})) }, [2]string{"10.1.0.2", "10.1.0.1"}, false},
-		{"look up, then commit with a mark", "in_port=1,ip actions=ct(zone=1,table=1)\nin_port=2,ip actions=ct(zone=1,table=1)\n" +
-			"table=1,ip actions=ct(commit,zone=1,exec(set_field:0x5/0xf->ct_mark),table=2)\ntable=2,ip actions=" + showState,
+		{"force", "in_port=1,ip actions=ct(commit,force,zone=1,table=1)\nin_port=2,ip " +
+			"actions=ct(commit,force,zone=1,table=1)\ntable=1,ip actions=" + showState,
+			func(int) []func(*Meta) *Request { return steps(z(Request{Commit: true, Force: true})) },
+			[2]string{"10.1.0.2", "10.1.0.1"}, false},
+		{"look up, then commit with a mark",
+			"in_port=1,ip actions=ct(zone=1,table=1)\nin_port=2,ip actions=ct(zone=1,table=1)\n" +
+				"table=1,ip actions=ct(commit,zone=1,exec(set_field:0x5/0xf->ct_mark),table=2)\ntable=2,ip actions=" + showState,
 			func(int) []func(*Meta) *Request {
 				return steps(z(Request{}), z(Request{Commit: true, Mark: 5, MarkMask: 15}))
 			}, [2]string{"10.1.0.2", "10.1.0.1"}, false},
-		{"commit with nat of nothing", "in_port=1,ip actions=ct(commit,zone=1,nat,table=1)\nin_port=2,ip actions=ct(zone=1,nat,table=1)\ntable=1,ip actions=" + showState,
+		{"commit with nat of nothing",
+			"in_port=1,ip actions=ct(commit,zone=1,nat,table=1)\nin_port=2,ip actions=ct(zone=1,nat,table=1)\ntable=1,ip " +
+				"actions=" + showState,
 			func(port int) []func(*Meta) *Request {
 				if port == 1 {
 					return steps(z(Request{Commit: true, NAT: nat.Binding{Kind: nat.Apply}}))
@@ -372,7 +387,8 @@ func (v *vswitch) compare(t *testing.T, sc userScenario, seed uint64, c *counts)
 		c.packets++
 		if !bytes.Equal(ip, theirs) || m.State != state {
 			tup := tuple(t, before)
-			return fmt.Sprintf("packet %d from port %d: %v\nbefore %x\nours   %x %v\ntheirs %x %v", i, port, &tup, before, ip, m.State, theirs, state), ct.stale > 0
+			return fmt.Sprintf("packet %d from port %d: %v\nbefore %x\nours   %x %v\ntheirs %x %v", i, port, &tup, before, ip,
+				m.State, theirs, state), ct.stale > 0
 		}
 		left = append(left, bytes.Clone(theirs))
 	}
@@ -404,8 +420,10 @@ func (g *generator) secondClient(ip []byte) {
 // which order, with which bytes and state.
 func TestFragmentsAgainstVSwitch(t *testing.T) {
 	v := newVSwitch(t)
-	v.flows(t, "in_port=1,ip actions=ct(commit,zone=1,nat(src=10.4.0.9),table=1)\nin_port=1,ipv6 actions=ct(commit,zone=1,nat(src=fd00::9),table=1)\n"+
-		"in_port=2,ip actions=ct(zone=1,nat,table=1)\nin_port=2,ipv6 actions=ct(zone=1,nat,table=1)\ntable=1,ip actions="+showState+"\ntable=1,ipv6 actions="+showState)
+	v.flows(t, "in_port=1,ip actions=ct(commit,zone=1,nat(src=10.4.0.9),table=1)\nin_port=1,ipv6 "+
+		"actions=ct(commit,zone=1,nat(src=fd00::9),table=1)\n"+
+		"in_port=2,ip actions=ct(zone=1,nat,table=1)\nin_port=2,ipv6 actions=ct(zone=1,nat,table=1)\ntable=1,ip "+
+		"actions="+showState+"\ntable=1,ipv6 actions="+showState)
 	ct := NewTable(Options{Profile: OVSUserspace})
 	long := strings.Repeat("0123456789abcdef", 260)
 	ask := Request{Zone: 1, Commit: true, NAT: bind(nat.Src, "10.4.0.9", 0)}

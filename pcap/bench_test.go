@@ -59,7 +59,8 @@ func BenchmarkWrite(b *testing.B) {
 	if _, err := w.AddInterface(InterfaceInfo{LinkType: LinkEthernet}); err != nil {
 		b.Fatal(err)
 	}
-	p := Packet{Time: 1, Data: make([]byte, 700), Direction: DirectionOut, Comments: []string{"verdict: delivered; nat: 172.18.0.1:40000 -> 100.64.0.3:40000"}}
+	p := Packet{Time: 1, Data: make([]byte, 700), Direction: DirectionOut,
+		Comments: []string{"verdict: delivered; nat: 172.18.0.1:40000 -> 100.64.0.3:40000"}}
 	b.SetBytes(int64(len(p.Data)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -131,7 +131,8 @@ func run(t testing.TB, name string, args ...string) string {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s %v: %v: %s (tests need tshark, editcap and mergecap: apt-get install tshark)", name, args, err, stderr.String())
+		t.Fatalf("%s %v: %v: %s (tests need tshark, editcap and mergecap: apt-get install tshark)", name, args, err,
+			stderr.String())
 	}
 	return string(out)
 }

@@ -41,14 +41,16 @@ func newClassic(r *Reader, magic []byte) (*classicFormat, error) {
 	major := c.order.Uint16(h[4:])
 	c.minor = c.order.Uint16(h[6:])
 	if major != 2 {
-		e := r.fault(Unsupported, 4, "convert it: editcap -F pcapng IN OUT", "pcap version %d.%d is not read", major, c.minor).(*FormatError)
+		e := r.fault(Unsupported, 4, "convert it: editcap -F pcapng IN OUT", "pcap version %d.%d is not read", major,
+			c.minor).(*FormatError)
 		e.Frame = 0
 		return nil, e
 	}
 	// The top bits of the link type may tell of a frame check sequence.
 	network := c.order.Uint32(h[20:])
 	if network&0x03ffffff > 0xffff {
-		e := r.fault(Unsupported, 20, "no such link type is registered; record the capture again", "link type %d", network&0x03ffffff).(*FormatError)
+		e := r.fault(Unsupported, 20, "no such link type is registered; record the capture again", "link type %d",
+			network&0x03ffffff).(*FormatError)
 		e.Frame = 0
 		return nil, e
 	}
@@ -96,10 +98,12 @@ func (c *classicFormat) next(r *Reader, rec *Record) error {
 	}
 	captured, original := c.lengths(h)
 	if original == 0 && !bytes.ContainsFunc(h, func(r rune) bool { return r != 0 }) {
-		return r.fault(Truncated, at, "the frames before it are good; the file was not written to its end", "the file holds zeros where a record is due")
+		return r.fault(Truncated, at, "the frames before it are good; the file was not written to its end",
+			"the file holds zeros where a record is due")
 	}
 	if captured > uint32(r.opts.MaxPacket) {
-		return r.fault(tooLong(captured), at, "the frames before it are good; the file is damaged here, or written with a larger bound",
+		return r.fault(tooLong(captured), at,
+			"the frames before it are good; the file is damaged here, or written with a larger bound",
 			"a record claims %d bytes, more than %d", captured, r.opts.MaxPacket)
 	}
 	total := c.perRecord + int(captured)

@@ -37,7 +37,8 @@ func TestClockCorrects(t *testing.T) {
 func TestMulDiv(t *testing.T) {
 	for _, c := range [][4]int64{
 		{6, 7, 2, 21}, {-7, 3, 2, -10}, {7, -3, -2, 10}, {math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64},
-		{math.MinInt64, 1, 2, math.MinInt64 / 2}, {math.MaxInt64, math.MaxInt64, 1, math.MaxInt64}, {math.MaxInt64, -8, 2, -math.MaxInt64}, {0, 5, 3, 0},
+		{math.MinInt64, 1, 2, math.MinInt64 / 2}, {math.MaxInt64, math.MaxInt64, 1, math.MaxInt64},
+		{math.MaxInt64, -8, 2, -math.MaxInt64}, {0, 5, 3, 0},
 	} {
 		if got := mulDiv(c[0], c[1], c[2]); got != c[3] {
 			t.Errorf("%d * %d / %d = %d, want %d", c[0], c[1], c[2], got, c[3])
@@ -81,8 +82,10 @@ func TestEstimateClock(t *testing.T) {
 		{"one way", exchange(4, 300, 5*s, 200*µs, steady(80*ms), WayAB), steady(80 * ms), 5 * s, 250 * µs},
 		{"other way", exchange(5, 300, 5*s, 200*µs, steady(80*ms), WayBA), steady(80 * ms), 5 * s, 250 * µs},
 		{"unknown ways", exchange(6, 300, 5*s, 200*µs, steady(80*ms), WayUnknown), steady(80 * ms), 5 * s, 400 * µs},
-		{"40 ppm fast", exchange(7, 2000, 600*s, 200*µs, drifting(80*ms, 40), WayAB, WayBA), drifting(80*ms, 40), 600 * s, 60 * µs},
-		{"25 ppm slow", exchange(8, 2000, 600*s, 200*µs, drifting(-7*ms, -25), WayAB, WayBA), drifting(-7*ms, -25), 600 * s, 60 * µs},
+		{"40 ppm fast", exchange(7, 2000, 600*s, 200*µs, drifting(80*ms, 40), WayAB, WayBA), drifting(80*ms, 40), 600 * s,
+			60 * µs},
+		{"25 ppm slow", exchange(8, 2000, 600*s, 200*µs, drifting(-7*ms, -25), WayAB, WayBA), drifting(-7*ms, -25), 600 * s,
+			60 * µs},
 		{"drift one way", exchange(9, 2000, 600*s, 200*µs, drifting(ms, 40), WayAB), drifting(ms, 40), 600 * s, 300 * µs},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -114,7 +117,8 @@ func TestEstimateIsSteady(t *testing.T) {
 			t.Fatalf("another order: %+v, want %+v", got, want)
 		}
 	}
-	wild := append(slices.Clone(pairs), Pair{A: pairs[5].A + 7*s, B: pairs[5].B, Way: WayAB}, Pair{A: pairs[9].A - 9*s, B: pairs[9].B, Way: WayBA})
+	wild := append(slices.Clone(pairs), Pair{A: pairs[5].A + 7*s, B: pairs[5].B, Way: WayAB},
+		Pair{A: pairs[9].A - 9*s, B: pairs[9].B, Way: WayBA})
 	if got, _ := EstimateClock(wild); got.Clock != want.Clock || got.Used != want.Used {
 		t.Errorf("outliers: %+v, want %+v", got, want)
 	}

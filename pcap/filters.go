@@ -46,7 +46,8 @@ func (f *filters) of(file string, i *Interface) (*filter.Program, error) {
 	}
 	p, err := f.expr.Compile(link)
 	if err != nil {
-		return nil, &FormatError{File: file, Fault: Unsupported, What: "the filter does not suit its " + i.LinkType.String() + " frames",
+		return nil, &FormatError{File: file, Fault: Unsupported, What: "the filter does not suit its " +
+			i.LinkType.String() + " frames",
 			Err: err, Advice: "change the filter, or leave this capture out"}
 	}
 	f.programs = append(f.programs, linkProgram{link, p})

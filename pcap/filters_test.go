@@ -89,7 +89,8 @@ func TestFilterOfEachLinkType(t *testing.T) {
 			ip,
 			append([]byte{2, 0, 0, 0}, ip...),
 		}[i%len(links)]
-		if err := w.WritePacket(&Packet{Interface: i % len(links), Time: rec.Time, Data: data, OrigLen: len(data)}); err != nil {
+		if err := w.WritePacket(&Packet{Interface: i % len(links), Time: rec.Time, Data: data,
+			OrigLen: len(data)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +102,8 @@ func TestFilterOfEachLinkType(t *testing.T) {
 		}
 		got, err := readAll(r)
 		var bad *filter.Error
-		if want < 0 && (!errors.As(err, &bad) || !strings.Contains(err.Error(), "LINUX_SLL2")) || want >= 0 && (err != nil || len(got) != want) {
+		if want < 0 && (!errors.As(err, &bad) || !strings.Contains(err.Error(), "LINUX_SLL2")) || want >= 0 &&
+			(err != nil || len(got) != want) {
 			t.Errorf("%q: %d records, want %d: %v", expr, len(got), want, err)
 		}
 	}
@@ -111,7 +113,8 @@ func TestFilterOfEachLinkType(t *testing.T) {
 // opened.
 func TestUnsuitableFilter(t *testing.T) {
 	_, err := OpenWith("testdata/client.pcap", expression(t, "inbound"))
-	if err == nil || !strings.HasPrefix(err.Error(), "testdata/client.pcap: the filter does not suit its EN10MB frames: column 1: ") {
+	if err == nil || !strings.HasPrefix(err.Error(),
+		"testdata/client.pcap: the filter does not suit its EN10MB frames: column 1: ") {
 		t.Error(err)
 	}
 }

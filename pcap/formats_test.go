@@ -22,7 +22,8 @@ func same(t *testing.T, got, want []*Record, tick int64) {
 	}
 	for i, g := range got {
 		w := want[i]
-		if g.Frame != i+1 || g.Time/tick != w.Time/tick || g.OrigLen != w.OrigLen || g.LinkType != w.LinkType || !bytes.Equal(g.Data, w.Data) {
+		if g.Frame != i+1 || g.Time/tick != w.Time/tick || g.OrigLen != w.OrigLen || g.LinkType != w.LinkType ||
+			!bytes.Equal(g.Data, w.Data) {
 			t.Errorf("frame %d: frame %d time %d len %d %v, want time %d len %d %v (data equal: %v)", i+1,
 				g.Frame, g.Time, g.OrigLen, g.LinkType, w.Time, w.OrigLen, w.LinkType, bytes.Equal(g.Data, w.Data))
 		}
@@ -149,7 +150,8 @@ func TestEditcapAnnotations(t *testing.T) {
 	}
 	defer r.Close()
 	all, err := readAll(r)
-	if err != nil || len(all) != 21 || len(all[0].Comments) != 0 || len(all[1].Comments) != 1 || all[1].Comments[0] != "look here" {
+	if err != nil || len(all) != 21 || len(all[0].Comments) != 0 || len(all[1].Comments) != 1 ||
+		all[1].Comments[0] != "look here" {
 		t.Errorf("%d records, %v", len(all), err)
 	}
 	kept := r.TakeBlocks()
@@ -175,7 +177,8 @@ func TestCompressedTruncation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, packed := range map[string][]byte{"gzip": mustRead(t, "testdata/client.pcap.gz"), "xz": xzBuf.Bytes(), "zstd": zstdBuf.Bytes()} {
+	for name, packed := range map[string][]byte{"gzip": mustRead(t, "testdata/client.pcap.gz"), "xz": xzBuf.Bytes(),
+		"zstd": zstdBuf.Bytes()} {
 		t.Run(name, func(t *testing.T) {
 			for n := range len(packed) - 1 {
 				r, err := NewReader(bytes.NewReader(packed[:n]), "cut")

@@ -30,7 +30,8 @@ func checkCapture(t *testing.T, data []byte) {
 		t.Errorf("%d bytes allocated for an input of %d", got, len(data))
 	}
 	var fe *FormatError
-	if err != nil && (!errors.As(err, &fe) || fe.Fault == 0 || fe.What == "" || r != nil && (fe.Frame != n+1 || fe.Offset > int64(len(data)))) {
+	if err != nil && (!errors.As(err, &fe) || fe.Fault == 0 || fe.What == "" || r != nil &&
+		(fe.Frame != n+1 || fe.Offset > int64(len(data)))) {
 		t.Errorf("after %d frames: %#v", n, err)
 	}
 	checkRewrite(t, data)
@@ -76,7 +77,8 @@ func checkRewrite(t *testing.T, data []byte) {
 			}
 			ids[rec.Interface] = id
 		}
-		p := Packet{Interface: id, Time: rec.Time, Data: rec.Data, OrigLen: rec.OrigLen, Direction: rec.Direction, Comments: rec.Comments, Options: rec.Options}
+		p := Packet{Interface: id, Time: rec.Time, Data: rec.Data, OrigLen: rec.OrigLen, Direction: rec.Direction,
+			Comments: rec.Comments, Options: rec.Options}
 		if rec.Time < 0 || rec.OrigLen == 0 {
 			continue
 		}
@@ -102,7 +104,8 @@ func checkRewrite(t *testing.T, data []byte) {
 	}
 	for i, g := range got {
 		w := written[i]
-		if !bytes.Equal(g.Data, w.Data) || g.Time != w.Time || g.OrigLen != w.OrigLen || g.LinkType != w.LinkType || g.Direction != w.Direction || fmt.Sprint(g.Options) != fmt.Sprint(w.Options) {
+		if !bytes.Equal(g.Data, w.Data) || g.Time != w.Time || g.OrigLen != w.OrigLen || g.LinkType != w.LinkType ||
+			g.Direction != w.Direction || fmt.Sprint(g.Options) != fmt.Sprint(w.Options) {
 			t.Fatalf("record %d: %+v became %+v", i+1, w, g)
 		}
 	}
@@ -132,8 +135,10 @@ func FuzzPcapng(f *testing.F) {
 	f.Add(mustRead(f, "testdata/client.pcapng")[:800])
 	for _, big := range []bool{false, true} {
 		b := newNG(big)
-		b.section(b.opt(optComment, []byte("c"))).iface(1, 6, b.opt(optResolution, []byte{0x80 | 10}), b.opt(optTimeOffset, b.u64(5)), b.opt(optSpeed, b.u64(9)))
-		b.epb(0, 1<<32, []byte("abcde"), b.opt(optFlags, b.u32(2)), b.opt(optComment, []byte("hi")), b.opt(optCustomText, b.u32(32473, 1)))
+		b.section(b.opt(optComment, []byte("c"))).iface(1, 6, b.opt(optResolution, []byte{0x80 | 10}),
+			b.opt(optTimeOffset, b.u64(5)), b.opt(optSpeed, b.u64(9)))
+		b.epb(0, 1<<32, []byte("abcde"), b.opt(optFlags, b.u32(2)), b.opt(optComment, []byte("hi")),
+			b.opt(optCustomText, b.u32(32473, 1)))
 		b.spb(9, []byte("simple"))
 		b.block(blockPacket, b.u16(0, 1), b.u32(0, 7, 4, 4), []byte("pack"), b.opt(optQueue, b.u32(1)))
 		b.block(blockStatistics, b.u32(0, 0, 0), b.opt(optReceived, b.u64(10)))
@@ -153,9 +158,13 @@ func FuzzPcapng(f *testing.F) {
 // inside them gets read: options, lengths, numbers of interfaces.
 func FuzzBlocks(f *testing.F) {
 	b := newNG(false)
-	f.Add(false, uint32(blockInterface), append(b.u16(1, 0), b.u32(0)...), uint32(blockEnhanced), b.u32(0, 0, 5, 4, 4, 0x01020304))
-	f.Add(true, uint32(blockInterface), []byte("\x00\x01\x00\x00\x00\x00\x00\x00\x00\x09\x00\x01\xc0\x00\x00\x00"), uint32(blockSecrets), []byte("\x00\x00\x00\x01\x00\x00\x00\x01k\x00\x00\x00\x00\x01\x00\x02hi\x00\x00"))
-	f.Add(true, uint32(blockNames), []byte("\x00\x01\x00\x05\x01\x02\x03\x04h\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x02hi\x00\x00"), uint32(blockStatistics), make([]byte, 12))
+	f.Add(false, uint32(blockInterface), append(b.u16(1, 0), b.u32(0)...), uint32(blockEnhanced),
+		b.u32(0, 0, 5, 4, 4, 0x01020304))
+	f.Add(true, uint32(blockInterface), []byte("\x00\x01\x00\x00\x00\x00\x00\x00\x00\x09\x00\x01\xc0\x00\x00\x00"),
+		uint32(blockSecrets), []byte("\x00\x00\x00\x01\x00\x00\x00\x01k\x00\x00\x00\x00\x01\x00\x02hi\x00\x00"))
+	f.Add(true, uint32(blockNames),
+		[]byte("\x00\x01\x00\x05\x01\x02\x03\x04h\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x02hi\x00\x00"),
+		uint32(blockStatistics), make([]byte, 12))
 	f.Add(false, uint32(blockPacket), make([]byte, 20), uint32(blockSimplePacket), make([]byte, 4))
 	f.Fuzz(func(t *testing.T, big bool, typ1 uint32, body1 []byte, typ2 uint32, body2 []byte) {
 		b := newNG(big)
@@ -171,7 +180,8 @@ func FuzzLink(f *testing.F) {
 	f.Add(uint16(LinkNull), 4, 9, []byte{2, 0, 0, 0, 0x45})
 	f.Add(uint16(LinkSLL), 0, 0, unhex(f, "0004000100060200000000010000 8100 0064 0800 45"))
 	f.Fuzz(func(t *testing.T, link uint16, fcs, cut int, data []byte) {
-		rec := Record{LinkType: LinkType(link), FCSLen: fcs & 15, OrigLen: len(data) + cut&0xffff, Data: data, Interface: &Interface{}}
+		rec := Record{LinkType: LinkType(link), FCSLen: fcs & 15, OrigLen: len(data) + cut&0xffff, Data: data,
+			Interface: &Interface{}}
 		eth, m, err := Frame(&rec)
 		if err != nil {
 			if eth != nil || err.Error() == "" {
@@ -208,7 +218,8 @@ func FuzzDecap(f *testing.F) {
 			}
 			return
 		}
-		if len(tunnel.Inner) > tunnel.InnerLen || tunnel.InnerLen > 65535 && tunnel.InnerLen > len(frame) || tunnel.VNI >= 1<<24 || tunnel.Outport >= 1<<16 || tunnel.Inport >= 1<<15 {
+		if len(tunnel.Inner) > tunnel.InnerLen || tunnel.InnerLen > 65535 && tunnel.InnerLen > len(frame) ||
+			tunnel.VNI >= 1<<24 || tunnel.Outport >= 1<<16 || tunnel.Inport >= 1<<15 {
 			t.Fatalf("%+v", tunnel)
 		}
 		built, err := tunnel.AppendEncap(nil)
@@ -217,7 +228,8 @@ func FuzzDecap(f *testing.F) {
 		}
 		again, fault := Decap(built)
 		if fault != TunnelOK || again.VNI != tunnel.VNI || again.Inport != tunnel.Inport || again.Outport != tunnel.Outport ||
-			again.Src != tunnel.Src || again.Dst != tunnel.Dst || again.SrcPort != tunnel.SrcPort || !bytes.Equal(again.Inner, tunnel.Inner) {
+			again.Src != tunnel.Src || again.Dst != tunnel.Dst || again.SrcPort != tunnel.SrcPort ||
+			!bytes.Equal(again.Inner, tunnel.Inner) {
 			t.Errorf("%v\nfirst %+v\nagain %+v", fault, tunnel, again)
 		}
 	})

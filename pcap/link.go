@@ -148,7 +148,8 @@ func (m *LinkMeta) sll(data []byte) LinkFault {
 	if len(data) < 16 {
 		return LinkShort
 	}
-	m.cooked(binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:]), int(binary.BigEndian.Uint16(data[4:])), data[6:14])
+	m.cooked(binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:]), int(binary.BigEndian.Uint16(data[4:])),
+		data[6:14])
 	m.payload(data, 16, binary.BigEndian.Uint16(data[14:]))
 	return m.device()
 }

@@ -27,17 +27,32 @@ func TestFrame(t *testing.T) {
 		hasEth bool
 		err    error
 	}{
-		{"ethernet", LinkEthernet, "ffffffffffff 020000000001 0800 45", LinkMeta{EtherType: 0x800, Offset: 14, HasDst: true, HasSrc: true, Dst: [6]byte{255, 255, 255, 255, 255, 255}, Src: src}, true, nil},
-		{"802.3", LinkEthernet, "ffffffffffff 020000000001 0026 4242", LinkMeta{Offset: 14, HasDst: true, HasSrc: true, Dst: [6]byte{255, 255, 255, 255, 255, 255}, Src: src}, true, nil},
+		{"ethernet", LinkEthernet, "ffffffffffff 020000000001 0800 45",
+			LinkMeta{EtherType: 0x800, Offset: 14, HasDst: true, HasSrc: true, Dst: [6]byte{255, 255, 255, 255, 255, 255},
+				Src: src}, true, nil},
+		{"802.3", LinkEthernet, "ffffffffffff 020000000001 0026 4242",
+			LinkMeta{Offset: 14, HasDst: true, HasSrc: true, Dst: [6]byte{255, 255, 255, 255, 255, 255}, Src: src}, true, nil},
 		{"ethernet short", LinkEthernet, "ffffffffffff 020000000001 08", LinkMeta{}, false, LinkShort},
-		{"sll out", LinkSLL, "0004 0001 0006 0200000000010000 86dd 60", LinkMeta{EtherType: 0x86dd, Offset: 16, HasSrc: true, Src: src, PacketType: PacketOutgoing, Direction: DirectionOut, Device: 1}, false, nil},
-		{"sll loopback", LinkSLL, "0000 0304 0006 0000000000000000 0800 45", LinkMeta{EtherType: 0x800, Offset: 16, HasSrc: true, PacketType: PacketHost, Direction: DirectionIn, Device: 772}, false, nil},
-		{"sll no address", LinkSLL, "0003 fffe 0000 0000000000000000 0800 45", LinkMeta{EtherType: 0x800, Offset: 16, PacketType: PacketOtherHost, Direction: DirectionIn, Device: 0xfffe}, false, nil},
-		{"sll odd type", LinkSLL, "0009 0001 0000 0000000000000000 0800 45", LinkMeta{EtherType: 0x800, Offset: 16, Device: 1}, false, nil},
-		{"sll llc", LinkSLL, "0002 0001 0006 0200000000010000 0004 4242", LinkMeta{Offset: 16, HasSrc: true, Src: src, PacketType: PacketMulticast, Direction: DirectionIn, Device: 1}, false, nil},
-		{"sll netlink", LinkSLL, "0004 0338 0000 0000000000000000 0000 00", LinkMeta{PacketType: PacketOutgoing, Direction: DirectionOut, Device: 824, Offset: 16}, false, LinkNotEthernet},
+		{"sll out", LinkSLL, "0004 0001 0006 0200000000010000 86dd 60",
+			LinkMeta{EtherType: 0x86dd, Offset: 16, HasSrc: true, Src: src, PacketType: PacketOutgoing, Direction: DirectionOut,
+				Device: 1}, false, nil},
+		{"sll loopback", LinkSLL, "0000 0304 0006 0000000000000000 0800 45",
+			LinkMeta{EtherType: 0x800, Offset: 16, HasSrc: true, PacketType: PacketHost, Direction: DirectionIn, Device: 772},
+			false, nil},
+		{"sll no address", LinkSLL, "0003 fffe 0000 0000000000000000 0800 45",
+			LinkMeta{EtherType: 0x800, Offset: 16, PacketType: PacketOtherHost, Direction: DirectionIn, Device: 0xfffe}, false,
+			nil},
+		{"sll odd type", LinkSLL, "0009 0001 0000 0000000000000000 0800 45",
+			LinkMeta{EtherType: 0x800, Offset: 16, Device: 1}, false, nil},
+		{"sll llc", LinkSLL, "0002 0001 0006 0200000000010000 0004 4242",
+			LinkMeta{Offset: 16, HasSrc: true, Src: src, PacketType: PacketMulticast, Direction: DirectionIn, Device: 1}, false,
+			nil},
+		{"sll netlink", LinkSLL, "0004 0338 0000 0000000000000000 0000 00",
+			LinkMeta{PacketType: PacketOutgoing, Direction: DirectionOut, Device: 824, Offset: 16}, false, LinkNotEthernet},
 		{"sll short", LinkSLL, "0004 0001 0006 0200000000010000 86", LinkMeta{}, false, LinkShort},
-		{"sll2", LinkSLL2, "0806 0000 00000007 0001 01 06 0200000000010000 0001", LinkMeta{EtherType: 0x806, Offset: 20, HasSrc: true, Src: src, PacketType: PacketBroadcast, Direction: DirectionIn, Device: 1, IfIndex: 7}, false, nil},
+		{"sll2", LinkSLL2, "0806 0000 00000007 0001 01 06 0200000000010000 0001",
+			LinkMeta{EtherType: 0x806, Offset: 20, HasSrc: true, Src: src, PacketType: PacketBroadcast, Direction: DirectionIn,
+				Device: 1, IfIndex: 7}, false, nil},
 		{"sll2 short", LinkSLL2, "0806 0000 00000007 0001 01 06 02000000000100", LinkMeta{}, false, LinkShort},
 		{"raw 4", LinkRaw, "45", LinkMeta{EtherType: 0x800}, false, nil},
 		{"raw 6", LinkRaw, "60", LinkMeta{EtherType: 0x86dd}, false, nil},
@@ -74,8 +89,10 @@ func TestFrame(t *testing.T) {
 }
 
 func sameMeta(a, b LinkMeta) bool {
-	return a.Offset == b.Offset && a.EtherType == b.EtherType && a.HasDst == b.HasDst && a.HasSrc == b.HasSrc && a.Dst == b.Dst &&
-		a.Src == b.Src && a.PacketType == b.PacketType && a.Direction == b.Direction && a.IfIndex == b.IfIndex && a.Device == b.Device
+	return a.Offset == b.Offset && a.EtherType == b.EtherType && a.HasDst == b.HasDst && a.HasSrc == b.HasSrc &&
+		a.Dst == b.Dst &&
+		a.Src == b.Src && a.PacketType == b.PacketType && a.Direction == b.Direction && a.IfIndex == b.IfIndex &&
+		a.Device == b.Device
 }
 
 // TestCheckSequence: it is no part of the frame, and may be cut by the snap length.
@@ -104,7 +121,8 @@ func TestAnyCaptureIsTheSameTraffic(t *testing.T) {
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}
-		if a.EtherType != b.EtherType || a.Src != b.Src || !bytes.Equal(a.Payload, b.Payload) || a.IfIndex == 0 || a.Direction == DirectionUnknown {
+		if a.EtherType != b.EtherType || a.Src != b.Src || !bytes.Equal(a.Payload, b.Payload) || a.IfIndex == 0 ||
+			a.Direction == DirectionUnknown {
 			t.Errorf("packet %d: %+v, %+v", i+1, a, b)
 		}
 		if got := a.AppendEthernet(nil, b.Dst, [6]byte{}); !bytes.Equal(got, eth) {

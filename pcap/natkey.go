@@ -41,7 +41,8 @@ func (k Key) transport(protocol uint8, b []byte) (Key, bool) {
 		return k.bytes(b[4:16]).bytes(b[18:]), true
 	case protocol == header.ProtoUDP && len(b) > 8: // not ports, not checksum (6-7)
 		return k.bytes(b[4:6]).bytes(b[8:]), true
-	case (protocol == icmp4 && (b0(b) == 8 || b0(b) == 0) || protocol == icmp6 && (b0(b) == 128 || b0(b) == 129)) && len(b) >= 8:
+	case (protocol == icmp4 && (b0(b) == 8 || b0(b) == 0) || protocol == icmp6 && (b0(b) == 128 || b0(b) == 129)) &&
+		len(b) >= 8:
 		return k.bytes(b[:2]).bytes(b[6:]), true // not checksum (2-3), not identifier (4-5)
 	}
 	return k, false

@@ -18,7 +18,8 @@ func (f *ngFormat) obsolete(r *Reader, rec *Record, at int64, b []byte) error {
 	return f.timed(r, rec, at, uint32(f.u16(b)), f.u64split(b[4:]), f.u32(b[12:]), f.u32(b[16:]), b[20:])
 }
 
-func (f *ngFormat) timed(r *Reader, rec *Record, at int64, id uint32, ticks uint64, captured, original uint32, rest []byte) error {
+func (f *ngFormat) timed(r *Reader, rec *Record, at int64, id uint32, ticks uint64, captured, original uint32,
+	rest []byte) error {
 	if err := f.packet(r, rec, at, id, captured, original, rest); err != nil {
 		return err
 	}
@@ -58,7 +59,8 @@ func (f *ngFormat) packet(r *Reader, rec *Record, at int64, id, captured, origin
 		return f.damaged(r, at, "a packet names interface %d; the section has %d", id, len(f.interfaces))
 	}
 	if captured > uint32(r.opts.MaxPacket) {
-		return r.fault(tooLong(captured), at, "the frames before it are good; the file is damaged here, or written with a larger bound",
+		return r.fault(tooLong(captured), at,
+			"the frames before it are good; the file is damaged here, or written with a larger bound",
 			"a packet claims %d bytes, more than %d", captured, r.opts.MaxPacket)
 	}
 	if pad4(int(captured)) > len(rest) {

@@ -76,7 +76,8 @@ func (f *ngFormat) next(r *Reader, rec *Record) error {
 		}
 		length := f.u32(h[4:])
 		if length < 12 || length%4 != 0 {
-			return r.fault(Corrupt, at, "the frames before it are good; the file is damaged here", "a block of type %#x claims a length of %d", typ, length)
+			return r.fault(Corrupt, at, "the frames before it are good; the file is damaged here",
+				"a block of type %#x claims a length of %d", typ, length)
 		}
 		body, err := f.body(r, at, typ, length)
 		if err != nil {
@@ -112,7 +113,8 @@ func (f *ngFormat) body(r *Reader, at int64, typ, length uint32) ([]byte, error)
 		return nil, f.skip(r, at, typ, length)
 	}
 	if int64(length) > int64(limit) {
-		return nil, r.fault(tooLong(length), at, "the frames before it are good; the file is damaged here, or made by a writer without bounds",
+		return nil, r.fault(tooLong(length), at,
+			"the frames before it are good; the file is damaged here, or made by a writer without bounds",
 			"a block of type %#x claims %d bytes, more than %d", typ, length, limit)
 	}
 	b, err := r.in.peek(int(length))
@@ -201,7 +203,8 @@ func (f *ngFormat) sectionHeader(r *Reader, at int64, b []byte) error {
 		return f.damaged(r, at, "a section header of %d bytes is too short", len(b)+12)
 	}
 	if major, minor := f.u16(b[4:]), f.u16(b[6:]); major != 1 {
-		return r.fault(Unsupported, at, "convert it: editcap -F pcapng IN OUT", "pcapng version %d.%d is not read", major, minor)
+		return r.fault(Unsupported, at, "convert it: editcap -F pcapng IN OUT", "pcapng version %d.%d is not read", major,
+			minor)
 	}
 	var s Section
 	opts := optionReader{rest: b[16:], big: f.big}

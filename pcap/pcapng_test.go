@@ -23,7 +23,8 @@ func TestPcapngShapes(t *testing.T) {
 // packet block, and time resolutions other than the default.
 func shapes(big bool) *ngBuilder {
 	b := newNG(big)
-	b.section(b.opt(optHardware, []byte("box")), b.opt(optApplication, []byte("app")), b.opt(optComment, []byte("hello")), b.opt(optEnd, nil))
+	b.section(b.opt(optHardware, []byte("box")), b.opt(optApplication, []byte("app")), b.opt(optComment, []byte("hello")),
+		b.opt(optEnd, nil))
 	b.iface(1, 6, b.opt(optName, []byte("tap0")), b.opt(optDescription, []byte("vm")), b.opt(optFilter, []byte("\x00tcp")),
 		b.opt(optResolution, []byte{9}), b.opt(optTimeOffset, b.u64(100)), b.opt(optSpeed, b.u64(10)), b.opt(optEnd, nil))
 	b.iface(276, 0, b.opt(optResolution, []byte{0x80 | 10})) // 1/1024 s, options without an end marker
@@ -49,8 +50,10 @@ func TestTsharkAgrees(t *testing.T) {
 		if err := os.WriteFile(path, shapes(big).Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.Split(strings.TrimSpace(run(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e", "frame.cap_len",
-			"-e", "frame.len", "-e", "frame.interface_id", "-e", "frame.comment", "-e", "frame.time_epoch", "-E", "separator=|", "-E", "aggregator=;")), "\n")
+		lines := strings.Split(strings.TrimSpace(run(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e",
+			"frame.cap_len",
+			"-e", "frame.len", "-e", "frame.interface_id", "-e", "frame.comment", "-e", "frame.time_epoch", "-E", "separator=|",
+			"-E", "aggregator=;")), "\n")
 		got := readFile(t, path)
 		if len(got) != len(lines) {
 			t.Fatalf("%d frames, tshark has %d", len(got), len(lines))
@@ -60,7 +63,8 @@ func TestTsharkAgrees(t *testing.T) {
 			if r.Timeless {
 				at = "" // tshark gives none
 			}
-			if want := fmt.Sprintf("%d|%d|%d|%d|%s|%s", r.Frame, len(r.Data), r.OrigLen, r.Interface.ID, strings.Join(r.Comments, ";"), at); lines[i] != want {
+			if want := fmt.Sprintf("%d|%d|%d|%d|%s|%s", r.Frame, len(r.Data), r.OrigLen, r.Interface.ID,
+				strings.Join(r.Comments, ";"), at); lines[i] != want {
 				t.Errorf("big %v: tshark says %s, we %s", big, lines[i], want)
 			}
 		}
@@ -95,7 +99,8 @@ func testShapes(t *testing.T, big bool) {
 	}
 	for i, w := range want {
 		g := got[i]
-		if g.Time != w.time || string(g.Data) != w.data || g.OrigLen != w.orig || g.LinkType != w.link || g.Interface.Index != w.iface ||
+		if g.Time != w.time || string(g.Data) != w.data || g.OrigLen != w.orig || g.LinkType != w.link ||
+			g.Interface.Index != w.iface ||
 			g.Direction != w.dir || g.Timeless != w.timeless || len(g.Comments) != w.comments || g.FCSLen != w.fcs {
 			t.Errorf("record %d: %+v, want %+v", i+1, g, w)
 		}
@@ -104,21 +109,25 @@ func testShapes(t *testing.T, big bool) {
 	if !reflect.DeepEqual(first.Comments, []string{"one", "two"}) {
 		t.Errorf("comments %q", first.Comments)
 	}
-	if len(first.Options) != 1 || first.Options[0].Code != optDropCount || !bytes.Equal(first.Options[0].Value, []byte{3, 0, 0, 0, 0, 0, 0, 0}) {
+	if len(first.Options) != 1 || first.Options[0].Code != optDropCount ||
+		!bytes.Equal(first.Options[0].Value, []byte{3, 0, 0, 0, 0, 0, 0, 0}) {
 		t.Errorf("options %v, want a little-endian drop count of 3", first.Options)
 	}
 	i := first.Interface
-	if i.Name != "tap0" || i.Description != "vm" || i.Filter != "tcp" || i.SnapLen != 6 || i.Received != 10 || i.Dropped != 2 || !i.HasStatistics {
+	if i.Name != "tap0" || i.Description != "vm" || i.Filter != "tcp" || i.SnapLen != 6 || i.Received != 10 ||
+		i.Dropped != 2 || !i.HasStatistics {
 		t.Errorf("interface %+v", i)
 	}
 	if len(i.Options) != 1 || !bytes.Equal(i.Options[0].Value, []byte{10, 0, 0, 0, 0, 0, 0, 0}) {
 		t.Errorf("interface options %v, want a little-endian speed of 10", i.Options)
 	}
 	s := r.Sections()
-	if len(s) != 2 || s[0].Hardware != "box" || s[0].Application != "app" || !reflect.DeepEqual(s[0].Comments, []string{"hello"}) {
+	if len(s) != 2 || s[0].Hardware != "box" || s[0].Application != "app" ||
+		!reflect.DeepEqual(s[0].Comments, []string{"hello"}) {
 		t.Errorf("sections %+v", s)
 	}
-	if c := r.Counts(); c.SkippedBlocks != 1 || c.Cut != 2 || c.Backward != 2 || c.Frames != 5 || c.Bytes != int64(b.Len()) {
+	if c := r.Counts(); c.SkippedBlocks != 1 || c.Cut != 2 || c.Backward != 2 || c.Frames != 5 ||
+		c.Bytes != int64(b.Len()) {
 		t.Errorf("counts %+v", c)
 	}
 }
@@ -159,7 +168,8 @@ func TestResolutions(t *testing.T) {
 		r.offset = c.offset
 		got, ok := r.nanoseconds(c.ticks)
 		if ok != c.ok || ok && got != c.want {
-			t.Errorf("if_tsresol %#x offset %d: %d ticks are %d ns, %v; want %d, %v", c.tsresol, c.offset, c.ticks, got, ok, c.want, c.ok)
+			t.Errorf("if_tsresol %#x offset %d: %d ticks are %d ns, %v; want %d, %v", c.tsresol, c.offset, c.ticks, got, ok,
+				c.want, c.ok)
 		}
 	}
 }
@@ -170,7 +180,8 @@ func TestKeptBlocks(t *testing.T) {
 	build := func(big bool) *ngBuilder {
 		b := newNG(big)
 		b.section().iface(1, 0)
-		b.block(blockNames, b.opt(1, append([]byte{10, 0, 0, 1}, "host\x00"...)), b.opt(0, nil), b.opt(optComment, []byte("from dns")), b.opt(optEnd, nil))
+		b.block(blockNames, b.opt(1, append([]byte{10, 0, 0, 1}, "host\x00"...)), b.opt(0, nil),
+			b.opt(optComment, []byte("from dns")), b.opt(optEnd, nil))
 		b.epb(0, 1, []byte("p"))
 		b.block(blockSecrets, b.u32(0x544c534b, 5), []byte("KEY=1\x00\x00\x00"), b.opt(optComment, []byte("tls")))
 		b.block(blockCustom, b.u32(32473), []byte("anything"))

@@ -43,7 +43,8 @@ func OpenSet(pattern string, opts Options) (*Set, error) {
 	}
 	names, err := filepath.Glob(pattern)
 	if err != nil || len(names) == 0 {
-		return nil, &FormatError{File: pattern, Fault: ReadFailed, What: "names no capture file", Err: err, Advice: "check the pattern"}
+		return nil, &FormatError{File: pattern, Fault: ReadFailed, What: "names no capture file", Err: err,
+			Advice: "check the pattern"}
 	}
 	if s.files, err = byFirstPacket(names, opts); err != nil {
 		return nil, err

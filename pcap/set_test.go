@@ -100,17 +100,20 @@ func TestSetGoesOn(t *testing.T) {
 
 func TestSetFaults(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := OpenSet(filepath.Join(dir, "*.pcap"), Options{}); err == nil || !strings.HasSuffix(err.Error(), "names no capture file; check the pattern") {
+	if _, err := OpenSet(filepath.Join(dir, "*.pcap"), Options{}); err == nil ||
+		!strings.HasSuffix(err.Error(), "names no capture file; check the pattern") {
 		t.Error(err)
 	}
-	if _, err := OpenSet(filepath.Join(dir, "[.pcap"), Options{}); err == nil || !strings.Contains(err.Error(), "syntax error in pattern") {
+	if _, err := OpenSet(filepath.Join(dir, "[.pcap"), Options{}); err == nil ||
+		!strings.Contains(err.Error(), "syntax error in pattern") {
 		t.Error(err)
 	}
 	odd := filepath.Join(dir, "notes.pcap")
 	if err := os.WriteFile(odd, []byte("not a capture at all"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSet(filepath.Join(dir, "*.pcap"), Options{}); err == nil || !strings.HasPrefix(err.Error(), odd+": is not a capture") {
+	if _, err := OpenSet(filepath.Join(dir, "*.pcap"), Options{}); err == nil ||
+		!strings.HasPrefix(err.Error(), odd+": is not a capture") {
 		t.Error(err)
 	}
 	named := filepath.Join(dir, "a[1].pcap") // a name that looks like a pattern

@@ -16,8 +16,10 @@ import (
 // tshark's, and puts them together again: the bytes must be those OVS sent.
 func TestUnderlay(t *testing.T) {
 	ports := 0
-	for _, name := range []string{"testdata/underlay-ch1.pcap", "testdata/underlay-ch2.pcap", "testdata/underlay-ch3.pcap"} {
-		lines := strings.Split(strings.TrimSpace(run(t, "tshark", "-r", name, "-T", "fields", "-e", "geneve.vni", "-e", "geneve.option.unknown.data",
+	for _, name := range []string{"testdata/underlay-ch1.pcap", "testdata/underlay-ch2.pcap",
+		"testdata/underlay-ch3.pcap"} {
+		lines := strings.Split(strings.TrimSpace(run(t, "tshark", "-r", name, "-T", "fields", "-e", "geneve.vni", "-e",
+			"geneve.option.unknown.data",
 			"-e", "udp.srcport", "-E", "occurrence=f", "-E", "separator=|")), "\n")
 		all := readFile(t, name)
 		if len(lines) != len(all) {
@@ -55,16 +57,19 @@ func TestUnderlay(t *testing.T) {
 func tunnels() []Tunnel {
 	inner := append([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0}, bytes.Repeat([]byte("data"), 21)...)
 	base := Tunnel{Inner: inner, InnerLen: len(inner), SrcMAC: [6]byte{2, 1}, DstMAC: [6]byte{2, 2},
-		SrcPort: 50000, TTL: 64, TOS: 0xc0, Checksum: true, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")}
+		SrcPort: 50000, TTL: 64, TOS: 0xc0, Checksum: true, Src: netip.MustParseAddr("10.0.0.1"),
+		Dst: netip.MustParseAddr("10.0.0.2")}
 	var out []Tunnel
 	for _, v6 := range []bool{false, true} {
 		t := base
 		if v6 {
 			t.Src, t.Dst = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 		}
-		t.Kind, t.DstPort, t.VNI, t.Datapath, t.Inport, t.Outport, t.HasPorts = Geneve, 6081, 0xfffffe, 0xfffffe, 0x7ffe, 0x8003, true
+		t.Kind, t.DstPort, t.VNI, t.Datapath, t.Inport, t.Outport, t.HasPorts = Geneve, 6081, 0xfffffe, 0xfffffe, 0x7ffe,
+			0x8003, true
 		out = append(out, t)
-		t.Kind, t.DstPort, t.VNI, t.Datapath, t.Inport, t.Outport, t.HasPorts = VXLAN, 4789, 0x7ff<<12|0xabc, 0xabc, 0, 0x7ff, false
+		t.Kind, t.DstPort, t.VNI, t.Datapath, t.Inport, t.Outport, t.HasPorts = VXLAN, 4789, 0x7ff<<12|0xabc, 0xabc, 0,
+			0x7ff, false
 		out = append(out, t)
 		t.VNI, t.Outport = 0x803<<12|0xabc, 0x8003
 		out = append(out, t)
@@ -87,7 +92,8 @@ func TestTunnelRoundTrip(t *testing.T) {
 		udp := p.Layer(layers.LayerTypeUDP).(*layers.UDP)
 		udp.SetNetworkLayerForChecksum(p.NetworkLayer())
 		buf := gopacket.NewSerializeBuffer()
-		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{ComputeChecksums: true}, p.NetworkLayer().(gopacket.SerializableLayer),
+		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{ComputeChecksums: true},
+			p.NetworkLayer().(gopacket.SerializableLayer),
 			udp, gopacket.Payload(udp.Payload)); err != nil || !bytes.Equal(buf.Bytes(), frame[14:]) {
 			t.Errorf("%v: gopacket builds other headers\n%x\n%x", err, buf.Bytes(), frame[14:])
 		}
@@ -101,7 +107,8 @@ func TestTunnelRoundTrip(t *testing.T) {
 		// Cut at every byte: the headers or the inner frame are short, and say so.
 		for n := range frame {
 			got, fault := Decap(frame[:n])
-			if fault == TunnelOK && (len(got.Inner) != n-(len(frame)-want.InnerLen) || got.InnerLen != want.InnerLen) || fault != TunnelOK && fault != TunnelShort {
+			if fault == TunnelOK && (len(got.Inner) != n-(len(frame)-want.InnerLen) || got.InnerLen != want.InnerLen) ||
+				fault != TunnelOK && fault != TunnelShort {
 				t.Errorf("cut to %d: %v, inner %d of %d", n, fault, len(got.Inner), got.InnerLen)
 			}
 		}
@@ -126,7 +133,8 @@ func TestTunnelFaults(t *testing.T) {
 		{"arp", edit(geneve, 12, 8, 6), NotTunnel},
 		{"tcp", edit(geneve, ip+9, 6), NotTunnel},
 		{"dns", edit(geneve, udp+2, 0, 53), NotTunnel},
-		{"three tags", append(append(bytes.Clone(geneve[:12]), bytes.Repeat([]byte{0x81, 0, 0, 1}, 3)...), geneve[12:]...), NotTunnel},
+		{"three tags", append(append(bytes.Clone(geneve[:12]), bytes.Repeat([]byte{0x81, 0, 0, 1}, 3)...), geneve[12:]...),
+			NotTunnel},
 		{"first fragment", edit(geneve, ip+6, 0x20, 0), TunnelFragment},
 		{"later fragment", edit(geneve, ip+6, 0, 9), TunnelFragment},
 		{"fragment header", edit(v6, ip+6, 44), TunnelFragment},
@@ -171,12 +179,15 @@ func TestEncapRefuses(t *testing.T) {
 		tunnel Tunnel
 		change func(*Tunnel)
 	}{
-		{"keys 16777216, 32766, 32771 do not fit Geneve's 24, 15 and 16 bits", geneve, func(t *Tunnel) { t.Datapath = 1 << 24 }},
-		{"keys 16777214, 32768, 32771 do not fit Geneve's 24, 15 and 16 bits", geneve, func(t *Tunnel) { t.Inport = 1 << 15 }},
+		{"keys 16777216, 32766, 32771 do not fit Geneve's 24, 15 and 16 bits", geneve,
+			func(t *Tunnel) { t.Datapath = 1 << 24 }},
+		{"keys 16777214, 32768, 32771 do not fit Geneve's 24, 15 and 16 bits", geneve,
+			func(t *Tunnel) { t.Inport = 1 << 15 }},
 		{"port key 2048 does not fit VXLAN's 11 bits", vxlan, func(t *Tunnel) { t.Outport = 2048 }},
 		{"datapath key 4096 does not fit VXLAN's 12 bits", vxlan, func(t *Tunnel) { t.Datapath = 4096 }},
 		{"tunnel endpoints 10.0.0.1 and ::1 are not of one family", vxlan, func(t *Tunnel) { t.Dst = netip.IPv6Loopback() }},
-		{"an inner frame of 65500 bytes does not fit a tunnel packet", geneve, func(t *Tunnel) { t.Inner = make([]byte, 65500) }},
+		{"an inner frame of 65500 bytes does not fit a tunnel packet", geneve,
+			func(t *Tunnel) { t.Inner = make([]byte, 65500) }},
 		{"tunnel kind 0 is not known", geneve, func(t *Tunnel) { t.Kind = 0 }},
 	} {
 		c.change(&c.tunnel)

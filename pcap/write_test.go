@@ -42,13 +42,15 @@ func writeAnnotated(t *testing.T, path string) (packets []Packet) {
 	for _, r := range all {
 		id, ok := added[r.Capture]
 		if !ok { // interfaces come when first needed, between packets
-			if id, err = w.AddInterface(InterfaceInfo{Name: names[r.Capture], Description: "logical port", LinkType: links[r.Capture], Filter: "ip"}); err != nil {
+			if id, err = w.AddInterface(InterfaceInfo{Name: names[r.Capture], Description: "logical port",
+				LinkType: links[r.Capture], Filter: "ip"}); err != nil {
 				t.Fatal(err)
 			}
 			added[r.Capture] = id
 		}
-		p := Packet{Interface: id, Time: r.Time + 7, Data: bytes.Clone(r.Data), OrigLen: r.OrigLen, Direction: Direction(1 + r.Capture),
-			Comments: []string{"verdict: delivered", "nat: 10.0.0.1:80 → 10.0.0.2:8080"}}
+		p := Packet{Interface: id, Time: r.Time + 7, Data: bytes.Clone(r.Data), OrigLen: r.OrigLen,
+			Direction: Direction(1 + r.Capture),
+			Comments:  []string{"verdict: delivered", "nat: 10.0.0.1:80 → 10.0.0.2:8080"}}
 		if err := w.WritePacket(&p); err != nil {
 			t.Fatal(err)
 		}
@@ -63,14 +65,17 @@ func writeAnnotated(t *testing.T, path string) (packets []Packet) {
 func TestTsharkReadsBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.pcapng")
 	packets := writeAnnotated(t, path)
-	out := run(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e", "frame.interface_name", "-e", "frame.comment",
-		"-e", "frame.packet_flags_direction", "-e", "frame.time_epoch", "-e", "frame.len", "-E", "separator=|", "-E", "aggregator=;")
+	out := run(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e", "frame.interface_name", "-e",
+		"frame.comment",
+		"-e", "frame.packet_flags_direction", "-e", "frame.time_epoch", "-e", "frame.len", "-E", "separator=|", "-E",
+		"aggregator=;")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) != len(packets) || len(lines) != 41 {
 		t.Fatalf("%d lines for %d packets, want 41", len(lines), len(packets))
 	}
 	first := strings.Split(lines[0], "|")
-	if first[0] != "1" || first[1] != "breth0_ovn-worker" || first[2] != "verdict: delivered;nat: 10.0.0.1:80 → 10.0.0.2:8080" ||
+	if first[0] != "1" || first[1] != "breth0_ovn-worker" ||
+		first[2] != "verdict: delivered;nat: 10.0.0.1:80 → 10.0.0.2:8080" ||
 		first[3] != "0x00000001" || first[4] != "1795341635.545492007" || first[5] != "80" && first[5] != "74" {
 		t.Errorf("first line %q", lines[0])
 	}
@@ -130,7 +135,8 @@ func TestLongComments(t *testing.T) {
 			t.Errorf("a part of %d bytes, valid %v", len(c), utf8.ValidString(c))
 		}
 	}
-	if want := []string{"short", strings.Repeat("x", maxOption), "bad \uFFFD utf8"}; !reflect.DeepEqual(got[1].Comments, want) {
+	if want := []string{"short", strings.Repeat("x", maxOption), "bad \uFFFD utf8"}; !reflect.DeepEqual(got[1].Comments,
+		want) {
 		t.Errorf("%d comments", len(got[1].Comments))
 	}
 	if n := len(got[0].Interface.Name); n != maxOption {
@@ -148,9 +154,10 @@ func TestWriterRefuses(t *testing.T) {
 	}
 	w.AddInterface(InterfaceInfo{})
 	for want, p := range map[string]Packet{
-		"packet 1: interface 1 of 1; add it first":                                                       {Interface: 1},
-		"packet 1: time -1 ns lies before 1970, which pcapng cannot say; correct the capture's clock":    {Time: -1},
-		"packet 1: a block of 17000048 bytes is more than readers take (16777216); shorten its comments": {Data: make([]byte, 17000016)},
+		"packet 1: interface 1 of 1; add it first":                                                    {Interface: 1},
+		"packet 1: time -1 ns lies before 1970, which pcapng cannot say; correct the capture's clock": {Time: -1},
+		"packet 1: a block of 17000048 bytes is more than readers take (16777216); shorten its comments": {Data: make([]byte,
+			17000016)},
 	} {
 		w.packets = 0
 		if err := w.WritePacket(&p); err == nil || err.Error() != want {

@@ -68,7 +68,8 @@ func isGratuitous(k *field.Key, a *network.Address) bool {
 
 func isAdvertised(k *field.Key, a *network.Address) bool {
 	ip := k.Get128(field.IP6Src)
-	if k.Get(field.ICMP6Type) != 136 || k.Get(field.ICMP6Code) != 0 || k.Get128(field.NDTarget) != ip || k.Get(field.NDTLL) != header.MACNumber(a.MAC) {
+	if k.Get(field.ICMP6Type) != 136 || k.Get(field.ICMP6Code) != 0 || k.Get128(field.NDTarget) != ip ||
+		k.Get(field.NDTLL) != header.MACNumber(a.MAC) {
 		return false
 	}
 	from := packet.Addr6(ip)

@@ -25,7 +25,8 @@ func (e *Engine) made(p *pkt, f *table.Flow, op *table.Op, at position) {
 		e.note(p, trace.Made, why, f)
 		c := e.injected(p, frame)
 		c.depth++
-		e.event(c, trace.Event{Kind: trace.Block, Flow: int32(f.Index), Arg: int32(op.Seq), Port: uint32(c.Key.Get(field.IPProto))})
+		e.event(c, trace.Event{Kind: trace.Block, Flow: int32(f.Index), Arg: int32(op.Seq),
+			Port: uint32(c.Key.Get(field.IPProto))})
 		e.follow(c, f, op.Inner, at)
 		e.put(c)
 	}

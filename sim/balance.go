@@ -84,7 +84,8 @@ func (e *Engine) ask(p *pkt, members []*lflow.Destination) (int, []*lflow.Destin
 // hashTuple is a fixed hash of the packet's five-tuple, for guesses.
 func hashTuple(p *pkt) uint64 {
 	h := uint64(14695981039346656037)
-	for _, id := range [...]field.ID{field.IPProto, field.IP4Src, field.IP4Dst, field.IP6Src, field.IP6Dst, field.TpSrc, field.TpDst} {
+	for _, id := range [...]field.ID{field.IPProto, field.IP4Src, field.IP4Dst, field.IP6Src, field.IP6Dst, field.TpSrc,
+		field.TpDst} {
 		v := p.Key.Get128(id)
 		h = (h ^ v.Hi ^ v.Lo) * 1099511628211
 		h ^= h >> 29

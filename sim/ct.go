@@ -89,7 +89,8 @@ func binding(op *table.Op) nat.Binding {
 // hash or at random, where a capture shows it: of a range, or in the kernel
 // another one than the packet's own, if that was taken.
 func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
-	fixed := req.NAT.PortLo == req.NAT.PortHi && (req.NAT.PortLo != 0 || e.opts.Conntrack.Profile == conntrack.OVSUserspace)
+	fixed := req.NAT.PortLo == req.NAT.PortHi &&
+		(req.NAT.PortLo != 0 || e.opts.Conntrack.Profile == conntrack.OVSUserspace)
 	if req.NAT.Kind != nat.Src || fixed || e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
 		return
 	}

@@ -17,7 +17,8 @@ import (
 func (e *Engine) serverReply(p *pkt, f *table.Flow) {
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
-	frame, ok := answer.PrefixRequest(&p.Packet, e.has(network.PrefixToAllServers), func(iaid uint32) bool { return e.solicited(p, port, iaid) })
+	frame, ok := answer.PrefixRequest(&p.Packet, e.has(network.PrefixToAllServers),
+		func(iaid uint32) bool { return e.solicited(p, port, iaid) })
 	if ok {
 		e.note(p, trace.Made, trace.MadeDHCP, f)
 		e.answerAt(p, f, frame, port, 0)
@@ -32,7 +33,8 @@ func (e *Engine) solicited(p *pkt, port *network.Port, iaid uint32) bool {
 		return false
 	}
 	mac, addr, ok := port.Delegated()
-	if !ok || header.MACNumber(mac) != p.Key.Get(field.EthDst) || field.FromBytes(addr.As16()) != p.Key.Get128(field.IP6Dst) {
+	if !ok || header.MACNumber(mac) != p.Key.Get(field.EthDst) ||
+		field.FromBytes(addr.As16()) != p.Key.Get128(field.IP6Dst) {
 		return false
 	}
 	last, ok := e.learned.probes[solicitKey(port)]

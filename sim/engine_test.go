@@ -34,7 +34,8 @@ func session(t testing.TB) (*sim.Engine, sim.Injection) {
 	}
 	inject := func(rec *pcap.Record, port string) sim.Injection {
 		p := net.Port(port)
-		return sim.Injection{Port: p, Chassis: net.ChassisByName("4da007a6-ed1d-45ff-bcf4-62ae8914bbbc"), Time: conntrack.Time(rec.Time), Frame: rec.Data, Wire: rec.OrigLen}
+		return sim.Injection{Port: p, Chassis: net.ChassisByName("4da007a6-ed1d-45ff-bcf4-62ae8914bbbc"),
+			Time: conntrack.Time(rec.Time), Frame: rec.Data, Wire: rec.OrigLen}
 	}
 	client, pod := frames(t, nodeport+"client.pcap"), frames(t, nodeport+"nginx.pcap")
 	e.Inject(inject(&client[0], "breth0_ovn-worker"))

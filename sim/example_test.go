@@ -25,7 +25,8 @@ func Example() {
 	frame, _ := hex.DecodeString("0242ac1200040242" + "7a7982ca0800" + "4500003c175240004006cb40ac120001ac120004" +
 		"d18a7537d97602e500000000a002faf090570000" + "020405b40402080ae6855ae7000000000103030a")
 	port := net.Port("breth0_ovn-worker")
-	out := engine.Inject(sim.Injection{Port: port, Chassis: net.ChassisByName("4da007a6-ed1d-45ff-bcf4-62ae8914bbbc"), Frame: frame})
+	out := engine.Inject(sim.Injection{Port: port, Chassis: net.ChassisByName("4da007a6-ed1d-45ff-bcf4-62ae8914bbbc"),
+		Frame: frame})
 	fmt.Println(out.Verdict)
 	for _, o := range out.Outputs {
 		fmt.Println(o.Port.Name, packet.Describe(o.Data))

@@ -11,7 +11,8 @@ import (
 // A limit is told once, with how often and since when it was reached.
 func TestLimitsAreToldOnce(t *testing.T) {
 	e := &Engine{Net: &network.Network{}}
-	c := &chassis{Chassis: &network.Chassis{Name: "hv1"}, zones: zones{names: map[uint16]string{7: "lr_snat"}}, ct: conntrack.NewTable(conntrack.Options{MaxConns: 9})}
+	c := &chassis{Chassis: &network.Chassis{Name: "hv1"}, zones: zones{names: map[uint16]string{7: "lr_snat"}},
+		ct: conntrack.NewTable(conntrack.Options{MaxConns: 9})}
 	e.chassis, e.Net.Chassis = []*chassis{c}, []*network.Chassis{c.Chassis}
 	e.now = 1795341635e9
 	request := func(zone uint16, kind nat.Kind) *conntrack.Request {

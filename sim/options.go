@@ -31,7 +31,8 @@ func (e *Engine) putOptions(p *pkt, f *table.Flow, op *table.Op) {
 		style := answer.DHCPv4Style{Inform: e.has(network.DHCPInform), Strict: e.has(network.DHCPEthernetOnly)}
 		frame, ok = answer.DHCPv4(&p.Packet, style, offer, options)
 	case lflow.PutDHCPv6Opts:
-		frame, ok = answer.DHCPv6(&p.Packet, answer.DHCPv6Style{Release: e.has(network.DHCPv6Release)}, dhcpv6Options(a.Options))
+		frame, ok = answer.DHCPv6(&p.Packet, answer.DHCPv6Style{Release: e.has(network.DHCPv6Release)},
+			dhcpv6Options(a.Options))
 	case lflow.PutNDRAOpts:
 		why = trace.MadeRA
 		frame, ok = answer.RouterAdvertisement(&p.Packet, advert(a.Options), e.has(network.AdvertToAllNodes))

@@ -42,7 +42,8 @@ func TestDHCPv4Options(t *testing.T) {
 	if offer != [4]byte{10, 1, 0, 11} {
 		t.Errorf("offers %v", offer)
 	}
-	want := "4309626f6f742e69707865" + "fd040a0100083a0400000e103b0400001c20790e20a9fea9fe0a010002000a01000106080a01000308080808" +
+	want := "4309626f6f742e69707865" +
+		"fd040a0100083a0400000e103b0400001c20790e20a9fea9fe0a010002000a01000106080a01000308080808" +
 		"0f0f6f70656e737461636b2e6c6f63616c77110161036f766e036f726700c0020162c00033040000a8c01a0205a20104ffffff000104ffffff00" +
 		"03040a01000136040a01000142040a010009"
 	if got := hex.EncodeToString(encoded(options, 1)); got != want {
@@ -102,7 +103,8 @@ func TestAdditionalRecordsByRelease(t *testing.T) {
 	for version, want := range map[string]answer.Additional{
 		"20.03.0": answer.AdditionalRepeated, "22.03.2": answer.AdditionalUncounted, "22.03.3": answer.AdditionalIgnored,
 		"22.03.6": answer.AdditionalDropped, "22.06.0": answer.AdditionalUncounted, "23.03.0": answer.AdditionalUncounted,
-		"23.03.1": answer.AdditionalIgnored, "22.12.5": answer.AdditionalIgnored, "23.03.3": answer.AdditionalDropped, "23.09.1": answer.AdditionalIgnored,
+		"23.03.1": answer.AdditionalIgnored, "22.12.5": answer.AdditionalIgnored, "23.03.3": answer.AdditionalDropped,
+		"23.09.1": answer.AdditionalIgnored,
 		"24.03.0": answer.AdditionalDropped, "26.03.2": answer.AdditionalDropped, "": answer.AdditionalDropped,
 	} {
 		e := &Engine{changes: (&network.AZ{Version: version}).Changes()}

@@ -179,7 +179,8 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 		e.drop(p, trace.DropNoOutport, f) // ovn-controller finds no key for its name
 		return
 	}
-	e.event(p, trace.Event{Kind: trace.Flood, Flow: int32(f.Index), Port: uint32(p.Key.Get(field.Inport)), Arg: int32(g.Index)})
+	e.event(p, trace.Event{Kind: trace.Flood, Flow: int32(f.Index), Port: uint32(p.Key.Get(field.Inport)),
+		Arg: int32(g.Index)})
 	served := e.toMembers(p, f, g, false)
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
 	if !e.stopped(p) && !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {

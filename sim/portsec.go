@@ -282,7 +282,8 @@ func (r *securityRules) ip4(s *securityEntry) {
 		for _, ip := range s.ip4 {
 			r.addIn(fmt.Sprintf("eth.src == %s && ip4.src == %s", mac, ip.match), secPass)
 		}
-		r.addIn(fmt.Sprintf("eth.src == %s && ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255 && udp.src == 68 && udp.dst == 67", mac), secPass)
+		r.addIn(fmt.Sprintf("eth.src == %s && ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255 && udp.src == 68 && udp.dst "+
+			"== 67", mac), secPass)
 	}
 }
 
@@ -302,7 +303,8 @@ func (r *securityRules) ip6(s *securityEntry) {
 		for _, ip := range append([]securityIP{{match: linkLocal(mac)}}, s.ip6...) {
 			r.addIn(fmt.Sprintf("eth.src == %s && ip6.src == %s", mac, ip.match), secCheck)
 		}
-		unspecified := fmt.Sprintf("eth.src == %s && ip6.src == :: && ip6.dst == ff02::/16 && icmp6.code == 0 && icmp6.type == ", mac)
+		unspecified := fmt.Sprintf("eth.src == %s && ip6.src == :: && ip6.dst == ff02::/16 && icmp6.code == 0 && "+
+			"icmp6.type == ", mac)
 		r.addIn(unspecified+"{131, 143}", secPass)
 		r.addIn(unspecified+"135", secCheck)
 	}
@@ -325,7 +327,8 @@ func (r *securityRules) neighbor(s *securityEntry) {
 		}
 		r.addND(na + " && nd.target == " + linkLocal(s.phys))
 		for _, ip := range s.ip6 {
-			r.addND(fmt.Sprintf("eth.src == %s && icmp6.type == 136 && icmp6.code == 0 && nd.tll == %s && nd.target == %s", s.phys, mac, ip.match))
+			r.addND(fmt.Sprintf("eth.src == %s && icmp6.type == 136 && icmp6.code == 0 && nd.tll == %s && nd.target == %s",
+				s.phys, mac, ip.match))
 		}
 	}
 }
@@ -381,7 +384,8 @@ func (r *securityRules) outgoing(s *securityEntry) {
 func linkLocal(constant string) string {
 	text, mask, masked := strings.Cut(constant, "/")
 	mac, _ := header.ParseMAC(text)
-	ip := [16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]}
+	ip := [16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4],
+		15: mac[5]}
 	bits := 128
 	if masked {
 		m, _ := header.ParseMAC(mask)

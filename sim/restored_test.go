@@ -20,7 +20,8 @@ import (
 // connections in many zones, affinity, next hops, FDB and MAC bindings, groups,
 // virtual ports, fragments and packets that are held.
 var remembered = []string{
-	"nodeport", "kube-affinity", "cloud-lb-affinity-26.03", "cloud-ecmp", "kube-cold-egress", "cloud-cold", "cloud-unknown",
+	"nodeport", "kube-affinity", "cloud-lb-affinity-26.03", "cloud-ecmp", "kube-cold-egress", "cloud-cold",
+	"cloud-unknown",
 	"cloud-igmp", "kube-multicast", "cloud-virtual", "kube-fragments", "cloud-sg-reject-in", "cloud-prefix-delegation",
 	"cloud-lb-health", "cloud-activation-26.03", "cloud-arp-nd", "kube-many-backends",
 }
@@ -57,7 +58,8 @@ func (k *keeper) compare() {
 		k.t.Fatalf("after %d packets: lost %v, error %v", k.packets, loss, err)
 	}
 	if again := other.Snapshot(hash); !bytes.Equal(again, state) {
-		k.t.Fatalf("after %d packets a snapshot of %d bytes is, restored and taken again, another of %d", k.packets, len(state), len(again))
+		k.t.Fatalf("after %d packets a snapshot of %d bytes is, restored and taken again, another of %d", k.packets,
+			len(state), len(again))
 	}
 	k.states++
 }
@@ -100,7 +102,8 @@ func opened(t *testing.T, name string) *job.Job {
 // changed, nothing changes for them.
 func TestBecomingTheSameNetworkChangesNothing(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"nodeport", "cloud-ecmp", "kube-affinity", "cloud-unknown", "cloud-igmp", "kube-many-backends"} {
+	for _, name := range []string{"nodeport", "cloud-ecmp", "kube-affinity", "cloud-unknown", "cloud-igmp",
+		"kube-many-backends"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := opened(t, name)

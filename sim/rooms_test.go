@@ -42,12 +42,15 @@ var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`")
 func TestRooms(t *testing.T) {
 	t.Parallel()
 	const most = 15 // modules besides the standard library and this one
-	banned := []string{"ovnreplay/store", "ovnreplay/cmd", "github.com/ovn-org/libovsdb", "go.etcd.io/bbolt", "github.com/spf13/cobra"}
+	banned := []string{"ovnreplay/store", "ovnreplay/cmd", "github.com/ovn-org/libovsdb", "go.etcd.io/bbolt",
+		"github.com/spf13/cobra"}
 	for _, room := range []string{
-		"sim", "sim/replay", "sim/why", "sim/ledger", "sim/table", "sim/trace", "sim/network", "sim/answer", "sim/archive", "sim/microflow", "sim/openflow",
+		"sim", "sim/replay", "sim/why", "sim/ledger", "sim/table", "sim/trace", "sim/network", "sim/answer", "sim/archive",
+		"sim/microflow", "sim/openflow",
 		"sim/field", "sim/lflow", "sim/packet", "conntrack", "nat", "nat/header", "pcap", "pcap/filter",
 	} {
-		out, err := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}", "ovnreplay/"+room).Output()
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}",
+			"ovnreplay/"+room).Output()
 		if err != nil {
 			t.Fatalf("go list %s: %v", room, err)
 		}

@@ -127,7 +127,8 @@ func (e *Engine) peek(q *pkt, at position) bool {
 				e.quiet = true
 				e.do(q, f, op, at)
 				e.quiet = false
-			case lflow.OpNote, lflow.OpLog, lflow.OpServiceCheck, lflow.OpCTCommit, lflow.OpCommitECMPNextHop: // no field changes
+			// no field changes
+			case lflow.OpNote, lflow.OpLog, lflow.OpServiceCheck, lflow.OpCTCommit, lflow.OpCommitECMPNextHop:
 			default:
 				return false
 			}

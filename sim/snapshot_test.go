@@ -208,14 +208,16 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{e, "Net opts changes chassis compiled groups members tunnels remote learned fragments selections waiting oldAffinity hairpins security limits leftOut " +
+		{e, "Net opts changes chassis compiled groups members tunnels remote learned fragments selections waiting " +
+			"oldAffinity hairpins security limits leftOut " +
 			"paths pkts walks passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires goesOn mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
 		{field(t, e, "waiting", "ready", "p"), "Packet stack carried"},
-		{field(t, e, "waiting", "ready", "p", "carried"), "ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes pinned mru"},
+		{field(t, e, "waiting", "ready", "p", "carried"),
+			"ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes pinned mru"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Ref Given"},
 		{field(t, e, "fragments"), "parked"},
 		{field(t, e, "chassis"), "Chassis index ct heldSince recirculations resident zones compiled entrances hairpins"},

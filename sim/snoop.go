@@ -87,7 +87,8 @@ const routerDelay = 4 * learnDelay
 func (e *Engine) learnRouter(p *pkt, f *table.Flow) {
 	port := e.port(uint32(p.Key.Get(field.Inport)))
 	unspecified := p.Key.Get(field.EthType) == header.EtherIPv6 && p.Key.Get128(field.IP6Src).IsZero()
-	if port == nil || unspecified || slices.ContainsFunc(e.learned.mrouters, func(r mrouter) bool { return r.port == port }) {
+	if port == nil || unspecified ||
+		slices.ContainsFunc(e.learned.mrouters, func(r mrouter) bool { return r.port == port }) {
 		return
 	}
 	e.learned.mrouters = append(e.learned.mrouters, mrouter{port, e.now + routerDelay})

@@ -135,7 +135,8 @@ func (e *Engine) flooded(in Arrival, dp *network.Datapath) (*Outcome, error) {
 	if port == nil {
 		return nil, fmt.Errorf("datapath %s has no port of tunnel key %d", dp.Name, in.Inport)
 	}
-	p := e.begin(Injection{Port: port, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers, Wire: in.Wire, Ref: in.Ref}, in.Time)
+	p := e.begin(Injection{Port: port, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers,
+		Wire: in.Wire, Ref: in.Ref}, in.Time)
 	clearMetadata(&p.Key)
 	p.dp, p.zone.port, p.zone.dnat, p.zone.snat = dp, 0, 0, 0
 	p.Key.Set(field.Inport, uint64(port.Index))
@@ -173,7 +174,8 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 		return nil, fmt.Errorf("no datapath of %s's zone has tunnel key %d", in.Chassis.Name, in.Datapath)
 	}
 	if v := vtepOf(dp); v != nil && in.Outport == 0 && in.Inport == 0 {
-		p := e.begin(Injection{Port: v, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers, Wire: in.Wire, Ref: in.Ref}, in.Time)
+		p := e.begin(Injection{Port: v, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers,
+			Wire: in.Wire, Ref: in.Ref}, in.Time)
 		e.enter(p, v)
 		e.put(p)
 		e.judge()
@@ -187,7 +189,8 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 		return nil, fmt.Errorf("datapath %s has no port or group of tunnel key %d", dp.Name, in.Outport)
 	}
 	inport := dp.PortByKey(in.Inport)
-	p := e.begin(Injection{Port: inport, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers, Wire: in.Wire, Ref: in.Ref}, in.Time)
+	p := e.begin(Injection{Port: inport, Chassis: in.Chassis, Time: in.Time, Frame: in.Frame, Headers: in.Headers,
+		Wire: in.Wire, Ref: in.Ref}, in.Time)
 	p.dp = dp
 	if inport != nil {
 		p.Key.Set(field.Inport, uint64(inport.Index))

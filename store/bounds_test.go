@@ -106,22 +106,28 @@ func TestMaxMemory(t *testing.T) {
 	}
 	dump += "]}"
 	for name, text := range map[string]string{
-		"standalone":       plain,
-		"gzip":             compressAs(t, "gzip", plain),
-		"clustered":        record("CLUSTER", `{"prev_index":1,"prev_data":[`+smallSchema+`,`+rows+`]}`),
-		"cluster's entry":  record("CLUSTER", `{"prev_index":1,"prev_data":[`+smallSchema+`,{}]}`) + record("CLUSTER", `{"index":2,"data":[null,`+rows+`]}`) + record("CLUSTER", `{"commit_index":2}`),
-		"dump":             dump,
-		"one set":          record("JSON", strings.Replace(smallSchema, `"unit":{"type":"string"}`, `"unit":{"type":{"key":"integer","min":0,"max":"unlimited"}}`, 1)) + record("JSON", `{"Meter":{"`+uuidA+`":{"unit":["set",[1`+strings.Repeat(",2", 200000)+`]]}}}`),
-		"changes, no rows": record("JSON", smallSchema) + record("JSON", `{"Meter":{"`+uuidA+`":{}`+strings.Repeat(`,"`+uuidA+`":null`, 30000)+`}}`),
+		"standalone": plain,
+		"gzip":       compressAs(t, "gzip", plain),
+		"clustered":  record("CLUSTER", `{"prev_index":1,"prev_data":[`+smallSchema+`,`+rows+`]}`),
+		"cluster's entry": record("CLUSTER", `{"prev_index":1,"prev_data":[`+smallSchema+`,{}]}`) +
+			record("CLUSTER", `{"index":2,"data":[null,`+rows+`]}`) + record("CLUSTER", `{"commit_index":2}`),
+		"dump": dump,
+		"one set": record("JSON", strings.Replace(smallSchema, `"unit":{"type":"string"}`,
+			`"unit":{"type":{"key":"integer","min":0,"max":"unlimited"}}`, 1)) +
+			record("JSON", `{"Meter":{"`+uuidA+`":{"unit":["set",[1`+strings.Repeat(",2", 200000)+`]]}}}`),
+		"changes, no rows": record("JSON", smallSchema) +
+			record("JSON", `{"Meter":{"`+uuidA+`":{}`+strings.Repeat(`,"`+uuidA+`":null`, 30000)+`}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, "big.db", text)
 			_, err := Open(context.Background(), path, Options{MaxMemory: 1 << 20})
 			var e *MemoryError
-			if !errors.As(err, &e) || !strings.Contains(err.Error(), "big.db: takes more than 1 MiB of memory; if it is a real one, raise the limit with --max-memory") {
+			if !errors.As(err, &e) || !strings.Contains(err.Error(),
+				"big.db: takes more than 1 MiB of memory; if it is a real one, raise the limit with --max-memory") {
 				t.Errorf("error %v", err)
 			}
-			if _, err := Open(context.Background(), path, Options{}); err != nil && !strings.Contains(err.Error(), "deletes row") {
+			if _, err := Open(context.Background(), path, Options{}); err != nil &&
+				!strings.Contains(err.Error(), "deletes row") {
 				t.Errorf("without the limit: %v", err)
 			}
 		})
@@ -154,14 +160,17 @@ func TestBomb(t *testing.T) {
 	bomb := record("JSON", smallSchema) + record("JSON", `{"Meter":{}`+strings.Repeat(" ", 8<<20)+`}`)
 	for _, how := range []string{"gzip", "xz", "zstd"} {
 		path := write(t, "x.db", compressAs(t, how, bomb))
-		if _, err := Open(context.Background(), path, Options{}); err == nil || !strings.Contains(err.Error(), "it unpacks to more than 20 times its size") {
+		if _, err := Open(context.Background(), path, Options{}); err == nil ||
+			!strings.Contains(err.Error(), "it unpacks to more than 20 times its size") {
 			t.Errorf("%s: %v", how, err)
 		}
 		if _, err := Open(context.Background(), path, Options{MaxMemory: 1 << 20}); err != nil {
 			t.Errorf("%s with --max-memory: %v", how, err)
 		}
 		// Compressed and in a tar, and again, in a directory: passed over, and said.
-		inner := compressAs(t, "gzip", tarOf(t, []treeFile{{"x.db", compressAs(t, how, bomb)}, {"zeros", strings.Repeat("\x00", 8<<20)}, {"y.db", strings.Join(small(), "")}}))
+		inner := compressAs(t, "gzip",
+			tarOf(t, []treeFile{{"x.db", compressAs(t, how, bomb)}, {"zeros", strings.Repeat("\x00", 8<<20)},
+				{"y.db", strings.Join(small(), "")}}))
 		dir := writeTree(t, []treeFile{{"a.tgz", inner}, {"b.db", strings.Join(small(), "")}})
 		items, passed, err := Gather(context.Background(), dir)
 		if err != nil || len(items) != 2 || len(passed) != 1 || !strings.Contains(passed[0].Why, "unpacks to more") {
@@ -182,7 +191,8 @@ func TestGatherPassesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if err := os.WriteFile(path("sparse.db"), []byte("OVSDB JSON 1099511627776 "+strings.Repeat("0", 40)+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path("sparse.db"), []byte("OVSDB JSON 1099511627776 "+strings.Repeat("0", 40)+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(path("sparse.db"), 1<<40); err != nil {
@@ -210,7 +220,8 @@ func TestGatherPassesOver(t *testing.T) {
 	if _, err := Open(context.Background(), path("sparse.db"), Options{}); err == nil {
 		t.Error("the sparse file was read")
 	}
-	if _, _, err := Gather(context.Background(), path("fifo")); err == nil || !strings.Contains(err.Error(), "neither a directory nor a file") {
+	if _, _, err := Gather(context.Background(), path("fifo")); err == nil ||
+		!strings.Contains(err.Error(), "neither a directory nor a file") {
 		t.Errorf("a pipe: %v", err)
 	}
 }
@@ -224,7 +235,8 @@ func TestTarMemberWithHoles(t *testing.T) {
 	sparseMap := fmt.Sprintf("1\n0\n%d\n", len(header))
 	sparseMap += strings.Repeat("\x00", 512-len(sparseMap))
 	w := tar.NewWriter(&out)
-	pax := map[string]string{"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "big.db", "GNU.sparse.realsize": fmt.Sprint(int64(1) << 40)}
+	pax := map[string]string{"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "big.db",
+		"GNU.sparse.realsize": fmt.Sprint(int64(1) << 40)}
 	var records string
 	for _, k := range []string{"GNU.sparse.major", "GNU.sparse.minor", "GNU.sparse.name", "GNU.sparse.realsize"} {
 		line := " " + k + "=" + pax[k] + "\n"
@@ -251,7 +263,8 @@ func TestTarMemberWithHoles(t *testing.T) {
 	}
 	raw("pax", 'x', records)
 	raw("big.db", '0', sparseMap+header)
-	if err := w.WriteHeader(&tar.Header{Name: "sb.db", Typeflag: tar.TypeReg, Size: int64(len(strings.Join(small(), "")))}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: "sb.db", Typeflag: tar.TypeReg,
+		Size: int64(len(strings.Join(small(), "")))}); err != nil {
 		t.Fatal(err)
 	}
 	w.Write([]byte(strings.Join(small(), "")))
@@ -268,7 +281,8 @@ func TestTarMemberWithHoles(t *testing.T) {
 
 // Bytes that are no JSON do not make reading go on to a record's claimed end.
 func TestEndlessRecord(t *testing.T) {
-	text := record("JSON", smallSchema) + fmt.Sprintf("OVSDB JSON %d %s\n", int64(1)<<40, hex.EncodeToString(make([]byte, 20)))
+	text := record("JSON", smallSchema) +
+		fmt.Sprintf("OVSDB JSON %d %s\n", int64(1)<<40, hex.EncodeToString(make([]byte, 20)))
 	in := &counted{r: io.MultiReader(strings.NewReader(text), zeros{})}
 	if _, err := openAll(in); err == nil || in.n > 1<<20 {
 		t.Errorf("%d bytes read, error %v", in.n, err)

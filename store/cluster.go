@@ -44,7 +44,9 @@ func (f *clustered) open(h *History) error {
 		return err
 	}
 	if !f.snapshot {
-		return &SourceError{Source: h.source, Problem: "this cluster member has not joined its cluster yet and holds no data", Advice: "pass the file of another member"}
+		return &SourceError{Source: h.source,
+			Problem: "this cluster member has not joined its cluster yet and holds no data",
+			Advice:  "pass the file of another member"}
 	}
 	h.db.Cluster, h.db.index = f.cluster, f.last
 	return nil
@@ -150,7 +152,8 @@ func (f *clustered) uncommitted(h *History, err error) {
 	}
 	if n > 0 && err == io.EOF {
 		h.db.Warnings = append(h.db.Warnings, &IgnoredError{h.source, f.entries[0].record,
-			fmt.Sprintf("the last %s not known to this member to be committed, and not used", count(n, "transaction is", "transactions are"))})
+			fmt.Sprintf("the last %s not known to this member to be committed, and not used",
+				count(n, "transaction is", "transactions are"))})
 	}
 	f.entries = nil
 }

@@ -41,7 +41,8 @@ func startCluster(t *testing.T, database, contents string) []*member {
 			run(t, "ovsdb-tool", "create-cluster", m.file, contents, address(0))
 		} else {
 			run(t, "ovsdb-tool", "join-cluster", m.file, database, address(i), address(0))
-			if _, err := Open(context.Background(), m.file, Options{Database: database}); err == nil || !strings.Contains(err.Error(), "has not joined its cluster yet") {
+			if _, err := Open(context.Background(), m.file, Options{Database: database}); err == nil ||
+				!strings.Contains(err.Error(), "has not joined its cluster yet") {
 				t.Errorf("a member before it joins: %v", err)
 			}
 		}
@@ -121,7 +122,8 @@ func TestOracleCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.NewReplacer(`"1.2.3"`, `"1.3.0"`, `"i": {"type": "integer"},`, "", `"s": {"type": "string"}`, `"s": {"type": {"key": "string", "min": 0, "max": 2}}`).Replace(string(schema))
+	changed := strings.NewReplacer(`"1.2.3"`, `"1.3.0"`, `"i": {"type": "integer"},`, "", `"s": {"type": "string"}`,
+		`"s": {"type": {"key": "string", "min": 0, "max": 2}}`).Replace(string(schema))
 	run(t, "ovsdb-client", "convert", members[0].remote, write(t, "new.ovsschema", changed))
 	check()
 	db := members[1].settled(t, "Kinds", check())
@@ -157,15 +159,22 @@ func TestClusterCommit(t *testing.T) {
 		warning string
 	}{
 		{"only the snapshot", nil, "first", ""},
-		{"not committed", []string{entryOf(5, "five")}, "first", "the last 1 transaction is not known to this member to be committed"},
+		{"not committed", []string{entryOf(5, "five")}, "first",
+			"the last 1 transaction is not known to this member to be committed"},
 		{"committed", []string{entryOf(5, "five"), fmt.Sprintf(commit, 5)}, "five", ""},
-		{"committed in part", []string{entryOf(5, "five"), entryOf(6, "six"), fmt.Sprintf(commit, 5), entryOf(7, "seven")}, "five", "the last 2 transactions are"},
-		{"replaced", []string{entryOf(5, "five"), entryOf(6, "six"), entryOf(5, "other"), fmt.Sprintf(commit, 5)}, "other", ""},
-		{"written again after its commit", []string{entryOf(5, "five"), fmt.Sprintf(commit, 5), entryOf(5, "other")}, "five", ""},
-		{"terms, votes, notes and servers between", []string{`{"term":2}`, `{"term":2,"vote":"` + uuidA + `"}`, `{"note":"transfer leadership"}`, `{"term":2,"index":5,"servers":{"` + uuidA + `":"tcp:1.1.1.1:1"}}`, `{"term":2,"leader":"` + uuidA + `"}`, entryOf(6, "six"), fmt.Sprintf(commit, 6)}, "six", ""},
+		{"committed in part", []string{entryOf(5, "five"), entryOf(6, "six"), fmt.Sprintf(commit, 5), entryOf(7, "seven")},
+			"five", "the last 2 transactions are"},
+		{"replaced", []string{entryOf(5, "five"), entryOf(6, "six"), entryOf(5, "other"), fmt.Sprintf(commit, 5)}, "other",
+			""},
+		{"written again after its commit", []string{entryOf(5, "five"), fmt.Sprintf(commit, 5), entryOf(5, "other")}, "five",
+			""},
+		{"terms, votes, notes and servers between", []string{`{"term":2}`, `{"term":2,"vote":"` + uuidA + `"}`,
+			`{"note":"transfer leadership"}`, `{"term":2,"index":5,"servers":{"` + uuidA + `":"tcp:1.1.1.1:1"}}`,
+			`{"term":2,"leader":"` + uuidA + `"}`, entryOf(6, "six"), fmt.Sprintf(commit, 6)}, "six", ""},
 		{"a gap", []string{entryOf(7, "seven")}, "first", "holds entry 7, but the newest before it is 4"},
 		{"a commit of nothing", []string{fmt.Sprintf(commit, 9)}, "first", "commits entry 9, but the newest is 4"},
-		{"broken JSON in an entry", []string{`{"term":1,"index":5,"data":[null,{"Meter":7}]}`, fmt.Sprintf(commit, 5)}, "first", "record 2"},
+		{"broken JSON in an entry", []string{`{"term":1,"index":5,"data":[null,{"Meter":7}]}`, fmt.Sprintf(commit, 5)},
+			"first", "record 2"},
 	} {
 		db := mustOpen(t, write(t, "db", clusterFile(c.records...)), Options{})
 		if got := db.Table("Meter").Rows()[0].Text("name"); got != c.want {
@@ -239,7 +248,8 @@ func TestOracleDump(t *testing.T) {
 		t.Errorf("file (-), dump (+):\n%s", diff)
 	}
 	text2 := run(t, "ovsdb-client", "dump", "unix:"+dir+"/sock", Southbound)
-	if _, err := Open(context.Background(), write(t, "dump.txt", text2), Options{}); err == nil || !strings.Contains(err.Error(), "dump in text form") {
+	if _, err := Open(context.Background(), write(t, "dump.txt", text2), Options{}); err == nil ||
+		!strings.Contains(err.Error(), "dump in text form") {
 		t.Errorf("a dump in text form: %v", err)
 	}
 	_, err = Open(context.Background(), write(t, "cut.json", out[:len(out)/2]), Options{})

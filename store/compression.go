@@ -17,7 +17,8 @@ var expansion = compressed.Limits{Free: 64 << 20, Ratio: 128}
 // decompress detects compression by magic. name is "" when there is none. The
 // returned reader peeks; stop releases what the decompressor holds. r is read
 // from meter in the end.
-func decompress(r io.Reader, meter *compressed.Meter, limits compressed.Limits) (out *bufio.Reader, name string, stop func(), err error) {
+func decompress(r io.Reader, meter *compressed.Meter, limits compressed.Limits) (out *bufio.Reader, name string,
+	stop func(), err error) {
 	b := bufio.NewReaderSize(r, 4096)
 	magic, _ := b.Peek(6)
 	if name = compressed.Name(magic); name == "" {

@@ -26,7 +26,8 @@ func TestConvert(t *testing.T) {
 		name, middle string
 		want         map[string]string
 	}{
-		{"rows kept", `null`, map[string]string{"same": "s", "widened": "[7]", "narrowed": "a", "flag": "[false]", "added": "new"}},
+		{"rows kept", `null`, map[string]string{"same": "s", "widened": "[7]", "narrowed": "a", "flag": "[false]",
+			"added": "new"}},
 		{"rows given anew", `{"T":{"` + uuidA + `":{"same":"other"}}}`, map[string]string{"same": "other", "added": "new"}},
 	} {
 		db := mustOpen(t, write(t, "db", file(c.middle)), Options{})
@@ -41,7 +42,8 @@ func TestConvert(t *testing.T) {
 func TestConvertAhead(t *testing.T) {
 	old := `{"name":"OVN_Southbound","version":"1.0.0","tables":{"T":{"columns":{"a":{"type":"string"}}}}}`
 	changed := `{"name":"OVN_Southbound","version":"2.0.0","tables":{"T":{"columns":{"b":{"type":"string"}}}}}`
-	path := write(t, "db", record("CLUSTER", `{"prev_index":1,"prev_data":[`+old+`,{"T":{"`+uuidA+`":{"a":"x"}},"_date":1000}]}`)+
+	path := write(t, "db", record("CLUSTER",
+		`{"prev_index":1,"prev_data":[`+old+`,{"T":{"`+uuidA+`":{"a":"x"}},"_date":1000}]}`)+
 		record("CLUSTER", `{"term":1,"index":2,"eid":"`+uuidA+`","data":[`+changed+`,{"T":{"`+uuidA+`":{"b":"y"}},"_date":2000}]}`)+
 		record("CLUSTER", `{"commit_index":2}`))
 	h := mustHistory(t, path)

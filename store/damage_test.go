@@ -62,19 +62,33 @@ func TestDamage(t *testing.T) {
 		want         string
 	}{
 		{"sound", sound, 0, 0, 0, 3, ""},
-		{"cut in the last body", sound[:len(sound)-20], Truncated, 4, len(sound) - 20, 2, "the file ends here, 20 bytes before the end of this record; the 2 transactions before it are used, what follows is not"},
-		{"cut in the last header", sound[:offset(4)+30], Truncated, 4, offset(4), 2, "the file ends inside a record's header"},
-		{"a bit flipped in the last record", sound[:len(sound)-20] + "X" + sound[len(sound)-19:], BadChecksum, 4, offset(4) + header, 2, "have SHA-1"},
-		{"a bit flipped in the middle", strings.Replace(sound, "kbps", "kbqs", 1), BadChecksum, 3, offset(3) + strings.IndexByte(r[2], '\n') + 1, 1, "have SHA-1"},
-		{"a bit flipped in the first transaction", strings.Replace(sound, "first", "worst", 1), BadChecksum, 2, offset(2) + strings.IndexByte(r[1], '\n') + 1, 0, "take a new copy"},
-		{"junk between records", strings.Join(r[:3], "") + "junk\n" + r[3], BadHeader, 4, offset(4), 2, "not the start of a record"},
-		{"no newline for long", strings.Join(r[:3], "") + strings.Repeat("x", 500), BadHeader, 4, offset(4), 2, "not the start of a record"},
-		{"a length beyond all reason", strings.Join(r[:3], "") + "OVSDB JSON 99999999999999999999 " + strings.Repeat("0", 40) + "\n", BadHeader, 4, offset(4), 2, "not the start"},
-		{"a length beyond the file", strings.Join(r[:3], "") + "OVSDB JSON 99999999999 " + strings.Repeat("0", 40) + "\n{}\n", Truncated, 4, offset(4) + 67, 2, "99999999996 bytes before the end of this record"},
-		{"not JSON, though the checksum is right", strings.Join(r[:3], "") + record("JSON", `{"Meter":[]}`), BadJSON, 4, offset(4) + 55 + 9, 2, `'[' where '{' was expected`},
-		{"more after the JSON", strings.Join(r[:3], "") + record("JSON", `{} {}`), BadJSON, 4, -1, 2, `'{' after the record's JSON`},
-		{"a wrong type", strings.Join(r[:3], "") + record("JSON", `{"Meter":{"`+uuidB+`":{"name":7}}}`), BadJSON, 4, -1, 2, "column name of table Meter"},
-		{"a deletion of what is not there", strings.Join(r[:3], "") + record("JSON", `{"Meter":{"`+uuidB+`":null}}`), Inconsistent, 4, offset(4), 2, "deletes row " + uuidB},
+		{"cut in the last body", sound[:len(sound)-20], Truncated, 4, len(sound) - 20, 2,
+			"the file ends here, 20 bytes before the end of this record; the 2 transactions before it are used, what follows " +
+				"is not"},
+		{"cut in the last header", sound[:offset(4)+30], Truncated, 4, offset(4), 2,
+			"the file ends inside a record's header"},
+		{"a bit flipped in the last record", sound[:len(sound)-20] + "X" + sound[len(sound)-19:], BadChecksum, 4, offset(4) +
+			header, 2, "have SHA-1"},
+		{"a bit flipped in the middle", strings.Replace(sound, "kbps", "kbqs", 1), BadChecksum, 3, offset(3) +
+			strings.IndexByte(r[2], '\n') + 1, 1, "have SHA-1"},
+		{"a bit flipped in the first transaction", strings.Replace(sound, "first", "worst", 1), BadChecksum, 2, offset(2) +
+			strings.IndexByte(r[1], '\n') + 1, 0, "take a new copy"},
+		{"junk between records", strings.Join(r[:3], "") + "junk\n" + r[3], BadHeader, 4, offset(4), 2,
+			"not the start of a record"},
+		{"no newline for long", strings.Join(r[:3], "") + strings.Repeat("x", 500), BadHeader, 4, offset(4), 2,
+			"not the start of a record"},
+		{"a length beyond all reason", strings.Join(r[:3], "") + "OVSDB JSON 99999999999999999999 " +
+			strings.Repeat("0", 40) + "\n", BadHeader, 4, offset(4), 2, "not the start"},
+		{"a length beyond the file", strings.Join(r[:3], "") + "OVSDB JSON 99999999999 " + strings.Repeat("0", 40) +
+			"\n{}\n", Truncated, 4, offset(4) + 67, 2, "99999999996 bytes before the end of this record"},
+		{"not JSON, though the checksum is right", strings.Join(r[:3], "") + record("JSON", `{"Meter":[]}`), BadJSON, 4,
+			offset(4) + 55 + 9, 2, `'[' where '{' was expected`},
+		{"more after the JSON", strings.Join(r[:3], "") + record("JSON", `{} {}`), BadJSON, 4, -1, 2,
+			`'{' after the record's JSON`},
+		{"a wrong type", strings.Join(r[:3], "") + record("JSON", `{"Meter":{"`+uuidB+`":{"name":7}}}`), BadJSON, 4, -1, 2,
+			"column name of table Meter"},
+		{"a deletion of what is not there", strings.Join(r[:3], "") + record("JSON", `{"Meter":{"`+uuidB+`":null}}`),
+			Inconsistent, 4, offset(4), 2, "deletes row " + uuidB},
 		{"cut in the schema", sound[:100], Truncated, 1, 100, 0, "take a new copy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,9 +117,11 @@ func TestDamage(t *testing.T) {
 				}
 			}
 			if d.Damage != c.damage || d.Record != c.record || (c.byte >= 0 && d.Offset != int64(c.byte)) || d.Used != c.used {
-				t.Errorf("%v: record %d, byte %d, %d used; want %v: record %d, byte %d, %d used", d.Damage, d.Record, d.Offset, d.Used, c.damage, c.record, c.byte, c.used)
+				t.Errorf("%v: record %d, byte %d, %d used; want %v: record %d, byte %d, %d used", d.Damage, d.Record, d.Offset,
+					d.Used, c.damage, c.record, c.byte, c.used)
 			}
-			if !strings.HasPrefix(d.Error(), path+": record ") || !strings.Contains(d.Error(), c.want) || strings.Contains(d.Error(), "\n") {
+			if !strings.HasPrefix(d.Error(), path+": record ") || !strings.Contains(d.Error(), c.want) ||
+				strings.Contains(d.Error(), "\n") {
 				t.Errorf("the message is %q, want one line with %q", d.Error(), c.want)
 			}
 		})
@@ -125,7 +141,8 @@ func TestNotASouthbound(t *testing.T) {
 		{"binary", write(t, "bin.db", "\x00\x01\x02"), "is not an OVSDB database"},
 		{"capture", write(t, "c.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00"), "is a packet capture"},
 		{"unknown magic", write(t, "m.db", "OVSDB STRANGE 3 "+strings.Repeat("0", 40)+"\n{}\n"), "unknown kind"},
-		{"northbound", write(t, "nb.db", record("JSON", nb)), "this is the OVN_Northbound database, not OVN_Southbound; pass the Southbound database"},
+		{"northbound", write(t, "nb.db", record("JSON", nb)),
+			"this is the OVN_Northbound database, not OVN_Southbound; pass the Southbound database"},
 		{"gzip cut short", write(t, "s.db.gz", compressAs(t, "gzip", strings.Join(small(), ""))[:30]), "gzip"},
 		{"empty gzip", write(t, "e.db.gz", compressAs(t, "gzip", "")), "is empty inside its gzip compression"},
 		{"bad gzip", write(t, "b.db.gz", "\x1f\x8bxxxxxxxxxxxxxxxxxxx"), "bad gzip data"},
@@ -139,7 +156,8 @@ func TestNotASouthbound(t *testing.T) {
 			if err == nil {
 				t.Fatalf("no error; database %v", db)
 			}
-			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), c.source) {
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") ||
+				!strings.Contains(err.Error(), c.source) {
 				t.Errorf("%q, want one line naming the source, with %q", err, c.want)
 			}
 		})

@@ -44,7 +44,8 @@ func (f *dump) open(h *History) error {
 	}
 	s := &schema{name: f.database()}
 	if s.name == "" {
-		return &SourceError{Source: h.source, Problem: "is JSON, but not a dump of an OVSDB database", Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
+		return &SourceError{Source: h.source, Problem: "is JSON, but not a dump of an OVSDB database",
+			Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
 	}
 	for _, t := range f.tables {
 		ts, err := t.schema()
@@ -58,7 +59,8 @@ func (f *dump) open(h *History) error {
 }
 
 func (f *dump) damage(h *History, err error) error {
-	d := &DamageError{Source: h.source, Record: len(f.tables) + 1, Offset: h.in.offset(), Damage: BadJSON, Detail: err.Error()}
+	d := &DamageError{Source: h.source, Record: len(f.tables) + 1, Offset: h.in.offset(), Damage: BadJSON,
+		Detail: err.Error()}
 	if s, ok := err.(*syntaxError); ok {
 		d.Offset = s.offset
 	}

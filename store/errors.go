@@ -81,7 +81,8 @@ type DamageError struct {
 func (e *DamageError) Error() string {
 	s := fmt.Sprintf("%s: record %d, byte %d: %s", e.Source, e.Record, e.Offset, e.Detail)
 	if e.Used > 0 {
-		return s + fmt.Sprintf("; the %s used, what follows is not", count(e.Used, "transaction before it is", "transactions before it are"))
+		return s + fmt.Sprintf("; the %s used, what follows is not",
+			count(e.Used, "transaction before it is", "transactions before it are"))
 	}
 	return s + "; nothing before it can be used: take a new copy with \"ovsdb-client backup\""
 }

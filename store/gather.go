@@ -96,7 +96,8 @@ var (
 // kindOf tells from a file's beginning what it is, 0 for nothing of use.
 func kindOf(name string, start []byte) Kind {
 	switch {
-	case bytes.HasPrefix(start, []byte("OVSDB ")), bytes.HasPrefix(start, []byte(`{"caption":`)), bytes.HasPrefix(start, []byte(`{"headings":`)), bytes.HasPrefix(start, []byte(`{"data":`)):
+	case bytes.HasPrefix(start, []byte("OVSDB ")), bytes.HasPrefix(start, []byte(`{"caption":`)),
+		bytes.HasPrefix(start, []byte(`{"headings":`)), bytes.HasPrefix(start, []byte(`{"data":`)):
 		return DatabaseFile
 	case isCapture(start):
 		return CaptureFile
@@ -128,7 +129,8 @@ func (v *visitor) visit(ctx context.Context, path string) error {
 	}
 	if !info.IsDir() {
 		if !info.Mode().IsRegular() {
-			return &SourceError{Source: path, Problem: "is neither a directory nor a file", Advice: "give a directory or a tar file"}
+			return &SourceError{Source: path, Problem: "is neither a directory nor a file",
+				Advice: "give a directory or a tar file"}
 		}
 		return v.file(ctx, path)
 	}
@@ -243,7 +245,8 @@ func openMember(ctx context.Context, archive, source string, opts Options) (*His
 			return errFound
 		}}
 		if err := v.visit(ctx, archive); err == nil {
-			ready <- found{err: &SourceError{Source: source, Problem: "no such file in " + archive, Advice: "see \"ovn-replay db gather " + archive + "\""}}
+			ready <- found{err: &SourceError{Source: source, Problem: "no such file in " + archive,
+				Advice: "see \"ovn-replay db gather " + archive + "\""}}
 		} else if err != errFound {
 			ready <- found{err: err}
 		}
@@ -272,7 +275,8 @@ func choose(ctx context.Context, source string, items []Item, opts Options) (str
 	case 1:
 		return paths[0], nil
 	case 0:
-		e := &SourceError{Source: source, Problem: "holds no " + opts.database() + " database", Advice: "name the database file"}
+		e := &SourceError{Source: source, Problem: "holds no " + opts.database() + " database",
+			Advice: "name the database file"}
 		if len(others) > 0 {
 			e.Problem += ", only " + strings.Join(others, ", ")
 		}
@@ -292,7 +296,8 @@ func choose(ctx context.Context, source string, items []Item, opts Options) (str
 // holds, by their names: of copies the first, of one cluster's files the newest.
 // Of any other source it returns the source.
 func Databases(ctx context.Context, source string, opts Options) ([]string, error) {
-	if remote(source) || strings.HasPrefix(source, "snapshot:") || strings.Contains(source, "!") || !isArchive(source, opts) {
+	if remote(source) || strings.HasPrefix(source, "snapshot:") || strings.Contains(source, "!") ||
+		!isArchive(source, opts) {
 		return []string{source}, nil
 	}
 	items, _, err := Gather(ctx, source)
@@ -403,5 +408,6 @@ func Several(source string, paths []string, opts Options) error {
 	if len(paths) > most {
 		list += fmt.Sprintf(" and %d more", len(paths)-most)
 	}
-	return &SourceError{Source: source, Problem: fmt.Sprintf("holds %d %s databases", len(paths), opts.database()), Advice: "name one of them: " + list}
+	return &SourceError{Source: source, Problem: fmt.Sprintf("holds %d %s databases", len(paths), opts.database()),
+		Advice: "name one of them: " + list}
 }

@@ -146,7 +146,8 @@ func TestStoreThatLeadsBack(t *testing.T) {
 		path := filepath.Join(t.TempDir(), name)
 		size, branches := os.Getpagesize(), 0
 		for at := 2 * size; at < len(good); at += size {
-			if binary.NativeEndian.Uint16(good[at+8:]) != branchPage || binary.NativeEndian.Uint64(good[at:]) != uint64(at/size) {
+			if binary.NativeEndian.Uint16(good[at+8:]) != branchPage ||
+				binary.NativeEndian.Uint64(good[at:]) != uint64(at/size) {
 				continue
 			}
 			branches++
@@ -216,7 +217,8 @@ func TestSnapshotBomb(t *testing.T) {
 		if err := p.store(tx.Bucket(piecesBucket), &m.Snapshot); err != nil {
 			return err
 		}
-		return tx.Bucket(snapshotsBucket).Put([]byte("bomb"), []byte(`{"name":"bomb","database":"OVN_Southbound","schema":"`+base64Of(m.Schema)+`","tables":{"Meter":"`+base64Of(list)+`"}}`))
+		return tx.Bucket(snapshotsBucket).Put([]byte("bomb"),
+			[]byte(`{"name":"bomb","database":"OVN_Southbound","schema":"`+base64Of(m.Schema)+`","tables":{"Meter":"`+base64Of(list)+`"}}`))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,8 @@ func OpenHistory(ctx context.Context, source string, opts Options) (*History, er
 		return nil, err
 	}
 	if remote(source) {
-		return nil, &SourceError{Source: source, Problem: "a server tells no history", Advice: "give the server's database file"}
+		return nil, &SourceError{Source: source, Problem: "a server tells no history",
+			Advice: "give the server's database file"}
 	}
 	if gathered(source) {
 		return openGathered(ctx, source, opts)
@@ -85,7 +86,8 @@ func openFile(path string) (*os.File, error) {
 	case info.Mode()&os.ModeSocket != 0:
 		err = &SourceError{Source: path, Problem: "is a socket", Advice: "write unix:" + path}
 	case info.Mode().IsRegular() && info.Size() == 0:
-		err = &SourceError{Source: path, Problem: "is empty", Advice: "take a copy of the database with \"ovsdb-client backup\""}
+		err = &SourceError{Source: path, Problem: "is empty",
+			Advice: "take a copy of the database with \"ovsdb-client backup\""}
 	}
 	if err != nil {
 		file.Close()
@@ -143,7 +145,8 @@ func openHistory(source string, r io.Reader, meter *compressed.Meter, opts Optio
 
 // notDatabase says what a file that is no database seems to be.
 func notDatabase(source, compression string, start []byte, err error) error {
-	e := &SourceError{Source: source, Problem: "is not an OVSDB database", Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
+	e := &SourceError{Source: source, Problem: "is not an OVSDB database",
+		Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
 	switch {
 	case compression != "" && errors.Is(err, io.ErrUnexpectedEOF):
 		e.Problem, e.Advice, e.Err = "its "+compression+" data end too early", "copy the file again", err
@@ -157,16 +160,19 @@ func notDatabase(source, compression string, start []byte, err error) error {
 		line, _, _ := bytes.Cut(start, []byte("\n"))
 		e.Problem = fmt.Sprintf("is an OVSDB file of an unknown kind (%.40q)", line)
 	case bytes.Contains(start, []byte(" table\n_uuid ")):
-		e.Problem, e.Advice = "is a dump in text form", "take it with \"ovsdb-client -f json dump\", or better \"ovsdb-client backup\""
+		e.Problem, e.Advice = "is a dump in text form",
+			"take it with \"ovsdb-client -f json dump\", or better \"ovsdb-client backup\""
 	case isCapture(start):
-		e.Problem, e.Advice = "is a packet capture, not a database", "pass captures with -r and the Southbound database with --db"
+		e.Problem, e.Advice = "is a packet capture, not a database",
+			"pass captures with -r and the Southbound database with --db"
 	}
 	return e
 }
 
 // isCapture recognises the magic numbers of pcap and pcapng.
 func isCapture(start []byte) bool {
-	for _, magic := range []string{"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x0a\x0d\x0d\x0a"} {
+	for _, magic := range []string{"\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x4d\x3c\xb2\xa1", "\xa1\xb2\x3c\x4d",
+		"\x0a\x0d\x0d\x0a"} {
 		if strings.HasPrefix(string(start), magic) {
 			return true
 		}
@@ -201,9 +207,11 @@ func (h *History) refusal(err error) error {
 	case h.budget.refused != nil:
 		return h.budget.refused
 	case e == errToken:
-		return &SourceError{Source: h.source, Problem: "holds " + e.Error(), Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\"", Err: e}
+		return &SourceError{Source: h.source, Problem: "holds " + e.Error(),
+			Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\"", Err: e}
 	case errors.As(e, new(*compressed.BombError)):
-		return &SourceError{Source: h.source, Problem: e.Error(), Advice: "if it is a real database, give it unpacked, or a limit with --max-memory", Err: e}
+		return &SourceError{Source: h.source, Problem: e.Error(),
+			Advice: "if it is a real database, give it unpacked, or a limit with --max-memory", Err: e}
 	}
 	return err
 }
@@ -226,7 +234,8 @@ func (h *History) peek() error {
 	}
 	if err == nil {
 		h.ahead = true
-		h.pending = Transaction{Record: record, Offset: offset, Comment: h.dec.comment, Time: time.UnixMilli(h.dec.date).UTC()}
+		h.pending = Transaction{Record: record, Offset: offset, Comment: h.dec.comment,
+			Time: time.UnixMilli(h.dec.date).UTC()}
 		if h.dec.date == 0 {
 			h.pending.Time = time.Time{}
 		}

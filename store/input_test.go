@@ -10,7 +10,8 @@ import (
 // Strings read as encoding/json reads them, wherever the window ends.
 func TestText(t *testing.T) {
 	for _, text := range []string{
-		`"plain"`, `""`, `"a\"b\\c\/d\be\ff\ng\rh\ti"`, `"\u00e9\u20AC\ud83d\ude00"`, `"é€😀"`, `"` + strings.Repeat(`x\n`, 100) + `"`,
+		`"plain"`, `""`, `"a\"b\\c\/d\be\ff\ng\rh\ti"`, `"\u00e9\u20AC\ud83d\ude00"`, `"é€😀"`, `"` +
+			strings.Repeat(`x\n`, 100) + `"`,
 	} {
 		var want string
 		if err := json.Unmarshal([]byte(text), &want); err != nil {
@@ -25,7 +26,8 @@ func TestText(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{`"`, `"a`, `"\`, `"\u12`, `"\x"`, `"\ud83d"`, `"\ud83d\u0041"`, "\"a\nb\"", `"\u12g4"`, `a`} {
+	for _, text := range []string{`"`, `"a`, `"\`, `"\u12`, `"\x"`, `"\ud83d"`, `"\ud83d\u0041"`, "\"a\nb\"", `"\u12g4"`,
+		`a`} {
 		if got, err := bytesInput([]byte(text), 0).text(); err == nil {
 			t.Errorf("%q reads as %q", text, got)
 		}

@@ -154,9 +154,11 @@ func parseServer(source string, opts Options) (*serverSource, error) {
 		scheme, rest, _ := strings.Cut(e, ":")
 		switch {
 		case !remote(e):
-			return nil, &SourceError{Source: source, Problem: fmt.Sprintf("%q is not unix:, tcp: or ssl: and an address", e), Advice: "separate the members of a cluster by commas"}
+			return nil, &SourceError{Source: source, Problem: fmt.Sprintf("%q is not unix:, tcp: or ssl: and an address", e),
+				Advice: "separate the members of a cluster by commas"}
 		case rest == "":
-			return nil, &SourceError{Source: source, Problem: scheme + ": without an address", Advice: "give unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT"}
+			return nil, &SourceError{Source: source, Problem: scheme + ": without an address",
+				Advice: "give unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT"}
 		case scheme == "unix":
 			path, err := filepath.Abs(rest)
 			if err != nil {
@@ -227,13 +229,15 @@ func (s *serverSource) read(ctx context.Context, c client.Client) (*Database, er
 		return nil, s.connectError(ctx, err)
 	}
 	if len(results) < len(selects) {
-		return nil, &SourceError{Source: s.source, Problem: fmt.Sprintf("the server answered %d of %d questions", len(results), len(selects))}
+		return nil, &SourceError{Source: s.source, Problem: fmt.Sprintf("the server answered %d of %d questions",
+			len(results), len(selects))}
 	}
 	db.values.budget = s.opts.budget(s.source, nil)
 	d := &decoder{db: db}
 	for i, r := range results[:len(selects)] {
 		if r.Error != "" {
-			return nil, &SourceError{Source: s.source, Problem: fmt.Sprintf("table %s: %s: %s", selects[i].Table, r.Error, r.Details)}
+			return nil, &SourceError{Source: s.source, Problem: fmt.Sprintf("table %s: %s: %s", selects[i].Table, r.Error,
+				r.Details)}
 		}
 		for _, row := range r.Rows {
 			if err := d.goRow(db.tables[selects[i].Table], row); err != nil {

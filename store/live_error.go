@@ -27,7 +27,8 @@ func (s *serverSource) connectError(ctx context.Context, err error) error {
 		return ctx.Err()
 	case s.relay != nil && s.relay.err() != nil:
 		e.Err = s.relay.err()
-		if e.Problem, e.Advice = e.Err.Error(), "see whether an OVSDB server listens there, or give it longer with --timeout"; errors.As(e.Err, new(errLong)) {
+		if e.Problem, e.Advice = e.Err.Error(),
+			"see whether an OVSDB server listens there, or give it longer with --timeout"; errors.As(e.Err, new(errLong)) {
 			e.Advice = "if it is a real database, raise the limit with --max-memory"
 		}
 		return e
@@ -55,14 +56,17 @@ func (s *serverSource) connectError(ctx context.Context, err error) error {
 
 func (s *serverSource) notLeader() error {
 	if len(s.endpoints) > 1 {
-		return &temporaryError{"none of the members is the leader of the cluster", "name all members, wait for an election to end, or use --no-leader-only"}
+		return &temporaryError{"none of the members is the leader of the cluster",
+			"name all members, wait for an election to end, or use --no-leader-only"}
 	}
-	return &temporaryError{"this member is not the leader of its cluster", "name all members, separated by commas, or use --no-leader-only"}
+	return &temporaryError{"this member is not the leader of its cluster",
+		"name all members, separated by commas, or use --no-leader-only"}
 }
 
 // otherDatabase tells which databases the server has instead.
 func (s *serverSource) otherDatabase(ctx context.Context) error {
-	e := &SourceError{Source: s.source, Problem: "the server has no " + s.opts.database() + " database", Advice: "give the address of the Southbound server"}
+	e := &SourceError{Source: s.source, Problem: "the server has no " + s.opts.database() + " database",
+		Advice: "give the address of the Southbound server"}
 	c, err := s.connect(ctx, "_Server", false)
 	if err != nil {
 		e.Err = err
@@ -150,8 +154,10 @@ func tlsProblem(err error) (problem, advice string) {
 		return "TLS: the server's certificate cannot be trusted: " + invalid.Error(), "renew it"
 	case errors.As(err, &record), errors.Is(err, io.EOF):
 		return "TLS: the server does not speak TLS", "use tcp: instead of ssl:"
-	case strings.Contains(err.Error(), "certificate required"), strings.Contains(err.Error(), "bad certificate"), strings.Contains(err.Error(), "unknown certificate authority"), strings.Contains(err.Error(), "handshake failure"):
-		return "TLS: the server does not accept our certificate (" + err.Error() + ")", "give a --private-key and --certificate signed by the server's CA"
+	case strings.Contains(err.Error(), "certificate required"), strings.Contains(err.Error(), "bad certificate"),
+		strings.Contains(err.Error(), "unknown certificate authority"), strings.Contains(err.Error(), "handshake failure"):
+		return "TLS: the server does not accept our certificate (" + err.Error() + ")",
+			"give a --private-key and --certificate signed by the server's CA"
 	}
 	return "TLS: " + err.Error(), "see whether the server listens there for ssl: (pssl:)"
 }

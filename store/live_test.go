@@ -59,7 +59,8 @@ func (a *authority) sign(t *testing.T, name string, ca bool) (*ecdsa.PrivateKey,
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{"privkey": {Type: "PRIVATE KEY", Bytes: pkcs8}, "cert": {Type: "CERTIFICATE", Bytes: der}} {
+	for file, block := range map[string]*pem.Block{"privkey": {Type: "PRIVATE KEY", Bytes: pkcs8},
+		"cert": {Type: "CERTIFICATE", Bytes: der}} {
 		if err := os.WriteFile(filepath.Join(a.dir, name+"-"+file+".pem"), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -135,12 +136,15 @@ func TestOracleServer(t *testing.T) {
 			ca.sign(t, "server", false)
 			ca.sign(t, "client", false)
 			tcp, ssl := freePort(t), freePort(t)
-			startServer(t, dir, "--remote=punix:"+dir+"/sock", fmt.Sprintf("--remote=ptcp:%d:127.0.0.1", tcp), fmt.Sprintf("--remote=pssl:%d:127.0.0.1", ssl),
-				"--private-key="+ca.path("server-privkey"), "--certificate="+ca.path("server-cert"), "--ca-cert="+ca.path("ca-cert"), file)
+			startServer(t, dir, "--remote=punix:"+dir+"/sock", fmt.Sprintf("--remote=ptcp:%d:127.0.0.1", tcp),
+				fmt.Sprintf("--remote=pssl:%d:127.0.0.1", ssl),
+				"--private-key="+ca.path("server-privkey"), "--certificate="+ca.path("server-cert"),
+				"--ca-cert="+ca.path("ca-cert"), file)
 			awaitPort(t, tcp)
 			awaitPort(t, ssl)
 			want := contentsOf(mustOpen(t, file, Options{}))
-			secure := Options{TLS: TLS{PrivateKey: ca.path("client-privkey"), Certificate: ca.path("client-cert"), CACert: ca.path("ca-cert")}}
+			secure := Options{TLS: TLS{PrivateKey: ca.path("client-privkey"), Certificate: ca.path("client-cert"),
+				CACert: ca.path("ca-cert")}}
 			for _, c := range []struct {
 				source string
 				opts   Options
@@ -173,8 +177,10 @@ func TestServerErrors(t *testing.T) {
 	strange := newAuthority(t, dir, "strange")
 	strange.sign(t, "stranger", false)
 	tcp, ssl := freePort(t), freePort(t)
-	startServer(t, dir, "--remote=punix:"+dir+"/sock", fmt.Sprintf("--remote=ptcp:%d:127.0.0.1", tcp), fmt.Sprintf("--remote=pssl:%d:127.0.0.1", ssl),
-		"--private-key="+ca.path("server-privkey"), "--certificate="+ca.path("server-cert"), "--ca-cert="+ca.path("ca-cert"), file)
+	startServer(t, dir, "--remote=punix:"+dir+"/sock", fmt.Sprintf("--remote=ptcp:%d:127.0.0.1", tcp),
+		fmt.Sprintf("--remote=pssl:%d:127.0.0.1", ssl),
+		"--private-key="+ca.path("server-privkey"), "--certificate="+ca.path("server-cert"), "--ca-cert="+ca.path("ca-cert"),
+		file)
 	awaitPort(t, tcp)
 	awaitPort(t, ssl)
 	deaf, err := net.Listen("tcp", "127.0.0.1:0")
@@ -200,11 +206,19 @@ func TestServerErrors(t *testing.T) {
 		{"no CA", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{}), "no CA certificate"},
 		{"no such CA", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: dir + "/none.pem"}), "no such file"},
 		{"a CA that is none", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: file}), "holds no certificate"},
-		{"half a pair", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: ca.path("ca-cert"), Certificate: ca.path("client-cert")}), "only together"},
-		{"a mixed pair", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: ca.path("ca-cert"), Certificate: ca.path("client-cert"), PrivateKey: ca.path("stranger-privkey")}), "made for each other"},
-		{"a strange CA", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: ca.path("strange-cert"), Certificate: ca.path("client-cert"), PrivateKey: ca.path("client-privkey")}), "not signed by the CA given"},
-		{"no certificate of ours", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: ca.path("ca-cert")}), "does not accept our certificate"},
-		{"a stranger's certificate", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: ca.path("ca-cert"), Certificate: ca.path("stranger-cert"), PrivateKey: ca.path("stranger-privkey")}), "does not accept our certificate"},
+		{"half a pair", fmt.Sprintf("ssl:127.0.0.1:%d", ssl),
+			kinds(TLS{CACert: ca.path("ca-cert"), Certificate: ca.path("client-cert")}), "only together"},
+		{"a mixed pair", fmt.Sprintf("ssl:127.0.0.1:%d", ssl),
+			kinds(TLS{CACert: ca.path("ca-cert"), Certificate: ca.path("client-cert"),
+				PrivateKey: ca.path("stranger-privkey")}), "made for each other"},
+		{"a strange CA", fmt.Sprintf("ssl:127.0.0.1:%d", ssl),
+			kinds(TLS{CACert: ca.path("strange-cert"), Certificate: ca.path("client-cert"),
+				PrivateKey: ca.path("client-privkey")}), "not signed by the CA given"},
+		{"no certificate of ours", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: ca.path("ca-cert")}),
+			"does not accept our certificate"},
+		{"a stranger's certificate", fmt.Sprintf("ssl:127.0.0.1:%d", ssl),
+			kinds(TLS{CACert: ca.path("ca-cert"), Certificate: ca.path("stranger-cert"),
+				PrivateKey: ca.path("stranger-privkey")}), "does not accept our certificate"},
 		{"TLS to a server without", fmt.Sprintf("ssl:127.0.0.1:%d", tcp), kinds(ours), "does not speak TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -213,7 +227,8 @@ func TestServerErrors(t *testing.T) {
 			if err == nil {
 				t.Fatalf("no error, but %v", db)
 			}
-			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || strings.Count(err.Error(), "; ") == 0 {
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") ||
+				strings.Count(err.Error(), "; ") == 0 {
 				t.Errorf("%q, want one line with advice and %q", err, c.want)
 			}
 			if took := time.Since(start); took > 8*time.Second {
@@ -243,10 +258,12 @@ func TestOracleClusterServers(t *testing.T) {
 			continue
 		}
 		followers++
-		if err == nil || !strings.Contains(err.Error(), "not the leader") || !strings.Contains(err.Error(), "--no-leader-only") {
+		if err == nil || !strings.Contains(err.Error(), "not the leader") ||
+			!strings.Contains(err.Error(), "--no-leader-only") {
 			t.Errorf("a follower: %v", err)
 		}
-		if db, err := Open(context.Background(), m.remote, Options{Database: "Kinds", AnyMember: true}); err != nil || db.Table("Every").Len() != 2 {
+		if db, err := Open(context.Background(), m.remote, Options{Database: "Kinds", AnyMember: true}); err != nil ||
+			db.Table("Every").Len() != 2 {
 			t.Errorf("a follower, with any member wanted: %v", err)
 		}
 	}

@@ -78,7 +78,8 @@ func (c *pageCheck) newest() (found bool) {
 		sum.Write(b[:56])
 		u32, u64 := binary.NativeEndian.Uint32, binary.NativeEndian.Uint64
 		m := boltMeta{int64(u32(b[8:])), u64(b[16:]), u64(b[32:]), u64(b[40:]), u64(b[48:])}
-		if u32(b) != boltMagic || u32(b[4:]) != boltVersion || u64(b[56:]) != sum.Sum64() || m.pageSize < 512 || m.pageSize > 1<<20 {
+		if u32(b) != boltMagic || u32(b[4:]) != boltVersion || u64(b[56:]) != sum.Sum64() || m.pageSize < 512 ||
+			m.pageSize > 1<<20 {
 			return false
 		}
 		if !found || m.txid > c.meta.txid {
@@ -179,7 +180,8 @@ func fits(i int, at, key, value uint32, space int64) bool {
 func (c *pageCheck) leaf(id uint64, elements []byte, space int64, top bool) error {
 	for i := 0; i*pageElement < len(elements); i++ {
 		e := elements[i*pageElement:]
-		flags, at, key, value := binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:])
+		flags, at, key, value := binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]),
+			binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:])
 		if !fits(i, at, key, value, space) {
 			return fmt.Errorf("page %d has a value outside of it", id)
 		}
@@ -216,7 +218,8 @@ func inlined(b []byte) error {
 	for i := range count {
 		e := b[pageHeader+i*pageElement:]
 		if binary.NativeEndian.Uint32(e)&bucketLeaf != 0 ||
-			!fits(i, binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:]), space) {
+			!fits(i, binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:]),
+				space) {
 			return errors.New("a bucket with a value outside of it")
 		}
 	}

@@ -40,7 +40,8 @@ type recordLog struct {
 
 // damage makes the error for something wrong in the present record.
 func (l *recordLog) damage(d Damage, offset int64, format string, args ...any) *DamageError {
-	return &DamageError{Source: l.source, Record: l.record, Offset: offset, Damage: d, Detail: fmt.Sprintf(format, args...)}
+	return &DamageError{Source: l.source, Record: l.record, Offset: offset, Damage: d,
+		Detail: fmt.Sprintf(format, args...)}
 }
 
 // open moves to the next record. It returns io.EOF after the last.
@@ -83,7 +84,8 @@ func (l *recordLog) open() error {
 
 func (l *recordLog) parseHeader(line []byte) bool {
 	f := bytes.Split(line, []byte(" "))
-	if len(line) > maxHeader || len(f) != 4 || string(f[0]) != "OVSDB" || string(f[1]) != l.magic || len(f[3]) != 2*sha1.Size {
+	if len(line) > maxHeader || len(f) != 4 || string(f[0]) != "OVSDB" || string(f[1]) != l.magic ||
+		len(f[3]) != 2*sha1.Size {
 		return false
 	}
 	n, err := strconv.ParseInt(string(f[2]), 10, 48)
@@ -127,7 +129,8 @@ func (l *recordLog) close(parse error) error {
 		return l.damage(Truncated, in.offset(), "the file ends here, %d bytes before the end of this record", missing)
 	}
 	if got := sum.Sum(nil); !bytes.Equal(got, l.sha[:]) {
-		return l.damage(BadChecksum, l.body, "bad checksum: the %d bytes from here have SHA-1 %x, not %x", l.length, got, l.sha)
+		return l.damage(BadChecksum, l.body, "bad checksum: the %d bytes from here have SHA-1 %x, not %x", l.length, got,
+			l.sha)
 	}
 	if parse == nil {
 		return nil

@@ -48,7 +48,8 @@ func newRelay(opts Options, config *tls.Config, watching bool) (*relay, error) {
 	if limit <= 0 {
 		limit = DefaultMaxMemory
 	}
-	return &relay{limit: limit / messageShare, watching: watching, wait: opts.timeout(), tls: config, dir: dir, conns: map[net.Conn]bool{}}, nil
+	return &relay{limit: limit / messageShare, watching: watching, wait: opts.timeout(), tls: config, dir: dir,
+		conns: map[net.Conn]bool{}}, nil
 }
 
 // endpoint returns what the library is to connect to for a server.

@@ -83,9 +83,16 @@ func TestBadServers(t *testing.T) {
 			fmt.Fprintf(c, `{"id":%s,"result":[`, id)
 			io.Copy(io.Discard, c)
 		}, "no more of an answer in time; see whether an OVSDB server listens there, or give it longer with --timeout"},
-		{"answers nobody", func(c net.Conn, id json.RawMessage) { fmt.Fprint(c, `{"id":null,"result":[]}`) }, "the server sends what is no message of OVSDB"},
-		{"answers nobody twice", func(c net.Conn, id json.RawMessage) { fmt.Fprintf(c, `{"id":%s,"result":[],"ID":null}`, id) }, "no message of OVSDB"},
-		{"tells changes", func(c net.Conn, id json.RawMessage) { fmt.Fprint(c, `{"id":null,"method":"update","params":[]}`) }, "no message of OVSDB"},
+		{"answers nobody", func(c net.Conn, id json.RawMessage) { fmt.Fprint(c, `{"id":null,"result":[]}`) },
+			"the server sends what is no message of OVSDB"},
+		{"answers nobody twice", func(c net.Conn, id json.RawMessage) {
+			fmt.Fprintf(c, `{"id":%s,"result":[],"ID":null}`,
+				id)
+		}, "no message of OVSDB"},
+		{"tells changes", func(c net.Conn, id json.RawMessage) {
+			fmt.Fprint(c,
+				`{"id":null,"method":"update","params":[]}`)
+		}, "no message of OVSDB"},
 		{"says nothing", func(c net.Conn, id json.RawMessage) { io.Copy(io.Discard, c) }, "no more of an answer in time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

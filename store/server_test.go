@@ -33,7 +33,8 @@ type server struct{ cmd *exec.Cmd }
 // ends with the test.
 func startServer(t testing.TB, dir string, args ...string) *server {
 	t.Helper()
-	cmd := exec.Command(tool(t, "ovsdb-server"), append([]string{"-vconsole:off", "-vsyslog:off", "--unixctl=" + dir + "/ctl"}, args...)...)
+	cmd := exec.Command(tool(t, "ovsdb-server"),
+		append([]string{"-vconsole:off", "-vsyslog:off", "--unixctl=" + dir + "/ctl"}, args...)...)
 	cmd.Env = append(os.Environ(), "OVS_RUNDIR="+dir)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -151,13 +151,15 @@ func (s *Session) guarded(err error) error {
 }
 
 func (s *Session) damaged(err error) error {
-	return &SourceError{Source: s.path, Problem: "the session is damaged: " + err.Error(), Advice: "replay the captures into a new one", Err: err}
+	return &SourceError{Source: s.path, Problem: "the session is damaged: " + err.Error(),
+		Advice: "replay the captures into a new one", Err: err}
 }
 
 // check sees that the file is of a format we know; a new one gets ours.
 func (s *Session) check(write bool) error {
 	wrong := func(problem string) error {
-		return &SourceError{Source: s.path, Problem: problem, Advice: "name another file with --session, or use the ovn-replay that wrote this one"}
+		return &SourceError{Source: s.path, Problem: problem,
+			Advice: "name another file with --session, or use the ovn-replay that wrote this one"}
 	}
 	var found bool
 	err := s.view(func(tx *bbolt.Tx) error {
@@ -169,7 +171,8 @@ func (s *Session) check(write bool) error {
 			}
 			return nil
 		case string(b.Get(versionKey)) != sessionVersion:
-			return wrong(fmt.Sprintf("is a session of format %.20q, which this ovn-replay does not know (it knows %s)", b.Get(versionKey), sessionVersion))
+			return wrong(fmt.Sprintf("is a session of format %.20q, which this ovn-replay does not know (it knows %s)",
+				b.Get(versionKey), sessionVersion))
 		}
 		for _, name := range [][]byte{valuesBucket, packetsBucket, piecesBucket, hashesBucket} {
 			if tx.Bucket(name) == nil {
@@ -382,7 +385,8 @@ func (s *Session) Packet(n uint64) (packet []byte, err error) {
 		if s.packets == 0 {
 			advice = "replay something with \"ovn-replay run --session FILE\""
 		}
-		return nil, &SourceError{Source: s.path, Problem: fmt.Sprintf("there is no packet %d: the session has %d", n, s.packets), Advice: advice}
+		return nil, &SourceError{Source: s.path, Problem: fmt.Sprintf("there is no packet %d: the session has %d", n,
+			s.packets), Advice: advice}
 	}
 	if n < s.lastFirst || n-s.lastFirst >= uint64(len(s.last)) {
 		if err := s.view(func(tx *bbolt.Tx) error { return s.readChunk(tx, n) }); err != nil {

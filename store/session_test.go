@@ -160,7 +160,8 @@ func TestSessionRefused(t *testing.T) {
 			s.Close()
 		}
 		var e *SourceError
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), at(test.name)) {
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) ||
+			!strings.HasPrefix(err.Error(), at(test.name)) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
 	}
@@ -224,7 +225,8 @@ func TestSessionHeld(t *testing.T) {
 	defer kill()
 	begin := time.Now()
 	_, err := OpenSession(path, true)
-	if err == nil || !strings.Contains(err.Error(), "holds this session") || !strings.Contains(err.Error(), "wait until it is done") {
+	if err == nil || !strings.Contains(err.Error(), "holds this session") ||
+		!strings.Contains(err.Error(), "wait until it is done") {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(begin); took > lockWait+5*time.Second {

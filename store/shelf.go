@@ -92,7 +92,8 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 	} else if _, err := os.Stat(path); err != nil {
 		e := openError(path, err).(*SourceError)
 		if e.Problem == "no such file" {
-			e.Advice = "there are no snapshots yet: take one with \"ovn-replay db snapshot SOURCE NAME\", or name another file with --store"
+			e.Advice = "there are no snapshots yet: take one with \"ovn-replay db snapshot SOURCE NAME\", or name another " +
+				"file with --store"
 		}
 		return nil, e
 	}
@@ -122,7 +123,8 @@ func (s *Shelf) guarded(err error) error {
 	if !errors.As(err, &damage) {
 		return err
 	}
-	return &SourceError{Source: s.path, Problem: "the store is damaged: " + damage.Error(), Advice: "take the snapshots again, into a new one", Err: err}
+	return &SourceError{Source: s.path, Problem: "the store is damaged: " + damage.Error(),
+		Advice: "take the snapshots again, into a new one", Err: err}
 }
 
 func (s *Shelf) view(do func(*bbolt.Tx) error) error { return s.guarded(s.file.view(do)) }
@@ -138,7 +140,8 @@ func shelfError(path string, err error) error {
 		if who := holder(path); who != "" {
 			e.Problem = who + " holds this file"
 		}
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch),
+		errors.Is(err, bolterrors.ErrChecksum):
 		e.Problem, e.Advice = "is not a store of ovn-replay", "name another file with --store"
 	default:
 		return openError(path, err)
@@ -149,7 +152,8 @@ func shelfError(path string, err error) error {
 // check sees that the file is of a format we know; a new one gets ours.
 func (s *Shelf) check(write bool) error {
 	wrong := func(problem string) error {
-		return &SourceError{Source: s.path, Problem: problem, Advice: "name another file with --store, or use the ovn-replay that wrote this one"}
+		return &SourceError{Source: s.path, Problem: problem,
+			Advice: "name another file with --store, or use the ovn-replay that wrote this one"}
 	}
 	known := func(tx *bbolt.Tx) (found bool, err error) {
 		b := tx.Bucket(formatBucket)
@@ -160,7 +164,8 @@ func (s *Shelf) check(write bool) error {
 			}
 			return false, nil
 		case string(b.Get(versionKey)) != shelfVersion:
-			return false, wrong(fmt.Sprintf("is a store of format %.20q, which this ovn-replay does not know (it knows %s)", b.Get(versionKey), shelfVersion))
+			return false, wrong(fmt.Sprintf("is a store of format %.20q, which this ovn-replay does not know (it knows %s)",
+				b.Get(versionKey), shelfVersion))
 		}
 		return true, nil
 	}
@@ -213,7 +218,8 @@ func (s *Shelf) manifest(name string, text []byte) (*manifest, error) {
 }
 
 func (s *Shelf) missing(name string) error {
-	e := &SourceError{Source: "snapshot:" + name, Problem: "no such snapshot in " + s.path, Advice: "see \"ovn-replay db list\""}
+	e := &SourceError{Source: "snapshot:" + name, Problem: "no such snapshot in " + s.path,
+		Advice: "see \"ovn-replay db list\""}
 	if list, err := s.List(); err == nil && len(list) > 0 {
 		var names []string
 		for _, l := range list[:min(len(list), 5)] {
@@ -228,7 +234,8 @@ func (s *Shelf) missing(name string) error {
 }
 
 func (s *Shelf) broken(name string, err error) error {
-	return &SourceError{Source: "snapshot:" + name, Problem: fmt.Sprintf("its data in %s are damaged: %v", s.path, err), Advice: "take the snapshot again", Err: err}
+	return &SourceError{Source: "snapshot:" + name, Problem: fmt.Sprintf("its data in %s are damaged: %v", s.path, err),
+		Advice: "take the snapshot again", Err: err}
 }
 
 // Put keeps a snapshot of a database. A snapshot of that name is not replaced.
@@ -237,7 +244,8 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 		return Snapshot{}, err
 	}
 	m := manifest{Tables: make(map[string][]byte), Snapshot: Snapshot{
-		Name: name, Taken: now.UTC().Truncate(time.Second), Source: db.Source, Database: db.Name, Version: db.Version, Time: db.Time,
+		Name: name, Taken: now.UTC().Truncate(time.Second), Source: db.Source, Database: db.Name, Version: db.Version,
+		Time: db.Time,
 	}}
 	p := newPacker()
 	m.Schema = p.add(encodeSchema(db))
@@ -250,7 +258,8 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 	err := s.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(snapshotsBucket)
 		if b.Get([]byte(name)) != nil {
-			return &SourceError{Source: "snapshot:" + name, Problem: "there is already a snapshot of this name in " + s.path, Advice: fmt.Sprintf("choose another name, or remove it with \"ovn-replay db rm %s\"", name)}
+			return &SourceError{Source: "snapshot:" + name, Problem: "there is already a snapshot of this name in " + s.path,
+				Advice: fmt.Sprintf("choose another name, or remove it with \"ovn-replay db rm %s\"", name)}
 		}
 		if err := p.store(tx.Bucket(piecesBucket), &m.Snapshot); err != nil {
 			return err
@@ -266,7 +275,8 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 
 func checkName(name string) error {
 	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return &SourceError{Source: fmt.Sprintf("snapshot name %.40q", name), Problem: "is empty, too long or has spaces", Advice: "choose a short word"}
+		return &SourceError{Source: fmt.Sprintf("snapshot name %.40q", name), Problem: "is empty, too long or has spaces",
+			Advice: "choose a short word"}
 	}
 	return nil
 }

@@ -52,13 +52,16 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("%s: source (-), snapshot (+):\n%s", name, diff)
 		}
 		if got.Name != want.Name || got.Version != want.Version || !got.Time.Equal(want.Time) {
-			t.Errorf("%s: %s %s of %v, want %s %s of %v", name, got.Name, got.Version, got.Time, want.Name, want.Version, want.Time)
+			t.Errorf("%s: %s %s of %v, want %s %s of %v", name, got.Name, got.Version, got.Time, want.Name, want.Version,
+				want.Time)
 		}
 	}
-	if _, err := Open(context.Background(), "snapshot:kinds", Options{Shelf: path}); err == nil || !strings.Contains(err.Error(), "this is the Kinds database") {
+	if _, err := Open(context.Background(), "snapshot:kinds", Options{Shelf: path}); err == nil ||
+		!strings.Contains(err.Error(), "this is the Kinds database") {
 		t.Errorf("a snapshot of another database: %v", err)
 	}
-	if _, err := Open(context.Background(), "snapshot:none", Options{Shelf: path}); err == nil || !strings.Contains(err.Error(), "no such snapshot") || !strings.Contains(err.Error(), "there is case0") {
+	if _, err := Open(context.Background(), "snapshot:none", Options{Shelf: path}); err == nil ||
+		!strings.Contains(err.Error(), "no such snapshot") || !strings.Contains(err.Error(), "there is case0") {
 		t.Errorf("no such snapshot: %v", err)
 	}
 }
@@ -170,7 +173,8 @@ func TestShelfErrors(t *testing.T) {
 	if _, err := OpenShelf(path, false); err == nil || !strings.Contains(err.Error(), `format "99"`) {
 		t.Errorf("an unknown format: %v", err)
 	}
-	if _, err := OpenShelf(write(t, "x", strings.Repeat("not a store ", 1000)), false); err == nil || !strings.Contains(err.Error(), "is not a store") {
+	if _, err := OpenShelf(write(t, "x", strings.Repeat("not a store ", 1000)), false); err == nil ||
+		!strings.Contains(err.Error(), "is not a store") {
 		t.Errorf("another file: %v", err)
 	}
 	other := filepath.Join(dir, "other.db")

@@ -64,7 +64,8 @@ func Open(ctx context.Context, source string, opts Options) (*Database, error) {
 		return nil, err
 	}
 	if source == "" {
-		return nil, &SourceError{Source: `""`, Problem: "no database named", Advice: "give a Southbound database: a file, or unix:, tcp: or ssl: and an address"}
+		return nil, &SourceError{Source: `""`, Problem: "no database named",
+			Advice: "give a Southbound database: a file, or unix:, tcp: or ssl: and an address"}
 	}
 	if remote(source) {
 		return openServer(ctx, source, opts)

@@ -77,7 +77,8 @@ func (db *Database) adopt(s *schema) {
 	db.Name, db.Version = s.name, s.version
 	db.tables = make(map[string]*Table, len(s.tables))
 	for _, ts := range s.tables {
-		t := &Table{Name: ts.name, db: db, columns: ts.columns, index: make(map[string]int, len(ts.columns)), rows: make(map[UUID]*Row)}
+		t := &Table{Name: ts.name, db: db, columns: ts.columns, index: make(map[string]int, len(ts.columns)),
+			rows: make(map[UUID]*Row)}
 		for i, c := range ts.columns {
 			t.index[c.name] = i
 		}

@@ -21,7 +21,8 @@ func (t TLS) config() (*tls.Config, error) {
 	c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
 	if t.PrivateKey != "" || t.Certificate != "" {
 		if t.PrivateKey == "" || t.Certificate == "" {
-			return nil, &SourceError{Source: "ssl:", Problem: "a private key and a certificate are of use only together", Advice: "give both --private-key and --certificate"}
+			return nil, &SourceError{Source: "ssl:", Problem: "a private key and a certificate are of use only together",
+				Advice: "give both --private-key and --certificate"}
 		}
 		for _, path := range []string{t.PrivateKey, t.Certificate} {
 			if _, err := os.Stat(path); err != nil {
@@ -30,13 +31,15 @@ func (t TLS) config() (*tls.Config, error) {
 		}
 		pair, err := tls.LoadX509KeyPair(t.Certificate, t.PrivateKey)
 		if err != nil {
-			return nil, &SourceError{Source: t.Certificate, Problem: "cannot be used with " + t.PrivateKey + ": " + err.Error(), Advice: "give the certificate and the key made for each other, in PEM"}
+			return nil, &SourceError{Source: t.Certificate, Problem: "cannot be used with " + t.PrivateKey + ": " + err.Error(),
+				Advice: "give the certificate and the key made for each other, in PEM"}
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
 	switch t.CACert {
 	case "":
-		return nil, &SourceError{Source: "ssl:", Problem: "no CA certificate to verify the server with", Advice: "give --ca-cert FILE, or --ca-cert none to trust any server"}
+		return nil, &SourceError{Source: "ssl:", Problem: "no CA certificate to verify the server with",
+			Advice: "give --ca-cert FILE, or --ca-cert none to trust any server"}
 	case "none":
 		return c, nil
 	}
@@ -46,7 +49,8 @@ func (t TLS) config() (*tls.Config, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, &SourceError{Source: t.CACert, Problem: "holds no certificate in PEM", Advice: "give the CA's certificate, usually cacert.pem"}
+		return nil, &SourceError{Source: t.CACert, Problem: "holds no certificate in PEM",
+			Advice: "give the CA's certificate, usually cacert.pem"}
 	}
 	c.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, roots) }
 	return c, nil

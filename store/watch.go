@@ -32,7 +32,8 @@ type Watcher struct {
 // for Open. It returns once the first state is there.
 func Watch(ctx context.Context, source string, opts Options) (*Watcher, error) {
 	if !remote(source) {
-		return nil, &SourceError{Source: source, Problem: "only a server can be watched", Advice: "give unix:, tcp: or ssl: and an address"}
+		return nil, &SourceError{Source: source, Problem: "only a server can be watched",
+			Advice: "give unix:, tcp: or ssl: and an address"}
 	}
 	s, err := parseServer(source, opts)
 	if err != nil {

@@ -38,13 +38,17 @@ func TestAnyCaptureOfTheHost(t *testing.T) {
 			repeated++
 		}
 	})
-	frames = append(frames, frame{frames[0].time, append(make([]byte, 8), append([]byte{772 >> 8, 772 & 0xff}, make([]byte, 40)...)...), 50})
+	frames = append(frames, frame{frames[0].time, append(make([]byte, 8),
+		append([]byte{772 >> 8, 772 & 0xff}, make([]byte, 40)...)...), 50})
 	slices.SortStableFunc(frames, func(a, b frame) int { return cmp.Compare(a.time, b.time) })
 	file := write(t, "any.pcap", classic(t, pcap.LinkSLL2, frames))
-	status, r := verified(t, "--db", c.dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r", file+"@any@4da007a6-ed1d-45ff-bcf4-62ae8914bbbc")
+	status, r := verified(t, "--db", c.dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r",
+		file+"@any@4da007a6-ed1d-45ff-bcf4-62ae8914bbbc")
 	if status != exitOK || r.Entered != 21 || r.Matched != 20 || r.Autonomous != 1 || r.Repeated != repeated+1 {
-		t.Errorf("exit status %d, entered %d of 21, matched %d of 20, autonomous %d of 1, repeated %d of %d", status, r.Entered, r.Matched, r.Autonomous, r.Repeated, repeated+1)
-		_, text, _ := replayed(t, "verify", "--db", c.dir+"/sb.db", "--explain-points", "-r", file+"@any@4da007a6-ed1d-45ff-bcf4-62ae8914bbbc")
+		t.Errorf("exit status %d, entered %d of 21, matched %d of 20, autonomous %d of 1, repeated %d of %d", status,
+			r.Entered, r.Matched, r.Autonomous, r.Repeated, repeated+1)
+		_, text, _ := replayed(t, "verify", "--db", c.dir+"/sb.db", "--explain-points", "-r",
+			file+"@any@4da007a6-ed1d-45ff-bcf4-62ae8914bbbc")
 		t.Log(text)
 	}
 	// It is recognised without being told.
@@ -88,7 +92,8 @@ func TestShiftedClock(t *testing.T) {
 	dir := cases + "/nodeport"
 	for _, by := range []time.Duration{80 * time.Millisecond, -80 * time.Millisecond, 3 * time.Hour} {
 		base := []string{"--db", dir + "/sb.db", "--ct-profile", "ovs-userspace",
-			"-r", dir + "/client.pcap@breth0_ovn-worker", "-r", shifted(t, dir+"/nginx.pcap", by) + "@default_nginx-deployment-9456bbbf9-x6pc6"}
+			"-r", dir + "/client.pcap@breth0_ovn-worker", "-r", shifted(t, dir+"/nginx.pcap", by) +
+				"@default_nginx-deployment-9456bbbf9-x6pc6"}
 		status, r := verified(t, base...)
 		if status != exitOK || r.Matched != 20 || r.Inferred != 0 || len(r.Clocks) != 1 || !r.Clocks[0].Corrected {
 			t.Errorf("%v: exit status %d, matched %d of 20, clocks %+v", by, status, r.Matched, r.Clocks)
@@ -132,7 +137,8 @@ func TestFirstHalfCutOff(t *testing.T) {
 	middle := quiet(append(slices.Clone(client), server...))
 	halves := func(frames []frame) (string, string) {
 		i := slices.IndexFunc(frames, func(f frame) bool { return f.time > middle })
-		return write(t, "first.pcap", classic(t, pcap.LinkEthernet, frames[:i])), write(t, "second.pcap", classic(t, pcap.LinkEthernet, frames[i:]))
+		return write(t, "first.pcap", classic(t, pcap.LinkEthernet, frames[:i])),
+			write(t, "second.pcap", classic(t, pcap.LinkEthernet, frames[i:]))
 	}
 	c1, c2 := halves(client)
 	n1, n2 := halves(server)
@@ -156,9 +162,11 @@ func TestFirstHalfCutOff(t *testing.T) {
 	if status != exitOK || !strings.Contains(dump, "172.18.0.1") {
 		t.Fatalf("export: exit status %d: %s%s", status, dump, errs)
 	}
-	status, warm := verified(t, append(base, "-r", c2+wire, "-r", n2+pod, "--ct-import", write(t, "dump.txt", []byte(dump)))...)
+	status, warm := verified(t, append(base, "-r", c2+wire, "-r", n2+pod, "--ct-import",
+		write(t, "dump.txt", []byte(dump)))...)
 	if status != exitOK || warm.Matched == 0 || warm.Matched+warm.Autonomous != warm.Observed {
-		t.Errorf("with the table: exit status %d, matched %d of %d, missing %+v", status, warm.Matched, warm.Observed, warm.Missing)
+		t.Errorf("with the table: exit status %d, matched %d of %d, missing %+v", status, warm.Matched, warm.Observed,
+			warm.Missing)
 	}
 }
 
@@ -170,7 +178,8 @@ func TestRotatedSet(t *testing.T) {
 	for i, part := range [][]frame{frames[:7], frames[7:15], frames[15:]} {
 		writeTo(t, filepath.Join(set, "cap."+string(rune('0'+i))+".pcap"), classic(t, pcap.LinkEthernet, part))
 	}
-	status, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r", filepath.Join(set, "cap.*.pcap"), "-r", dir+"/nginx.pcap")
+	status, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r",
+		filepath.Join(set, "cap.*.pcap"), "-r", dir+"/nginx.pcap")
 	if status != exitOK || r.Matched != 20 || r.Inferred != 0 {
 		t.Errorf("exit status %d, matched %d of 20, %+v", status, r.Matched, r.Missing)
 	}
@@ -196,7 +205,8 @@ func TestLiveCapture(t *testing.T) {
 	done := make(chan int)
 	file := filepath.Join(t.TempDir(), "live.pcapng")
 	go func() {
-		done <- run(ctx, []string{"run", "--db", dir + "/sb.db", "-r", "-@breth0_ovn-worker", "-w", file, "--no-infer"}, in, &out, io.Discard)
+		done <- run(ctx, []string{"run", "--db", dir + "/sb.db", "-r", "-@breth0_ovn-worker", "-w", file, "--no-infer"}, in,
+			&out, io.Discard)
 	}()
 	sizes := frameSizes(capture)
 	feed.Write(capture[:24])
@@ -260,7 +270,8 @@ func TestPortsByInterfaceName(t *testing.T) {
 	for file, port := range nodeportFiles {
 		info := pcap.InterfaceInfo{Name: port, LinkType: pcap.LinkEthernet}
 		if file == "nginx.pcap" {
-			info = pcap.InterfaceInfo{Name: "veth123", Comments: []string{"attached-mac=0a:58:0a:f4:01:03 iface-id=" + port}, LinkType: pcap.LinkEthernet}
+			info = pcap.InterfaceInfo{Name: "veth123", Comments: []string{"attached-mac=0a:58:0a:f4:01:03 iface-id=" + port},
+				LinkType: pcap.LinkEthernet}
 		}
 		i, err := w.AddInterface(info)
 		if err != nil {
@@ -277,7 +288,8 @@ func TestPortsByInterfaceName(t *testing.T) {
 		}
 	}
 	w.Flush()
-	status, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r", write(t, "all.pcapng", b.Bytes()))
+	status, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r",
+		write(t, "all.pcapng", b.Bytes()))
 	if status != exitOK || r.Matched != 20 || r.Autonomous != 1 || r.Inferred != 0 {
 		t.Errorf("exit status %d, matched %d of 20, autonomous %d of 1", status, r.Matched, r.Autonomous)
 	}
@@ -318,7 +330,8 @@ func TestIgnoredField(t *testing.T) {
 			f[14+11] -= 0x10
 		}
 	})
-	args := []string{"--db", dir + "/sb.db", "-r", write(t, "client.pcap", changed) + "@breth0_ovn-worker", "-r", dir + "/pod.pcap"}
+	args := []string{"--db", dir + "/sb.db", "-r", write(t, "client.pcap", changed) + "@breth0_ovn-worker", "-r", dir +
+		"/pod.pcap"}
 	status, r := verified(t, args...)
 	if status != exitDifference || len(r.Mismatched) != 1 || r.Mismatched[0].Fields[0].Field != "ip.dscp" {
 		t.Fatalf("exit status %d, mismatched %+v", status, r.Mismatched)

@@ -12,5 +12,6 @@ type asked struct {
 
 func (o *asked) flags(cmd *cobra.Command) {
 	o.input.flags(cmd)
-	cmd.Flags().StringVar(&o.session, "session", "", "ask about the packets of the session in `FILE`, without a database or captures")
+	cmd.Flags().StringVar(&o.session, "session", "",
+		"ask about the packets of the session in `FILE`, without a database or captures")
 }

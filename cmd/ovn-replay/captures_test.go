@@ -98,7 +98,8 @@ func cooked(eth []byte, ifindex uint32, out bool) []byte {
 }
 
 // placedFrames reads a case's captures and tells which way each frame went.
-func placedFrames(t *testing.T, c *recordedCase, files map[string]string, each func(f frame, p *network.Port, d replay.Direction, file string)) {
+func placedFrames(t *testing.T, c *recordedCase, files map[string]string,
+	each func(f frame, p *network.Port, d replay.Direction, file string)) {
 	t.Helper()
 	owners := replay.NewOwners(c.net)
 	for file, port := range files {

@@ -63,7 +63,8 @@ func TestEveryCaseVerifies(t *testing.T) {
 			if err := json.Unmarshal([]byte(out), &r); err != nil {
 				t.Fatalf("%v\n%s", err, errs)
 			}
-			if status != exitOK || r.Matched == 0 && r.Observed > 0 || r.Entered == 0 || r.Matched+r.Autonomous != r.Observed || !r.OK() {
+			if status != exitOK || r.Matched == 0 && r.Observed > 0 || r.Entered == 0 || r.Matched+r.Autonomous != r.Observed ||
+				!r.OK() {
 				_, text, _ := replayed(t, "verify", "--case", dir)
 				t.Errorf("exit status %d\n%s%s", status, text, errs)
 			}
@@ -157,7 +158,8 @@ func visits(r replay.Record, datapath, stage string) bool {
 func TestAnnotatedCaptureReadsInTshark(t *testing.T) {
 	tshark := needsTool(t, "tshark")
 	file := filepath.Join(t.TempDir(), "out.pcapng")
-	if status, _, errs := replayed(t, "run", "--case", cases+"/nodeport", "--format", "none", "-w", file); status != exitOK {
+	if status, _, errs := replayed(t, "run", "--case", cases+"/nodeport", "--format", "none", "-w",
+		file); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, errs)
 	}
 	cmd := exec.Command(tshark, "-r", file, "-T", "fields", "-e", "frame.number", "-e", "frame.interface_name",
@@ -219,7 +221,8 @@ func TestDemo(t *testing.T) {
 func TestProfileFile(t *testing.T) {
 	short := write(t, "short.profile", []byte("profile ovs-userspace\nudp_first 1\nudp_single 1\nudp_multiple 1\n"))
 	dir := cases + "/udp-service"
-	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/pod2.pcap", "-r", dir + "/weba.pcap", "--offset", dir + "/weba.pcap=+5s", "--no-align", "--json"}
+	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/pod2.pcap", "-r", dir + "/weba.pcap", "--offset", dir +
+		"/weba.pcap=+5s", "--no-align", "--json"}
 	unNATed := func(profile string) int {
 		status, out, errs := replayed(t, append(args, "--ct-profile", profile)...)
 		if status != exitOK {

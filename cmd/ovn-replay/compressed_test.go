@@ -42,7 +42,8 @@ func TestCompressedCase(t *testing.T) {
 	}
 	_, want := verified(t, "--case", dir)
 	status, got := verified(t, "--case", to)
-	if status != exitOK || got.Matched != want.Matched || got.Guessed != want.Guessed || packed < 5 || !strings.Contains(spec, "conntrack-before-node.txt.gz") {
+	if status != exitOK || got.Matched != want.Matched || got.Guessed != want.Guessed || packed < 5 ||
+		!strings.Contains(spec, "conntrack-before-node.txt.gz") {
 		t.Errorf("status %d, %d files, %+v, want %+v", status, packed, got, want)
 	}
 }

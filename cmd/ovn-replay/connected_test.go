@@ -27,10 +27,12 @@ type capturedIn struct {
 	underlay bool
 }
 
-var warm = connected{"ic-warm", "ovs-userspace:3.1", map[int]string{1: "sb-node1.db.gz", 2: "sb-node2.db.gz"}, map[string]capturedIn{
-	"pod1": {1, "pod1.pcap", false}, "pod2": {2, "pod2.pcap", false}, "ext1": {1, "ext1.pcap", false}, "ext2": {2, "ext2.pcap", false},
-	"ul1": {0, "ul1.pcap", true}, "ul2": {0, "ul2.pcap", true},
-}}
+var warm = connected{"ic-warm", "ovs-userspace:3.1", map[int]string{1: "sb-node1.db.gz", 2: "sb-node2.db.gz"},
+	map[string]capturedIn{
+		"pod1": {1, "pod1.pcap", false}, "pod2": {2, "pod2.pcap", false}, "ext1": {1, "ext1.pcap", false},
+		"ext2": {2, "ext2.pcap", false},
+		"ul1":  {0, "ul1.pcap", true}, "ul2": {0, "ul2.pcap", true},
+	}}
 
 // threeZones are the captures of the lab's topology ic.
 func threeZones(t *testing.T, name string) connected {

@@ -45,7 +45,9 @@ and drops. --full adds each zone's tuples and the states over time.`,
 	f.BoolVar(&o.csv, "csv", false, "print comma-separated values")
 	f.BoolVar(&o.full, "full", false, "with the tuples of each zone, states over time, drops and members chosen")
 	f.BoolVar(&o.stale, "stale", false, "only connections that use what the network no longer has")
-	f.BoolVar(&o.members, "members", false, "how many connections each backend and ECMP next hop was given, with the weights configured, instead of the connections")
+	f.BoolVar(&o.members, "members", false,
+		"how many connections each backend and ECMP next hop was given, with the weights configured, instead of the "+
+			"connections")
 	f.StringVar(&o.sort, "sort", "id", "sort by id, first, last, packets, bytes, retransmissions or drops")
 	f.IntSliceVar(&o.numbers, "number", nil, "only the connections with these `NUMBERS`")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv", "full")

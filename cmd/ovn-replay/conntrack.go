@@ -32,7 +32,8 @@ func newConntrackCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Comma
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newConntrackListCommand(stdin, stdout, stderr, "list", "Replay, and list the connections left at the end", conntrack.DpctlStats),
+		newConntrackListCommand(stdin, stdout, stderr, "list", "Replay, and list the connections left at the end",
+			conntrack.DpctlStats),
 		newConntrackListCommand(stdin, stdout, stderr, "export", "Replay, and write the table as a dump", conntrack.Dpctl),
 		newConntrackImportCommand(stdin, stdout),
 		newConntrackStatesCommand(stdin, stdout),
@@ -51,7 +52,8 @@ type conntrackListOptions struct {
 	output  string
 }
 
-func newConntrackListCommand(stdin io.Reader, stdout, stderr io.Writer, name, short string, f conntrack.Format) *cobra.Command {
+func newConntrackListCommand(stdin io.Reader, stdout, stderr io.Writer, name, short string,
+	f conntrack.Format) *cobra.Command {
 	o := &conntrackListOptions{input: newInput(stdin, stderr), stdout: stdout}
 	cmd := &cobra.Command{
 		Use:   name + " SESSION | --db SOURCE -r FILE[@PORT]… | --case DIR",
@@ -70,7 +72,8 @@ func newConntrackListCommand(stdin io.Reader, stdout, stderr io.Writer, name, sh
 	fs.StringVar(&o.chassis, "chassis", "", "only this chassis' table")
 	fs.StringVar(&o.zone, "zone", "", "only this zone, by name or number")
 	if name == "list" {
-		fs.StringArrayVar(&o.compare, "compare", nil, "hold the table against the dump in `FILE[@CHASSIS]` (repeatable); print only what differs")
+		fs.StringArrayVar(&o.compare, "compare", nil,
+			"hold the table against the dump in `FILE[@CHASSIS]` (repeatable); print only what differs")
 	} else {
 		fs.StringVarP(&o.output, "output", "o", "-", "write to `FILE`, - is standard output")
 	}

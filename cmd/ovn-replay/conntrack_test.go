@@ -106,8 +106,10 @@ func labTables(t *testing.T, file string) (args []string) {
 }
 
 func TestConntrackCompareFindsDifferences(t *testing.T) {
-	out, err := conntrackCommand(t, "list", "--case", "../../testdata/cases/nodeport", "--compare", "../../testdata/cases/icmp/conntrack-after.txt")
-	if !errors.Is(err, errDifference) || !strings.Contains(out, "stale: tcp,") || !strings.Contains(out, "missing: icmp,") {
+	out, err := conntrackCommand(t, "list", "--case", "../../testdata/cases/nodeport", "--compare",
+		"../../testdata/cases/icmp/conntrack-after.txt")
+	if !errors.Is(err, errDifference) || !strings.Contains(out, "stale: tcp,") ||
+		!strings.Contains(out, "missing: icmp,") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

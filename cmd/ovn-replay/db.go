@@ -42,7 +42,8 @@ func sourceFlags(f *pflag.FlagSet, o *store.Options) {
 	f.Bool("leader-only", true, "of a cluster, read the leader only")
 	f.BoolVar(&o.AnyMember, "no-leader-only", false, "of a cluster, read any member")
 	f.DurationVar(&o.Timeout, "timeout", 0, "how long each wait for a server may take (default 10s)")
-	f.Var(&o.MaxMemory, "max-memory", "`SIZE` that a database may take in memory, such as 4GiB (default 2GiB, less for small files)")
+	f.Var(&o.MaxMemory, "max-memory",
+		"`SIZE` that a database may take in memory, such as 4GiB (default 2GiB, less for small files)")
 }
 
 // newDBCommand returns "db", the commands about databases themselves.
@@ -65,7 +66,8 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	sourceFlags(cmd.PersistentFlags(), &o.Options)
 	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
 
-	add := func(use, short string, args cobra.PositionalArgs, canJSON bool, do func(ctx context.Context, args []string) error) *cobra.Command {
+	add := func(use, short string, args cobra.PositionalArgs, canJSON bool,
+		do func(ctx context.Context, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			defer spareGC(args)()
 			o.stdout = bufio.NewWriter(stdout)
@@ -81,10 +83,14 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 		cmd.AddCommand(c)
 		return c
 	}
-	info := add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used", cobra.MaximumNArgs(1), true, o.info)
-	info.Flags().BoolVar(&o.behaviour, "behaviour", false, "tell which changes of OVN and Open vSwitch apply to it, and why")
-	add("history SOURCE", "List the transactions of a database file: time, comment, what changed", cobra.ExactArgs(1), true, o.history)
-	add("gather PATH", "List what is of use in a must-gather, sosreport, directory or tar file", cobra.ExactArgs(1), true, o.gather)
+	info := add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used", cobra.MaximumNArgs(1), true,
+		o.info)
+	info.Flags().BoolVar(&o.behaviour, "behaviour", false,
+		"tell which changes of OVN and Open vSwitch apply to it, and why")
+	add("history SOURCE", "List the transactions of a database file: time, comment, what changed", cobra.ExactArgs(1),
+		true, o.history)
+	add("gather PATH", "List what is of use in a must-gather, sosreport, directory or tar file", cobra.ExactArgs(1), true,
+		o.gather)
 	add("diff A B", "Tell how two databases differ, by content", cobra.ExactArgs(2), true, o.diff)
 	add("snapshot SOURCE NAME", "Keep a snapshot of a database", cobra.ExactArgs(2), true, o.snapshot)
 	add("list", "List the snapshots", cobra.NoArgs, true, o.list)
@@ -225,7 +231,8 @@ func (o *dbOptions) snapshot(ctx context.Context, args []string) error {
 	if o.json {
 		return o.printJSON(s)
 	}
-	printable.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows, store.Bytes(s.Bytes), store.Bytes(s.Own), shelf.Path())
+	printable.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows,
+		store.Bytes(s.Bytes), store.Bytes(s.Own), shelf.Path())
 	return nil
 }
 

@@ -39,7 +39,8 @@ func TestSourcesAgree(t *testing.T) {
 		dir := filepath.Dir(file)
 		var out, errs bytes.Buffer
 		status := run(context.Background(), []string{
-			"run", "--db", source, "--format", "detailed", "-r", dir + "/client.pcap@breth0_ovn-worker", "-r", dir + "/nginx.pcap", "-r", dir + "/pod2.pcap",
+			"run", "--db", source, "--format", "detailed", "-r", dir + "/client.pcap@breth0_ovn-worker", "-r", dir +
+				"/nginx.pcap", "-r", dir + "/pod2.pcap",
 		}, strings.NewReader(""), &out, &errs)
 		if status != exitOK {
 			t.Fatalf("%s: status %d: %s", source, status, errs.String())
@@ -140,7 +141,9 @@ func pack(t *testing.T, how string, text []byte) []byte {
 // serve starts an ovsdb-server at DIR/sock that ends with the test.
 func serve(t *testing.T, dir, file string, args ...string) {
 	t.Helper()
-	cmd := exec.Command("ovsdb-server", append([]string{"-vconsole:off", "-vsyslog:off", "--unixctl=" + dir + "/ctl", "--remote=punix:" + dir + "/sock", file}, args...)...)
+	cmd := exec.Command("ovsdb-server",
+		append([]string{"-vconsole:off", "-vsyslog:off", "--unixctl=" + dir + "/ctl", "--remote=punix:" + dir + "/sock",
+			file}, args...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,8 @@ func recordedDatabases(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	for {
-		for _, pattern := range []string{"testdata/cases/*/sb*.db", "testdata/cases/*/sb*.db.gz", "shared/cases/*/sb*.db", "shared/cases/*/sb*.db.gz", "shared/sb/*.db"} {
+		for _, pattern := range []string{"testdata/cases/*/sb*.db", "testdata/cases/*/sb*.db.gz", "shared/cases/*/sb*.db",
+			"shared/cases/*/sb*.db.gz", "shared/sb/*.db"} {
 			match, _ := filepath.Glob(filepath.Join(dir, pattern))
 			found = append(found, match...)
 		}
@@ -52,7 +53,8 @@ func db(t *testing.T, args ...string) (stdout, stderr string, err error) {
 // northdError is a flow that northd (23.03) writes for a load balancer without
 // backends whose connections would be SNATed, and that ovn-controller refuses
 // in these words: "drop" must stand alone.
-var northdError = regexp.MustCompile("^actions flags\\.(force|skip)_snat_for_lb = 1; drop;: Syntax error at `drop' expecting action\\.$")
+var northdError = regexp.MustCompile("^actions flags\\.(force|skip)_snat_for_lb = 1; drop;: Syntax error at `drop' " +
+	"expecting action\\.$")
 
 // Every recorded database is told of without anything left unparsed, and each
 // flow row is in a stage.
@@ -70,15 +72,18 @@ func TestDBInfo(t *testing.T) {
 		for _, s := range info.Stages {
 			sum += s.Flows
 		}
-		if sum != info.Flows || sum != info.Tables["Logical_Flow"] || info.Flows == 0 || info.Switches+info.Routers != info.Datapaths {
+		if sum != info.Flows || sum != info.Tables["Logical_Flow"] || info.Flows == 0 ||
+			info.Switches+info.Routers != info.Datapaths {
 			t.Errorf("%s: %d flows in stages, %d in all, %d rows", path, sum, info.Flows, info.Tables["Logical_Flow"])
 		}
-		unparsed := slices.DeleteFunc(info.Unparsed, func(u inventory.Unparsed) bool { return northdError.MatchString(u.Reason) })
+		unparsed := slices.DeleteFunc(info.Unparsed,
+			func(u inventory.Unparsed) bool { return northdError.MatchString(u.Reason) })
 		if len(unparsed) != 0 || !strings.Contains(out, `"unparsed":[`) || !strings.Contains(out, `"problems":[]`) {
 			t.Errorf("%s: unparsed %v, problems %v", path, unparsed, info.Problems)
 		}
 		text, _, err := db(t, "info", path)
-		if err != nil || !strings.Contains(text, "written by OVN "+info.Version) || !strings.Contains(text, " logical flows that do not parse") {
+		if err != nil || !strings.Contains(text, "written by OVN "+info.Version) ||
+			!strings.Contains(text, " logical flows that do not parse") {
 			t.Errorf("%s: %v\n%s", path, err, text)
 		}
 	}
@@ -125,7 +130,8 @@ func TestDBSnapshots(t *testing.T) {
 func TestDBHistory(t *testing.T) {
 	path := recordedDatabases(t)[0]
 	out, _, err := db(t, "history", path)
-	if err != nil || !strings.HasPrefix(out, "record 2  20") || !strings.Contains(out, "Logical_Flow +") || !strings.Contains(out, `produced by "ovsdb-client backup"`) {
+	if err != nil || !strings.HasPrefix(out, "record 2  20") || !strings.Contains(out, "Logical_Flow +") ||
+		!strings.Contains(out, `produced by "ovsdb-client backup"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, _, err = db(t, "history", "--json", path)
@@ -163,10 +169,12 @@ func TestDBGather(t *testing.T) {
 }
 
 func TestDBFlags(t *testing.T) {
-	if _, _, err := db(t, "info", "--leader-only", "--no-leader-only", "x"); err == nil || !strings.Contains(err.Error(), "none of the others can be") {
+	if _, _, err := db(t, "info", "--leader-only", "--no-leader-only", "x"); err == nil ||
+		!strings.Contains(err.Error(), "none of the others can be") {
 		t.Errorf("contradicting flags: %v", err)
 	}
-	if _, _, err := db(t, "info", "--ca-cert", "/none.pem", "ssl:127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "/none.pem: no such file") {
+	if _, _, err := db(t, "info", "--ca-cert", "/none.pem", "ssl:127.0.0.1:1"); err == nil ||
+		!strings.Contains(err.Error(), "/none.pem: no such file") {
 		t.Errorf("a CA that is not there: %v", err)
 	}
 	t.Setenv("OVN_SB_DB", "unix:/none/sb.sock")
@@ -184,7 +192,8 @@ func TestDBBehaviour(t *testing.T) {
 	}
 	for _, want := range []string{
 		"changes of OVN that 23.03.1",
-		"\n  yes  dns-ignores-additional: DNS queries with additional records are not answered\n       23.03.1 brought it to this series (OVN commit ",
+		"\n  yes  dns-ignores-additional: DNS queries with additional records are not answered\n       23.03.1 brought it " +
+			"to this series (OVN commit ",
 		"\n  no   holds-four-packets: ",
 		"Open vSwitch 3.1 on 3 chassis (4da007a6-ed1d-45ff-bcf4-62ae8914bbbc): it knows no interfaces of type srv6",
 		"\n  no   tracks-sctp: ",
@@ -201,7 +210,8 @@ func TestDBBehaviour(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &info); err != nil {
 		t.Fatal(err)
 	}
-	if b := info.Behaviour; b == nil || len(b.OVN) == 0 || len(b.Switches) != 1 || len(b.Switches[0].Chassis) != 3 || b.Switches[0].Release != "3.1" {
+	if b := info.Behaviour; b == nil || len(b.OVN) == 0 || len(b.Switches) != 1 || len(b.Switches[0].Chassis) != 3 ||
+		b.Switches[0].Release != "3.1" {
 		t.Errorf("%+v", info.Behaviour)
 	}
 	if out, _, _ := db(t, "info", "--json", path); strings.Contains(out, "behaviour") {

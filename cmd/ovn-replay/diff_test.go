@@ -16,7 +16,8 @@ func TestDiff(t *testing.T) {
 	c := openCase(t, cases+"/nodeport")
 	args := []string{"diff", "--db", c.dir + "/sb.db", "--ct-profile", "ovs-userspace",
 		"-r", c.dir + "/client.pcap@breth0_ovn-worker", "-r", c.dir + "/nginx.pcap"}
-	if status, out, errs := replayed(t, append(args, "--db", c.dir+"/sb.db")...); status != exitOK || !strings.Contains(out, " 0 fare differently") {
+	if status, out, errs := replayed(t, append(args, "--db", c.dir+"/sb.db")...); status != exitOK ||
+		!strings.Contains(out, " 0 fare differently") {
 		t.Errorf("with itself: exit status %d\n%s%s", status, out, errs)
 	}
 	for _, m := range mutations {

@@ -25,7 +25,8 @@ func TestHelp(t *testing.T) {
 	home := t.TempDir()
 	root := newRootCommand(strings.NewReader(""), &out, &out)
 	eachCommand(root, func(cmd *cobra.Command) {
-		if cmd.Hidden || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion" || cmd.Name() == "help" {
+		if cmd.Hidden || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion" ||
+			cmd.Name() == "help" {
 			return
 		}
 		out.Reset()
@@ -54,7 +55,8 @@ func TestHelp(t *testing.T) {
 
 // withoutExample are commands whose inputs the sources do not hold.
 var withoutExample = map[string]bool{
-	"ovn-replay conntrack import": true, "ovn-replay db snapshot": true, "ovn-replay db rm": true, "ovn-replay db diff": true, "ovn-replay db list": true, "ovn-replay db gather": true,
+	"ovn-replay conntrack import": true, "ovn-replay db snapshot": true, "ovn-replay db rm": true,
+	"ovn-replay db diff": true, "ovn-replay db list": true, "ovn-replay db gather": true,
 }
 
 // Manual pages are there for every command, and have what help has.
@@ -64,7 +66,8 @@ func TestManuals(t *testing.T) {
 		t.Fatal(errs)
 	}
 	for page, want := range map[string]string{
-		"ovn-replay.1": ".SH EXIT STATUS", "ovn-replay-run.1": `.B \-w, \-\-write FILE`, "ovn-replay-conntrack-list.1": ".SH EXAMPLES",
+		"ovn-replay.1": ".SH EXIT STATUS", "ovn-replay-run.1": `.B \-w, \-\-write FILE`,
+		"ovn-replay-conntrack-list.1": ".SH EXAMPLES",
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, page))
 		if err != nil || !strings.Contains(string(text), want) {

@@ -47,8 +47,10 @@ func TestEachPacketMeetsTheNetworkOfItsMoment(t *testing.T) {
 	}
 	// 10:00:35.7, between the two sessions of the capture.
 	between := int64(1795341635700)
-	db := changing(t, dir+"/sb.db", between, `"Logical_Flow":{"`+flow+`":{"actions":"flags.force_snat_for_lb = 1; ct_lb_mark(backends=10.244.1.9:80; force_snat);"}}`)
-	args := []string{"verify", "--db", db, "-r", dir + "/client.pcap@breth0_ovn-worker", "-r", dir + "/nginx.pcap", "--ct-profile", "ovs-userspace", "--json", "--no-infer"}
+	db := changing(t, dir+"/sb.db", between,
+		`"Logical_Flow":{"`+flow+`":{"actions":"flags.force_snat_for_lb = 1; ct_lb_mark(backends=10.244.1.9:80; force_snat);"}}`)
+	args := []string{"verify", "--db", db, "-r", dir + "/client.pcap@breth0_ovn-worker", "-r", dir + "/nginx.pcap",
+		"--ct-profile", "ovs-userspace", "--json", "--no-infer"}
 	report := func(more ...string) (int, replay.Report) {
 		status, out, errs := replayed(t, append(args, more...)...)
 		var r replay.Report
@@ -69,7 +71,8 @@ func TestEachPacketMeetsTheNetworkOfItsMoment(t *testing.T) {
 	if before != exitOK {
 		t.Error("the network of before the change does not predict the capture")
 	}
-	if status, _, errs := replayed(t, append(args, "--db-time", "yesterday")...); status != exitBad || !strings.Contains(errs, "--db-time") {
+	if status, _, errs := replayed(t, append(args, "--db-time", "yesterday")...); status != exitBad ||
+		!strings.Contains(errs, "--db-time") {
 		t.Errorf("exit status %d: %s", status, errs)
 	}
 }

@@ -59,7 +59,8 @@ func evilCase(t *testing.T) (dir string) {
 		}
 	}
 	evilName, _ := json.Marshal(strings.ReplaceAll(evil, "\x00", "") + "client.pcap")
-	text := fmt.Sprintf(`{"description":"%s","db":"sb.db","captures":[{"file":%s},{"file":"no%s"}],"chassis":"no%s"}`, once, evilName, once, once)
+	text := fmt.Sprintf(`{"description":"%s","db":"sb.db","captures":[{"file":%s},{"file":"no%s"}],"chassis":"no%s"}`,
+		once, evilName, once, once)
 	os.WriteFile(filepath.Join(dir, "case.json"), []byte(text), 0o600)
 	return dir
 }
@@ -84,53 +85,83 @@ func harmless(text string, named bool) string {
 func TestHostileNames(t *testing.T) {
 	dir := evilCase(t)
 	name := strings.ReplaceAll(evil, "\x00", "")
-	db, client, pod := filepath.Join(dir, "sb.db"), filepath.Join(dir, name+"client.pcap"), filepath.Join(dir, name+"nginx.pcap")
+	db, client, pod := filepath.Join(dir, "sb.db"), filepath.Join(dir, name+"client.pcap"),
+		filepath.Join(dir, name+"nginx.pcap")
 	t.Setenv("XDG_STATE_HOME", dir)
 	session, out, page := filepath.Join(dir, "s.db"), filepath.Join(dir, "out.pcapng"), filepath.Join(dir, "page.html")
 	archive, member := evilArchive(t, db)
 	flows := filepath.Join(cases, "nodeport", "br-int.flows.txt")
-	question := `inport == "breth0_ovn-worker` + jsonText(evil) + `" && eth.src == 02:42:ac:12:00:01 && eth.dst == 02:42:ac:12:00:04 && ip4.src == 172.18.0.1 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && tcp.dst == 30007 && tcp.src == 5000`
+	question := `inport == "breth0_ovn-worker` + jsonText(evil) +
+		`" && eth.src == 02:42:ac:12:00:01 && eth.dst == 02:42:ac:12:00:04 && ip4.src == 172.18.0.1 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && tcp.dst == 30007 && tcp.src == 5000`
 	both := []string{"--db", db, "-r", client, "-r", pod, "--ct-profile", "ovs-userspace"}
 	with := func(command string, more ...string) []string {
 		return append(append(strings.Fields(command), both...), more...)
 	}
 	shown := 0
 	for _, args := range [][]string{
-		with("run"), with("run --json"), with("run --format detailed"), with("run --format summary"), with("run --format minimal"),
+		with("run"), with("run --json"), with("run --format detailed"), with("run --format summary"),
+		with("run --format minimal"),
 		with("run --explain-points"), with("run", "--session", session), with("run --format none", "-w", out),
-		{"show", session}, {"show", session, "1-3"}, {"show", session, "1", "--json"}, {"show", session, "1", "--as-ovn-trace"},
+		{"show", session}, {"show", session, "1-3"}, {"show", session, "1", "--json"},
+		{"show", session, "1", "--as-ovn-trace"},
 		with("verify"), with("verify --json"), with("verify --no-infer --ct-profile linux"),
-		{"verify", "--db", db, "-r", pod}, {"verify", "--db", db, "-r", pod, "--no-infer"}, {"verify", "--db", db, "-r", pod, "--no-infer", "--json"},
+		{"verify", "--db", db, "-r", pod}, {"verify", "--db", db, "-r", pod, "--no-infer"},
+		{"verify", "--db", db, "-r", pod, "--no-infer", "--json"},
 		{"diff", "--db", db, "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", client, "-r", pod},
 		{"diff", "--db", db, "--db", db, "-r", client, "--json"},
 		{"trace", "--db", db, question}, {"trace", "--db", db, "--all", question}, {"trace", "--db", db, "--json", question},
 		{"trace", "--db", db, `inport == "` + evil + `"`}, {"trace", "--db", db, "no" + evil, "ip4"},
-		with("conntrack list"), with("conntrack export"), {"conntrack", "list", session}, with("conntrack list --chassis", evil),
-		with("connections"), with("connections --full"), with("connections --csv"), with("connections --json"), with("connections --members"),
-		with("why", "1"), with("why", "2"), with("why", client+":1"), with("why", evil), {"why", "1", "--session", session}, {"why", "nginx:3", "--session", session},
-		with("who", "172.18.0.1"), with("who", "100.64.0.3", "--json"), with("who", "10.244.1.3:80"), with("who", evil), with("who", "172.18.0.1", "@"+evil),
-		{"who", "172.18.0.1", "--session", session}, {"connections", "--session", session, "--full"}, {"connections", "--session", session, "--json"},
-		with("coverage"), with("coverage --json"), with("coverage --untouched --flows"), with("coverage --port", evil), {"coverage", "--session", session},
-		with("report", "-o", page), with("report", "-o", "-"), with("report", "-o", page+"2", "--title", evil), with("report", "-o", filepath.Join(dir, "no", evil)),
-		with("verify", "-w", out+"2"), with("verify", "--junit", filepath.Join(dir, "junit.xml")), with("verify --list --no-infer"), {"verify", "--db", db, "-r", pod, "--no-infer", "--list"},
-		with("run --hops --format none", "-w", out+"3"), with("run --ovs=" + flows), with("run --ovs=" + flows + "@no" + "\x1b[31m"), with("run", "--ovs", evil),
-		with("run --only", evil), with("run", "--filter", "conn == "+evil), with("run", "--pin", evil), with("run", "--ct-zones", client), with("run", "--nb", evil), with("run --db-time", evil),
-		with("run", "--session", session+"2", "-w", filepath.Join(dir, evil, "x")), with("run", "--mtu", evil), with("verify", "--ignore", evil), with("verify", "--mtu", evil+"=1500"),
+		with("conntrack list"), with("conntrack export"), {"conntrack", "list", session},
+		with("conntrack list --chassis", evil),
+		with("connections"), with("connections --full"), with("connections --csv"), with("connections --json"),
+		with("connections --members"),
+		with("why", "1"), with("why", "2"), with("why", client+":1"), with("why", evil), {"why", "1", "--session", session},
+		{"why", "nginx:3", "--session", session},
+		with("who", "172.18.0.1"), with("who", "100.64.0.3", "--json"), with("who", "10.244.1.3:80"), with("who", evil),
+		with("who", "172.18.0.1", "@"+evil),
+		{"who", "172.18.0.1", "--session", session}, {"connections", "--session", session, "--full"},
+		{"connections", "--session", session, "--json"},
+		with("coverage"), with("coverage --json"), with("coverage --untouched --flows"), with("coverage --port", evil),
+		{"coverage", "--session", session},
+		with("report", "-o", page), with("report", "-o", "-"), with("report", "-o", page+"2", "--title", evil),
+		with("report", "-o", filepath.Join(dir, "no", evil)),
+		with("verify", "-w", out+"2"), with("verify", "--junit", filepath.Join(dir, "junit.xml")),
+		with("verify --list --no-infer"), {"verify", "--db", db, "-r", pod, "--no-infer", "--list"},
+		with("run --hops --format none", "-w", out+"3"), with("run --ovs=" + flows),
+		with("run --ovs=" + flows + "@no" + "\x1b[31m"), with("run", "--ovs", evil),
+		with("run --only", evil), with("run", "--filter", "conn == "+evil), with("run", "--pin", evil),
+		with("run", "--ct-zones", client), with("run", "--nb", evil), with("run --db-time", evil),
+		with("run", "--session", session+"2", "-w", filepath.Join(dir, evil, "x")), with("run", "--mtu", evil),
+		with("verify", "--ignore", evil), with("verify", "--mtu", evil+"=1500"),
 		{"run", "--case", dir}, {"verify", "--case", dir}, {"trace", "--case", dir, question}, {"run", "--case", evil},
-		{"db", "gather", archive}, {"db", "info", archive}, {"db", "gather", "--json", archive}, {"run", "--db", archive, "-r", client, "--explain-points"}, {"db", "info", archive + "!no" + evil},
-		{"db", "info", archive + "!" + member}, {"db", "history", archive + "!" + member}, {"db", "diff", archive, db}, {"db", "snapshot", archive, "of"}, {"db", "info", "snapshot:of"},
-		{"wireshark", "extcap", "--extcap-interfaces"}, {"wireshark", "extcap", "--capture", "--db", db, "--captures", client, "--fifo", out + "4"},
-		{"wireshark", "extcap", "--capture", "--db", evil, "--captures", evil, "--fifo", out + "4"}, {"wireshark", "install", "--plugins", filepath.Join(dir, evil), "--configuration", dir, "--extcap", dir},
-		{"conntrack", "states", "-r", client}, {"conntrack", "states", "-r", evil}, {"conntrack", "import", client}, {"conntrack", "import", evil}, {"demo", evil},
-		{"lflow", "actions", "--db", db}, {"lflow", "annotate", "--db", db}, {"lflow", "lex"}, {"help", evil}, {"completion", evil},
-		{"trace", "--db", db, "-r", client + "#1"}, {"trace", "--db", db, "-r", client + "#9999"}, {"trace", "--db", db, "--ct", evil, question}, {"trace", "--db", db, "--chassis", evil, question},
-		{"trace", "--db", db, "--reply", question}, {"trace", "--db", db, "--all-chassis", question}, {"trace", "--session", session, "--db", db, question},
-		{"db", "info", db}, {"db", "info", "--json", db}, {"db", "history", db}, {"db", "history", "--json", db}, {"db", "info", db, "--behaviour"},
-		{"db", "diff", db, filepath.Join(cases, "nodeport", "sb.db")}, {"db", "diff", "--json", db, filepath.Join(cases, "nodeport", "sb.db")},
-		{"db", "gather", dir}, {"db", "snapshot", db, "x" + evil}, {"db", "snapshot", db, "plain"}, {"db", "list"}, {"db", "rm", "no" + evil},
-		{"db", "info", "no" + evil}, {"run", "--db", evil, "-r", client}, {"run", "--db", db, "-r", evil}, {"run", "--db", db, "-r", client + "@no" + evil},
-		{"run", "--db", db, "-r", client + "@any@no" + evil}, {"run", "--format", evil}, {"run", "--" + evil}, {evil}, {"run", evil},
-		with("run --filter", evil), with("run --pcap-filter", evil), with("run --offset", evil+"=1s"), with("run --ct-import", client),
+		{"db", "gather", archive}, {"db", "info", archive}, {"db", "gather", "--json", archive},
+		{"run", "--db", archive, "-r", client, "--explain-points"}, {"db", "info", archive + "!no" + evil},
+		{"db", "info", archive + "!" + member}, {"db", "history", archive + "!" + member}, {"db", "diff", archive, db},
+		{"db", "snapshot", archive, "of"}, {"db", "info", "snapshot:of"},
+		{"wireshark", "extcap", "--extcap-interfaces"},
+		{"wireshark", "extcap", "--capture", "--db", db, "--captures", client, "--fifo", out + "4"},
+		{"wireshark", "extcap", "--capture", "--db", evil, "--captures", evil, "--fifo", out + "4"},
+		{"wireshark", "install", "--plugins", filepath.Join(dir, evil), "--configuration", dir, "--extcap", dir},
+		{"conntrack", "states", "-r", client}, {"conntrack", "states", "-r", evil}, {"conntrack", "import", client},
+		{"conntrack", "import", evil}, {"demo", evil},
+		{"lflow", "actions", "--db", db}, {"lflow", "annotate", "--db", db}, {"lflow", "lex"}, {"help", evil},
+		{"completion", evil},
+		{"trace", "--db", db, "-r", client + "#1"}, {"trace", "--db", db, "-r", client + "#9999"},
+		{"trace", "--db", db, "--ct", evil, question}, {"trace", "--db", db, "--chassis", evil, question},
+		{"trace", "--db", db, "--reply", question}, {"trace", "--db", db, "--all-chassis", question},
+		{"trace", "--session", session, "--db", db, question},
+		{"db", "info", db}, {"db", "info", "--json", db}, {"db", "history", db}, {"db", "history", "--json", db},
+		{"db", "info", db, "--behaviour"},
+		{"db", "diff", db, filepath.Join(cases, "nodeport", "sb.db")},
+		{"db", "diff", "--json", db, filepath.Join(cases, "nodeport", "sb.db")},
+		{"db", "gather", dir}, {"db", "snapshot", db, "x" + evil}, {"db", "snapshot", db, "plain"}, {"db", "list"},
+		{"db", "rm", "no" + evil},
+		{"db", "info", "no" + evil}, {"run", "--db", evil, "-r", client}, {"run", "--db", db, "-r", evil},
+		{"run", "--db", db, "-r", client + "@no" + evil},
+		{"run", "--db", db, "-r", client + "@any@no" + evil}, {"run", "--format", evil}, {"run", "--" + evil}, {evil},
+		{"run", evil},
+		with("run --filter", evil), with("run --pcap-filter", evil), with("run --offset", evil+"=1s"),
+		with("run --ct-import", client),
 		{"lflow", "match", "--db", db}, {"show", evil}, {"show", session, evil},
 	} {
 		var stdout, stderr bytes.Buffer
@@ -166,7 +197,8 @@ func evilArchive(t *testing.T, db string) (archive, member string) {
 	for _, file := range []struct {
 		name string
 		text []byte
-	}{{member, text}, {name + "/broken.db", []byte("OVSDB JSON 99999999 x\n")}, {name + "/conntrack.txt", []byte("tcp,orig=(src=\x1b[31m")}} {
+	}{{member, text}, {name + "/broken.db", []byte("OVSDB JSON 99999999 x\n")},
+		{name + "/conntrack.txt", []byte("tcp,orig=(src=\x1b[31m")}} {
 		err := w.WriteHeader(&tar.Header{Name: file.name, Mode: 0o600, Size: int64(len(file.text)), Format: tar.FormatPAX})
 		if _, bad := w.Write(file.text); err != nil || bad != nil {
 			t.Fatal(err, bad)
@@ -230,7 +262,8 @@ func pageText(t *testing.T, data string) string {
 // harmlessCapture checks what Wireshark shows of an annotated capture.
 func harmlessCapture(t *testing.T, out string) {
 	t.Helper()
-	capture := tsharked(t, out, "-T", "fields", "-e", "frame.comment", "-e", "frame.interface_name", "-e", "frame.interface_description")
+	capture := tsharked(t, out, "-T", "fields", "-e", "frame.comment", "-e", "frame.interface_name", "-e",
+		"frame.interface_description")
 	if fault := harmless(strings.ReplaceAll(capture, "\\n", ""), true); fault != "" || !strings.Contains(capture, `\x1b`) {
 		t.Errorf("the annotated capture: %s in %.600q", fault, capture)
 	}

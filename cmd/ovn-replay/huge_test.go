@@ -143,7 +143,8 @@ func TestConstantMemory(t *testing.T) {
 	}()
 	begun := time.Now()
 	var out, errs strings.Builder
-	status := run(context.Background(), []string{"verify", "--json", "--db", cases + "/nodeport/sb.db", "--ct-profile", "ovs-userspace", "-r", "-"}, in, &out, &errs)
+	status := run(context.Background(), []string{"verify", "--json", "--db", cases + "/nodeport/sb.db", "--ct-profile",
+		"ovs-userspace", "-r", "-"}, in, &out, &errs)
 	close(done)
 	<-written
 	var r replay.Report
@@ -154,7 +155,8 @@ func TestConstantMemory(t *testing.T) {
 		t.Errorf("exit status %d, %d packets of %d, matched %d, %+.2v", status, r.Packets, packets, r.Matched, r.Missing)
 	}
 	mb := float64(most.Load()) / 1e6
-	t.Logf("%d MB, %d packets in %v: at most %.0f MB of heap", *hugeMB, packets, time.Since(begun).Round(time.Millisecond), mb)
+	t.Logf("%d MB, %d packets in %v: at most %.0f MB of heap", *hugeMB, packets,
+		time.Since(begun).Round(time.Millisecond), mb)
 	if mb > 400 {
 		t.Errorf("%.0f MB of heap for a capture of %d MB", mb, *hugeMB)
 	}

@@ -23,9 +23,13 @@ func newInput(stdin io.Reader, stderr io.Writer) input {
 func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	in.Given = f.Changed
-	f.StringArrayVar(&in.DBs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; repeated: of several zones (default $OVN_SB_DB)")
+	f.StringArrayVar(&in.DBs, "db", databasesOf(os.Getenv("OVN_SB_DB")),
+		"Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; repeated: "+
+			"of several zones (default $OVN_SB_DB)")
 	sourceFlags(f, &in.Source)
-	f.StringVar(&in.DBTime, "db-time", "", "with a database file: `follow` its history, so that each packet meets the network of its own moment (the default if the history holds the captures), or the last network, or that of one time")
+	f.StringVar(&in.DBTime, "db-time", "",
+		"with a database file: `follow` its history, so that each packet meets the network of its own moment (the default "+
+			"if the history holds the captures), or the last network, or that of one time")
 	f.BoolVar(&in.Watch, "watch", false, "with a live server: keep following its changes")
 	in.captureFlags(f)
 }
@@ -41,17 +45,26 @@ func databasesOf(env string) []string {
 // captureFlags are those of every command that replays captures.
 func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&in.Captures, "read", "r", nil,
-		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is standard input (repeatable)")
-	f.StringVar(&in.Case, "case", "", "`DIR` of a recorded case: all inputs at once; --db and --ct-profile replace the case's, the others are added to them")
-	f.StringArrayVar(&in.NBs, "nb", nil, "Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the one beside the Southbound database)")
+		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is "+
+			"standard input (repeatable)")
+	f.StringVar(&in.Case, "case", "",
+		"`DIR` of a recorded case: all inputs at once; --db and --ct-profile replace the case's, the others are added to "+
+			"them")
+	f.StringArrayVar(&in.NBs, "nb", nil,
+		"Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the one beside "+
+			"the Southbound database)")
 	f.StringVar(&in.Profile, "ct-profile", "", ctProfileUsage)
-	f.StringArrayVar(&in.Imports, "ct-import", nil, "start a chassis' connection tracking from the dump in `FILE[@CHASSIS]` (repeatable)")
-	f.StringArrayVar(&in.Zones, "ct-zones", nil, "a chassis' zone numbers, as ovn-appctl ct-zone-list prints them, in `FILE[@CHASSIS]` (repeatable)")
-	f.StringArrayVar(&in.Pins, "pin", nil, "connections of the real tables, as a dump in `FILE`: they dictate what the datapath chose at random (repeatable)")
+	f.StringArrayVar(&in.Imports, "ct-import", nil,
+		"start a chassis' connection tracking from the dump in `FILE[@CHASSIS]` (repeatable)")
+	f.StringArrayVar(&in.Zones, "ct-zones", nil,
+		"a chassis' zone numbers, as ovn-appctl ct-zone-list prints them, in `FILE[@CHASSIS]` (repeatable)")
+	f.StringArrayVar(&in.Pins, "pin", nil,
+		"connections of the real tables, as a dump in `FILE`: they dictate what the datapath chose at random (repeatable)")
 	f.StringArrayVar(&in.Offsets, "offset", nil, "correct a capture's clock by hand: `FILE=+1.5ms` (repeatable)")
 	f.BoolVar(&in.NoAlign, "no-align", false, "leave the captures' clocks as they are")
 	f.BoolVar(&in.NoInfer, "no-infer", false, "inject only packets that are in a capture")
-	f.StringVar(&in.Filter, "filter", "", "list only packets that match the logical flow expression `EXPR`, such as 'ip4.dst == 10.0.0.0/8 && ct.rpl'")
+	f.StringVar(&in.Filter, "filter", "",
+		"list only packets that match the logical flow expression `EXPR`, such as 'ip4.dst == 10.0.0.0/8 && ct.rpl'")
 	pcapFilterFlag(f, &in.Selects)
 	f.BoolVar(&in.Explain, "explain-points", false, "tell on standard error how each capture was placed")
 	f.BoolVarP(&in.Quiet, "quiet", "q", false, "print less")
@@ -59,7 +72,9 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 
 // pcapFilterFlag selects packets as they are read.
 func pcapFilterFlag(f *pflag.FlagSet, expr *string) {
-	f.StringVar(expr, "pcap-filter", "", "read only the packets of the captures that tcpdump would with `EXPR`, such as 'tcp port 80 and not host 10.0.0.1' (see pcap-filter(7))")
+	f.StringVar(expr, "pcap-filter", "",
+		"read only the packets of the captures that tcpdump would with `EXPR`, such as 'tcp port 80 and not host 10.0.0.1' "+
+			"(see pcap-filter(7))")
 }
 
 // filesOf is how the files of a recording are read.
@@ -67,10 +82,13 @@ func filesOf(stdin io.Reader) recording.Files {
 	return recording.Files{Stdin: stdin, Open: store.OpenFile}
 }
 
-const ctProfileUsage = "connection tracking of: linux, ovs-userspace, a release of that as in ovs-userspace:3.5, or as a `FILE` of settings says (default linux)"
+const ctProfileUsage = "connection tracking of: linux, ovs-userspace, a release of that as in ovs-userspace:3.5, or " +
+	"as a `FILE` of settings says (default linux)"
 
 // ovsFlag adds --ovs.
 func ovsFlag(f *pflag.FlagSet, sources *[]string) {
-	f.StringArrayVar(sources, "ovs", nil, "show the OpenFlow flows of each logical flow, from `SOURCE[@CHASSIS]`: a file of ovs-ofctl dump-flows, or a bridge (default those of --case, else "+openflow.DefaultBridge+"; repeatable)")
+	f.StringArrayVar(sources, "ovs", nil,
+		"show the OpenFlow flows of each logical flow, from `SOURCE[@CHASSIS]`: a file of ovs-ofctl dump-flows, or a "+
+			"bridge (default those of --case, else "+openflow.DefaultBridge+"; repeatable)")
 	f.Lookup("ovs").NoOptDefVal = openflow.DefaultBridge
 }

@@ -49,7 +49,8 @@ func TestKubectlPlugin(t *testing.T) {
 		return string(out), err
 	}
 	out, err := kubectl("live", "nginx-deployment-9456bbbf9-x6pc6", "--", "--wide")
-	if err != nil || strings.Count(out, "delivered to default_nginx-deployment-9456bbbf9-x6pc6\n") != 12 || strings.Count(out, "\n") != 20 {
+	if err != nil || strings.Count(out, "delivered to default_nginx-deployment-9456bbbf9-x6pc6\n") != 12 ||
+		strings.Count(out, "\n") != 20 {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		t.Errorf("%v\n%s%s", err, out, log)
 	}

@@ -33,7 +33,8 @@ func brokenFlows(t *testing.T, n int) (db string) {
 func TestBrokenFlowsAreSaidOnce(t *testing.T) {
 	nodeport := filepath.Join(cases, "nodeport")
 	db, session := brokenFlows(t, 50), filepath.Join(t.TempDir(), "s.db")
-	const told = "logical flow 00000000-0000-0000-0000-000000000002 of ls_in_broken does not compile and was left out 20 times since 2026-11-22T10:00:35.5"
+	const told = "logical flow 00000000-0000-0000-0000-000000000002 of ls_in_broken does not compile and was left out " +
+		"20 times since 2026-11-22T10:00:35.5"
 	inputs := " --db " + db + " -r " + nodeport + "/client.pcap@breth0_ovn-worker -r " + nodeport + "/nginx.pcap"
 	for _, test := range []struct {
 		args string
@@ -52,14 +53,16 @@ func TestBrokenFlowsAreSaidOnce(t *testing.T) {
 		if strings.HasPrefix(test.args, "show") {
 			continue
 		}
-		if n := strings.Count(errs, told); n != 1 || !strings.Contains(errs, "40 more logical flows do not compile") || len(errs) > 4000 {
+		if n := strings.Count(errs, told); n != 1 || !strings.Contains(errs, "40 more logical flows do not compile") ||
+			len(errs) > 4000 {
 			t.Errorf("%s: said %d times: %s", test.args, n, errs)
 		}
 	}
 	_, out, _ := replayed(t, strings.Fields("run --json"+inputs)...)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var last boundsJSON
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || len(last.LeftOut) != 50 || last.LeftOut[7].Count != 20 {
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || len(last.LeftOut) != 50 ||
+		last.LeftOut[7].Count != 20 {
 		t.Errorf("%v: %s", err, lines[len(lines)-1])
 	}
 	if n := strings.Count(out, "does not compile and is left out"); n != 1 {
@@ -67,11 +70,13 @@ func TestBrokenFlowsAreSaidOnce(t *testing.T) {
 	}
 	_, out, _ = replayed(t, strings.Fields("verify --json"+inputs)...)
 	var r replay.Report
-	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Bounds == nil || len(r.Bounds.LeftOut) != 50 || len(out) > 20000 {
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Bounds == nil || len(r.Bounds.LeftOut) != 50 ||
+		len(out) > 20000 {
 		t.Errorf("%v: %.1000s", err, out)
 	}
 	_, out, _ = replayed(t, "db", "info", db)
-	if n := strings.Count(out, "unparsed: "); n != 50 || len(out) > 15000 || !strings.Contains(out, "…: Syntax error at `nonsense' expecting field name.") {
+	if n := strings.Count(out, "unparsed: "); n != 50 || len(out) > 15000 ||
+		!strings.Contains(out, "…: Syntax error at `nonsense' expecting field name.") {
 		t.Errorf("db info lists %d, %d bytes:\n%s", n, len(out), out)
 	}
 	_, out, _ = replayed(t, "trace", "--db", db, "-r", nodeport+"/client.pcap#1")

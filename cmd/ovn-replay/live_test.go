@@ -19,9 +19,12 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 	dir := t.TempDir()
 	nodeport := filepath.Join(cases, "nodeport")
 	for _, args := range []string{
-		"run --json --db PIPE -r CASE/client.pcap", "verify --db PIPE -r CASE/client.pcap", "diff --db PIPE --db CASE/sb.db -r CASE/client.pcap",
-		"report -o DIR/r.html --db PIPE -r CASE/client.pcap", "trace --db PIPE -r CASE/client.pcap#1", "db info PIPE", "conntrack states -r PIPE",
-		"run --db CASE/sb.db -r PIPE --format none -w DIR/out.pcapng", "run --db CASE/sb.db -r CASE/client.pcap --ct-import PIPE",
+		"run --json --db PIPE -r CASE/client.pcap", "verify --db PIPE -r CASE/client.pcap",
+		"diff --db PIPE --db CASE/sb.db -r CASE/client.pcap",
+		"report -o DIR/r.html --db PIPE -r CASE/client.pcap", "trace --db PIPE -r CASE/client.pcap#1", "db info PIPE",
+		"conntrack states -r PIPE",
+		"run --db CASE/sb.db -r PIPE --format none -w DIR/out.pcapng",
+		"run --db CASE/sb.db -r CASE/client.pcap --ct-import PIPE",
 		"connections --db PIPE -r CASE/client.pcap --json", "run --db CASE/sb.db -r CASE/client.pcap --format none -w PIPE",
 	} {
 		pipe := filepath.Join(t.TempDir(), "pipe")
@@ -35,7 +38,8 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 		args = strings.NewReplacer("PIPE", pipe, "CASE", nodeport, "DIR", dir).Replace(args)
 		status := run(ctx, strings.Fields(args), strings.NewReader(""), &out, &errs)
 		took := time.Since(begun)
-		if status != exitSignal+int(syscall.SIGTERM) || !strings.Contains(errs.String(), "interrupted after 0 packets: no verdict") || took > 5*time.Second {
+		if status != exitSignal+int(syscall.SIGTERM) ||
+			!strings.Contains(errs.String(), "interrupted after 0 packets: no verdict") || took > 5*time.Second {
 			t.Errorf("%s: exit status %d after %v: %s", args, status, took, errs.String())
 		}
 		if strings.Contains(args, "--json") && !strings.Contains(out.String(), `"interrupted":true`) {
@@ -62,7 +66,8 @@ func TestLiveIsSeenAtOnce(t *testing.T) {
 		ended := make(chan int, 1)
 		var errs bytes.Buffer
 		go func() {
-			ended <- run(t.Context(), []string{"run", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", "-@breth0_ovn-worker", "--format", "none", "-w", to}, in, &out, &errs)
+			ended <- run(t.Context(), []string{"run", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r",
+				"-@breth0_ovn-worker", "--format", "none", "-w", to}, in, &out, &errs)
 		}()
 		seen := func() int {
 			if to == "-" {
@@ -136,14 +141,17 @@ func TestCutCaptureKeepsWhatItHolds(t *testing.T) {
 		if err := os.WriteFile(file, packed[:len(packed)-120], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		status, out, errs := replayed(t, "run", "-q", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", file+"@breth0_ovn-worker")
+		status, out, errs := replayed(t, "run", "-q", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r",
+			file+"@breth0_ovn-worker")
 		if how == "zst" && strings.Contains(errs, "cut off before its first packet") {
 			continue // all is one block, which is not there
 		}
-		if status != exitBad || !strings.Contains(out, "packets entered 1") || !strings.Contains(errs, file+": frame ") || !strings.Contains(errs, "frames before it are good") {
+		if status != exitBad || !strings.Contains(out, "packets entered 1") || !strings.Contains(errs, file+": frame ") ||
+			!strings.Contains(errs, "frames before it are good") {
 			t.Errorf("%s: exit status %d, %s%s", how, status, out, errs)
 		}
-		_, out, _ = replayed(t, "verify", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", file+"@breth0_ovn-worker", "-r", filepath.Join(cases, "nodeport", "nginx.pcap"))
+		_, out, _ = replayed(t, "verify", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", file+"@breth0_ovn-worker",
+			"-r", filepath.Join(cases, "nodeport", "nginx.pcap"))
 		if !strings.Contains(out, "everything observed was predicted, byte for byte, of what could be read\n") {
 			t.Errorf("%s: %s", how, out)
 		}

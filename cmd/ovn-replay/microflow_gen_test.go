@@ -56,8 +56,10 @@ func newMicroflows(net *network.Network, seed uint64) *microflows {
 		}
 	}
 	g.l4 = append(g.l4, 53, 68, 67, 80, 12345)
-	g.ips4 = append(g.ips4, netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("224.0.0.251"), netip.MustParseAddr("255.255.255.255"), netip.IPv4Unspecified())
-	g.ips6 = append(g.ips6, netip.MustParseAddr("2001:db8::99"), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("fe80::1"))
+	g.ips4 = append(g.ips4, netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("224.0.0.251"),
+		netip.MustParseAddr("255.255.255.255"), netip.IPv4Unspecified())
+	g.ips6 = append(g.ips6, netip.MustParseAddr("2001:db8::99"), netip.MustParseAddr("ff02::1"),
+		netip.MustParseAddr("fe80::1"))
 	return g
 }
 
@@ -133,7 +135,8 @@ func (g *microflows) next() string {
 }
 
 func (g *microflows) arp(src string) string {
-	return fmt.Sprintf(" && arp.op == %d && arp.sha == %s && arp.spa == %s && arp.tha == 00:00:00:00:00:00 && arp.tpa == %s",
+	return fmt.Sprintf(" && arp.op == %d && arp.sha == %s && arp.spa == %s && arp.tha == 00:00:00:00:00:00 && arp.tpa "+
+		"== %s",
 		1+g.rand.IntN(2), src, pick(g, g.ips4), pick(g, g.ips4))
 }
 
@@ -184,7 +187,8 @@ func (g *microflows) ip6(p *network.Port) string {
 	case 2:
 		return m + fmt.Sprintf(" && nd_na && nd.target == %s && nd.tll == %s", pick(g, g.ips6), g.near(p))
 	case 3:
-		return m + g.ttl() + fmt.Sprintf(" && icmp6.type == %d && icmp6.code == 0", []int{128, 128, 129, 133, 143}[g.rand.IntN(5)])
+		return m + g.ttl() + fmt.Sprintf(" && icmp6.type == %d && icmp6.code == 0",
+			[]int{128, 128, 129, 133, 143}[g.rand.IntN(5)])
 	}
 	return m + g.ttl() + g.transport()
 }

@@ -38,7 +38,8 @@ var (
 
 var mutations = []mutation{
 	{"an ACL drops", func(f *network.Flow) string {
-		if !acl.MatchString(f.Stage) || f.Priority < 1001 || !strings.Contains(f.Actions, "next;") || strings.Contains(f.Match, "nd_") {
+		if !acl.MatchString(f.Stage) || f.Priority < 1001 || !strings.Contains(f.Actions, "next;") ||
+			strings.Contains(f.Match, "nd_") {
 			return ""
 		}
 		return "drop;"
@@ -131,7 +132,8 @@ func openCase(t *testing.T, dir string) *recordedCase {
 			t.Fatal(err)
 		}
 		// Only a packet whose way out is in a capture shows a change.
-		if len(rec.Outputs) == 1 && !rec.Outputs[0].Made && captured[rec.Outputs[0].Port] && !strings.Contains(rec.Packet, "arp") {
+		if len(rec.Outputs) == 1 && !rec.Outputs[0].Made && captured[rec.Outputs[0].Port] &&
+			!strings.Contains(rec.Packet, "arp") {
 			r.chosen = append(r.chosen, rec)
 		}
 	}
@@ -182,7 +184,8 @@ func (c *recordedCase) check(t *testing.T, m mutation, f *network.Flow, actions 
 	var text strings.Builder
 	r.List = true
 	r.Write(&text, false)
-	t.Errorf("%s: flow %s, %s: %s\nnow does %s, which verify does not name:\n%.3000s", m.name, f.UUID, f.Stage, f.Match, actions, text.String())
+	t.Errorf("%s: flow %s, %s: %s\nnow does %s, which verify does not name:\n%.3000s", m.name, f.UUID, f.Stage, f.Match,
+		actions, text.String())
 	return true
 }
 

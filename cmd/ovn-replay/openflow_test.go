@@ -24,7 +24,8 @@ func TestSwitchesHaveTheFlowsUsed(t *testing.T) {
 		}
 		done[dir] = true
 		status, out, errs := replayed(t, "run", "--case", dir, "--ovs")
-		if status != exitOK || strings.Contains(errs, "that packets used\n") || strings.Contains(errs, "is a part of") || strings.Contains(out, "finding") {
+		if status != exitOK || strings.Contains(errs, "that packets used\n") || strings.Contains(errs, "is a part of") ||
+			strings.Contains(out, "finding") {
 			t.Errorf("%s: status %d, %s", dir, status, errs)
 		}
 	}
@@ -51,15 +52,19 @@ func without(t *testing.T, cookie string) string {
 
 // run and show tell which flows a packet used that the switch lacks, in every form.
 func TestRunAndShowOpenFlow(t *testing.T) {
-	const found = "finding: the switch lacks the OpenFlow flows of 1 logical flow(s) that packets used\n    b58a56f7-28d2-49b2-8819-478b2663ac5b, ls_in_l2_lkup: "
+	const found = "finding: the switch lacks the OpenFlow flows of 1 logical flow(s) that packets used\n    " +
+		"b58a56f7-28d2-49b2-8819-478b2663ac5b, ls_in_l2_lkup: "
 	session := filepath.Join(t.TempDir(), "session.db")
 	dump := without(t, "b58a56f7")
 	_, out, errs := replayed(t, "run", "--case", cases+"/nodeport", "--session", session, "--ovs="+dump)
-	if !strings.Contains(out, " | finding: no OpenFlow flows of 1 logical flows on its way\n") || !strings.Contains(errs, found) {
+	if !strings.Contains(out, " | finding: no OpenFlow flows of 1 logical flows on its way\n") ||
+		!strings.Contains(errs, found) {
 		t.Errorf("run: %s", errs)
 	}
-	_, out, errs = replayed(t, "show", session, "--ovs="+dump+"@4da007a6-ed1d-45ff-bcf4-62ae8914bbbc", "--format", "detailed")
-	if !strings.Contains(out, "uuid b58a56f7\n    *** no OpenFlow flows\n") || !strings.Contains(out, "\n    cookie=0x") || !strings.Contains(errs, found) {
+	_, out, errs = replayed(t, "show", session, "--ovs="+dump+"@4da007a6-ed1d-45ff-bcf4-62ae8914bbbc", "--format",
+		"detailed")
+	if !strings.Contains(out, "uuid b58a56f7\n    *** no OpenFlow flows\n") ||
+		!strings.Contains(out, "\n    cookie=0x") || !strings.Contains(errs, found) {
 		t.Errorf("show: %s", errs)
 	}
 	_, out, _ = replayed(t, "show", session, "--ovs="+dump, "--json")
@@ -115,7 +120,8 @@ func TestCutDumpIsNoFinding(t *testing.T) {
 		if err := os.WriteFile(file, []byte(whole[:at]), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, args := range []string{"run", "run --format none", "run --json", "trace -r " + cases + "/nodeport/client.pcap#1"} {
+		for _, args := range []string{"run", "run --format none", "run --json", "trace -r " + cases +
+			"/nodeport/client.pcap#1"} {
 			status, out, errs := replayed(t, append(strings.Fields(args), "--case", cases+"/nodeport", "--ovs="+file)...)
 			if status != exitOK || strings.Contains(out+errs, "finding:") || strings.Contains(out, "no OpenFlow") ||
 				strings.Count(errs, "warning: "+file+" is a part of a switch's flows (") != 1 {
@@ -128,7 +134,9 @@ func TestCutDumpIsNoFinding(t *testing.T) {
 // A finding does not depend on how packets are shown. Here it is of two flows of
 // which OVN leaves open which applies: the switch has one.
 func TestFindingIsNeverSilent(t *testing.T) {
-	const found = "finding: the switch lacks the OpenFlow flows of 2 logical flow(s) with the priority and match of one that packets used: OVN leaves open which applies\n    8bda5088-255b-46e5-8666-7e67a7430f50, lr_in_dnat (9c06eb53-aa34-4007-aa84-6f125175c526 was used): "
+	const found = "finding: the switch lacks the OpenFlow flows of 2 logical flow(s) with the priority and match of one " +
+		"that packets used: OVN leaves open which applies\n    8bda5088-255b-46e5-8666-7e67a7430f50, lr_in_dnat " +
+		"(9c06eb53-aa34-4007-aa84-6f125175c526 was used): "
 	for _, format := range []string{"line", "none", "json", "detailed", "minimal"} {
 		status, _, errs := replayed(t, "run", "--case", cases+"/kube-affinity", "--ovs", "--format", format)
 		if status != exitOK || strings.Count(errs, "finding") != 1 || !strings.Contains(errs, found) {

@@ -66,7 +66,8 @@ func TestOutputsAreNeverInputs(t *testing.T) {
 		t.Run(test.args, func(t *testing.T) {
 			dir := copied(t, "sb.db", "client.pcap", "nginx.pcap", "case.json")
 			t.Chdir(dir)
-			if status, _, errs := replayed(t, strings.Fields(strings.ReplaceAll(replay, "*", "")+" --session kept.db")...); status != exitOK {
+			if status, _, errs := replayed(t,
+				strings.Fields(strings.ReplaceAll(replay, "*", "")+" --session kept.db")...); status != exitOK {
 				t.Fatal(errs)
 			}
 			os.Symlink("client.pcap", "link.pcap")
@@ -74,7 +75,8 @@ func TestOutputsAreNeverInputs(t *testing.T) {
 			os.Symlink(".", "here")
 			os.Link("client.pcap", "hard.pcap")
 			for name, text := range map[string]string{
-				"dump.txt": "", "zones.txt": "", "flows.txt": "", "profile.txt": "profile ovs-userspace\n", "empty.pcap": "", "empty.db": "",
+				"dump.txt": "", "zones.txt": "", "flows.txt": "", "profile.txt": "profile ovs-userspace\n", "empty.pcap": "",
+				"empty.db": "",
 			} {
 				os.WriteFile(name, []byte(text), 0o600)
 			}
@@ -131,7 +133,8 @@ func TestOutputsAreReplacedWhole(t *testing.T) {
 		t.Fatal(errs)
 	}
 	info, err := os.Stat("keep.pcapng")
-	if link, _ := os.Readlink("link.pcapng"); link != "keep.pcapng" || err != nil || info.Mode().Perm() != 0o640 || len(records(t, "keep.pcapng")) == 0 {
+	if link, _ := os.Readlink("link.pcapng"); link != "keep.pcapng" || err != nil || info.Mode().Perm() != 0o640 ||
+		len(records(t, "keep.pcapng")) == 0 {
 		t.Errorf("written through a link: %v, %v, the link leads to %q", info, err, link)
 	}
 	if left, _ := filepath.Glob("*.part"); len(left) > 0 {
@@ -154,19 +157,23 @@ func TestWriteErrors(t *testing.T) {
 		"run --case " + nodeport, "run --json --case " + nodeport, "run --format none -w - --case " + nodeport,
 		"verify --case " + nodeport, "verify --json --case " + nodeport, "conntrack list --case " + nodeport,
 		"conntrack export --case " + nodeport, "conntrack states -r " + nodeport + "/client.pcap",
-		"db info " + nodeport + "/sb.db", "db history " + nodeport + "/sb.db", "diff --case " + nodeport + " --db " + nodeport + "/sb.db",
-		"demo", "--help", "run --help", "db", "report -o - --case " + nodeport, "connections --csv --case " + nodeport, "coverage --case " + nodeport,
+		"db info " + nodeport + "/sb.db", "db history " + nodeport + "/sb.db", "diff --case " + nodeport + " --db " +
+			nodeport + "/sb.db",
+		"demo", "--help", "run --help", "db", "report -o - --case " + nodeport, "connections --csv --case " + nodeport,
+		"coverage --case " + nodeport,
 		"who 172.18.0.1 --case " + nodeport, "why 1 --case " + nodeport, "verify --junit - --case " + nodeport,
 	} {
 		var errs bytes.Buffer
 		status := run(t.Context(), strings.Fields(args), strings.NewReader(""), full, &errs)
-		if status != exitBad || !strings.Contains(errs.String(), "standard output: cannot be written: no space left on device") {
+		if status != exitBad || !strings.Contains(errs.String(),
+			"standard output: cannot be written: no space left on device") {
 			t.Errorf("%s: exit status %d, %q", args, status, errs.String())
 		}
 	}
 	for _, args := range []string{
 		"run --format none -w /dev/full --case " + nodeport, "conntrack export -o /dev/full --case " + nodeport,
-		"verify --cpuprofile /dev/full --case " + nodeport, "report -o /dev/full --case " + nodeport, "verify --junit /dev/full --case " + nodeport,
+		"verify --cpuprofile /dev/full --case " + nodeport, "report -o /dev/full --case " + nodeport,
+		"verify --junit /dev/full --case " + nodeport,
 		"verify -w /dev/full --case " + nodeport,
 	} {
 		status, _, errs := replayed(t, strings.Fields(args)...)
@@ -190,7 +197,8 @@ func TestReaderGoesAway(t *testing.T) {
 	defer w.Close()
 	file := filepath.Join(t.TempDir(), "out.pcapng")
 	var errs bytes.Buffer
-	status := run(t.Context(), []string{"run", "--case", filepath.Join(cases, "nodeport"), "-w", file}, strings.NewReader(""), w, &errs)
+	status := run(t.Context(), []string{"run", "--case", filepath.Join(cases, "nodeport"), "-w", file},
+		strings.NewReader(""), w, &errs)
 	if status != exitSignal+int(syscall.SIGPIPE) || errs.Len() > 0 {
 		t.Errorf("exit status %d, %q", status, errs.String())
 	}
@@ -212,7 +220,8 @@ func TestNamedPipes(t *testing.T) {
 		b, _ := os.ReadFile("out")
 		written <- b
 	}()
-	status, _, errs := replayed(t, strings.Fields("run --db sb.db -r in@breth0_ovn-worker -r nginx.pcap --format none -w out")...)
+	status, _, errs := replayed(t,
+		strings.Fields("run --db sb.db -r in@breth0_ovn-worker -r nginx.pcap --format none -w out")...)
 	if status != exitOK {
 		t.Fatal(errs)
 	}

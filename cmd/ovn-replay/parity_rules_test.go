@@ -131,20 +131,27 @@ var rules = []rule{
 	{"residency: ovn-trace takes every port for resident; with that assumption we agree", func(d *difference) bool {
 		return d.elsewhere && !d.any()
 	}},
-	{"port security: ovn-trace lets through what the switch refuses, above all what is neither IP nor ARP", func(d *difference) bool {
-		return d.either("_apply_port_sec")
-	}},
-	{"waiting: since 24.09 a packet waits where its next hop is asked for; ovn-trace goes on with it, unresolved", func(d *difference) bool {
-		waits := slices.ContainsFunc(d.ours, func(l string) bool { l = strings.TrimSpace(l); return l == "arp" || l == "nd_ns" })
-		return waits && line(d.theirs, d.at) == line(d.ours, d.at) // nothing follows, so that it is indented less
-	}},
+	{"port security: ovn-trace lets through what the switch refuses, above all what is neither IP nor ARP",
+		func(d *difference) bool {
+			return d.either("_apply_port_sec")
+		}},
+	{"waiting: since 24.09 a packet waits where its next hop is asked for; ovn-trace goes on with it, unresolved",
+		func(d *difference) bool {
+			waits := slices.ContainsFunc(d.ours, func(l string) bool {
+				l = strings.TrimSpace(l)
+				return l == "arp" ||
+					l == "nd_ns"
+			})
+			return waits && line(d.theirs, d.at) == line(d.ours, d.at) // nothing follows, so that it is indented less
+		}},
 	{"a guess: ovn-trace says only that its choice is a random one", func(d *difference) bool {
 		return strings.Contains(line(d.ours, d.at), " guessed: ")
 	}},
 	{"a logical flow that no OVN can read: ovn-trace leaves it out without a word", func(d *difference) bool {
 		return strings.Contains(line(d.ours, d.at), "was left out: ")
 	}},
-	{"DNS: ovn-trace does not implement dns_lookup", func(d *difference) bool { return d.either("dns_lookup action not implemented") }},
+	{"DNS: ovn-trace does not implement dns_lookup",
+		func(d *difference) bool { return d.either("dns_lookup action not implemented") }},
 	{"DHCP: ovn-trace takes every packet for a request, and the request for the answer", func(d *difference) bool {
 		return d.before("put_dhcp") || d.either("put_dhcp", "DHCP")
 	}},
@@ -154,19 +161,23 @@ var rules = []rule{
 	{"TTL: Open vSwitch drops at 1, ovn-trace at 0", func(d *difference) bool {
 		return d.either("TTL underflow") || strings.Contains(line(d.ours, d.at-1), "TTL underflow")
 	}},
-	{"flags: ovn-trace loses them on the way to the egress pipeline", func(d *difference) bool { return d.either("flags.") }},
+	{"flags: ovn-trace loses them on the way to the egress pipeline",
+		func(d *difference) bool { return d.either("flags.") }},
 	{"gateway: ct_snat does nothing in ovn-trace's gateway routers", func(d *difference) bool {
 		return line(d.ours, d.at) == "ct_snat" || line(d.theirs, d.at-1) == "ct_snat;" || line(d.ours, d.at) == "ct_snat {"
 	}},
-	{"conntrack: ovn-trace assumes est|trk, keeps it over patch ports, never sets marks and labels", func(d *difference) bool {
-		return d.before("ct_", "ct.") && d.either("ct.", "ct_mark", "ct_label", "ct_state")
-	}},
+	{"conntrack: ovn-trace assumes est|trk, keeps it over patch ports, never sets marks and labels",
+		func(d *difference) bool {
+			return d.before("ct_", "ct.") && d.either("ct.", "ct_mark", "ct_label", "ct_state")
+		}},
 	{"hairpin: ovn-trace keeps the original destination of an earlier datapath's load balancer", func(d *difference) bool {
-		return d.either("hairpin", "reg0[6]", "reg0[12]") || d.before("ct_lb") && d.either("reg0[6]", "reg0[12]", "ct_snat_to_vip")
+		return d.either("hairpin", "reg0[6]", "reg0[12]") || d.before("ct_lb") &&
+			d.either("reg0[6]", "reg0[12]", "ct_snat_to_vip")
 	}},
 	{"NAT: conntrack translates, ovn-trace does not undo or remember it", func(d *difference) bool {
 		return d.before("ct_dnat", "ct_snat", "ct_lb")
 	}},
-	{"multicast: in ovn-trace one copy's changes reach the next", func(d *difference) bool { return d.before("multicast(") }},
+	{"multicast: in ovn-trace one copy's changes reach the next",
+		func(d *difference) bool { return d.before("multicast(") }},
 	{"equal priorities: OVN leaves the order undefined", (*difference).tie},
 }

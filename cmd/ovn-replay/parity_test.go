@@ -60,7 +60,8 @@ func (o *ovnTrace) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.run(t, fmt.Sprintf("ulimit -v %d; ovn-trace %s", 1_000_000+info.Size()/1000*400, o.flags)+" --detach --no-chdir --pidfile=trace.pid -vconsole:off"+
+	o.run(t, fmt.Sprintf("ulimit -v %d; ovn-trace %s", 1_000_000+info.Size()/1000*400,
+		o.flags)+" --detach --no-chdir --pidfile=trace.pid -vconsole:off"+
 		" --log-file=trace.log --unixctl=$PWD/trace.ctl --db=unix:$PWD/sb.sock")
 	if o.conn, err = net.Dial("unix", filepath.Join(o.dir, "trace.ctl")); err != nil {
 		t.Fatal(err)
@@ -149,7 +150,8 @@ func (o *ovnTrace) trace(t *testing.T, microflow string) (string, bool) {
 	t.Helper()
 	o.next++
 	o.conn.SetDeadline(time.Now().Add(10 * time.Second))
-	err := json.NewEncoder(o.conn).Encode(map[string]any{"id": o.next, "method": "trace", "params": []string{"--all", microflow}})
+	err := json.NewEncoder(o.conn).Encode(map[string]any{"id": o.next, "method": "trace",
+		"params": []string{"--all", microflow}})
 	var reply struct {
 		Result string
 		Error  any
@@ -237,7 +239,8 @@ func (o *ours) trace(t *testing.T, e *sim.Engine, microflow string) (string, *tr
 func parityDatabases(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	patterns := append([]string{"../../testdata/cases/*/sb*.db*"}, filepath.SplitList(os.Getenv("OVN_REPLAY_DATABASES"))...)
+	patterns := append([]string{"../../testdata/cases/*/sb*.db*"},
+		filepath.SplitList(os.Getenv("OVN_REPLAY_DATABASES"))...)
 	seen := map[string]bool{}
 	for _, p := range patterns {
 		found, err := filepath.Glob(p)

@@ -61,8 +61,10 @@ func TestPcapFilterIsTcpdumps(t *testing.T) {
 		sameLines(t, c.expr, unnumbered(t, got), unnumbered(t, want))
 		_, wantReport := verified(t, "--case", made)
 		_, report := verified(t, "--case", from, "--pcap-filter", c.expr)
-		if report.Packets != wantReport.Packets || report.Entered != wantReport.Entered || report.Observed != wantReport.Observed || report.Matched != wantReport.Matched {
-			t.Errorf("%s, %q: %d packets, entered %d, observed %d, matched %d; want %d, %d, %d, %d", c.name, c.expr, report.Packets, report.Entered,
+		if report.Packets != wantReport.Packets || report.Entered != wantReport.Entered ||
+			report.Observed != wantReport.Observed || report.Matched != wantReport.Matched {
+			t.Errorf("%s, %q: %d packets, entered %d, observed %d, matched %d; want %d, %d, %d, %d", c.name, c.expr,
+				report.Packets, report.Entered,
 				report.Observed, report.Matched, wantReport.Packets, wantReport.Entered, wantReport.Observed, wantReport.Matched)
 		}
 	}
@@ -151,19 +153,23 @@ func TestBadPcapFilter(t *testing.T) {
 		want string
 		args []string
 	}{
-		{`--pcap-filter: column 10: expected an address, number or name, found the end`, []string{"run", "--case", dir, "--pcap-filter", "tcp port "}},
-		{`--pcap-filter: column 5: expected "and", "or" or the end, found "80"`, []string{"verify", "--case", dir, "--pcap-filter", "tcp 80"}},
+		{`--pcap-filter: column 10: expected an address, number or name, found the end`,
+			[]string{"run", "--case", dir, "--pcap-filter", "tcp port "}},
+		{`--pcap-filter: column 5: expected "and", "or" or the end, found "80"`,
+			[]string{"verify", "--case", dir, "--pcap-filter", "tcp 80"}},
 		{`--pcap-filter: column 6: "localhost" is no address; names of hosts are not looked up: give the number`,
 			[]string{"diff", "--case", dir, "--db", dir + "/sb.db", "--pcap-filter", "host localhost"}},
 		{`--pcap-filter: column 2: expected a test such as "host 10.0.0.1" or "tcp port 80", found the end`,
 			[]string{"conntrack", "list", "--case", dir, "--pcap-filter", "("}},
-		{`--pcap-filter: column 4: expected "and", "or" or the end, found "udp"`, []string{"conntrack", "states", "-r", dir + "/client.pcap", "--pcap-filter", "ip udp"}},
+		{`--pcap-filter: column 4: expected "and", "or" or the end, found "udp"`,
+			[]string{"conntrack", "states", "-r", dir + "/client.pcap", "--pcap-filter", "ip udp"}},
 		{dir + `/client.pcap: the filter does not suit its EN10MB frames: column 1: the direction cannot be told in Ethernet frames: ` +
 			`only a capture on "any" (Linux cooked) has it; change the filter, or leave this capture out`,
 			[]string{"run", "--case", dir, "--pcap-filter", "inbound"}},
 		{dir + `/client.pcapng: the filter does not suit its EN10MB frames: column 8: the interface cannot be told in Ethernet frames: ` +
 			`only a capture on "any" of the second version (LINUX_SLL2) has it; change the filter, or leave this capture out`,
-			[]string{"run", "--db", dir + "/sb.db", "-r", dir + "/client.pcapng@breth0_ovn-worker", "--pcap-filter", "tcp or ifindex 3"}},
+			[]string{"run", "--db", dir + "/sb.db", "-r", dir + "/client.pcapng@breth0_ovn-worker", "--pcap-filter",
+				"tcp or ifindex 3"}},
 		{nothing + `: --pcap-filter selects no packets to find the capture's logical port from; name it with -r FILE@PORT`,
 			[]string{"run", "--db", dir + "/sb.db", "-r", nothing, "--pcap-filter", "vlan 5"}},
 	} {
@@ -213,7 +219,8 @@ func placed(errs string) []string {
 
 // Each packet's state is printed with its number in the file.
 func TestPcapFilterOfStates(t *testing.T) {
-	status, out, errs := replayed(t, "conntrack", "states", "-r", cases+"/nodeport/client.pcap", "--pcap-filter", "tcp[13] = 0x12 or tcp[13] = 2")
+	status, out, errs := replayed(t, "conntrack", "states", "-r", cases+"/nodeport/client.pcap", "--pcap-filter",
+		"tcp[13] = 0x12 or tcp[13] = 2")
 	if want := "1: new|trk\n2: est|rpl|trk\n12: new|trk\n13: est|rpl|trk\n"; status != exitOK || out != want {
 		t.Errorf("exit status %d\n got %s%s\nwant %s", status, out, errs, want)
 	}

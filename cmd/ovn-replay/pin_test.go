@@ -55,7 +55,8 @@ func TestPinnedChoices(t *testing.T) {
 		reply := fmt.Sprintf("reply=(src=10.128.1.1%s,", strings.TrimPrefix(c.port, "default_pod"))
 		ok := false
 		for _, line := range strings.Split(dump, "\n") {
-			ok = ok || strings.Contains(line, reply) && strings.Contains(line, "sport="+sport+",") && strings.Contains(line, "mark=")
+			ok = ok || strings.Contains(line, reply) && strings.Contains(line, "sport="+sport+",") &&
+				strings.Contains(line, "mark=")
 		}
 		if !ok {
 			t.Errorf("%s went to %s: the dump shows another backend", what, c.port)

@@ -17,7 +17,8 @@ func TestReadmeTranscripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	home, dir := t.TempDir(), t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "ovn-replay"), ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "ovn-replay"),
+		".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	recordings, err := filepath.Abs("../../testdata")
@@ -30,7 +31,8 @@ func TestReadmeTranscripts(t *testing.T) {
 	sh := func(command string) string {
 		cmd := exec.Command("sh", "-c", command)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=", "TZ=UTC", "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+		cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=", "TZ=UTC",
+			"PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 		out, _ := cmd.Output() // what they print is held against the README
 		return string(out)
 	}

@@ -57,7 +57,8 @@ const ready = setInterval(() => {
   type("dropped"); seen.push("dropped " + $("shown").textContent);
   type("47306 dnat"); seen.push("searched " + $("shown").textContent);
   press("ArrowDown"); press("ArrowDown"); press("Enter");
-  seen.push("opened " + !$("detail").hidden, "marked " + (document.querySelectorAll("#detail mark").length > 0), "stages " + (document.querySelectorAll("#detail .stage").length > 20));
+  seen.push("opened " + !$("detail").hidden, "marked " + (document.querySelectorAll("#detail mark").length > 0),
+	"stages " + (document.querySelectorAll("#detail .stage").length > 20));
   document.querySelector("#detail button").click(); seen.push("followed " + $("shown").textContent);
   window.dispatchEvent(new Event("beforeprint")); seen.push("printed " + rows());
   seen.push("drawn " + document.querySelectorAll("svg g").length);

@@ -55,8 +55,11 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	ovsFlag(f, &o.ovs)
 	f.BoolVar(&o.wide, "wide", false, "on a terminal, too: one line a packet, whatever its width, as when it is piped")
 	f.BoolVar(&o.Hops, "hops", false, "with -w: write each packet as it comes to every datapath, too")
-	f.StringVar(&o.only, "only", "", "show only packets of `KIND`: delivered, dropped, consumed, unknown, natted, guessed, inferred or noted (several separated by commas)")
-	f.BoolVar(&o.verdict, "epb-verdict", false, "with -w: write an epb_verdict option too; Wireshark 4.0 damages such a capture when it saves it")
+	f.StringVar(&o.only, "only", "",
+		"show only packets of `KIND`: delivered, dropped, consumed, unknown, natted, guessed, inferred or noted (several "+
+			"separated by commas)")
+	f.BoolVar(&o.verdict, "epb-verdict", false,
+		"with -w: write an epb_verdict option too; Wireshark 4.0 damages such a capture when it saves it")
 	f.StringVarP(&o.write, "write", "w", "", "write the annotated pcapng to `FILE`, - is standard output")
 	return cmd
 }

@@ -118,7 +118,8 @@ func schemaOf(t reflect.Type, within map[reflect.Type]bool) map[string]any {
 func TestJSONIsPlain(t *testing.T) {
 	dir := cases + "/nodeport"
 	_, run, _ := replayed(t, "run", "--case", dir, "--json")
-	_, verify, _ := replayed(t, "verify", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker", "-r", dir+"/nginx.pcap", "--json", "--strict", "--no-infer")
+	_, verify, _ := replayed(t, "verify", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker", "-r",
+		dir+"/nginx.pcap", "--json", "--strict", "--no-infer")
 	for name, text := range map[string]string{"run.schema.json": run, "verify.schema.json": verify} {
 		schema, err := os.ReadFile("../../docs/schema/" + name)
 		if err != nil {
@@ -201,7 +202,8 @@ func asList(v any) []any {
 func TestJUnit(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "junit.xml")
 	dir := cases + "/nodeport"
-	status, _, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker", "-r", dir+"/pod2.pcap@default_nginx-deployment-9456bbbf9-x6pc6",
+	status, _, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker", "-r",
+		dir+"/pod2.pcap@default_nginx-deployment-9456bbbf9-x6pc6",
 		"--junit", file)
 	text, err := os.ReadFile(file)
 	if err != nil || status == exitBad {
@@ -213,11 +215,13 @@ func TestJUnit(t *testing.T) {
 		{"--case " + dir, `failures="0" errors="0"`},
 	} {
 		status, _, _ := replayed(t, append([]string{"verify", "--junit", file + "2"}, strings.Fields(test.args)...)...)
-		if green := strings.Contains(string(read(t, file+"2")), `failures="0" errors="0"`); green != (status == exitOK) || !strings.Contains(string(read(t, file+"2")), test.want) {
+		if green := strings.Contains(string(read(t, file+"2")), `failures="0" errors="0"`); green != (status == exitOK) ||
+			!strings.Contains(string(read(t, file+"2")), test.want) {
 			t.Errorf("%s: exit status %d\n%s", test.args, status, read(t, file+"2"))
 		}
 	}
-	for _, want := range []string{`<testsuite name="ovn-replay verify" tests="3" failures="`, `name="` + dir + `/client.pcap"`, `<failure message="`} {
+	for _, want := range []string{`<testsuite name="ovn-replay verify" tests="3" failures="`, `name="` + dir +
+		`/client.pcap"`, `<failure message="`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("lacks %s in\n%s", want, text)
 		}

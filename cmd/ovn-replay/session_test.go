@@ -188,7 +188,8 @@ func sameLines(t *testing.T, what, got, want string) {
 // TestShow holds what show prints of a stored packet against what run printed
 // of it, in every format, names of the Northbound database included.
 func TestShow(t *testing.T) {
-	more := []string{"kube-acl-verdicts", "kube-template", "cloud-flood", "cloud-dhcpv4", "cloud-dns", "kube-multicast", "kube-ctl-lb-reject",
+	more := []string{"kube-acl-verdicts", "kube-template", "cloud-flood", "cloud-dhcpv4", "cloud-dns", "kube-multicast",
+		"kube-ctl-lb-reject",
 		"../reports/23.03/asked-for", "../reports/23.03/os-sg-drop"}
 	for _, name := range append(more, sessionCases...) {
 		dir := filepath.Join(cases, name)
@@ -197,7 +198,8 @@ func TestShow(t *testing.T) {
 		if status != exitOK {
 			t.Fatalf("%s: %s", name, errs)
 		}
-		packets := slices.DeleteFunc(strings.Split(strings.TrimSpace(lines), "\n"), func(l string) bool { return strings.Contains(l, " skipped: ") })
+		packets := slices.DeleteFunc(strings.Split(strings.TrimSpace(lines), "\n"),
+			func(l string) bool { return strings.Contains(l, " skipped: ") })
 		all := fmt.Sprintf("1-%d", len(packets))
 		_, list, _ := replayed(t, "show", session)
 		for i, l := range strings.Split(strings.TrimRight(list, "\n"), "\n") {
@@ -381,7 +383,8 @@ func TestSessionSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		k, err := archive.Keep(file, j.Engine, j.Taps, archive.Source{Name: strings.Join(j.Sources, ", ")}, show.New(j, nil, trace.NoFormat), quietly)
+		k, err := archive.Keep(file, j.Engine, j.Taps, archive.Source{Name: strings.Join(j.Sources, ", ")},
+			show.New(j, nil, trace.NoFormat), quietly)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -416,7 +419,8 @@ func TestSessionRefusals(t *testing.T) {
 		args string
 		want string
 	}{
-		{"run --case " + nodeport + " --ct-profile linux --session " + session, "made with connection tracking of ovs-userspace"},
+		{"run --case " + nodeport + " --ct-profile linux --session " + session,
+			"made with connection tracking of ovs-userspace"},
 		{"run --case " + nodeport + " --session " + text, "is not a session of ovn-replay"},
 		{"show " + filepath.Join(dir, "missing"), `make a session with "ovn-replay run --session FILE"`},
 		{"show " + session + " 100000", "there is no packet 100000: the session has 21"},
@@ -433,7 +437,8 @@ func TestSessionRefusals(t *testing.T) {
 	if status != exitOK || !strings.Contains(errs, "the network has changed since") {
 		t.Errorf("another network: status %d, %q", status, errs)
 	}
-	if _, shown, errs := replayed(t, "show", session, "2", "--format", "minimal"); !strings.Contains(shown, "default_nginx-deployment-9456bbbf9-x6pc6") {
+	if _, shown, errs := replayed(t, "show", session, "2", "--format", "minimal"); !strings.Contains(shown,
+		"default_nginx-deployment-9456bbbf9-x6pc6") {
 		t.Errorf("a packet of before is shown as %q, %q", shown, errs)
 	}
 }
@@ -446,7 +451,8 @@ func TestSessionHeldByAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for _, args := range []string{"show " + session, "run --case " + filepath.Join(cases, "nodeport") + " --session " + session} {
+	for _, args := range []string{"show " + session, "run --case " + filepath.Join(cases, "nodeport") + " --session " +
+		session} {
 		status, _, errs := replayed(t, strings.Fields(args)...)
 		if status != exitBad || !strings.Contains(errs, "holds this session; wait until it is done") {
 			t.Errorf("%s: status %d, %q", args, status, errs)
@@ -456,7 +462,8 @@ func TestSessionHeldByAnother(t *testing.T) {
 
 func TestSessionTables(t *testing.T) {
 	session := filepath.Join(t.TempDir(), "s.db")
-	if status, _, errs := replayed(t, "run", "--case", filepath.Join(cases, "nodeport"), "--session", session); status != exitOK {
+	if status, _, errs := replayed(t, "run", "--case", filepath.Join(cases, "nodeport"), "--session",
+		session); status != exitOK {
 		t.Fatal(errs)
 	}
 	file, err := store.OpenSession(session, false)
@@ -492,23 +499,27 @@ func TestSessionTables(t *testing.T) {
 // tables can be listed, and each of its packets asked about with ovn-trace.
 func TestSessionAnswersQuestions(t *testing.T) {
 	session := filepath.Join(t.TempDir(), "s.db")
-	if status, _, errs := replayed(t, "run", "--case", cases+"/nodeport", "--session", session, "--format", "none"); status != exitOK {
+	if status, _, errs := replayed(t, "run", "--case", cases+"/nodeport", "--session", session, "--format",
+		"none"); status != exitOK {
 		t.Fatal(errs)
 	}
 	question := `inport == "default_nginx-deployment-9456bbbf9-x6pc6" && eth.src == 0a:58:0a:f4:01:03 && eth.dst == 0a:58:0a:f4:01:01 && ip4.src == 10.244.1.3 && ip4.dst == 100.64.0.3 && ip.ttl == 64 && tcp.src == 80 && tcp.dst == 47306 && tcp.flags == 16`
 	args := []string{"trace", "--db", cases + "/nodeport/sb.db", "--ct-profile", "ovs-userspace", "--minimal", question}
 	status, out, errs := replayed(t, append(args, "--session", session)...)
-	if status != exitOK || !strings.Contains(out, "un-SNAT 100.64.0.3:47306 -> 172.18.0.1:47306") || !strings.Contains(out, `output("breth0_ovn-worker")`) {
+	if status != exitOK || !strings.Contains(out, "un-SNAT 100.64.0.3:47306 -> 172.18.0.1:47306") ||
+		!strings.Contains(out, `output("breth0_ovn-worker")`) {
 		t.Errorf("exit status %d\n%s%s", status, out, errs)
 	}
 	if _, out, _ := replayed(t, args...); strings.Contains(out, "un-SNAT 100") {
 		t.Error("without the session the packet is un-NATed too: the test tests nothing")
 	}
-	if status, out, errs := replayed(t, "conntrack", "list", session, "--format", "dpctl"); status != exitOK || strings.Count(out, "\n") != 6 {
+	if status, out, errs := replayed(t, "conntrack", "list", session, "--format", "dpctl"); status != exitOK ||
+		strings.Count(out, "\n") != 6 {
 		t.Errorf("exit status %d, want 6 connections\n%s%s", status, out, errs)
 	}
 	status, out, errs = replayed(t, "show", session, "2", "--as-ovn-trace")
-	if status != exitOK || !strings.HasPrefix(out, "ovn-trace --ct ") || !strings.Contains(out, "--lb-dst 10.244.1.3:80") ||
+	if status != exitOK || !strings.HasPrefix(out, "ovn-trace --ct ") ||
+		!strings.Contains(out, "--lb-dst 10.244.1.3:80") ||
 		!strings.Contains(out, `inport == "breth0_ovn-worker" && `) || !strings.Contains(out, "tcp.dst == 30007") {
 		t.Errorf("exit status %d\n%s%s", status, out, errs)
 	}

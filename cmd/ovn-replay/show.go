@@ -42,10 +42,12 @@ the order in which run showed them, or shows the traces of those named.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.show(cmd.Context(), args[0], args[1:]) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "", "line, detailed, summary, minimal or json (default line for the list, detailed for a packet)")
+	f.StringVar(&o.format, "format", "",
+		"line, detailed, summary, minimal or json (default line for the list, detailed for a packet)")
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
 	ovsFlag(f, &o.ovs)
-	f.BoolVar(&o.asOVN, "as-ovn-trace", false, "print the ovn-trace command line that asks about the packet, with what conntrack said at each step")
+	f.BoolVar(&o.asOVN, "as-ovn-trace", false,
+		"print the ovn-trace command line that asks about the packet, with what conntrack said at each step")
 	return cmd
 }
 

@@ -119,7 +119,9 @@ func unpackSystemTests(t *testing.T, prefixes ...string) string {
 			t.Fatal(err)
 		}
 		name := filepath.Join(dir, filepath.FromSlash(h.Name))
-		if h.Typeflag == tar.TypeDir || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(strings.TrimPrefix(h.Name, "./"), p) }) {
+		if h.Typeflag == tar.TypeDir ||
+			!slices.ContainsFunc(prefixes,
+				func(p string) bool { return strings.HasPrefix(strings.TrimPrefix(h.Name, "./"), p) }) {
 			continue
 		}
 		text, err := io.ReadAll(r)
@@ -255,7 +257,8 @@ func TestRacesWithDatabase(t *testing.T) {
 	t.Parallel()
 	dir := unpackSystemTests(t, "285-")
 	s := verifySystemTest(t, filepath.Join(dir, "285-acl-and-committing-to-conntrack"))
-	if r := s.report.Races; !s.perfect || len(r) != 1 || r[0].Port != "vm1" || r[0].Frame != 40 || (r[0].Time-r[0].Change)/1e6 != 32 {
+	if r := s.report.Races; !s.perfect || len(r) != 1 || r[0].Port != "vm1" || r[0].Frame != 40 ||
+		(r[0].Time-r[0].Change)/1e6 != 32 {
 		t.Errorf("perfect %v, races %+v (%s)", s.perfect, r, s.why)
 	}
 }
@@ -267,7 +270,8 @@ func TestLostAffinityIsSaid(t *testing.T) {
 	const name = "237-load-balancing-affinity-sessions-ipv4.seg2"
 	dir := unpackSystemTests(t, name)
 	status, out, talk := replayed(t, "run", "--case", filepath.Join(dir, name), "--filter", "tcp.src == 58656")
-	if first, _, _ := strings.Cut(out, "\n"); status != 0 || !strings.Contains(first, "the switch has forgotten the backend its client sticks to") {
+	if first, _, _ := strings.Cut(out, "\n"); status != 0 ||
+		!strings.Contains(first, "the switch has forgotten the backend its client sticks to") {
 		t.Errorf("status %d: %s%s", status, first, talk)
 	}
 }

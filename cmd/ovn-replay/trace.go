@@ -61,13 +61,15 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.from.DBs, "db", nil, "Southbound `DATABASE`: a file, a server or a snapshot; repeated: of several zones")
+	f.StringArrayVar(&o.from.DBs, "db", nil,
+		"Southbound `DATABASE`: a file, a server or a snapshot; repeated: of several zones")
 	f.BoolVar(&o.Detailed, "detailed", false, "table by table (the default)")
 	f.BoolVar(&o.Summary, "summary", false, "pipelines and actions")
 	f.BoolVar(&o.Minimal, "minimal", false, "only what can be seen from outside")
 	f.BoolVar(&o.All, "all", false, "all three forms")
 	f.BoolVar(&o.JSON, "json", false, "the trace as a tree, in JSON")
-	f.StringArrayVar(&o.CT, "ct", nil, "`FLAGS` that the next look-up in conntrack reports, whatever it finds (repeatable)")
+	f.StringArrayVar(&o.CT, "ct", nil,
+		"`FLAGS` that the next look-up in conntrack reports, whatever it finds (repeatable)")
 	f.StringVar(&o.LBDst, "lb-dst", "", "`IP[:PORT]` of the load balancer's backend to take")
 	f.Uint16Var(&o.SelectID, "select-id", 0, "`ID` of the member that select takes")
 	f.BoolVar(&o.friendlyNames, "friendly-names", false, "names that people gave, for ports and datapaths (the default)")
@@ -82,7 +84,8 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVar(&o.anywhere, "anywhere", false, "take every port for resident, as ovn-trace does")
 	f.StringVar(&o.from.Case, "case", "", "`DIR` of a recorded case, for its database and conntrack zones")
 	f.StringVar(&o.from.Profile, "ct-profile", "", ctProfileUsage)
-	f.StringVar(&o.session, "session", "", "start from the connections, and what else was learned, of a replay kept in `FILE`")
+	f.StringVar(&o.session, "session", "",
+		"start from the connections, and what else was learned, of a replay kept in `FILE`")
 	o.serverFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("packet", "read")
 	cmd.MarkFlagsMutuallyExclusive("friendly-names", "no-friendly-names")
@@ -135,7 +138,8 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	if o.session != "" {
 		t.Prepared = o.load
 	}
-	verdict, err := t.Run(net, sim.Options{Conntrack: profile, Zones: recorded.Zones, Anywhere: o.anywhere, Tie: o.tie(net)}, q)
+	verdict, err := t.Run(net, sim.Options{Conntrack: profile, Zones: recorded.Zones, Anywhere: o.anywhere,
+		Tie: o.tie(net)}, q)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,8 @@ func openFlows(trace string) map[string][]string {
 
 func TestTraceOpenFlow(t *testing.T) {
 	want := openFlows(text(t, recorded+"fwd-detailed-ovs.txt"))
-	status, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "--ovs="+recorded+"br-int.flows.txt", text(t, recorded+"fwd.expr"))
+	status, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "--ovs="+recorded+"br-int.flows.txt",
+		text(t, recorded+"fwd.expr"))
 	if status != exitOK || errs != "" {
 		t.Fatalf("status %d, %s", status, errs)
 	}
@@ -159,7 +160,8 @@ func TestTraceOpenFlow(t *testing.T) {
 func TestTraceOpenFlowMissing(t *testing.T) {
 	dump := without(t, "b58a56f7")
 	_, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "--ovs="+dump, text(t, recorded+"fwd.expr"))
-	if !strings.Contains(out, "uuid b58a56f7\n    *** no OpenFlow flows\n    outport =") || strings.Count(out, "*** no OpenFlow flows") != 1 {
+	if !strings.Contains(out, "uuid b58a56f7\n    *** no OpenFlow flows\n    outport =") ||
+		strings.Count(out, "*** no OpenFlow flows") != 1 {
 		t.Errorf("the missing flow is not shown:\n%s", out)
 	}
 	if !strings.Contains(errs, "finding: the switch lacks the OpenFlow flows of 1 logical flow") {
@@ -176,26 +178,36 @@ func TestTraceStatus(t *testing.T) {
 		status int
 		stderr string
 	}{
-		"delivered":         {[]string{text(t, recorded+"last.expr")}, exitOK, ""},
-		"datapath by name":  {[]string{"ext_ovn-worker", text(t, recorded+"last.expr")}, exitOK, ""},
-		"dropped":           {[]string{enters + "eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && udp.dst == 9"}, exitDropped, "udp.src is 49152"},
-		"no microflow":      {nil, exitBad, "no packet: give a MICROFLOW"},
-		"unknown port":      {[]string{`inport == "nowhere"`}, exitBad, `unknown port "nowhere"`},
-		"unknown datapath":  {[]string{"nowhere", enters + "ip4"}, exitBad, `unknown datapath "nowhere"`},
-		"other datapath":    {[]string{"join", enters + "ip4"}, exitBad, `port "breth0_ovn-worker" is not in datapath "join"`},
-		"no inport":         {[]string{"ip4"}, exitBad, "error parsing flow: flow match expression does not match on inport"},
-		"several inports":   {[]string{`inport == {"a", "b"}`}, exitBad, "error parsing flow: flow match expression matches on multiple inports"},
-		"ambiguous":         {[]string{enters + "tcp.src == 80"}, exitBad, "error parsing flow: Constraints are ambiguous: inport == "},
-		"contradictory":     {[]string{enters + "ip4 && ip6"}, exitBad, "error parsing flow: Constraints are contradictory."},
-		"syntax":            {[]string{enters + "ip4.src == "}, exitBad, "error parsing flow: Syntax error at end of input expecting constant."},
-		"unknown ct flag":   {[]string{"--ct", "trk,bad", text(t, recorded+"last.expr")}, exitBad, "bad: unknown connection tracking state flag"},
-		"bad lb-dst":        {[]string{"--lb-dst", "here", text(t, recorded+"last.expr")}, exitBad, "here: bad address"},
-		"unknown chassis":   {[]string{"--chassis", "mars", text(t, recorded+"last.expr")}, exitBad, "--chassis mars: no such chassis"},
-		"bad packet":        {[]string{"--packet", "0102zz", "--inport", "breth0_ovn-worker"}, exitBad, "--packet: "},
-		"short packet":      {[]string{"--packet", "010203", "--inport", "breth0_ovn-worker"}, exitBad, "3 bytes are no Ethernet frame"},
-		"which frame":       {[]string{"-r", cases + "/nodeport/client.pcap"}, exitBad, "give FILE#N"},
-		"no such frame":     {[]string{"-r", cases + "/nodeport/client.pcap#9999"}, exitBad, "the capture has only "},
-		"no OpenFlow flows": {[]string{"--ovs=" + recorded + "fwd.expr", text(t, recorded+"last.expr")}, exitBad, "no OpenFlow flows"},
+		"delivered":        {[]string{text(t, recorded+"last.expr")}, exitOK, ""},
+		"datapath by name": {[]string{"ext_ovn-worker", text(t, recorded+"last.expr")}, exitOK, ""},
+		"dropped": {[]string{enters +
+			"eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && udp.dst == 9"},
+			exitDropped, "udp.src is 49152"},
+		"no microflow":     {nil, exitBad, "no packet: give a MICROFLOW"},
+		"unknown port":     {[]string{`inport == "nowhere"`}, exitBad, `unknown port "nowhere"`},
+		"unknown datapath": {[]string{"nowhere", enters + "ip4"}, exitBad, `unknown datapath "nowhere"`},
+		"other datapath": {[]string{"join", enters + "ip4"}, exitBad,
+			`port "breth0_ovn-worker" is not in datapath "join"`},
+		"no inport": {[]string{"ip4"}, exitBad, "error parsing flow: flow match expression does not match on inport"},
+		"several inports": {[]string{`inport == {"a", "b"}`}, exitBad,
+			"error parsing flow: flow match expression matches on multiple inports"},
+		"ambiguous": {[]string{enters + "tcp.src == 80"}, exitBad,
+			"error parsing flow: Constraints are ambiguous: inport == "},
+		"contradictory": {[]string{enters + "ip4 && ip6"}, exitBad, "error parsing flow: Constraints are contradictory."},
+		"syntax": {[]string{enters + "ip4.src == "}, exitBad,
+			"error parsing flow: Syntax error at end of input expecting constant."},
+		"unknown ct flag": {[]string{"--ct", "trk,bad", text(t, recorded+"last.expr")}, exitBad,
+			"bad: unknown connection tracking state flag"},
+		"bad lb-dst": {[]string{"--lb-dst", "here", text(t, recorded+"last.expr")}, exitBad, "here: bad address"},
+		"unknown chassis": {[]string{"--chassis", "mars", text(t, recorded+"last.expr")}, exitBad,
+			"--chassis mars: no such chassis"},
+		"bad packet": {[]string{"--packet", "0102zz", "--inport", "breth0_ovn-worker"}, exitBad, "--packet: "},
+		"short packet": {[]string{"--packet", "010203", "--inport", "breth0_ovn-worker"}, exitBad,
+			"3 bytes are no Ethernet frame"},
+		"which frame":   {[]string{"-r", cases + "/nodeport/client.pcap"}, exitBad, "give FILE#N"},
+		"no such frame": {[]string{"-r", cases + "/nodeport/client.pcap#9999"}, exitBad, "the capture has only "},
+		"no OpenFlow flows": {[]string{"--ovs=" + recorded + "fwd.expr", text(t, recorded+"last.expr")}, exitBad,
+			"no OpenFlow flows"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, errs := replayed(t, append([]string{"trace", "--db", db}, c.args...)...)
@@ -233,7 +245,8 @@ func TestTraceRealPacket(t *testing.T) {
 	if err := r.Next(&rec); err != nil {
 		t.Fatal(err)
 	}
-	_, given, errs := replayed(t, append(args, "--packet", hex.EncodeToString(rec.Data), `inport == "breth0_ovn-worker"`)...)
+	_, given, errs := replayed(t, append(args, "--packet", hex.EncodeToString(rec.Data),
+		`inport == "breth0_ovn-worker"`)...)
 	if given != captured {
 		t.Errorf("%s\n%s\nwant\n%s", errs, given, captured)
 	}
@@ -273,10 +286,12 @@ func TestTraceJSON(t *testing.T) {
 	if top.Kind != "pipeline" || top.Pipeline != "ingress" || top.Datapath != "ext_ovn-worker" || len(top.Children) != 1 {
 		t.Fatalf("%+v", top)
 	}
-	if s := top.Children[0]; s.Kind != "table" || s.Stage != "ls_in_check_port_sec" || !strings.HasPrefix(s.Flow, "153dd539-") || *s.Table != 0 || *s.Priority != 50 {
+	if s := top.Children[0]; s.Kind != "table" || s.Stage != "ls_in_check_port_sec" ||
+		!strings.HasPrefix(s.Flow, "153dd539-") || *s.Table != 0 || *s.Priority != 50 {
 		t.Errorf("%+v", s)
 	}
-	for _, want := range []string{`"zone_name":"GR_ovn-worker_snat"`, `"kind":"SNAT","from":"172.18.0.1:12345","to":"100.64.0.3:12345"`} {
+	for _, want := range []string{`"zone_name":"GR_ovn-worker_snat"`,
+		`"kind":"SNAT","from":"172.18.0.1:12345","to":"100.64.0.3:12345"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %s in %s", want, out)
 		}
@@ -310,16 +325,20 @@ func TestTraceLBDst(t *testing.T) {
 // In a datapath that is named the packet need not have an inport, as with
 // ovn-trace, which crashes where port security asks for it.
 func TestTraceWithoutInport(t *testing.T) {
-	packet := "eth.src == 02:42:7a:79:82:ca && eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && icmp4.type == 8"
+	packet := "eth.src == 02:42:7a:79:82:ca && eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == " +
+		"172.18.0.4 && ip.ttl == 64 && icmp4.type == 8"
 	status, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "GR_ovn-worker", packet)
-	if status != exitDropped || !strings.Contains(out, "\ningress(dp=\"GR_ovn-worker\", inport=\"(unnamed)\")\n") || !strings.Contains(errs, "microflow does not specify ingress port") {
+	if status != exitDropped || !strings.Contains(out, "\ningress(dp=\"GR_ovn-worker\", inport=\"(unnamed)\")\n") ||
+		!strings.Contains(errs, "microflow does not specify ingress port") {
 		t.Errorf("status %d\n%s\n%s", status, errs, out)
 	}
 	status, out, _ = replayed(t, "trace", "--json", "--db", recorded+"sb.db", "ext_ovn-worker", packet)
-	if status != exitOK || !strings.Contains(out, `"datapath":"ext_ovn-worker","inport":""`) || !strings.Contains(out, `"port":"breth0_ovn-worker"`) {
+	if status != exitOK || !strings.Contains(out, `"datapath":"ext_ovn-worker","inport":""`) ||
+		!strings.Contains(out, `"port":"breth0_ovn-worker"`) {
 		t.Errorf("status %d\n%s", status, out)
 	}
-	if status, _, errs = replayed(t, "trace", "--db", recorded+"sb.db", packet); status != exitBad || !strings.Contains(errs, "does not match on inport") {
+	if status, _, errs = replayed(t, "trace", "--db", recorded+"sb.db", packet); status != exitBad ||
+		!strings.Contains(errs, "does not match on inport") {
 		t.Errorf("status %d: %s", status, errs)
 	}
 }

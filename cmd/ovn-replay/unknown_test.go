@@ -28,12 +28,14 @@ func TestEmptyCapture(t *testing.T) {
 	if err := os.WriteFile(empty, read(t, dir+"/client.pcap")[:24], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--db", dir + "/sb.db", "-r", dir + "/client.pcap", "-r", empty, "-r", dir + "/nginx.pcap", "--ct-profile", "ovs-userspace"}
+	args := []string{"--db", dir + "/sb.db", "-r", dir + "/client.pcap", "-r", empty, "-r", dir + "/nginx.pcap",
+		"--ct-profile", "ovs-userspace"}
 	status, out, errs := replayed(t, append([]string{"verify"}, args...)...)
 	if status != exitOK || !strings.Contains(errs, "empty.pcap: it holds no packets") {
 		t.Errorf("exit status %d\n%s%s", status, out, errs)
 	}
-	if status, _, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", empty); status != exitBad || !strings.Contains(errs, "the captures hold no packets") {
+	if status, _, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", empty); status != exitBad ||
+		!strings.Contains(errs, "the captures hold no packets") {
 		t.Errorf("alone: exit status %d, %q", status, errs)
 	}
 }

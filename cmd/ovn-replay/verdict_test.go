@@ -23,7 +23,8 @@ func TestNothingVerified(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"--db " + db + " -r " + empty + "@breth0_ovn-worker", "the captures hold no packets"},
 		{"--db " + db + " -r " + client + " -r " + pod + " --pcap-filter host=9.9.9.9", "selects none"},
-		{"--db " + db + " -r " + client + " --pcap-filter src=host=172.18.0.1=and=port=30007", "no packet was observed leaving OVN"},
+		{"--db " + db + " -r " + client + " --pcap-filter src=host=172.18.0.1=and=port=30007",
+			"no packet was observed leaving OVN"},
 		{"--case " + dir + " --db /nonexistent", "/nonexistent: no such file"},
 		{"--db " + db + " -r - -r -", "standard input was given already"},
 		{"--case " + dir + " --case " + dir, "was given already"},
@@ -35,7 +36,8 @@ func TestNothingVerified(t *testing.T) {
 			}
 		}
 		status, out, errs := replayed(t, append([]string{"verify"}, args...)...)
-		if status != exitBad || !strings.Contains(errs, test.want) || strings.Contains(out, "everything observed was predicted") {
+		if status != exitBad || !strings.Contains(errs, test.want) ||
+			strings.Contains(out, "everything observed was predicted") {
 			t.Errorf("%s: exit status %d\n%s%s", test.args, status, out, errs)
 		}
 	}
@@ -69,7 +71,8 @@ func TestNothingVerified(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	dir := filepath.Join(cases, "nodeport")
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		for _, command := range []string{"verify", "verify --json", "run --json", "diff --json --db " + dir + "/sb.db", "run --format none -w FILE"} {
+		for _, command := range []string{"verify", "verify --json", "run --json", "diff --json --db " + dir + "/sb.db",
+			"run --format none -w FILE"} {
 			ctx, stop := context.WithCancelCause(t.Context())
 			in, feed := io.Pipe()
 			wait := 20 * time.Millisecond
@@ -77,7 +80,8 @@ func TestInterrupted(t *testing.T) {
 				wait = time.Second // something is to be in it
 			}
 			file := filepath.Join(t.TempDir(), "out.pcapng")
-			args := append(strings.Fields(strings.ReplaceAll(command, "FILE", file)), "--db", dir+"/sb.db", "-r", "-@breth0_ovn-worker")
+			args := append(strings.Fields(strings.ReplaceAll(command, "FILE", file)), "--db", dir+"/sb.db", "-r",
+				"-@breth0_ovn-worker")
 			go func() {
 				feed.Write(read(t, dir+"/client.pcap"))
 				time.Sleep(wait)
@@ -85,13 +89,15 @@ func TestInterrupted(t *testing.T) {
 			}()
 			var out, errs strings.Builder
 			status := run(ctx, args, in, &out, &errs)
-			if status != exitSignal+int(sig) || !strings.Contains(errs.String(), "interrupted after ") || !strings.Contains(errs.String(), ": no verdict") {
+			if status != exitSignal+int(sig) || !strings.Contains(errs.String(), "interrupted after ") ||
+				!strings.Contains(errs.String(), ": no verdict") {
 				t.Errorf("%v: %s: exit status %d, %q", sig, command, status, errs.String())
 			}
 			if strings.Contains(out.String(), "everything observed") {
 				t.Errorf("%v: %s: %s", sig, command, out.String())
 			}
-			if strings.Contains(command, "--json") && !strings.Contains(strings.ReplaceAll(out.String(), " ", ""), `"interrupted":true`) {
+			if strings.Contains(command, "--json") &&
+				!strings.Contains(strings.ReplaceAll(out.String(), " ", ""), `"interrupted":true`) {
 				t.Errorf("%v: %s: %s", sig, command, out.String())
 			}
 			if command == "verify --json" {
@@ -111,27 +117,33 @@ func TestInterrupted(t *testing.T) {
 func TestNothingIsIgnoredBesideASession(t *testing.T) {
 	nodeport := filepath.Join(cases, "nodeport")
 	session := filepath.Join(t.TempDir(), "s.db")
-	if status, _, errs := replayed(t, "run", "--format", "none", "--case", nodeport, "--session", session); status != exitOK {
+	if status, _, errs := replayed(t, "run", "--format", "none", "--case", nodeport, "--session",
+		session); status != exitOK {
 		t.Fatal(errs)
 	}
-	for _, command := range []string{"connections --session", "coverage --session", "who 172.18.0.1 --session", "why 1 --session", "conntrack list", "conntrack export"} {
+	for _, command := range []string{"connections --session", "coverage --session", "who 172.18.0.1 --session",
+		"why 1 --session", "conntrack list", "conntrack export"} {
 		args := append(strings.Fields(command), session)
 		if status, out, errs := replayed(t, args...); status != exitOK || out == "" {
 			t.Errorf("%s: exit status %d, %s", command, status, errs)
 		}
 		for _, more := range []string{
-			"--db /nonexistent", "--db " + nodeport + "/sb.db", "-r /nonexistent", "--case " + nodeport, "--nb /nonexistent", "--ct-import /nonexistent",
-			"--ct-zones /nonexistent", "--ct-profile linux", "--pin /nonexistent", "--offset x=1s", "--filter ip4", "--pcap-filter tcp", "--no-infer",
+			"--db /nonexistent", "--db " + nodeport + "/sb.db", "-r /nonexistent", "--case " + nodeport, "--nb /nonexistent",
+			"--ct-import /nonexistent",
+			"--ct-zones /nonexistent", "--ct-profile linux", "--pin /nonexistent", "--offset x=1s", "--filter ip4",
+			"--pcap-filter tcp", "--no-infer",
 			"--no-align", "--db-time last", "--watch", "--explain-points",
 		} {
 			flag, _, _ := strings.Cut(strings.Replace(more, "-r", "--read", 1), " ")
 			status, out, errs := replayed(t, append(args, strings.Fields(more)...)...)
-			if status != exitBad || out != "" || !strings.Contains(errs, flag+" says what to replay, and a session is asked about") {
+			if status != exitBad || out != "" ||
+				!strings.Contains(errs, flag+" says what to replay, and a session is asked about") {
 				t.Errorf("%s %s: exit status %d, %s", command, more, status, errs)
 			}
 		}
 	}
-	if status, _, errs := replayed(t, "connections", "--case", nodeport, "--db", "/nonexistent"); status != exitBad || !strings.Contains(errs, "/nonexistent") {
+	if status, _, errs := replayed(t, "connections", "--case", nodeport, "--db", "/nonexistent"); status != exitBad ||
+		!strings.Contains(errs, "/nonexistent") {
 		t.Errorf("--db beside --case: exit status %d, %s", status, errs)
 	}
 }

@@ -41,7 +41,8 @@ func TestVerifyWrites(t *testing.T) {
 		t.Fatal("nothing is mismatched: the test tests nothing")
 	}
 	for word, n := range map[string]int{
-		"mismatched": len(report.Mismatched), "missing": len(report.Missing), "unexpected": len(report.Unexpected), "matched": -1,
+		"mismatched": len(report.Mismatched), "missing": len(report.Missing), "unexpected": len(report.Unexpected),
+		"matched": -1,
 	} {
 		got := tsharked(t, file, "-Y", `frame.comment contains "`+word+`"`, "-T", "fields", "-e", "frame.number")
 		if strings.Count(got, "\n") != n && n >= 0 {
@@ -55,7 +56,8 @@ func TestVerifyWrites(t *testing.T) {
 			t.Errorf("ovn.verdict == %q selects %d frames, want %d", word, strings.Count(got, "\n"), n)
 		}
 	}
-	got := tsharked(t, file, "-Y", `ovn.verdict == "mismatched"`, "-T", "fields", "-e", "ovn.difference", "-E", "aggregator=;")
+	got := tsharked(t, file, "-Y", `ovn.verdict == "mismatched"`, "-T", "fields", "-e", "ovn.difference", "-E",
+		"aggregator=;")
 	want := report.Mismatched[0].Fields[0]
 	if !strings.HasPrefix(got, want.Field+" predicted "+want.Predicted+" observed "+want.Observed) {
 		t.Errorf("differences %.300q, want %+v first", got, want)

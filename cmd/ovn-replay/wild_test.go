@@ -27,7 +27,8 @@ var wildCases = []string{
 
 // wildMutations, each alone and then together.
 var wildMutations = []string{
-	"csum", "csum-local", "gso", "gro", "gso gro", "csum gso gro", "snap=128", "snap=64", "snapmix", "loss=0.01", "loss=0.05",
+	"csum", "csum-local", "gso", "gro", "gso gro", "csum gso gro", "snap=128", "snap=64", "snapmix", "loss=0.01",
+	"loss=0.05",
 	"late=0.3", "early=0.7", "lateall=0.4", "dup", "dupall", "skew=0.7", "skew=3600000", "drift=100", "res=1000",
 	"noarp", "untag", "any",
 	"csum gso gro snap=128 loss=0.0005 dup skew=0.7 drift=20 res=10 noarp",
@@ -99,7 +100,8 @@ func checkCauses(t *testing.T, what, mutation string, c *wildCase, r *replay.Rep
 		did.removed, did.twice, did.sums = did.removed+x.removed, did.twice+x.twice, did.sums+x.sums
 		did.untagged, did.cut = did.untagged+x.untagged, did.cut+x.cut
 	}
-	missing := told[replay.CauseLost] + told[replay.CauseLate] + told[replay.CauseEarly] + told[replay.CauseFlight] + told[replay.CauseEmpty]
+	missing := told[replay.CauseLost] + told[replay.CauseLate] + told[replay.CauseEarly] + told[replay.CauseFlight] +
+		told[replay.CauseEmpty]
 	switch mutation {
 	case "dup", "dupall":
 		if told[replay.CauseTwice] != did.twice {
@@ -126,8 +128,10 @@ func checkCauses(t *testing.T, what, mutation string, c *wildCase, r *replay.Rep
 
 // A network that was changed is caught in such captures, too, and the flow named.
 func TestWildCapturesOfChangedNetworks(t *testing.T) {
-	artefacts := []string{"csum gso gro", "snap=128", "loss=0.02", "late=0.2", "dup", "skew=0.7", "noarp", "csum gso gro snap=128 loss=0.0005 dup skew=0.7 drift=20 res=10 noarp"}
-	for _, name := range []string{"nodeport", "clusterip", "udp-service", "kube-transfer", "cloud-l3-geneve", "cloud-snat", "cloud-fip-distributed"} {
+	artefacts := []string{"csum gso gro", "snap=128", "loss=0.02", "late=0.2", "dup", "skew=0.7", "noarp",
+		"csum gso gro snap=128 loss=0.0005 dup skew=0.7 drift=20 res=10 noarp"}
+	for _, name := range []string{"nodeport", "clusterip", "udp-service", "kube-transfer", "cloud-l3-geneve",
+		"cloud-snat", "cloud-fip-distributed"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(cases, name)
@@ -147,7 +151,8 @@ func TestWildCapturesOfChangedNetworks(t *testing.T) {
 					replaceActions(t, filepath.Join(to, c.db), filepath.Join(dir, c.db), f, m.change(f))
 					status, out, errs := replayed(t, append([]string{"verify", "--json"}, args...)...)
 					if status != exitDifference || !strings.Contains(out, f.UUID) {
-						t.Errorf("%s with captures of %s: exit status %d, flow %s of %s is not named\n%.2000s%s", m.name, wild, status, f.UUID, f.Stage, out, errs)
+						t.Errorf("%s with captures of %s: exit status %d, flow %s of %s is not named\n%.2000s%s", m.name, wild, status,
+							f.UUID, f.Stage, out, errs)
 					}
 				}
 			}

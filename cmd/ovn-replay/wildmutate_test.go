@@ -449,7 +449,8 @@ func (c *wildCase) cook(hosts []string) {
 				f := &x.frames[i]
 				kind := byte(4) // sent by this host
 				if x.underlay {
-					if len(f.data) >= 30 && c.endpoint[fmt.Sprintf("%d.%d.%d.%d", f.data[26], f.data[27], f.data[28], f.data[29])] != h {
+					if len(f.data) >= 30 && c.endpoint[fmt.Sprintf("%d.%d.%d.%d", f.data[26], f.data[27], f.data[28],
+						f.data[29])] != h {
 						kind = 0
 					}
 				} else if c.entered(x, f) {

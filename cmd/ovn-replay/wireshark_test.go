@@ -39,7 +39,8 @@ func tsharked(t *testing.T, file string, args ...string) string {
 func annotated(t *testing.T, args ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "out.pcapng")
-	if status, _, errs := replayed(t, append([]string{"run", "--format", "none", "-w", file}, args...)...); status != exitOK {
+	if status, _, errs := replayed(t, append([]string{"run", "--format", "none", "-w", file},
+		args...)...); status != exitOK {
 		t.Fatalf("exit status %d: %s", status, errs)
 	}
 	return file
@@ -48,7 +49,8 @@ func annotated(t *testing.T, args ...string) string {
 // wiresharkCases have long names, IPv6, floods, tunnels, ACLs and answers of
 // ovn-controller.
 var wiresharkCases = []string{
-	"nodeport", "kube-acl-verdicts-26.03", "cloud-nat-v6-26.03", "kube-multicast", "cloud-dhcpv6-ra", "cloud-gateway-router",
+	"nodeport", "kube-acl-verdicts-26.03", "cloud-nat-v6-26.03", "kube-multicast", "cloud-dhcpv6-ra",
+	"cloud-gateway-router",
 }
 
 // Wireshark shows every line of every comment in full.
@@ -118,7 +120,8 @@ func TestPluginSelects(t *testing.T) {
 // directions and all translations.
 func TestPluginTiesPacketsTogether(t *testing.T) {
 	file := annotated(t, "--case", cases+"/nodeport", "--epb-verdict")
-	rows := strings.Split(strings.TrimSuffix(tsharked(t, file, "-T", "fields", "-e", "frame.packet_id", "-e", "ovn.verdict",
+	rows := strings.Split(strings.TrimSuffix(tsharked(t, file, "-T", "fields", "-e", "frame.packet_id", "-e",
+		"ovn.verdict",
 		"-e", "ovn.conn", "-e", "tcp.srcport", "-e", "tcp.dstport", "-e", "frame.verdict.ebpf_tc"), "\n"), "\n")
 	last := ""
 	clients := map[string]map[string]bool{} // connection -> client ports
@@ -181,17 +184,20 @@ func carry(t *testing.T, from, to string, block pcap.Block) {
 	}
 	defer r.Close()
 	var out bytes.Buffer
-	w, err := pcap.NewWriter(&out, pcap.Section{OS: "Linux of the lab", Application: "lab", Comments: []string{"taken in the lab"}})
+	w, err := pcap.NewWriter(&out, pcap.Section{OS: "Linux of the lab", Application: "lab",
+		Comments: []string{"taken in the lab"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.AddInterface(pcap.InterfaceInfo{Name: "eth0", LinkType: pcap.LinkEthernet, Hardware: "a card", Comments: []string{"port 7"}})
+	w.AddInterface(pcap.InterfaceInfo{Name: "eth0", LinkType: pcap.LinkEthernet, Hardware: "a card",
+		Comments: []string{"port 7"}})
 	var rec pcap.Record
 	for n := 1; r.Next(&rec) == nil; n++ {
 		p := pcap.Packet{Time: rec.Time, Data: rec.Data, OrigLen: rec.OrigLen}
 		if n == 2 {
 			w.WriteBlock(block)
-			p.Comments, p.Options = []string{"what is this?"}, []pcap.Option{{Code: 2988, Value: []byte("\x01\x02\x00\x00private")}}
+			p.Comments, p.Options = []string{"what is this?"},
+				[]pcap.Option{{Code: 2988, Value: []byte("\x01\x02\x00\x00private")}}
 		}
 		if err := w.WritePacket(&p); err != nil {
 			t.Fatal(err)
@@ -243,10 +249,14 @@ func holdsWhatWasThere(t *testing.T, file string, block pcap.Block, all bool) {
 	if !all {
 		return // the tools drop options and blocks that they do not know
 	}
-	kept := slices.ContainsFunc(r.TakeBlocks(), func(b pcap.Block) bool { return b.Type == block.Type && bytes.Equal(b.Body, block.Body) })
+	kept := slices.ContainsFunc(r.TakeBlocks(), func(b pcap.Block) bool {
+		return b.Type == block.Type &&
+			bytes.Equal(b.Body, block.Body)
+	})
 	s := r.Sections()[0]
 	if !kept || options != 1 || !strings.Contains(hardware, "a card") || s.OS != "Linux of the lab" ||
-		!slices.Contains(s.Comments, "taken in the lab") || !slices.ContainsFunc(s.Comments, func(c string) bool { return strings.HasPrefix(c, "command: ovn-replay") }) {
+		!slices.Contains(s.Comments, "taken in the lab") ||
+		!slices.ContainsFunc(s.Comments, func(c string) bool { return strings.HasPrefix(c, "command: ovn-replay") }) {
 		t.Errorf("%s: block kept %v, options %d, hardware %q, section %+v", file, kept, options, hardware, s)
 	}
 }
@@ -254,7 +264,8 @@ func holdsWhatWasThere(t *testing.T, file string, block pcap.Block, all bool) {
 // Addresses have the names of pods and services where Wireshark looks for them.
 func TestAnnotatedCaptureNamesAddresses(t *testing.T) {
 	out := tsharked(t, annotated(t, "--case", cases+"/nodeport"), "-o", "nameres.network_name:TRUE",
-		"-o", "nameres.use_external_name_resolver:FALSE", "-T", "fields", "-e", "ip.dst_host", "-Y", "ip.dst == 10.244.1.3", "-c", "4")
+		"-o", "nameres.use_external_name_resolver:FALSE", "-T", "fields", "-e", "ip.dst_host", "-Y", "ip.dst == 10.244.1.3",
+		"-c", "4")
 	if !strings.HasPrefix(out, "default_nginx-deployment-9456bbbf9-x6pc6\n") {
 		t.Errorf("10.244.1.3 is called %q", out)
 	}
@@ -270,9 +281,11 @@ func TestWiresharkInstall(t *testing.T) {
 	if status != exitOK || strings.Count(out, "\n") != 5 {
 		t.Fatalf("exit status %d: %s%s", status, out, errs)
 	}
-	cmd := exec.Command(tshark, "-C", wireshark.Profile, "-r", annotated(t, "--case", cases+"/nodeport"), "-Y", `ovn.conn == 2`, "-c", "40")
+	cmd := exec.Command(tshark, "-C", wireshark.Profile, "-r", annotated(t, "--case", cases+"/nodeport"), "-Y",
+		`ovn.conn == 2`, "-c", "40")
 	text, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(text), " delivered breth0_ovn-worker default_nginx") || strings.Contains(string(text), "Error") {
+	if err != nil || !strings.Contains(string(text), " delivered breth0_ovn-worker default_nginx") ||
+		strings.Contains(string(text), "Error") {
 		t.Errorf("%v\n%s", err, text)
 	}
 	_, out, _ = replayed(t, "wireshark", "extcap", "--extcap-interfaces", "--extcap-version=4.0")

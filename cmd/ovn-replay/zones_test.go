@@ -13,7 +13,8 @@ import (
 
 const zonesCase = "../../testdata/cases/ic-warm/"
 
-var bothZones = []string{"--db", zonesCase + "sb-node1.db.gz", "--db", zonesCase + "sb-node2.db.gz", "--ct-profile", "ovs-userspace:3.1"}
+var bothZones = []string{"--db", zonesCase + "sb-node1.db.gz", "--db", zonesCase + "sb-node2.db.gz", "--ct-profile",
+	"ovs-userspace:3.1"}
 
 // Two zones of one node each are one network: packets cross from one's
 // pipelines through the tunnel into the other's, and are what was recorded there.
@@ -42,12 +43,14 @@ func TestZonesJoined(t *testing.T) {
 // The path of a packet shows both nodes, whether it is sent to the pod or to a
 // service that has it.
 func TestZonesPath(t *testing.T) {
-	status, out, errs := replayed(t, append([]string{"run", "--format", "summary", "-r", zonesCase + "ext1.pcap@br-ex_node1",
-		"--filter", "tcp.dst == 30007 && tcp.flags == 2"}, bothZones...)...)
+	status, out, errs := replayed(t,
+		append([]string{"run", "--format", "summary", "-r", zonesCase + "ext1.pcap@br-ex_node1",
+			"--filter", "tcp.dst == 30007 && tcp.flags == 2"}, bothZones...)...)
 	if status != exitOK {
 		t.Fatal(errs)
 	}
-	for _, want := range []string{`dp="ext_node1"`, `dp="GR_node1"`, `outport="tstor-node2"`, `inport="rtots-node2"`, `dp="node2"`, `output to "pod2"`} {
+	for _, want := range []string{`dp="ext_node1"`, `dp="GR_node1"`, `outport="tstor-node2"`, `inport="rtots-node2"`,
+		`dp="node2"`, `output to "pod2"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the nodePort's path over both nodes lacks %s:\n%s", want, out)
 		}
@@ -57,9 +60,10 @@ func TestZonesPath(t *testing.T) {
 func TestZonesRefused(t *testing.T) {
 	one := []string{"--db", zonesCase + "sb-node1.db.gz", "-r", zonesCase + "pod1.pcap"}
 	for want, args := range map[string][]string{
-		"are databases of one zone":       append([]string{"verify", "--db", zonesCase + "sb-node1.db.gz"}, one...),
-		"/nonexistent: no such file":      append([]string{"run", "--db", "/nonexistent"}, one...),
-		"a session is of one database":    append([]string{"run", "--session", t.TempDir() + "/s", "-r", zonesCase + "pod1.pcap"}, bothZones...),
+		"are databases of one zone":  append([]string{"verify", "--db", zonesCase + "sb-node1.db.gz"}, one...),
+		"/nonexistent: no such file": append([]string{"run", "--db", "/nonexistent"}, one...),
+		"a session is of one database": append([]string{"run", "--session", t.TempDir() + "/s", "-r", zonesCase +
+			"pod1.pcap"}, bothZones...),
 		"--watch follows one live server": append([]string{"run", "--watch", "-r", zonesCase + "pod1.pcap"}, bothZones...),
 	} {
 		if status, _, errs := replayed(t, args...); status != exitBad || !strings.Contains(errs, want) {
@@ -100,7 +104,8 @@ func packTar(t *testing.T, name, member string, content []byte) {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	if err := errors.Join(w.WriteHeader(&tar.Header{Name: member, Mode: 0o600, Size: int64(len(content))}), writeAll(w, content), w.Close(),
+	if err := errors.Join(w.WriteHeader(&tar.Header{Name: member, Mode: 0o600, Size: int64(len(content))}),
+		writeAll(w, content), w.Close(),
 		os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, b.Bytes(), 0o600)); err != nil {
 		t.Fatal(err)
 	}

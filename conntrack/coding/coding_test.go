@@ -51,7 +51,8 @@ func samples() []sample {
 			blob: []byte("blob"), text: "text", list: []uint16{0, 65535},
 			tuple: nat.Tuple{Src: [16]byte{10, 0, 0, 1}, Dst: [16]byte{10, 0, 0, 2}, SrcPort: 7, DstPort: 7, Proto: 1, Type: 8},
 		},
-		{i: math.MaxInt64, i32: math.MaxInt32, a: true, tuple: nat.Tuple{V6: true, Src: [16]byte{15: 1}, Dst: [16]byte{0: 0xfe, 15: 2}, Proto: 6}},
+		{i: math.MaxInt64, i32: math.MaxInt32, a: true, tuple: nat.Tuple{V6: true, Src: [16]byte{15: 1},
+			Dst: [16]byte{0: 0xfe, 15: 2}, Proto: 6}},
 	}
 }
 
@@ -64,7 +65,8 @@ func TestBothWays(t *testing.T) {
 		if err := r.Finish(); err != nil {
 			t.Fatalf("sample %d: %v", i, err)
 		}
-		if !bytes.Equal(encode(&got), b) || got.i != want.i || got.text != want.text || got.tuple != want.tuple || got.a != want.a {
+		if !bytes.Equal(encode(&got), b) || got.i != want.i || got.text != want.text || got.tuple != want.tuple ||
+			got.a != want.a {
 			t.Errorf("sample %d: got %+v, want %+v", i, got, want)
 		}
 	}

@@ -20,8 +20,10 @@ func TestChecksums(t *testing.T) {
 			body[i] = byte(r.Uint32())
 		}
 		for _, ip := range []gopacket.NetworkLayer{
-			&layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: []byte{10, 1, 2, 3}, DstIP: []byte{255, 254, 253, 252}},
-			&layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP, SrcIP: netip.MustParseAddr("fd00::1").AsSlice(), DstIP: netip.MustParseAddr("fe80::ffff:ffff").AsSlice()},
+			&layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: []byte{10, 1, 2, 3},
+				DstIP: []byte{255, 254, 253, 252}},
+			&layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP,
+				SrcIP: netip.MustParseAddr("fd00::1").AsSlice(), DstIP: netip.MustParseAddr("fe80::ffff:ffff").AsSlice()},
 		} {
 			udp := &layers.UDP{SrcPort: 53, DstPort: 4000}
 			udp.SetNetworkLayerForChecksum(ip)
@@ -139,7 +141,8 @@ func TestAddresses(t *testing.T) {
 	if v != 0x0a580af401ff || MACBytes(v) != m || FormatMAC(v) != "0a:58:0a:f4:01:ff" {
 		t.Errorf("%#x %v %s", v, MACBytes(v), FormatMAC(v))
 	}
-	for _, text := range []string{"", "0a:58:0a:f4:01", "0a-58-0a-f4-01-ff", "0a:58:0a:f4:01:fg", "0a:58:0a:f4:01:ff ", "a:58:0a:f4:01:ff0"} {
+	for _, text := range []string{"", "0a:58:0a:f4:01", "0a-58-0a-f4-01-ff", "0a:58:0a:f4:01:fg", "0a:58:0a:f4:01:ff ",
+		"a:58:0a:f4:01:ff0"} {
 		if _, ok := ParseMAC(text); ok {
 			t.Errorf("%q is an Ethernet address", text)
 		}

@@ -171,7 +171,8 @@ func (g Groups) page(cmd *cobra.Command, name string) string {
 		}
 		return strings.TrimRight(out.String(), "\n")
 	}
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"ovn-replay\" \"OVN\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff.Replace(name)), roff.Replace(name), text(cmd.Short))
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"ovn-replay\" \"OVN\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff.Replace(name)),
+		roff.Replace(name), text(cmd.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", text(cmd.UseLine()))
 	if cmd.Long != "" {
 		fmt.Fprintf(&b, ".SH DESCRIPTION\n.nf\n%s\n.fi\n", text(cmd.Long))
@@ -198,6 +199,7 @@ func (g Groups) page(cmd *cobra.Command, name string) string {
 	if cmd.HasExample() {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", text(cmd.Example))
 	}
-	b.WriteString(".SH EXIT STATUS\n0 done (verify: everything matched); 1 a difference (verify, diff), or the packet is not delivered (trace); 2 bad usage or bad input.\n")
+	b.WriteString(".SH EXIT STATUS\n0 done (verify: everything matched); 1 a difference (verify, diff), or the packet " +
+		"is not delivered (trace); 2 bad usage or bad input.\n")
 	return b.String()
 }

@@ -10,7 +10,8 @@ import (
 // Unknown is the error of a first argument that is no command, with
 // those that may have been meant.
 func Unknown(root *cobra.Command, args []string) error {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") || args[0] == "help" || args[0] == "completion" {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") || args[0] == "help" ||
+		args[0] == "completion" {
 		return nil
 	}
 	if cmd, _, err := root.Find(args[:1]); err == nil && cmd != root {

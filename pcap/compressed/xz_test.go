@@ -19,7 +19,8 @@ func TestXZ(t *testing.T) {
 	if err := os.WriteFile(path, plain, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"-0"}, {"-7e"}, {"--check=none"}, {"--check=crc32"}, {"--check=sha256"}, {"--block-size=10000"}, {"-T2", "--block-size=20000"}} {
+	for _, args := range [][]string{{"-0"}, {"-7e"}, {"--check=none"}, {"--check=crc32"}, {"--check=sha256"},
+		{"--block-size=10000"}, {"-T2", "--block-size=20000"}} {
 		packed := []byte(run(t, "xz", append(args, "-c", path)...))
 		if got, err := unxz(packed); err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("xz %v: %d bytes, %v", args, len(got), err)
@@ -36,7 +37,8 @@ func TestXZ(t *testing.T) {
 			// The decoder goes on while there is what the longest symbol takes.
 			const longest = 21
 			if theirs := cutXZ(packed[:max(n-longest, 0)]); !bytes.HasPrefix(kept, theirs) {
-				t.Errorf("xz %v cut to %d of %d bytes: %d bytes are kept, xz keeps %d", args, n, len(packed), len(kept), len(theirs))
+				t.Errorf("xz %v cut to %d of %d bytes: %d bytes are kept, xz keeps %d", args, n, len(packed), len(kept),
+					len(theirs))
 			}
 		}
 	}

@@ -45,7 +45,8 @@ func (e *Expr) compile(link Link, simplify bool) (*Program, error) {
 		c.link = linkRaw
 	case linkIPv4, linkIPv6:
 	default:
-		return nil, errorAt(1, "packets of link type %d cannot be filtered: only Ethernet, Linux cooked, raw IP and loopback", link.Type)
+		return nil, errorAt(1, "packets of link type %d cannot be filtered: only Ethernet, Linux cooked, raw IP and "+
+			"loopback", link.Type)
 	}
 	yes, no := c.label(), c.label()
 	if e.root != nil {

@@ -176,7 +176,8 @@ type ifindex struct {
 func (n *ifindex) emit(c *compiler, yes, no label) {
 	c.at(n.column)
 	if c.link != linkSLL2 {
-		c.fail(`the interface cannot be told %s: only a capture on "any" of the second version (LINUX_SLL2) has it`, c.where())
+		c.fail(`the interface cannot be told %s: only a capture on "any" of the second version (LINUX_SLL2) has it`,
+			c.where())
 	}
 	field{of: ofHeader, at: 4, size: 4}.is(n.number)(c, yes, no)
 }

@@ -139,7 +139,8 @@ func (f *folder) refuse(i instruction, what string) {
 // Operations with zero: on the right they keep a or clear it; on the left of
 // those that take, the result is what is on the right.
 var (
-	keeps  = map[opcode]bool{add: true, addX: true, shiftLeft: true, shiftLeftX: true, shiftRightX: true, orNumber: true, orX: true, xorX: true}
+	keeps = map[opcode]bool{add: true, addX: true, shiftLeft: true, shiftLeftX: true, shiftRightX: true, orNumber: true,
+		orX: true, xorX: true}
 	clears = map[opcode]bool{multiply: true, multiplyX: true, and: true, andX: true}
 	takes  = map[opcode]bool{addX: true, orX: true, xorX: true}
 )
@@ -148,7 +149,8 @@ var (
 func join(code []instruction) []instruction {
 	for n := 0; n+3 < len(code); n++ {
 		number, load := code[n], &code[n+3]
-		if number.op == loadNumber && code[n+1].op == addX && code[n+2].op == aToX && load.op >= loadByteX && load.op <= loadWordX {
+		if number.op == loadNumber && code[n+1].op == addX && code[n+2].op == aToX && load.op >= loadByteX &&
+			load.op <= loadWordX {
 			load.k += number.k
 			code = append(code[:n], code[n+3:]...)
 		}

@@ -32,7 +32,8 @@ func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 var (
 	someIPv4 = []uint32{0x0a000001, 0x0a000002, 0x0a010203, 0xc0a80101, 0xe0000001, 0xffffffff, 0, 0x7f000001}
-	someMACs = [][]byte{{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {1, 0, 0x5e, 0, 0, 1}}
+	someMACs = [][]byte{{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		{1, 0, 0x5e, 0, 0, 1}}
 	somePort = []int{80, 443, 53, 22, 6081, 6000, 6005, 4789, 0, 65535}
 	someIPv6 = [][]byte{
 		{0x20, 1, 0xd, 0xb8, 15: 1}, {0x20, 1, 0xd, 0xb8, 0, 1, 15: 2}, {0xfe, 0x80, 15: 3}, {0xff, 2, 15: 1}, {15: 1},
@@ -75,7 +76,9 @@ func (m maker) ipv6(protocol int, payload []byte) []byte {
 
 // transport is a protocol and its header, in either IP.
 func (m maker) transport() (protocol int, payload []byte) {
-	switch protocol = pick(m.Rand, header.ProtoTCP, header.ProtoTCP, header.ProtoUDP, header.ProtoUDP, header.ProtoSCTP, header.ProtoICMP, header.ProtoICMPv6, header.ProtoIGMP, header.ProtoAH, header.ProtoESP, header.ProtoPIM, header.ProtoVRRP, header.ProtoIGRP, 47, 59, 0); protocol {
+	switch protocol = pick(m.Rand, header.ProtoTCP, header.ProtoTCP, header.ProtoUDP, header.ProtoUDP, header.ProtoSCTP,
+		header.ProtoICMP, header.ProtoICMPv6, header.ProtoIGMP, header.ProtoAH, header.ProtoESP, header.ProtoPIM,
+		header.ProtoVRRP, header.ProtoIGRP, 47, 59, 0); protocol {
 	case header.ProtoTCP:
 		flags := pick(m.Rand, 2, 0x12, 0x10, 0x18, 4, 0x11, 0xc2)
 		payload = cat(m.port(), m.port(), m.bytes(8), []byte{0x50, byte(flags)}, m.bytes(6), m.bytes(m.IntN(20)))
@@ -107,7 +110,8 @@ func (m maker) network(depth int) (kind int, packet []byte) {
 		switch m.IntN(14) {
 		case 0:
 			k, p := m.network(depth + 1)
-			return pick(m.Rand, header.EtherVLAN, header.EtherQinQ, header.EtherOldQinQ), cat(u16(m.IntN(2)<<13|pick(m.Rand, 0, 5, 100, 4095)), u16(k), p)
+			return pick(m.Rand, header.EtherVLAN, header.EtherQinQ, header.EtherOldQinQ),
+				cat(u16(m.IntN(2)<<13|pick(m.Rand, 0, 5, 100, 4095)), u16(k), p)
 		case 1:
 			return header.EtherMPLS, m.mpls()
 		case 2:
@@ -121,10 +125,12 @@ func (m maker) network(depth int) (kind int, packet []byte) {
 	}
 	switch m.IntN(12) {
 	case 0, 1:
-		return pick(m.Rand, header.EtherARP, header.EtherARP, header.EtherRARP), cat(u16(1), u16(0x800), []byte{6, 4}, u16(1+m.IntN(2)),
-			pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)), pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)))
+		return pick(m.Rand, header.EtherARP, header.EtherARP, header.EtherRARP),
+			cat(u16(1), u16(0x800), []byte{6, 4}, u16(1+m.IntN(2)),
+				pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)), pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)))
 	case 2:
-		return pick(m.Rand, header.EtherATalk, header.EtherAARP, header.EtherIPX, header.EtherLAT, header.EtherDECnet, header.EtherLoopback, header.EtherPPPoED, 0x88cc), m.decnet()
+		return pick(m.Rand, header.EtherATalk, header.EtherAARP, header.EtherIPX, header.EtherLAT, header.EtherDECnet,
+			header.EtherLoopback, header.EtherPPPoED, 0x88cc), m.decnet()
 	}
 	return ip(m.transport())
 }
@@ -164,7 +170,8 @@ func (m maker) geneve(depth int) []byte {
 	if m.IntN(3) > 0 {
 		kind, inner = header.EtherTEB, m.ethernet(kind, inner)
 	}
-	return cat([]byte{byte(pick(m.Rand, 0, 0, 0, 0x40) | len(options)/4), 0}, u16(kind), u32(uint32(pick(m.Rand, 0, 11, 5000)<<8)), options, inner)
+	return cat([]byte{byte(pick(m.Rand, 0, 0, 0, 0x40) | len(options)/4), 0}, u16(kind),
+		u32(uint32(pick(m.Rand, 0, 11, 5000)<<8)), options, inner)
 }
 
 // llc is what an 802.3 frame carries.
@@ -172,9 +179,11 @@ func (m maker) llc() []byte {
 	sap := byte(pick(m.Rand, sapISO, sapSTP, sapIPX, sapNetBEUI, sapIP, sapSNAP, 0xff, 4))
 	if sap == sapSNAP {
 		vendor := pick(m.Rand, 0, appleTalk)
-		return cat([]byte{sap, sap, 3, byte(vendor >> 16)}, u16(vendor), u16(pick(m.Rand, header.EtherATalk, header.EtherAARP, header.EtherIPX, header.EtherIPv4)), m.bytes(20))
+		return cat([]byte{sap, sap, 3, byte(vendor >> 16)}, u16(vendor),
+			u16(pick(m.Rand, header.EtherATalk, header.EtherAARP, header.EtherIPX, header.EtherIPv4)), m.bytes(20))
 	}
-	return cat([]byte{sap, pick(m.Rand, sap, 0), byte(pick(m.Rand, 3, 1, 5, 0, 0x63, 0xaf)), byte(pick(m.Rand, isoCLNP, isoESIS, isoISIS))},
+	return cat([]byte{sap, pick(m.Rand, sap, 0), byte(pick(m.Rand, 3, 1, 5, 0, 0x63, 0xaf)),
+		byte(pick(m.Rand, isoCLNP, isoESIS, isoISIS))},
 		m.bytes(3), []byte{byte(15 + m.IntN(14))}, m.bytes(m.IntN(30)))
 }
 

@@ -138,7 +138,8 @@ func BenchmarkMatch(b *testing.B) {
 	packets := frames(linkEthernet, 8, 256, 0)
 	for name, expr := range map[string]string{
 		"proto": "tcp", "port": "tcp port 80", "hosts": "host 10.0.0.1 or 10.0.0.2 or 192.168.1.1",
-		"manual": "tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)", "geneve": "geneve and tcp port 80",
+		"manual": "tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
+		"geneve": "geneve and tcp port 80",
 	} {
 		p, err := compile(expr, Link{Type: linkEthernet})
 		if err != nil {

@@ -295,12 +295,14 @@ func (p *parser) portRange(t token, q qualifiers) node {
 // port makes a test of ports; transport is the only protocol they are known
 // of, 0 if it is not one.
 func (p *parser) port(t token, q qualifiers, first, last, transport uint32) node {
-	wanted, ok := map[string]uint32{"": 0, "tcp": header.ProtoTCP, "udp": header.ProtoUDP, "sctp": header.ProtoSCTP}[q.protocol]
+	wanted, ok := map[string]uint32{"": 0, "tcp": header.ProtoTCP, "udp": header.ProtoUDP,
+		"sctp": header.ProtoSCTP}[q.protocol]
 	switch {
 	case !ok:
 		p.fail(t.column, "%q has no ports: want tcp, udp or sctp, or none", spoken(q.protocol))
 	case wanted != 0 && transport != 0 && wanted != transport:
-		p.fail(t.column, "port %v is of %s, not %s", t, map[uint32]string{header.ProtoTCP: "tcp", header.ProtoUDP: "udp"}[transport], q.protocol)
+		p.fail(t.column, "port %v is of %s, not %s", t, map[uint32]string{header.ProtoTCP: "tcp",
+			header.ProtoUDP: "udp"}[transport], q.protocol)
 	case first > 65535:
 		p.fail(t.column, "a port is a number up to 65535, not %d", first)
 	}

@@ -46,13 +46,17 @@ func (n *abbreviation) emit(c *compiler, yes, no label) {
 // Protocols by the protocol that carries them.
 var (
 	onLink = map[string]uint32{
-		"ip": header.EtherIPv4, "ip6": header.EtherIPv6, "arp": header.EtherARP, "rarp": header.EtherRARP, "atalk": header.EtherATalk, "aarp": header.EtherAARP,
-		"decnet": header.EtherDECnet, "sca": header.EtherSCA, "lat": header.EtherLAT, "mopdl": header.EtherMOPDL, "moprc": header.EtherMOPRC,
-		"iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
+		"ip": header.EtherIPv4, "ip6": header.EtherIPv6, "arp": header.EtherARP, "rarp": header.EtherRARP,
+		"atalk": header.EtherATalk, "aarp": header.EtherAARP,
+		"decnet": header.EtherDECnet, "sca": header.EtherSCA, "lat": header.EtherLAT, "mopdl": header.EtherMOPDL,
+		"moprc": header.EtherMOPRC,
+		"iso":   sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
 	}
-	onIPv4   = map[string]uint32{"icmp": header.ProtoICMP, "igmp": header.ProtoIGMP, "igrp": header.ProtoIGRP, "vrrp": header.ProtoVRRP, "carp": header.ProtoVRRP}
-	onIPv6   = map[string]uint32{"icmp6": header.ProtoICMPv6}
-	onAnyIP  = map[string]uint32{"tcp": header.ProtoTCP, "udp": header.ProtoUDP, "sctp": header.ProtoSCTP, "pim": header.ProtoPIM, "ah": header.ProtoAH, "esp": header.ProtoESP}
+	onIPv4 = map[string]uint32{"icmp": header.ProtoICMP, "igmp": header.ProtoIGMP, "igrp": header.ProtoIGRP,
+		"vrrp": header.ProtoVRRP, "carp": header.ProtoVRRP}
+	onIPv6  = map[string]uint32{"icmp6": header.ProtoICMPv6}
+	onAnyIP = map[string]uint32{"tcp": header.ProtoTCP, "udp": header.ProtoUDP, "sctp": header.ProtoSCTP,
+		"pim": header.ProtoPIM, "ah": header.ProtoAH, "esp": header.ProtoESP}
 	onISO    = map[string]uint32{"clnp": isoCLNP, "esis": isoESIS, "isis": isoISIS}
 	isisPDUs = map[string][]uint32{
 		"l1": {26, 24, 18, 15, 17}, "l2": {27, 25, 20, 16, 17}, "iih": {17, 15, 16}, "lsp": {18, 20},

@@ -46,7 +46,8 @@ func (s *sum) needs() []check {
 	case s.protocol == "link":
 		return inner
 	case s.protocol == "icmp6":
-		return append(inner, at(s.column, carries(header.EtherIPv6)), field{of: ofNetwork, at: 6, size: 1}.is(header.ProtoICMPv6))
+		return append(inner, at(s.column, carries(header.EtherIPv6)),
+			field{of: ofNetwork, at: 6, size: 1}.is(header.ProtoICMPv6))
 	case onLink[s.protocol] != 0:
 		return append(inner, at(s.column, carries(onLink[s.protocol])))
 	}

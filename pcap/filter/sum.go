@@ -76,11 +76,13 @@ func (p *parser) load() *sum {
 }
 
 // isIndexed are the protocols whose bytes can be named.
-var isIndexed = set("link ip arp rarp atalk decnet sca lat moprc mopdl ip6 sctp tcp udp icmp igmp igrp pim vrrp carp icmp6")
+var isIndexed = set("link ip arp rarp atalk decnet sca lat moprc mopdl ip6 sctp tcp udp icmp igmp igrp pim vrrp carp " +
+	"icmp6")
 
 // strength is how tightly an operator binds. Those that are missing, % and ^,
 // take all that follows them, and are taken before all that precedes.
-var strength = map[string]int{"|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5, opNegate: 6, "%": 0, "^": 0}
+var strength = map[string]int{"|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5, opNegate: 6, "%": 0,
+	"^": 0}
 
 // operators reads on after a left operand while the operators that follow bind
 // tighter than the one before it.

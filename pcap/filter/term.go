@@ -132,7 +132,8 @@ func (p *parser) llc(t token) node {
 	next := p.take()
 	kind, ok := llcTypes[next.text]
 	if !ok {
-		p.fail(next.column, "%v is no type of LLC frame: want i, s, u, rr, rnr, rej, ui, ua, disc, dm, sabme, test, xid or frmr", next)
+		p.fail(next.column, "%v is no type of LLC frame: want i, s, u, rr, rnr, rej, ui, ua, disc, dm, sabme, test, xid or "+
+			"frmr", next)
 	}
 	return &llc{kind: kind, typed: true, column: t.column}
 }

@@ -73,9 +73,11 @@ var numbers = map[string]uint32{
 // Values that a protocol's field may be given by name.
 var (
 	etherTypes = map[string]uint32{
-		"aarp": header.EtherAARP, "arp": header.EtherARP, "atalk": header.EtherATalk, "decnet": header.EtherDECnet, "ip": header.EtherIPv4, "ip6": header.EtherIPv6,
-		"lat": header.EtherLAT, "loopback": header.EtherLoopback, "mopdl": header.EtherMOPDL, "moprc": header.EtherMOPRC, "rarp": header.EtherRARP,
-		"sca": header.EtherSCA, "iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
+		"aarp": header.EtherAARP, "arp": header.EtherARP, "atalk": header.EtherATalk, "decnet": header.EtherDECnet,
+		"ip": header.EtherIPv4, "ip6": header.EtherIPv6,
+		"lat": header.EtherLAT, "loopback": header.EtherLoopback, "mopdl": header.EtherMOPDL, "moprc": header.EtherMOPRC,
+		"rarp": header.EtherRARP,
+		"sca":  header.EtherSCA, "iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
 	}
 	isoProtocols = map[string]uint32{"clnp": isoCLNP, "esis": isoESIS, "isis": isoISIS}
 	llcTypes     = map[string]llcType{

@@ -93,7 +93,8 @@ func usual() (Folders, error) {
 	if runtime.GOOS == "windows" {
 		dir := os.Getenv("APPDATA")
 		if dir == "" {
-			return Folders{}, errors.New("%APPDATA% is not set: name the folders of Wireshark with --plugins, --configuration and --extcap")
+			return Folders{}, errors.New("%APPDATA% is not set: name the folders of Wireshark with --plugins, --configuration " +
+				"and --extcap")
 		}
 		dir = filepath.Join(dir, "Wireshark")
 		return Folders{filepath.Join(dir, "plugins"), dir, filepath.Join(dir, "extcap")}, nil
@@ -112,7 +113,8 @@ func usual() (Folders, error) {
 
 // Install writes plugin, profile and extcap with put, over those of before, and
 // returns the files written. The extcap runs program.
-func (f Folders) Install(program string, put func(name string, text []byte, mode fs.FileMode) error) (written []string, err error) {
+func (f Folders) Install(program string, put func(name string, text []byte, mode fs.FileMode) error) (written []string,
+	err error) {
 	write := func(name string, text []byte, mode fs.FileMode) error {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err

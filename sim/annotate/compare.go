@@ -33,7 +33,8 @@ func (c *Capture) Compare(r *replay.Report) error {
 	return c.err
 }
 
-func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin, frame []byte, wire int, d pcap.Direction,
+func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin, frame []byte, wire int,
+	d pcap.Direction,
 	fields []replay.Difference) {
 	on := c.book.Net.ChassisByName(it.Chassis)
 	if on == nil || c.err != nil {
@@ -49,7 +50,8 @@ func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin,
 	t.value = appendClean(append(t.value[:0], verdict...), it.Port)
 	t.say("ovn-replay")
 	if from == nil || name != it.Capture || number != it.Frame {
-		t.value = strconv.AppendInt(append(appendClean(append(t.value[:0], "frame "...), it.Capture), ':'), int64(it.Frame), 10)
+		t.value = strconv.AppendInt(append(appendClean(append(t.value[:0], "frame "...), it.Capture), ':'), int64(it.Frame),
+			10)
 		t.say("observed")
 	}
 	if from != nil {

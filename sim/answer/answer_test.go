@@ -339,7 +339,8 @@ func TestRelay(t *testing.T) {
 	}
 
 	// The server's offer, by the DHCP server we have.
-	offer, ok := DHCPv4(&again, DHCPv4Style{}, [4]byte{10, 1, 0, 77}, []Option{{1, []byte{255, 255, 255, 0}}, {54, server[:]}})
+	offer, ok := DHCPv4(&again, DHCPv4Style{}, [4]byte{10, 1, 0, 77},
+		[]Option{{1, []byte{255, 255, 255, 0}}, {54, server[:]}})
 	if !ok {
 		t.Fatal("no offer")
 	}
@@ -348,7 +349,8 @@ func TestRelay(t *testing.T) {
 	back.Key.Set(field.IP4Dst, 0x0a010001)
 	back.Flush()
 	response, ok := RelayResponse(&back, relay, server)
-	if !ok || !bytes.Equal(response.Data[:6], in.Data[6:12]) || !bytes.Equal(response.Data[ip+16:][:4], []byte{10, 1, 0, 77}) ||
+	if !ok || !bytes.Equal(response.Data[:6], in.Data[6:12]) ||
+		!bytes.Equal(response.Data[ip+16:][:4], []byte{10, 1, 0, 77}) ||
 		header.Checksum(0, response.Data[ip:udp]) != 0 {
 		t.Errorf("response %v: %x", ok, response.Data)
 	}

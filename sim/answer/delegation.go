@@ -66,7 +66,8 @@ func PrefixRequest(in *packet.Packet, multicast bool, asked func(iaid uint32) bo
 func message6(e ends, kind uint8, options []byte) (*layers.Ethernet, []layer) {
 	eth, ip := e.headers(layers.IPProtocolUDP, ownHops)
 	return eth, []layer{
-		ip, newUDP(ip, dhcp6Client, dhcp6Server), &layers.DHCPv6{MsgType: layers.DHCPv6MsgType(kind)}, gopacket.Payload(options),
+		ip, newUDP(ip, dhcp6Client, dhcp6Server), &layers.DHCPv6{MsgType: layers.DHCPv6MsgType(kind)},
+		gopacket.Payload(options),
 	}
 }
 

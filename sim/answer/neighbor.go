@@ -110,6 +110,7 @@ func NeighborAdvertisement(in *packet.Packet, router bool) (Frame, bool) {
 	copy(client[:], in.Data[in.Layout.L3+8:])
 	mac := in.Data[:6]
 	return neighbor(in.Data[6:12], mac, target, client, &layers.ICMPv6NeighborAdvertisement{
-		Flags: flags, TargetAddress: target[:], Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptTargetAddress, Data: mac}},
+		Flags: flags, TargetAddress: target[:],
+		Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptTargetAddress, Data: mac}},
 	}), true
 }

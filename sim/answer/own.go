@@ -41,8 +41,9 @@ func (m *BFD) Frame() Frame {
 	e := ends{m.SrcMAC, [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, m.Src, m.Dst, m.V6}
 	eth, ip := e.headers(layers.IPProtocolUDP, ownHops)
 	return frame(eth, ip, newUDP(ip, m.SrcPort, BFDPort), &layers.BFD{
-		Version: bfdVersion, State: layers.BFDState(m.State), Final: m.Final, DetectMultiplier: layers.BFDDetectMultiplier(m.Mult),
-		MyDiscriminator: layers.BFDDiscriminator(m.Disc), YourDiscriminator: layers.BFDDiscriminator(m.RemoteDisc),
+		Version: bfdVersion, State: layers.BFDState(m.State), Final: m.Final,
+		DetectMultiplier: layers.BFDDetectMultiplier(m.Mult),
+		MyDiscriminator:  layers.BFDDiscriminator(m.Disc), YourDiscriminator: layers.BFDDiscriminator(m.RemoteDisc),
 		DesiredMinTxInterval: layers.BFDTimeInterval(m.MinTX), RequiredMinRxInterval: layers.BFDTimeInterval(m.MinRX),
 	})
 }

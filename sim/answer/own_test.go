@@ -36,7 +36,8 @@ func TestBFDStands(t *testing.T) {
 // What a client has to refuse of an ADVERTISE is not requested.
 func TestOffered(t *testing.T) {
 	association := func(t1, t2, preferred, valid byte, more ...byte) []byte {
-		o := []byte{0, 25, 0, byte(12 + 29 + len(more)), 0, 0, 0, 7, 0, 0, 0, t1, 0, 0, 0, t2, 0, 26, 0, 25, 0, 0, 0, preferred, 0, 0, 0, valid, 60}
+		o := []byte{0, 25, 0, byte(12 + 29 + len(more)), 0, 0, 0, 7, 0, 0, 0, t1, 0, 0, 0, t2, 0, 26, 0, 25, 0, 0, 0,
+			preferred, 0, 0, 0, valid, 60}
 		return append(append(o, make([]byte, 16)...), more...)
 	}
 	for _, x := range []struct {

@@ -34,7 +34,8 @@ func (p *Probe) Frame() Frame {
 		return p.echo(e)
 	case header.ProtoTCP:
 		eth, ip := e.headers(layers.IPProtocolTCP, resetHops)
-		syn := &layers.TCP{SrcPort: layers.TCPPort(p.SrcPort), DstPort: layers.TCPPort(p.DstPort), Seq: p.Seq, SYN: true, Window: probeWindow}
+		syn := &layers.TCP{SrcPort: layers.TCPPort(p.SrcPort), DstPort: layers.TCPPort(p.DstPort), Seq: p.Seq, SYN: true,
+			Window: probeWindow}
 		syn.SetNetworkLayerForChecksum(ip)
 		return frame(eth, ip, syn)
 	}

@@ -20,7 +20,8 @@ func IGMPQuery(mac [6]byte, src [4]byte, response int) Frame {
 	be.PutUint16(igmp[2:], header.Checksum(0, igmp))
 	eth := &layers.Ethernet{DstMAC: []byte{1, 0, 0x5e, 0, 0, 1}, SrcMAC: mac[:], EthernetType: layers.EthernetTypeIPv4}
 	return frame(eth, &layers.IPv4{
-		Version: 4, Flags: layers.IPv4DontFragment, TTL: 1, Protocol: layers.IPProtocolIGMP, SrcIP: src[:], DstIP: []byte{224, 0, 0, 1},
+		Version: 4, Flags: layers.IPv4DontFragment, TTL: 1, Protocol: layers.IPProtocolIGMP, SrcIP: src[:],
+		DstIP: []byte{224, 0, 0, 1},
 	}, igmp)
 }
 
@@ -37,7 +38,8 @@ func MLDQuery(mac [6]byte, src [16]byte, response int) Frame {
 	}}
 	hop.NextHeader = layers.IPProtocolICMPv6
 	return frame(eth, ip, hop, icmp6(ip, 130, 0), &layers.MLDv2MulticastListenerQueryMessage{
-		MaximumResponseCode: uint16(response * 1000), QueriersQueryIntervalCode: uint8(response), MulticastAddress: net.IPv6zero,
+		MaximumResponseCode: uint16(response * 1000), QueriersQueryIntervalCode: uint8(response),
+		MulticastAddress: net.IPv6zero,
 	})
 }
 

@@ -82,7 +82,8 @@ func each(t testing.TB, do func(*sim.Engine, *replay.Frame, *replay.Point, *sim.
 		if owners.Direction(p.Port, chassis, rec.Data) != replay.Entered {
 			continue
 		}
-		f := &replay.Frame{Capture: rec.Capture, Number: rec.Frame, Time: conntrack.Time(rec.Time), Data: rec.Data, Wire: rec.OrigLen}
+		f := &replay.Frame{Capture: rec.Capture, Number: rec.Frame, Time: conntrack.Time(rec.Time), Data: rec.Data,
+			Wire: rec.OrigLen}
 		do(e, f, p, e.Inject(sim.Injection{Port: p.Port, Chassis: chassis, Time: f.Time, Frame: f.Data, Wire: f.Wire}))
 	}
 }
@@ -91,7 +92,8 @@ func each(t testing.TB, do func(*sim.Engine, *replay.Frame, *replay.Point, *sim.
 func told(t testing.TB, b *trace.Book, f *replay.Frame, p *replay.Point, capture string, out *sim.Outcome) string {
 	t.Helper()
 	var text bytes.Buffer
-	if err := json.NewEncoder(&text).Encode(replay.NewRecord(&why.Explainer{Book: b}, f, p, capture, out, false)); err != nil {
+	if err := json.NewEncoder(&text).Encode(replay.NewRecord(&why.Explainer{Book: b}, f, p, capture, out,
+		false)); err != nil {
 		t.Fatal(err)
 	}
 	for _, form := range []trace.Format{trace.DetailedFormat, trace.SummaryFormat, trace.MinimalFormat} {

@@ -113,7 +113,8 @@ type Source struct {
 
 // Keep makes an engine go on where the session in a file ended, and returns
 // what keeps what it finds there. taps are the captures that will be replayed.
-func Keep(file File, e *sim.Engine, taps []*replay.Tap, source Source, next replay.Handler, tell Tell) (*Keeper, error) {
+func Keep(file File, e *sim.Engine, taps []*replay.Tap, source Source, next replay.Handler, tell Tell) (*Keeper,
+	error) {
 	k := &Keeper{
 		Taps: taps, next: next, engine: e, file: file, tell: tell, files: map[fileOf]*keptFile{},
 		hash: e.Net.Hash(), Every: commitPackets, Share: 64,
@@ -152,7 +153,9 @@ func resume(file File, e *sim.Engine, source string, tell Tell) (*tail, error) {
 		return nil, err
 	}
 	if want, err := optionsDiffer(of.Conntrack, e.ConntrackOptions()); err != nil || want {
-		return nil, errors.Join(err, fmt.Errorf("%s: this session was made with connection tracking of %s and other settings than now; give the same --ct-profile, or name another --session", file.Path(), of.Conntrack.Profile))
+		return nil, errors.Join(err,
+			fmt.Errorf("%s: this session was made with connection tracking of %s and other settings than now; give the same "+
+				"--ct-profile, or name another --session", file.Path(), of.Conntrack.Profile))
 	}
 	state, err := file.Value(stateValue)
 	if err != nil {
@@ -192,11 +195,13 @@ func readAbout(file File) (*about, *tail, error) {
 			return nil, nil, err
 		}
 		if err := json.Unmarshal(text, v.to); err != nil {
-			return nil, nil, fmt.Errorf("%s: its %s is damaged: %w; replay the captures into a new session", file.Path(), v.name, err)
+			return nil, nil, fmt.Errorf("%s: its %s is damaged: %w; replay the captures into a new session", file.Path(),
+				v.name, err)
 		}
 	}
 	if a.Encoding != Version {
-		return nil, nil, fmt.Errorf("%s: its packets are written in form %d, which this ovn-replay does not know (it knows %d); use the ovn-replay that wrote them, or name another --session",
+		return nil, nil, fmt.Errorf("%s: its packets are written in form %d, which this ovn-replay does not know (it knows "+
+			"%d); use the ovn-replay that wrote them, or name another --session",
 			file.Path(), a.Encoding, Version)
 	}
 	return &a, &t, nil
@@ -350,7 +355,8 @@ func (k *Keeper) Replay(s *replay.Run, more bool, feed func(add func(*pcap.Recor
 		k.tell("%d frames were in %s already", k.earlier, k.file.Path())
 	}
 	if n := k.engine.Due(); n > 0 {
-		k.tell("%d packets that ovn-controller holds go on with the next capture; if there is none, run --session %s without -r", n, k.file.Path())
+		k.tell("%d packets that ovn-controller holds go on with the next capture; if there is none, run --session %s "+
+			"without -r", n, k.file.Path())
 	}
 	return errors.Join(err, k.err)
 }

@@ -129,7 +129,8 @@ func (r *Reader) newExcerpt(n uint64) (*excerpt, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := &excerpt{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{}, peers: map[int]string{},
+	at := &excerpt{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{},
+		peers:   map[int]string{},
 		objects: network.NewObjects("", nil)}
 	c := &coder{coding.NewReader(b), at}
 	var x common

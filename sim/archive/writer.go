@@ -70,7 +70,8 @@ func (w *Writer) Changed(hash [32]byte) {
 func (w *Writer) Packet(f *replay.Frame, pt *replay.Point, capture string, out *sim.Outcome) ([]byte, error) {
 	p := &w.packet
 	outputs := append(p.Outcome.Outputs[:0], out.Outputs...)
-	*p = Packet{Frame: *f, Point: pt, Capture: capture, Outcome: *out, stages: p.stages[:0], peers: p.peers[:0], values: p.values}
+	*p = Packet{Frame: *f, Point: pt, Capture: capture, Outcome: *out, stages: p.stages[:0], peers: p.peers[:0],
+		values: p.values}
 	p.Frame.Data = headers(f.Data, f.Headers())
 	p.Outcome.Outputs = outputs
 	for i := range outputs {
@@ -270,7 +271,8 @@ func (w *Writer) describe(c *coder, t thing) {
 	switch t.kind {
 	case flowPiece:
 		f := *net.Flows[t.index]
-		x := flowFacts{flow: &f, always: w.engine.Compiled(t.index).Always(), ports: w.named(f.Match + f.Actions), object: w.Objects.ForFlow(&f)}
+		x := flowFacts{flow: &f, always: w.engine.Compiled(t.index).Always(), ports: w.named(f.Match + f.Actions),
+			object: w.Objects.ForFlow(&f)}
 		if x.object != nil { // whoever codes it does not change it
 			o := *x.object
 			x.object = &o

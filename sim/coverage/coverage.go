@@ -165,7 +165,8 @@ func (c *Coverage) Rows(o Options) []Row {
 		rows = slices.DeleteFunc(rows, func(r Row) bool { return r.Packets == 0 })
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int {
-		return cmp.Or(strings.Compare(a.Kind, b.Kind), cmp.Compare(b.Packets, a.Packets), strings.Compare(a.Datapath, b.Datapath),
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), cmp.Compare(b.Packets, a.Packets),
+			strings.Compare(a.Datapath, b.Datapath),
 			strings.Compare(a.Name, b.Name))
 	})
 	return rows
@@ -262,7 +263,8 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 		}
 		b.WriteByte('\n')
 	}
-	printable.Fprintf(&b, "%d packets, of %d logical flows %d were met\n", c.packets, len(c.why.Book.Net.Flows), len(c.flows))
+	printable.Fprintf(&b, "%d packets, of %d logical flows %d were met\n", c.packets, len(c.why.Book.Net.Flows),
+		len(c.flows))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -17,7 +17,8 @@ func TestRows(t *testing.T) {
 	d := &network.Datapath{Name: "sw", AZ: zone}
 	p := &network.Port{Index: 1, Name: "vm1", Datapath: d}
 	acl := func(hint, match string) *network.Flow {
-		return &network.Flow{UUID: hint + match, Stage: "ls_in_acl", Match: match, Priority: 2001, StageHint: hint, Datapaths: []*network.Datapath{d}}
+		return &network.Flow{UUID: hint + match, Stage: "ls_in_acl", Match: match, Priority: 2001, StageHint: hint,
+			Datapaths: []*network.Datapath{d}}
 	}
 	net := &network.Network{
 		Datapaths: []*network.Datapath{d}, Ports: []*network.Port{nil, p},
@@ -42,7 +43,8 @@ func TestRows(t *testing.T) {
 		}
 		return b.String()
 	}
-	if got, want := told(Options{}), "priority 2001: reg0[7] == 1 && inport == \"vm1\" 2\npriority 2001: inport == @pg2 1\n"; got != want {
+	if got, want := told(Options{}),
+		"priority 2001: reg0[7] == 1 && inport == \"vm1\" 2\npriority 2001: inport == @pg2 1\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	want := "priority 2001: reg0[7] == 1 && inport == \"vm1\" 2\npriority 2001: inport == @pg && tcp 0\n"

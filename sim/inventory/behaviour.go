@@ -55,7 +55,8 @@ func (i *Inventory) writeBehaviour(w io.Writer) {
 		line(b.Applies, b.Name, b.What, b.Why, b.Authority)
 	}
 	for _, s := range i.Behaviour.Switches {
-		printable.Fprintf(w, "\nwith --ct-profile ovs-userspace: Open vSwitch %s on %d chassis (%s): %s\n", s.Release, len(s.Chassis), s.Chassis[0], s.Why)
+		printable.Fprintf(w, "\nwith --ct-profile ovs-userspace: Open vSwitch %s on %d chassis (%s): %s\n", s.Release,
+			len(s.Chassis), s.Chassis[0], s.Why)
 		for _, b := range s.Behaviours {
 			line(b.Applies, b.Name, b.What, b.Why, b.Authority)
 		}

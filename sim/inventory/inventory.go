@@ -151,7 +151,8 @@ func stages(net *network.Network) []Stage {
 			}
 			return 0
 		}
-		return cmp.Or(cmp.Compare(router(a), router(b)), -cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Table, b.Table), cmp.Compare(a.Stage, b.Stage))
+		return cmp.Or(cmp.Compare(router(a), router(b)), -cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Table, b.Table),
+			cmp.Compare(a.Stage, b.Stage))
 	})
 	return list
 }
@@ -210,11 +211,13 @@ func (n *nameNumbers) Port(name string) (uint32, bool) {
 
 // Write writes it for people.
 func (i *Inventory) Write(w io.Writer) {
-	printable.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion, i.version())
+	printable.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion,
+		i.version())
 	if i.Time != "" {
 		printable.Fprintf(w, "  as of %s, after %d transactions\n", i.Time, i.Transactions)
 	}
-	printable.Fprintf(w, "  %d datapaths (%d switches, %d routers), %d ports, %d chassis, %d logical flows\n\n", i.Datapaths, i.Switches, i.Routers, i.Ports, i.Chassis, i.Flows)
+	printable.Fprintf(w, "  %d datapaths (%d switches, %d routers), %d ports, %d chassis, %d logical flows\n\n",
+		i.Datapaths, i.Switches, i.Routers, i.Ports, i.Chassis, i.Flows)
 	for _, s := range i.Stages {
 		printable.Fprintf(w, "  %-8s %2d %-28s %7d\n", s.Pipeline, s.Table, s.Stage, s.Flows)
 	}
@@ -232,7 +235,8 @@ func (i *Inventory) Write(w io.Writer) {
 		printable.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
 	}
 	for _, t := range i.Ties {
-		printable.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage, t.Datapath, t.Priority, t.Match)
+		printable.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage, t.Datapath,
+			t.Priority, t.Match)
 		for n := range t.Flows {
 			printable.Fprintf(w, "    %s: %s\n", t.Flows[n], t.Actions[n])
 		}

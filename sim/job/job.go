@@ -182,7 +182,8 @@ func (j *Job) KeepIn(ctx context.Context, file archive.File, h replay.Handler, a
 	if len(j.Sources) > 1 {
 		return errors.New("--session: a session is of one database; give one --db")
 	}
-	k, err := archive.Keep(file, j.Engine, j.Taps, archive.Source{Name: strings.Join(j.Sources, ", "), Objects: j.Objects}, h, j.Spec.Tell)
+	k, err := archive.Keep(file, j.Engine, j.Taps, archive.Source{Name: strings.Join(j.Sources, ", "),
+		Objects: j.Objects}, h, j.Spec.Tell)
 	if err != nil {
 		return err
 	}

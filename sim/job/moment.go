@@ -31,7 +31,8 @@ func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 // captures begin and it changed after.
 func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
 	switch {
-	case in.Watch || in.DBTime == Last || in.DBTime == "" && in.GoesOn || len(spec.DBs) > 1 && (in.DBTime == "" || in.DBTime == Follow):
+	case in.Watch || in.DBTime == Last || in.DBTime == "" && in.GoesOn || len(spec.DBs) > 1 &&
+		(in.DBTime == "" || in.DBTime == Follow):
 		return southbound.OpenAll(ctx, spec.DBs, in.Source)
 	case in.DBTime != "" && in.DBTime != Follow:
 		return in.fixed(ctx, spec.DBs)
@@ -50,11 +51,13 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	case err != nil: // no history; what else is wrong with it opening it says better
 		return southbound.OpenAll(ctx, spec.DBs, in.Source)
 	case !past.Covers(from):
-		in.Tell("the database's history begins at %s, after the captures: what the network was before is not known, and all packets meet its last state",
+		in.Tell("the database's history begins at %s, after the captures: what the network was before is not known, and "+
+			"all packets meet its last state",
 			past.Since.Format(time.RFC3339))
 		return southbound.OpenAll(ctx, spec.DBs, in.Source)
 	}
-	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment (--db-time last: the last)", times(past.Changes))
+	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment (--db-time last: "+
+		"the last)", times(past.Changes))
 	in.DBTime = Follow
 	return past.Net, past.Warnings, nil
 }

@@ -16,7 +16,8 @@ import (
 // replays once more, and only if the database file holds such changes.
 func (j *Job) ByHistory(ctx context.Context, opts replay.VerifyOptions, r *replay.Report) {
 	lists := [][]replay.Item{r.Mismatched, r.Missing, r.Unexpected}
-	if r.OK() || r.Interrupted || r.Unverified != "" || !j.Spec.still() || j.Spec.Watch || j.Live() || !j.changedSince(ctx, earliest(lists)) {
+	if r.OK() || r.Interrupted || r.Unverified != "" || !j.Spec.still() || j.Spec.Watch || j.Live() ||
+		!j.changedSince(ctx, earliest(lists)) {
 		return
 	}
 	again := *j.Spec
@@ -42,7 +43,8 @@ func (j *Job) ByHistory(ctx context.Context, opts replay.VerifyOptions, r *repla
 		for i := range list {
 			if !still[keyOfItem(&list[i])] {
 				r.Outdated++
-				list[i].Reason = fmt.Sprintf("the database changed meanwhile: with --db-time follow there is no difference here (%s)", list[i].Reason)
+				list[i].Reason = fmt.Sprintf("the database changed meanwhile: with --db-time follow there is no difference here "+
+					"(%s)", list[i].Reason)
 			}
 		}
 	}

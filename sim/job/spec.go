@@ -123,7 +123,8 @@ func (in *Spec) Tell(format string, args ...any) {
 func (in *Spec) given(flag string) bool { return in.Given != nil && in.Given(flag) }
 
 // replays are the flags that say what is replayed, and how.
-var replays = []string{"db", "read", "case", "nb", "ct-profile", "ct-import", "ct-zones", "pin", "offset", "no-align", "no-infer",
+var replays = []string{"db", "read", "case", "nb", "ct-profile", "ct-import", "ct-zones", "pin", "offset", "no-align",
+	"no-infer",
 	"filter", "pcap-filter", "explain-points", "db-time", "watch"}
 
 // BesideSession refuses what would be ignored where a session is asked about: it
@@ -131,7 +132,8 @@ var replays = []string{"db", "read", "case", "nb", "ct-profile", "ct-import", "c
 func (in *Spec) BesideSession() error {
 	for _, flag := range replays {
 		if in.given(flag) {
-			return fmt.Errorf("--%s says what to replay, and a session is asked about, which was replayed: give one of them", flag)
+			return fmt.Errorf("--%s says what to replay, and a session is asked about, which was replayed: give one of them",
+				flag)
 		}
 	}
 	return nil

@@ -230,7 +230,8 @@ func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) 
 		o := &out.Outputs[i]
 		var n nat.Packet
 		h := o.Headers()
-		if o.Made || h.Layout.L3 == 0 || h.Layout.L3End > len(o.Data) || n.Parse(o.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || n.IsError || n.Fragment {
+		if o.Made || h.Layout.L3 == 0 || h.Layout.L3End > len(o.Data) ||
+			n.Parse(o.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || n.IsError || n.Fragment {
 			continue
 		}
 		dp := int32(o.Port.Datapath.Index)

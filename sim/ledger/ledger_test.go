@@ -13,8 +13,9 @@ import (
 
 func TestParseQuestion(t *testing.T) {
 	for text, want := range map[string]string{
-		"10.0.0.1": "10.0.0.1 0", "10.0.0.1:80": "10.0.0.1 80", "fd00::1": "fd00::1 0", "[fd00::1]": "fd00::1 0", "[fd00::1]:80": "fd00::1 80",
-		"10.0.0": "", "host:80": "", "": "",
+		"10.0.0.1": "10.0.0.1 0", "10.0.0.1:80": "10.0.0.1 80", "fd00::1": "fd00::1 0", "[fd00::1]": "fd00::1 0",
+		"[fd00::1]:80": "fd00::1 80",
+		"10.0.0":       "", "host:80": "", "": "",
 	} {
 		q, err := ParseQuestion(text, "")
 		got := ""
@@ -60,8 +61,9 @@ func TestCutConn(t *testing.T) {
 		n    int
 		bad  bool
 	}{
-		"ip4": {"ip4", 0, false}, "conn == 7": {"", 7, false}, "conn==7 && ip4": {"ip4", 7, false}, "ip4 || ip6 && conn == 12": {"ip4 || ip6", 12, false},
-		"conn || ip4": {"", 0, true}, "conn == 0": {"", 0, true}, "!(conn == 7)": {"", 0, true}, "": {"", 0, false},
+		"ip4": {"ip4", 0, false}, "conn == 7": {"", 7, false}, "conn==7 && ip4": {"ip4", 7, false},
+		"ip4 || ip6 && conn == 12": {"ip4 || ip6", 12, false},
+		"conn || ip4":              {"", 0, true}, "conn == 0": {"", 0, true}, "!(conn == 7)": {"", 0, true}, "": {"", 0, false},
 	} {
 		rest, n, err := CutConn(expr)
 		if rest != want.rest || n != want.n || err != nil != want.bad {
@@ -71,7 +73,8 @@ func TestCutConn(t *testing.T) {
 }
 
 func TestIsFile(t *testing.T) {
-	for name, want := range map[string]bool{"b.pcap": true, "a/b.pcap": true, "b.pcap.gz": true, "a/b.pcap.gz": true, "pcap": false, "x/b.pcap": false} {
+	for name, want := range map[string]bool{"b.pcap": true, "a/b.pcap": true, "b.pcap.gz": true, "a/b.pcap.gz": true,
+		"pcap": false, "x/b.pcap": false} {
 		if isFile("a/b.pcap.gz", name) != want {
 			t.Errorf("%s: %v", name, !want)
 		}
@@ -97,7 +100,8 @@ func TestFlapping(t *testing.T) {
 // nothing, and the connections that flap.
 func TestShares(t *testing.T) {
 	l := New(&why.Explainer{Book: &trace.Book{Net: &network.Network{}}}, nil)
-	l.groups["r1 ip4"] = &why.Group{Members: []why.GroupMember{{Hop: "192.0.2.1", Weight: 10}, {Hop: "192.0.2.2", Weight: 30}, {Hop: "192.0.2.3", Weight: 60}}}
+	l.groups["r1 ip4"] = &why.Group{Members: []why.GroupMember{{Hop: "192.0.2.1", Weight: 10},
+		{Hop: "192.0.2.2", Weight: 30}, {Hop: "192.0.2.3", Weight: 60}}}
 	for i := range 4 {
 		c := &Conn{ID: i + 1}
 		c.chose("r1 ip4", "192.0.2.2", "f")

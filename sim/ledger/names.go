@@ -52,7 +52,8 @@ func (n *Names) refresh() {
 	if n.by != nil && n.of == n.net && n.became == n.net.Became {
 		return
 	}
-	n.of, n.became, n.by, n.ports, n.owner = n.net, n.net.Became, map[string]string{}, map[string]string{}, map[netip.Addr]*network.Port{}
+	n.of, n.became, n.by, n.ports, n.owner = n.net, n.net.Became, map[string]string{}, map[string]string{},
+		map[netip.Addr]*network.Port{}
 	for _, c := range n.net.Chassis {
 		for _, e := range c.Encaps {
 			n.by[e.IP] = "node " + cmpOr(c.Hostname, c.Name)

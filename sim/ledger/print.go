@@ -134,7 +134,8 @@ func (l *Ledger) Row(c *Conn) *Row {
 	}
 	for i := range c.Zones {
 		z := &c.Zones[i]
-		r.Zones = append(r.Zones, RowZone{z.Chassis, z.Zone, z.Name, trace.TupleString(&z.Orig), trace.TupleString(&z.Reply), z.State})
+		r.Zones = append(r.Zones, RowZone{z.Chassis, z.Zone, z.Name, trace.TupleString(&z.Orig), trace.TupleString(&z.Reply),
+			z.State})
 	}
 	for _, s := range c.States {
 		r.States = append(r.States, RowState{replay.Timestamp(s.Time), s.State})
@@ -182,7 +183,8 @@ func (r *Row) Line() string {
 		printable.Fprintf(&b, " (%s)", r.Server.Name)
 	}
 	printable.Fprintf(&b, " | %s", r.State)
-	printable.Fprintf(&b, " | %d+%d packets, %d+%d bytes", r.Original.Packets, r.Reply.Packets, r.Original.Bytes, r.Reply.Bytes)
+	printable.Fprintf(&b, " | %d+%d packets, %d+%d bytes", r.Original.Packets, r.Reply.Packets, r.Original.Bytes,
+		r.Reply.Bytes)
 	if n := r.Original.Retransmissions + r.Reply.Retransmissions; n > 0 {
 		printable.Fprintf(&b, ", %d sent again", n)
 	}
@@ -216,7 +218,8 @@ func (r *Row) Write(w io.Writer) error {
 		}
 	}
 	for _, z := range r.Zones {
-		printable.Fprintf(&b, "    zone %d (%s) of %s: %s reply %s, last %s\n", z.Zone, z.Name, z.Chassis, z.Original, z.Reply, z.State)
+		printable.Fprintf(&b, "    zone %d (%s) of %s: %s reply %s, last %s\n", z.Zone, z.Name, z.Chassis, z.Original,
+			z.Reply, z.State)
 	}
 	for i, s := range r.States {
 		printable.Fprintf(&b, "%s %s %s", [...]string{"    states:", ","}[min(i, 1)], s.Time[11:26], s.State)
@@ -235,8 +238,10 @@ func (r *Row) Write(w io.Writer) error {
 }
 
 // columns names the columns of CSV.
-var columns = []string{"id", "proto", "client", "client_port", "client_name", "asked", "asked_port", "asked_name", "source", "source_port",
-	"server", "server_port", "server_name", "from", "from_chassis", "to", "to_chassis", "nat", "state", "packets", "bytes", "reply_packets",
+var columns = []string{"id", "proto", "client", "client_port", "client_name", "asked", "asked_port", "asked_name",
+	"source", "source_port",
+	"server", "server_port", "server_name", "from", "from_chassis", "to", "to_chassis", "nat", "state", "packets",
+	"bytes", "reply_packets",
 	"reply_bytes", "retransmissions", "dropped", "drop_stage", "drop_reason", "stale", "first", "last"}
 
 func (r *Row) fields() []string {
@@ -259,8 +264,10 @@ func (r *Row) fields() []string {
 	if len(r.Drops) > 0 {
 		stage, reason = r.Drops[0].Stage, r.Drops[0].Reason
 	}
-	return []string{n(r.ID), r.Proto, r.Client.Address, n(int(r.Client.Port)), r.Client.Name, r.Asked.Address, n(int(r.Asked.Port)), r.Asked.Name,
-		source.Address, n(int(source.Port)), server.Address, n(int(server.Port)), server.Name, r.From.Port, r.From.Chassis, to.Port, to.Chassis,
+	return []string{n(r.ID), r.Proto, r.Client.Address, n(int(r.Client.Port)), r.Client.Name, r.Asked.Address,
+		n(int(r.Asked.Port)), r.Asked.Name,
+		source.Address, n(int(source.Port)), server.Address, n(int(server.Port)), server.Name, r.From.Port, r.From.Chassis,
+		to.Port, to.Chassis,
 		strings.Join(nats, "; "), r.State, n(r.Original.Packets), n(r.Original.Bytes), n(r.Reply.Packets), n(r.Reply.Bytes),
 		n(r.Original.Retransmissions + r.Reply.Retransmissions), n(r.Dropped), stage, reason, r.Stale, r.First, r.Last}
 }

@@ -75,7 +75,8 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	}
 	x.record = replay.NewRecord(s.why, f, p, x.file, out, false)
 	for _, b := range s.why.Answers(f.Data) {
-		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(), b.Name, b.Chassis.Name)
+		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(), b.Name,
+			b.Chassis.Name)
 	}
 	for _, ev := range out.Trace.Events() {
 		switch ev.Kind {
@@ -260,7 +261,8 @@ func (s *Stories) first(x *told) *told {
 // unbalanced tells of a packet to a load balancer's address that came through a
 // datapath whose flow for it asks for more: such as another chassis.
 func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
-	if x.conn == nil || x.reply || !x.conn.Asked.HasPorts() || slices.ContainsFunc(x.record.NAT, func(n replay.NATInfo) bool { return n.Kind == "DNAT" }) {
+	if x.conn == nil || x.reply || !x.conn.Asked.HasPorts() ||
+		slices.ContainsFunc(x.record.NAT, func(n replay.NATInfo) bool { return n.Kind == "DNAT" }) {
 		return
 	}
 	if slices.ContainsFunc(x.record.Decided, func(d replay.DecisionInfo) bool { return d.Kind == why.Answered.String() }) {
@@ -277,7 +279,10 @@ func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
 		if f == nil {
 			continue
 		}
-		met := slices.IndexFunc(x.way, func(y step) bool { return y.flow != nil && y.datapath == at.datapath && y.flow.Stage == f.Stage })
+		met := slices.IndexFunc(x.way, func(y step) bool {
+			return y.flow != nil && y.datapath == at.datapath &&
+				y.flow.Stage == f.Stage
+		})
 		if met < 0 || x.way[met].flow == f {
 			continue // it did not come so far
 		}
@@ -313,7 +318,8 @@ func (s *Stories) unseen(x *told, add func(string, ...any)) {
 	for _, o := range x.record.Outputs {
 		longest, captured := s.longest[o.Port]
 		if captured && o.Bytes > longest {
-			add("not seen to leave at %s: %d bytes, longer than anything seen there (%d): is its MTU smaller?", o.Port, o.Bytes, longest)
+			add("not seen to leave at %s: %d bytes, longer than anything seen there (%d): is its MTU smaller?", o.Port, o.Bytes,
+				longest)
 			return
 		}
 	}
@@ -433,7 +439,8 @@ func (s *Stories) stepText(at step) string {
 	if at.flow == nil {
 		return "no flow matched in " + at.datapath.Name
 	}
-	text := fmt.Sprintf("flow %.8s of %s of %s: %s -> %s", at.flow.UUID, at.flow.StageName(), at.datapath.Name, cut(at.flow.Match, 80), cut(at.flow.Actions, 60))
+	text := fmt.Sprintf("flow %.8s of %s of %s: %s -> %s", at.flow.UUID, at.flow.StageName(), at.datapath.Name,
+		cut(at.flow.Match, 80), cut(at.flow.Actions, 60))
 	if o := s.why.Objects.ForFlow(at.flow); o != nil {
 		text += ", " + o.String()
 	}

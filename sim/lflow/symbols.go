@@ -23,9 +23,12 @@ func (b *symtabBuilder) standard() {
 	b.neighbours()
 	b.transport()
 	b.field("pkt.mark", field.PktMark, 32, "")
-	b.add(Symbol{Name: "icmp4.frag_mtu", Width: 16, OVNField: ICMP4FragMTU, Level: Nominal, Writable: WriteDefault | WriteCTCommit})
-	b.add(Symbol{Name: "icmp6.frag_mtu", Width: 32, OVNField: ICMP6FragMTU, Level: Nominal, Writable: WriteDefault | WriteCTCommit})
-	b.add(Symbol{Name: "icmp4.inner_ip4.src", Width: 32, OVNField: ICMP4InnerIP4Src, Level: Nominal, Writable: WriteDefault | WriteCTCommit})
+	b.add(Symbol{Name: "icmp4.frag_mtu", Width: 16, OVNField: ICMP4FragMTU, Level: Nominal,
+		Writable: WriteDefault | WriteCTCommit})
+	b.add(Symbol{Name: "icmp6.frag_mtu", Width: 32, OVNField: ICMP6FragMTU, Level: Nominal,
+		Writable: WriteDefault | WriteCTCommit})
+	b.add(Symbol{Name: "icmp4.inner_ip4.src", Width: 32, OVNField: ICMP4InnerIP4Src, Level: Nominal,
+		Writable: WriteDefault | WriteCTCommit})
 }
 
 // evpnBit of a port's key says that the port is a remote VTEP.

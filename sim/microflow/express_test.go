@@ -20,7 +20,8 @@ func TestExpressIsParsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, file := range []string{dir + "client.pcap", dir + "pod2.pcap", dir + "../icmp/client.pcap", dir + "../udp-service/weba.pcap"} {
+	for _, file := range []string{dir + "client.pcap", dir + "pod2.pcap", dir + "../icmp/client.pcap", dir +
+		"../udp-service/weba.pcap"} {
 		r, err := pcap.Open(file)
 		if err != nil {
 			t.Fatal(err)

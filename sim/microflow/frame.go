@@ -21,7 +21,8 @@ func (f *Flow) Frame() []byte {
 	var inner []layer
 	const present = 1 << 12
 	if tci := k.Get(field.VLANTCI); tci&present != 0 {
-		inner = append(inner, &layers.Dot1Q{Priority: uint8(tci >> 13), VLANIdentifier: uint16(tci) & 0xfff, Type: eth.EthernetType})
+		inner = append(inner, &layers.Dot1Q{Priority: uint8(tci >> 13), VLANIdentifier: uint16(tci) & 0xfff,
+			Type: eth.EthernetType})
 		eth.EthernetType = layers.EthernetTypeDot1Q
 	}
 	switch k.Get(field.EthType) {
@@ -208,7 +209,8 @@ func sctpChecksum(b []byte) { binary.LittleEndian.PutUint32(b[8:], header.SCTP(b
 
 func (f *Flow) icmp6(ip ipHeader) []layer {
 	k := &f.Key
-	head := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(uint8(k.Get(field.ICMP6Type)), uint8(k.Get(field.ICMP6Code)))}
+	head := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(uint8(k.Get(field.ICMP6Type)),
+		uint8(k.Get(field.ICMP6Code)))}
 	head.SetNetworkLayerForChecksum(ip)
 	target := k.Get128(field.NDTarget).Bytes()
 	switch k.Get(field.ICMP6Type) {
@@ -246,7 +248,8 @@ const (
 // trackers take a packet with port 0 for malformed, as no real one has it. It
 // returns what it gave, "tcp.src is 49152".
 func (f *Flow) Complete() (given []string) {
-	name := map[uint64]string{header.ProtoTCP: "tcp", header.ProtoUDP: "udp", header.ProtoSCTP: "sctp"}[f.Key.Get(field.IPProto)]
+	name := map[uint64]string{header.ProtoTCP: "tcp", header.ProtoUDP: "udp",
+		header.ProtoSCTP: "sctp"}[f.Key.Get(field.IPProto)]
 	if name == "" || f.Key.Get(field.IPFrag)&packet.FragLater != 0 {
 		return nil
 	}

@@ -108,7 +108,8 @@ func findPort(net *network.Network, dp *network.Datapath, name string) (*network
 		return nil, &Error{Msg: msg, Err: err}
 	}
 	if dp != nil && port.Datapath != dp {
-		return nil, &Error{Msg: fmt.Sprintf("port \"%s\" is not in datapath \"%s\" but in \"%s\"", name, dp.Name, port.Datapath.Name)}
+		return nil, &Error{Msg: fmt.Sprintf("port \"%s\" is not in datapath \"%s\" but in \"%s\"", name, dp.Name,
+			port.Datapath.Name)}
 	}
 	return port, nil
 }

@@ -27,24 +27,30 @@ const in = `inport == "breth0_ovn-worker" && eth.src == 02:00:00:00:00:01 && eth
 
 // microflows of every kind of packet that a match can describe.
 var microflows = map[string]string{
-	"tcp":            "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80",
-	"tcp flags":      "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80 && tcp.flags == 0x11",
-	"dscp":           "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.dscp == 46 && ip.ecn == 1 && udp.src == 5 && udp.dst == 6",
+	"tcp": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80",
+	"tcp flags": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80 " +
+		"&& tcp.flags == 0x11",
+	"dscp": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.dscp == 46 && ip.ecn == 1 && udp.src == 5 && " +
+		"udp.dst == 6",
 	"sctp":           "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && sctp.src == 1000 && sctp.dst == 80",
 	"icmp4":          "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && icmp4.type == 8 && icmp4.code == 0",
 	"other protocol": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.proto == 47",
 	"first fragment": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.first_frag && udp.src == 5 && udp.dst == 6",
 	"later fragment": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.is_frag && ip.later_frag && ip.proto == 17",
 	"tcp6":           "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip.ttl == 64 && tcp.src == 1000 && tcp.dst == 80",
-	"udp6":           "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip6.label == 0x12345 && udp.src == 1000 && udp.dst == 80",
-	"fragment6":      "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip.first_frag && udp.src == 1000 && udp.dst == 80",
-	"echo6":          "ip6.src == fd00::1 && ip6.dst == fd00::2 && icmp6.type == 128 && icmp6.code == 0",
-	"solicitation":   "ip6.src == fd00::1 && ip6.dst == ff02::1:ff00:2 && nd_ns && nd.target == fd00::2 && nd.sll == 02:00:00:00:00:01",
-	"advertisement":  "ip6.src == fd00::1 && ip6.dst == fd00::2 && nd_na && nd.target == fd00::2 && nd.tll == 02:00:00:00:00:01",
-	"arp":            "arp.op == 1 && arp.sha == 02:00:00:00:00:01 && arp.spa == 10.0.0.1 && arp.tpa == 10.0.0.2",
-	"vlan":           "vlan.vid == 5 && vlan.pcp == 3 && ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && udp.src == 5 && udp.dst == 6",
-	"dhcp":           "ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255 && ip.ttl == 64 && udp.src == 68 && udp.dst == 67",
-	"dhcpv6":         "ip6.src == fe80::1 && ip6.dst == ff02::1:2 && ip.ttl == 1 && udp.src == 546 && udp.dst == 547",
+	"udp6": "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip6.label == 0x12345 && udp.src == 1000 && udp.dst " +
+		"== 80",
+	"fragment6": "ip6.src == fd00::1 && ip6.dst == fd00::2 && ip.first_frag && udp.src == 1000 && udp.dst == 80",
+	"echo6":     "ip6.src == fd00::1 && ip6.dst == fd00::2 && icmp6.type == 128 && icmp6.code == 0",
+	"solicitation": "ip6.src == fd00::1 && ip6.dst == ff02::1:ff00:2 && nd_ns && nd.target == fd00::2 && nd.sll == " +
+		"02:00:00:00:00:01",
+	"advertisement": "ip6.src == fd00::1 && ip6.dst == fd00::2 && nd_na && nd.target == fd00::2 && nd.tll == " +
+		"02:00:00:00:00:01",
+	"arp": "arp.op == 1 && arp.sha == 02:00:00:00:00:01 && arp.spa == 10.0.0.1 && arp.tpa == 10.0.0.2",
+	"vlan": "vlan.vid == 5 && vlan.pcp == 3 && ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && udp.src == 5 && " +
+		"udp.dst == 6",
+	"dhcp":   "ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255 && ip.ttl == 64 && udp.src == 68 && udp.dst == 67",
+	"dhcpv6": "ip6.src == fe80::1 && ip6.dst == ff02::1:2 && ip.ttl == 1 && udp.src == 546 && udp.dst == 547",
 }
 
 // The frame built from a microflow has the microflow's fields, the right

@@ -10,6 +10,7 @@ import (
 // in reg2. ovn-controller leaves it where they look.
 func (n *Network) OldAffinity() bool {
 	return slices.ContainsFunc(n.Flows, func(f *Flow) bool {
-		return len(f.Datapaths) > 0 && strings.HasPrefix(f.Match, "reg9[6] == 1 && ") && strings.Contains(f.Match, "reg8[0..15] == ")
+		return len(f.Datapaths) > 0 && strings.HasPrefix(f.Match, "reg9[6] == 1 && ") &&
+			strings.Contains(f.Match, "reg8[0..15] == ")
 	})
 }

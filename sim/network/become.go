@@ -62,32 +62,38 @@ func keep[T any](list *[]*T, with []*T, all map[*T]*T, name func(*T) string, ind
 }
 
 func (k *kept) keepChassis(n, m *Network) {
-	keep(&n.Chassis, m.Chassis, k.chassis, func(c *Chassis) string { return c.Name }, func(c *Chassis) *int { return &c.Index })
+	keep(&n.Chassis, m.Chassis, k.chassis, func(c *Chassis) string { return c.Name },
+		func(c *Chassis) *int { return &c.Index })
 }
 
 func (k *kept) keepDatapaths(n, m *Network) {
-	gone := keep(&n.Datapaths, m.Datapaths, k.datapaths, func(d *Datapath) string { return d.UUID }, func(d *Datapath) *int { return &d.Index })
+	gone := keep(&n.Datapaths, m.Datapaths, k.datapaths, func(d *Datapath) string { return d.UUID },
+		func(d *Datapath) *int { return &d.Index })
 	for _, d := range gone {
-		*d = Datapath{Index: d.Index, UUID: d.UUID, AZ: d.AZ, TunnelKey: d.TunnelKey, Name: d.Name, Router: d.Router, SNATCTZone: -1}
+		*d = Datapath{Index: d.Index, UUID: d.UUID, AZ: d.AZ, TunnelKey: d.TunnelKey, Name: d.Name, Router: d.Router,
+			SNATCTZone: -1}
 	}
 }
 
 func (k *kept) keepPorts(n, m *Network) {
-	gone := keep(&n.Ports, m.Ports[1:], k.ports, func(p *Port) string { return p.UUID }, func(p *Port) *int { return &p.Index })
+	gone := keep(&n.Ports, m.Ports[1:], k.ports, func(p *Port) string { return p.UUID },
+		func(p *Port) *int { return &p.Index })
 	for _, p := range gone {
 		*p = Port{Index: p.Index, UUID: p.UUID, Name: p.Name, Type: p.Type, TypeName: p.TypeName, Datapath: p.Datapath}
 	}
 }
 
 func (k *kept) keepGroups(n, m *Network) {
-	gone := keep(&n.Groups, m.Groups, k.groups, func(g *Group) string { return g.UUID }, func(g *Group) *int { return &g.Index })
+	gone := keep(&n.Groups, m.Groups, k.groups, func(g *Group) string { return g.UUID },
+		func(g *Group) *int { return &g.Index })
 	for _, g := range gone {
 		g.Ports = nil
 	}
 }
 
 func (k *kept) keepFlows(n, m *Network) {
-	gone := keep(&n.Flows, m.Flows, k.flows, func(f *Flow) string { return f.UUID }, func(f *Flow) *int { return &f.Index })
+	gone := keep(&n.Flows, m.Flows, k.flows, func(f *Flow) string { return f.UUID },
+		func(f *Flow) *int { return &f.Index })
 	for _, f := range gone {
 		f.Datapaths = nil
 	}

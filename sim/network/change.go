@@ -70,7 +70,8 @@ var knowledge = [changes]known{
 	},
 	HairpinLearned: {
 		name: "hairpin-learned", what: "only a packet that was hairpinned makes its answers known as such",
-		since: Release{21, 3, 0}, authority: "OVN commit 022ea339c, lflow: Use learn() action to generate LB hairpin reply flows",
+		since: Release{21, 3, 0}, authority: "OVN commit 022ea339c, lflow: Use learn() action to generate LB hairpin reply " +
+			"flows",
 	},
 	SilentOnResets: {
 		name: "silent-on-resets", what: "reject does not answer TCP resets and ICMP unreachables",
@@ -93,14 +94,16 @@ var knowledge = [changes]known{
 	},
 	TransitPatches: {
 		name: "transit-patches", what: "a flood on a transit switch reaches the routers of the chassis it comes to by tunnel",
-		since: Release{22, 3, 0}, authority: "OVN commit 974618c61, ovn-ic: physical: Support multicast_group flooding on IC transit switches",
+		since: Release{22, 3, 0}, authority: "OVN commit 974618c61, ovn-ic: physical: Support multicast_group flooding on " +
+			"IC transit switches",
 	},
 	RemoteCopies: {
 		name: "remote-copies", what: "each remote port in a flood gets a tunnel packet of its own",
 		since: Release{22, 6, 0}, authority: "OVN commit c6b20c994, ovn-ic: Support IGMP/MLD in multi-AZ deployments",
 	},
 	SnoopedReports: {
-		name: "snooped-reports", what: "on a switch that snoops, IGMP and MLD reports go to multicast routers, queries to every host",
+		name: "snooped-reports", what: "on a switch that snoops, IGMP and MLD reports go to multicast routers, queries to " +
+			"every host",
 		since: Release{22, 9, 0}, authority: "OVN commit 6aeeccdf2, multicast: Properly flood IGMP queries and reports",
 	},
 	BuiltWithOVS3: {
@@ -108,7 +111,8 @@ var knowledge = [changes]known{
 		since: Release{22, 12, 0}, authority: "the ovs submodule of each release of OVN",
 	},
 	BindingAwaited: {
-		name: "binding-awaited", what: "a packet held for its next hop waits for a change of MAC_Binding, even if the row is there",
+		name: "binding-awaited", what: "a packet held for its next hop waits for a change of MAC_Binding, even if the row " +
+			"is there",
 		since: Release{23, 3, 0}, until: Release{23, 9, 0},
 		authority: "OVN commit bbd5e0d81, controller: improve buffered packets management; recordings of seven releases",
 	},
@@ -154,7 +158,8 @@ var knowledge = [changes]known{
 		since: Release{24, 9, 0}, authority: "OVN commit 683a3a36d, controller: DHCP Relay Agent support",
 	},
 	PrefixToAllServers: {
-		name: "prefix-to-all-servers", what: "the DHCPv6 REQUEST for a delegated prefix goes to all servers, not to the one that offered it",
+		name:  "prefix-to-all-servers",
+		what:  "the DHCPv6 REQUEST for a delegated prefix goes to all servers, not to the one that offered it",
 		since: Release{24, 9, 0}, backports: []Release{{23, 6, 4}, {23, 9, 4}, {24, 3, 2}},
 		authority: "OVN commit a0ac4d1f9, controller: Use multicast for IPv6 Prefix Delegation",
 	},
@@ -168,13 +173,15 @@ var knowledge = [changes]known{
 		since: Release{25, 3, 0}, authority: "OVN commit bcba1b74c, pinctrl: Handle arp/nd for other address families",
 	},
 	StrictNeighbors: {
-		name: "port-security-strict-nd", what: "port security checks the Ethernet source, and drops the other solicitations, of neighbor discovery",
+		name:  "port-security-strict-nd",
+		what:  "port security checks the Ethernet source, and drops the other solicitations, of neighbor discovery",
 		since: Release{26, 3, 0}, backports: []Release{{24, 3, 8}, {25, 3, 3}, {25, 9, 3}},
 		authority: "OVN commits 49f46bf9c, 35144aba9 and 9e69b9627, on port security in lflow",
 	},
 	DNSShuffles: {
 		name: "dns-shuffles", what: "the addresses of a DNS answer are in random order",
-		since: Release{26, 3, 0}, authority: "OVN commit 4fa064dbc, pinctrl: Randomize DNS response IP order for load balancing",
+		since: Release{26, 3, 0}, authority: "OVN commit 4fa064dbc, pinctrl: Randomize DNS response IP order for load " +
+			"balancing",
 	},
 	SolicitsForIPv4: {
 		name: "nd-ns-for-ipv4", what: "nd_ns solicits the next hop in xxreg0 for an IPv4 packet, not an address of all ones",

@@ -127,7 +127,8 @@ func describeBalancers(n *Network) map[string][]string {
 		}
 		// Several may have one name, one for each protocol, say.
 		name := fmt.Sprintf("%s protocol %d", lb.Name, lb.Protocol)
-		m[name] = []string{"vips", mapText(vips), "options", mapText(lb.Options), "datapaths", strings.Join(datapathNames(lb.Datapaths), ", ")}
+		m[name] = []string{"vips", mapText(vips), "options", mapText(lb.Options), "datapaths",
+			strings.Join(datapathNames(lb.Datapaths), ", ")}
 	}
 	return m
 }
@@ -147,7 +148,8 @@ func describeBindings(n *Network) map[string][]string {
 	m := make(map[string][]string)
 	for _, list := range [][]MACBinding{n.MACBindings, n.StaticMACs} {
 		for _, b := range list {
-			m[fmt.Sprintf("%s on %s", b.IP, b.Port.Name)] = []string{"mac", fmt.Sprintf("% x", b.MAC[:]), "override", fmt.Sprint(b.Override)}
+			m[fmt.Sprintf("%s on %s", b.IP, b.Port.Name)] = []string{"mac", fmt.Sprintf("% x", b.MAC[:]), "override",
+				fmt.Sprint(b.Override)}
 		}
 	}
 	return m

@@ -29,10 +29,13 @@ func TestHash(t *testing.T) {
 		"a flow's datapaths": func(n *network.Network) {
 			n.Flows[7].Datapaths = append(n.Flows[7].Datapaths, &network.Datapath{UUID: "other"})
 		},
-		"a port's chassis":    func(n *network.Network) { n.Ports[1].Chassis = &network.Chassis{UUID: "other"} },
-		"a binding's address": func(n *network.Network) { n.MACBindings = append(n.MACBindings, network.MACBinding{MAC: [6]byte{1}}) },
-		"a global option":     func(n *network.Network) { n.SBGlobal = map[string]string{"x": "y"} },
-		"one flow less":       func(n *network.Network) { n.Flows = n.Flows[1:] },
+		"a port's chassis": func(n *network.Network) { n.Ports[1].Chassis = &network.Chassis{UUID: "other"} },
+		"a binding's address": func(n *network.Network) {
+			n.MACBindings = append(n.MACBindings,
+				network.MACBinding{MAC: [6]byte{1}})
+		},
+		"a global option": func(n *network.Network) { n.SBGlobal = map[string]string{"x": "y"} },
+		"one flow less":   func(n *network.Network) { n.Flows = n.Flows[1:] },
 		"a load balancer more": func(n *network.Network) {
 			n.LoadBalancers = append(n.LoadBalancers, &network.LoadBalancer{UUID: "other"})
 		},

@@ -61,7 +61,8 @@ func (j *joiner) zone(n *Network, i int) error {
 		}
 	}
 	if now, first := n.Changes(), j.AZ.Changes(); i > 0 && now != first {
-		j.problem("SB_Global", "", "zone %s runs OVN %s, zone %s %s: what differs between the releases is replayed as in the first",
+		j.problem("SB_Global", "", "zone %s runs OVN %s, zone %s %s: what differs between the releases is replayed as in "+
+			"the first",
 			j.AZ.Name, j.AZ.Version, n.AZ.Name, n.AZ.Version)
 	}
 	n.AZ.Index = i
@@ -128,7 +129,8 @@ func (j *joiner) joinChassis(nets []*Network) {
 			if was == nil || was.Remote() && !c.Remote() {
 				j.chassis[c.Name] = c
 			} else if !was.Remote() && !c.Remote() {
-				j.problem("Chassis", c.UUID, "chassis %s belongs to zone %s and to zone %s: it is taken to be the first's", c.Name, was.AZ.Name, c.AZ.Name)
+				j.problem("Chassis", c.UUID, "chassis %s belongs to zone %s and to zone %s: it is taken to be the first's", c.Name,
+					was.AZ.Name, c.AZ.Name)
 			}
 		}
 	}
@@ -152,7 +154,8 @@ func (j *joiner) findStrangers(nets []*Network) {
 	for _, c := range j.Chassis {
 		for _, n := range nets {
 			if n.AZ != c.AZ && !c.Remote() && n.chassis[c.Name] == nil && n.transits() {
-				j.problem("Chassis", c.UUID, "zone %s does not know chassis %s of zone %s: it has no tunnel to it", n.AZ.Name, c.Name, c.AZ.Name)
+				j.problem("Chassis", c.UUID, "zone %s does not know chassis %s of zone %s: it has no tunnel to it", n.AZ.Name,
+					c.Name, c.AZ.Name)
 			}
 		}
 	}
@@ -233,10 +236,12 @@ func (j *joiner) findTwins(d *Datapath) {
 						p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
 				}
 			case p.Type != Remote && q == nil:
-				j.problem("Port_Binding", p.UUID, "zone %s has no remote port of key %d on transit switch %s: it cannot reach port %s of zone %s",
+				j.problem("Port_Binding", p.UUID,
+					"zone %s has no remote port of key %d on transit switch %s: it cannot reach port %s of zone %s",
 					z.Name, p.TunnelKey, d.Name, p.Name, d.AZ.Name)
 			case p.Type != Remote && q.Type != Remote:
-				j.problem("Port_Binding", p.UUID, "key %d of transit switch %s is port %s of zone %s and port %s of zone %s: both have it for their own",
+				j.problem("Port_Binding", p.UUID,
+					"key %d of transit switch %s is port %s of zone %s and port %s of zone %s: both have it for their own",
 					p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
 			}
 		}
@@ -249,7 +254,8 @@ func (j *joiner) missingSwitch(d *Datapath, z *AZ) {
 	for _, other := range j.Datapaths {
 		if other.AZ == z && other.TransitSwitch() && other.Name == d.Name {
 			if d.AZ.Index < z.Index {
-				j.problem("Datapath_Binding", d.UUID, "transit switch %s has tunnel key %d in zone %s and %d in zone %s: nothing crosses it",
+				j.problem("Datapath_Binding", d.UUID,
+					"transit switch %s has tunnel key %d in zone %s and %d in zone %s: nothing crosses it",
 					d.Name, d.TunnelKey, d.AZ.Name, other.TunnelKey, z.Name)
 			}
 			return

@@ -27,12 +27,14 @@ func (z zoneRow) build() *Network {
 	}
 	var far *Chassis
 	if z.knows != "" {
-		far = &Chassis{Name: "ch-" + other, UUID: "r-" + z.name, Encaps: []Encap{{"geneve", z.knows}}, Options: map[string]string{"is-remote": "true"}}
+		far = &Chassis{Name: "ch-" + other, UUID: "r-" + z.name, Encaps: []Encap{{"geneve", z.knows}},
+			Options: map[string]string{"is-remote": "true"}}
 		n.AddChassis(far)
 	}
 	n.AddDatapath(&Datapath{UUID: "ls-" + z.name, Name: "node", TunnelKey: 1, SNATCTZone: -1})
 	if z.key != 0 {
-		ts := &Datapath{UUID: "ts-" + z.name, Name: "ts", TunnelKey: z.key, SNATCTZone: -1, ExternalIDs: map[string]string{"interconn-ts": "ts"}}
+		ts := &Datapath{UUID: "ts-" + z.name, Name: "ts", TunnelKey: z.key, SNATCTZone: -1,
+			ExternalIDs: map[string]string{"interconn-ts": "ts"}}
 		n.AddDatapath(ts)
 		for key := uint32(1); key < 9; key++ {
 			name, ok := z.ports[key]
@@ -90,13 +92,17 @@ func TestJoinTellsConflicts(t *testing.T) {
 		one, two zoneRow
 		want     []string
 	}{
-		"agree":             {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 9, ports2, "10.0.0.1"}, nil},
-		"no transit switch": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 0, nil, "10.0.0.1"}, []string{"zone 2 has no transit switch ts (tunnel key 9), which zone 1 has"}},
-		"other key":         {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 8, ports2, "10.0.0.1"}, []string{"transit switch ts has tunnel key 9 in zone 1 and 8 in zone 2"}},
+		"agree": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 9, ports2, "10.0.0.1"}, nil},
+		"no transit switch": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 0, nil, "10.0.0.1"},
+			[]string{"zone 2 has no transit switch ts (tunnel key 9), which zone 1 has"}},
+		"other key": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 8, ports2, "10.0.0.1"},
+			[]string{"transit switch ts has tunnel key 9 in zone 1 and 8 in zone 2"}},
 		"port unknown there": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 9, map[uint32]string{3: "b"}, "10.0.0.1"},
 			[]string{"zone 2 has no remote port of key 2 on transit switch ts: it cannot reach port a of zone 1"}},
-		"key taken twice": {zoneRow{"1", 9, map[uint32]string{2: "a"}, "10.0.0.2"}, zoneRow{"2", 9, map[uint32]string{2: "b"}, "10.0.0.1"},
-			[]string{"key 2 of transit switch ts is port a of zone 1 and port b of zone 2: both have it", "key 2 of transit switch ts is port b of zone 2 and port a"}},
+		"key taken twice": {zoneRow{"1", 9, map[uint32]string{2: "a"}, "10.0.0.2"},
+			zoneRow{"2", 9, map[uint32]string{2: "b"}, "10.0.0.1"},
+			[]string{"key 2 of transit switch ts is port a of zone 1 and port b of zone 2: both have it",
+				"key 2 of transit switch ts is port b of zone 2 and port a"}},
 		"other name": {zoneRow{"1", 9, map[uint32]string{2: "a", 3: "[x]"}, "10.0.0.2"}, zoneRow{"2", 9, ports2, "10.0.0.1"},
 			[]string{"key 3 of transit switch ts is port x in zone 1 and port b in zone 2"}},
 		"tunnel elsewhere": {zoneRow{"1", 9, ports1, "10.9.9.9"}, zoneRow{"2", 9, ports2, "10.0.0.1"},

@@ -44,7 +44,8 @@ func ExpandTemplates(text string, vars map[string]string) string {
 			return b.String()
 		}
 		n := 0
-		for n < len(rest) && (rest[n] == '_' || rest[n]|0x20 >= 'a' && rest[n]|0x20 <= 'z' || rest[n] >= '0' && rest[n] <= '9') {
+		for n < len(rest) && (rest[n] == '_' || rest[n]|0x20 >= 'a' && rest[n]|0x20 <= 'z' || rest[n] >= '0' &&
+			rest[n] <= '9') {
 			n++
 		}
 		if value, known := vars[rest[:n]]; known {

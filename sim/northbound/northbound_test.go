@@ -79,8 +79,10 @@ func TestHints(t *testing.T) {
 func TestCandidates(t *testing.T) {
 	dir := t.TempDir()
 	for source, want := range map[string]string{
-		"tcp:10.0.0.1:6642": "tcp:10.0.0.1:6641", "ssl:[fd00::1]:6642,ssl:[fd00::2]:6642": "ssl:[fd00::1]:6641,ssl:[fd00::2]:6641",
-		"tcp:10.0.0.1:1234": "", "snapshot:x": "", recorded + "sb.db": "", dir: dir, "unix:" + filepath.Join(dir, "ovnsb_db.sock"): "",
+		"tcp:10.0.0.1:6642":                     "tcp:10.0.0.1:6641",
+		"ssl:[fd00::1]:6642,ssl:[fd00::2]:6642": "ssl:[fd00::1]:6641,ssl:[fd00::2]:6641",
+		"tcp:10.0.0.1:1234":                     "", "snapshot:x": "", recorded + "sb.db": "", dir: dir, "unix:" +
+			filepath.Join(dir, "ovnsb_db.sock"): "",
 	} {
 		if got := strings.Join(candidates(source), " "); got != want {
 			t.Errorf("%s: %q, want %q", source, got, want)

@@ -24,8 +24,10 @@ func TestDump(t *testing.T) {
 	}
 	for uuid, want := range map[string][]string{
 		"08eb0872-1111-2222-3333-444455556666": {
-			"cookie=0x8eb0872, duration=1.041s, table=9, n_packets=0, n_bytes=0, idle_age=1, priority=0,metadata=0x4 actions=set_field:0x4/0x4->xreg4,resubmit(,10)",
-			"cookie=0x8eb0872, duration=1.041s, table=9, n_packets=0, n_bytes=0, priority=0,metadata=0x5 actions=set_field:0a:58:64:40:00:03->eth_src,set_field:0a:58:64:40:00:01->eth_dst,set_field:0x2->reg15,drop",
+			"cookie=0x8eb0872, duration=1.041s, table=9, n_packets=0, n_bytes=0, idle_age=1, priority=0,metadata=0x4 " +
+				"actions=set_field:0x4/0x4->xreg4,resubmit(,10)",
+			"cookie=0x8eb0872, duration=1.041s, table=9, n_packets=0, n_bytes=0, priority=0,metadata=0x5 " +
+				"actions=set_field:0a:58:64:40:00:03->eth_src,set_field:0a:58:64:40:00:01->eth_dst,set_field:0x2->reg15,drop",
 		},
 		"153dd539": {
 			"cookie=0x153dd539, table=8 actions=set_field:0x242ac1200040000000000000000/0xffffffffffff0000000000000000->xxreg0,set_field:0/0x1000->reg10,set_field:10.0.0.1->ip_dst,set_field:80->tcp_dst",

@@ -33,7 +33,8 @@ type Open func(name string) (io.ReadCloser, error)
 // ReadSwitches reads what --ovs names, each as SOURCE[@CHASSIS]; recorded are the
 // sources of the case, if there is one. It returns nil if there are none. What is
 // to be known of a dump is told.
-func ReadSwitches(ctx context.Context, sources, recorded []string, open Open, tell func(format string, args ...any)) (*Switches, error) {
+func ReadSwitches(ctx context.Context, sources, recorded []string, open Open,
+	tell func(format string, args ...any)) (*Switches, error) {
 	if slices.Equal(sources, []string{DefaultBridge}) && len(recorded) > 0 {
 		sources = recorded
 	}
@@ -129,7 +130,8 @@ func listed(w io.Writer, lacking map[string]string, which string) {
 	if len(lacking) == 0 {
 		return
 	}
-	printable.Fprintf(w, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) %s\n", len(lacking), which)
+	printable.Fprintf(w, "ovn-replay: finding: the switch lacks the OpenFlow flows of %d logical flow(s) %s\n",
+		len(lacking), which)
 	const most = 10
 	var list []string
 	for uuid, where := range lacking {
@@ -152,7 +154,8 @@ func readBridge(ctx context.Context, source string, open Open) (*Dump, error) {
 		return Read(f, source)
 	}
 	if !errors.Is(err, os.ErrNotExist) || !isBridge(source) {
-		return nil, fmt.Errorf("%w; give a file of ovs-ofctl dump-flows, or a bridge as unix:PATH, tcp:HOST:PORT or by name", err)
+		return nil, fmt.Errorf("%w; give a file of ovs-ofctl dump-flows, or a bridge as unix:PATH, tcp:HOST:PORT or by name",
+			err)
 	}
 	cmd := exec.CommandContext(ctx, "ovs-ofctl", "-O", "OpenFlow15", "dump-flows", source)
 	var problem bytes.Buffer

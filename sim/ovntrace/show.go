@@ -49,7 +49,8 @@ func (t *Tracer) answer(q *Question, o *sim.Output) (sim.Verdict, error) {
 	if err != nil {
 		return 0, fmt.Errorf("--reply: at %s: %w", o.Port.Name, err)
 	}
-	r := &Question{In: sim.Injection{Port: o.Port, Chassis: o.Chassis, Time: q.In.Time + replyDelay, Frame: frame, Wire: len(frame)}}
+	r := &Question{In: sim.Injection{Port: o.Port, Chassis: o.Chassis, Time: q.In.Time + replyDelay, Frame: frame,
+		Wire: len(frame)}}
 	packet.Parse(frame, &r.key)
 	r.key.Set(field.Inport, uint64(o.Port.Index))
 	out := t.engine.Inject(r.In)
@@ -105,7 +106,8 @@ func (t *Tracer) fate(out *sim.Outcome) string {
 	s := out.Verdict.String()
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		s += [...]string{": ", "; "}[min(i, 1)] + fmt.Sprintf("%s at %s of %s", packet.Describe(o.Data), o.Port.Name, chassisName(o.Chassis))
+		s += [...]string{": ", "; "}[min(i, 1)] +
+			fmt.Sprintf("%s at %s of %s", packet.Describe(o.Data), o.Port.Name, chassisName(o.Chassis))
 	}
 	if len(out.Outputs) == 0 {
 		s += ": " + out.Drop.String()
@@ -179,7 +181,8 @@ func (t *Tracer) record(q *Question, out *sim.Outcome, header string, tree []*tr
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		r.Outputs = append(r.Outputs, Output{o.Port.Name, o.Chassis.Name, packet.Describe(o.Data), o.Guess, hex.EncodeToString(o.Data)})
+		r.Outputs = append(r.Outputs, Output{o.Port.Name, o.Chassis.Name, packet.Describe(o.Data), o.Guess,
+			hex.EncodeToString(o.Data)})
 	}
 	return r
 }

@@ -49,7 +49,8 @@ func describe(k *field.Key) string {
 	case header.EtherARP:
 		return describeARP(k)
 	default:
-		return fmt.Sprintf("ethertype 0x%04x %s > %s", t, header.FormatMAC(k.Get(field.EthSrc)), header.FormatMAC(k.Get(field.EthDst)))
+		return fmt.Sprintf("ethertype 0x%04x %s > %s", t, header.FormatMAC(k.Get(field.EthSrc)),
+			header.FormatMAC(k.Get(field.EthDst)))
 	}
 }
 
@@ -78,7 +79,8 @@ func describeIP(k *field.Key, src, dst netip.Addr) string {
 	return fmt.Sprintf("%s %s > %s", ProtoName(proto), src, dst)
 }
 
-var icmp4Names = map[uint64]string{0: "echo reply", 3: "unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
+var icmp4Names = map[uint64]string{0: "echo reply", 3: "unreachable", 5: "redirect", 8: "echo request",
+	11: "time exceeded"}
 
 var icmp6Names = map[uint64]string{
 	1: "unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",

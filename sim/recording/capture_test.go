@@ -11,7 +11,8 @@ import (
 // A file's name, and a folder's, may hold an @: what there is is meant.
 func TestParseCapture(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, name := range []string{"plain.pcap", "a@b.pcap", "a@b@c.pcap", "d@1/c.pcap", "d@1/e@f.pcap", "x@any", "no-ending@y", "gw"} {
+	for _, name := range []string{"plain.pcap", "a@b.pcap", "a@b@c.pcap", "d@1/c.pcap", "d@1/e@f.pcap", "x@any",
+		"no-ending@y", "gw"} {
 		os.MkdirAll(filepath.Dir(name), 0o755)
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)

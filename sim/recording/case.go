@@ -131,7 +131,8 @@ func ReadCase(dir string, files Files) (*Spec, error) {
 		s.Captures = append(s.Captures, Capture{File: filepath.Join(dir, e.File), Port: e.Port, Chassis: caseChassis(e, &c)})
 	}
 	for _, e := range c.Underlay {
-		s.Captures = append(s.Captures, Capture{File: filepath.Join(dir, e.File), Chassis: e.Chassis, Kind: replay.AtUnderlay})
+		s.Captures = append(s.Captures, Capture{File: filepath.Join(dir, e.File), Chassis: e.Chassis,
+			Kind: replay.AtUnderlay})
 	}
 	s.Imports = c.Conntrack.arguments(dir, &c)
 	s.OpenFlow = c.OpenFlow.arguments(dir, &c)

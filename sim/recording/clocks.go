@@ -44,7 +44,8 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 			continue
 		}
 		clock := replay.ClockReport{
-			Capture: captures[i].File, Against: captures[reference(found, own)].File, Offset: a.Clock.Offset, Drift: a.Clock.Drift,
+			Capture: captures[i].File, Against: captures[reference(found, own)].File, Offset: a.Clock.Offset,
+			Drift:       a.Clock.Drift,
 			Uncertainty: a.Uncertainty, Pairs: a.Used,
 		}
 		if i != own { // the clock of its host, which has been judged
@@ -63,7 +64,8 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 			clock.Offset, clock.Drift = clocks[i].Offset, 0
 		case early == 0:
 			clock.Reason = "no packet arrives before it is sent"
-		case early < 3 && magnitude(a.Clock.Offset) < 10_000_000, 2*early <= most, magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
+		case early < 3 && magnitude(a.Clock.Offset) < 10_000_000, 2*early <= most,
+			magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
 			clock.Reason = "too little stands out from travel times"
 		default:
 			clock.Corrected = true
@@ -72,7 +74,8 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		}
 		r.Clocks = append(r.Clocks, clock)
 		if clock.Corrected {
-			r.tell("clock of %s%s corrected by %v, ±%v against %s (%d packets seen by both; %s)", clock.Capture, andOthers(of, i),
+			r.tell("clock of %s%s corrected by %v, ±%v against %s (%d packets seen by both; %s)", clock.Capture,
+				andOthers(of, i),
 				time.Duration(clock.Offset), time.Duration(clock.Uncertainty), clock.Against, clock.Pairs, clock.Reason)
 		}
 	}

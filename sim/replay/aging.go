@@ -22,7 +22,8 @@ type aged[K comparable] struct {
 
 // forget calls drop for every entry whose time lies before a moment. all are
 // the map's entries, and now is what it holds under a key at this moment.
-func (a *aging[K]) forget(before conntrack.Time, all iter.Seq2[K, conntrack.Time], now func(K) (conntrack.Time, bool), drop func(K)) {
+func (a *aging[K]) forget(before conntrack.Time, all iter.Seq2[K, conntrack.Time], now func(K) (conntrack.Time, bool),
+	drop func(K)) {
 	for again := true; again; {
 		for ; len(a.order) > 0; a.order = a.order[1:] {
 			x := &a.order[0]

@@ -58,7 +58,8 @@ func (s *Run) overWire(f *Frame, c *network.Chassis) (found bool) {
 	s.wires.frames.each(f.id, func(y *sentFrame) bool {
 		k := pointKey{y.port, c.Index}
 		apart := max(f.Time-y.time, y.time-f.Time)
-		if y.chassis != c.Index && apart < wireWindow && s.inferrer.captured[k] && f.point.key() != k && s.owners.takes(c, y.data) && !s.arrives(f, k) {
+		if y.chassis != c.Index && apart < wireWindow && s.inferrer.captured[k] && f.point.key() != k &&
+			s.owners.takes(c, y.data) && !s.arrives(f, k) {
 			x = y
 		}
 		return x == nil
@@ -67,7 +68,8 @@ func (s *Run) overWire(f *Frame, c *network.Chassis) (found bool) {
 		return false
 	}
 	p := s.Engine.Net.Ports[x.port]
-	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: append([]byte(nil), x.data...), Wire: x.wire,
+	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: append([]byte(nil), x.data...),
+		Wire:     x.wire,
 		Inferred: true, Lost: true, dir: Entered, point: s.Taps[f.Capture].point(p, c)}
 	g.Why = "in no capture: over the wire from chassis " + s.Engine.Net.Chassis[x.chassis].Name
 	g.point.Found = "inferred"
@@ -151,7 +153,8 @@ func (inf *inferrer) fromInterface(f *Frame) *awaited {
 		if to == 0 {
 			return nil
 		}
-		return &awaited{port: p, chassis: from, ethSrc: uint64(macOf(p.Addresses[0].MAC)), ethDst: uint64(to), src: e[0], dst: e[1], hops: -1}
+		return &awaited{port: p, chassis: from, ethSrc: uint64(macOf(p.Addresses[0].MAC)), ethDst: uint64(to), src: e[0],
+			dst: e[1], hops: -1}
 	}
 	return nil
 }

@@ -114,7 +114,8 @@ func (s *Run) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 	seq := binary.BigEndian.Uint32(p.Data[h.Layout.L4+4:])
 	for _, f := range s.queue[s.head:] {
 		k := &f.Headers().Key
-		if f.dir != Entered || f.skip != "" || k.Get(field.IPProto) != header.ProtoTCP || k.Get(field.TCPFlags)&header.FlagACK == 0 {
+		if f.dir != Entered || f.skip != "" || k.Get(field.IPProto) != header.ProtoTCP ||
+			k.Get(field.TCPFlags)&header.FlagACK == 0 {
 			continue
 		}
 		_, ack := tcpNumbers(f)
@@ -192,7 +193,8 @@ func (s *Run) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 		if f.Time > s.now+askTime {
 			break
 		}
-		if f.Time < s.now || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] || !asks(f.Headers(), ip, v6, src) {
+		if f.Time < s.now || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] ||
+			!asks(f.Headers(), ip, v6, src) {
 			continue
 		}
 		if s.asked == nil {
@@ -214,7 +216,8 @@ func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet)
 			return false
 		}
 		to := macAt(f.Data)
-		if uint64(to) != bound && !to.multicast() && s.owners.ports[to] == nil && s.owners.send[to] == nil && !s.onLink(to, ip, v6) {
+		if uint64(to) != bound && !to.multicast() && s.owners.ports[to] == nil && s.owners.send[to] == nil &&
+			!s.onLink(to, ip, v6) {
 			dst, src, ok = uint64(to), uint64(macAt(f.Data[6:])), true
 			s.hops++
 		}

@@ -22,7 +22,8 @@ func (s *Run) complete(f *Frame) bool {
 			break
 		}
 		h := g.Headers()
-		if g == f || g.skip != "" || g.dir != Left && g.dir != Crossed || h.Key.Get(field.IPProto) != header.ProtoTCP || h.Layout.L4 == 0 ||
+		if g == f || g.skip != "" || g.dir != Left && g.dir != Crossed || h.Key.Get(field.IPProto) != header.ProtoTCP ||
+			h.Layout.L4 == 0 ||
 			g.Wire-h.Layout.L3 != f.Wire-l3 || h.Layout.L4-h.Layout.L3 != l4-l3 || len(g.Data) < h.Layout.L4+20 {
 			continue
 		}

@@ -32,7 +32,8 @@ func differences(original, predicted, observed []byte) []Difference {
 		}
 	}
 	if len(predicted) != len(observed) {
-		return append(out, Difference{Field: "length", Predicted: fmt.Sprint(len(predicted)), Observed: fmt.Sprint(len(observed))})
+		return append(out, Difference{Field: "length", Predicted: fmt.Sprint(len(predicted)),
+			Observed: fmt.Sprint(len(observed))})
 	}
 	if len(out) == 0 {
 		out = append(out, bytesDifference(pl, predicted, observed))
@@ -71,12 +72,14 @@ func bytesDifference(l packet.Layout, predicted, observed []byte) Difference {
 	end := min(i+8, len(predicted))
 	name := fmt.Sprintf("byte %d", i)
 	switch {
-	case l.L3 != 0 && i >= l.L3+10 && i < l.L3+12 && binary.BigEndian.Uint16(predicted[max(l.L3-2, 0):]) == header.EtherIPv4:
+	case l.L3 != 0 && i >= l.L3+10 && i < l.L3+12 &&
+		binary.BigEndian.Uint16(predicted[max(l.L3-2, 0):]) == header.EtherIPv4:
 		name = "ip4 header checksum"
 	case l.L4 != 0 && i >= l.L4:
 		name = fmt.Sprintf("byte %d of the transport header or payload", i-l.L4)
 	}
-	return Difference{Field: name, Predicted: fmt.Sprintf("%x", predicted[i:end]), Observed: fmt.Sprintf("%x", observed[i:end])}
+	return Difference{Field: name, Predicted: fmt.Sprintf("%x", predicted[i:end]),
+		Observed: fmt.Sprintf("%x", observed[i:end])}
 }
 
 // sameARP reports whether both are ARP packets that ask or tell about the same address.

@@ -225,7 +225,8 @@ func (g *grammar) ip(v6 bool, depth int) (uint16, []byte) {
 		h[1] = byte(g.Intn(256))
 		binary.BigEndian.PutUint16(h[4:], uint16(g.Intn(65536)))
 		if g.Intn(10) == 0 {
-			binary.BigEndian.PutUint16(h[6:], []uint16{0x2000, 0x2001, 0x0002, 0x4000, 0x1fff, 0x8000, uint16(g.Intn(65536))}[g.Intn(7)])
+			binary.BigEndian.PutUint16(h[6:], []uint16{0x2000, 0x2001, 0x0002, 0x4000, 0x1fff, 0x8000,
+				uint16(g.Intn(65536))}[g.Intn(7)])
 		}
 		h[8] = []byte{64, 64, 64, 255, 1, 0, 2}[g.Intn(7)]
 		h[9] = proto
@@ -500,7 +501,8 @@ func grammarOf(r *rand.Rand, net *network.Network) *grammar {
 
 // fuzzFrame injects one frame and looks at what leaves; seen counts what was
 // wrong, nil: that does not matter.
-func fuzzFrame(t *testing.T, g *grammar, e *sim.Engine, book *trace.Book, now conntrack.Time, last *[][]byte, seen map[string]int, file string) {
+func fuzzFrame(t *testing.T, g *grammar, e *sim.Engine, book *trace.Book, now conntrack.Time, last *[][]byte,
+	seen map[string]int, file string) {
 	r, net := g.Rand, e.Net
 	frame := g.frame(0)
 	if len(*last) > 0 && r.Intn(3) == 0 { // an output, or a packet again
@@ -593,9 +595,11 @@ func keepOutputs(last *[][]byte, r *rand.Rand, o *sim.Outcome) {
 	}
 }
 
-func wrongOnce(t *testing.T, seen map[string]int, kind, file string, p *network.Port, c *network.Chassis, in, out []byte, why string) {
+func wrongOnce(t *testing.T, seen map[string]int, kind, file string, p *network.Port, c *network.Chassis, in,
+	out []byte, why string) {
 	if seen[kind]++; seen[kind] <= 2 {
-		t.Errorf("%s: %s\n  %s port %s chassis %s\n  in  %s\n  out %s", kind, why, file, p.Name, c.Name, hex.EncodeToString(in), hex.EncodeToString(out))
+		t.Errorf("%s: %s\n  %s port %s chassis %s\n  in  %s\n  out %s", kind, why, file, p.Name, c.Name,
+			hex.EncodeToString(in), hex.EncodeToString(out))
 	}
 }
 

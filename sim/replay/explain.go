@@ -25,7 +25,8 @@ func (v *Verifier) item(w *waiter) Item {
 	}
 	it := Item{
 		Capture: file, Frame: w.number, Port: w.where.Name(), Chassis: w.where.Chassis.Name,
-		Time: Moment(w.time), Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key), Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data), wire: w.wire,
+		Time: Moment(w.time), Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key),
+		Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data), wire: w.wire,
 	}
 	if w.predicted {
 		origin := w.origin
@@ -382,7 +383,8 @@ func (v *Verifier) chooser(x *fate, w *waiter) int {
 			continue
 		}
 		for _, op := range v.session.Engine.Compiled(s.flow).Ops {
-			if op.Code != lflow.OpLoad || op.Dst.Field != field.Outport || op.Value.Lo == 0 || op.Value.Lo >= uint64(len(net.Ports)) {
+			if op.Code != lflow.OpLoad || op.Dst.Field != field.Outport || op.Value.Lo == 0 ||
+				op.Value.Lo >= uint64(len(net.Ports)) {
 				continue
 			}
 			if !leads(net.Ports[op.Value.Lo], target) {
@@ -460,7 +462,8 @@ func (v *Verifier) neverEntered(w *waiter) string {
 		}
 	}
 	if !opens(w.Headers()) {
-		return "observed, but never entered: no packet in the captures leads to it, and its connection began before them or elsewhere"
+		return "observed, but never entered: no packet in the captures leads to it, and its connection began before them " +
+			"or elsewhere"
 	}
 	return "observed, but never entered: no packet in the captures leads to it"
 }
@@ -470,7 +473,8 @@ func (v *Verifier) at(t *Tap, k pointKey) bool {
 	return slices.ContainsFunc(t.Sites(), func(s *Site) bool {
 		switch {
 		case s.Kind == AtPort:
-			return keyOf(s.Port, s.Chassis) == k || slices.ContainsFunc(s.Port.Containers, func(c *network.Port) bool { return keyOf(c, s.Chassis) == k })
+			return keyOf(s.Port, s.Chassis) == k ||
+				slices.ContainsFunc(s.Port.Containers, func(c *network.Port) bool { return keyOf(c, s.Chassis) == k })
 		case k.port > 0:
 			return s.Kind == AtHost && s.Chassis.Index == k.chassis
 		}
@@ -510,16 +514,19 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 		case s == nil:
 			it.Reason = fmt.Sprintf("predicted to leave here, but %s holds no packets", t.Name)
 		case w.time > s.last:
-			it.Reason = fmt.Sprintf("predicted to leave here after the last packet of %s (%s): the capture may have stopped", t.Name, Timestamp(s.last))
+			it.Reason = fmt.Sprintf("predicted to leave here after the last packet of %s (%s): the capture may have stopped",
+				t.Name, Timestamp(s.last))
 		case w.time < s.first:
-			it.Reason = fmt.Sprintf("predicted to leave here before the first packet of %s (%s): the capture may have begun later", t.Name, Timestamp(s.first))
+			it.Reason = fmt.Sprintf("predicted to leave here before the first packet of %s (%s): the capture may have begun "+
+				"later", t.Name, Timestamp(s.first))
 		}
 	}
 	v.session.history.seen.each(w.id, func(x *sighting) bool {
 		if x.point == w.point || x.point == (pointKey{}) { // on its way, in a tunnel
 			return true
 		}
-		it.Reason = fmt.Sprintf("predicted to leave here, but observed at %s (%s frame %d)", x.port, v.fileOf(x.capture, x.file), x.number)
+		it.Reason = fmt.Sprintf("predicted to leave here, but observed at %s (%s frame %d)", x.port,
+			v.fileOf(x.capture, x.file), x.number)
 		return false
 	})
 	at := -1

@@ -55,7 +55,8 @@ func (f *Filter) Select(r *Report) {
 	if f == nil {
 		return
 	}
-	for name, list := range map[string]*[]Item{"mismatched": &r.Mismatched, "missing": &r.Missing, "unexpected": &r.Unexpected, "skipped": &r.Skipped} {
+	for name, list := range map[string]*[]Item{"mismatched": &r.Mismatched, "missing": &r.Missing,
+		"unexpected": &r.Unexpected, "skipped": &r.Skipped} {
 		kept := (*list)[:0]
 		for i := range *list {
 			k := (*list)[i].Key()

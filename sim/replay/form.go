@@ -162,7 +162,8 @@ func likeErrors(x, y []byte, l4, m4 int) bool {
 	if sum+2 > n {
 		return string(x[l4+4:l4+8]) == string(y[l4+4:l4+8]) && string(q[:min(sum, n)]) == string(r[:min(sum, n)])
 	}
-	return string(x[l4+4:l4+8]) == string(y[l4+4:l4+8]) && string(q[:sum]) == string(r[:sum]) && string(q[sum+2:]) == string(r[sum+2:])
+	return string(x[l4+4:l4+8]) == string(y[l4+4:l4+8]) && string(q[:sum]) == string(r[:sum]) &&
+		string(q[sum+2:]) == string(r[sum+2:])
 }
 
 // sumOffset is where in its header a transport protocol's checksum is.

@@ -19,7 +19,8 @@ import (
 func (inf *inferrer) behindVIP(f *Frame, a *awaited) bool {
 	h := f.Headers()
 	proto := uint8(h.Key.Get(field.IPProto))
-	if !inf.captured[keyOf(a.port, a.chassis)] || proto != header.ProtoTCP && proto != header.ProtoUDP && proto != header.ProtoSCTP {
+	if !inf.captured[keyOf(a.port, a.chassis)] || proto != header.ProtoTCP && proto != header.ProtoUDP &&
+		proto != header.ProtoSCTP {
 		return false
 	}
 	o := inf.s.owners
@@ -114,7 +115,8 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 	}
 	var from *network.Port
 	for _, q := range p.Datapath.Ports {
-		if q == p || inf.s.unbound(q) || !inf.mayBeFrom(q, src) || inf.captures(q) && !(hasMAC(q, src) && macAt(f.Data).multicast()) {
+		if q == p || inf.s.unbound(q) || !inf.mayBeFrom(q, src) || inf.captures(q) &&
+			!(hasMAC(q, src) && macAt(f.Data).multicast()) {
 			continue
 		}
 		if from != nil {
@@ -129,7 +131,8 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 	if err != nil {
 		c = f.point.Chassis
 	}
-	return &origin{awaited: &awaited{port: from, chassis: c, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)), hops: 0}, keepIP: true, why: why}
+	return &origin{awaited: &awaited{port: from, chassis: c, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)), hops: 0},
+		keepIP: true, why: why}
 }
 
 // entersNear reports whether a packet with the frame's bytes enters within a moment:

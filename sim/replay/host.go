@@ -59,7 +59,8 @@ func (o *Owners) Learn(t *Tap, recs []pcap.Record) {
 
 // placeOnHost finds where a frame met somewhere on a chassis crossed: by its
 // addresses, or by the interface it was on.
-func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pcap.LinkMeta, eth []byte) (*network.Port, Direction) {
+func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pcap.LinkMeta,
+	eth []byte) (*network.Port, Direction) {
 	d := deviceOf(rec, m)
 	port, dir := o.hostPlace(c, m, eth)
 	if port != nil {
@@ -118,7 +119,8 @@ func (o *Owners) hostPlace(c *network.Chassis, m *pcap.LinkMeta, eth []byte) (*n
 			return tagBehind(p, eth), Left
 		}
 	}
-	if sent := o.send[src]; m.HasSrc && sent != nil && sent.has(c) && (m.HasDst || m.EtherType == header.EtherVLAN || !o.toInterface(m, c, src)) {
+	if sent := o.send[src]; m.HasSrc && sent != nil && sent.has(c) &&
+		(m.HasDst || m.EtherType == header.EtherVLAN || !o.toInterface(m, c, src)) {
 		if w := o.wireNear(src); w != nil {
 			return w, Left
 		}

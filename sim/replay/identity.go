@@ -63,7 +63,8 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 // machine that has no address yet: its Ethernet address is all that tells it from another's.
 func anonymous(k *field.Key) bool {
 	const linkScope = 0xff02
-	return k.Get(field.EthType) == header.EtherIPv6 && k.Get128(field.IP6Dst).Hi>>48 == linkScope && k.Get128(field.IP6Src) == field.Uint128{}
+	return k.Get(field.EthType) == header.EtherIPv6 && k.Get128(field.IP6Dst).Hi>>48 == linkScope &&
+		k.Get128(field.IP6Src) == field.Uint128{}
 }
 
 // quotedIdentity returns what translation leaves alone of the beginning of a
@@ -93,7 +94,8 @@ func quotedIdentity(ip []byte) (id, part []byte) {
 
 // quotes reports whether an ICMP message is an error about a packet.
 func quotes(proto, typ uint8) bool {
-	return proto == header.ProtoICMP && (typ >= 3 && typ <= 5 || typ == 11 || typ == 12) || proto == header.ProtoICMPv6 && typ < 128
+	return proto == header.ProtoICMP && (typ >= 3 && typ <= 5 || typ == 11 || typ == 12) || proto == header.ProtoICMPv6 &&
+		typ < 128
 }
 
 func echo(proto, typ uint8) bool {

@@ -43,7 +43,8 @@ func BoundsOf(e *sim.Engine) Bounds {
 		b.Limits = append(b.Limits, LimitInfo{r.Limit.String(), r.Chassis.Name, r.Zone, r.Most, r.Count, Timestamp(r.Since)})
 	}
 	for _, l := range e.LeftOut() {
-		b.LeftOut = append(b.LeftOut, LeftOutInfo{l.Flow.UUID, l.Flow.StageName(), table.Brief(l.Err), l.Count, Timestamp(l.Since)})
+		b.LeftOut = append(b.LeftOut, LeftOutInfo{l.Flow.UUID, l.Flow.StageName(), table.Brief(l.Err), l.Count,
+			Timestamp(l.Since)})
 	}
 	return b
 }

@@ -13,12 +13,15 @@ func TestLines(t *testing.T) {
 	long := strings.Repeat("very-", 20) + "long"
 	records := []*Record{
 		{Time: "2026-11-22T11:32:44.407899000Z", Capture: "/tmp/a/client.pcap", Frame: 1, Inport: "breth0_ovn-worker",
-			Packet: "tcp 172.18.0.1:53642 > 172.18.0.4:30007 [S]", Verdict: "delivered", Outputs: []OutInfo{{Port: "default_nginx-deployment-9456bbbf9-x6pc6"}},
-			NAT: []NATInfo{{Kind: "DNAT", From: "172.18.0.4:30007", To: "10.244.1.3:80"}}},
-		{Time: "2026-11-23T00:00:00.000001000Z", Capture: long, Frame: 123456, Inport: long, Packet: long, Verdict: "delivered",
+			Packet: "tcp 172.18.0.1:53642 > 172.18.0.4:30007 [S]", Verdict: "delivered",
+			Outputs: []OutInfo{{Port: "default_nginx-deployment-9456bbbf9-x6pc6"}},
+			NAT:     []NATInfo{{Kind: "DNAT", From: "172.18.0.4:30007", To: "10.244.1.3:80"}}},
+		{Time: "2026-11-23T00:00:00.000001000Z", Capture: long, Frame: 123456, Inport: long, Packet: long,
+			Verdict: "delivered",
 			Outputs: []OutInfo{{Port: long}}, NAT: []NATInfo{{Kind: "DNAT", From: "172.18.0.4:30007", To: "10.244.1.3:80"}}},
 		{Time: "2026-11-23T00:00:00.000002000Z", Capture: "c.pcap", Frame: 3, Inport: "p", Packet: "udp", Verdict: "dropped",
-			Drop: &DropInfo{Stage: "ls_in_acl_eval", Reason: "drop"}, Notes: []NoteInfo{{Reason: long + " " + long + " " + long}}},
+			Drop:  &DropInfo{Stage: "ls_in_acl_eval", Reason: "drop"},
+			Notes: []NoteInfo{{Reason: long + " " + long + " " + long}}},
 	}
 	for _, width := range []int{80, 120, 200} {
 		for _, colour := range []bool{false, true} {

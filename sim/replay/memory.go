@@ -54,7 +54,8 @@ func (m memory) code() {
 	t, inf := m.s.tunnels, m.s.inferrer
 	codeMap(m, t.expected.open, memory.crossing, memory.expectation)
 	m.seen(t)
-	codeMap(m, inf.expected.open, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) }, memory.expectation)
+	codeMap(m, inf.expected.open, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) },
+		memory.expectation)
 	if m.Reading() && inf.older == nil {
 		inf.older = map[answerKey]*awaited{}
 	}
@@ -124,12 +125,13 @@ func codeRefs[T any](m memory, list *[]*T, all []*T, first int, index func(*T) i
 // pieces codes what of TCP streams is expected where, and what has entered.
 func (m memory) pieces() {
 	l := &m.s.inferrer.parts
-	codeMap(m, l.parts, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) }, func(m memory, list *[]piece) {
-		coding.Slice(m.Coder, list, 3, func(p *piece) {
-			m.span(&p.span)
-			coding.Int(m.Coder, &p.time)
+	codeMap(m, l.parts, func(m memory, k *expectKey) { m.point(&k.point); coding.Uint(m.Coder, &k.id) },
+		func(m memory, list *[]piece) {
+			coding.Slice(m.Coder, list, 3, func(p *piece) {
+				m.span(&p.span)
+				coding.Int(m.Coder, &p.time)
+			})
 		})
-	})
 	if m.Reading() {
 		l.count()
 	}
@@ -214,7 +216,8 @@ func (m memory) frame(p **Frame) {
 	coding.Int(m.Coder, &chassis)
 	coding.Int(m.Coder, &from)
 	net := m.s.Engine.Net
-	if port < 0 || port >= len(net.Ports) || chassis < 0 || chassis >= len(net.Chassis) || from < -1 || from >= len(net.Chassis) {
+	if port < 0 || port >= len(net.Ports) || chassis < 0 || chassis >= len(net.Chassis) || from < -1 ||
+		from >= len(net.Chassis) {
 		m.Fail("port %d at chassis %d", port, chassis)
 		return
 	}

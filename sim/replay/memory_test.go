@@ -29,7 +29,8 @@ func remembering(t testing.TB) *Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tap := &Tap{Name: "client.pcap", Site: &Site{Kind: AtPort, Port: net.Port("breth0_ovn-worker"), Chassis: net.Chassis[0]}}
+	tap := &Tap{Name: "client.pcap", Site: &Site{Kind: AtPort, Port: net.Port("breth0_ovn-worker"),
+		Chassis: net.Chassis[0]}}
 	return NewRun(e, []*Tap{tap}, &watcher{}, Options{})
 }
 
@@ -76,7 +77,8 @@ func TestBadMemory(t *testing.T) {
 			t.Fatalf("cut to %d of %d bytes: no error", n, len(good))
 		}
 	}
-	if err := remembering0(s).Remember(append([]byte{9}, good[1:]...), nil); err == nil || !strings.Contains(err.Error(), "form 9") {
+	if err := remembering0(s).Remember(append([]byte{9}, good[1:]...), nil); err == nil ||
+		!strings.Contains(err.Error(), "form 9") {
 		t.Errorf("another form: %v", err)
 	}
 	rnd := rand.New(rand.NewPCG(4, 4))
@@ -114,7 +116,8 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting waited pins now err asked twins resuming resolves hops hoisting"},
+		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting " +
+			"waited pins now err asked twins resuming resolves hops hoisting"},
 		{inferrer{}, "s captured answers older ways sought resumed opened puzzles expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops partial"},

@@ -54,15 +54,28 @@ func schemaAndRows(t *testing.T, file string) (schema []byte, rows map[string]an
 	}
 }
 
-var nastyValues = []any{"", "0", "-1", "18446744073709551616", "ff:ff:ff:ff:ff:ff 0.0.0.0", "unknown", "router", "dynamic", "::/0", "0.0.0.0/0", "10.0.0.1/33",
-	float64(0), float64(-1), float64(1 << 53), float64(65536), true, false, []any{"set", []any{}}, []any{"map", []any{}}, []any{"uuid", "00000000-0000-0000-0000-000000000000"},
-	"next; next; output;", "clone { output; }; output;", "ct_lb_mark(backends=10.0.0.1:80,10.0.0.2:80);", "ct_snat(1.2.3.4);", "ct_dnat(fd00::1);", "ct_snat; ct_dnat; next;",
-	"icmp4 { eth.dst <-> eth.src; ip4.dst <-> ip4.src; output; };", "reject { outport <-> inport; output; };", "get_arp(outport, reg0); next;", "put_arp(inport, arp.spa, arp.sha);",
-	"reg0[5] = check_pkt_larger(1); next;", "reg9[3] = lookup_arp(inport, arp.spa, arp.sha); next;", "outport = inport; flags.loopback = 1; output;", "outport = \"\"; output;", "select(reg8[16..31], 1, 2);",
-	"reg0[3] = put_dhcp_opts(offerip = 1.2.3.4, netmask = 255.255.255.0); next;", "reg0[3] = dns_lookup(); next;", "fwd_group(liveness=\"true\", childports=\"a\",\"b\");", "commit_lb_aff(vip = \"1.1.1.1:80\", backend = \"2.2.2.2:80\", proto = tcp, timeout = 30);",
-	"push(xxreg0); pop(xxreg0); next;", "pop(reg0); next;", "ip.ttl--; next;", "xxreg0 = xxreg1; next;", "tcp_reset { output; };", "sctp_abort { output; };", "mirror(\"x\");", "set_queue(61440); next;", "log(); next;", "sample(probability=65535); next;",
-	"handle_dhcpv6_reply;", "bind_vport(\"a\", inport);", "put_fdb(inport, eth.src); next;", "trigger_event(event = \"empty_lb_backends\", vip = \"1:2\");", "igmp;", "nd_na { output; };", "nd_ns { output; };", "arp { output; };", "eth.dst <-> eth.src; next;", "ct_clear; next;", "ct_commit { ct_mark = 1; ct_label = 2; }; next;", "ct_commit_nat; next;", "ct_commit_to_zone(dnat); next;",
-	"1", "0", "ip4", "ip6", "tcp", "inport == \"\"", "ct.est", "ct_label.natted", "!(ip4 || ip6)", "is_chassis_resident(\"a\")", "ip.ttl == {0,1}", "tcp.dst == 1..65535", "outport == \"_MC_flood\""}
+var nastyValues = []any{"", "0", "-1", "18446744073709551616", "ff:ff:ff:ff:ff:ff 0.0.0.0", "unknown", "router",
+	"dynamic", "::/0", "0.0.0.0/0", "10.0.0.1/33",
+	float64(0), float64(-1), float64(1 << 53), float64(65536), true, false, []any{"set", []any{}}, []any{"map", []any{}},
+	[]any{"uuid", "00000000-0000-0000-0000-000000000000"},
+	"next; next; output;", "clone { output; }; output;", "ct_lb_mark(backends=10.0.0.1:80,10.0.0.2:80);",
+	"ct_snat(1.2.3.4);", "ct_dnat(fd00::1);", "ct_snat; ct_dnat; next;",
+	"icmp4 { eth.dst <-> eth.src; ip4.dst <-> ip4.src; output; };", "reject { outport <-> inport; output; };",
+	"get_arp(outport, reg0); next;", "put_arp(inport, arp.spa, arp.sha);",
+	"reg0[5] = check_pkt_larger(1); next;", "reg9[3] = lookup_arp(inport, arp.spa, arp.sha); next;",
+	"outport = inport; flags.loopback = 1; output;", "outport = \"\"; output;", "select(reg8[16..31], 1, 2);",
+	"reg0[3] = put_dhcp_opts(offerip = 1.2.3.4, netmask = 255.255.255.0); next;", "reg0[3] = dns_lookup(); next;",
+	"fwd_group(liveness=\"true\", childports=\"a\",\"b\");",
+	"commit_lb_aff(vip = \"1.1.1.1:80\", backend = \"2.2.2.2:80\", proto = tcp, timeout = 30);",
+	"push(xxreg0); pop(xxreg0); next;", "pop(reg0); next;", "ip.ttl--; next;", "xxreg0 = xxreg1; next;",
+	"tcp_reset { output; };", "sctp_abort { output; };", "mirror(\"x\");", "set_queue(61440); next;", "log(); next;",
+	"sample(probability=65535); next;",
+	"handle_dhcpv6_reply;", "bind_vport(\"a\", inport);", "put_fdb(inport, eth.src); next;",
+	"trigger_event(event = \"empty_lb_backends\", vip = \"1:2\");", "igmp;", "nd_na { output; };", "nd_ns { output; };",
+	"arp { output; };", "eth.dst <-> eth.src; next;", "ct_clear; next;",
+	"ct_commit { ct_mark = 1; ct_label = 2; }; next;", "ct_commit_nat; next;", "ct_commit_to_zone(dnat); next;",
+	"1", "0", "ip4", "ip6", "tcp", "inport == \"\"", "ct.est", "ct_label.natted", "!(ip4 || ip6)",
+	"is_chassis_resident(\"a\")", "ip.ttl == {0,1}", "tcp.dst == 1..65535", "outport == \"_MC_flood\""}
 
 func sameKind(a, b any) bool {
 	if x, ok := a.([]any); ok && len(x) == 2 {
@@ -165,7 +178,8 @@ func FuzzNetwork(f *testing.F) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "x.db")
-		text := fmt.Appendf(nil, "OVSDB JSON %d %x\n%sOVSDB JSON %d %x\n%s", len(schema), sha1.Sum(schema), schema, len(body), sha1.Sum(body), body)
+		text := fmt.Appendf(nil, "OVSDB JSON %d %x\n%sOVSDB JSON %d %x\n%s", len(schema), sha1.Sum(schema), schema,
+			len(body), sha1.Sum(body), body)
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}

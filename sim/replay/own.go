@@ -45,7 +45,8 @@ func (s *Run) originate(f *Frame) bool {
 	if c := s.speaker(at); c != nil {
 		point.Chassis = c
 	}
-	out := s.Engine.Inject(sim.Injection{Port: at, Chassis: point.Chassis, Time: g.Time, Frame: g.Data, Wire: g.Wire, Ref: reference(g)})
+	out := s.Engine.Inject(sim.Injection{Port: at, Chassis: point.Chassis, Time: g.Time, Frame: g.Data, Wire: g.Wire,
+		Ref: reference(g)})
 	s.fate(g, out)
 	s.inferrer.due(f)
 	return true
@@ -68,10 +69,12 @@ func (s *Run) bfdMessage(p *packet.Packet) (*network.Port, answer.Frame) {
 	for i := range net.BFD {
 		b := &net.BFD[i]
 		to, err := netip.ParseAddr(b.DstIP)
-		if err != nil || to != dst || b.Port == nil || uint64(b.SrcPort) != p.Key.Get(field.TpSrc) || net.Speaker(b.Port) == nil {
+		if err != nil || to != dst || b.Port == nil || uint64(b.SrcPort) != p.Key.Get(field.TpSrc) ||
+			net.Speaker(b.Port) == nil {
 			continue
 		}
-		m := answer.BFD{V6: dst.Is6(), SrcPort: b.SrcPort, Disc: b.Disc, Mult: uint8(b.DetectMult), MinTX: uint32(b.MinTX) * 1000, MinRX: uint32(b.MinRX) * 1000}
+		m := answer.BFD{V6: dst.Is6(), SrcPort: b.SrcPort, Disc: b.Disc, Mult: uint8(b.DetectMult),
+			MinTX: uint32(b.MinTX) * 1000, MinRX: uint32(b.MinRX) * 1000}
 		from, ok := firstOf(b.Port, dst.Is6())
 		if !ok || from != src || !m.Stands(p) {
 			continue
@@ -133,5 +136,6 @@ func (s *Run) solicitation(p *packet.Packet) (*network.Port, answer.Frame) {
 // sameEnd reports whether a frame's UDP payload is that of p.
 func sameEnd(frame []byte, p *packet.Packet) bool {
 	const at = 14 + 40 + 8
-	return len(frame) >= at && len(p.Data) >= p.Layout.L4+8 && string(frame[at:]) == string(p.Data[p.Layout.L4+8:p.Layout.L3End])
+	return len(frame) >= at && len(p.Data) >= p.Layout.L4+8 &&
+		string(frame[at:]) == string(p.Data[p.Layout.L4+8:p.Layout.L3End])
 }

@@ -29,7 +29,8 @@ func (s *Run) ask(f *Frame) bool {
 		return false
 	}
 	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: data, Wire: len(data),
-		Inferred: true, Lost: true, Why: "in no capture: " + whyAsked, dir: Entered, point: s.Taps[f.Capture].point(f.point.Port, f.point.Chassis)}
+		Inferred: true, Lost: true, Why: "in no capture: " + whyAsked, dir: Entered,
+		point: s.Taps[f.Capture].point(f.point.Port, f.point.Chassis)}
 	g.point.Found = "inferred"
 	s.inject(g)
 	return true
@@ -50,7 +51,8 @@ func (o *Owners) question(f *Frame) []byte {
 			return solicitation(f, target)
 		}
 	case isEcho(proto, f.Headers()) && (icmpType(k) == 0 || icmpType(k) == 129):
-		if src := addrOf(f.Headers(), endpoints(f.Headers())[0]); slices.ContainsFunc(o.byIP[src], func(q *network.Port) bool { return q.Datapath.Router }) {
+		if src := addrOf(f.Headers(), endpoints(f.Headers())[0]); slices.ContainsFunc(o.byIP[src],
+			func(q *network.Port) bool { return q.Datapath.Router }) {
 			return echoRequest(f)
 		}
 	}
@@ -142,6 +144,7 @@ func echoRequest(f *Frame) []byte {
 		ip[l4] = 8
 	}
 	old := binary.BigEndian.Uint16(was[l4:])
-	binary.BigEndian.PutUint16(ip[l4+2:], header.UpdateWord(binary.BigEndian.Uint16(was[l4+2:]), old, binary.BigEndian.Uint16(ip[l4:])))
+	binary.BigEndian.PutUint16(ip[l4+2:], header.UpdateWord(binary.BigEndian.Uint16(was[l4+2:]), old,
+		binary.BigEndian.Uint16(ip[l4:])))
 	return d
 }

@@ -70,7 +70,8 @@ func (s *Run) change() {
 		r.changes = append(r.changes, change{net, since})
 	}
 	// What the session began with is no network that ever was: see southbound.Past.
-	for len(r.changes) > 0 && (!r.begun || s.now-r.changes[0].since >= raceTime || s.opts.Ahead == 0 || len(r.changes) > maxChanges) {
+	for len(r.changes) > 0 && (!r.begun || s.now-r.changes[0].since >= raceTime || s.opts.Ahead == 0 ||
+		len(r.changes) > maxChanges) {
 		s.become()
 	}
 }
@@ -119,7 +120,8 @@ func (s *Run) tries(f *Frame) bool {
 	}
 	s.fate(f, out)
 	if h, ok := s.handler.(racer); ok && !agrees {
-		h.raced(Race{Capture: s.name(f), Frame: f.Number, Port: f.point.Name(), Time: Moment(f.Time), Change: Moment(next.since), Packet: Line(f.Data)})
+		h.raced(Race{Capture: s.name(f), Frame: f.Number, Port: f.point.Name(), Time: Moment(f.Time),
+			Change: Moment(next.since), Packet: Line(f.Data)})
 	}
 	return true
 }
@@ -150,7 +152,8 @@ func (s *Run) foresees(f *Frame, state []byte) (shown, agrees bool) {
 // ahead: whether captures show anything of it, and show nothing else.
 func (s *Run) check(f *Frame, out *sim.Outcome) (shown, agrees bool) {
 	for l, n := s.alike(f.id).first, 0; f.id != 0 && l != nil && n < maxAlike; l, n = l.same, n+1 {
-		if l.dir != Left || l.skip != "" || l.twin || l.point.Port == nil || l.Time-f.Time > soonest || f.Time-l.Time > soonest {
+		if l.dir != Left || l.skip != "" || l.twin || l.point.Port == nil || l.Time-f.Time > soonest ||
+			f.Time-l.Time > soonest {
 			continue
 		}
 		if !predicts(out, l) {

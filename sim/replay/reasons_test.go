@@ -17,9 +17,11 @@ import (
 // says it: with the flow that decided, or where none did.
 func TestReasonSentences(t *testing.T) {
 	d := &network.Datapath{Name: "sw"}
-	flow := &network.Flow{UUID: "0123456789ab", Stage: "ls_in_test", Match: "ip4.dst == 10.0.0.1", Priority: 7, StageHint: "89abcdef"}
+	flow := &network.Flow{UUID: "0123456789ab", Stage: "ls_in_test", Match: "ip4.dst == 10.0.0.1", Priority: 7,
+		StageHint: "89abcdef"}
 	d.Flows[0] = [][]*network.Flow{{flow}}
-	net := &network.Network{AZ: &network.AZ{}, Datapaths: []*network.Datapath{d}, Flows: []*network.Flow{flow}, Chassis: []*network.Chassis{{Name: "c1"}}}
+	net := &network.Network{AZ: &network.AZ{}, Datapaths: []*network.Datapath{d}, Flows: []*network.Flow{flow},
+		Chassis: []*network.Chassis{{Name: "c1"}}}
 	book := &trace.Book{Net: net, Zone: func(int32, uint16) string { return "" }}
 	point := &Point{Port: &network.Port{Name: "vm1"}, Chassis: net.Chassis[0]}
 

@@ -167,8 +167,9 @@ type NoteInfo struct {
 // NewRecord spells out a packet's fate. The frames' bytes are included when hexed.
 func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Outcome, hexed bool) *Record {
 	r := &Record{
-		Version: FormVersion, Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(), Chassis: p.Chassis.Name,
-		Packet: packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
+		Version: FormVersion, Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(),
+		Chassis: p.Chassis.Name,
+		Packet:  packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
 		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{}, Path: []PathInfo{},
 	}
 	if f.Inferred {
@@ -204,7 +205,8 @@ func Timestamp(t conntrack.Time) string {
 }
 
 func outInfo(o *sim.Output, hexed bool) OutInfo {
-	info := OutInfo{Port: o.Port.Name, Chassis: o.Chassis.Name, Bytes: o.Wire, Packet: packet.DescribeKey(&o.Headers().Key), Guessed: o.Guess, Made: o.Made}
+	info := OutInfo{Port: o.Port.Name, Chassis: o.Chassis.Name, Bytes: o.Wire,
+		Packet: packet.DescribeKey(&o.Headers().Key), Guessed: o.Guess, Made: o.Made}
 	if hexed {
 		info.Hex = hex.EncodeToString(o.Data)
 	}

@@ -26,7 +26,8 @@ import (
 // consists of and with its network.
 func recorded(t *testing.T, name string, change func(*recording.Spec, *network.Network)) *job.Job {
 	t.Helper()
-	s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name), recording.Files{Open: store.OpenFile})
+	s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name),
+		recording.Files{Open: store.OpenFile})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,8 @@ func recorded(t *testing.T, name string, change func(*recording.Spec, *network.N
 func verified(t *testing.T, j *job.Job, more ...replay.Handler) *replay.Report {
 	t.Helper()
 	v := replay.NewVerifier(replay.VerifyOptions{Window: 30 * conntrack.Second})
-	if err := j.Run(t.Context(), j.Start(replay.Handlers(append([]replay.Handler{v}, more...)...), job.LookAhead)); err != nil {
+	if err := j.Run(t.Context(), j.Start(replay.Handlers(append([]replay.Handler{v}, more...)...),
+		job.LookAhead)); err != nil {
 		t.Fatal(err)
 	}
 	return v.Finish()
@@ -59,14 +61,19 @@ func verified(t *testing.T, j *job.Job, more ...replay.Handler) *replay.Report {
 func TestRecordings(t *testing.T) {
 	t.Parallel()
 	for what, cases := range map[string][]string{
-		"directions where owners share a wire": {"cloud-provider-vm", "cloud-fip-distributed", "cloud-localport", "cloud-vlan-tenant"},
-		"packets in the underlay":              {"cloud-l3-geneve", "cloud-vxlan", "cloud-remote", "ic-warm"},
-		"what ovn-controller sends of itself":  {"cloud-lb-health", "cloud-igmp", "kube-garp", "cloud-bfd-26.03", "cloud-prefix-delegation", "cloud-dhcpv6-ra"},
-		"choices made at random":               {"kube-many-backends", "cloud-ecmp", "kube-snat-collision", "cloud-snat-collision"},
-		"connections known from before":        {"kube-known-connections", "cloud-known-connections", "kube-idle"},
-		"segments and fragments":               {"kube-jumbo", "kube-transfer", "cloud-fragments", "kube-fragments", "kube-truncated"},
-		"what is held and comes late":          {"kube-cold-ingress", "kube-cold-unanswered", "cloud-cold", "kube-syn-retransmit"},
-		"ports that move":                      {"cloud-migration", "cloud-failover", "cloud-virtual"},
+		"directions where owners share a wire": {"cloud-provider-vm", "cloud-fip-distributed", "cloud-localport",
+			"cloud-vlan-tenant"},
+		"packets in the underlay": {"cloud-l3-geneve", "cloud-vxlan", "cloud-remote", "ic-warm"},
+		"what ovn-controller sends of itself": {"cloud-lb-health", "cloud-igmp", "kube-garp", "cloud-bfd-26.03",
+			"cloud-prefix-delegation", "cloud-dhcpv6-ra"},
+		"choices made at random": {"kube-many-backends", "cloud-ecmp", "kube-snat-collision",
+			"cloud-snat-collision"},
+		"connections known from before": {"kube-known-connections", "cloud-known-connections", "kube-idle"},
+		"segments and fragments": {"kube-jumbo", "kube-transfer", "cloud-fragments", "kube-fragments",
+			"kube-truncated"},
+		"what is held and comes late": {"kube-cold-ingress", "kube-cold-unanswered", "cloud-cold",
+			"kube-syn-retransmit"},
+		"ports that move": {"cloud-migration", "cloud-failover", "cloud-virtual"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -110,7 +117,8 @@ func TestWordsAreTheRecords(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"nodeport", "cloud-flood", "kube-hairpin", "cloud-sg-reject-in", "cloud-dhcpv4", "kube-port-security", "cloud-ecmp",
-		"kube-cold-egress", "cloud-nat-v6", "kube-odd-packets", "cloud-igmp", "kube-acl-verdicts", "cloud-unknown", "kube-affinity",
+		"kube-cold-egress", "cloud-nat-v6", "kube-odd-packets", "cloud-igmp", "kube-acl-verdicts", "cloud-unknown",
+		"kube-affinity",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,8 +137,10 @@ func TestWordsAreTheRecords(t *testing.T) {
 func TestACaptureLess(t *testing.T) {
 	t.Parallel()
 	inferred := 0
-	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "udp-service", "kube-routed"} {
-		s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name), recording.Files{Open: store.OpenFile})
+	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "udp-service",
+		"kube-routed"} {
+		s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name),
+			recording.Files{Open: store.OpenFile})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,7 +358,8 @@ func TestArtefactsOfCapturing(t *testing.T) {
 // Where a capture was taken is found out from its packets.
 func TestPlacesAreFound(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "kube-routed", "cloud-dhcpv4", "kube-nodeport-v6"} {
+	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "kube-routed",
+		"cloud-dhcpv4", "kube-nodeport-v6"} {
 		j := recorded(t, name, func(s *recording.Spec, _ *network.Network) {
 			for i := range s.Captures {
 				s.Captures[i].Port = ""
@@ -374,7 +385,8 @@ func TestAWrittenFieldIsNamed(t *testing.T) {
 	all := recorded(t, "nodeport", nil)
 	met.e = all.Engine
 	verified(t, all, met)
-	for field, action := range map[string]string{"ip.dscp": "ip.dscp = 9; next;", "ip.ttl": "ip.ttl = 3; next;", "eth.src": "eth.src = 0a:00:00:00:00:99; next;"} {
+	for field, action := range map[string]string{"ip.dscp": "ip.dscp = 9; next;", "ip.ttl": "ip.ttl = 3; next;",
+		"eth.src": "eth.src = 0a:00:00:00:00:99; next;"} {
 		changed := 0
 		j := recorded(t, "nodeport", func(_ *recording.Spec, net *network.Network) {
 			for _, f := range net.Flows {
@@ -411,7 +423,8 @@ func TestTheSameNetworkAgain(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"nodeport", "cloud-l3-geneve", "cloud-provider-vm", "kube-affinity"} {
 		j := recorded(t, name, nil)
-		spec, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name), recording.Files{Open: store.OpenFile})
+		spec, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name),
+			recording.Files{Open: store.OpenFile})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -436,7 +449,8 @@ func TestTheSameNetworkAgain(t *testing.T) {
 // A filter selects packets, as they entered or as conntrack knows them.
 func TestFilter(t *testing.T) {
 	t.Parallel()
-	for expr, want := range map[string]int{"": 21, "tcp.dst == 30007": 12, "ip4.src == 10.244.1.3": 8, "udp": 0, "ct.rpl": 8} {
+	for expr, want := range map[string]int{"": 21, "tcp.dst == 30007": 12, "ip4.src == 10.244.1.3": 8, "udp": 0,
+		"ct.rpl": 8} {
 		j := recorded(t, "nodeport", nil)
 		filter, err := replay.NewFilter(j.Engine, expr)
 		if err != nil {

@@ -410,7 +410,8 @@ func (s *Run) claims(f *Frame) bool {
 		return true
 	}
 	return p.Type == network.VIF && p.Unknown && s.owners.ofNeighbour(p, macAt(f.Data[6:])) &&
-		!s.wires.auto.sent(&waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}) && !s.replayed(f)
+		!s.wires.auto.sent(&waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}) &&
+		!s.replayed(f)
 }
 
 // forges reports whether an interface sent a multicast frame with an Ethernet
@@ -539,7 +540,8 @@ func (s *Run) goOn(by conntrack.Time) {
 		f := s.waiting[out.Of.Ref]
 		if f == nil {
 			of := &out.Of
-			f = &Frame{Capture: int(of.Ref >> 40), Number: int(of.Ref >> 1 & 0x7fffffffff), Time: of.Time, Data: of.Frame, Wire: of.Wire}
+			f = &Frame{Capture: int(of.Ref >> 40), Number: int(of.Ref >> 1 & 0x7fffffffff), Time: of.Time, Data: of.Frame,
+				Wire: of.Wire}
 			f.point = s.Taps[f.Capture].point(of.Port, of.Chassis)
 		}
 		s.fate(f, out)

@@ -56,16 +56,20 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 		printable.Fprintf(&b, ", inferred %d", r.Inferred)
 	}
 	printable.Fprintf(&b, "), autonomous %d, mismatched %d, missing %d, unexpected %d\n",
-		r.Autonomous, len(r.Mismatched)+r.Omitted["mismatched"], len(r.Missing)+r.Omitted["missing"], len(r.Unexpected)+r.Omitted["unexpected"])
+		r.Autonomous, len(r.Mismatched)+r.Omitted["mismatched"], len(r.Missing)+r.Omitted["missing"],
+		len(r.Unexpected)+r.Omitted["unexpected"])
 	if r.Early > 0 {
-		printable.Fprintf(&b, "decided early %d: more packets waited for their counterpart than are kept; use --window, or fewer packets\n", r.Early)
+		printable.Fprintf(&b, "decided early %d: more packets waited for their counterpart than are kept; use --window, or "+
+			"fewer packets\n", r.Early)
 	}
 	if u := r.Underlay; u != nil {
-		printable.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets, u.Entered, u.Observed, u.Matched)
+		printable.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets,
+			u.Entered, u.Observed, u.Matched)
 	}
 	for i := range r.Ties {
 		t := &r.Ties[i]
-		printable.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match and act differently, and OVN leaves open which is used: %s used %s, not %s\n",
+		printable.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match and act "+
+			"differently, and OVN leaves open which is used: %s used %s, not %s\n",
 			t.Used.Stage, t.Used.Datapath, t.Priority, plural(t.Packets, "packet"), t.Used.UUID, t.Other.UUID)
 	}
 	r.writeRaces(&b)
@@ -82,7 +86,8 @@ func (r *Report) writeRaces(b *strings.Builder) {
 			printable.Fprintf(b, "race: and %s more (--json lists them)\n", plural(len(r.Races)-most, "packet"))
 			return
 		}
-		printable.Fprintf(b, "race: %s frame %d at %s (%s) came %d ms after the network changed at %s, and met it as it was before: the change was not in the switch yet\n",
+		printable.Fprintf(b, "race: %s frame %d at %s (%s) came %d ms after the network changed at %s, and met it as it "+
+			"was before: the change was not in the switch yet\n",
 			x.Capture, x.Frame, x.Port, x.Packet, (x.Time-x.Change)/1e6, Timestamp(conntrack.Time(x.Change)))
 	}
 }

@@ -249,7 +249,10 @@ func (o *Owners) leads(vip netip.Addr, port uint16, backend netip.Addr, to uint1
 func (o *Owners) serving(a netip.Addr, port uint16) bool {
 	for _, lb := range o.net.LoadBalancers {
 		for i := range lb.VIPs {
-			if slices.ContainsFunc(lb.VIPs[i].Backends, func(b netip.AddrPort) bool { return b.Addr() == a && (b.Port() == port || b.Port() == 0) }) {
+			if slices.ContainsFunc(lb.VIPs[i].Backends, func(b netip.AddrPort) bool {
+				return b.Addr() == a &&
+					(b.Port() == port || b.Port() == 0)
+			}) {
 				return true
 			}
 		}
@@ -293,13 +296,15 @@ func (s *Run) openFrom(f *Frame) *Point {
 // asItself is how a frame enters.
 func (s *Run) asItself(f *Frame) *awaited {
 	k, e := &f.Headers().Key, flowEnds(f.Data, f.Headers())
-	return &awaited{port: f.point.Port, chassis: f.point.Chassis, ethSrc: k.Get(field.EthSrc), ethDst: k.Get(field.EthDst), src: e[0], dst: e[1], hops: -1}
+	return &awaited{port: f.point.Port, chassis: f.point.Chassis, ethSrc: k.Get(field.EthSrc),
+		ethDst: k.Get(field.EthDst), src: e[0], dst: e[1], hops: -1}
 }
 
 // turned is how a packet enters at a point that one which left there answers.
 func (s *Run) turned(l *Frame, at *Point) *awaited {
 	k, e := &l.Headers().Key, flowEnds(l.Data, l.Headers())
-	a := &awaited{port: at.Port, chassis: at.Chassis, ethSrc: k.Get(field.EthDst), ethDst: k.Get(field.EthSrc), src: e[1], dst: e[0], hops: -1}
+	a := &awaited{port: at.Port, chassis: at.Chassis, ethSrc: k.Get(field.EthDst), ethDst: k.Get(field.EthSrc), src: e[1],
+		dst: e[0], hops: -1}
 	if a.ethSrc == 0 && len(at.Port.Addresses) > 0 && !leadsOut(at.Port) { // a cooked capture does not tell
 		a.ethSrc = uint64(macOf(at.Port.Addresses[0].MAC))
 	}
@@ -316,8 +321,10 @@ func (s *Run) open(f *Frame, from *awaited, flags uint8, seq, ack uint32) bool {
 	p.Key.Set(field.IPTTL, 64)
 	inf.address(&origin{awaited: from})
 	at := s.Taps[f.Capture].point(from.port, from.chassis)
-	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: slices.Clone(p.Data), Wire: p.Wire, Inferred: true, point: at, dir: Entered}
-	out := s.Engine.Inject(sim.Injection{Port: from.port, Chassis: from.chassis, Time: f.Time, Frame: g.Data, Wire: g.Wire, Ref: reference(g)})
+	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: slices.Clone(p.Data),
+		Wire: p.Wire, Inferred: true, point: at, dir: Entered}
+	out := s.Engine.Inject(sim.Injection{Port: from.port, Chassis: from.chassis, Time: f.Time, Frame: g.Data,
+		Wire: g.Wire, Ref: reference(g)})
 	for i := range out.Outputs {
 		if o := &out.Outputs[i]; !o.Made {
 			inf.remember(g, o)

@@ -58,8 +58,9 @@ type crossings struct {
 }
 
 func newTunnels(s *Run) *tunnels {
-	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{}, expected: expectations[crossing]{open: map[crossing]expectation{}},
-		seen: map[crossing]*crossings{}, captured: make([]bool, len(s.Engine.Net.Chassis))}
+	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{},
+		expected: expectations[crossing]{open: map[crossing]expectation{}},
+		seen:     map[crossing]*crossings{}, captured: make([]bool, len(s.Engine.Net.Chassis))}
 	for _, c := range s.Engine.Net.Chassis {
 		for _, e := range c.Encaps {
 			if a, err := netip.ParseAddr(e.IP); err == nil {
@@ -135,7 +136,8 @@ func (s *Run) placeInTunnel(tap *Tap, f *Frame, m *pcap.LinkMeta) {
 // isBFD reports whether a frame is a BFD control packet (RFC 5881).
 func isBFD(frame []byte) bool {
 	const port = 3784
-	return len(frame) >= 38 && frame[12] == 8 && frame[13] == 0 && frame[23] == header.ProtoUDP && binary.BigEndian.Uint16(frame[36:]) == port
+	return len(frame) >= 38 && frame[12] == 8 && frame[13] == 0 && frame[23] == header.ProtoUDP &&
+		binary.BigEndian.Uint16(frame[36:]) == port
 }
 
 func (f *Frame) crossing() crossing {

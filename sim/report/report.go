@@ -168,7 +168,8 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	rec := replay.NewRecord(r.why, f, p, replay.NameOf(r.taps, f), out, false)
 	d := packetData{
 		Time: int64(f.Time) - r.begun, Capture: r.text(rec.Capture), Frame: f.Number, In: r.port(p.Port, p.Chassis),
-		Packet: r.text(rec.Packet), Verdict: letters[rec.Verdict], Why: r.reason(rec), Path: r.path(&out.Trace), Length: f.Wire,
+		Packet: r.text(rec.Packet), Verdict: letters[rec.Verdict], Why: r.reason(rec), Path: r.path(&out.Trace),
+		Length: f.Wire,
 	}
 	for _, o := range out.Outputs {
 		i := len(d.Out)
@@ -180,7 +181,8 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	for _, c := range rec.CT {
 		s := fmt.Sprintf("zone %d (%s) %s", c.Zone, c.ZoneName, c.State)
 		if c.Original != nil {
-			s += fmt.Sprintf(" %s %s:%d > %s:%d", c.Original.Proto, c.Original.Src, c.Original.Sport, c.Original.Dst, c.Original.Dport)
+			s += fmt.Sprintf(" %s %s:%d > %s:%d", c.Original.Proto, c.Original.Src, c.Original.Sport, c.Original.Dst,
+				c.Original.Dport)
 		}
 		d.CT = append(d.CT, r.text(s))
 	}
@@ -287,7 +289,8 @@ func (r *Report) path(t *trace.Trace) int {
 		if ev.Kind != trace.Match && ev.Kind != trace.Miss {
 			continue
 		}
-		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Name), r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0, int(ev.Table), -1}
+		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Name), r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0,
+			int(ev.Table), -1}
 		if ev.Egress {
 			s[2] = 1
 		}
@@ -370,8 +373,9 @@ func (r *Report) connection(d *packetData, out *sim.Outcome) int {
 
 // Verified adds what verifying found.
 func (r *Report) Verified(v *replay.Report) {
-	res := &resultData{Observed: v.Observed, Matched: v.Matched, Autonomous: v.Autonomous, Guessed: v.Guessed, Inferred: v.Inferred,
-		Differ: []differData{}}
+	res := &resultData{Observed: v.Observed, Matched: v.Matched, Autonomous: v.Autonomous, Guessed: v.Guessed,
+		Inferred: v.Inferred,
+		Differ:   []differData{}}
 	for _, list := range []struct {
 		kind  string
 		items []replay.Item
@@ -380,7 +384,8 @@ func (r *Report) Verified(v *replay.Report) {
 			it.Hex = ""
 			frame, _ := it.Bytes()
 			predicted, _ := it.Predicted()
-			d := differData{Kind: list.kind, Item: it, Observed: base64.StdEncoding.EncodeToString(frame[:min(len(frame), headers)]),
+			d := differData{Kind: list.kind, Item: it,
+				Observed:   base64.StdEncoding.EncodeToString(frame[:min(len(frame), headers)]),
 				Predicted_: base64.StdEncoding.EncodeToString(predicted[:min(len(predicted), headers)])}
 			if list.kind == "unexpected" {
 				d.Observed, d.Predicted_ = "", d.Observed

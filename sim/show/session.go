@@ -19,7 +19,8 @@ import (
 
 // Packet writes a packet of a session.
 func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format) error {
-	r := replay.NewRecord(&why.Explainer{Book: p.Book, Objects: p.Objects}, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
+	r := replay.NewRecord(&why.Explainer{Book: p.Book, Objects: p.Objects}, &p.Frame, p.Point, p.Capture, &p.Outcome,
+		false)
 	return WriteFate(out, format, nil, r, p.Book, &p.Outcome.Trace)
 }
 
@@ -60,7 +61,8 @@ func AsOVNTrace(out *bufio.Writer, p *archive.Packet) error {
 // conntrack: not for commits, nor for un-SNAT on gateway routers, which it
 // leaves out.
 func ovnTraceAsks(book *trace.Book, ev *trace.Event) bool {
-	gateway := slices.ContainsFunc(book.Net.Datapaths[ev.Datapath].Ports, func(p *network.Port) bool { return p.Type == network.L3Gateway })
+	gateway := slices.ContainsFunc(book.Net.Datapaths[ev.Datapath].Ports,
+		func(p *network.Port) bool { return p.Type == network.L3Gateway })
 	return !slices.ContainsFunc(book.Flow(ev.Flow).Ops, func(op table.Op) bool {
 		switch a := op.Action.(type) {
 		case lflow.CTCommit:

@@ -30,7 +30,8 @@ func TestAffects(t *testing.T) {
 		body string
 		want bool
 	}{
-		{`{"SB_Global":{"` + row("SB_Global") + `":{"nb_cfg":99}},"Chassis":{"` + row("Chassis") + `":{"nb_cfg":99}},"_date":1}`, false},
+		{`{"SB_Global":{"` + row("SB_Global") + `":{"nb_cfg":99}},"Chassis":{"` + row("Chassis") +
+			`":{"nb_cfg":99}},"_date":1}`, false},
 		{`{"Chassis_Private":{"` + row("Chassis_Private") + `":{"nb_cfg":99}},"_date":1}`, false},
 		{`{"Logical_Flow":{"` + row("Logical_Flow") + `":{"actions":"drop;"}},"_date":1}`, true},
 		{`{"Logical_Flow":{"` + row("Logical_Flow") + `":null},"_date":1}`, true},

@@ -46,7 +46,8 @@ func (l *loader) bindings(table string) []network.MACBinding {
 		})
 	}
 	slices.SortStableFunc(list, func(a, b network.MACBinding) int {
-		return cmp.Or(cmp.Compare(a.Datapath.Index, b.Datapath.Index), strings.Compare(a.Port.Name, b.Port.Name), a.IP.Compare(b.IP))
+		return cmp.Or(cmp.Compare(a.Datapath.Index, b.Datapath.Index), strings.Compare(a.Port.Name, b.Port.Name),
+			a.IP.Compare(b.IP))
 	})
 	return list
 }
@@ -59,7 +60,8 @@ func (l *loader) fdb() {
 			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
 			continue
 		}
-		e := network.FDBEntry{DatapathKey: uint32(r.Integer("dp_key")), PortKey: uint32(r.Integer("port_key")), MAC: mac, Timestamp: r.Integer("timestamp")}
+		e := network.FDBEntry{DatapathKey: uint32(r.Integer("dp_key")), PortKey: uint32(r.Integer("port_key")), MAC: mac,
+			Timestamp: r.Integer("timestamp")}
 		d := l.net.DatapathByKey(e.DatapathKey)
 		if d == nil {
 			l.problem(r, "no datapath has the tunnel key %d", e.DatapathKey)
@@ -73,7 +75,8 @@ func (l *loader) fdb() {
 		l.net.FDB = append(l.net.FDB, e)
 	}
 	slices.SortStableFunc(l.net.FDB, func(a, b network.FDBEntry) int {
-		return cmp.Or(cmp.Compare(a.DatapathKey, b.DatapathKey), bytes.Compare(a.MAC[:], b.MAC[:]), cmp.Compare(a.PortKey, b.PortKey))
+		return cmp.Or(cmp.Compare(a.DatapathKey, b.DatapathKey), bytes.Compare(a.MAC[:], b.MAC[:]),
+			cmp.Compare(a.PortKey, b.PortKey))
 	})
 }
 
@@ -81,7 +84,8 @@ func (l *loader) fdb() {
 func (l *loader) services() {
 	n := l.net
 	for _, r := range l.rows("DNS") {
-		d := &network.DNS{UUID: r.UUID.String(), Records: r.Map("records"), Options: r.Map("options"), Datapaths: l.datapathRefs(r, "datapaths")}
+		d := &network.DNS{UUID: r.UUID.String(), Records: r.Map("records"), Options: r.Map("options"),
+			Datapaths: l.datapathRefs(r, "datapaths")}
 		n.DNS = append(n.DNS, d)
 		for _, dp := range d.Datapaths {
 			dp.DNS = append(dp.DNS, d)
@@ -100,7 +104,8 @@ func (l *loader) services() {
 			n.IPMulticast = append(n.IPMulticast, ipMulticast(r, d))
 		}
 	}
-	slices.SortStableFunc(n.IPMulticast, func(a, b network.IPMulticast) int { return cmp.Compare(a.Datapath.Index, b.Datapath.Index) })
+	slices.SortStableFunc(n.IPMulticast,
+		func(a, b network.IPMulticast) int { return cmp.Compare(a.Datapath.Index, b.Datapath.Index) })
 	for _, r := range l.rows("BFD") {
 		n.BFD = append(n.BFD, l.bfd(r))
 	}

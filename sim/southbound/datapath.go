@@ -118,7 +118,8 @@ func (l *loader) multicastGroups() {
 		if d == nil {
 			continue
 		}
-		g := &network.Group{UUID: r.UUID.String(), Name: r.Text("name"), Datapath: d, TunnelKey: uint32(r.Integer("tunnel_key"))}
+		g := &network.Group{UUID: r.UUID.String(), Name: r.Text("name"), Datapath: d,
+			TunnelKey: uint32(r.Integer("tunnel_key"))}
 		for u := range r.Refs("ports") {
 			switch p := l.port[u]; {
 			case p == nil:
@@ -149,7 +150,8 @@ func (l *loader) flows() {
 	flows := make([]network.Flow, 0, len(rows))
 	single := make(map[*network.Datapath][]*network.Datapath)
 	for _, r := range rows {
-		f := network.Flow{Match: r.Text("match"), Actions: r.Text("actions"), Meter: r.Text("controller_meter"), Tags: r.Map("tags"), Since: r.Since}
+		f := network.Flow{Match: r.Text("match"), Actions: r.Text("actions"), Meter: r.Text("controller_meter"),
+			Tags: r.Map("tags"), Since: r.Since}
 		if !l.flowPlace(r, &f) || !l.flowDatapaths(r, &f, single) {
 			continue
 		}

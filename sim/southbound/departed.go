@@ -18,7 +18,8 @@ const maxDepartures = 1 << 16
 // Departed reads the histories of database files and tells what went from their
 // networks, oldest first: ports, or their addresses, and of logical flows those
 // that keep wants. Sources that are no files have no history.
-func Departed(ctx context.Context, sources []string, opts store.Options, keep func(*network.Flow) bool) ([]network.Departure, error) {
+func Departed(ctx context.Context, sources []string, opts store.Options,
+	keep func(*network.Flow) bool) ([]network.Departure, error) {
 	var all []network.Departure
 	for _, source := range sources {
 		if !store.HasHistory(source) {
@@ -34,7 +35,8 @@ func Departed(ctx context.Context, sources []string, opts store.Options, keep fu
 	return all, nil
 }
 
-func departures(ctx context.Context, source string, opts store.Options, keep func(*network.Flow) bool) ([]network.Departure, error) {
+func departures(ctx context.Context, source string, opts store.Options,
+	keep func(*network.Flow) bool) ([]network.Departure, error) {
 	h, err := store.OpenHistory(ctx, source, opts)
 	if err != nil {
 		return nil, err
@@ -134,8 +136,10 @@ func (d *departed) left(at time.Time, r *store.Row, gone []string) {
 		return
 	}
 	f := &network.Flow{
-		UUID: r.UUID.String(), Egress: r.Text("pipeline") == "egress", Table: uint8(r.Integer("table_id")), Priority: uint16(r.Integer("priority")),
-		Match: r.Text("match"), Actions: r.Text("actions"), Stage: r.Get("external_ids", "stage-name"), StageHint: r.Get("external_ids", "stage-hint"),
+		UUID: r.UUID.String(), Egress: r.Text("pipeline") == "egress", Table: uint8(r.Integer("table_id")),
+		Priority: uint16(r.Integer("priority")),
+		Match:    r.Text("match"), Actions: r.Text("actions"), Stage: r.Get("external_ids", "stage-name"),
+		StageHint: r.Get("external_ids", "stage-hint"),
 	}
 	if d.keep(f) {
 		d.list = append(d.list, network.Departure{Time: at, Flow: f, Datapaths: gone})
@@ -175,8 +179,9 @@ func (d *departed) port(at time.Time, was, is *store.Row) {
 // addressed is what a row alone says of a port, in no network.
 func addressed(r *store.Row) *network.Port {
 	p := &network.Port{
-		UUID: r.UUID.String(), Name: r.Text("logical_port"), Type: portTypes[r.Text("type")], ExternalIDs: r.Map("external_ids"),
-		RawMAC: r.Set("mac"), Datapath: &network.Datapath{},
+		UUID: r.UUID.String(), Name: r.Text("logical_port"), Type: portTypes[r.Text("type")],
+		ExternalIDs: r.Map("external_ids"),
+		RawMAC:      r.Set("mac"), Datapath: &network.Datapath{},
 	}
 	p.Name2 = p.ExternalIDs["name"]
 	(&loader{net: network.New()}).portAddresses(r, p) // what it cannot read, reading the network has told

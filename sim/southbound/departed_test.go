@@ -13,9 +13,10 @@ import (
 // the recording replaced a SNAT of one router, and deleted a port.
 func TestDeparted(t *testing.T) {
 	source := "../../testdata/reports/23.03/network-changes/sb.db.gz"
-	list, err := Departed(context.Background(), []string{"snapshot:none", "unix:/none", source}, store.Options{}, func(f *network.Flow) bool {
-		return strings.Contains(f.Actions, "ct_snat_in_czone(203.0.113.10)")
-	})
+	list, err := Departed(context.Background(), []string{"snapshot:none", "unix:/none", source}, store.Options{},
+		func(f *network.Flow) bool {
+			return strings.Contains(f.Actions, "ct_snat_in_czone(203.0.113.10)")
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

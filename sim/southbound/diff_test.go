@@ -13,7 +13,8 @@ import (
 // told once, whatever the UUIDs.
 func TestDiff(t *testing.T) {
 	a := build(t, "nodeport/", town)
-	renumber := strings.NewReplacer("@f1@", "@F9@", "@p1@", "@P9@", "@sw@", "@SW@", "@g1@", "@G9@", "@l1@", "@L9@", "@nb@", "@N9@")
+	renumber := strings.NewReplacer("@f1@", "@F9@", "@p1@", "@P9@", "@sw@", "@SW@", "@g1@", "@G9@", "@l1@", "@L9@",
+		"@nb@", "@N9@")
 	if d := network.Diff(a, build(t, "nodeport-26.03/", renumber.Replace(town))); len(d) != 0 {
 		t.Errorf("the same but for UUIDs and version: %v", d)
 	}
@@ -25,7 +26,8 @@ func TestDiff(t *testing.T) {
 		`"logical_port":"twin2"`, `"logical_port":"other"`,
 	).Replace(town)))
 	acl := strings.NewReplacer(`"ls_in"`, `"ls_in_acl_eval"`)
-	if d := network.Diff(a, build(t, "nodeport/", acl.Replace(town))); len(d) != 2 || d[0].Kind != "ACL" || d[1].Kind != "flow" {
+	if d := network.Diff(a, build(t, "nodeport/", acl.Replace(town))); len(d) != 2 || d[0].Kind != "ACL" ||
+		d[1].Kind != "flow" {
 		t.Errorf("a flow that moved to an ACL's stage: %v", d)
 	}
 	var got []string

@@ -65,7 +65,8 @@ func dumpOf(t *testing.T, path string) []byte {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server := exec.Command("ovsdb-server", "-vconsole:off", "-vsyslog:off", "--unixctl="+dir+"/ctl", "--remote=punix:"+sock, file)
+	server := exec.Command("ovsdb-server", "-vconsole:off", "-vsyslog:off", "--unixctl="+dir+"/ctl",
+		"--remote=punix:"+sock, file)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}

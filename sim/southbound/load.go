@@ -101,7 +101,8 @@ func (l *loader) rows(table string) []*store.Row { return l.table(table).Rows() 
 
 // problem notes that a row cannot be used, in part or at all.
 func (l *loader) problem(r *store.Row, format string, args ...any) {
-	l.net.Problems = append(l.net.Problems, network.Problem{Table: r.Table().Name, UUID: r.UUID.String(), Reason: fmt.Sprintf(format, args...)})
+	l.net.Problems = append(l.net.Problems, network.Problem{Table: r.Table().Name, UUID: r.UUID.String(),
+		Reason: fmt.Sprintf(format, args...)})
 }
 
 // global reads SB_Global, of which there is one row.

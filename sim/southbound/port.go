@@ -12,7 +12,8 @@ import (
 var portTypes = map[string]network.PortType{
 	"": network.VIF, "patch": network.Patch, "l3gateway": network.L3Gateway, "l2gateway": network.L2Gateway,
 	"localnet": network.Localnet, "localport": network.Localport, "chassisredirect": network.ChassisRedirect,
-	"vtep": network.VTEP, "external": network.External, "virtual": network.Virtual, "remote": network.Remote, "mirror": network.Mirror,
+	"vtep": network.VTEP, "external": network.External, "virtual": network.Virtual, "remote": network.Remote,
+	"mirror": network.Mirror,
 }
 
 // ports reads Port_Binding.

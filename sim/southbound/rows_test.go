@@ -24,7 +24,10 @@ import (
 // such as @d1@ stands for a whole one.
 func build(t *testing.T, schemaOf, rows string) *network.Network {
 	t.Helper()
-	i := slices.IndexFunc(cases(t), func(path string) bool { return strings.Contains(path, schemaOf) && strings.HasSuffix(path, ".db") })
+	i := slices.IndexFunc(cases(t), func(path string) bool {
+		return strings.Contains(path, schemaOf) &&
+			strings.HasSuffix(path, ".db")
+	})
 	if i < 0 {
 		t.Fatalf("no recorded database of %s", schemaOf)
 	}
@@ -108,11 +111,13 @@ func TestNetworkLinks(t *testing.T) {
 		what      string
 		got, want any
 	}{
-		{"datapaths by key", []string{n.Datapaths[0].Name, n.Datapaths[1].Name, n.Datapaths[2].Name}, []string{"ro", "sw", uuid("xx")}},
+		{"datapaths by key", []string{n.Datapaths[0].Name, n.Datapaths[1].Name, n.Datapaths[2].Name},
+			[]string{"ro", "sw", uuid("xx")}},
 		{"kinds", []bool{n.Datapaths[0].Router, n.Datapaths[1].Router}, []bool{true, false}},
 		{"northbound UUID", n.Datapaths[1].NBUUID, uuid("nb")},
 		{"second name", n.Datapaths[1].Name2, "switch"},
-		{"SNAT zones", []int{n.Datapaths[0].SNATCTZone, n.Datapaths[1].SNATCTZone, n.Datapaths[2].SNATCTZone}, []int{0, -1, -1}},
+		{"SNAT zones", []int{n.Datapaths[0].SNATCTZone, n.Datapaths[1].SNATCTZone, n.Datapaths[2].SNATCTZone},
+			[]int{0, -1, -1}},
 		{"peer", p("sw-ro").Peer, p("ro-sw")},
 		{"peer's peer", p("ro-sw").Peer, p("sw-ro")},
 		{"distributed port", p("cr-ro-sw").Distributed, p("ro-sw")},
@@ -121,7 +126,9 @@ func TestNetworkLinks(t *testing.T) {
 		{"localnet", n.Datapaths[1].Localnet, []*network.Port{p("ln")}},
 		{"up", []bool{p("vm").Up, p("inner").Up}, []bool{false, true}},
 		{"unknown", []bool{p("vm").Unknown, p("inner").Unknown}, []bool{true, false}},
-		{"addresses", p("vm").Addresses, []network.Address{{MAC: [6]byte{5: 1}, IPs: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/32"), netip.MustParsePrefix("fd00::1/64")}}}},
+		{"addresses", p("vm").Addresses,
+			[]network.Address{{MAC: [6]byte{5: 1}, IPs: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/32"),
+				netip.MustParsePrefix("fd00::1/64")}}}},
 		{"router's word is no address", p("sw-ro").Addresses, []network.Address(nil)},
 		{"addresses before nonsense", len(p("odd").Addresses[0].IPs), 1},
 		{"port zero is none", n.Ports[0], (*network.Port)(nil)},
@@ -131,22 +138,28 @@ func TestNetworkLinks(t *testing.T) {
 		{"port by UUID", n.PortByUUID(uuid("p1")), p("vm")},
 		{"port by key", n.DatapathByKey(2).PortByKey(3), p("vm")},
 		{"no port by key", n.DatapathByKey(2).PortByKey(4), (*network.Port)(nil)},
-		{"group by key, in the order of the ports' UUIDs", n.DatapathByKey(2).GroupByKey(32768).Ports, []*network.Port{p("vm"), p("sw-ro")}},
+		{"group by key, in the order of the ports' UUIDs", n.DatapathByKey(2).GroupByKey(32768).Ports,
+			[]*network.Port{p("vm"), p("sw-ro")}},
 		{"group elsewhere", n.DatapathByKey(1).GroupByKey(32768), (*network.Group)(nil)},
-		{"encapsulations", n.ChassisByName("two").Encaps, []network.Encap{{Type: "geneve", IP: "10.0.0.2"}, {Type: "vxlan", IP: "10.0.0.2"}}},
-		{"chassis options", []string{n.ChassisByName("one").Options["x"], n.ChassisByName("two").Options["old"]}, []string{"y", "style"}},
+		{"encapsulations", n.ChassisByName("two").Encaps, []network.Encap{{Type: "geneve", IP: "10.0.0.2"},
+			{Type: "vxlan", IP: "10.0.0.2"}}},
+		{"chassis options", []string{n.ChassisByName("one").Options["x"], n.ChassisByName("two").Options["old"]},
+			[]string{"y", "style"}},
 		{"HA members", len(p("cr-ro-sw").HAChassis), 2},
 		{"HA order", p("cr-ro-sw").HAChassis[0].Chassis.Name, "two"},
 		{"gateway chassis", p("cr-old").HAChassis[0].Chassis.Name, "three"},
 		{"templates", n.Templates["one"]["vip"], "10.3.0.1"},
 		{"DNS", n.DatapathByKey(2).DNS[0].Records["vm.example"], "10.1.0.1"},
 		{"meters", n.Meters, map[string]bool{"acl": true}},
-		{"MAC bindings", []string{n.MACBindings[0].IP.String(), n.MACBindings[1].IP.String()}, []string{"10.1.0.8", "10.1.0.9"}},
+		{"MAC bindings", []string{n.MACBindings[0].IP.String(), n.MACBindings[1].IP.String()},
+			[]string{"10.1.0.8", "10.1.0.9"}},
 		{"MAC binding's age", n.MACBindings[1].Timestamp, int64(77)},
 		{"static MAC", n.StaticMACs[0].Override, true},
 		{"FDB", n.FDB, []network.FDBEntry{{Datapath: n.DatapathByKey(2), DatapathKey: 2, PortKey: 3, MAC: [6]byte{5: 0x55}}}},
 	} {
-		if !cmp.Equal(c.got, c.want, cmp.Comparer(func(a, b *network.Port) bool { return a == b }), cmp.Comparer(func(a, b *network.Datapath) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })) {
+		if !cmp.Equal(c.got, c.want, cmp.Comparer(func(a, b *network.Port) bool { return a == b }),
+			cmp.Comparer(func(a, b *network.Datapath) bool { return a == b }),
+			cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })) {
 			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
 		}
 	}
@@ -174,7 +187,8 @@ func TestNetworkFlows(t *testing.T) {
 	if f.Stage != "ls_in" || f.Source != "northd.c:1" || f.StageHint != "abc" || f.Match != "1" || f.Actions != "next;" {
 		t.Errorf("flow %+v", f)
 	}
-	if g := sw.Flows[1][2][0]; g.Meter != "m" || g.Tags["in_out_port"] != "vm" || !g.Egress || len(g.Datapaths) != 2 || g.Datapaths[0] != ro {
+	if g := sw.Flows[1][2][0]; g.Meter != "m" || g.Tags["in_out_port"] != "vm" || !g.Egress || len(g.Datapaths) != 2 ||
+		g.Datapaths[0] != ro {
 		t.Errorf("flow %+v", g)
 	}
 }
@@ -184,13 +198,17 @@ func TestLoadBalancers(t *testing.T) {
 	lb := n.LoadBalancers[0]
 	ap := netip.MustParseAddrPort
 	want := []network.VIP{
-		{Addr: netip.MustParseAddr("10.9.0.1"), Port: 53, Backends: []netip.AddrPort{ap("10.1.0.1:5353"), ap("10.1.0.2:5353")}, Text: "10.9.0.1:53", BackendText: "10.1.0.1:5353,10.1.0.2:5353"},
-		{Addr: netip.MustParseAddr("10.9.0.2"), Backends: []netip.AddrPort{ap("10.1.0.7:0")}, Text: "10.9.0.2", BackendText: "10.1.0.7"},
+		{Addr: netip.MustParseAddr("10.9.0.1"), Port: 53, Backends: []netip.AddrPort{ap("10.1.0.1:5353"),
+			ap("10.1.0.2:5353")}, Text: "10.9.0.1:53", BackendText: "10.1.0.1:5353,10.1.0.2:5353"},
+		{Addr: netip.MustParseAddr("10.9.0.2"), Backends: []netip.AddrPort{ap("10.1.0.7:0")}, Text: "10.9.0.2",
+			BackendText: "10.1.0.7"},
 		{Addr: netip.MustParseAddr("10.9.0.3"), Port: 80, Text: "10.9.0.3:80"},
-		{Addr: netip.MustParseAddr("fd00::9"), Port: 53, Backends: []netip.AddrPort{ap("[fd00::1]:53")}, Text: "[fd00::9]:53", BackendText: "[fd00::1]:53"},
+		{Addr: netip.MustParseAddr("fd00::9"), Port: 53, Backends: []netip.AddrPort{ap("[fd00::1]:53")},
+			Text: "[fd00::9]:53", BackendText: "[fd00::1]:53"},
 		{Text: "^vip:^port", BackendText: "^backends"},
 	}
-	equal := cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })}
+	equal := cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })}
 	if diff := cmp.Diff(want, lb.VIPs, equal); diff != "" {
 		t.Error(diff)
 	}
@@ -209,7 +227,8 @@ func TestLoadBalancerVersions(t *testing.T) {
 		{"nodeport-26.03/", ``, `"datapath_group":["uuid","@g2@"],"datapaths":["set",[["uuid","@d2@"],["uuid","@d1@"]]]`},
 	} {
 		n := build(t, c.schema, "{"+fmt.Sprintf(dp, c.datapath)+`,"Load_Balancer":{"@l1@":{"name":"lb",`+c.lb+`}}}`)
-		if got := n.LoadBalancers[0].Datapaths; len(got) != 2 || got[0].TunnelKey != 1 || got[1].TunnelKey != 2 || len(n.Problems) != 0 {
+		if got := n.LoadBalancers[0].Datapaths; len(got) != 2 || got[0].TunnelKey != 1 || got[1].TunnelKey != 2 ||
+			len(n.Problems) != 0 {
 			t.Errorf("%s: %s: on %d datapaths, problems %v", c.schema, c.lb, len(got), n.Problems)
 		}
 	}
@@ -217,8 +236,10 @@ func TestLoadBalancerVersions(t *testing.T) {
 
 // From 25.09 a datapath's kind has a column of its own.
 func TestDatapathTypeColumn(t *testing.T) {
-	n := build(t, "nodeport-26.03/", `{"Datapath_Binding":{"@d1@":{"tunnel_key":1,"type":"logical-router","nb_uuid":["uuid","@nb@"]},"@d2@":{"tunnel_key":2,"type":"logical-switch","nb_uuid":["uuid","@nc@"]}}}`)
-	if !n.Datapaths[0].Router || n.Datapaths[0].NBUUID != uuid("nb") || n.Datapaths[1].Router || n.Datapaths[1].NBUUID != uuid("nc") {
+	n := build(t, "nodeport-26.03/",
+		`{"Datapath_Binding":{"@d1@":{"tunnel_key":1,"type":"logical-router","nb_uuid":["uuid","@nb@"]},"@d2@":{"tunnel_key":2,"type":"logical-switch","nb_uuid":["uuid","@nc@"]}}}`)
+	if !n.Datapaths[0].Router || n.Datapaths[0].NBUUID != uuid("nb") || n.Datapaths[1].Router ||
+		n.Datapaths[1].NBUUID != uuid("nc") {
 		t.Errorf("%+v, %+v", n.Datapaths[0], n.Datapaths[1])
 	}
 }
@@ -354,13 +375,16 @@ func TestServices(t *testing.T) {
 "IP_Multicast":{"@i1@":{"datapath":["uuid","@ro@"],"enabled":true,"querier":false,"eth_src":"00:00:00:00:00:02","query_interval":60}},
 "Service_Monitor":{"@m1@":{"ip":"10.0.0.9","port":80,"protocol":"tcp","logical_port":"lrp","status":"online"}},
 "Logical_Flow":{"@f1@":{"pipeline":"sideways","logical_datapath":["uuid","@ro@"]},"@f2@":{"pipeline":"ingress","table_id":300,"logical_datapath":["uuid","@ro@"]},"@f3@":{"pipeline":"ingress","priority":70000,"logical_datapath":["uuid","@ro@"]}}}`)
-	if len(n.BFD) != 2 || n.BFD[0].Port != n.Port("lrp") || n.BFD[0].DstIP != "10.0.0.1" || n.BFD[0].DetectMult != 5 || n.BFD[0].MinRX != 900 {
+	if len(n.BFD) != 2 || n.BFD[0].Port != n.Port("lrp") || n.BFD[0].DstIP != "10.0.0.1" || n.BFD[0].DetectMult != 5 ||
+		n.BFD[0].MinRX != 900 {
 		t.Errorf("BFD %+v", n.BFD)
 	}
-	if e := n.ECMPNexthops; len(e) != 1 || e[0].Nexthop != netip.MustParseAddr("fd00::1") || e[0].Datapath != n.Datapaths[0] || e[0].Port != n.Port("lrp") {
+	if e := n.ECMPNexthops; len(e) != 1 || e[0].Nexthop != netip.MustParseAddr("fd00::1") ||
+		e[0].Datapath != n.Datapaths[0] || e[0].Port != n.Port("lrp") {
 		t.Errorf("ECMP next hops %+v", e)
 	}
-	if m := n.IPMulticast; len(m) != 1 || !m[0].Enabled || m[0].Querier || m[0].QueryInterval != 60 || m[0].EthSrc != "00:00:00:00:00:02" {
+	if m := n.IPMulticast; len(m) != 1 || !m[0].Enabled || m[0].Querier || m[0].QueryInterval != 60 ||
+		m[0].EthSrc != "00:00:00:00:00:02" {
 		t.Errorf("IP multicast %+v", m)
 	}
 	if m := n.ServiceMonitors; len(m) != 1 || m[0].Port != 80 || m[0].Status != "online" {

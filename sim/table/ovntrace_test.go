@@ -44,16 +44,22 @@ func u(vs ...uint64) (out []field.Uint128) {
 
 var (
 	ethAtoms = []atom{
-		{"eth.src", field.EthSrc, []string{"02:00:00:00:00:01", "02:00:00:00:00:02"}, u(0x020000000001, 0x020000000002), []string{"02:00:00:00:00:00/02:00:00:00:00:00", "00:00:00:00:00:01/00:00:00:00:00:01"}},
-		{"eth.dst", field.EthDst, []string{"ff:ff:ff:ff:ff:ff", "0a:00:00:00:00:03"}, u(0xffffffffffff, 0x0a0000000003), []string{"01:00:00:00:00:00/01:00:00:00:00:00"}},
+		{"eth.src", field.EthSrc, []string{"02:00:00:00:00:01", "02:00:00:00:00:02"}, u(0x020000000001, 0x020000000002),
+			[]string{"02:00:00:00:00:00/02:00:00:00:00:00", "00:00:00:00:00:01/00:00:00:00:00:01"}},
+		{"eth.dst", field.EthDst, []string{"ff:ff:ff:ff:ff:ff", "0a:00:00:00:00:03"}, u(0xffffffffffff, 0x0a0000000003),
+			[]string{"01:00:00:00:00:00/01:00:00:00:00:00"}},
 	}
 	ip4Atoms = []atom{
-		{"ip4.src", field.IP4Src, []string{"10.0.0.1", "10.0.0.2", "192.168.1.9"}, u(0x0a000001, 0x0a000002, 0xc0a80109), []string{"10.0.0.0/8", "10.0.0.0/30", "0.0.0.1/0.0.0.1"}},
-		{"ip4.dst", field.IP4Dst, []string{"10.0.0.1", "172.16.5.4"}, u(0x0a000001, 0xac100504), []string{"172.16.0.0/12", "10.0.0.0/31"}},
+		{"ip4.src", field.IP4Src, []string{"10.0.0.1", "10.0.0.2", "192.168.1.9"}, u(0x0a000001, 0x0a000002, 0xc0a80109),
+			[]string{"10.0.0.0/8", "10.0.0.0/30", "0.0.0.1/0.0.0.1"}},
+		{"ip4.dst", field.IP4Dst, []string{"10.0.0.1", "172.16.5.4"}, u(0x0a000001, 0xac100504),
+			[]string{"172.16.0.0/12", "10.0.0.0/31"}},
 	}
 	ip6Atoms = []atom{
-		{"ip6.src", field.IP6Src, []string{"fd00::1", "fe80::2"}, []field.Uint128{{Hi: 0xfd00 << 48, Lo: 1}, {Hi: 0xfe80 << 48, Lo: 2}}, []string{"fd00::/16", "fe80::/10"}},
-		{"ip6.dst", field.IP6Dst, []string{"fd00::1", "ff02::1"}, []field.Uint128{{Hi: 0xfd00 << 48, Lo: 1}, {Hi: 0xff02 << 48, Lo: 1}}, []string{"ff00::/8"}},
+		{"ip6.src", field.IP6Src, []string{"fd00::1", "fe80::2"}, []field.Uint128{{Hi: 0xfd00 << 48, Lo: 1},
+			{Hi: 0xfe80 << 48, Lo: 2}}, []string{"fd00::/16", "fe80::/10"}},
+		{"ip6.dst", field.IP6Dst, []string{"fd00::1", "ff02::1"}, []field.Uint128{{Hi: 0xfd00 << 48, Lo: 1},
+			{Hi: 0xff02 << 48, Lo: 1}}, []string{"ff00::/8"}},
 	}
 	ipAtoms = []atom{
 		{"ip.ttl", field.IPTTL, []string{"1", "64", "255"}, u(1, 64, 255), []string{"0/1"}},
@@ -84,7 +90,8 @@ func expression(r *rand.Rand, depth int) string {
 	case depth > 0 && n < 7:
 		return "!(" + expression(r, depth-1) + ")"
 	case n < 8:
-		predicates := []string{"ip", "ip4", "ip6", "tcp", "udp", "icmp4", "arp", "eth.mcast", "eth.bcast", "ip4.mcast", "vlan.present"}
+		predicates := []string{"ip", "ip4", "ip6", "tcp", "udp", "icmp4", "arp", "eth.mcast", "eth.bcast", "ip4.mcast",
+			"vlan.present"}
 		return predicates[r.IntN(len(predicates))]
 	}
 	group := all[r.IntN(len(all))]
@@ -219,12 +226,14 @@ func startTrace(t *testing.T, text [datapaths][perPath]string) func(dp, microflo
 	dir := t.TempDir()
 	sock, ctl := filepath.Join(dir, "sb.sock"), filepath.Join(dir, "trace.ctl")
 	tool(t, "ovsdb-tool", "create", dir+"/sb.db", "/usr/share/ovn/ovn-sb.ovsschema")
-	background(t, "ovsdb-server", "--remote=punix:"+sock, "--unixctl="+dir+"/server.ctl", "--log-file="+dir+"/server.log", "--no-chdir", dir+"/sb.db")
+	background(t, "ovsdb-server", "--remote=punix:"+sock, "--unixctl="+dir+"/server.ctl", "--log-file="+dir+"/server.log",
+		"--no-chdir", dir+"/sb.db")
 	waitFor(t, sock)
 	for d := range text {
 		tool(t, "ovsdb-client", "transact", "unix:"+sock, transaction(t, d, text[d][:]))
 	}
-	tool(t, "ovn-trace", "--db=unix:"+sock, "--unixctl="+ctl, "--log-file="+dir+"/trace.log", "--no-chdir", "--detach", "--pidfile="+dir+"/trace.pid")
+	tool(t, "ovn-trace", "--db=unix:"+sock, "--unixctl="+ctl, "--log-file="+dir+"/trace.log", "--no-chdir", "--detach",
+		"--pidfile="+dir+"/trace.pid")
 	waitFor(t, ctl)
 	t.Cleanup(func() { exec.Command("ovn-appctl", "-t", ctl, "exit").Run() })
 	return func(dp, microflow string) string {
@@ -240,13 +249,15 @@ func transaction(t *testing.T, d int, text []string) string {
 		return map[string]any{"op": "insert", "table": table, "row": row}
 	}
 	path := insert("Datapath_Binding", map[string]any{"tunnel_key": d + 1,
-		"external_ids": []any{"map", [][]string{{"name", name(d)}, {"logical-switch", fmt.Sprintf("00000000-0000-0000-0000-%012d", d)}}}})
+		"external_ids": []any{"map", [][]string{{"name", name(d)},
+			{"logical-switch", fmt.Sprintf("00000000-0000-0000-0000-%012d", d)}}}})
 	path["uuid-name"] = "dp"
 	ops := []any{"OVN_Southbound", path,
 		insert("Port_Binding", map[string]any{"datapath": dp, "logical_port": portName(d), "tunnel_key": 1})}
 	for i, match := range text {
 		flow := func(match string, priority int, stage string) {
-			ops = append(ops, insert("Logical_Flow", map[string]any{"logical_datapath": dp, "pipeline": "ingress", "table_id": i, "priority": priority,
+			ops = append(ops, insert("Logical_Flow", map[string]any{"logical_datapath": dp, "pipeline": "ingress",
+				"table_id": i, "priority": priority,
 				"match": match, "actions": "reg9 = 1; next;", "external_ids": []any{"map", [][]string{{"stage-name", stage}}}}))
 		}
 		flow(match, 1, fmt.Sprintf("stage-%d", i))

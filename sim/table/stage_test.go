@@ -39,7 +39,8 @@ func load(t testing.TB, name string) *network.Network {
 func compileStage(t testing.TB, net *network.Network, flows []*network.Flow) *Stage {
 	var compiled []*Flow
 	for _, f := range flows {
-		env := &lflow.Env{AddressSets: net.AddressSets, PortGroups: net.PortGroups, Pipeline: lflow.Ingress, Table: f.Table, Tables: 64}
+		env := &lflow.Env{AddressSets: net.AddressSets, PortGroups: net.PortGroups, Pipeline: lflow.Ingress, Table: f.Table,
+			Tables: 64}
 		if f.Egress {
 			env.Pipeline = lflow.Egress
 		}

@@ -58,7 +58,8 @@ func (b *Book) Pipeline(ev *Event) string {
 	if !ev.Egress {
 		return fmt.Sprintf("ingress(dp=\"%s\", inport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port))
 	}
-	return fmt.Sprintf("egress(dp=\"%s\", inport=%s, outport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port), b.Port(uint32(ev.Arg)))
+	return fmt.Sprintf("egress(dp=\"%s\", inport=%s, outport=%s)", b.datapath(ev.Datapath), b.Port(ev.Port),
+		b.Port(uint32(ev.Arg)))
 }
 
 // host names the chassis on which a port is meant that several have, "" for any
@@ -224,7 +225,8 @@ func hasPorts(proto uint8) bool { return proto == 6 || proto == 17 || proto == 1
 
 // TupleString writes a tuple: "tcp 10.0.0.1:1 > 10.0.0.2:2".
 func TupleString(t *nat.Tuple) string {
-	return fmt.Sprintf("%s %s > %s", protoName(t.Proto), endpoint(t.SrcAddr(), t.SrcPort, t.Proto), endpoint(t.DstAddr(), t.DstPort, t.Proto))
+	return fmt.Sprintf("%s %s > %s", protoName(t.Proto), endpoint(t.SrcAddr(), t.SrcPort, t.Proto),
+		endpoint(t.DstAddr(), t.DstPort, t.Proto))
 }
 
 func protoName(p uint8) string {

@@ -113,7 +113,8 @@ func (g *grower) event(ev *Event) {
 	case Log:
 		g.log(ev)
 	case Broken:
-		g.say(g.of(ev), ErrorNode, "*** logical flow %s does not compile and is left out: %s", short(g.book.Net.Flows[ev.Flow].UUID), g.trace.Texts[ev.Arg])
+		g.say(g.of(ev), ErrorNode, "*** logical flow %s does not compile and is left out: %s",
+			short(g.book.Net.Flows[ev.Flow].UUID), g.trace.Texts[ev.Arg])
 	case Learn, Made:
 		g.say(g.of(ev), NoteNode, "%s", ev.Reason)
 	case Note:
@@ -369,7 +370,8 @@ func (g *grower) moves(ev *Event) {
 			p.TypeName, b.Port(ev.Port), b.Port(uint32(ev.Arg)))
 	case Flood:
 		group := b.Net.Groups[ev.Arg]
-		g.lead(f, PipelineNode, "multicast(dp=\"%s\", mcgroup=\"%s\")", b.datapath(ev.Datapath), group.Name).order = floodOrder
+		g.lead(f, PipelineNode, "multicast(dp=\"%s\", mcgroup=\"%s\")", b.datapath(ev.Datapath),
+			group.Name).order = floodOrder
 	case Out:
 		p := b.Net.Ports[ev.Port]
 		host := b.host(ev.Port, ev.Chassis)

@@ -14,12 +14,14 @@ func branch(kind NodeKind, text string, children ...*Node) *Node {
 // What comes last in its list stands level with its parent; what does not, and
 // a group's member always, is indented.
 func TestForms(t *testing.T) {
-	member := branch(PipelineNode, "egress(member)", branch(TableNode, " 0. member", leaf(ActionNode, "output;"), leaf(ModifyNode, `output("p")`)))
+	member := branch(PipelineNode, "egress(member)", branch(TableNode, " 0. member", leaf(ActionNode, "output;"),
+		leaf(ModifyNode, `output("p")`)))
 	member.indent = true
 	tree := []*Node{branch(PipelineNode, "ingress(dp)",
 		branch(TableNode, " 0. first",
 			leaf(ActionNode, "clone { next; };"),
-			branch(TransformNode, "clone", leaf(ActionNode, "next;"), branch(TableNode, " 1. of the clone", leaf(ActionNode, "drop;"))),
+			branch(TransformNode, "clone", leaf(ActionNode, "next;"),
+				branch(TableNode, " 1. of the clone", leaf(ActionNode, "drop;"))),
 			leaf(NoteNode, "what ovn-trace has no words for"),
 			leaf(ActionNode, "ip.ttl--;"),
 			leaf(ModifyNode, "ip.ttl--"),

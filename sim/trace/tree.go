@@ -37,9 +37,10 @@ func (k NodeKind) terminal() bool {
 // Node is a part of a trace. What happened to the packet because of a node,
 // and after it, is in the node's children.
 type Node struct {
-	Kind     NodeKind
-	Text     string // without indentation
-	On       string // the chassis, where it tells of a port that several have; ovn-trace, which knows none, has nothing there
+	Kind NodeKind
+	Text string // without indentation
+	// the chassis, where it tells of a port that several have; ovn-trace, which knows none, has nothing there
+	On       string
 	Children []*Node
 
 	Event int  // index of the event it tells of, -1 for none

@@ -68,7 +68,8 @@ func (x *Explainer) Chooses(f *network.Flow, d *network.Datapath) (*Group, bool)
 	g := &Group{}
 	to := s.choice.Dst.Slice()
 	for _, m := range s.choice.Members {
-		set := append([]bits{{field.U64(uint64(m.ID)).Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))}}, s.regs...)
+		set := append([]bits{{field.U64(uint64(m.ID)).Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))}},
+			s.regs...)
 		member := GroupMember{fmt.Sprint(m.ID), int(m.Weight)}
 		for _, f := range next {
 			if t := x.of(f); t.leads && t.hop.IsValid() && t.asks.registers(set) {

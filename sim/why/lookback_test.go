@@ -17,7 +17,8 @@ func way(flows ...*network.Flow) (*Explainer, *sim.Outcome) {
 	for i, f := range flows {
 		f.Index, f.Priority, f.UUID = i, 10, "flow-"+f.Stage
 	}
-	net := &network.Network{AZ: &network.AZ{}, Datapaths: []*network.Datapath{d}, Flows: flows, Chassis: []*network.Chassis{{Name: "c1"}}}
+	net := &network.Network{AZ: &network.AZ{}, Datapaths: []*network.Datapath{d}, Flows: flows,
+		Chassis: []*network.Chassis{{Name: "c1"}}}
 	x := &Explainer{Book: &trace.Book{Net: net, Zone: func(int32, uint16) string { return "" }}}
 	out := &sim.Outcome{Verdict: sim.Dropped, Drop: trace.DropAction, DropAt: len(flows) + 1}
 	out.Trace.Add(trace.Event{Kind: trace.Enter, Flow: -1})

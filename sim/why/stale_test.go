@@ -31,7 +31,8 @@ func TestKeptBy(t *testing.T) {
 		ways    [2]*trace.NATStep
 		snat    bool
 		was, is string
-	}{{[2]*trace.NATStep{&dnat, &undnat}, false, "2.2.2.2:2", "3.3.3.3:3"}, {[2]*trace.NATStep{&snat, &unsnat}, true, "1.1.1.1:1", "4.4.4.4:4"}} {
+	}{{[2]*trace.NATStep{&dnat, &undnat}, false, "2.2.2.2:2", "3.3.3.3:3"},
+		{[2]*trace.NATStep{&snat, &unsnat}, true, "1.1.1.1:1", "4.4.4.4:4"}} {
 		for _, n := range c.ways {
 			if k := keptBy(n, nil); k.snat != c.snat || k.was.String() != c.was || k.is.String() != c.is {
 				t.Errorf("%+v: %+v", n, k)
@@ -46,7 +47,8 @@ func TestStale(t *testing.T) {
 	clock := time.Date(2026, 11, 27, 4, 33, 52, 0, time.UTC)
 	now := conntrack.Time(clock.Add(time.Minute).UnixNano())
 	lb := func(backends string) *network.Flow {
-		return flow("lr_in_dnat", "ct.new && ip4.dst == 10.96.0.53 && udp && udp.dst == 53", "ct_lb_mark(backends="+backends+");")
+		return flow("lr_in_dnat", "ct.new && ip4.dst == 10.96.0.53 && udp && udp.dst == 53",
+			"ct_lb_mark(backends="+backends+");")
 	}
 	dnat := func(to string) *network.Flow {
 		return flow("lr_in_dnat", "ip && ip4.dst == 10.96.0.53", "ct_dnat_in_czone("+to+");")
@@ -74,7 +76,8 @@ func TestStale(t *testing.T) {
 		"a day before": {flows: nil, is: "10.1.0.13:5353",
 			past: []network.Departure{{Time: clock.AddDate(0, 0, -1), Flow: old, Datapaths: []string{"r"}}},
 			want: "DNAT to 10.1.0.13:5353, which load balancer dns has not had since 2026-11-26T04:33:52Z"},
-		"each chassis has its own": {flows: []*network.Flow{flow("lr_in_dnat", "ip4.dst == ^vip", "ct_lb_mark(backends=^b);")}, is: "10.1.0.13:5353"},
+		"each chassis has its own": {flows: []*network.Flow{flow("lr_in_dnat", "ip4.dst == ^vip",
+			"ct_lb_mark(backends=^b);")}, is: "10.1.0.13:5353"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &network.Datapath{Name: "r1", UUID: "r", Router: true, SNATCTZone: -1, Flows: [2][][]*network.Flow{{c.flows}}}
@@ -107,7 +110,8 @@ func TestStale(t *testing.T) {
 // Registers in which routers kept what was asked for count as addresses.
 func TestAsksOfRegisters(t *testing.T) {
 	x := &Explainer{Book: &trace.Book{Net: &network.Network{AZ: &network.AZ{}}}}
-	side := x.of(flow("lr_in_dnat", "ct.new && ip4 && reg0 == 10.96.0.10 && tcp && reg9[16..31] == 80", "ct_lb(backends=10.1.0.1:80);"))
+	side := x.of(flow("lr_in_dnat", "ct.new && ip4 && reg0 == 10.96.0.10 && tcp && reg9[16..31] == 80",
+		"ct_lb(backends=10.1.0.1:80);"))
 	for at, want := range map[string]bool{"10.96.0.10:80": true, "10.96.0.10:81": false, "10.96.0.11:80": false} {
 		if got := side.asks.admit(1, netip.MustParseAddrPort(at), true); got != want {
 			t.Errorf("%s: %v", at, got)

@@ -100,8 +100,10 @@ func (x *Explainer) staleBinding(b *Binding, now conntrack.Time) string {
 		return ""
 	}
 	for _, k := range [...]kept{
-		{d, false, b.Orig.HasPorts(), netip.AddrPortFrom(b.Orig.DstAddr(), b.Orig.DstPort), netip.AddrPortFrom(b.Reply.SrcAddr(), b.Reply.SrcPort)},
-		{d, true, b.Orig.HasPorts(), netip.AddrPortFrom(b.Orig.SrcAddr(), b.Orig.SrcPort), netip.AddrPortFrom(b.Reply.DstAddr(), b.Reply.DstPort)},
+		{d, false, b.Orig.HasPorts(), netip.AddrPortFrom(b.Orig.DstAddr(), b.Orig.DstPort),
+			netip.AddrPortFrom(b.Reply.SrcAddr(), b.Reply.SrcPort)},
+		{d, true, b.Orig.HasPorts(), netip.AddrPortFrom(b.Orig.SrcAddr(), b.Orig.SrcPort),
+			netip.AddrPortFrom(b.Reply.DstAddr(), b.Reply.DstPort)},
 	} {
 		if s := x.stale(k, now); s != "" {
 			return s
@@ -194,7 +196,8 @@ func (x *Explainer) zoneOwner(b *Binding) (d *network.Datapath, snat bool) {
 // lookup is the flow that a packet met in the stage of a router in which answers
 // are looked up, and the chassis on which it came to that router: the one that
 // keeps the binding if it was there, nil if it was on none.
-func (x *Explainer) lookup(t *trace.Trace, d *network.Datapath, snat bool, at *network.Chassis) (f *network.Flow, on *network.Chassis) {
+func (x *Explainer) lookup(t *trace.Trace, d *network.Datapath, snat bool, at *network.Chassis) (f *network.Flow,
+	on *network.Chassis) {
 	stages := []string{"_undnat", "_dnat", "_defrag"}
 	if snat {
 		stages = []string{"_unsnat", "_in_unsnat"}

@@ -39,7 +39,8 @@ const (
 
 // NewBehind returns a writer behind which w is written; Close it.
 func NewBehind(w io.Writer) *Behind {
-	b := &Behind{w: w, full: make(chan []byte, behindBuffers), free: make(chan []byte, behindBuffers), done: make(chan struct{})}
+	b := &Behind{w: w, full: make(chan []byte, behindBuffers), free: make(chan []byte, behindBuffers),
+		done: make(chan struct{})}
 	for range behindBuffers - 1 {
 		b.free <- nil // made when they are needed
 	}

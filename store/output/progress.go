@@ -62,7 +62,8 @@ func (p *Progress) Clear() {
 func bar(packets int, read, size int64, after time.Duration) string {
 	s := max(after.Seconds(), 0.001)
 	rate := float64(read) / s
-	line := fmt.Sprintf("%d packets, %.1f MB, %.1f MB/s, %.0f packets/s", packets, float64(read)/1e6, rate/1e6, float64(packets)/s)
+	line := fmt.Sprintf("%d packets, %.1f MB, %.1f MB/s, %.0f packets/s", packets, float64(read)/1e6, rate/1e6,
+		float64(packets)/s)
 	if size <= 0 || read > size {
 		return line
 	}

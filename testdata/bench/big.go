@@ -77,7 +77,8 @@ func (b *bench) traces(start time.Duration) error {
 		if err != nil {
 			return err
 		}
-		b.rows = append(b.rows, row{x.what, x.goal, fmt.Sprintf("%.0f ms, %.0f MB", us(u.cpu)/1000, megabytes(u.rss)), against(start, u.cpu)})
+		b.rows = append(b.rows, row{x.what, x.goal, fmt.Sprintf("%.0f ms, %.0f MB", us(u.cpu)/1000, megabytes(u.rss)),
+			against(start, u.cpu)})
 	}
 	return nil
 }
@@ -120,11 +121,14 @@ func (b *bench) bigPackets() error {
 		return err
 	}
 	b.rows = append(b.rows,
-		row{"cold packet on it, nothing compiled (engine alone)", "50 us", fmt.Sprintf("%.0f us", us(cold)), against(anchor, cold)},
-		row{"warm packet on it (engine alone)", "ovn-trace / 10,000", fmt.Sprintf("%.2f us", us(warm)), against(anchor, warm)})
+		row{"cold packet on it, nothing compiled (engine alone)", "50 us", fmt.Sprintf("%.0f us", us(cold)),
+			against(anchor, cold)},
+		row{"warm packet on it (engine alone)", "ovn-trace / 10,000", fmt.Sprintf("%.2f us", us(warm)),
+			against(anchor, warm)})
 	b.least("a warm packet of the big cluster", anchor, warm, leastBigRatio)
 	if anchor > 0 {
-		b.rows = append(b.rows, row{"anchor: this packet, ovn-trace's daemon on it", "", fmt.Sprintf("%.0f us", us(anchor)), "1"})
+		b.rows = append(b.rows, row{"anchor: this packet, ovn-trace's daemon on it", "", fmt.Sprintf("%.0f us", us(anchor)),
+			"1"})
 	}
 	return nil
 }

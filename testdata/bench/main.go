@@ -120,9 +120,11 @@ func (b *bench) packets(connections, rounds, opens int, anchor time.Duration, sh
 		{"established nodePort load, --format none", "1 us a packet", []string{"run", "--format", "none"}, false, leastRatio},
 		{"verify of it, both sides", "2 us", []string{"verify", "-q"}, false, leastRatio},
 		{"one line a packet to a file", "2.5 us", []string{"run"}, true, leastRatio},
-		{"-w annotated pcapng", "3 us", []string{"run", "--format", "none", "-w", filepath.Join(b.dir, "out.pcapng")}, false, leastRatio / 2},
+		{"-w annotated pcapng", "3 us", []string{"run", "--format", "none", "-w", filepath.Join(b.dir, "out.pcapng")}, false,
+			leastRatio / 2},
 		{"--json, its 15 kB a packet thrown away", "5 us", []string{"run", "--json"}, false, leastRatio / 3},
-		{"a session being written", "4 us", []string{"run", "--format", "none", "-q", "--session", filepath.Join(b.dir, "session.db")}, false, leastRatio / 2},
+		{"a session being written", "4 us", []string{"run", "--format", "none", "-q", "--session",
+			filepath.Join(b.dir, "session.db")}, false, leastRatio / 2},
 	} {
 		b.stdout = os.DevNull
 		if x.toFile {
@@ -157,7 +159,8 @@ func (b *bench) packets(connections, rounds, opens int, anchor time.Duration, sh
 // least fails the run if ovn-trace's time is not so many times ours.
 func (b *bench) least(what string, anchor, took time.Duration, ratio int) {
 	if anchor > 0 && anchor < time.Duration(ratio)*took {
-		fmt.Fprintf(os.Stderr, "bench: %s: %.1f us is not %d times less than ovn-trace's %.0f us\n", what, us(took), ratio, us(anchor))
+		fmt.Fprintf(os.Stderr, "bench: %s: %.1f us is not %d times less than ovn-trace's %.0f us\n", what, us(took), ratio,
+			us(anchor))
 		b.failed = true
 	}
 }
@@ -239,7 +242,8 @@ func (b *bench) write(path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "\n## %s, %s, %s\n\n%s", time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), machine(), b)
+	_, err = fmt.Fprintf(f, "\n## %s, %s, %s\n\n%s", time.Now().UTC().Format(time.DateOnly),
+		strings.TrimSpace(string(commit)), machine(), b)
 	if err2 := f.Close(); err == nil {
 		err = err2
 	}

@@ -99,7 +99,8 @@ func (c *cluster) start(schemas string) error {
 		if err := run("ovsdb-tool", "create", file, filepath.Join(schemas, "ovn-"+db+".ovsschema")); err != nil {
 			return err
 		}
-		if err := c.spawn("ovsdb-server", "--remote=p"+c.remote(db), "--unixctl="+filepath.Join(c.dir, db+".ctl"), "-vconsole:off", "-vsyslog:off", file); err != nil {
+		if err := c.spawn("ovsdb-server", "--remote=p"+c.remote(db), "--unixctl="+filepath.Join(c.dir, db+".ctl"),
+			"-vconsole:off", "-vsyslog:off", file); err != nil {
 			return err
 		}
 		if err := await(filepath.Join(c.dir, db+".sock")); err != nil {
@@ -109,7 +110,8 @@ func (c *cluster) start(schemas string) error {
 	if err := run("ovn-nbctl", "--no-leader-only", "--db="+c.remote("nb"), "init"); err != nil {
 		return err
 	}
-	return c.spawn("ovn-northd", "--ovnnb-db="+c.remote("nb"), "--ovnsb-db="+c.remote("sb"), "--unixctl="+filepath.Join(c.dir, "northd.ctl"), "-vconsole:off", "-vsyslog:off")
+	return c.spawn("ovn-northd", "--ovnnb-db="+c.remote("nb"), "--ovnsb-db="+c.remote("sb"),
+		"--unixctl="+filepath.Join(c.dir, "northd.ctl"), "-vconsole:off", "-vsyslog:off")
 }
 
 func (c *cluster) spawn(name string, args ...string) error {
@@ -198,7 +200,8 @@ func (c *cluster) routers() [][]string {
 		l.add("lrp-add ovn_cluster_router rtos-node%d %s 10.128.%d.1/24", i, mac(2, i, 0), i)
 		routerPort(&l, fmt.Sprintf("node%d", i), fmt.Sprintf("stor-node%d", i), fmt.Sprintf("rtos-node%d", i))
 		l.add("lr-add GR_node%d", i)
-		l.add("set Logical_Router GR_node%d options:chassis=chassis%d options:lb_force_snat_ip=router_ip options:snat-ct-zone=0 options:always_learn_from_arp_request=false options:dynamic_neigh_routers=true", i, i)
+		l.add("set Logical_Router GR_node%d options:chassis=chassis%d options:lb_force_snat_ip=router_ip "+
+			"options:snat-ct-zone=0 options:always_learn_from_arp_request=false options:dynamic_neigh_routers=true", i, i)
 		l.add("lrp-add GR_node%d rtoj-GR_node%d %s 100.64.0.%d/16", i, i, mac(3, i, 0), i+1)
 		routerPort(&l, "join", fmt.Sprintf("jtor-GR_node%d", i), fmt.Sprintf("rtoj-GR_node%d", i))
 		l.add("ls-add ext_node%d", i)
@@ -268,7 +271,8 @@ func (c *cluster) bindings() [][]string {
 	var l list
 	for i := 1; i <= c.nodes; i++ {
 		l.add("chassis-add chassis%d geneve 172.18.0.%d", i, i+1)
-		l.add("set Chassis chassis%d other_config:ct-no-masked-label=true other_config:ovn-ct-lb-related=true other_config:mac-binding-timestamp=true other_config:port-up-notif=true", i)
+		l.add("set Chassis chassis%d other_config:ct-no-masked-label=true other_config:ovn-ct-lb-related=true "+
+			"other_config:mac-binding-timestamp=true other_config:port-up-notif=true", i)
 	}
 	for i := range c.pods {
 		name, node, _ := c.pod(i)

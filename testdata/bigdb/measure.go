@@ -56,7 +56,8 @@ func (c *cluster) measure(file string) error {
 		return err
 	}
 	fmt.Printf("ovn-trace:            %v\novn-replay db info:   %v\n", trace, best)
-	fmt.Printf("a part of:            1/%.0f CPU, 1/%.0f memory\n", trace.cpu.Seconds()/best.cpu.Seconds(), float64(trace.memory)/float64(best.memory))
+	fmt.Printf("a part of:            1/%.0f CPU, 1/%.0f memory\n", trace.cpu.Seconds()/best.cpu.Seconds(),
+		float64(trace.memory)/float64(best.memory))
 	if 10*best.cpu >= trace.cpu || 10*best.memory >= trace.memory {
 		return fmt.Errorf("loading takes a tenth of what ovn-trace takes, or more")
 	}
