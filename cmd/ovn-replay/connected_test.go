@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha1"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -131,6 +134,65 @@ func TestEverySubsetOfConnectedZones(t *testing.T) {
 	if tried != 15+15+63 {
 		t.Errorf("%d subsets tried", tried)
 	}
+}
+
+// A network to which a zone lost its route is named: where the zones are told, and
+// where a packet for it ends.
+func TestZoneWithoutARoute(t *testing.T) {
+	dir := t.TempDir()
+	from := filepath.Join(cases, "ic-pods")
+	write := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	lost := write("sb-node1.db", withoutText(t, gunzip(t, read(t, from+"/sb-node1.db.gz")), "ip4.dst == 10.244.3.0/24", "ip4.dst == 10.245.3.0/24"))
+	args := []string{"run", "--ct-profile", "ovs-userspace:3.1", "--db", lost, "-r", from + "/pod1.pcap"}
+	for _, node := range []string{"node2", "node3"} {
+		args = append(args, "--db", write("sb-"+node+".db", gunzip(t, read(t, from+"/sb-"+node+".db.gz"))))
+	}
+	const want = "node1 has no route to 10.244.3.0/24 of node3 over the transit switch"
+	status, out, errs := replayed(t, args...)
+	if n := strings.Count(out, want); status != exitOK || n == 0 || n != strings.Count(out, "dropped at lr_in_ip_routing") {
+		t.Errorf("status %d: %q is said %d times\n%s%s", status, want, n, out, errs)
+	}
+	if status, _, errs := replayed(t, "db", "gather", dir); status != exitOK || strings.Count(errs, "no route") != 1 || !strings.Contains(errs, want) {
+		t.Errorf("db gather: status %d, %s", status, errs)
+	}
+	for _, name := range []string{"ic-pods", "ic-nodeport", "ic-egress-ip", "ic-warm"} {
+		files, _ := filepath.Glob(filepath.Join(cases, name, "sb-node*.gz"))
+		whole := t.TempDir()
+		for _, f := range files {
+			if err := os.WriteFile(filepath.Join(whole, filepath.Base(f)), read(t, f), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, errs := replayed(t, "db", "gather", whole); strings.Contains(errs, "no route") {
+			t.Errorf("%s: every zone has its routes, but %s", name, errs)
+		}
+	}
+}
+
+// withoutText replaces a text in a standalone database by one of the same length.
+func withoutText(t *testing.T, data []byte, old, by string) []byte {
+	t.Helper()
+	if !bytes.Contains(data, []byte(old)) || len(old) != len(by) {
+		t.Fatalf("no %q to be replaced by %q", old, by)
+	}
+	var out bytes.Buffer
+	for len(data) > 0 {
+		head, rest, _ := bytes.Cut(data, []byte("\n"))
+		var size int
+		if _, err := fmt.Sscanf(string(head), "OVSDB JSON %d", &size); err != nil || size > len(rest) {
+			t.Fatalf("not a standalone database record: %.60q (%v)", head, err)
+		}
+		body := bytes.ReplaceAll(rest[:size], []byte(old), []byte(by))
+		fmt.Fprintf(&out, "OVSDB JSON %d %x\n%s", len(body), sha1.Sum(body), body)
+		data = rest[size:]
+	}
+	return out.Bytes()
 }
 
 // The same of three zones: each capture alone, all but one, and those of one zone

@@ -2,11 +2,13 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/southbound"
@@ -49,6 +51,13 @@ func Zones(ctx context.Context, source string, opts store.Options) (zones []Zone
 	}
 	for _, z := range net.Zones() {
 		zones = append(zones, Zone(z))
+	}
+	e, err := sim.New(net, sim.Options{})
+	if err != nil {
+		return nil, warnings, err
+	}
+	for _, g := range e.Gaps() {
+		warnings = append(warnings, errors.New(g.String()))
 	}
 	return zones, warnings, nil
 }

@@ -2,11 +2,16 @@ package why
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
+	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
 )
 
@@ -37,8 +42,47 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	default:
 		parts = append(parts, "at "+x.name(d.Flow, d.Datapath))
 	}
+	if s := x.gap(out); s != "" {
+		parts = append(parts, s)
+	}
 	d.Text = strings.Join(parts, "; ")
 	return d
+}
+
+// gap tells that a router on a packet's way has no route to the zone that has the
+// network it was for; "" if that is not so.
+func (x *Explainer) gap(out *sim.Outcome) string {
+	if x.Gaps == nil || len(x.Book.Net.AZs) < 2 {
+		return ""
+	}
+	crossed := map[int32]bool{}
+	for _, ev := range out.Trace.Events() {
+		crossed[ev.Datapath] = true
+	}
+	for _, g := range x.Gaps() {
+		if crossed[int32(g.Router.Index)] && slices.ContainsFunc(aimedAt(out), g.Network.Contains) {
+			return g.String()
+		}
+	}
+	return ""
+}
+
+// aimedAt are the addresses that a packet was for, translated ones included.
+func aimedAt(out *sim.Outcome) (list []netip.Addr) {
+	var h packet.Headers
+	h.Read(out.Of.Frame)
+	switch h.Key.Get(field.EthType) {
+	case header.EtherIPv4:
+		list = append(list, header.IPv4(h.Key.Get(field.IP4Dst)))
+	case header.EtherIPv6:
+		list = append(list, netip.AddrFrom16(h.Key.Get128(field.IP6Dst).Bytes()))
+	}
+	for i := range out.Trace.NAT {
+		if n := &out.Trace.NAT[i]; n.Dst {
+			list = append(list, header.Addr(n.To.V6, &n.To.Dst))
+		}
+	}
+	return list
 }
 
 // untold is that what became of a packet is not known: in the replay it ends at

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
@@ -35,6 +36,9 @@ type Explainer struct {
 	// that keep wants. It is nil where the database has no history.
 	Past func(keep func(*network.Flow) bool) []network.Departure
 
+	// Gaps are the networks of other zones to which routers have no route.
+	Gaps func() []sim.Gap
+
 	sides     map[*network.Flow]*sides
 	stateful  map[*network.Datapath]bool
 	staleness staleness
@@ -42,7 +46,7 @@ type Explainer struct {
 
 // New returns an explainer of an engine's packets.
 func New(e *sim.Engine, objects *network.Objects) *Explainer {
-	return &Explainer{Book: e.Book(), Objects: objects, Conntrack: e.Tracked}
+	return &Explainer{Book: e.Book(), Objects: objects, Conntrack: e.Tracked, Gaps: sync.OnceValue(e.Gaps)}
 }
 
 // Kind is how a decision bears on a packet.
@@ -177,6 +181,9 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 			d = x.blame(d, &out.Trace, i)
 			d.Text = x.denial(d.Flow, "answered") + x.name(d.Flow, d.Datapath)
 			if s := x.unasked(&out.Trace, &d, i); s != "" {
+				d.Text += "; " + s
+			}
+			if s := x.gap(out); s != "" {
 				d.Text += "; " + s
 			}
 		}
