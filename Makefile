@@ -31,7 +31,7 @@ man: ovn-replay
 	./ovn-replay man man
 
 # Static binaries with checksums, archives with manual pages and completions, and
-# deb and rpm packages (with nfpm, if go can get it), in dist/.
+# deb and rpm packages (with nfpm), in dist/.
 dist:
 	GO="$(GO)" packaging/dist.sh
 

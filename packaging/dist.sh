@@ -6,14 +6,14 @@ set -eu
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 VERSION=${VERSION:-$(git describe --tags --always --dirty)}
-NFPM=${NFPM:-"$GO run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.41.3"}
+NFPM=${NFPM:-"$GO run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2"}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
-case $VERSION in [0-9]*) number=$VERSION ;; v[0-9]*) number=${VERSION#v} ;; *) number=0.0.0~$VERSION ;; esac
+case $VERSION in [0-9]*.*) number=$VERSION ;; v[0-9]*.*) number=${VERSION#v} ;; *) number=0.0.0~$VERSION ;; esac
 
 rm -rf dist && mkdir -p dist/share/man dist/share/completions
 build() { # OS ARCH FILE
-	CGO_ENABLED=0 GOOS=$1 GOARCH=$2 $GO build -trimpath -ldflags "-s -w" -o "$3" ./cmd/ovn-replay
+	CGO_ENABLED=0 GOOS=$1 GOARCH=$2 $GO build -trimpath -ldflags "-s -w -X ovnreplay/sim/annotate.version=$VERSION" -o "$3" ./cmd/ovn-replay
 }
 $GO build -trimpath -o dist/share/ovn-replay ./cmd/ovn-replay
 dist/share/ovn-replay man dist/share/man

@@ -9,15 +9,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ovnreplay/packaging/manual"
+	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/job"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/store/output"
@@ -78,17 +81,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // version is what the program was built from, as Go stamps it.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
-			v += " " + s.Value
-		}
-	}
-	return v + " " + info.GoVersion
+	return strings.TrimPrefix(annotate.Program(), "ovn-replay ") + " " + runtime.Version()
 }
 
 // join is errors.Join of an error and another that outweighs a verdict.
@@ -161,5 +154,24 @@ verified; 129, 130 or 143 interrupted by SIGHUP, SIGINT or SIGTERM.`,
 		newManCommand(),
 	)
 	setHelp(root)
+	root.SetFlagErrorFunc(flagError)
 	return root
+}
+
+// flagError names the flags that may be meant by one that is none.
+func flagError(cmd *cobra.Command, err error) error {
+	unknown := new(pflag.NotExistError)
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var close []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if name := unknown.GetSpecifiedName(); len(name) > 1 && !f.Hidden && network.Resembles(f.Name, name) {
+			close = append(close, "--"+f.Name)
+		}
+	})
+	if len(close) == 0 {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	}
+	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(close, " or "))
 }

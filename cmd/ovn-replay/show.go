@@ -17,6 +17,7 @@ import (
 	"ovnreplay/sim/show"
 	"ovnreplay/sim/trace"
 	"ovnreplay/store"
+	"ovnreplay/store/output"
 )
 
 type showOptions struct {
@@ -25,6 +26,7 @@ type showOptions struct {
 	format string
 	json   bool
 	asOVN  bool
+	wide   bool
 	ovs    []string
 }
 
@@ -46,6 +48,8 @@ the order in which run showed them, or shows the traces of those named.`,
 		"line, detailed, summary, minimal or json (default line for the list, detailed for a packet)")
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
 	ovsFlag(f, &o.ovs)
+	f.BoolVar(&o.wide, "wide", false,
+		"on a terminal, too: one line a packet, whatever its width, as when it is piped")
 	f.BoolVar(&o.asOVN, "as-ovn-trace", false,
 		"print the ovn-trace command line that asks about the packet, with what conntrack said at each step")
 	return cmd
@@ -89,6 +93,16 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		ranges = []packetRange{{1, file.Len()}}
 	}
 	out := bufio.NewWriter(o.stdout)
+	lines := terminalLines(o.stdout)
+	if o.wide || format != trace.LineFormat {
+		lines = nil
+	}
+	if lines != nil {
+		if len(numbers) == 0 {
+			lines.Width -= numberWidth
+		}
+		out = bufio.NewWriter(output.Raw(o.stdout)) // the lines themselves are fit for a terminal
+	}
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	for _, r := range ranges {
 		err := archive.Each(ctx, file, r.first, r.last, func(n uint64, p *archive.Packet) error {
@@ -98,9 +112,9 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 			flows.Attach(p.Book)
 			flows.Met(p.Book, &p.Outcome.Trace)
 			if len(numbers) > 0 {
-				return show.Packet(out, p, format)
+				return show.Packet(out, p, format, lines)
 			}
-			return show.Listed(out, n, p, format)
+			return show.Listed(out, n, p, format, lines)
 		})
 		if err != nil {
 			return err
@@ -108,6 +122,9 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 	}
 	return nil
 }
+
+// numberWidth is what a list's lines begin with.
+const numberWidth = 8
 
 // packetRange is some packets of a session.
 type packetRange struct{ first, last uint64 }

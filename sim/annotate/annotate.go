@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"runtime/debug"
 	"strings"
 
 	"ovnreplay/pcap"
@@ -57,6 +58,27 @@ type About struct {
 	Captured []pcap.Section
 	// Interfaces are the captures' first, by capture; nil where that is not known.
 	Interfaces []*pcap.Interface
+}
+
+// version is what packages are stamped with, by the linker; "": as Go stamped it.
+var version string
+
+// Program is the program with its version.
+func Program() string {
+	if version != "" {
+		return "ovn-replay " + version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "ovn-replay"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
+			v += " " + s.Value
+		}
+	}
+	return "ovn-replay " + v
 }
 
 // CommandLine is the command with its arguments as a shell takes them.

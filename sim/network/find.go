@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ func (n *Network) FindPort(text string) (*Port, error) {
 		if matchesUUID(p.UUID, text) {
 			found = append(found, p)
 		}
-		if resembles(p.Name, text) {
+		if Resembles(p.Name, text) {
 			close = append(close, p.Name)
 		}
 	}
@@ -105,7 +106,7 @@ func (n *Network) FindDatapath(text string) (*Datapath, error) {
 		if matchesUUID(d.UUID, text) || matchesUUID(d.NBUUID, text) {
 			found = append(found, d)
 		}
-		if resembles(d.Name, text) {
+		if Resembles(d.Name, text) {
 			close = append(close, d.Name)
 		}
 	}
@@ -127,9 +128,9 @@ func matchesUUID(uuid, text string) bool {
 	return len(text) >= minPrefix && len(text) <= len(uuid) && strings.EqualFold(uuid[:len(text)], text)
 }
 
-// resembles reports whether a name may be meant by a text that is none: it holds
+// Resembles reports whether a name may be meant by a text that is none: it holds
 // the text, or is a letter or two in eight away from it.
-func resembles(name, text string) bool {
+func Resembles(name, text string) bool {
 	if text == "" || strings.Contains(name, text) {
 		return text != ""
 	}
@@ -167,4 +168,21 @@ func didYouMean(names []string) string {
 		return fmt.Sprintf("; there are %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
 	return "; there is " + strings.Join(names, ", ")
+}
+
+// NoChassis says that no chassis has a name, and which may be meant.
+func (n *Network) NoChassis(text string) error {
+	var close, all []string
+	for _, c := range n.Chassis {
+		for _, name := range [...]string{c.Hostname, c.Name} {
+			if name != "" && Resembles(name, text) {
+				close = append(close, name)
+			}
+		}
+		all = append(all, cmp.Or(c.Hostname, c.Name))
+	}
+	if len(close) == 0 {
+		close = all
+	}
+	return fmt.Errorf("no chassis %q in the database%s", text, didYouMean(close))
 }

@@ -14,7 +14,7 @@ func TestResembles(t *testing.T) {
 		{"vm1", "", false},
 		{"a", "breth0_ovn-worker", false},
 	} {
-		if got := resembles(c.name, c.text); got != c.want {
+		if got := Resembles(c.name, c.text); got != c.want {
 			t.Errorf("%q for %q: %v", c.name, c.text, got)
 		}
 	}

@@ -175,7 +175,7 @@ func (o *Options) enter(net *network.Network, q *Question) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("--chassis %s: no such chassis in the database", o.Chassis)
+		return fmt.Errorf("--chassis: %w", net.NoChassis(o.Chassis))
 	}
 	port := q.In.Port
 	if port == nil {

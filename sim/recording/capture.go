@@ -249,7 +249,7 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 	var chassis *network.Chassis
 	if c.Chassis != "" {
 		if chassis = r.Net.ChassisByName(c.Chassis); chassis == nil {
-			return fmt.Errorf("no chassis %q in the database", c.Chassis)
+			return r.Net.NoChassis(c.Chassis)
 		}
 	}
 	switch {

@@ -53,7 +53,7 @@ func (r *Recording) addZones() error {
 		}
 		c := r.Net.ChassisByName(name)
 		if c == nil {
-			return fmt.Errorf("%s: no chassis %q in the database", file, name)
+			return fmt.Errorf("%s: %w", file, r.Net.NoChassis(name))
 		}
 		zones, err := readZones(file, r.files)
 		if err != nil {
@@ -171,7 +171,7 @@ func (r *Recording) ReadDump(arg string) ([]conntrack.Entry, *network.Chassis, e
 	case chassis == nil && name == "":
 		return nil, nil, fmt.Errorf("%s: the captures come from several chassis; say whose table this is: %s@CHASSIS", file, file)
 	case chassis == nil:
-		return nil, nil, fmt.Errorf("%s: no chassis %q in the database", file, name)
+		return nil, nil, fmt.Errorf("%s: %w", file, r.Net.NoChassis(name))
 	}
 	es, err := r.files.ReadDump(file)
 	return es, chassis, err

@@ -63,7 +63,7 @@ func (p *Printer) Annotate(ctx context.Context, name string, stdout io.Writer, c
 	if err != nil {
 		return nil, err
 	}
-	about := annotate.About{Program: "ovn-replay", Database: strings.Join(p.Job.Sources, ", "), Command: command}
+	about := annotate.About{Program: annotate.Program(), Database: strings.Join(p.Job.Sources, ", "), Command: command}
 	about.Captured, about.Interfaces = p.Job.Made()
 	if p.Notes, err = annotate.New(w, p.Words.Why, p.Job.Taps, about); err != nil {
 		return nil, err

@@ -10,26 +10,28 @@ import (
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/microflow"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 )
 
-// Packet writes a packet of a session.
-func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format) error {
+// Packet writes a packet of a session; lines, if not nil, are those of a terminal.
+func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
 	r := replay.NewRecord(&why.Explainer{Book: p.Book, Objects: p.Objects}, &p.Frame, p.Point, p.Capture, &p.Outcome,
 		false)
-	return WriteFate(out, format, nil, r, p.Book, &p.Outcome.Trace)
+	return WriteFate(out, format, lines, r, p.Book, &p.Outcome.Trace)
 }
 
 // Listed is Packet in a list: a line begins with the packet's number.
-func Listed(out *bufio.Writer, n uint64, p *archive.Packet, format trace.Format) error {
-	if format == trace.LineFormat {
-		printable.Fprintf(out, "%6d  ", n)
+func Listed(out *bufio.Writer, n uint64, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
+	switch number := fmt.Sprintf("%6d  ", n); {
+	case format == trace.LineFormat && lines != nil:
+		lines.Before = number
+	case format == trace.LineFormat:
+		out.WriteString(number)
 	}
-	return Packet(out, p, format)
+	return Packet(out, p, format, lines)
 }
 
 // AsOVNTrace writes the ovn-trace command line for a packet of a session.

@@ -93,18 +93,19 @@ func (q *asks) register(b bits, id field.ID, f *network.Flow) {
 	if id == field.XReg4 {
 		q.reg = append(q.reg, b)
 	}
-	if f.StageName() != "lr_in_dnat" {
+	router := f.StageName() == "lr_in_dnat"
+	if !router && f.StageName() != "ls_in_lb" {
 		return
 	}
 	low, port := field.Ones(32), field.Ones(16)
 	switch {
-	case id == field.XXReg0 && b.mask == low.Lsh(96):
+	case router && id == field.XXReg0 && b.mask == low.Lsh(96):
 		q.addr[1] = append(q.addr[1], bits{b.value.Rsh(96), low})
-	case id == field.XXReg0 && b.mask == field.Ones(128):
+	case router && id == field.XXReg0 && b.mask == field.Ones(128):
 		q.addr[1] = append(q.addr[1], b)
 	case id == field.XXReg0 && b.mask == port.Lsh(64): // since OVN 24.09: reg1's lower half
 		q.port[1] = append(q.port[1], bits{b.value.Rsh(64), port})
-	case id == field.XReg4 && b.mask == port.Lsh(16):
+	case router && id == field.XReg4 && b.mask == port.Lsh(16):
 		q.port[1] = append(q.port[1], bits{b.value.Rsh(16), port})
 	}
 }
