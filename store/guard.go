@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // boltFile is a bbolt file that may be damaged: what that does to bbolt, panics
@@ -48,6 +49,9 @@ func openBolt(path string, write bool) (*boltFile, error) {
 // checkFile looks through the pages of a file; with lock only if no other
 // process is writing to it at this moment.
 func checkFile(path string, lock bool) (checked bool, err error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for who writes it
+		return false, bolterrors.ErrInvalid
+	}
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return true, nil

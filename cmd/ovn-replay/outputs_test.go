@@ -220,6 +220,10 @@ func TestNamedPipes(t *testing.T) {
 		b, _ := os.ReadFile("out")
 		written <- b
 	}()
+	if status, _, errs := replayed(t, strings.Fields("run --db sb.db -r nginx.pcap --format none --session in")...); status != exitBad ||
+		!strings.Contains(errs, "in: is not a session") {
+		t.Errorf("a pipe as session: exit status %d, %s", status, errs)
+	}
 	status, _, errs := replayed(t,
 		strings.Fields("run --db sb.db -r in@breth0_ovn-worker -r nginx.pcap --format none -w out")...)
 	if status != exitOK {
