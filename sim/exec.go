@@ -143,7 +143,22 @@ func (e *Engine) saveCTState(p *pkt, _ *table.Flow, op *table.Op) {
 func (e *Engine) original(p *pkt, _ *table.Flow, op *table.Op) { p.Key.Store(op.Dst, p.Key.Load(op.A)) }
 
 func (e *Engine) checkLarger(p *pkt, _ *table.Flow, op *table.Op) {
-	p.Key.Store(op.Dst, bit(p.Wire > int(op.N)))
+	p.Key.Store(op.Dst, bit(p.longest() > int(op.N)))
+}
+
+// etherLen is the length of an Ethernet header.
+const etherLen = 14
+
+// longest is the length of the longest frame that p leaves as: what Linux holds
+// against a limit (net/openvswitch/actions.c, execute_check_pkt_len).
+func (p *pkt) longest() int {
+	switch {
+	case p.segment != 0:
+		return p.segment
+	case p.mru != 0:
+		return etherLen + p.mru
+	}
+	return p.Wire
 }
 
 // decTTL is ip.ttl--; OVS drops a packet whose TTL is 0 or 1.

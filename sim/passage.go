@@ -48,7 +48,7 @@ func (p *pkt) reset(c *chassis, in *Injection) {
 	if c.ct.Profile() == conntrack.OVSUserspace && p.Overlong() {
 		p.Unread()
 	}
-	p.stack, p.carried = p.stack[:0], carried{chassis: c}
+	p.stack, p.carried = p.stack[:0], carried{chassis: c, segment: in.Segment}
 }
 
 // event records a step of the packet in progress.

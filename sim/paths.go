@@ -173,7 +173,7 @@ func (x *entrance) find(p *pkt) (*kindOf, *segment) {
 }
 
 func (of *kindOf) find(p *pkt) *segment {
-	h := of.hash(&p.Key, p.Wire)
+	h := of.hash(&p.Key, p.longest())
 	last := uint64(len(of.slots) - 1)
 	for i := h & last; ; i = (i + 1) & last {
 		s := of.slots[i]
@@ -215,7 +215,7 @@ func (of *kindOf) matches(s *segment, p *pkt) bool {
 			return false
 		}
 	}
-	return len(of.larger) == 0 || of.length(p.Wire) == s.values[len(of.mask)]
+	return len(of.larger) == 0 || of.length(p.longest()) == s.values[len(of.mask)]
 }
 
 // file gives a segment its place.

@@ -39,7 +39,8 @@ type carried struct {
 
 	pinned int // how many walks under way go on with p when what they lead to is over
 
-	mru int // put together by conntrack from fragments of at most so many bytes; 0: not
+	mru     int // put together by conntrack from fragments of at most so many bytes; 0: not
+	segment int // as Injection.Segment
 }
 
 // zoneNumbers are the zones that a packet's actions mean.
@@ -72,6 +73,9 @@ type Injection struct {
 	Frame    []byte
 	Headers  *packet.Headers // of Frame, if the caller has read them; valid during Inject
 	Wire     int             // length on the wire, if the capture cut the frame
+	// Segment is the length of the frames that segmentation offload makes of the
+	// packet, where it is several by the time it is on a wire. 0: it is one frame.
+	Segment int
 
 	Ref uint64 // whatever the caller knows the packet by
 

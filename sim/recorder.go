@@ -30,7 +30,7 @@ type recorder struct {
 func (e *Engine) observe(p *pkt, at *entrance) {
 	r := &e.paths.recorder
 	*r = recorder{
-		on: true, at: at, kind: kindOfKey(&p.Key), origin: p.Key, wire: p.Wire, larger: r.larger[:0],
+		on: true, at: at, kind: kindOfKey(&p.Key), origin: p.Key, wire: p.longest(), larger: r.larger[:0],
 		steps: e.steps, depth: p.depth, deeper: p.depth, zone: [3]int32{-1, -1, -1},
 		events: r.events[:0], values: r.values[:0],
 	}

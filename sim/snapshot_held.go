@@ -105,6 +105,7 @@ func (s *snapshot) injection(in *Injection) {
 	coding.Int(s.Coder, &in.Time)
 	s.Blob(&in.Frame)
 	coding.Int(s.Coder, &in.Wire)
+	coding.Int(s.Coder, &in.Segment)
 	coding.Uint(s.Coder, &in.Ref)
 	if s.Reading() && s.Err() == nil {
 		in.Port, in.Chassis = s.e.Net.Ports[port], s.e.Net.Chassis[chassis]
@@ -137,6 +138,7 @@ func (s *snapshot) packet(to **pkt) {
 	s.Bools(&p.broken, &p.guess, &p.seen, &p.made, &p.cloned, &p.completes, &p.hashed)
 	coding.Uint(s.Coder, &p.walk)
 	coding.Int(s.Coder, &p.mru)
+	coding.Int(s.Coder, &p.segment)
 	coding.Int(s.Coder, &p.recirculated)
 	if !s.Reading() || s.Err() != nil {
 		return

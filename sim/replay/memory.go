@@ -10,7 +10,7 @@ import (
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 4
+const memoryVersion = 5
 
 // Memory returns what a session knows beyond its engine's state: what is
 // expected where, and what was seen before. A session on the same network and
@@ -78,6 +78,7 @@ func (m memory) code() {
 	})
 	m.fates()
 	m.twins()
+	m.sizes()
 	m.pieces()
 	m.waiting()
 }

@@ -117,10 +117,11 @@ func TestMemoryIsWhole(t *testing.T) {
 		fields string
 	}{
 		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting " +
-			"waited pins now err asked twins resuming resolves hops hoisting"},
+			"waited pins now race shows err asked twins resuming resolves hops hoisting sizes"},
 		{inferrer{}, "s captured answers older ways sought resumed opened puzzles expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops partial"},
+		{segmentSizes{}, "sizes older"},
 		{expectKey{}, "point id"},
 		{expectation{}, "n time"},
 		{tunnels{}, "s byIP expected seen aging captured"},

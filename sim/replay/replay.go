@@ -162,6 +162,7 @@ type Run struct {
 	resolves [2]int      // frames of ARP, and of neighbor discovery, so far
 	hops     int         // next hops that other frames told
 	hoisting int         // how deep causes are being replayed before what they led to
+	sizes    segmentSizes
 }
 
 // NewRun returns a session on an engine.
@@ -193,6 +194,7 @@ func (s *Run) Add(rec *pcap.Record) {
 		s.Taps[f.Capture].twins++
 	}
 	if f.skip == "" && len(f.Data) >= 14 {
+		s.sizes.learn(f)
 		s.resolving(f)
 	}
 	s.queue = append(s.queue, f)
@@ -480,6 +482,7 @@ func (s *Run) inject(f *Frame) {
 func (s *Run) put(e *sim.Engine, f *Frame, port *network.Port, chassis *network.Chassis) *sim.Outcome {
 	in := sim.Injection{
 		Port: port, Chassis: chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
+		Segment: s.sizes.of(f),
 	}
 	if s.nowhere(port, chassis) && !s.passedOn(f) {
 		return e.Refuse(in)
