@@ -97,7 +97,7 @@ func (s *Run) become() {
 // network if captures show that it met that, else on the new one, which is then
 // there. False: the frame is to be replayed on the network as it is.
 func (s *Run) tries(f *Frame) bool {
-	if len(s.race.changes) == 0 {
+	if len(s.race.changes) == 0 || f.Inferred { // what is inferred is so in the network as it is
 		return false
 	}
 	before, ok := s.saved()
