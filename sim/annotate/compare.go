@@ -85,10 +85,11 @@ func (c *Capture) differences(it *replay.Item, fields []replay.Difference) {
 		t.value = b
 		t.say("difference")
 	}
+	t.value = appendClean(append(append(t.value[:0], replay.CauseFlow...), ": "...), it.Blamed())
 	if it.Reason != "" {
-		t.value = appendClean(t.value[:0], it.Reason)
-		t.say("cause")
+		t.value = appendClean(append(t.value, "; "...), it.Reason)
 	}
+	t.say("cause")
 	if f := it.Flow; f != nil {
 		b := append(t.value[:0], "none"...)
 		if f.UUID != "" {

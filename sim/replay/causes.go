@@ -556,6 +556,14 @@ func (v *Verifier) groups() []Group {
 	return out
 }
 
+// Blamed names the flow that is to blame for a difference, as its group does.
+func (it *Item) Blamed() string {
+	if it.Flow == nil {
+		return "no packet in the captures leads to it"
+	}
+	return it.Flow.String()
+}
+
 // flowGroups are the differences that remain, by the flow that is to blame.
 func (r *Report) flowGroups() (out []Group) {
 	at := map[string]int{}
@@ -565,9 +573,9 @@ func (r *Report) flowGroups() (out []Group) {
 	}{{"mismatched", r.Mismatched}, {"missing", r.Missing}, {"unexpected", r.Unexpected}} {
 		for i := range list.items {
 			it := &list.items[i]
-			key, what := "", "no packet in the captures leads to it"
+			key, what := "", it.Blamed()
 			if it.Flow != nil {
-				key, what = it.Flow.UUID+it.Flow.Stage, it.Flow.String()
+				key = it.Flow.UUID + it.Flow.Stage
 			}
 			n, ok := at[key]
 			if !ok {
