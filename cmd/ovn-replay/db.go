@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -69,7 +67,7 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	add := func(use, short string, args cobra.PositionalArgs, canJSON bool,
 		do func(ctx context.Context, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
-			defer spareGC(args)()
+			defer store.SpareGC(args)()
 			o.stdout = bufio.NewWriter(stdout)
 			err := do(cmd.Context(), args)
 			if flushed := o.stdout.Flush(); err == nil {
@@ -96,19 +94,6 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	add("list", "List the snapshots", cobra.NoArgs, true, o.list)
 	add("rm NAME...", "Remove snapshots", cobra.MinimumNArgs(1), false, o.remove)
 	return cmd
-}
-
-// spareGC lets garbage pile up while large files are read: what is read of a
-// database stays, and collecting it again and again while it grows is a fifth
-// of the work. It returns what ends that.
-func spareGC(files []string) func() {
-	for _, f := range files {
-		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && info.Size() > 32<<20 {
-			before := debug.SetGCPercent(250)
-			return func() { debug.SetGCPercent(before) }
-		}
-	}
-	return func() {}
 }
 
 // open opens a source and says on stderr what of it was not used.

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ovnreplay/store/output"
 )
 
 // Interrupted while a database loads, or while the other end of a pipe is not
@@ -32,7 +34,7 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancelCause(t.Context())
-		time.AfterFunc(50*time.Millisecond, func() { stop(signalled{syscall.SIGTERM}) })
+		time.AfterFunc(50*time.Millisecond, func() { stop(output.Signalled{Signal: syscall.SIGTERM}) })
 		begun := time.Now()
 		var out, errs bytes.Buffer
 		args = strings.NewReplacer("PIPE", pipe, "CASE", nodeport, "DIR", dir).Replace(args)

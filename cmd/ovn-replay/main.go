@@ -27,7 +27,7 @@ import (
 )
 
 func main() {
-	os.Exit(run(untilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(output.UntilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // Exit statuses.
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
 	profile := profileFlag(root)
-	onceEach(root)
+	manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
 	err := manual.Unknown(root, args)
 	if err == nil {
 		if err = execute(ctx, root, files); err == errAbandoned {
@@ -105,12 +105,12 @@ func statusOf(ctx context.Context, err error) int {
 		}
 		return exitBad
 	case errors.As(err, &by):
-		return exitSignal + int(signalOf(by.Cause))
+		return exitSignal + int(output.SignalOf(by.Cause))
 	case errors.Is(err, errDifference), errors.Is(err, errDropped):
 		return exitDifference
 	case job.Interrupted(ctx, 0) != nil:
 		errors.As(job.Interrupted(ctx, 0), &by)
-		return exitSignal + int(signalOf(by.Cause))
+		return exitSignal + int(output.SignalOf(by.Cause))
 	}
 	return exitBad
 }

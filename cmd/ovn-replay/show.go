@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -68,9 +66,9 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 	if !ok {
 		return fmt.Errorf("--format %s: no such format; use line, detailed, summary, minimal or json", o.format)
 	}
-	var ranges []packetRange
+	var ranges []archive.Range
 	for _, s := range numbers {
-		r, err := parseRange(s)
+		r, err := archive.ParseRange(s)
 		if err != nil {
 			return err
 		}
@@ -90,7 +88,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		return err
 	}
 	if len(numbers) == 0 {
-		ranges = []packetRange{{1, file.Len()}}
+		ranges = []archive.Range{{First: 1, Last: file.Len()}}
 	}
 	out := bufio.NewWriter(o.stdout)
 	lines := terminalLines(o.stdout)
@@ -105,7 +103,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 	}
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	for _, r := range ranges {
-		err := archive.Each(ctx, file, r.first, r.last, func(n uint64, p *archive.Packet) error {
+		err := archive.Each(ctx, file, r.First, r.Last, func(n uint64, p *archive.Packet) error {
 			if o.asOVN {
 				return show.AsOVNTrace(out, p)
 			}
@@ -125,19 +123,3 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 
 // numberWidth is what a list's lines begin with.
 const numberWidth = 8
-
-// packetRange is some packets of a session.
-type packetRange struct{ first, last uint64 }
-
-func parseRange(s string) (r packetRange, err error) {
-	first, last, ok := strings.Cut(s, "-")
-	if !ok {
-		last = first
-	}
-	a, err1 := strconv.ParseUint(first, 10, 64)
-	b, err2 := strconv.ParseUint(last, 10, 64)
-	if err1 != nil || err2 != nil || a == 0 || b < a {
-		return r, fmt.Errorf("%q: not a packet's number; give N or N-M, numbered from 1 as show SESSION lists them", s)
-	}
-	return packetRange{a, b}, nil
-}

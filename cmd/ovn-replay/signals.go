@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,41 +13,6 @@ import (
 	"ovnreplay/sim/job"
 	"ovnreplay/store/output"
 )
-
-// signalled is the cause of a context that a signal ended.
-type signalled struct{ syscall.Signal }
-
-// Error implements error.
-func (s signalled) Error() string { return "interrupted" }
-
-// signalOf is the signal that ended a context: SIGINT if another cause did.
-func signalOf(cause error) syscall.Signal {
-	if s := (signalled{}); errors.As(cause, &s) {
-		return s.Signal
-	}
-	return syscall.SIGINT
-}
-
-// untilSignal returns a context that SIGINT, SIGTERM and SIGHUP end. The next
-// signal ends the program.
-func untilSignal() context.Context {
-	ctx, stop := context.WithCancelCause(context.Background())
-	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup
-		ends = append(ends, syscall.SIGHUP)
-	}
-	came := make(chan os.Signal, 1)
-	signal.Notify(came, ends...)
-	go func() {
-		s := <-came
-		signal.Reset(ends...)
-		stop(signalled{s.(syscall.Signal)})
-	}()
-	// A reader that closes its end is an error of writing, not the program's end:
-	// files and sessions are completed.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return ctx
-}
 
 // patience is how long an interrupted command may take to end by itself before
 // captures are read.
@@ -70,7 +32,7 @@ func execute(ctx context.Context, root *cobra.Command, files *output.Files) erro
 		return err
 	case <-ctx.Done():
 	}
-	if !errors.As(context.Cause(ctx), new(signalled)) {
+	if !errors.As(context.Cause(ctx), new(output.Signalled)) {
 		return <-ended
 	}
 	select {

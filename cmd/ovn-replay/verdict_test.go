@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ovnreplay/sim/replay"
+	"ovnreplay/store/output"
 )
 
 // A verdict needs something that was compared; what it rests on is told.
@@ -85,7 +86,7 @@ func TestInterrupted(t *testing.T) {
 			go func() {
 				feed.Write(read(t, dir+"/client.pcap"))
 				time.Sleep(wait)
-				stop(signalled{sig})
+				stop(output.Signalled{Signal: sig})
 			}()
 			var out, errs strings.Builder
 			status := run(ctx, args, in, &out, &errs)

@@ -1,0 +1,44 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Signalled is the cause of a context that a signal ended.
+type Signalled struct{ syscall.Signal }
+
+// Error implements error.
+func (s Signalled) Error() string { return "interrupted" }
+
+// SignalOf is the signal that ended a context: SIGINT if another cause did.
+func SignalOf(cause error) syscall.Signal {
+	if s := (Signalled{}); errors.As(cause, &s) {
+		return s.Signal
+	}
+	return syscall.SIGINT
+}
+
+// UntilSignal returns a context that SIGINT, SIGTERM and SIGHUP end. The next
+// signal ends the program.
+func UntilSignal() context.Context {
+	ctx, stop := context.WithCancelCause(context.Background())
+	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, ends...)
+	go func() {
+		s := <-came
+		signal.Reset(ends...)
+		stop(Signalled{s.(syscall.Signal)})
+	}()
+	// A reader that closes its end is an error of writing, not the program's end:
+	// files and sessions are completed.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return ctx
+}
