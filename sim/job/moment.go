@@ -119,7 +119,7 @@ func historyOf(ctx context.Context, sources []string, opts store.Options) (repla
 // network as it is when they are read.
 func (in *Spec) watched(ctx context.Context, sources []string) (replay.Changes, func(), error) {
 	if len(sources) > 1 {
-		return nil, nil, fmt.Errorf("--watch Follow one live server: of %d databases none can be watched", len(sources))
+		return nil, nil, fmt.Errorf("--watch follows one live server: of %d databases none can be watched", len(sources))
 	}
 	w, err := store.Watch(ctx, sources[0], in.Source)
 	if err != nil {
