@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/conntrack/coding"
@@ -83,17 +85,15 @@ func (m memory) code() {
 	m.waiting()
 }
 
-// twins codes the frames seen last, of which one that comes next may be another's
-// duplicate.
+// twins codes the frames replayed last, of which one that comes next may be
+// another's duplicate.
 func (m memory) twins() {
 	t := &m.s.twins
 	last := map[uint64]conntrack.Time{}
 	if !m.Reading() {
-		for _, seen := range [...]*filed[conntrack.Time]{&t.old, &t.seen} {
-			for _, row := range seen.rows {
-				if row.hash != 0 && m.s.now-row.value <= twinWindow {
-					last[row.hash] = row.value
-				}
+		for _, x := range t.done[t.head:] {
+			if m.s.now-x.time <= twinWindow {
+				last[x.key] = x.time
 			}
 		}
 	}
@@ -103,7 +103,9 @@ func (m memory) twins() {
 	if m.Reading() {
 		for hash, at := range last {
 			*t.seen.put(hash) = at
+			t.done = append(t.done, aged[uint64]{hash, at})
 		}
+		slices.SortFunc(t.done, func(x, y aged[uint64]) int { return cmp.Compare(x.time, y.time) })
 	}
 }
 

@@ -61,6 +61,60 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// interrupted takes the memory of a run when its first frame has entered, and
+// counts what comes as packets and as duplicates.
+type interrupted struct {
+	s             *Run
+	memory        []byte
+	entered, once int
+	why           []string
+}
+
+func (h *interrupted) Entered(f *Frame, _ *Point, _ *sim.Outcome) {
+	if h.entered++; h.memory == nil {
+		h.memory = h.s.Memory()
+	}
+}
+func (h *interrupted) Observed(*Frame, *Point)                   { h.once++ }
+func (h *interrupted) Skipped(_ *Frame, _ *Point, reason string) { h.why = append(h.why, reason) }
+
+// A run that goes on from the first frame reads again what the other had read
+// ahead: those frames are not taken for their own duplicates, but one of the first
+// frame is.
+func TestMemoryOfReadingAhead(t *testing.T) {
+	records := captured(t, "client.pcap")[:1]
+	for i := range 8 { // within a millisecond; the first of them is its duplicate
+		rec := records[0]
+		rec.Frame, rec.Time = i+2, rec.Time+int64(i+1)*1000
+		rec.Data = bytes.Clone(rec.Data)
+		rec.Data[35] += byte(i) // the client's port
+		records = append(records, rec)
+	}
+	run := func(from int, memory []byte) *interrupted {
+		s := remembering(t)
+		h := &interrupted{s: s, memory: memory}
+		s.handler, s.opts.Ahead = h, conntrack.Second
+		if memory != nil {
+			if err := s.Remember(memory, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range records[from:] {
+			s.Add(&records[from+i])
+		}
+		s.Flush()
+		return h
+	}
+	whole := run(0, nil)
+	rest := run(1, whole.memory)
+	if whole.entered != 8 || !slices.Equal(whole.why, []string{whyTwice}) {
+		t.Fatalf("in one run %d entered, skipped: %q", whole.entered, whole.why)
+	}
+	if rest.entered != 7 || rest.once != whole.once || !slices.Equal(rest.why, whole.why) {
+		t.Errorf("after the first frame %d entered of 7, skipped: %q", rest.entered, rest.why)
+	}
+}
+
 func TestBadMemory(t *testing.T) {
 	s := remembering(t)
 	for _, rec := range captured(t, "client.pcap") {
@@ -118,6 +172,7 @@ func TestMemoryIsWhole(t *testing.T) {
 	}{
 		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting " +
 			"waited pins now race shows err asked twins resuming resolves hops hoisting sizes"},
+		{twins{}, "seen old turn done head"},
 		{inferrer{}, "s captured answers older ways sought resumed opened puzzles expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops partial"},

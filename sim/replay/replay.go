@@ -54,20 +54,21 @@ type Frame struct {
 	// Kept is what the capture says beside its bytes; nil if that is nothing.
 	Kept *Kept
 
-	point  *Point
-	dir    Direction
-	skip   string // why it is neither; empty if it is
-	id     uint64 // see identityHash
-	same   *Frame // the next of the same identity in the queue
-	peer   *Frame // the next that left and came from the same end, if it is filed
-	filed  bool
-	twin   bool   // the same was there just before: see shownTwice
-	played bool   // replayed already, before its turn
-	rest   []span // what of a piece of a stream was not predicted where it was observed
-	seg    segment
-	hasSeg bool // seg is known
-	tunnel *underlay
-	spare  *underlay // to be used again
+	point   *Point
+	dir     Direction
+	skip    string // why it is neither; empty if it is
+	id      uint64 // see identityHash
+	same    *Frame // the next of the same identity in the queue
+	peer    *Frame // the next that left and came from the same end, if it is filed
+	filed   bool
+	twin    bool   // the same was there just before: see shownTwice
+	twinKey uint64 // what twins know it by; 0: they do not
+	played  bool   // replayed already, before its turn
+	rest    []span // what of a piece of a stream was not predicted where it was observed
+	seg     segment
+	hasSeg  bool // seg is known
+	tunnel  *underlay
+	spare   *underlay // to be used again
 
 	rec    *pcap.Record // what it was read from, kept while the network may still change
 	unread bool         // its link layer cannot be read
@@ -283,9 +284,9 @@ func (s *Run) placeAgain() {
 
 // again places a frame as the network is now.
 func (s *Run) again(f *Frame) {
-	sight, twin := f.sight, f.twin
+	sight, twin, key := f.sight, f.twin, f.twinKey
 	f.reset()
-	f.sight, f.twin = sight, twin
+	f.sight, f.twin, f.twinKey = sight, twin, key
 	s.place(f.rec, f)
 }
 
@@ -360,10 +361,10 @@ func (s *Run) next(f *Frame) {
 func (s *Run) handle(f *Frame) {
 	switch {
 	case f.skip != "":
-		s.handler.Skipped(f, f.point, f.skip)
+		s.skip(f, f.skip)
 	case s.shownTwice(f):
 		s.Taps[f.Capture].leaveOut(whyTwice)
-		s.handler.Skipped(f, f.point, whyTwice)
+		s.skip(f, whyTwice)
 	case f.dir == Crossed:
 		s.crossed(f)
 	case f.dir == Entered && (leadsOut(f.point.Port) && s.wires.left(f) || s.delivered(f)):
@@ -381,6 +382,12 @@ func (s *Run) handle(f *Frame) {
 	case f.dir == Left:
 		s.left(f)
 	}
+}
+
+// skip hands on a frame that is nothing, and why.
+func (s *Run) skip(f *Frame, why string) {
+	s.twins.replayed(f)
+	s.handler.Skipped(f, f.point, why)
 }
 
 // left handles a frame that left OVN.
@@ -466,6 +473,7 @@ func (s *Run) hurry(f *Frame) {
 
 func (s *Run) observe(f *Frame) {
 	s.history.saw(f, f.point, f.point.Name())
+	s.twins.replayed(f)
 	s.handler.Observed(f, f.point)
 }
 
@@ -528,6 +536,9 @@ func (s *Run) fate(f *Frame, out *sim.Outcome) {
 		kept := *f
 		kept.Data = append([]byte(nil), f.Data...)
 		s.waiting[reference(f)] = &kept
+	}
+	if !out.Late {
+		s.twins.replayed(f)
 	}
 	s.handler.Entered(f, f.point, out)
 }

@@ -13,6 +13,25 @@ type twins struct {
 	seen filed[conntrack.Time] // when a frame was there last, by twinHash
 	old  filed[conntrack.Time] // of the time before
 	turn conntrack.Time        // when seen began
+
+	// Those of a moment ago that are replayed, from head on: frames that were only
+	// read ahead are read again by a session that goes on from here.
+	done []aged[uint64]
+	head int
+}
+
+// replayed notes that a frame is.
+func (t *twins) replayed(f *Frame) {
+	if f.twinKey == 0 || f.Inferred {
+		return
+	}
+	t.done = append(t.done, aged[uint64]{f.twinKey, f.Time})
+	for f.Time-t.done[t.head].time > twinWindow || len(t.done)-t.head > maxTwins {
+		t.head++
+	}
+	if 2*t.head >= len(t.done) {
+		t.done, t.head = t.done[:copy(t.done, t.done[t.head:])], 0
+	}
 }
 
 // twinHash is what twins have in common: all bytes, and where and which way they
@@ -55,7 +74,7 @@ func (t *twins) again(f *Frame) bool {
 	default:
 		k = twinHash(f, f.point.key(), -1)
 	}
-	return t.note(k, f.Time)
+	return t.note(k, f)
 }
 
 // skippedAgain notes a frame that is placed nowhere; its reason is that, if it was
@@ -65,14 +84,16 @@ func (t *twins) skippedAgain(f *Frame) bool {
 	if f.tunnel != nil {
 		k = hashWords(k, f.tunnel.whole)
 	}
-	if t.note(k, f.Time) {
+	if t.note(k, f) {
 		f.skip = whyTwice
 	}
 	return false
 }
 
 // note notes a frame and reports whether it was there just before.
-func (t *twins) note(k uint64, now conntrack.Time) bool {
+func (t *twins) note(k uint64, f *Frame) bool {
+	f.twinKey = k
+	now := f.Time
 	if now-t.turn > twinsTurn || t.seen.n >= maxTwins {
 		t.old, t.seen, t.turn = t.seen, t.old, now
 		t.seen.clear()

@@ -203,7 +203,7 @@ func (s *Run) crossed(f *Frame) {
 		Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	})
 	if err != nil {
-		s.handler.Skipped(f, f.point, err.Error())
+		s.skip(f, err.Error())
 		return
 	}
 	if f.partial = !u.from.Remote(); f.partial {
