@@ -91,7 +91,7 @@ func parseTime(s string) (time.Time, error) {
 func (in *Spec) changes(ctx context.Context, sources []string) (replay.Changes, func(), error) {
 	switch {
 	case in.Watch && in.DBTime != "":
-		return nil, nil, fmt.Errorf("--watch Follow a live server, --db-time a file's history: use one of them")
+		return nil, nil, fmt.Errorf("--watch follows a live server, --db-time a file's history: use one of them")
 	case in.Watch:
 		return in.watched(ctx, sources)
 	case in.DBTime == Follow:
@@ -100,7 +100,7 @@ func (in *Spec) changes(ctx context.Context, sources []string) (replay.Changes, 
 	return nil, func() {}, nil
 }
 
-// historyOf Follow a database file's history on the capture's clock.
+// historyOf follows a database file's history on the capture's clock.
 func historyOf(ctx context.Context, sources []string, opts store.Options) (replay.Changes, func(), error) {
 	f, err := southbound.Follow(ctx, sources, opts)
 	if err != nil {
@@ -115,7 +115,7 @@ func historyOf(ctx context.Context, sources []string, opts store.Options) (repla
 	}, f.Close, nil
 }
 
-// watched Follow a live server: the packets of a live capture meet the
+// watched follows a live server: the packets of a live capture meet the
 // network as it is when they are read.
 func (in *Spec) watched(ctx context.Context, sources []string) (replay.Changes, func(), error) {
 	if len(sources) > 1 {

@@ -47,7 +47,8 @@ func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err erro
 			if err != nil {
 				return nil, false, err
 			}
-			changes, err := h.Until(next)
+			// The first record is there at any time, and dates need not ascend.
+			changes, err := h.Until(earlier(next, t))
 			if err != nil {
 				return nil, false, err
 			}
@@ -75,6 +76,13 @@ func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err erro
 
 // Since is when the network became what At returned last; zero if no transaction tells.
 func (f *Follower) Since() time.Time { return f.since }
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
 
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {
