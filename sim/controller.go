@@ -1,11 +1,14 @@
 package sim
 
 import (
+	"strings"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -199,6 +202,17 @@ func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityE
 	e.note(p, trace.Note, trace.GuessBackend, f)
 }
 
+// teaching are the flows of the stage in which a datapath teaches that clients
+// stick to their backends.
+func teaching(dp *network.Datapath) []*network.Flow {
+	for _, flows := range dp.Flows[0] {
+		if len(flows) > 0 && strings.HasSuffix(flows[0].Stage, "_lb_aff_learn") {
+			return flows
+		}
+	}
+	return nil
+}
+
 // seenBackend is the backend to which a capture shows that the packet went, of
 // those that clients of a virtual address stick to.
 func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
@@ -206,14 +220,12 @@ func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
 		return ChoiceOption{}, false
 	}
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
-	for _, flows := range p.dp.Flows[0] {
-		for _, g := range flows {
-			for _, op := range e.Compiled(int32(g.Index)).Ops {
-				a, ok := op.Action.(lflow.CommitLBAffinity)
-				if ok && header.Bytes(a.VIP.Addr()) == k.vip && a.VIP.Port() == k.port {
-					b := a.Backend
-					c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
-				}
+	for _, g := range teaching(p.dp) {
+		for _, op := range e.Compiled(int32(g.Index)).Ops {
+			a, ok := op.Action.(lflow.CommitLBAffinity)
+			if ok && header.Bytes(a.VIP.Addr()) == k.vip && a.VIP.Port() == k.port {
+				b := a.Backend
+				c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
 			}
 		}
 	}

@@ -200,7 +200,7 @@ func TestTraceStatus(t *testing.T) {
 			"bad: unknown connection tracking state flag"},
 		"bad lb-dst": {[]string{"--lb-dst", "here", text(t, recorded+"last.expr")}, exitBad, "here: bad address"},
 		"unknown chassis": {[]string{"--chassis", "mars", text(t, recorded+"last.expr")}, exitBad,
-			"--chassis mars: no such chassis"},
+			"--chassis: no chassis \"mars\" in the database; there is"},
 		"bad packet": {[]string{"--packet", "0102zz", "--inport", "breth0_ovn-worker"}, exitBad, "--packet: "},
 		"short packet": {[]string{"--packet", "010203", "--inport", "breth0_ovn-worker"}, exitBad,
 			"3 bytes are no Ethernet frame"},

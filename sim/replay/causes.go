@@ -541,7 +541,7 @@ func (v *Verifier) groups() []Group {
 		}
 		v.causes[CauseSnaplen].packets += r.Cut
 	}
-	var out []Group
+	out := []Group{}
 	for c, t := range v.causes {
 		g := Group{c, t.packets, t.evidence(), advice[c]}
 		if s := v.said[c]; s != "" {
