@@ -128,8 +128,9 @@ func quiet(frames []frame) (middle int64) {
 	return middle
 }
 
-// The captures begin in the middle of a connection. Without a dump of the
-// table the reason is that it began before; with one nothing is missing.
+// The captures begin in the middle of a connection. Where nothing may be inferred,
+// and without a dump of the table, the reason is that it began before; where it may,
+// its beginning is, and a cause says so; with a dump nothing is missing.
 func TestFirstHalfCutOff(t *testing.T) {
 	dir := cases + "/seed-21.12"
 	wire, pod := "@breth0_ovn-worker", "@default_nginx-deployment-9456bbbf9-x6pc6"
@@ -144,7 +145,7 @@ func TestFirstHalfCutOff(t *testing.T) {
 	n1, n2 := halves(server)
 	base := []string{"--db", dir + "/sb.db", "--ct-profile", "ovs-userspace"}
 
-	_, cold := verified(t, append(base, "-r", c2+wire, "-r", n2+pod)...)
+	_, cold := verified(t, append(base, "-r", c2+wire, "-r", n2+pod, "--no-infer")...)
 	if len(cold.Missing)+len(cold.Mismatched) == 0 {
 		t.Errorf("nothing is missing although the connection's beginning is: %+v", cold)
 	}
@@ -156,6 +157,12 @@ func TestFirstHalfCutOff(t *testing.T) {
 	}
 	if began == 0 {
 		t.Errorf("no reason says that the connection began before the capture: %+v", cold.Missing)
+	}
+
+	said := func(g replay.Group) bool { return g.Cause == replay.CauseLate && g.Packets > 0 }
+	if opened, r := verified(t, append(base, "-r", c2+wire, "-r", n2+pod)...); opened != exitOK ||
+		r.Matched == 0 || !slices.ContainsFunc(r.Groups, said) {
+		t.Errorf("a connection is not opened as a packet from its middle shows: exit status %d, %+v", opened, r)
 	}
 
 	status, dump, errs := replayed(t, append([]string{"conntrack", "export", "-r", c1 + wire, "-r", n1 + pod}, base...)...)

@@ -81,6 +81,9 @@ func unnumbered(t *testing.T, lines string) string {
 		}
 		delete(r, "frame")
 		r["capture"] = filepath.Base(fmt.Sprint(r["capture"]))
+		if why, ok := r["inferred"]; ok { // it names captures and frames
+			r["inferred"] = why != ""
+		}
 		text, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
