@@ -1,14 +1,11 @@
 package sim
 
 import (
-	"strings"
-
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
-	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
@@ -202,17 +199,6 @@ func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityE
 	e.note(p, trace.Note, trace.GuessBackend, f)
 }
 
-// teaching are the flows of the stage in which a datapath teaches that clients
-// stick to their backends.
-func teaching(dp *network.Datapath) []*network.Flow {
-	for _, flows := range dp.Flows[0] {
-		if len(flows) > 0 && strings.HasSuffix(flows[0].Stage, "_lb_aff_learn") {
-			return flows
-		}
-	}
-	return nil
-}
-
 // seenBackend is the backend to which a capture shows that the packet went, of
 // those that clients of a virtual address stick to.
 func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
@@ -220,7 +206,7 @@ func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
 		return ChoiceOption{}, false
 	}
 	c := Choice{Kind: trace.GuessBackend, Time: e.now}
-	for _, g := range teaching(p.dp) {
+	for _, g := range e.teaching[p.dp.Index] {
 		for _, op := range e.Compiled(int32(g.Index)).Ops {
 			a, ok := op.Action.(lflow.CommitLBAffinity)
 			if ok && header.Bytes(a.VIP.Addr()) == k.vip && a.VIP.Port() == k.port {

@@ -115,3 +115,20 @@ func writeAll(w io.Writer, b []byte) error {
 	_, err := w.Write(b)
 	return err
 }
+
+// Of one node's database only that node's zones can be meant: the chassis of
+// other zones are remote in it. A hostname is as good as a chassis' name.
+func TestZonesOfTheOwnChassis(t *testing.T) {
+	zones := zonesCase + "ct-zone-list-node1.txt"
+	common := []string{"run", "-q", "--db", zonesCase + "sb-node1.db.gz", "-r", zonesCase + "pod1.pcap", "--ct-profile",
+		"ovs-userspace:3.1", "--ct-zones"}
+	for _, name := range []string{zones, zones + "@node1"} {
+		if status, _, errs := replayed(t, append(common, name)...); status != exitOK {
+			t.Errorf("%s: status %d, %s", name, status, errs)
+		}
+	}
+	want := `no chassis "elsewhere" in the database; there is `
+	if status, _, errs := replayed(t, append(common, zones+"@elsewhere")...); status != exitBad || !strings.Contains(errs, want) {
+		t.Errorf("status %d, %s; want %q", status, errs, want)
+	}
+}

@@ -67,11 +67,13 @@ func (r *Recording) addZones() error {
 	return nil
 }
 
-// zonesOf is the chassis that zones without one belong to: the only one, or
-// the one where all captures are said to be from. nil: there is none such.
+// zonesOf is the chassis that zones without one belong to: the only one that is
+// not another database's (is-remote), or the one where all captures are said to be
+// from. nil: there is none such.
 func (r *Recording) zonesOf() (only *network.Chassis) {
-	if len(r.Net.Chassis) == 1 {
-		return r.Net.Chassis[0]
+	remote := func(c *network.Chassis) bool { return c.Remote() }
+	if own := slices.DeleteFunc(slices.Clone(r.Net.Chassis), remote); len(own) == 1 {
+		return own[0]
 	}
 	for _, c := range r.spec.Captures {
 		at := r.Net.ChassisByName(c.Chassis)
