@@ -22,6 +22,16 @@ func (t *filed[V]) home(h uint64) int {
 	return int(h * 0x9e3779b97f4a7c15 >> (64 - bits.TrailingZeros(uint(len(t.rows)))))
 }
 
+// slot is the row that holds a hash, or the free one where it would go. There are
+// always free rows.
+func (t *filed[V]) slot(h uint64) int {
+	i := t.home(h)
+	for t.rows[i].hash != h && t.rows[i].hash != 0 {
+		i = (i + 1) & (len(t.rows) - 1)
+	}
+	return i
+}
+
 // get returns the value of a hash, nil if it has none. It is valid until the
 // table changes.
 func (t *filed[V]) get(h uint64) *V {
@@ -31,14 +41,10 @@ func (t *filed[V]) get(h uint64) *V {
 	if h == 0 {
 		h = noHash
 	}
-	for i := t.home(h); ; i = (i + 1) & (len(t.rows) - 1) {
-		switch row := &t.rows[i]; row.hash {
-		case h:
-			return &row.value
-		case 0:
-			return nil
-		}
+	if row := &t.rows[t.slot(h)]; row.hash == h {
+		return &row.value
 	}
+	return nil
 }
 
 // put returns the value of a hash, made if there is none yet, to be set.
@@ -49,16 +55,12 @@ func (t *filed[V]) put(h uint64) *V {
 	if h == 0 {
 		h = noHash
 	}
-	for i := t.home(h); ; i = (i + 1) & (len(t.rows) - 1) {
-		switch row := &t.rows[i]; row.hash {
-		case h:
-			return &row.value
-		case 0:
-			row.hash = h
-			t.n++
-			return &row.value
-		}
+	row := &t.rows[t.slot(h)]
+	if row.hash == 0 {
+		row.hash = h
+		t.n++
 	}
+	return &row.value
 }
 
 func (t *filed[V]) grow() {
@@ -81,11 +83,9 @@ func (t *filed[V]) drop(h uint64) {
 		h = noHash
 	}
 	last := len(t.rows) - 1
-	i := t.home(h)
-	for ; t.rows[i].hash != h; i = (i + 1) & last {
-		if t.rows[i].hash == 0 {
-			return
-		}
+	i := t.slot(h)
+	if t.rows[i].hash == 0 {
+		return
 	}
 	for j := (i + 1) & last; t.rows[j].hash != 0; j = (j + 1) & last {
 		if home := t.home(t.rows[j].hash); (j-home)&last >= (j-i)&last {
