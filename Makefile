@@ -1,7 +1,7 @@
 # make          builds ./ovn-replay
 # make demo     replays the embedded recorded session
 # make test     installs what the tests need (Debian packages, as root) and runs them
-# make lint     formatting, vet, staticcheck, dead code, and a build for each platform of PLATFORMS
+# make lint     formatting, width of lines, vet, staticcheck, dead code, a build for each of PLATFORMS
 # make check    builds, lints and runs the fast tests: before each commit
 # make golden   rewrites every golden file: read the diff
 # make parity   compares trace with Debian's ovn-trace on 2,000 made-up packets
@@ -45,22 +45,26 @@ check: ovn-replay lint
 	$(GO) test -skip '$(SLOW)' $$($(GO) list ./... | grep -v -e /cmd/ -e /testdata/)
 
 golden:
-	$(GO) test $$(git grep -l '"ovnreplay/testdata/golden"' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') -update
+	$(GO) test $$(git grep -l '"ovnreplay/testdata/golden"' -- '*_test.go' | xargs -n1 dirname | sort -u | \
+		sed 's|^|./|') -update
 
 # Tests against real OVN and Open vSwitch need root. Without it they are
 # skipped, and this says so.
 deps:
-	@missing=; for t in $(TOOLS); do PATH=$$PATH:/usr/sbin:/sbin command -v $$t >/dev/null || missing="$$missing $$t"; done; \
+	@missing=; \
+	for t in $(TOOLS); do PATH=$$PATH:/usr/sbin:/sbin command -v $$t >/dev/null || missing="$$missing $$t"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then \
 		echo "installing: $(PACKAGES) (missing:$$missing)"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES); \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES); \
 	else \
 		echo "*** NOT ROOT: cannot install$$missing; tests against real OVN will be SKIPPED ***" >&2; \
 	fi
 
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
+	$(GO) test -run '^TestLines$$' ./sim
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	@dead=$$($(GO) tool deadcode -test ./...); test -z "$$dead" || { echo "dead code:"; echo "$$dead"; exit 1; } >&2
@@ -69,22 +73,27 @@ lint:
 		{ echo "does not build for $$p, or its tests do not" >&2; exit 1; }; \
 	done
 
+LONG = -run Parity -v -count 1 -timeout 30m
+
 # DATABASES names more Southbound databases, patterns separated by colons.
 parity:
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./testdata/bigdb -o "$$dir/sb.db" && \
-	OVN_REPLAY_PARITY=2000 OVN_REPLAY_DATABASES="$$dir/sb.db:$(DATABASES)" $(GO) test -run Parity -v -count 1 -timeout 30m ./cmd/ovn-replay
+	OVN_REPLAY_PARITY=2000 OVN_REPLAY_DATABASES="$$dir/sb.db:$(DATABASES)" $(GO) test $(LONG) ./cmd/ovn-replay
 
 # With another Debian's ovn-trace, in a root that the lab makes: RELEASE=sid make parity-release
 parity-release:
-	@root=$${ROOTS:-/var/lib/ovn-replay-lab}/$(RELEASE) && { [ -d "$$root/usr" ] || RELEASE=$(RELEASE) testdata/lab/lab.sh deps; } && \
+	@root=$${ROOTS:-/var/lib/ovn-replay-lab}/$(RELEASE) && \
+	{ [ -d "$$root/usr" ] || RELEASE=$(RELEASE) testdata/lab/lab.sh deps; } && \
 	mount --bind /tmp "$$root/tmp" && trap 'umount "$$root/tmp"' EXIT && \
-	OVN_REPLAY_ROOT="$$root" OVN_REPLAY_PARITY=2000 $(GO) test -run Parity -v -count 1 -timeout 30m ./cmd/ovn-replay
+	OVN_REPLAY_ROOT="$$root" OVN_REPLAY_PARITY=2000 $(GO) test $(LONG) ./cmd/ovn-replay
 
 # One table, each row a ratio to ovn-trace in the same run, added to docs/BENCH.md
 # with date, commit and machine; SHORT=-short is what a CI runs, and fails on ratios.
 bench: ovn-replay
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) run ./testdata/bigdb -o "$$dir/sb.db" -measure ./ovn-replay && \
-	PATH=$$PATH:/usr/sbin $(GO) run ./testdata/bench -program ./ovn-replay -big "$$dir/sb.db" $(SHORT) $(if $(SHORT),,-append docs/BENCH.md)
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	$(GO) run ./testdata/bigdb -o "$$dir/sb.db" -measure ./ovn-replay && \
+	PATH=$$PATH:/usr/sbin $(GO) run ./testdata/bench -program ./ovn-replay -big "$$dir/sb.db" $(SHORT) \
+		$(if $(SHORT),,-append docs/BENCH.md)
 
 # Go benchmarks of the packages.
 benchmarks:
@@ -95,10 +104,13 @@ benchmarks:
 fuzz:
 	@failed=; for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || failed="$$failed $$p:$$f"; \
+			echo "$$p $$f"; \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || failed="$$failed $$p:$$f"; \
 		done; \
 	done; \
-	if [ -n "$$failed" ]; then echo "failed:" >&2; for f in $$failed; do echo "  $$f" >&2; done; exit 1; fi
+	if [ -n "$$failed" ]; then \
+		echo "failed:" >&2; for f in $$failed; do echo "  $$f" >&2; done; exit 1; \
+	fi
 
 clean:
 	rm -rf ovn-replay dist man

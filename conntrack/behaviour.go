@@ -36,8 +36,8 @@ var traits = [behaviours]trait{
 	},
 	TranslatesQuotes: {
 		name: "translates-quotes", what: "what an ICMP error in the original direction quotes is translated",
-		since: OVS31, authority: "OVS commit 0a7587034, conntrack: Properly unNAT inner header of related traffic (2.17.6 " +
-			"and 3.0.4 have it too)",
+		since: OVS31, authority: "OVS commit 0a7587034, conntrack: Properly unNAT inner header of related traffic " +
+			"(2.17.6 and 3.0.4 have it too)",
 	},
 	TracksSCTP: {
 		name: "tracks-sctp", what: "ports of SCTP belong to its tuples, and what is no whole chunk is invalid",

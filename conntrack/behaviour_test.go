@@ -28,7 +28,8 @@ func TestBehaviours(t *testing.T) {
 			t.Errorf("%s is in no test", k.name)
 		}
 		for _, e := range edges[b] {
-			if (Options{Profile: OVSUserspace, OVS: e.without}).Has(b) || !(Options{Profile: OVSUserspace, OVS: e.with}).Has(b) {
+			if (Options{Profile: OVSUserspace, OVS: e.without}).Has(b) ||
+				!(Options{Profile: OVSUserspace, OVS: e.with}).Has(b) {
 				t.Errorf("%s: not as in %v and %v", k.name, e.without, e.with)
 			}
 			if (Options{OVS: e.with}).Has(b) {

@@ -33,14 +33,16 @@ func TestExplain(t *testing.T) {
 			"port 0, which Open vSwitch's tracker takes for malformed"},
 	} {
 		for profile, want := range map[Profile]string{Linux: c.linux, OVSUserspace: c.ow} {
-			table := NewTable(Options{Profile: profile, Netfilter: true}) // else established connections are taken liberally
+			// else established connections are taken liberally
+			table := NewTable(Options{Profile: profile, Netfilter: true})
 			var packets [][]byte
 			if c.open {
 				packets = open
 			}
 			for i, p := range append(packets[:len(packets):len(packets)], c.packet) {
 				var m Meta
-				o := table.Execute(Time(i)*Second, append([]byte(nil), p...), &m, &Request{Commit: m.State&Invalid == 0})
+				o := table.Execute(Time(i)*Second, append([]byte(nil), p...), &m,
+					&Request{Commit: m.State&Invalid == 0})
 				got := ""
 				if o.Refusal != NotRefused {
 					got = o.Refusal.Explain(&o.Check)

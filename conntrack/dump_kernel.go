@@ -103,5 +103,6 @@ func (e *Entry) seenReply() bool {
 }
 
 func (e *Entry) assured() bool {
-	return e.Status&StatusAssured != 0 || e.Status == 0 && e.State != "" && e.State != "SYN_SENT" && e.State != "SYN_RECV"
+	return e.Status&StatusAssured != 0 || e.Status == 0 && e.State != "" && e.State != "SYN_SENT" &&
+		e.State != "SYN_RECV"
 }

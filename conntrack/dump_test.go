@@ -93,7 +93,8 @@ func TestBadDumps(t *testing.T) {
 		{"xyz,orig=(src=10.0.0.1)", `d:1:1: unknown protocol "xyz"`},
 		{"tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=70000,dport=2)", `d:1:37: "70000" is not a number up to 65535`},
 		{"tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=7,dport=2)", "d:1:1: no reply tuple"},
-		{"tcp,orig=(src=1.0.0.1,dst=1.0.0.2),reply=(src=1.0.0.2,dst=1.0.0.1),colour=red", `d:1:68: unknown field "colour"`},
+		{"tcp,orig=(src=1.0.0.1,dst=1.0.0.2),reply=(src=1.0.0.2,dst=1.0.0.1),colour=red",
+			`d:1:68: unknown field "colour"`},
 		{"tcp      6 119 TIME_WAIT src=127.0.0.1 dst=127.0.0.1 sport=a", `d:1:54: "a" is not a number up to 65535`},
 		{"tcp,orig=((src=1.0.0.1))", "d:1:11: misplaced parenthesis"},
 	} {
@@ -102,7 +103,8 @@ func TestBadDumps(t *testing.T) {
 			t.Errorf("%s:\n%v, want\n%s", tt.line, err, tt.want)
 		}
 	}
-	es, err := ReadDump(strings.NewReader("\nudp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=1.1.1.1,sport=2,dport=1)\n"), "d")
+	es, err := ReadDump(strings.NewReader("\nudp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,"+
+		"dst=1.1.1.1,sport=2,dport=1)\n"), "d")
 	if err != nil || len(es) != 1 {
 		t.Fatalf("%v %v", es, err)
 	}
@@ -114,7 +116,8 @@ func TestBadDumps(t *testing.T) {
 
 // A session that began before the capture goes on right after an import.
 func TestImportedConnectionGoesOn(t *testing.T) {
-	const dump = "tcp,orig=(src=10.0.0.1,dst=172.18.0.4,sport=1000,dport=30007),reply=(src=10.244.1.3,dst=10.0.0.1,sport=80,dport=1000),zone=1,mark=2,protoinfo=(state=ESTABLISHED)\n"
+	const dump = "tcp,orig=(src=10.0.0.1,dst=172.18.0.4,sport=1000,dport=30007),reply=(src=10.244.1.3,dst=10.0.0.1," +
+		"sport=80,dport=1000),zone=1,mark=2,protoinfo=(state=ESTABLISHED)\n"
 	profiles(t, func(t *testing.T, p Profile) {
 		es, err := ReadDump(strings.NewReader(dump), "d")
 		if err != nil {
@@ -151,9 +154,12 @@ func TestCompare(t *testing.T) {
 		}
 		return es
 	}
-	const a = "udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=1.1.1.1,sport=2,dport=1),zone=3"
-	const b = "udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=9.1.1.1,sport=2,dport=1),zone=3,mark=5"
-	const c = "icmp,orig=(src=1.1.1.1,dst=2.2.2.2,id=1,type=8,code=0),reply=(src=2.2.2.2,dst=1.1.1.1,id=1,type=0,code=0)"
+	const a = "udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=1.1.1.1,sport=2," +
+		"dport=1),zone=3"
+	const b = "udp,orig=(src=1.1.1.1,dst=2.2.2.2,sport=1,dport=2),reply=(src=2.2.2.2,dst=9.1.1.1,sport=2,dport=1)," +
+		"zone=3,mark=5"
+	const c = "icmp,orig=(src=1.1.1.1,dst=2.2.2.2,id=1,type=8,code=0),reply=(src=2.2.2.2,dst=1.1.1.1,id=1," +
+		"type=0,code=0)"
 	for _, tt := range []struct {
 		ours, theirs []Entry
 		want         []string
@@ -181,7 +187,8 @@ func TestZones(t *testing.T) {
 		"external_ids : {ct-zone-GR_ovn-worker_dnat=\"4\", ct-zone-a_snat=\"0\"}\nct-zone-rtoe-GR_ovn-worker=2\n",
 	} {
 		z, err := ReadZones(strings.NewReader(text), "z")
-		if err != nil || len(z) != 3 || z["rtoe-GR_ovn-worker"] != 2 || z["GR_ovn-worker_dnat"] != 4 || z["a_snat"] != 0 {
+		if err != nil || len(z) != 3 || z["rtoe-GR_ovn-worker"] != 2 || z["GR_ovn-worker_dnat"] != 4 ||
+			z["a_snat"] != 0 {
 			t.Errorf("%s: %v %v", text, z, err)
 		}
 		es := []Entry{{Zone: 4}, {Zone: 7}}

@@ -2,6 +2,7 @@ package conntrack_test
 
 import (
 	"fmt"
+	"strings"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
@@ -23,12 +24,14 @@ func Example() {
 	show(answer, m.State)
 
 	for _, e := range table.Entries(3 * conntrack.Second) {
-		fmt.Println(string(conntrack.AppendEntry(nil, &e, conntrack.DpctlStats)))
+		fmt.Println(strings.ReplaceAll(string(conntrack.AppendEntry(nil, &e, conntrack.DpctlStats)), "),", "),\n"))
 	}
 	// Output:
 	// udp 192.0.2.1:40000 -> 198.51.100.7:53: new|trk|snat
 	// udp 198.51.100.7:53 -> 10.0.0.5:40000: est|rpl|trk|dnat
-	// udp,orig=(src=10.0.0.5,dst=198.51.100.7,sport=40000,dport=53),reply=(src=198.51.100.7,dst=192.0.2.1,sport=53,dport=40000),zone=3,timeout=29
+	// udp,orig=(src=10.0.0.5,dst=198.51.100.7,sport=40000,dport=53),
+	// reply=(src=198.51.100.7,dst=192.0.2.1,sport=53,dport=40000),
+	// zone=3,timeout=29
 }
 
 func show(ip []byte, s conntrack.State) {

@@ -165,7 +165,8 @@ func TestDNATThenSNATAndBack(t *testing.T) {
 				t.Errorf("before %v, after %v", &o.Before, &o.After)
 			}
 			es := ct.Entries(2 * Second)
-			if len(es) != 2 || es[0].Zone != 4 || es[0].Reply != tuple(t, pkt("10.244.1.3", 80, "172.18.0.1", 47306, "")) {
+			if len(es) != 2 || es[0].Zone != 4 ||
+				es[0].Reply != tuple(t, pkt("10.244.1.3", 80, "172.18.0.1", 47306, "")) {
 				t.Errorf("table: %+v", es)
 			}
 		}
@@ -354,7 +355,8 @@ func TestLimits(t *testing.T) {
 	for _, p := range []Profile{Linux, OVSUserspace} {
 		ct := NewTable(Options{Profile: p, MaxConns: 10, ZoneLimit: map[uint16]int{7: 2}})
 		for i := range 4 {
-			_, o := do(t, ct, 1, udpPacket("10.0.0.1", uint16(1000+i), "10.0.0.2", 53, ""), Request{Zone: 7, Commit: true})
+			_, o := do(t, ct, 1, udpPacket("10.0.0.1", uint16(1000+i), "10.0.0.2", 53, ""),
+				Request{Zone: 7, Commit: true})
 			full := i >= 2
 			if o.Created == full || p == Linux && (o.Drop == DropZoneLimit) != full || p == OVSUserspace &&
 				(o.Uncommitted == DropZoneLimit) != full {

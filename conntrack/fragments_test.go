@@ -74,7 +74,8 @@ func checkFragments(t *testing.T, p Profile, o *Outcome, want [][]byte, whole []
 			id = held[n]
 		}
 		if !bytes.Equal(f.IP, want[i]) || f.Held != id || f.Meta != m || m.State != New|Tracked|SNAT {
-			t.Errorf("fragment %d: held %d, want %d; state %v\n%x, want\n%x", i, f.Held, id, f.Meta.State, f.IP, want[i])
+			t.Errorf("fragment %d: held %d, want %d; state %v\n%x, want\n%x", i, f.Held, id, f.Meta.State, f.IP,
+				want[i])
 		}
 	}
 }

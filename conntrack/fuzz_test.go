@@ -46,8 +46,8 @@ func consistent(t *testing.T, ct *Table) {
 		}
 	}
 	if live != ct.live || nodes != ct.nodes || len(ct.due) != live || live > ct.opt.MaxConns {
-		t.Fatalf("%d connections, counted %d; %d nodes, counted %d; %d expiries; limit %d", live, ct.live, nodes, ct.nodes,
-			len(ct.due), ct.opt.MaxConns)
+		t.Fatalf("%d connections, counted %d; %d nodes, counted %d; %d expiries; limit %d", live, ct.live, nodes,
+			ct.nodes, len(ct.due), ct.opt.MaxConns)
 	}
 }
 
@@ -207,9 +207,10 @@ func FuzzExecute(f *testing.F) {
 }
 
 func FuzzReadDump(f *testing.F) {
-	f.Add("tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=1,dport=2),reply=(src=10.0.0.2,dst=10.0.0.1,sport=2,dport=1),zone=5,labels=0x1234567890abcdef1234,protoinfo=(state=ESTABLISHED)")
-	f.Add("ipv4     2 icmp     1 29 src=127.0.0.1 dst=127.0.0.1 type=8 code=0 id=7 src=127.0.0.1 dst=127.0.0.1 type=0 " +
-		"code=0 id=7 mark=0 use=1")
+	f.Add("tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=1,dport=2),reply=(src=10.0.0.2,dst=10.0.0.1,sport=2,dport=1)," +
+		"zone=5,labels=0x1234567890abcdef1234,protoinfo=(state=ESTABLISHED)")
+	f.Add("ipv4     2 icmp     1 29 src=127.0.0.1 dst=127.0.0.1 type=8 code=0 id=7 src=127.0.0.1 " +
+		"dst=127.0.0.1 type=0 code=0 id=7 mark=0 use=1")
 	f.Fuzz(func(t *testing.T, text string) {
 		es, err := ReadDump(strings.NewReader(text), "fuzz")
 		if err != nil {

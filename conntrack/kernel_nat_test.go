@@ -72,8 +72,8 @@ func TestNATAgainstKernel(t *testing.T) {
 				theirs[1], theirs[8] = ip[1], ip[8] // the route's TTL
 				headerSum(theirs)
 				if !bytes.Equal(ip, theirs) {
-					t.Fatalf(tt.name+": seed %d packet %d: %v (%v)\nbefore %x\nours   %x\ntheirs %x", seed, i, &tup, m.State, before,
-						ip, theirs)
+					t.Fatalf(tt.name+": seed %d packet %d: %v (%v)\nbefore %x\nours   %x\ntheirs %x", seed, i, &tup,
+						m.State, before, ip, theirs)
 				}
 				left = append(left, theirs)
 				if o.Rewritten {

@@ -69,7 +69,8 @@ func newKernelTap(t *testing.T, extra string) *kernelTap {
 	k := &kernelTap{tun: openTUN(t)}
 	t.Cleanup(func() { k.tun.Close() })
 	for _, cmd := range []string{
-		"ip link set lo up", "ip link set tun0 up", "ip addr add 10.255.0.1/30 dev tun0", "ip route add 10.0.0.0/8 dev tun0",
+		"ip link set lo up", "ip link set tun0 up", "ip addr add 10.255.0.1/30 dev tun0",
+		"ip route add 10.0.0.0/8 dev tun0",
 	} {
 		f := strings.Fields(cmd)
 		run(t, "", f[0], f[1:]...)
@@ -212,7 +213,8 @@ func (k *kernelTap) compare(t *testing.T, name string, packets int, next func() 
 		const bits = StatusSeenReply | StatusAssured
 		if late := a.Timeout - b.Timeout; a.Orig == b.Orig &&
 			(a.State != b.State || a.Status&bits != b.Status&bits || late < -3*Second || late > 3*Second) {
-			t.Errorf("%s: table:\n%s, theirs\n%s", name, AppendEntry(nil, a, ConntrackExt), AppendEntry(nil, b, ConntrackExt))
+			t.Errorf("%s: table:\n%s, theirs\n%s", name, AppendEntry(nil, a, ConntrackExt),
+				AppendEntry(nil, b, ConntrackExt))
 		}
 	}
 }

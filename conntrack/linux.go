@@ -72,8 +72,8 @@ func (t *Table) executeLinux(ip []byte, m *Meta, r *Request) (o Outcome) {
 	if k.c != nil && (!fresh && !cached || fresh) && k.c.helper != NoHelper {
 		t.watchControl(ip, k.idx, k.reply, &o)
 	}
-	if k.c != nil && !fresh && !t.opt.Netfilter && k.c.state == tcpEstablished && k.c.tuple[0].Proto == header.ProtoTCP &&
-		k.c.status&assured != 0 {
+	if k.c != nil && !fresh && !t.opt.Netfilter && k.c.state == tcpEstablished &&
+		k.c.tuple[0].Proto == header.ProtoTCP && k.c.status&assured != 0 {
 		k.c.peer[0].flags |= peerLiberal
 		k.c.peer[1].flags |= peerLiberal
 	}

@@ -19,7 +19,8 @@ func ovstest(t *testing.T) string {
 	}
 	path, err := exec.LookPath("ovstest")
 	if err != nil {
-		t.Skip("SKIPPED: no ovstest in PATH or $OVSTEST (build tests/ovstest of Open vSwitch); nothing was compared with it")
+		t.Skip("SKIPPED: no ovstest in PATH or $OVSTEST (build tests/ovstest of Open vSwitch); nothing was " +
+			"compared with it")
 	}
 	return path
 }

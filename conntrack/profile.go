@@ -104,7 +104,8 @@ func (o *Options) set(key, value string) (known bool, err error) {
 		to  *bool
 		not bool
 	}{
-		"tcp_loose": {&o.NoLoose, true}, "tcp_be_liberal": {&o.BeLiberal, false}, "netfilter": {&o.Netfilter, false}, "stale_replies": {&o.FreshReplies, true},
+		"tcp_loose": {&o.NoLoose, true}, "tcp_be_liberal": {&o.BeLiberal, false}, "netfilter": {&o.Netfilter, false},
+		"stale_replies":          {&o.FreshReplies, true},
 		"tcp_ignore_invalid_rst": {&o.IgnoreInvalidRST, false}, "tcp_seq_check": {&o.SeqCheckOff, true},
 		"tcp_no_window_check": {&o.SeqCheckOff, false}, "checksum": {&o.IgnoreChecksums, true},
 	} {

@@ -20,7 +20,8 @@ min_frag_v6 600
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Profile != OVSUserspace || o.Timeouts[TCPEstablished] != 7200*Second || o.MaxConns != 1000 || o.ZoneLimit[5] != 10 || !o.SeqCheckOff || o.MinFragment != [2]int{500, 600} {
+	if o.Profile != OVSUserspace || o.Timeouts[TCPEstablished] != 7200*Second || o.MaxConns != 1000 ||
+		o.ZoneLimit[5] != 10 || !o.SeqCheckOff || o.MinFragment != [2]int{500, 600} {
 		t.Errorf("%+v", o)
 	}
 	ct := NewTable(o)
@@ -36,7 +37,8 @@ net.netfilter.nf_conntrack_max = 77
 net.netfilter.nf_log.0 = NONE
 net.netfilter.nf_conntrack_tcp_timeout_max_retrans = 7
 `), "p")
-	if err != nil || o.Timeouts[TCPEstablished] != 3600*Second || o.Timeouts[UDPMultiple] != 99*Second || !o.NoLoose || o.MaxConns != 77 || o.Timeouts[TCPRetransmit] != 7*Second {
+	if err != nil || o.Timeouts[TCPEstablished] != 3600*Second || o.Timeouts[UDPMultiple] != 99*Second || !o.NoLoose ||
+		o.MaxConns != 77 || o.Timeouts[TCPRetransmit] != 7*Second {
 		t.Errorf("%v %+v", err, o)
 	}
 	for text, want := range map[string]string{

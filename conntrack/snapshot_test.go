@@ -31,7 +31,8 @@ func (x *traffic) step() func(t *Table, m Meta) (Meta, string) {
 	now := x.now
 	packets := [][]byte{x.gen.next()}
 	if x.rnd.IntN(4) == 0 {
-		packets = cut(udpPacket("10.1.0.1", 5000+uint16(x.rnd.IntN(3)), "10.1.0.2", 53, strings.Repeat("x", 3000)), 1400)
+		packets = cut(udpPacket("10.1.0.1", 5000+uint16(x.rnd.IntN(3)), "10.1.0.2", 53, strings.Repeat("x", 3000)),
+			1400)
 		x.rnd.Shuffle(len(packets), func(i, j int) { packets[i], packets[j] = packets[j], packets[i] })
 		packets = packets[:1+x.rnd.IntN(len(packets))]
 	}
@@ -76,7 +77,8 @@ func TestSnapshotGoesOn(t *testing.T) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			if again := b.Snapshot(nil); !bytes.Equal(again, state) {
-				t.Fatalf("seed %d: restored and taken again, a snapshot of %d bytes is another of %d", seed, len(state), len(again))
+				t.Fatalf("seed %d: restored and taken again, a snapshot of %d bytes is another of %d", seed, len(state),
+					len(again))
 			}
 			consistent(t, b)
 			goOn(t, seed, x, a, b, m)
@@ -119,9 +121,12 @@ func TestSnapshotRezoned(t *testing.T) {
 		ct := NewTable(Options{Profile: p})
 		for zone := range uint16(3) {
 			do(t, ct, 1, udpPacket("10.0.0.1", 1, "10.0.0.2", 53, "?"), Request{Zone: zone, Commit: true})
-			do(t, ct, 1, cut(udpPacket("10.0.0.1", 1, "10.0.0.2", 53, strings.Repeat("x", 2000)), 1400)[0], Request{Zone: zone})
+			do(t, ct, 1, cut(udpPacket("10.0.0.1", 1, "10.0.0.2", 53, strings.Repeat("x", 2000)), 1400)[0],
+				Request{Zone: zone})
 		}
-		moved, err := Restore(ct.Snapshot(nil), Options{Profile: p}, func(z uint16) (uint16, bool) { return z + 10, z != 1 })
+		moved, err := Restore(ct.Snapshot(nil), Options{Profile: p}, func(z uint16) (uint16, bool) {
+			return z + 10, z != 1
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,9 +203,10 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Table{}, "opt behaves timeout now pool buckets mask nodes due stale live perZone seq sweep crowds zone pkt bind " +
-			"helpers frags"},
-		{conn{}, "tuple label expires due created seq next pos gen mark zone status peer last state linked helper natSide"},
+		{Table{}, "opt behaves timeout now pool buckets mask nodes due stale live perZone seq sweep crowds zone " +
+			"pkt bind helpers frags"},
+		{conn{}, "tuple label expires due created seq next pos gen mark zone status peer last state linked " +
+			"helper natSide"},
 		{peer{}, "end maxEnd maxWin maxAck scale flags"},
 		{lastSeg{}, "seq ack end win index dir scale flags retrans"},
 		{pool{}, "chunks size spare"},

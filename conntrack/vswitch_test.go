@@ -27,9 +27,11 @@ type vswitch struct {
 
 func newVSwitch(t *testing.T) *vswitch {
 	t.Helper()
-	for _, tool := range []string{"ovsdb-tool", "ovsdb-server", "ovs-vsctl", "ovs-vswitchd", "ovs-ofctl", "ovs-appctl"} {
+	for _, tool := range []string{"ovsdb-tool", "ovsdb-server", "ovs-vsctl", "ovs-vswitchd", "ovs-ofctl",
+		"ovs-appctl"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("SKIPPED: no %s here (Debian package openvswitch-switch); nothing was compared with Open vSwitch", tool)
+			t.Skipf("SKIPPED: no %s here (Debian package openvswitch-switch); nothing was compared with "+
+				"Open vSwitch", tool)
 		}
 	}
 	dir, err := os.MkdirTemp("", "vs") // short, for socket names
@@ -58,7 +60,8 @@ func (v *vswitch) command(name string, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir = v.dir
-	cmd.Env = append(os.Environ(), "OVS_RUNDIR="+v.dir, "OVS_LOGDIR="+v.dir, "OVS_DBDIR="+v.dir, "OVS_SYSCONFDIR="+v.dir)
+	cmd.Env = append(os.Environ(), "OVS_RUNDIR="+v.dir, "OVS_LOGDIR="+v.dir, "OVS_DBDIR="+v.dir,
+		"OVS_SYSCONFDIR="+v.dir)
 	return cmd
 }
 
@@ -257,7 +260,9 @@ func userScenarios() []userScenario {
 	return []userScenario{
 		{"commit", "in_port=1,ip actions=ct(commit,zone=1,table=1)\nin_port=2,ip " +
 			"actions=ct(commit,zone=1,table=1)\ntable=1,ip actions=" + showState,
-			func(int) []func(*Meta) *Request { return steps(z(Request{Commit: true})) }, [2]string{"10.1.0.2", "10.1.0.1"},
+			func(int) []func(*Meta) *Request {
+				return steps(z(Request{Commit: true}))
+			}, [2]string{"10.1.0.2", "10.1.0.1"},
 			false},
 		{"snat", "in_port=1,ip actions=ct(commit,zone=1,nat(src=10.4.0.9),table=1)\nin_port=2,ip " +
 			"actions=ct(zone=1,nat,table=1)\ntable=1,ip actions=" + showState,
@@ -267,8 +272,9 @@ func userScenarios() []userScenario {
 				}
 				return steps(apply)
 			}, [2]string{"10.1.0.2", "10.4.0.9"}, true},
-		{"look up, then dnat", "in_port=1,ip actions=ct(zone=1,nat,table=1)\nin_port=2,ip actions=ct(zone=1,nat,table=2)\n" +
-			"table=1,ct_state=+new,ip actions=ct(commit,zone=1,nat(dst=10.1.0.2),table=2)\ntable=1,priority=1,ip " +
+		{"look up, then dnat", "in_port=1,ip actions=ct(zone=1,nat,table=1)\nin_port=2,ip " +
+			"actions=ct(zone=1,nat,table=2)\ntable=1,ct_state=+new,ip " +
+			"actions=ct(commit,zone=1,nat(dst=10.1.0.2),table=2)\ntable=1,priority=1,ip " +
 			"actions=goto_table:2\ntable=2,ip actions=" + showState,
 			func(port int) []func(*Meta) *Request {
 				if port == 1 {
@@ -301,13 +307,14 @@ func userScenarios() []userScenario {
 			[2]string{"10.1.0.2", "10.1.0.1"}, false},
 		{"look up, then commit with a mark",
 			"in_port=1,ip actions=ct(zone=1,table=1)\nin_port=2,ip actions=ct(zone=1,table=1)\n" +
-				"table=1,ip actions=ct(commit,zone=1,exec(set_field:0x5/0xf->ct_mark),table=2)\ntable=2,ip actions=" + showState,
+				"table=1,ip actions=ct(commit,zone=1,exec(set_field:0x5/0xf->ct_mark),table=2)\ntable=2,ip actions=" +
+				showState,
 			func(int) []func(*Meta) *Request {
 				return steps(z(Request{}), z(Request{Commit: true, Mark: 5, MarkMask: 15}))
 			}, [2]string{"10.1.0.2", "10.1.0.1"}, false},
 		{"commit with nat of nothing",
-			"in_port=1,ip actions=ct(commit,zone=1,nat,table=1)\nin_port=2,ip actions=ct(zone=1,nat,table=1)\ntable=1,ip " +
-				"actions=" + showState,
+			"in_port=1,ip actions=ct(commit,zone=1,nat,table=1)\nin_port=2,ip " +
+				"actions=ct(zone=1,nat,table=1)\ntable=1,ip actions=" + showState,
 			func(port int) []func(*Meta) *Request {
 				if port == 1 {
 					return steps(z(Request{Commit: true, NAT: nat.Binding{Kind: nat.Apply}}))
@@ -387,8 +394,8 @@ func (v *vswitch) compare(t *testing.T, sc userScenario, seed uint64, c *counts)
 		c.packets++
 		if !bytes.Equal(ip, theirs) || m.State != state {
 			tup := tuple(t, before)
-			return fmt.Sprintf("packet %d from port %d: %v\nbefore %x\nours   %x %v\ntheirs %x %v", i, port, &tup, before, ip,
-				m.State, theirs, state), ct.stale > 0
+			return fmt.Sprintf("packet %d from port %d: %v\nbefore %x\nours   %x %v\ntheirs %x %v", i, port, &tup,
+				before, ip, m.State, theirs, state), ct.stale > 0
 		}
 		left = append(left, bytes.Clone(theirs))
 	}

@@ -48,7 +48,8 @@ func (k *kernelChooser) used() bool {
 }
 
 func (b *Binding) inRange(t *Tuple) bool {
-	if b.AddrLo != ([16]byte{}) && (bytes.Compare(t.Src[:], b.AddrLo[:]) < 0 || bytes.Compare(t.Src[:], b.AddrHi[:]) > 0) {
+	if b.AddrLo != ([16]byte{}) && (bytes.Compare(t.Src[:], b.AddrLo[:]) < 0 ||
+		bytes.Compare(t.Src[:], b.AddrHi[:]) > 0) {
 		return false
 	}
 	return b.PortLo == 0 || b.portInRange(t)

@@ -92,7 +92,8 @@ func TestChoose(t *testing.T) {
 					t.Errorf("%s: %v guess=%v ok=%v, want %v %s", who, &got, c.Guess, ok, &tt.want, mode)
 				}
 			}
-			c, ok := tt.b.ChooseUserspace(&tt.orig, z, tt.orig.Proto == header.ProtoTCP || tt.orig.Proto == header.ProtoUDP)
+			c, ok := tt.b.ChooseUserspace(&tt.orig, z, tt.orig.Proto == header.ProtoTCP ||
+				tt.orig.Proto == header.ProtoUDP)
 			check("userspace", tt.user, c, ok)
 			r := tt.orig.Reverse()
 			check("kernel", tt.kernel, tt.b.ChooseKernel(&r, 0, z), true)

@@ -17,15 +17,17 @@ var translations = []struct {
 	sport    uint16
 	dport    uint16
 }{
-	{"tcp", ipPacket(header.ProtoTCP, "10.0.0.1", "10.0.0.2", tcp(1234, 80, "hello")), "192.0.2.7", "10.0.0.2", 4321, 80},
+	{"tcp", ipPacket(header.ProtoTCP, "10.0.0.1", "10.0.0.2", tcp(1234, 80, "hello")), "192.0.2.7", "10.0.0.2",
+		4321, 80},
 	{"tcp dnat", ipPacket(header.ProtoTCP, "10.0.0.1", "10.0.0.2", tcp(1234, 30007, "odd")), "10.0.0.1", "10.244.1.3",
 		1234, 80},
 	{"udp", ipPacket(header.ProtoUDP, "10.0.0.1", "10.0.0.2", udp(53, 53, "q")), "10.0.0.1", "198.51.100.1", 53, 5353},
 	{"sctp", ipPacket(header.ProtoSCTP, "10.0.0.1", "10.0.0.2", sctp(1, 2, "chunks chunks chunks")), "192.0.2.7",
 		"10.0.0.2", 999, 2},
-	{"icmp", ipPacket(header.ProtoICMP, "10.0.0.1", "10.0.0.2", icmp(8, 0, 77, []byte("ping"))), "192.0.2.7", "10.0.0.2",
-		78, 78},
-	{"tcp6", ipPacket(header.ProtoTCP, "fd00::1", "fd00::2", tcp(1234, 80, "hello")), "2001:db8::1", "fd00::2", 4321, 80},
+	{"icmp", ipPacket(header.ProtoICMP, "10.0.0.1", "10.0.0.2", icmp(8, 0, 77, []byte("ping"))), "192.0.2.7",
+		"10.0.0.2", 78, 78},
+	{"tcp6", ipPacket(header.ProtoTCP, "fd00::1", "fd00::2", tcp(1234, 80, "hello")), "2001:db8::1", "fd00::2",
+		4321, 80},
 	{"udp6", ipPacket(header.ProtoUDP, "fd00::1", "fd00::2", udp(1234, 80, "hello")), "fd00::1", "2001:db8::1", 1234,
 		8080},
 	{"icmp6", ipPacket(header.ProtoICMPv6, "fd00::1", "fd00::2", icmp(128, 0, 77, []byte("ping"))), "2001:db8::1",

@@ -78,7 +78,8 @@ func reverseType(v6 bool, typ uint8) (uint8, bool) {
 func (t *Tuple) String() string {
 	name := protoName(t.Proto)
 	if t.ICMP() {
-		return fmt.Sprintf("%s %s -> %s id %d type %d code %d", name, t.SrcAddr(), t.DstAddr(), t.SrcPort, t.Type, t.Code)
+		return fmt.Sprintf("%s %s -> %s id %d type %d code %d", name, t.SrcAddr(), t.DstAddr(), t.SrcPort, t.Type,
+			t.Code)
 	}
 	if !t.HasPorts() {
 		return fmt.Sprintf("%s %s -> %s", name, t.SrcAddr(), t.DstAddr())

@@ -141,7 +141,8 @@ func littleEndianInterfaceOption(code uint16, v []byte, big bool) {
 		return
 	}
 	switch {
-	case (code == optSpeed || code == optTxSpeed || code == optRxSpeed) && len(v) == 8, code == optTimeZone && len(v) == 4:
+	case (code == optSpeed || code == optTxSpeed || code == optRxSpeed) && len(v) == 8, code == optTimeZone &&
+		len(v) == 4:
 		slices.Reverse(v)
 	case (code == optCustomText || code == optCustomBytes) && len(v) >= 4:
 		slices.Reverse(v[:4])

@@ -45,7 +45,8 @@ func NewClassicWriter(w io.Writer, o ClassicOptions) (*ClassicWriter, error) {
 // between 1970 and 2106.
 func (c *ClassicWriter) WritePacket(ns int64, data []byte, originalLen int) error {
 	if ns < 0 || ns/billion > math.MaxUint32 {
-		return fmt.Errorf("time %d ns is outside 1970 to 2106, which pcap cannot say; write pcapng or correct the clock", ns)
+		return fmt.Errorf("time %d ns is outside 1970 to 2106, which pcap cannot say; write pcapng or correct "+
+			"the clock", ns)
 	}
 	if originalLen == 0 {
 		originalLen = len(data)

@@ -234,7 +234,9 @@ func bounds(pairs []Pair, way Way, start, span int64) (out []boundPoint) {
 		if len(window) == 0 {
 			return
 		}
-		slices.SortFunc(window, func(p, q boundPoint) int { return cmp.Or(cmp.Compare(p.y, q.y), cmp.Compare(p.x, q.x)) })
+		slices.SortFunc(window, func(p, q boundPoint) int {
+			return cmp.Or(cmp.Compare(p.y, q.y), cmp.Compare(p.x, q.x))
+		})
 		pick := len(window) / 2
 		switch way {
 		case WayAB:

@@ -77,16 +77,18 @@ func TestEstimateClock(t *testing.T) {
 		within int64
 	}{
 		{"80 ms", exchange(1, 500, 5*s, 200*µs, steady(80*ms), WayAB, WayBA), steady(80 * ms), 5 * s, 10 * µs},
-		{"minus an hour", exchange(2, 500, 5*s, 200*µs, steady(-3600*s), WayAB, WayBA), steady(-3600 * s), 5 * s, 10 * µs},
+		{"minus an hour", exchange(2, 500, 5*s, 200*µs, steady(-3600*s), WayAB, WayBA), steady(-3600 * s), 5 * s,
+			10 * µs},
 		{"one packet", exchange(3, 1, s, 200*µs, steady(ms), WayAB), steady(ms), s, ms},
 		{"one way", exchange(4, 300, 5*s, 200*µs, steady(80*ms), WayAB), steady(80 * ms), 5 * s, 250 * µs},
 		{"other way", exchange(5, 300, 5*s, 200*µs, steady(80*ms), WayBA), steady(80 * ms), 5 * s, 250 * µs},
 		{"unknown ways", exchange(6, 300, 5*s, 200*µs, steady(80*ms), WayUnknown), steady(80 * ms), 5 * s, 400 * µs},
-		{"40 ppm fast", exchange(7, 2000, 600*s, 200*µs, drifting(80*ms, 40), WayAB, WayBA), drifting(80*ms, 40), 600 * s,
-			60 * µs},
-		{"25 ppm slow", exchange(8, 2000, 600*s, 200*µs, drifting(-7*ms, -25), WayAB, WayBA), drifting(-7*ms, -25), 600 * s,
-			60 * µs},
-		{"drift one way", exchange(9, 2000, 600*s, 200*µs, drifting(ms, 40), WayAB), drifting(ms, 40), 600 * s, 300 * µs},
+		{"40 ppm fast", exchange(7, 2000, 600*s, 200*µs, drifting(80*ms, 40), WayAB, WayBA), drifting(80*ms, 40),
+			600 * s, 60 * µs},
+		{"25 ppm slow", exchange(8, 2000, 600*s, 200*µs, drifting(-7*ms, -25), WayAB, WayBA), drifting(-7*ms, -25),
+			600 * s, 60 * µs},
+		{"drift one way", exchange(9, 2000, 600*s, 200*µs, drifting(ms, 40), WayAB), drifting(ms, 40), 600 * s,
+			300 * µs},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, ok := EstimateClock(c.pairs)
@@ -95,7 +97,8 @@ func TestEstimateClock(t *testing.T) {
 			}
 			for _, at := range []int64{start, start + c.span/2, start + c.span} {
 				if got := e.Clock.Correct(at + c.off(at)); magnitude(got-at) > uint64(c.within) {
-					t.Errorf("after %v the corrected clock is off by %v; %v", time.Duration(at-start), time.Duration(got-at), e.Clock)
+					t.Errorf("after %v the corrected clock is off by %v; %v", time.Duration(at-start),
+						time.Duration(got-at), e.Clock)
 				}
 			}
 		})

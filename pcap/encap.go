@@ -70,7 +70,8 @@ func (t *Tunnel) vni() (uint32, error) {
 	switch t.Kind {
 	case Geneve:
 		if t.Datapath >= 1<<24 || t.Inport >= 1<<15 || t.Outport >= 1<<16 {
-			return 0, fmt.Errorf("keys %d, %d, %d do not fit Geneve's 24, 15 and 16 bits", t.Datapath, t.Inport, t.Outport)
+			return 0, fmt.Errorf("keys %d, %d, %d do not fit Geneve's 24, 15 and 16 bits", t.Datapath, t.Inport,
+				t.Outport)
 		}
 		return t.Datapath, nil
 	case VXLAN:

@@ -82,57 +82,62 @@ func TestFaults(t *testing.T) {
 	}{
 		{"empty", nil, "f: is empty; a capture has a header at least; record it again"},
 		{"text", []byte("hello, world and more"),
-			`f: is not a capture: it begins with 68 65 6c 6c 6f 2c 20 77 6f 72 6c 64 20 61 6e 64 ("hello, world and"); give a pcap or pcapng file, plain or gzip, xz or zstd`},
-		{"two bytes", []byte("hi"), `f: is not a capture: it begins with 68 69 ("hi"); give a pcap or pcapng file, plain or gzip, xz or zstd`},
-		{"database", []byte("OVSDB JSON 10 abc"), "f: is not a capture but an OVSDB database; databases are given with --db"},
+			`f: is not a capture: it begins with 68 65 6c 6c 6f 2c 20 77 6f 72 6c 64 20 61 6e 64 ("hello, world ` +
+				`and"); give a pcap or pcapng file, plain or gzip, xz or zstd`},
+		{"two bytes", []byte("hi"), `f: is not a capture: it begins with 68 69 ("hi"); give a pcap or pcapng file, ` +
+			`plain or gzip, xz or zstd`},
+		{"database", []byte("OVSDB JSON 10 abc"), "f: is not a capture but an OVSDB database; databases are given " +
+			"with --db"},
 		{"snoop", []byte("snoop\x00\x00\x00\x00\x00\x00\x02"),
 			"f: is not a capture but a Solaris snoop file; convert it: editcap -F pcapng IN OUT"},
 		{"half a header", valid[:20],
 			"f: the file ends inside the file header: 20 of 24 bytes are there; record the capture again"},
 		{"version", edit(4, 9), "f: pcap version 9.4 is not read; convert it: editcap -F pcapng IN OUT"},
-		{"cut", valid[:100], "f: frame 1, offset 24: the file ends inside a record: 76 of 90 bytes are there; the 0 frames " +
-			"before it are good; copy or record the file again for the rest"},
-		{"cut header", valid[:30], "f: frame 1, offset 24: the file ends inside a record header: 6 of 16 bytes are there; " +
-			"the 0 frames before it are good; copy or record the file again for the rest"},
+		{"cut", valid[:100], "f: frame 1, offset 24: the file ends inside a record: 76 of 90 bytes are there; the " +
+			"0 frames before it are good; copy or record the file again for the rest"},
+		{"cut header", valid[:30], "f: frame 1, offset 24: the file ends inside a record header: 6 of 16 bytes " +
+			"are there; the 0 frames before it are good; copy or record the file again for the rest"},
 		{"absurd length", edit(32, 0xff, 0xff, 0xff, 0xff),
-			"f: frame 1, offset 24: a record claims 4294967295 bytes, more than 262144; the frames before it are good; the " +
-				"file is damaged here, or written with a larger bound"},
+			"f: frame 1, offset 24: a record claims 4294967295 bytes, more than 262144; the frames before it are " +
+				"good; the file is damaged here, or written with a larger bound"},
 		{"zero block", ng(func(b *ngBuilder) { b.Write(make([]byte, 12)) }),
-			"f: frame 2, offset 84: a block of type 0x0 claims a length of 0; the frames before it are good; the file is " +
-				"damaged here"},
+			"f: frame 2, offset 84: a block of type 0x0 claims a length of 0; the frames before it are good; the " +
+				"file is damaged here"},
 		{"odd block", ng(func(b *ngBuilder) { b.Write(b.u32(6, 33)) }),
-			"f: frame 2, offset 84: a block of type 0x6 claims a length of 33; the frames before it are good; the file is " +
-				"damaged here"},
+			"f: frame 2, offset 84: a block of type 0x6 claims a length of 33; the frames before it are good; the " +
+				"file is damaged here"},
 		{"trailer", ng(func(b *ngBuilder) { b.Write(b.u32(1, 20, 1, 0, 24)) }),
-			"f: frame 2, offset 84: a block says it has 20 bytes at its start and 24 at its end; the frames before it are " +
-				"good; the file is damaged here"},
+			"f: frame 2, offset 84: a block says it has 20 bytes at its start and 24 at its end; the frames " +
+				"before it are good; the file is damaged here"},
 		{"trailer of a skipped block", ng(func(b *ngBuilder) { b.Write(b.u32(99, 16, 1, 20)) }),
-			"f: frame 2, offset 84: a block says it has 16 bytes at its start and 20 at its end; the frames before it are " +
-				"good; the file is damaged here"},
+			"f: frame 2, offset 84: a block says it has 16 bytes at its start and 20 at its end; the frames " +
+				"before it are good; the file is damaged here"},
 		{"no such interface", ng(func(b *ngBuilder) { b.epb(7, 0, nil) }),
-			"f: frame 2, offset 84: a packet names interface 7; the section has 1; the frames before it are good; the file is " +
-				"damaged here"},
+			"f: frame 2, offset 84: a packet names interface 7; the section has 1; the frames before it are good; " +
+				"the file is damaged here"},
 		{"section forgets interfaces", ng(func(b *ngBuilder) { b.section().epb(0, 0, nil) }),
-			"f: frame 2, offset 112: a packet names interface 0; the section has 0; the frames before it are good; the file " +
-				"is damaged here"},
-		{"packet larger than its block", ng(func(b *ngBuilder) { b.block(6, b.u32(0, 0, 0, 100, 100), []byte("short...")) }),
-			"f: frame 2, offset 84: a packet claims 100 bytes, its block has room for 8; the frames before it are good; the " +
-				"file is damaged here"},
+			"f: frame 2, offset 112: a packet names interface 0; the section has 0; the frames before it are good; " +
+				"the file is damaged here"},
+		{"packet larger than its block", ng(func(b *ngBuilder) {
+			b.block(6, b.u32(0, 0, 0, 100, 100), []byte("short..."))
+		}),
+			"f: frame 2, offset 84: a packet claims 100 bytes, its block has room for 8; the frames before it are " +
+				"good; the file is damaged here"},
 		{"option past its end", ng(func(b *ngBuilder) { b.epb(0, 0, nil, b.u16(1, 9)) }),
-			"f: frame 2, offset 84: an option of a packet reaches past its block's end; the frames before it are good; the " +
-				"file is damaged here"},
+			"f: frame 2, offset 84: an option of a packet reaches past its block's end; the frames before it are " +
+				"good; the file is damaged here"},
 		{"time beyond reach", ng(func(b *ngBuilder) { b.epb(0, 1<<63, nil) }),
-			"f: frame 2, offset 84: a packet's time is beyond the years 1678 to 2262 (timestamp 0x8000000000000000); the " +
-				"frames before it are good; the file is damaged here"},
+			"f: frame 2, offset 84: a packet's time is beyond the years 1678 to 2262 (timestamp " +
+				"0x8000000000000000); the frames before it are good; the file is damaged here"},
 		{"byte order", ng(func(b *ngBuilder) { b.Write(b.u32(blockSection, 28, 0, 0)) }),
-			"f: frame 2, offset 84: a section header has the byte-order magic 00 00 00 00; the frames before it are good; the " +
-				"file is damaged here"},
+			"f: frame 2, offset 84: a section header has the byte-order magic 00 00 00 00; the frames before it are " +
+				"good; the file is damaged here"},
 		{"huge block", ng(func(b *ngBuilder) { b.Write(b.u32(6, 1<<30)) }),
-			"f: frame 2, offset 84: a block of type 0x6 claims 1073741824 bytes, more than 17039360; the frames before it are " +
-				"good; the file is damaged here, or made by a writer without bounds"},
+			"f: frame 2, offset 84: a block of type 0x6 claims 1073741824 bytes, more than 17039360; the frames " +
+				"before it are good; the file is damaged here, or made by a writer without bounds"},
 		{"huge unknown block", ng(func(b *ngBuilder) { b.Write(b.u32(99, 1<<30)) }),
-			"f: frame 2, offset 84: the file ends inside a block: 8 of 1073741824 bytes are there; the 1 frames before it are " +
-				"good; copy or record the file again for the rest"},
+			"f: frame 2, offset 84: the file ends inside a block: 8 of 1073741824 bytes are there; the 1 frames " +
+				"before it are good; copy or record the file again for the rest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := NewReader(bytes.NewReader(c.data), "f")
@@ -162,8 +167,9 @@ func TestErrorIsFinal(t *testing.T) {
 func TestOpenFaults(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
-		filepath.Join(dir, "absent"): "cannot open the capture: no such file or directory; check the name and permissions",
-		dir:                          "cannot be read: read " + dir + ": is a directory; check that it is a readable file",
+		filepath.Join(dir, "absent"): "cannot open the capture: no such file or directory; check the name and " +
+			"permissions",
+		dir: "cannot be read: read " + dir + ": is a directory; check that it is a readable file",
 	} {
 		if _, err := Open(path); err == nil || !strings.HasPrefix(err.Error(), path+": ") ||
 			!strings.HasSuffix(err.Error(), want) {

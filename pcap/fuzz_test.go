@@ -227,7 +227,8 @@ func FuzzDecap(f *testing.F) {
 			return // e.g. IPv4 addresses written as IPv6 ones
 		}
 		again, fault := Decap(built)
-		if fault != TunnelOK || again.VNI != tunnel.VNI || again.Inport != tunnel.Inport || again.Outport != tunnel.Outport ||
+		if fault != TunnelOK || again.VNI != tunnel.VNI || again.Inport != tunnel.Inport ||
+			again.Outport != tunnel.Outport ||
 			again.Src != tunnel.Src || again.Dst != tunnel.Dst || again.SrcPort != tunnel.SrcPort ||
 			!bytes.Equal(again.Inner, tunnel.Inner) {
 			t.Errorf("%v\nfirst %+v\nagain %+v", fault, tunnel, again)

@@ -131,7 +131,8 @@ func (w *Writer) WritePacket(p *Packet) error {
 	case p.Interface < 0 || p.Interface >= w.interfaces:
 		return fmt.Errorf("packet %d: interface %d of %d; add it first", w.packets, p.Interface, w.interfaces)
 	case p.Time < 0:
-		return fmt.Errorf("packet %d: time %d ns lies before 1970, which pcapng cannot say; correct the capture's clock",
+		return fmt.Errorf("packet %d: time %d ns lies before 1970, which pcapng cannot say; correct the "+
+			"capture's clock",
 			w.packets, p.Time)
 	}
 	original := p.OrigLen
@@ -246,8 +247,8 @@ func (w *Writer) end() error {
 func (w *Writer) finish() error {
 	n := len(w.buf) + 4
 	if n > maxWritten {
-		return fmt.Errorf("packet %d: a block of %d bytes is more than readers take (%d); shorten its comments", w.packets,
-			n, maxWritten)
+		return fmt.Errorf("packet %d: a block of %d bytes is more than readers take (%d); shorten its comments",
+			w.packets, n, maxWritten)
 	}
 	w.u32(uint32(n))
 	binary.LittleEndian.PutUint32(w.buf[4:], uint32(n))

@@ -203,8 +203,8 @@ func (f *ngFormat) sectionHeader(r *Reader, at int64, b []byte) error {
 		return f.damaged(r, at, "a section header of %d bytes is too short", len(b)+12)
 	}
 	if major, minor := f.u16(b[4:]), f.u16(b[6:]); major != 1 {
-		return r.fault(Unsupported, at, "convert it: editcap -F pcapng IN OUT", "pcapng version %d.%d is not read", major,
-			minor)
+		return r.fault(Unsupported, at, "convert it: editcap -F pcapng IN OUT",
+			"pcapng version %d.%d is not read", major, minor)
 	}
 	var s Section
 	opts := optionReader{rest: b[16:], big: f.big}
@@ -234,7 +234,8 @@ func (f *ngFormat) interfaceBlock(r *Reader, at int64, b []byte) error {
 		return f.damaged(r, at, "an interface description of %d bytes is too short", len(b)+12)
 	}
 	if f.total >= maxInterfaces {
-		return r.fault(TooLarge, at, "the frames before it are good", "the file has more than %d interfaces", maxInterfaces)
+		return r.fault(TooLarge, at, "the frames before it are good", "the file has more than %d interfaces",
+			maxInterfaces)
 	}
 	i := &Interface{Index: f.total, Section: f.section, ID: len(f.interfaces), BigEndian: f.big,
 		LinkType: LinkType(f.u16(b)), SnapLen: f.u32(b[4:]), resolution: microseconds}

@@ -23,10 +23,12 @@ func TestPcapngShapes(t *testing.T) {
 // packet block, and time resolutions other than the default.
 func shapes(big bool) *ngBuilder {
 	b := newNG(big)
-	b.section(b.opt(optHardware, []byte("box")), b.opt(optApplication, []byte("app")), b.opt(optComment, []byte("hello")),
+	b.section(b.opt(optHardware, []byte("box")), b.opt(optApplication, []byte("app")),
+		b.opt(optComment, []byte("hello")), b.opt(optEnd, nil))
+	b.iface(1, 6, b.opt(optName, []byte("tap0")), b.opt(optDescription, []byte("vm")),
+		b.opt(optFilter, []byte("\x00tcp")),
+		b.opt(optResolution, []byte{9}), b.opt(optTimeOffset, b.u64(100)), b.opt(optSpeed, b.u64(10)),
 		b.opt(optEnd, nil))
-	b.iface(1, 6, b.opt(optName, []byte("tap0")), b.opt(optDescription, []byte("vm")), b.opt(optFilter, []byte("\x00tcp")),
-		b.opt(optResolution, []byte{9}), b.opt(optTimeOffset, b.u64(100)), b.opt(optSpeed, b.u64(10)), b.opt(optEnd, nil))
 	b.iface(276, 0, b.opt(optResolution, []byte{0x80 | 10})) // 1/1024 s, options without an end marker
 	b.epb(0, 5*billion+7, []byte("abcdef"), b.opt(optComment, []byte("one")), b.opt(optFlags, b.u32(2|4<<5)),
 		b.opt(optComment, []byte("two")), b.opt(optDropCount, b.u64(3)), b.opt(optEnd, nil))
@@ -50,10 +52,11 @@ func TestTsharkAgrees(t *testing.T) {
 		if err := os.WriteFile(path, shapes(big).Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.Split(strings.TrimSpace(run(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e",
+		lines := strings.Split(strings.TrimSpace(run(t, "tshark", "-r", path, "-T", "fields", "-e",
+			"frame.number", "-e",
 			"frame.cap_len",
-			"-e", "frame.len", "-e", "frame.interface_id", "-e", "frame.comment", "-e", "frame.time_epoch", "-E", "separator=|",
-			"-E", "aggregator=;")), "\n")
+			"-e", "frame.len", "-e", "frame.interface_id", "-e", "frame.comment", "-e", "frame.time_epoch", "-E",
+			"separator=|", "-E", "aggregator=;")), "\n")
 		got := readFile(t, path)
 		if len(got) != len(lines) {
 			t.Fatalf("%d frames, tshark has %d", len(got), len(lines))
@@ -168,8 +171,8 @@ func TestResolutions(t *testing.T) {
 		r.offset = c.offset
 		got, ok := r.nanoseconds(c.ticks)
 		if ok != c.ok || ok && got != c.want {
-			t.Errorf("if_tsresol %#x offset %d: %d ticks are %d ns, %v; want %d, %v", c.tsresol, c.offset, c.ticks, got, ok,
-				c.want, c.ok)
+			t.Errorf("if_tsresol %#x offset %d: %d ticks are %d ns, %v; want %d, %v", c.tsresol, c.offset, c.ticks,
+				got, ok, c.want, c.ok)
 		}
 	}
 }

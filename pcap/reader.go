@@ -107,7 +107,8 @@ func OpenWith(path string, opts Options) (*Reader, error) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return nil, &FormatError{File: path, Fault: ReadFailed, What: "cannot open the capture", Err: err, Advice: "check the name and permissions"}
+		return nil, &FormatError{File: path, Fault: ReadFailed, What: "cannot open the capture", Err: err,
+			Advice: "check the name and permissions"}
 	}
 	r, err := NewReaderWith(f, path, opts)
 	if err != nil {
@@ -143,7 +144,8 @@ func NewReaderWith(src io.Reader, name string, opts Options) (*Reader, error) {
 func (r *Reader) unpack() error {
 	plain, err := decompress(r.in, r.opts.Expansion)
 	if err != nil {
-		return &FormatError{File: r.name, Fault: Corrupt, What: "cannot be decompressed", Err: err, Advice: "check that the file is whole (gzip -t, xz -t, zstd -t)"}
+		return &FormatError{File: r.name, Fault: Corrupt, What: "cannot be decompressed", Err: err,
+			Advice: "check that the file is whole (gzip -t, xz -t, zstd -t)"}
 	}
 	if plain != nil {
 		r.closers = append(r.closers, func() error { plain.Close(); return nil })
@@ -177,7 +179,8 @@ func (r *Reader) detect() error {
 func (r *Reader) notCapture(head []byte, err error) error {
 	e := &FormatError{File: r.name, Fault: NotCapture, Advice: "give a pcap or pcapng file, plain or gzip, xz or zstd"}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		e.Fault, e.What, e.Advice = Truncated, "is compressed and cut off before its first packet", "copy or record the file again"
+		e.Fault, e.What, e.Advice = Truncated, "is compressed and cut off before its first packet",
+			"copy or record the file again"
 		return e
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -256,7 +259,8 @@ func (r *Reader) dense() error {
 	}
 	if most := denseFree + r.raw.offset()/denseBytes; int64(r.frame) > most {
 		return &FormatError{File: r.name, Frame: r.frame, Offset: r.in.offset(), Fault: Corrupt,
-			What:   fmt.Sprintf("its compressed data hold a frame in less than %d bytes, more than %d in all", denseBytes, denseFree),
+			What: fmt.Sprintf("its compressed data hold a frame in less than %d bytes, more than %d in all",
+				denseBytes, denseFree),
 			Advice: "if it is a real capture, give it unpacked"}
 	}
 	return nil

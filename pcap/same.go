@@ -110,7 +110,8 @@ func (s *Sightings) See(rec *Record, m *LinkMeta) Sighting {
 	}
 	s.forget(rec.Time - window)
 	key := PacketKey(m)
-	at := vantage{iface: int32(rec.Interface.Index), ifIndex: int32(m.IfIndex), direction: m.Direction, kind: m.PacketType}
+	at := vantage{iface: int32(rec.Interface.Index), ifIndex: int32(m.IfIndex), direction: m.Direction,
+		kind: m.PacketType}
 	if packet, ok := s.recent[key]; ok {
 		if q := s.find(packet); q != nil && !slices.Contains(q.places[:q.seen], at) {
 			if q.seen < maxPlaces {

@@ -65,8 +65,8 @@ func tunnels() []Tunnel {
 		if v6 {
 			t.Src, t.Dst = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 		}
-		t.Kind, t.DstPort, t.VNI, t.Datapath, t.Inport, t.Outport, t.HasPorts = Geneve, 6081, 0xfffffe, 0xfffffe, 0x7ffe,
-			0x8003, true
+		t.Kind, t.DstPort, t.VNI, t.Datapath, t.Inport, t.Outport, t.HasPorts = Geneve, 6081, 0xfffffe, 0xfffffe,
+			0x7ffe, 0x8003, true
 		out = append(out, t)
 		t.Kind, t.DstPort, t.VNI, t.Datapath, t.Inport, t.Outport, t.HasPorts = VXLAN, 4789, 0x7ff<<12|0xabc, 0xabc, 0,
 			0x7ff, false
@@ -133,7 +133,8 @@ func TestTunnelFaults(t *testing.T) {
 		{"arp", edit(geneve, 12, 8, 6), NotTunnel},
 		{"tcp", edit(geneve, ip+9, 6), NotTunnel},
 		{"dns", edit(geneve, udp+2, 0, 53), NotTunnel},
-		{"three tags", append(append(bytes.Clone(geneve[:12]), bytes.Repeat([]byte{0x81, 0, 0, 1}, 3)...), geneve[12:]...),
+		{"three tags", append(append(bytes.Clone(geneve[:12]), bytes.Repeat([]byte{0x81, 0, 0, 1}, 3)...),
+			geneve[12:]...),
 			NotTunnel},
 		{"first fragment", edit(geneve, ip+6, 0x20, 0), TunnelFragment},
 		{"later fragment", edit(geneve, ip+6, 0, 9), TunnelFragment},
@@ -167,7 +168,8 @@ func TestGeneveOtherOptions(t *testing.T) {
 	binary.BigEndian.PutUint16(built[16:], uint16(len(built)-14))
 	binary.BigEndian.PutUint16(built[38:], uint16(len(built)-34))
 	got, fault := Decap(built)
-	if fault != TunnelOK || got.Inport != 0x7ffe || got.Outport != 0x8003 || !bytes.Equal(got.Inner, tunnels()[0].Inner) {
+	if fault != TunnelOK || got.Inport != 0x7ffe || got.Outport != 0x8003 ||
+		!bytes.Equal(got.Inner, tunnels()[0].Inner) {
 		t.Errorf("%v: %+v", fault, got)
 	}
 }
@@ -185,7 +187,9 @@ func TestEncapRefuses(t *testing.T) {
 			func(t *Tunnel) { t.Inport = 1 << 15 }},
 		{"port key 2048 does not fit VXLAN's 11 bits", vxlan, func(t *Tunnel) { t.Outport = 2048 }},
 		{"datapath key 4096 does not fit VXLAN's 12 bits", vxlan, func(t *Tunnel) { t.Datapath = 4096 }},
-		{"tunnel endpoints 10.0.0.1 and ::1 are not of one family", vxlan, func(t *Tunnel) { t.Dst = netip.IPv6Loopback() }},
+		{"tunnel endpoints 10.0.0.1 and ::1 are not of one family", vxlan, func(t *Tunnel) {
+			t.Dst = netip.IPv6Loopback()
+		}},
 		{"an inner frame of 65500 bytes does not fit a tunnel packet", geneve,
 			func(t *Tunnel) { t.Inner = make([]byte, 65500) }},
 		{"tunnel kind 0 is not known", geneve, func(t *Tunnel) { t.Kind = 0 }},

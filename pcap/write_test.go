@@ -19,7 +19,8 @@ func writeAnnotated(t *testing.T, path string) (packets []Packet) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	w, err := NewWriter(f, Section{Application: "ovn-replay", OS: "any", Hardware: "box", Comments: []string{"a session"}})
+	w, err := NewWriter(f, Section{Application: "ovn-replay", OS: "any", Hardware: "box",
+		Comments: []string{"a session"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,8 @@ func TestReadBack(t *testing.T) {
 		}
 	}
 	i := got[0].Interface
-	if i.Name != "breth0_ovn-worker" || i.Description != "logical port" || i.Filter != "ip" || i.LinkType != LinkEthernet {
+	if i.Name != "breth0_ovn-worker" || i.Description != "logical port" || i.Filter != "ip" ||
+		i.LinkType != LinkEthernet {
 		t.Errorf("interface %+v", i)
 	}
 }
@@ -156,8 +158,9 @@ func TestWriterRefuses(t *testing.T) {
 	for want, p := range map[string]Packet{
 		"packet 1: interface 1 of 1; add it first":                                                    {Interface: 1},
 		"packet 1: time -1 ns lies before 1970, which pcapng cannot say; correct the capture's clock": {Time: -1},
-		"packet 1: a block of 17000048 bytes is more than readers take (16777216); shorten its comments": {Data: make([]byte,
-			17000016)},
+		"packet 1: a block of 17000048 bytes is more than readers take (16777216); shorten its comments": {
+			Data: make([]byte,
+				17000016)},
 	} {
 		w.packets = 0
 		if err := w.WritePacket(&p); err == nil || err.Error() != want {

@@ -69,7 +69,8 @@ func (e *Engine) ask(p *pkt, members []*lflow.Destination) (int, []*lflow.Destin
 	if i, ok := e.opts.Choose.Choose(&c, &p.Packet); ok && i >= 0 && i < len(members) {
 		return i, members
 	}
-	if len(e.teaching[p.dp.Index]) > 1 { // more than what lets all pass: OVN drops what teaches, and no capture shows where it went
+	// more than what lets all pass: OVN drops what teaches, and no capture shows where it went
+	if len(e.teaching[p.dp.Index]) > 1 {
 		return -1, members
 	}
 	var left []*lflow.Destination

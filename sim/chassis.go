@@ -81,7 +81,8 @@ func OVSRelease(net *network.Network, c *network.Chassis) (r conntrack.Release, 
 	case !slices.Contains(types, "srv6"):
 		return conntrack.OVS31, "it knows no interfaces of type srv6, which came with 3.2"
 	case slices.Contains(types, "lisp"):
-		return conntrack.OVS33, "it knows interfaces of type srv6, which came with 3.2, and of lisp, which went with 3.6"
+		return conntrack.OVS33, "it knows interfaces of type srv6, which came with 3.2, and of lisp, which went " +
+			"with 3.6"
 	}
 	return conntrack.OVS36, "it knows interfaces of type srv6 and none of lisp, which went with 3.6"
 }

@@ -211,7 +211,8 @@ func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
 			a, ok := op.Action.(lflow.CommitLBAffinity)
 			if ok && header.Bytes(a.VIP.Addr()) == k.vip && a.VIP.Port() == k.port {
 				b := a.Backend
-				c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(), Port: b.Port()})
+				c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(),
+					Port: b.Port()})
 			}
 		}
 	}

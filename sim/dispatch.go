@@ -7,7 +7,8 @@ import (
 
 // handler runs the operations of a code: one of its two is set.
 type handler struct {
-	stays func(*Engine, *pkt, *table.Flow, *table.Op)                            // the packet goes on to the next action
+	// the packet goes on to the next action
+	stays func(*Engine, *pkt, *table.Flow, *table.Op)
 	moves func(*Engine, *pkt, *table.Flow, *table.Op, position) (position, bool) // it may go on in another table
 }
 

@@ -27,7 +27,8 @@ func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at position) (posit
 		if e.stopped(p) {
 			return position{}, false
 		}
-		e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index), Arg: int32(op.Seq)})
+		e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index),
+			Arg: int32(op.Seq)})
 		if op.Forks() && len(rest) > 0 {
 			// Conntrack gets a copy, which goes on to the next table; the rest
 			// is done by the packet as it was.

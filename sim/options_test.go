@@ -38,13 +38,15 @@ func TestDHCPv4Options(t *testing.T) {
 		bootfile_name = "boot.ipxe", classless_static_route = {169.254.169.254/32,10.1.0.2, 0.0.0.0/0,10.1.0.1},
 		dns_server = {10.1.0.3,8.8.8.8}, domain_name = "openstack.local",
 		domain_search_list = "a.ovn.org,ovn.org,b.a.ovn.org", lease_time = 43200, mtu = 1442, netmask = 255.255.255.0,
-		netmask = 255.255.255.0, next_server = 10.1.0.8, router = 10.1.0.1, server_id = 10.1.0.1, tftp_server = 10.1.0.9); next;`))
+		netmask = 255.255.255.0, next_server = 10.1.0.8, router = 10.1.0.1, server_id = 10.1.0.1,
+		tftp_server = 10.1.0.9); next;`))
 	if offer != [4]byte{10, 1, 0, 11} {
 		t.Errorf("offers %v", offer)
 	}
 	want := "4309626f6f742e69707865" +
 		"fd040a0100083a0400000e103b0400001c20790e20a9fea9fe0a010002000a01000106080a01000308080808" +
-		"0f0f6f70656e737461636b2e6c6f63616c77110161036f766e036f726700c0020162c00033040000a8c01a0205a20104ffffff000104ffffff00" +
+		"0f0f6f70656e737461636b2e6c6f63616c77110161036f766e036f726700c0020162c00033040000a8c01a0205a2" +
+		"0104ffffff000104ffffff00" +
 		"03040a01000136040a01000142040a010009"
 	if got := hex.EncodeToString(encoded(options, 1)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -59,7 +61,8 @@ func TestOptionEncodings(t *testing.T) {
 		{`hostname = ""`, "0c00"},
 		{`classless_static_route = {10.0.0.0/9,10.0.0.1, 1.2.3.4}`, "7907" + "090a000a000001"},
 		{`domain_search_list = "x.y,,x.y"`, "7707" + "0178017900" + "c000"},
-		{`domain_search_list = "one.org,one.orb"`, "770b" + "036f6e65036f726700" + "c000"}, // the last letter is not compared
+		// the last letter is not compared
+		{`domain_search_list = "one.org,one.orb"`, "770b" + "036f6e65036f726700" + "c000"},
 	} {
 		_, options := dhcpv4Options(putOpts(t, `reg0[3] = put_dhcp_opts(offerip = 1.2.3.4, `+c.option+`); next;`))
 		if got := hex.EncodeToString(encoded(options, 1)); got != c.want {
@@ -83,9 +86,10 @@ func TestDHCPv6Options(t *testing.T) {
 // the checksum as 0.
 func TestAdvert(t *testing.T) {
 	// A frame, with its IPv6 header and checksum.
-	got := answer.PeriodicAdvert([6]byte{}, [16]byte{}, advert(putOpts(t, `reg0[5] = put_nd_ra_opts(addr_mode = "dhcpv6_stateful", slla = fa:16:3e:aa:0a:01, mtu = 1400,
-		router_preference = "HIGH", rdnss = fd01:a::53, dnssl = "ovn.org,a.b", route_info = "HIGH-fd02::/48,LOW-fd03::1/96",
-		prefix = fd01:a::/64); next;`))).Data[14+40:]
+	options := putOpts(t, `reg0[5] = put_nd_ra_opts(addr_mode = "dhcpv6_stateful", slla = fa:16:3e:aa:0a:01,
+		mtu = 1400, router_preference = "HIGH", rdnss = fd01:a::53, dnssl = "ovn.org,a.b",
+		route_info = "HIGH-fd02::/48,LOW-fd03::1/96", prefix = fd01:a::/64); next;`)
+	got := answer.PeriodicAdvert([6]byte{}, [16]byte{}, advert(options)).Data[14+40:]
 	got[2], got[3] = 0, 0
 	want, err := hex.DecodeString("86000000ff88ffff0000000000000000" + "0101fa163eaa0a01" + "0501000000000578" +
 		"19030000fffffffffd01000a000000000000000000000053" + "1f030000ffffffff" + "036f766e036f72670001610162000000" +
@@ -101,8 +105,10 @@ func TestAdvert(t *testing.T) {
 
 func TestAdditionalRecordsByRelease(t *testing.T) {
 	for version, want := range map[string]answer.Additional{
-		"20.03.0": answer.AdditionalRepeated, "22.03.2": answer.AdditionalUncounted, "22.03.3": answer.AdditionalIgnored,
-		"22.03.6": answer.AdditionalDropped, "22.06.0": answer.AdditionalUncounted, "23.03.0": answer.AdditionalUncounted,
+		"20.03.0": answer.AdditionalRepeated, "22.03.2": answer.AdditionalUncounted,
+		"22.03.3": answer.AdditionalIgnored,
+		"22.03.6": answer.AdditionalDropped, "22.06.0": answer.AdditionalUncounted,
+		"23.03.0": answer.AdditionalUncounted,
 		"23.03.1": answer.AdditionalIgnored, "22.12.5": answer.AdditionalIgnored, "23.03.3": answer.AdditionalDropped,
 		"23.09.1": answer.AdditionalIgnored,
 		"24.03.0": answer.AdditionalDropped, "26.03.2": answer.AdditionalDropped, "": answer.AdditionalDropped,

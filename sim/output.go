@@ -36,7 +36,8 @@ func (e *Engine) toPort(p *pkt, f *table.Flow, port *network.Port) {
 			return
 		}
 		if port.Distributed != nil {
-			e.event(p, trace.Event{Kind: trace.Redirect, Flow: -1, Port: uint32(port.Index), Arg: int32(port.Distributed.Index)})
+			e.event(p, trace.Event{Kind: trace.Redirect, Flow: -1, Port: uint32(port.Index),
+				Arg: int32(port.Distributed.Index)})
 			port = port.Distributed
 			p.Key.Set(field.Outport, uint64(port.Index))
 		}
@@ -215,7 +216,8 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 		switch port.Type {
 		case network.Patch, network.Localport, network.Localnet:
 		case network.Remote:
-			if to := port.ActiveChassis(); !e.isHere(port, p.chassis.Chassis) && (to == nil || !tunnels(p.chassis.Chassis, to)) {
+			if to := port.ActiveChassis(); !e.isHere(port, p.chassis.Chassis) &&
+				(to == nil || !tunnels(p.chassis.Chassis, to)) {
 				continue
 			}
 		case network.ChassisRedirect:
@@ -231,7 +233,8 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 		c := e.copyOf(p)
 		c.depth++
 		c.Key.Set(field.Outport, uint64(port.Index))
-		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index), Arg: int32(p.Key.Get(field.Inport))})
+		e.event(c, trace.Event{Kind: trace.Member, Flow: -1, Port: uint32(port.Index),
+			Arg: int32(p.Key.Get(field.Inport))})
 		if len(port.Additional) > 0 && e.isHere(port, p.chassis.Chassis) {
 			e.toEgress(c, f, port) // and not to its other chassis
 		} else {

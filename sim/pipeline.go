@@ -393,7 +393,8 @@ func (e *Engine) stage(p *pkt, at position) (position, bool) {
 	}
 	e.event(p, trace.Event{Kind: trace.Match, Egress: at.egress, Table: at.table, Flow: int32(f.Index)})
 	for _, other := range s.Tied(f) {
-		e.event(p, trace.Event{Kind: trace.Note, Reason: trace.TieUndefined, Flow: int32(f.Index), Arg: int32(other.Index)})
+		e.event(p, trace.Event{Kind: trace.Note, Reason: trace.TieUndefined, Flow: int32(f.Index),
+			Arg: int32(other.Index)})
 	}
 	return e.exec(p, f, f.Ops, at)
 }

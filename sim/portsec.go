@@ -100,7 +100,8 @@ func (e *Engine) compileSecurity(port *network.Port) *portSecurity {
 		var flows []*table.Flow
 		for i, x := range rules {
 			flows = append(flows, table.Compile(&network.Flow{
-				UUID: fmt.Sprintf("port-security-%s-%d", port.Name, i), Priority: x.priority, Match: x.match, Actions: x.action,
+				UUID: fmt.Sprintf("port-security-%s-%d", port.Name, i), Priority: x.priority, Match: x.match,
+				Actions: x.action,
 			}, &lflow.Env{Pipeline: lflow.Ingress, Tables: 3}, e))
 		}
 		return table.NewStage(flows)
@@ -282,7 +283,8 @@ func (r *securityRules) ip4(s *securityEntry) {
 		for _, ip := range s.ip4 {
 			r.addIn(fmt.Sprintf("eth.src == %s && ip4.src == %s", mac, ip.match), secPass)
 		}
-		r.addIn(fmt.Sprintf("eth.src == %s && ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255 && udp.src == 68 && udp.dst "+
+		r.addIn(fmt.Sprintf("eth.src == %s && ip4.src == 0.0.0.0 && ip4.dst == 255.255.255.255 && udp.src == 68 && "+
+			"udp.dst "+
 			"== 67", mac), secPass)
 	}
 }
@@ -327,7 +329,8 @@ func (r *securityRules) neighbor(s *securityEntry) {
 		}
 		r.addND(na + " && nd.target == " + linkLocal(s.phys))
 		for _, ip := range s.ip6 {
-			r.addND(fmt.Sprintf("eth.src == %s && icmp6.type == 136 && icmp6.code == 0 && nd.tll == %s && nd.target == %s",
+			r.addND(fmt.Sprintf("eth.src == %s && icmp6.type == 136 && icmp6.code == 0 && nd.tll == %s && "+
+				"nd.target == %s",
 				s.phys, mac, ip.match))
 		}
 	}

@@ -89,7 +89,8 @@ func TestASnapshotHoldsAll(t *testing.T) {
 
 func opened(t *testing.T, name string) *job.Job {
 	t.Helper()
-	in := job.Spec{Case: filepath.Join("..", "testdata", "cases", name), DBTime: job.Last, Stderr: io.Discard, Quiet: true}
+	in := job.Spec{Case: filepath.Join("..", "testdata", "cases", name), DBTime: job.Last, Stderr: io.Discard,
+		Quiet: true}
 	j, err := in.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,8 @@ func TestHeadersHaveOneHome(t *testing.T) {
 	banned := regexp.MustCompile(`\b0x(0800|0806|8035|8100|88a8|86dd|8847)\b|crc32\.Castagnoli|sum>>16|case 0, 43, 60`)
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") ||
-			strings.Contains(filepath.ToSlash(path), "nat/header/") || strings.Contains(filepath.ToSlash(path), "testdata/") {
+			strings.Contains(filepath.ToSlash(path), "nat/header/") ||
+			strings.Contains(filepath.ToSlash(path), "testdata/") {
 			return err
 		}
 		text, err := os.ReadFile(path)
@@ -45,8 +46,8 @@ func TestRooms(t *testing.T) {
 	banned := []string{"ovnreplay/store", "ovnreplay/cmd", "github.com/ovn-org/libovsdb", "go.etcd.io/bbolt",
 		"github.com/spf13/cobra"}
 	for _, room := range []string{
-		"sim", "sim/replay", "sim/why", "sim/ledger", "sim/table", "sim/trace", "sim/network", "sim/answer", "sim/archive",
-		"sim/microflow", "sim/openflow",
+		"sim", "sim/replay", "sim/why", "sim/ledger", "sim/table", "sim/trace", "sim/network", "sim/answer",
+		"sim/archive", "sim/microflow", "sim/openflow",
 		"sim/field", "sim/lflow", "sim/packet", "conntrack", "nat", "nat/header", "pcap", "pcap/filter",
 	} {
 		out, err := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}",
@@ -72,7 +73,8 @@ func TestRooms(t *testing.T) {
 	// conntrack, nat, field and lflow also know nothing of OVN's rooms.
 	for room, knows := range map[string][]string{
 		"nat/header": {}, "nat": {"nat/header"}, "sim/field": {}, "sim/lflow": {"sim/field", "nat/header"},
-		"conntrack": {"nat", "nat/header", "conntrack/coding"}, "pcap": {"nat/header", "pcap/filter", "pcap/compressed"},
+		"conntrack": {"nat", "nat/header", "conntrack/coding"},
+		"pcap":      {"nat/header", "pcap/filter", "pcap/compressed"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "ovnreplay/"+room).Output()
 		if err != nil {

@@ -123,7 +123,8 @@ func (e *Engine) peek(q *pkt, at position) bool {
 			case lflow.OpNext:
 				next, done = position{op.Egress, op.Table}, true
 			case lflow.OpLoad, lflow.OpMove, lflow.OpExchange, lflow.OpPush, lflow.OpPop, lflow.OpDecTTL,
-				lflow.OpGetMACBind, lflow.OpLookupMACBind, lflow.OpCheckPktLarger, lflow.OpCTOriginal, lflow.OpCTStateSave:
+				lflow.OpGetMACBind, lflow.OpLookupMACBind, lflow.OpCheckPktLarger, lflow.OpCTOriginal,
+				lflow.OpCTStateSave:
 				e.quiet = true
 				e.do(q, f, op, at)
 				e.quiet = false

@@ -293,7 +293,9 @@ func (s *snapshot) flow(index *int) {
 		return
 	}
 	flows := s.e.Net.Flows // by UUID
-	i, ok := slices.BinarySearchFunc(flows, uuid, func(f *networkFlow, u string) int { return strings.Compare(f.UUID, u) })
+	i, ok := slices.BinarySearchFunc(flows, uuid, func(f *networkFlow, u string) int {
+		return strings.Compare(f.UUID, u)
+	})
 	if *index = i; !ok {
 		s.gone = true
 	}

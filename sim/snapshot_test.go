@@ -172,7 +172,8 @@ func TestSnapshotOnAnotherNetwork(t *testing.T) {
 		t.Errorf("%d connections, want %d", got, conns)
 	}
 	tables, err := sim.Tables(state)
-	if err != nil || len(tables) != 1 || tables[0].Chassis != chassis || len(tables[0].Table.Entries(in.Time)) != conns {
+	if err != nil || len(tables) != 1 || tables[0].Chassis != chassis ||
+		len(tables[0].Table.Entries(in.Time)) != conns {
 		t.Fatalf("tables %+v, error %v", tables, err)
 	}
 	for _, e := range tables[0].Table.Entries(in.Time) {
@@ -217,10 +218,12 @@ func TestSnapshotIsWhole(t *testing.T) {
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
 		{field(t, e, "waiting", "ready", "p"), "Packet stack carried"},
 		{field(t, e, "waiting", "ready", "p", "carried"),
-			"ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes pinned mru segment"},
+			"ct dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes pinned " +
+				"mru segment"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Segment Ref Given"},
 		{field(t, e, "fragments"), "parked"},
-		{field(t, e, "chassis"), "Chassis index ct heldSince recirculations resident zones compiled entrances hairpins"},
+		{field(t, e, "chassis"), "Chassis index ct heldSince recirculations resident zones compiled entrances " +
+			"hairpins"},
 	} {
 		var fields string
 		for i := range x.of.NumField() {

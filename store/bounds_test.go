@@ -34,17 +34,18 @@ func TestLongValues(t *testing.T) {
 		return record("JSON", smallSchema) + fmt.Sprintf("OVSDB JSON %d %s\n%s", 3<<30, strings.Repeat("0", 40), body)
 	}
 	for name, text := range map[string]string{
-		"comment":          claimed(`{"_comment":"` + long),
-		"unknown":          claimed(`{"_more":["` + long),
-		"table's name":     claimed(`{"` + long),
-		"row's name":       claimed(`{"Meter":{"` + long),
-		"value":            claimed(`{"Meter":{"` + uuidA + `":{"name":"` + long),
-		"escapes":          claimed(`{"Meter":{"` + uuidA + `":{"name":"\n` + long),
-		"number":           claimed(`{"_date":` + strings.Repeat("1", 3<<20)),
-		"schema":           fmt.Sprintf("OVSDB JSON %d %s\n{%q", 3<<30, strings.Repeat("0", 40), long),
-		"cluster's schema": fmt.Sprintf("OVSDB CLUSTER %d %s\n{\"prev_data\":[%q", 3<<30, strings.Repeat("0", 40), long),
-		"dump":             `{"caption":"` + long,
-		"dump's values":    `{"caption":"Datapath_Binding table","headings":["_uuid"],"data":[["` + long,
+		"comment":      claimed(`{"_comment":"` + long),
+		"unknown":      claimed(`{"_more":["` + long),
+		"table's name": claimed(`{"` + long),
+		"row's name":   claimed(`{"Meter":{"` + long),
+		"value":        claimed(`{"Meter":{"` + uuidA + `":{"name":"` + long),
+		"escapes":      claimed(`{"Meter":{"` + uuidA + `":{"name":"\n` + long),
+		"number":       claimed(`{"_date":` + strings.Repeat("1", 3<<20)),
+		"schema":       fmt.Sprintf("OVSDB JSON %d %s\n{%q", 3<<30, strings.Repeat("0", 40), long),
+		"cluster's schema": fmt.Sprintf("OVSDB CLUSTER %d %s\n{\"prev_data\":[%q", 3<<30,
+			strings.Repeat("0", 40), long),
+		"dump":          `{"caption":"` + long,
+		"dump's values": `{"caption":"Datapath_Binding table","headings":["_uuid"],"data":[["` + long,
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := &counted{r: io.MultiReader(strings.NewReader(text), strings.NewReader(strings.Repeat("A", 20<<20)))}
@@ -102,7 +103,8 @@ func TestMaxMemory(t *testing.T) {
 	plain := record("JSON", smallSchema) + record("JSON", rows)
 	dump := `{"caption":"Datapath_Binding table","headings":["_uuid","name"],"data":[`
 	for i := range 20000 {
-		dump += fmt.Sprintf(`%s[["uuid","00000000-0000-0000-0000-%012x"],"name %d"]`, strings.Repeat(",", min(i, 1)), i+1, i)
+		dump += fmt.Sprintf(`%s[["uuid","00000000-0000-0000-0000-%012x"],"name %d"]`, strings.Repeat(",", min(i, 1)),
+			i+1, i)
 	}
 	dump += "]}"
 	for name, text := range map[string]string{

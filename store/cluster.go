@@ -127,7 +127,8 @@ func (f *clustered) read(h *History) (int, int64, error) {
 			h.pending.Record, h.db.index = e.record, e.index
 			h.budget.keep(-len(e.data))
 			if err := f.data(h, e); err != nil {
-				return 0, 0, &DamageError{Source: h.source, Record: e.record, Offset: e.body, Damage: BadJSON, Detail: err.Error()}
+				return 0, 0, &DamageError{Source: h.source, Record: e.record, Offset: e.body, Damage: BadJSON,
+					Detail: err.Error()}
 			}
 			return e.record, e.offset, nil
 		}

@@ -137,7 +137,9 @@ func TestOracleCluster(t *testing.T) {
 // clusterFile makes a member's file of transactions; commit says up to which
 // index the member knows them committed.
 func clusterFile(records ...string) string {
-	text := record("CLUSTER", `{"server_id":"`+uuidA+`","cluster_id":"`+uuidB+`","name":"OVN_Southbound","local_address":"tcp:1.1.1.1:1","prev_index":4,"prev_term":1,"prev_eid":"`+uuidA+`","prev_data":[`+smallSchema+`,{"Meter":{"`+uuidA+`":{"name":"first"}}}],"prev_servers":{}}`)
+	text := record("CLUSTER", `{"server_id":"`+uuidA+`","cluster_id":"`+uuidB+`","name":"OVN_Southbound",`+
+		`"local_address":"tcp:1.1.1.1:1","prev_index":4,"prev_term":1,"prev_eid":"`+uuidA+`","prev_data":[`+smallSchema+
+		`,{"Meter":{"`+uuidA+`":{"name":"first"}}}],"prev_servers":{}}`)
 	for _, r := range records {
 		text += record("CLUSTER", r)
 	}
@@ -145,7 +147,8 @@ func clusterFile(records ...string) string {
 }
 
 func entryOf(index int, name string) string {
-	return fmt.Sprintf(`{"term":1,"index":%d,"eid":"%s","data":[null,{"Meter":{"%s":{"name":"%s"}},"_date":%d000,"_is_diff":true}]}`, index, uuidA, uuidA, name, index)
+	return fmt.Sprintf(`{"term":1,"index":%d,"eid":"%s","data":[null,{"Meter":{"%s":{"name":"%s"}},"_date":%d000,`+
+		`"_is_diff":true}]}`, index, uuidA, uuidA, name, index)
 }
 
 // Only what is committed counts, and an entry written again replaces the one
@@ -162,12 +165,13 @@ func TestClusterCommit(t *testing.T) {
 		{"not committed", []string{entryOf(5, "five")}, "first",
 			"the last 1 transaction is not known to this member to be committed"},
 		{"committed", []string{entryOf(5, "five"), fmt.Sprintf(commit, 5)}, "five", ""},
-		{"committed in part", []string{entryOf(5, "five"), entryOf(6, "six"), fmt.Sprintf(commit, 5), entryOf(7, "seven")},
+		{"committed in part", []string{entryOf(5, "five"), entryOf(6, "six"), fmt.Sprintf(commit, 5),
+			entryOf(7, "seven")},
 			"five", "the last 2 transactions are"},
-		{"replaced", []string{entryOf(5, "five"), entryOf(6, "six"), entryOf(5, "other"), fmt.Sprintf(commit, 5)}, "other",
-			""},
-		{"written again after its commit", []string{entryOf(5, "five"), fmt.Sprintf(commit, 5), entryOf(5, "other")}, "five",
-			""},
+		{"replaced", []string{entryOf(5, "five"), entryOf(6, "six"), entryOf(5, "other"), fmt.Sprintf(commit, 5)},
+			"other", ""},
+		{"written again after its commit", []string{entryOf(5, "five"), fmt.Sprintf(commit, 5), entryOf(5, "other")},
+			"five", ""},
 		{"terms, votes, notes and servers between", []string{`{"term":2}`, `{"term":2,"vote":"` + uuidA + `"}`,
 			`{"note":"transfer leadership"}`, `{"term":2,"index":5,"servers":{"` + uuidA + `":"tcp:1.1.1.1:1"}}`,
 			`{"term":2,"leader":"` + uuidA + `"}`, entryOf(6, "six"), fmt.Sprintf(commit, 6)}, "six", ""},

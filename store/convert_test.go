@@ -10,16 +10,22 @@ import (
 // rows as far as the new schema has room for them.
 func TestConvert(t *testing.T) {
 	old := `{"name":"OVN_Southbound","version":"1.0.0","tables":{
-		"T":{"columns":{"same":{"type":"string"},"gone":{"type":"string"},"widened":{"type":"integer"},"narrowed":{"type":{"key":"string","min":0,"max":"unlimited"}},"retyped":{"type":"string"},"flag":{"type":"boolean"}}},
+		"T":{"columns":{"same":{"type":"string"},"gone":{"type":"string"},"widened":{"type":"integer"},
+			"narrowed":{"type":{"key":"string","min":0,"max":"unlimited"}},"retyped":{"type":"string"},
+				"flag":{"type":"boolean"}}},
 		"Gone":{"columns":{"x":{"type":"string"}}}}}`
 	changed := `{"name":"OVN_Southbound","version":"2.0.0","tables":{
-		"T":{"columns":{"added":{"type":"string"},"same":{"type":"string"},"widened":{"type":{"key":"integer","min":0,"max":1}},"narrowed":{"type":"string"},"retyped":{"type":"integer"},"flag":{"type":{"key":"boolean","min":0,"max":1}}}},
+		"T":{"columns":{"added":{"type":"string"},"same":{"type":"string"},"widened":{"type":{"key":"integer","min":0,
+			"max":1}},"narrowed":{"type":"string"},"retyped":{"type":"integer"},"flag":{"type":{"key":"boolean",
+				"min":0,"max":1}}}},
 		"New":{"columns":{"y":{"type":"string"}}}}}`
 	row := `"same":"s","gone":"g","narrowed":["set",["b","a"]],"retyped":"r"`
 	file := func(middle string) string {
-		return record("CLUSTER", `{"prev_index":1,"prev_data":[`+old+`,{"T":{"`+uuidA+`":{`+row+`,"widened":7}},"Gone":{"`+uuidB+`":{"x":"y"}}}]}`) +
+		return record("CLUSTER", `{"prev_index":1,"prev_data":[`+old+`,{"T":{"`+uuidA+`":{`+row+
+			`,"widened":7}},"Gone":{"`+uuidB+`":{"x":"y"}}}]}`) +
 			record("CLUSTER", `{"term":1,"index":2,"eid":"`+uuidA+`","data":[`+changed+`,`+middle+`]}`) +
-			record("CLUSTER", `{"term":1,"index":3,"eid":"`+uuidB+`","data":[null,{"New":{"`+uuidB+`":{"y":"z"}},"T":{"`+uuidA+`":{"added":"new"}}}]}`) +
+			record("CLUSTER", `{"term":1,"index":3,"eid":"`+uuidB+`","data":[null,{"New":{"`+uuidB+
+				`":{"y":"z"}},"T":{"`+uuidA+`":{"added":"new"}}}]}`) +
 			record("CLUSTER", `{"commit_index":3}`)
 	}
 	for _, c := range []struct {
@@ -28,7 +34,8 @@ func TestConvert(t *testing.T) {
 	}{
 		{"rows kept", `null`, map[string]string{"same": "s", "widened": "[7]", "narrowed": "a", "flag": "[false]",
 			"added": "new"}},
-		{"rows given anew", `{"T":{"` + uuidA + `":{"same":"other"}}}`, map[string]string{"same": "other", "added": "new"}},
+		{"rows given anew", `{"T":{"` + uuidA + `":{"same":"other"}}}`,
+			map[string]string{"same": "other", "added": "new"}},
 	} {
 		db := mustOpen(t, write(t, "db", file(c.middle)), Options{})
 		want := contents{"T": {uuidA: c.want}, "New": {uuidB: {"y": "z"}}}
@@ -44,7 +51,8 @@ func TestConvertAhead(t *testing.T) {
 	changed := `{"name":"OVN_Southbound","version":"2.0.0","tables":{"T":{"columns":{"b":{"type":"string"}}}}}`
 	path := write(t, "db", record("CLUSTER",
 		`{"prev_index":1,"prev_data":[`+old+`,{"T":{"`+uuidA+`":{"a":"x"}},"_date":1000}]}`)+
-		record("CLUSTER", `{"term":1,"index":2,"eid":"`+uuidA+`","data":[`+changed+`,{"T":{"`+uuidA+`":{"b":"y"}},"_date":2000}]}`)+
+		record("CLUSTER", `{"term":1,"index":2,"eid":"`+uuidA+`","data":[`+changed+`,{"T":{"`+uuidA+
+			`":{"b":"y"}},"_date":2000}]}`)+
 		record("CLUSTER", `{"commit_index":2}`))
 	h := mustHistory(t, path)
 	if _, err := h.Next(); err != nil {

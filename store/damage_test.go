@@ -21,7 +21,8 @@ func record(magic, body string) string {
 	return fmt.Sprintf("OVSDB %s %d %x\n%s\n", magic, len(body)+1, sha1.Sum([]byte(body+"\n")), body)
 }
 
-const smallSchema = `{"name":"OVN_Southbound","version":"1.0.0","tables":{"Meter":{"columns":{"name":{"type":"string"},"unit":{"type":"string"}}}}}`
+const smallSchema = `{"name":"OVN_Southbound","version":"1.0.0",` +
+	`"tables":{"Meter":{"columns":{"name":{"type":"string"},"unit":{"type":"string"}}}}}`
 
 const (
 	uuidA = "00000000-0000-0000-0000-00000000000a"
@@ -63,16 +64,18 @@ func TestDamage(t *testing.T) {
 	}{
 		{"sound", sound, 0, 0, 0, 3, ""},
 		{"cut in the last body", sound[:len(sound)-20], Truncated, 4, len(sound) - 20, 2,
-			"the file ends here, 20 bytes before the end of this record; the 2 transactions before it are used, what follows " +
-				"is not"},
+			"the file ends here, 20 bytes before the end of this record; the 2 transactions before it are used, " +
+				"what follows is not"},
 		{"cut in the last header", sound[:offset(4)+30], Truncated, 4, offset(4), 2,
 			"the file ends inside a record's header"},
-		{"a bit flipped in the last record", sound[:len(sound)-20] + "X" + sound[len(sound)-19:], BadChecksum, 4, offset(4) +
-			header, 2, "have SHA-1"},
+		{"a bit flipped in the last record", sound[:len(sound)-20] + "X" + sound[len(sound)-19:], BadChecksum, 4,
+			offset(4) +
+				header, 2, "have SHA-1"},
 		{"a bit flipped in the middle", strings.Replace(sound, "kbps", "kbqs", 1), BadChecksum, 3, offset(3) +
 			strings.IndexByte(r[2], '\n') + 1, 1, "have SHA-1"},
-		{"a bit flipped in the first transaction", strings.Replace(sound, "first", "worst", 1), BadChecksum, 2, offset(2) +
-			strings.IndexByte(r[1], '\n') + 1, 0, "take a new copy"},
+		{"a bit flipped in the first transaction", strings.Replace(sound, "first", "worst", 1), BadChecksum, 2,
+			offset(2) +
+				strings.IndexByte(r[1], '\n') + 1, 0, "take a new copy"},
 		{"junk between records", strings.Join(r[:3], "") + "junk\n" + r[3], BadHeader, 4, offset(4), 2,
 			"not the start of a record"},
 		{"no newline for long", strings.Join(r[:3], "") + strings.Repeat("x", 500), BadHeader, 4, offset(4), 2,
@@ -85,8 +88,8 @@ func TestDamage(t *testing.T) {
 			offset(4) + 55 + 9, 2, `'[' where '{' was expected`},
 		{"more after the JSON", strings.Join(r[:3], "") + record("JSON", `{} {}`), BadJSON, 4, -1, 2,
 			`'{' after the record's JSON`},
-		{"a wrong type", strings.Join(r[:3], "") + record("JSON", `{"Meter":{"`+uuidB+`":{"name":7}}}`), BadJSON, 4, -1, 2,
-			"column name of table Meter"},
+		{"a wrong type", strings.Join(r[:3], "") + record("JSON", `{"Meter":{"`+uuidB+`":{"name":7}}}`), BadJSON,
+			4, -1, 2, "column name of table Meter"},
 		{"a deletion of what is not there", strings.Join(r[:3], "") + record("JSON", `{"Meter":{"`+uuidB+`":null}}`),
 			Inconsistent, 4, offset(4), 2, "deletes row " + uuidB},
 		{"cut in the schema", sound[:100], Truncated, 1, 100, 0, "take a new copy"},
@@ -116,9 +119,10 @@ func TestDamage(t *testing.T) {
 					t.Errorf("%d rows, want 1", got)
 				}
 			}
-			if d.Damage != c.damage || d.Record != c.record || (c.byte >= 0 && d.Offset != int64(c.byte)) || d.Used != c.used {
-				t.Errorf("%v: record %d, byte %d, %d used; want %v: record %d, byte %d, %d used", d.Damage, d.Record, d.Offset,
-					d.Used, c.damage, c.record, c.byte, c.used)
+			if d.Damage != c.damage || d.Record != c.record || (c.byte >= 0 && d.Offset != int64(c.byte)) ||
+				d.Used != c.used {
+				t.Errorf("%v: record %d, byte %d, %d used; want %v: record %d, byte %d, %d used", d.Damage, d.Record,
+					d.Offset, d.Used, c.damage, c.record, c.byte, c.used)
 			}
 			if !strings.HasPrefix(d.Error(), path+": record ") || !strings.Contains(d.Error(), c.want) ||
 				strings.Contains(d.Error(), "\n") {

@@ -81,11 +81,15 @@ func FuzzFile(f *testing.F) {
 // FuzzTransaction reads transactions under a schema of every kind of column,
 // with right checksums.
 func FuzzTransaction(f *testing.F) {
-	schema := `{"name":"OVN_Southbound","version":"1.0.0","tables":{"T":{"columns":{"i":{"type":"integer"},"r":{"type":"real"},"b":{"type":"boolean"},"s":{"type":"string"},"u":{"type":"uuid"},` +
-		`"si":{"type":{"key":"integer","min":0,"max":"unlimited"}},"ss":{"type":{"key":"string","min":0,"max":9}},"os":{"type":{"key":"string","min":0,"max":1}},"mss":{"type":{"key":"string","value":"string","min":0,"max":"unlimited"}},"msu":{"type":{"key":"string","value":"uuid","min":0,"max":"unlimited"}}}}}}`
+	schema := `{"name":"OVN_Southbound","version":"1.0.0","tables":{"T":{"columns":{"i":{"type":"integer"},` +
+		`"r":{"type":"real"},"b":{"type":"boolean"},"s":{"type":"string"},"u":{"type":"uuid"},` +
+		`"si":{"type":{"key":"integer","min":0,"max":"unlimited"}},"ss":{"type":{"key":"string","min":0,"max":9}},` +
+		`"os":{"type":{"key":"string","min":0,"max":1}},"mss":{"type":{"key":"string","value":"string","min":0,` +
+		`"max":"unlimited"}},"msu":{"type":{"key":"string","value":"uuid","min":0,"max":"unlimited"}}}}}}`
 	f.Add(`{"T":{"`+uuidA+`":{"i":1,"s":"x","si":["set",[1,2]],"mss":["map",[["k","v"]]]}}}`,
 		`{"T":{"`+uuidA+`":{"si":["set",[2,3]],"mss":["map",[["k","w"],["l","m"]]]}},"_is_diff":true}`)
-	f.Add(`{"T":{"`+uuidA+`":{"u":["uuid","`+uuidB+`"],"msu":["map",[["k",["uuid","`+uuidA+`"]]]]}},"_date":5,"_comment":"c"}`, `{"T":{"`+uuidA+`":null}}`)
+	f.Add(`{"T":{"`+uuidA+`":{"u":["uuid","`+uuidB+`"],"msu":["map",[["k",["uuid","`+uuidA+
+		`"]]]]}},"_date":5,"_comment":"c"}`, `{"T":{"`+uuidA+`":null}}`)
 	f.Add(`{"T":{"`+uuidA+`":{"s":"\u00e9\ud83d\ude00\n"}}}`, `{"X":{},"_more":[1,{"a":null}]}`)
 	f.Fuzz(func(t *testing.T, one, two string) {
 		checkAllocation(t, []byte(record("JSON", schema)+record("JSON", one)+record("JSON", two)))

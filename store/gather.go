@@ -88,9 +88,10 @@ func databaseName(name string, r io.Reader, meter *compressed.Meter) (string, bo
 }
 
 var (
-	conntrackLine = regexp.MustCompile(`(?m)^[a-z0-9]+,orig=\(src=|^(ipv[46] +\d+ +)?[a-z0-9]+ +\d+ +\d+ .*src=\S+ dst=`)
-	openFlowLine  = regexp.MustCompile(`(?m)^(NXST_FLOW|OFPST_FLOW) reply|cookie=0x[0-9a-f]+,.*table=\d+,.*actions=`)
-	zoneLine      = regexp.MustCompile(`^\S+ \d+\n`)
+	conntrackLine = regexp.MustCompile(`(?m)^[a-z0-9]+,orig=\(src=|^(ipv[46] +\d+ +)?[a-z0-9]+ +\d+ +\d+ ` +
+		`.*src=\S+ dst=`)
+	openFlowLine = regexp.MustCompile(`(?m)^(NXST_FLOW|OFPST_FLOW) reply|cookie=0x[0-9a-f]+,.*table=\d+,.*actions=`)
+	zoneLine     = regexp.MustCompile(`^\S+ \d+\n`)
 )
 
 // kindOf tells from a file's beginning what it is, 0 for nothing of use.

@@ -55,12 +55,14 @@ func gatheredFiles(t *testing.T) []treeFile {
 		{"network_logs/leader_nbdb.gz", compressAs(t, "gzip", nb)},
 		{"network_logs/leader_sbdb.gz", compressAs(t, "gzip", strings.Join(small(), ""))},
 		{"sos_commands/openvswitch/ovs-appctl_dpctl.dump-conntrack",
-			"tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=1,dport=2),reply=(src=10.0.0.2,dst=10.0.0.1,sport=2,dport=1),zone=3\n"},
+			"tcp,orig=(src=10.0.0.1,dst=10.0.0.2,sport=1,dport=2),reply=(src=10.0.0.2,dst=10.0.0.1,sport=2,dport=1)," +
+				"zone=3\n"},
 		{"sos_commands/networking/conntrack_-L",
-			"tcp      6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 sport=2 " +
-				"dport=1 [ASSURED] mark=0 use=1\n"},
+			"tcp      6 431999 ESTABLISHED src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 " +
+				"sport=2 dport=1 [ASSURED] mark=0 use=1\n"},
 		{"sos_commands/openvswitch/ovs-ofctl_dump-flows_br-int",
-			"NXST_FLOW reply (xid=0x4):\n cookie=0x1, duration=1s, table=0, n_packets=0, n_bytes=0, priority=1 actions=drop\n"},
+			"NXST_FLOW reply (xid=0x4):\n cookie=0x1, duration=1s, table=0, n_packets=0, n_bytes=0, priority=1 " +
+				"actions=drop\n"},
 		{"sos_commands/ovn_host/ovn-appctl_ct-zone-list", "pod1 3\npod2 4\n"},
 		{"captures/node.pcap", "\xd4\xc3\xb2\xa1\x02\x00\x04\x00"},
 		{"broken.gz", "\x1f\x8b\x00\x00"},

@@ -49,7 +49,8 @@ func openBolt(path string, write bool) (*boltFile, error) {
 // checkFile looks through the pages of a file; with lock only if no other
 // process is writing to it at this moment.
 func checkFile(path string, lock bool) (checked bool, err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for who writes it
+	// opening a pipe would wait for who writes it
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return false, bolterrors.ErrInvalid
 	}
 	file, err := os.Open(path)

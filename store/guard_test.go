@@ -158,7 +158,8 @@ func TestStoreThatLeadsBack(t *testing.T) {
 			_, err1 := OpenSession(path, false)
 			_, err2 := OpenShelf(path, false)
 			for _, err := range []error{err1, err2} {
-				if err == nil || !strings.Contains(err.Error(), "is damaged: page") || !strings.HasPrefix(err.Error(), path) {
+				if err == nil || !strings.Contains(err.Error(), "is damaged: page") ||
+					!strings.HasPrefix(err.Error(), path) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
@@ -218,7 +219,8 @@ func TestSnapshotBomb(t *testing.T) {
 			return err
 		}
 		return tx.Bucket(snapshotsBucket).Put([]byte("bomb"),
-			[]byte(`{"name":"bomb","database":"OVN_Southbound","schema":"`+base64Of(m.Schema)+`","tables":{"Meter":"`+base64Of(list)+`"}}`))
+			[]byte(`{"name":"bomb","database":"OVN_Southbound","schema":"`+base64Of(m.Schema)+`","tables":{"Meter":"`+
+				base64Of(list)+`"}}`))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -229,7 +229,8 @@ func (h *History) peek() error {
 	record, offset, err := h.format.read(h)
 	if err == nil {
 		if err = h.dec.check(); err != nil {
-			err = &DamageError{Source: h.source, Record: record, Offset: offset, Damage: Inconsistent, Detail: err.Error()}
+			err = &DamageError{Source: h.source, Record: record, Offset: offset, Damage: Inconsistent,
+				Detail: err.Error()}
 		}
 	}
 	if err == nil {

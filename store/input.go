@@ -46,7 +46,8 @@ func newInput(r io.Reader) *input {
 
 // bytesInput reads text that is already whole. Offsets count from base.
 func bytesInput(text []byte, base int64) *input {
-	return &input{buf: text, stop: len(text), end: len(text), base: base, limit: base + int64(len(text)), readErr: io.EOF}
+	return &input{buf: text, stop: len(text), end: len(text), base: base, limit: base + int64(len(text)),
+		readErr: io.EOF}
 }
 
 // offset is that of the next byte.

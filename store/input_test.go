@@ -26,8 +26,8 @@ func TestText(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{`"`, `"a`, `"\`, `"\u12`, `"\x"`, `"\ud83d"`, `"\ud83d\u0041"`, "\"a\nb\"", `"\u12g4"`,
-		`a`} {
+	for _, text := range []string{`"`, `"a`, `"\`, `"\u12`, `"\x"`, `"\ud83d"`, `"\ud83d\u0041"`, "\"a\nb\"",
+		`"\u12g4"`, `a`} {
 		if got, err := bytesInput([]byte(text), 0).text(); err == nil {
 			t.Errorf("%q reads as %q", text, got)
 		}
@@ -35,7 +35,8 @@ func TestText(t *testing.T) {
 }
 
 func TestIntegers(t *testing.T) {
-	for text, want := range map[string]int64{"0": 0, "-5": -5, "9223372036854775807": 1<<63 - 1, "1e3": 1000, "10.0": 10} {
+	for text, want := range map[string]int64{"0": 0, "-5": -5, "9223372036854775807": 1<<63 - 1, "1e3": 1000,
+		"10.0": 10} {
 		if got, ok := integer([]byte(text)); !ok || got != want {
 			t.Errorf("%s: %d, %v", text, got, ok)
 		}

@@ -154,7 +154,8 @@ func parseServer(source string, opts Options) (*serverSource, error) {
 		scheme, rest, _ := strings.Cut(e, ":")
 		switch {
 		case !remote(e):
-			return nil, &SourceError{Source: source, Problem: fmt.Sprintf("%q is not unix:, tcp: or ssl: and an address", e),
+			return nil, &SourceError{Source: source, Problem: fmt.Sprintf("%q is not unix:, tcp: or ssl: and "+
+				"an address", e),
 				Advice: "separate the members of a cluster by commas"}
 		case rest == "":
 			return nil, &SourceError{Source: source, Problem: scheme + ": without an address",
@@ -236,8 +237,8 @@ func (s *serverSource) read(ctx context.Context, c client.Client) (*Database, er
 	d := &decoder{db: db}
 	for i, r := range results[:len(selects)] {
 		if r.Error != "" {
-			return nil, &SourceError{Source: s.source, Problem: fmt.Sprintf("table %s: %s: %s", selects[i].Table, r.Error,
-				r.Details)}
+			return nil, &SourceError{Source: s.source, Problem: fmt.Sprintf("table %s: %s: %s", selects[i].Table,
+				r.Error, r.Details)}
 		}
 		for _, row := range r.Rows {
 			if err := d.goRow(db.tables[selects[i].Table], row); err != nil {

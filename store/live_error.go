@@ -28,7 +28,8 @@ func (s *serverSource) connectError(ctx context.Context, err error) error {
 	case s.relay != nil && s.relay.err() != nil:
 		e.Err = s.relay.err()
 		if e.Problem, e.Advice = e.Err.Error(),
-			"see whether an OVSDB server listens there, or give it longer with --timeout"; errors.As(e.Err, new(errLong)) {
+			"see whether an OVSDB server listens there, or give it longer with --timeout"; errors.As(e.Err,
+			new(errLong)) {
 			e.Advice = "if it is a real database, raise the limit with --max-memory"
 		}
 		return e
@@ -149,13 +150,15 @@ func tlsProblem(err error) (problem, advice string) {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
-		return "TLS: the server's certificate is not signed by the CA given", "give the CA that signed it with --ca-cert"
+		return "TLS: the server's certificate is not signed by the CA given",
+			"give the CA that signed it with --ca-cert"
 	case errors.As(err, &invalid):
 		return "TLS: the server's certificate cannot be trusted: " + invalid.Error(), "renew it"
 	case errors.As(err, &record), errors.Is(err, io.EOF):
 		return "TLS: the server does not speak TLS", "use tcp: instead of ssl:"
 	case strings.Contains(err.Error(), "certificate required"), strings.Contains(err.Error(), "bad certificate"),
-		strings.Contains(err.Error(), "unknown certificate authority"), strings.Contains(err.Error(), "handshake failure"):
+		strings.Contains(err.Error(), "unknown certificate authority"),
+		strings.Contains(err.Error(), "handshake failure"):
 		return "TLS: the server does not accept our certificate (" + err.Error() + ")",
 			"give a --private-key and --certificate signed by the server's CA"
 	}

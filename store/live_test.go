@@ -61,7 +61,8 @@ func (a *authority) sign(t *testing.T, name string, ca bool) (*ecdsa.PrivateKey,
 	}
 	for file, block := range map[string]*pem.Block{"privkey": {Type: "PRIVATE KEY", Bytes: pkcs8},
 		"cert": {Type: "CERTIFICATE", Bytes: der}} {
-		if err := os.WriteFile(filepath.Join(a.dir, name+"-"+file+".pem"), pem.EncodeToMemory(block), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(a.dir, name+"-"+file+".pem"), pem.EncodeToMemory(block),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -179,8 +180,8 @@ func TestServerErrors(t *testing.T) {
 	tcp, ssl := freePort(t), freePort(t)
 	startServer(t, dir, "--remote=punix:"+dir+"/sock", fmt.Sprintf("--remote=ptcp:%d:127.0.0.1", tcp),
 		fmt.Sprintf("--remote=pssl:%d:127.0.0.1", ssl),
-		"--private-key="+ca.path("server-privkey"), "--certificate="+ca.path("server-cert"), "--ca-cert="+ca.path("ca-cert"),
-		file)
+		"--private-key="+ca.path("server-privkey"), "--certificate="+ca.path("server-cert"),
+		"--ca-cert="+ca.path("ca-cert"), file)
 	awaitPort(t, tcp)
 	awaitPort(t, ssl)
 	deaf, err := net.Listen("tcp", "127.0.0.1:0")
@@ -202,7 +203,8 @@ func TestServerErrors(t *testing.T) {
 		{"no address", "tcp:", kinds(TLS{}), "without an address"},
 		{"not an address among members", "tcp:127.0.0.1:1,elsewhere", kinds(TLS{}), `"elsewhere" is not unix:`},
 		{"no answer", "tcp:" + deaf.Addr().String(), Options{Timeout: time.Second}, "no answer in time"},
-		{"another database", fmt.Sprintf("tcp:127.0.0.1:%d", tcp), Options{}, "has no OVN_Southbound database; it has Kinds"},
+		{"another database", fmt.Sprintf("tcp:127.0.0.1:%d", tcp), Options{},
+			"has no OVN_Southbound database; it has Kinds"},
 		{"no CA", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{}), "no CA certificate"},
 		{"no such CA", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: dir + "/none.pem"}), "no such file"},
 		{"a CA that is none", fmt.Sprintf("ssl:127.0.0.1:%d", ssl), kinds(TLS{CACert: file}), "holds no certificate"},

@@ -47,8 +47,8 @@ func recorded(t testing.TB) []string {
 		t.Fatal(err)
 	}
 	for {
-		for _, pattern := range []string{"testdata/cases/*/sb*.db", "testdata/cases/*/sb*.db.gz", "shared/cases/*/sb*.db",
-			"shared/cases/*/sb*.db.gz", "shared/sb/*.db"} {
+		for _, pattern := range []string{"testdata/cases/*/sb*.db", "testdata/cases/*/sb*.db.gz",
+			"shared/cases/*/sb*.db", "shared/cases/*/sb*.db.gz", "shared/sb/*.db"} {
 			match, _ := filepath.Glob(filepath.Join(dir, pattern))
 			found = append(found, match...)
 		}

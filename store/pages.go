@@ -192,7 +192,8 @@ func (c *pageCheck) leaf(id uint64, elements []byte, space int64, top bool) erro
 			return fmt.Errorf("page %d has a bucket in a bucket", id)
 		}
 		b := make([]byte, value)
-		if _, err := c.f.ReadAt(b, int64(id)*c.meta.pageSize+pageHeader+int64(i)*pageElement+int64(at)+int64(key)); err != nil || len(b) < 16 {
+		if _, err := c.f.ReadAt(b, int64(id)*c.meta.pageSize+pageHeader+int64(i)*pageElement+int64(at)+int64(
+			key)); err != nil || len(b) < 16 {
 			return fmt.Errorf("page %d has a bucket that is cut", id)
 		}
 		if root := binary.NativeEndian.Uint64(b); root != 0 {
@@ -218,8 +219,8 @@ func inlined(b []byte) error {
 	for i := range count {
 		e := b[pageHeader+i*pageElement:]
 		if binary.NativeEndian.Uint32(e)&bucketLeaf != 0 ||
-			!fits(i, binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:]),
-				space) {
+			!fits(i, binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]),
+				binary.NativeEndian.Uint32(e[12:]), space) {
 			return errors.New("a bucket with a value outside of it")
 		}
 	}

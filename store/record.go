@@ -129,8 +129,8 @@ func (l *recordLog) close(parse error) error {
 		return l.damage(Truncated, in.offset(), "the file ends here, %d bytes before the end of this record", missing)
 	}
 	if got := sum.Sum(nil); !bytes.Equal(got, l.sha[:]) {
-		return l.damage(BadChecksum, l.body, "bad checksum: the %d bytes from here have SHA-1 %x, not %x", l.length, got,
-			l.sha)
+		return l.damage(BadChecksum, l.body, "bad checksum: the %d bytes from here have SHA-1 %x, not %x",
+			l.length, got, l.sha)
 	}
 	if parse == nil {
 		return nil

@@ -71,7 +71,8 @@ func TestBadServers(t *testing.T) {
 					return
 				}
 			}
-		}, "the server sends a message of more than 8 MiB; if it is a real database, raise the limit with --max-memory"},
+		}, "the server sends a message of more than 8 MiB; if it is a real database, raise the limit with " +
+			"--max-memory"},
 		{"never stops nesting", func(c net.Conn, id json.RawMessage) {
 			for a := bytes.Repeat([]byte("["), 1<<16); ; {
 				if _, err := c.Write(a); err != nil {
@@ -93,12 +94,15 @@ func TestBadServers(t *testing.T) {
 			fmt.Fprint(c,
 				`{"id":null,"method":"update","params":[]}`)
 		}, "no message of OVSDB"},
-		{"says nothing", func(c net.Conn, id json.RawMessage) { io.Copy(io.Discard, c) }, "no more of an answer in time"},
+		{"says nothing", func(c net.Conn, id json.RawMessage) {
+			io.Copy(io.Discard, c)
+		}, "no more of an answer in time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			source := fakeServer(t, c.answer)
 			begin := time.Now()
-			_, err := Open(context.Background(), source, Options{Timeout: time.Second, AnyMember: true, MaxMemory: 64 << 20})
+			_, err := Open(context.Background(), source,
+				Options{Timeout: time.Second, AnyMember: true, MaxMemory: 64 << 20})
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), source) {
 				t.Errorf("error %v", err)
 			}

@@ -85,7 +85,8 @@ func parseSchema(text []byte) (*schema, error) {
 		}
 		ts := tableSchema{name: name}
 		if len(t.Columns) > maxColumns {
-			return nil, fmt.Errorf("table %s of the schema has %d columns, more than %d", name, len(t.Columns), maxColumns)
+			return nil, fmt.Errorf("table %s of the schema has %d columns, more than %d", name, len(t.Columns),
+				maxColumns)
 		}
 		for cname, c := range t.Columns {
 			typ, err := parseColumnType(c.Type)

@@ -90,7 +90,8 @@ func OpenSession(path string, write bool) (s *Session, err error) {
 	if s.zip, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
 		return nil, err
 	}
-	if s.unc, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxChunk)); err != nil {
+	if s.unc, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(maxChunk)); err != nil {
 		return nil, err
 	}
 	if s.file, err = openBolt(path, write); err != nil {

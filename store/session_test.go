@@ -147,7 +147,8 @@ func TestSessionRefused(t *testing.T) {
 		write bool
 		want  string
 	}{
-		{"future", true, `format "7", which this ovn-replay does not know (it knows 1); name another file with --session, or use the ovn-replay that wrote this one`},
+		{"future", true, `format "7", which this ovn-replay does not know (it knows 1); name another file with ` +
+			`--session, or use the ovn-replay that wrote this one`},
 		{"future", false, `format "7"`},
 		{"shelf", true, "is not a session of ovn-replay"},
 		{"empty", false, "is empty"},

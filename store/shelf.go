@@ -92,8 +92,8 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 	} else if _, err := os.Stat(path); err != nil {
 		e := openError(path, err).(*SourceError)
 		if e.Problem == "no such file" {
-			e.Advice = "there are no snapshots yet: take one with \"ovn-replay db snapshot SOURCE NAME\", or name another " +
-				"file with --store"
+			e.Advice = "there are no snapshots yet: take one with \"ovn-replay db snapshot SOURCE NAME\", or name " +
+				"another file with --store"
 		}
 		return nil, e
 	}
@@ -136,7 +136,8 @@ func shelfError(path string, err error) error {
 	e := &SourceError{Source: path, Err: err}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		e.Problem, e.Advice = "another process holds this file", "wait until it is done, or name another file with --store"
+		e.Problem, e.Advice = "another process holds this file",
+			"wait until it is done, or name another file with --store"
 		if who := holder(path); who != "" {
 			e.Problem = who + " holds this file"
 		}
@@ -164,7 +165,8 @@ func (s *Shelf) check(write bool) error {
 			}
 			return false, nil
 		case string(b.Get(versionKey)) != shelfVersion:
-			return false, wrong(fmt.Sprintf("is a store of format %.20q, which this ovn-replay does not know (it knows %s)",
+			return false, wrong(fmt.Sprintf("is a store of format %.20q, which this ovn-replay does not know (it "+
+				"knows %s)",
 				b.Get(versionKey), shelfVersion))
 		}
 		return true, nil
@@ -258,8 +260,8 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 	err := s.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(snapshotsBucket)
 		if b.Get([]byte(name)) != nil {
-			return &SourceError{Source: "snapshot:" + name, Problem: "there is already a snapshot of this name in " + s.path,
-				Advice: fmt.Sprintf("choose another name, or remove it with \"ovn-replay db rm %s\"", name)}
+			return &SourceError{Source: "snapshot:" + name, Problem: "there is already a snapshot of this name in " +
+				s.path, Advice: fmt.Sprintf("choose another name, or remove it with \"ovn-replay db rm %s\"", name)}
 		}
 		if err := p.store(tx.Bucket(piecesBucket), &m.Snapshot); err != nil {
 			return err
@@ -275,8 +277,8 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 
 func checkName(name string) error {
 	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return &SourceError{Source: fmt.Sprintf("snapshot name %.40q", name), Problem: "is empty, too long or has spaces",
-			Advice: "choose a short word"}
+		return &SourceError{Source: fmt.Sprintf("snapshot name %.40q", name),
+			Problem: "is empty, too long or has spaces", Advice: "choose a short word"}
 	}
 	return nil
 }

@@ -52,8 +52,8 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("%s: source (-), snapshot (+):\n%s", name, diff)
 		}
 		if got.Name != want.Name || got.Version != want.Version || !got.Time.Equal(want.Time) {
-			t.Errorf("%s: %s %s of %v, want %s %s of %v", name, got.Name, got.Version, got.Time, want.Name, want.Version,
-				want.Time)
+			t.Errorf("%s: %s %s of %v, want %s %s of %v", name, got.Name, got.Version, got.Time, want.Name,
+				want.Version, want.Time)
 		}
 	}
 	if _, err := Open(context.Background(), "snapshot:kinds", Options{Shelf: path}); err == nil ||

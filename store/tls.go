@@ -21,7 +21,8 @@ func (t TLS) config() (*tls.Config, error) {
 	c := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
 	if t.PrivateKey != "" || t.Certificate != "" {
 		if t.PrivateKey == "" || t.Certificate == "" {
-			return nil, &SourceError{Source: "ssl:", Problem: "a private key and a certificate are of use only together",
+			return nil, &SourceError{Source: "ssl:", Problem: "a private key and a certificate are of use only " +
+				"together",
 				Advice: "give both --private-key and --certificate"}
 		}
 		for _, path := range []string{t.PrivateKey, t.Certificate} {
@@ -31,8 +32,8 @@ func (t TLS) config() (*tls.Config, error) {
 		}
 		pair, err := tls.LoadX509KeyPair(t.Certificate, t.PrivateKey)
 		if err != nil {
-			return nil, &SourceError{Source: t.Certificate, Problem: "cannot be used with " + t.PrivateKey + ": " + err.Error(),
-				Advice: "give the certificate and the key made for each other, in PEM"}
+			return nil, &SourceError{Source: t.Certificate, Problem: "cannot be used with " + t.PrivateKey + ": " +
+				err.Error(), Advice: "give the certificate and the key made for each other, in PEM"}
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}

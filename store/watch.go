@@ -58,7 +58,8 @@ func Watch(ctx context.Context, source string, opts Options) (*Watcher, error) {
 	}
 	for _, t := range w.schema.tables {
 		if !token.IsIdentifier("Table_" + t.name) {
-			return nil, &SourceError{Source: source, Problem: fmt.Sprintf("its table %.40q has an impossible name", t.name)}
+			return nil, &SourceError{Source: source, Problem: fmt.Sprintf("its table %.40q has an impossible name",
+				t.name)}
 		}
 	}
 	m, err := model.NewClientDBModel(known.Name, modelsOf(known))

@@ -26,7 +26,8 @@ var actions = strings.Fields(`
 	ct_lb ct_lb_mark ct_lb_mark_local ct_clear ct_snat_to_vip ct_state_save ct_nw_dst ct_ip6_dst ct_tp_dst ct_proto
 	clone arp nd_ns nd_na nd_na_router icmp4 icmp4_error icmp6 icmp6_error tcp_reset sctp_abort reject
 	icmp4.frag_mtu icmp6.frag_mtu icmp4.inner_ip4.src
-	get_arp get_nd put_arp put_nd lookup_arp lookup_arp_ip lookup_nd lookup_nd_ip get_fdb get_remote_fdb put_fdb lookup_fdb
+	get_arp get_nd put_arp put_nd lookup_arp lookup_arp_ip lookup_nd lookup_nd_ip
+	get_fdb get_remote_fdb put_fdb lookup_fdb
 	put_dhcp_opts put_dhcpv6_opts put_nd_ra_opts dhcp_relay_req_chk dhcp_relay_resp_chk dns_lookup handle_dhcpv6_reply
 	select fwd_group check_pkt_larger chk_lb_hairpin chk_lb_hairpin_reply commit_lb_aff chk_lb_aff
 	commit_ecmp_nh chk_ecmp_nh chk_ecmp_nh_mac check_in_port_sec check_out_port_sec

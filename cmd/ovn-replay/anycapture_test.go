@@ -165,7 +165,8 @@ func TestFirstHalfCutOff(t *testing.T) {
 		t.Errorf("a connection is not opened as a packet from its middle shows: exit status %d, %+v", opened, r)
 	}
 
-	status, dump, errs := replayed(t, append([]string{"conntrack", "export", "-r", c1 + wire, "-r", n1 + pod}, base...)...)
+	status, dump, errs := replayed(t, append([]string{"conntrack", "export", "-r", c1 + wire, "-r", n1 + pod},
+		base...)...)
 	if status != exitOK || !strings.Contains(dump, "172.18.0.1") {
 		t.Fatalf("export: exit status %d: %s%s", status, dump, errs)
 	}
@@ -212,8 +213,8 @@ func TestLiveCapture(t *testing.T) {
 	done := make(chan int)
 	file := filepath.Join(t.TempDir(), "live.pcapng")
 	go func() {
-		done <- run(ctx, []string{"run", "--db", dir + "/sb.db", "-r", "-@breth0_ovn-worker", "-w", file, "--no-infer"}, in,
-			&out, io.Discard)
+		done <- run(ctx, []string{"run", "--db", dir + "/sb.db", "-r", "-@breth0_ovn-worker", "-w", file, "--no-infer"},
+			in, &out, io.Discard)
 	}()
 	sizes := frameSizes(capture)
 	feed.Write(capture[:24])
@@ -277,8 +278,8 @@ func TestPortsByInterfaceName(t *testing.T) {
 	for file, port := range nodeportFiles {
 		info := pcap.InterfaceInfo{Name: port, LinkType: pcap.LinkEthernet}
 		if file == "nginx.pcap" {
-			info = pcap.InterfaceInfo{Name: "veth123", Comments: []string{"attached-mac=0a:58:0a:f4:01:03 iface-id=" + port},
-				LinkType: pcap.LinkEthernet}
+			info = pcap.InterfaceInfo{Name: "veth123",
+				Comments: []string{"attached-mac=0a:58:0a:f4:01:03 iface-id=" + port}, LinkType: pcap.LinkEthernet}
 		}
 		i, err := w.AddInterface(info)
 		if err != nil {

@@ -39,10 +39,11 @@ func TestBadInput(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"no arguments":     {[]string{"run"}, []string{"--db"}},
-		"no capture":       {[]string{"run", "--db", db}, []string{"-r FILE@PORT"}},
-		"no such database": {[]string{"run", "--db", "/nonexistent/sb.db", "-r", client}, []string{"/nonexistent/sb.db"}},
-		"no such capture":  {[]string{"run", "--db", db, "-r", "/nonexistent/x.pcap"}, []string{"/nonexistent/x.pcap"}},
+		"no arguments": {[]string{"run"}, []string{"--db"}},
+		"no capture":   {[]string{"run", "--db", db}, []string{"-r FILE@PORT"}},
+		"no such database": {[]string{"run", "--db", "/nonexistent/sb.db", "-r", client},
+			[]string{"/nonexistent/sb.db"}},
+		"no such capture": {[]string{"run", "--db", db, "-r", "/nonexistent/x.pcap"}, []string{"/nonexistent/x.pcap"}},
 		"not a capture": {[]string{"run", "--db", db, "-r", write(t, "x.pcap", []byte("hello, world, this is text"))},
 			[]string{"x.pcap", "not a"}},
 		"empty capture":  {[]string{"run", "--db", db, "-r", write(t, "empty.pcap", nil)}, []string{"empty.pcap"}},
@@ -53,7 +54,8 @@ func TestBadInput(t *testing.T) {
 			[]string{"sb.db", "checksum"}},
 		"unknown port": {[]string{"run", "--db", db, "-r", client + "@nosuchport"},
 			[]string{"client.pcap", "nosuchport"}},
-		"unknown chassis": {[]string{"run", "--db", db, "-r", client + "@breth0_ovn-worker@nowhere"}, []string{"nowhere"}},
+		"unknown chassis": {[]string{"run", "--db", db, "-r", client + "@breth0_ovn-worker@nowhere"},
+			[]string{"nowhere"}},
 		"unknown profile": {[]string{"run", "--db", db, "-r", client, "--ct-profile", "bsd"}, []string{"bsd", "linux"}},
 		"unknown format":  {[]string{"run", "--db", db, "-r", client, "--format", "xml"}, []string{"xml", "detailed"}},
 		"link type": {[]string{"run", "--db", db, "-r", write(t, "raw.pcap", linkType(capture, 101)) +

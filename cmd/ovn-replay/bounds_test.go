@@ -77,7 +77,8 @@ func TestHostileInput(t *testing.T) {
 	pcap := "\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x01\x00\x00\x00"
 	capture := filepath.Join(cases, "nodeport", "client.pcap")
 	sparse := filepath.Join(t.TempDir(), "sparse.db")
-	if err := errors.Join(os.WriteFile(sparse, []byte(fmt.Sprintf("OVSDB JSON %d %040d\n", int64(1)<<40, 0)), 0o600), os.Truncate(sparse, 1<<40)); err != nil {
+	if err := errors.Join(os.WriteFile(sparse, []byte(fmt.Sprintf("OVSDB JSON %d %040d\n", int64(1)<<40, 0)), 0o600),
+		os.Truncate(sparse, 1<<40)); err != nil {
 		t.Fatal(err)
 	}
 	if err := makeFifo(filepath.Join(filepath.Dir(sparse), "fifo")); err != nil {
@@ -85,22 +86,33 @@ func TestHostileInput(t *testing.T) {
 	}
 	megabyte := strings.Repeat("A", 1<<20)
 	rows := strings.Repeat(`"00000000-0000-0000-0000-00000000000a":null,`, 20000)
-	pcapng := "\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00" + "\x99\x00\x00\x00\x00\x00\x00\x70"
+	pcapng := "\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00" +
+		"\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00" + "\x99\x00\x00\x00\x00\x00\x00\x70"
 	for _, c := range []struct {
 		name string
 		args []string
 		want string
 	}{
-		{"a long comment", []string{"db", "info", gzipped(t, head+claim+`{"_comment":"`, megabyte, 300, "")}, "a value of more than 32 MiB"},
-		{"a long value of no table", []string{"run", "--db", gzipped(t, head+claim+`{"_x":["`, megabyte, 300, ""), "-r", capture}, "a value of more than 32 MiB"},
+		{"a long comment", []string{"db", "info", gzipped(t, head+claim+`{"_comment":"`, megabyte, 300, "")},
+			"a value of more than 32 MiB"},
+		{"a long value of no table", []string{"run", "--db", gzipped(t, head+claim+`{"_x":["`, megabyte, 300, ""), "-r",
+			capture}, "a value of more than 32 MiB"},
 		{"many changes", []string{"db", "info", gzipped(t, head+claim+`{"Meter":{`, rows, 300, "")}, "of memory"},
-		{"much white space", []string{"db", "info", gzipped(t, head+claim+`{`, strings.Repeat(" ", 1<<20), 600, "")}, "it unpacks to more than 128 times its size"},
-		{"a dump", []string{"db", "info", gzipped(t, `{"caption":"Datapath_Binding table","headings":["_uuid"],"data":[`, strings.Repeat(`[["uuid","00000000-0000-0000-0000-00000000000a"]],`, 20000), 300, "")}, "of memory"},
+		{"much white space", []string{"db", "info", gzipped(t, head+claim+`{`, strings.Repeat(" ", 1<<20), 600, "")},
+			"it unpacks to more than 128 times its size"},
+		{"a dump", []string{"db", "info", gzipped(t, `{"caption":"Datapath_Binding `+
+			`table","headings":["_uuid"],`+
+			`"data":[`, strings.Repeat(`[["uuid","00000000-0000-0000-0000-00000000000a"]],`, 20000), 300, "")},
+			"of memory"},
 		{"a file with holes", []string{"db", "info", sparse}, "a value of more than 32 MiB"},
 		{"a folder of such", []string{"db", "gather", filepath.Dir(sparse)}, "sparse.db is passed over"},
-		{"a capture of zeros", []string{"run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", gzipped(t, pcap, string(make([]byte, 1<<20)), 300, "") + "@breth0_ovn-worker"}, "the file holds zeros where a record is due"},
-		{"many small frames", []string{"run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", denseCapture(t, 3_000_000) + "@breth0_ovn-worker"}, "give it unpacked"},
-		{"a block of a gigabyte", []string{"run", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", gzipped(t, pcapng, string(make([]byte, 1<<20)), 300, "")}, "input.gz"},
+		{"a capture of zeros", []string{"run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"),
+			"-r", gzipped(t, pcap, string(make([]byte, 1<<20)), 300, "") + "@breth0_ovn-worker"},
+			"the file holds zeros where a record is due"},
+		{"many small frames", []string{"run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"),
+			"-r", denseCapture(t, 3_000_000) + "@breth0_ovn-worker"}, "give it unpacked"},
+		{"a block of a gigabyte", []string{"run", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r",
+			gzipped(t, pcapng, string(make([]byte, 1<<20)), 300, "")}, "input.gz"},
 		{"a dump of connections", []string{"conntrack", "import", gzipped(t, "", megabyte, 300, "")}, "input.gz"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,10 +125,12 @@ func TestHostileInput(t *testing.T) {
 			}
 			memory := maxMemory(cmd.ProcessState)
 			status := cmd.ProcessState.ExitCode()
-			if !strings.Contains(string(out), c.want) || bytes.Contains(out, []byte("goroutine ")) || status != exitBad && c.args[1] != "gather" {
+			if !strings.Contains(string(out), c.want) || bytes.Contains(out, []byte("goroutine ")) ||
+				status != exitBad && c.args[1] != "gather" {
 				t.Errorf("status %d: %.600s", status, out)
 			}
-			if took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(); memory > most>>10 || took > 10*time.Second {
+			if took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(); memory > most>>10 ||
+				took > 10*time.Second {
 				t.Errorf("%d MiB, %v", memory>>10, took)
 			}
 		})
@@ -146,7 +160,8 @@ var floods = map[string]func(i int, eth []byte) []byte{
 		return packetFrom(i, eth, 17, 0x40, []byte{byte(4 + i%100), 1, 0x75, 0x37, 0, 12, 0, 0, 1, 2, 3, 4}, 6)
 	},
 	"fragments": func(i int, eth []byte) []byte {
-		return packetFrom(i, eth, 17, 0x20, []byte{byte(4 + i%100), 1, 0x75, 0x37, 0, 40, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}, 0)
+		return packetFrom(i, eth, 17, 0x20, []byte{byte(4 + i%100), 1, 0x75, 0x37, 0, 40, 0, 0, 1, 2, 3, 4, 5, 6,
+			7, 8}, 0)
 	},
 	"ARP": func(i int, _ []byte) []byte {
 		mac := []byte{2, 0, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
@@ -169,7 +184,8 @@ func packetFrom(i int, eth []byte, proto, flags byte, payload []byte, at int) []
 		return ^uint16(s)
 	}
 	src, dst := net.IPv4(20, byte(i>>16), byte(i>>8), byte(i)).To4(), net.IPv4(172, 18, 0, 4).To4()
-	ip := append([]byte{0x45, 0, 0, byte(20 + len(payload)), byte(i >> 8), byte(i), flags, 0, 64, proto, 0, 0}, append(src, dst...)...)
+	ip := append([]byte{0x45, 0, 0, byte(20 + len(payload)), byte(i >> 8), byte(i), flags, 0, 64, proto, 0, 0},
+		append(src, dst...)...)
 	binary.BigEndian.PutUint16(ip[10:], sum(ip))
 	if at != 0 {
 		pseudo := append(append(append(append([]byte{}, src...), dst...), 0, proto, 0, byte(len(payload))), payload...)
@@ -210,7 +226,8 @@ func floodOf(t *testing.T, kind string, n int) string {
 func TestFloodsGrowLinearly(t *testing.T) {
 	const few, many = 30_000, 120_000
 	took := func(kind string, n int) time.Duration {
-		cmd := process(t.Context(), "run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", floodOf(t, kind, n)+"@breth0_ovn-worker")
+		cmd := process(t.Context(), "run", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r",
+			floodOf(t, kind, n)+"@breth0_ovn-worker")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", kind, err, out)
 		}
@@ -235,8 +252,10 @@ func TestFloodReachesLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := filepath.Join(cases, "nodeport", "sb.db")
-	status, _, errs := replayed(t, "run", "--db", db, "-r", flood(t, 3000)+"@breth0_ovn-worker", "--format", "none", "--ct-profile", profile)
-	if status != exitOK || strings.Count(errs, "the connection table was full (500) on chassis") != 1 || !strings.Contains(errs, " times since 2026-11-22T10:00:35.0") {
+	status, _, errs := replayed(t, "run", "--db", db, "-r", flood(t, 3000)+"@breth0_ovn-worker", "--format", "none",
+		"--ct-profile", profile)
+	if status != exitOK || strings.Count(errs, "the connection table was full (500) on chassis") != 1 ||
+		!strings.Contains(errs, " times since 2026-11-22T10:00:35.0") {
 		t.Errorf("status %d, said %q", status, errs)
 	}
 }
@@ -247,7 +266,8 @@ func TestFloodReachesLimits(t *testing.T) {
 func TestSessionKilledAndResumed(t *testing.T) {
 	dir := t.TempDir()
 	args := func(session string) []string {
-		return []string{"run", "-q", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "--session", filepath.Join(dir, session)}
+		return []string{"run", "-q", "--format", "none", "--db", filepath.Join(cases, "nodeport", "sb.db"), "--session",
+			filepath.Join(dir, session)}
 	}
 	const packets = 20000
 	capture := flood(t, packets) + "@breth0_ovn-worker"
@@ -267,7 +287,8 @@ func TestSessionKilledAndResumed(t *testing.T) {
 		}
 		cmd.Wait()
 	}
-	if out, err := process(context.Background(), append(args("killed"), "-r", capture)...).CombinedOutput(); err != nil {
+	if out, err := process(context.Background(),
+		append(args("killed"), "-r", capture)...).CombinedOutput(); err != nil {
 		t.Fatalf("after %d kills: %v: %s", kills, err, out)
 	}
 	_, want, _ := replayed(t, "show", filepath.Join(dir, "whole"))
@@ -276,6 +297,7 @@ func TestSessionKilledAndResumed(t *testing.T) {
 		t.Fatalf("%d packets of %d are listed", n, packets)
 	}
 	if got != want {
-		t.Errorf("after %d kills the session holds %d lines, want %d", kills, strings.Count(got, "\n"), strings.Count(want, "\n"))
+		t.Errorf("after %d kills the session holds %d lines, want %d", kills, strings.Count(got, "\n"),
+			strings.Count(want, "\n"))
 	}
 }

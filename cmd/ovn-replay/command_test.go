@@ -63,8 +63,8 @@ func TestEveryCaseVerifies(t *testing.T) {
 			if err := json.Unmarshal([]byte(out), &r); err != nil {
 				t.Fatalf("%v\n%s", err, errs)
 			}
-			if status != exitOK || r.Matched == 0 && r.Observed > 0 || r.Entered == 0 || r.Matched+r.Autonomous != r.Observed ||
-				!r.OK() {
+			if status != exitOK || r.Matched == 0 && r.Observed > 0 || r.Entered == 0 ||
+				r.Matched+r.Autonomous != r.Observed || !r.OK() {
 				_, text, _ := replayed(t, "verify", "--case", dir)
 				t.Errorf("exit status %d\n%s%s", status, text, errs)
 			}
@@ -97,7 +97,8 @@ func TestPortsAreFoundFromPackets(t *testing.T) {
 // packets returns the records that run --json prints for a case.
 func packets(t *testing.T, name string, more ...string) []replay.Record {
 	t.Helper()
-	status, out, errs := replayed(t, append([]string{"run", "--case", filepath.Join(cases, name), "--json"}, more...)...)
+	status, out, errs := replayed(t, append([]string{"run", "--case", filepath.Join(cases, name), "--json"},
+		more...)...)
 	if status != exitOK {
 		t.Fatalf("run: exit status %d: %s", status, errs)
 	}
@@ -221,8 +222,9 @@ func TestDemo(t *testing.T) {
 func TestProfileFile(t *testing.T) {
 	short := write(t, "short.profile", []byte("profile ovs-userspace\nudp_first 1\nudp_single 1\nudp_multiple 1\n"))
 	dir := cases + "/udp-service"
-	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/pod2.pcap", "-r", dir + "/weba.pcap", "--offset", dir +
-		"/weba.pcap=+5s", "--no-align", "--json"}
+	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/pod2.pcap", "-r", dir + "/weba.pcap",
+		"--offset", dir +
+			"/weba.pcap=+5s", "--no-align", "--json"}
 	unNATed := func(profile string) int {
 		status, out, errs := replayed(t, append(args, "--ct-profile", profile)...)
 		if status != exitOK {

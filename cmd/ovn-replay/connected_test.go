@@ -148,17 +148,20 @@ func TestZoneWithoutARoute(t *testing.T) {
 		}
 		return path
 	}
-	lost := write("sb-node1.db", withoutText(t, gunzip(t, read(t, from+"/sb-node1.db.gz")), "ip4.dst == 10.244.3.0/24", "ip4.dst == 10.245.3.0/24"))
+	lost := write("sb-node1.db", withoutText(t, gunzip(t, read(t, from+"/sb-node1.db.gz")), "ip4.dst == 10.244.3.0/24",
+		"ip4.dst == 10.245.3.0/24"))
 	args := []string{"run", "--ct-profile", "ovs-userspace:3.1", "--db", lost, "-r", from + "/pod1.pcap"}
 	for _, node := range []string{"node2", "node3"} {
 		args = append(args, "--db", write("sb-"+node+".db", gunzip(t, read(t, from+"/sb-"+node+".db.gz"))))
 	}
 	const want = "node1 has no route to 10.244.3.0/24 of node3 over the transit switch"
 	status, out, errs := replayed(t, args...)
-	if n := strings.Count(out, want); status != exitOK || n == 0 || n != strings.Count(out, "dropped at lr_in_ip_routing") {
+	if n := strings.Count(out, want); status != exitOK || n == 0 ||
+		n != strings.Count(out, "dropped at lr_in_ip_routing") {
 		t.Errorf("status %d: %q is said %d times\n%s%s", status, want, n, out, errs)
 	}
-	if status, _, errs := replayed(t, "db", "gather", dir); status != exitOK || strings.Count(errs, "no route") != 1 || !strings.Contains(errs, want) {
+	if status, _, errs := replayed(t, "db", "gather", dir); status != exitOK || strings.Count(errs, "no route") != 1 ||
+		!strings.Contains(errs, want) {
 		t.Errorf("db gather: status %d, %s", status, errs)
 	}
 	for _, name := range []string{"ic-pods", "ic-nodeport", "ic-egress-ip", "ic-warm"} {

@@ -34,7 +34,8 @@ func newConntrackCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Comma
 	cmd.AddCommand(
 		newConntrackListCommand(stdin, stdout, stderr, "list", "Replay, and list the connections left at the end",
 			conntrack.DpctlStats),
-		newConntrackListCommand(stdin, stdout, stderr, "export", "Replay, and write the table as a dump", conntrack.Dpctl),
+		newConntrackListCommand(stdin, stdout, stderr, "export", "Replay, and write the table as a dump",
+			conntrack.Dpctl),
 		newConntrackImportCommand(stdin, stdout),
 		newConntrackStatesCommand(stdin, stdout),
 	)

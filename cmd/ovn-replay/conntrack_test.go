@@ -138,7 +138,8 @@ func TestConntrackStatesAgainstOVSTest(t *testing.T) {
 	if prog == "" {
 		var err error
 		if prog, err = exec.LookPath("ovstest"); err != nil {
-			t.Skip("SKIPPED: no ovstest in PATH or $OVSTEST (build tests/ovstest of Open vSwitch); nothing was compared with it")
+			t.Skip("SKIPPED: no ovstest in PATH or $OVSTEST (build tests/ovstest of Open vSwitch); nothing was " +
+				"compared with it")
 		}
 	}
 	files, _ := filepath.Glob("../../testdata/cases/*/*.pcap")

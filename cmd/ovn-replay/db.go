@@ -33,7 +33,8 @@ type dbOptions struct {
 // sourceFlags adds the flags that say how a database SOURCE is read, in the
 // names of OVN's own tools.
 func sourceFlags(f *pflag.FlagSet, o *store.Options) {
-	f.StringVar(&o.Shelf, "store", "", "`FILE` of snapshots (default ovn-replay/store.db in the user's state directory)")
+	f.StringVar(&o.Shelf, "store", "", "`FILE` of snapshots (default ovn-replay/store.db in the user's state "+
+		"directory)")
 	f.StringVarP(&o.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
 	f.StringVarP(&o.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
 	f.StringVarP(&o.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
@@ -81,14 +82,14 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 		cmd.AddCommand(c)
 		return c
 	}
-	info := add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used", cobra.MaximumNArgs(1), true,
-		o.info)
+	info := add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used",
+		cobra.MaximumNArgs(1), true, o.info)
 	info.Flags().BoolVar(&o.behaviour, "behaviour", false,
 		"tell which changes of OVN and Open vSwitch apply to it, and why")
 	add("history SOURCE", "List the transactions of a database file: time, comment, what changed", cobra.ExactArgs(1),
 		true, o.history)
-	add("gather PATH", "List what is of use in a must-gather, sosreport, directory or tar file", cobra.ExactArgs(1), true,
-		o.gather)
+	add("gather PATH", "List what is of use in a must-gather, sosreport, directory or tar file",
+		cobra.ExactArgs(1), true, o.gather)
 	add("diff A B", "Tell how two databases differ, by content", cobra.ExactArgs(2), true, o.diff)
 	add("snapshot SOURCE NAME", "Keep a snapshot of a database", cobra.ExactArgs(2), true, o.snapshot)
 	add("list", "List the snapshots", cobra.NoArgs, true, o.list)
@@ -157,7 +158,8 @@ func (o *dbOptions) gather(ctx context.Context, args []string) error {
 		printable.Fprintf(o.stderr, "ovn-replay: %s is passed over: %s\n", p.Path, p.Why)
 	}
 	if len(items) == 0 {
-		printable.Fprintf(o.stderr, "ovn-replay: %s holds no databases, captures, conntrack or OpenFlow dumps\n", args[0])
+		printable.Fprintf(o.stderr, "ovn-replay: %s holds no databases, captures, conntrack or OpenFlow dumps\n",
+			args[0])
 	}
 	for _, i := range items {
 		if err := o.print(inventory.OfItem(i)); err != nil {

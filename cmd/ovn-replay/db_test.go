@@ -24,8 +24,8 @@ func recordedDatabases(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	for {
-		for _, pattern := range []string{"testdata/cases/*/sb*.db", "testdata/cases/*/sb*.db.gz", "shared/cases/*/sb*.db",
-			"shared/cases/*/sb*.db.gz", "shared/sb/*.db"} {
+		for _, pattern := range []string{"testdata/cases/*/sb*.db", "testdata/cases/*/sb*.db.gz",
+			"shared/cases/*/sb*.db", "shared/cases/*/sb*.db.gz", "shared/sb/*.db"} {
 			match, _ := filepath.Glob(filepath.Join(dir, pattern))
 			found = append(found, match...)
 		}
@@ -99,7 +99,8 @@ func TestDBSnapshots(t *testing.T) {
 	if err != nil || !strings.HasPrefix(out, "snapshot:one of "+found[0]+": ") {
 		t.Fatalf("%q, %v", out, err)
 	}
-	if out, _, err = db(t, "list", store); err != nil || !strings.HasPrefix(out, "one ") || strings.Count(out, "\n") != 1 {
+	if out, _, err = db(t, "list", store); err != nil || !strings.HasPrefix(out, "one ") ||
+		strings.Count(out, "\n") != 1 {
 		t.Errorf("%q, %v", out, err)
 	}
 	if out, _, err = db(t, "diff", store, found[0], "snapshot:one"); err != nil || out != "" {
@@ -122,7 +123,8 @@ func TestDBSnapshots(t *testing.T) {
 	if _, _, err = db(t, "rm", store, "one"); err != nil {
 		t.Error(err)
 	}
-	if _, _, err = db(t, "info", store, "snapshot:one"); err == nil || !strings.Contains(err.Error(), "no such snapshot") {
+	if _, _, err = db(t, "info", store, "snapshot:one"); err == nil ||
+		!strings.Contains(err.Error(), "no such snapshot") {
 		t.Errorf("removed: %v", err)
 	}
 }
@@ -192,8 +194,8 @@ func TestDBBehaviour(t *testing.T) {
 	}
 	for _, want := range []string{
 		"changes of OVN that 23.03.1",
-		"\n  yes  dns-ignores-additional: DNS queries with additional records are not answered\n       23.03.1 brought it " +
-			"to this series (OVN commit ",
+		"\n  yes  dns-ignores-additional: DNS queries with additional records are not answered\n       23.03.1 " +
+			"brought it to this series (OVN commit ",
 		"\n  no   holds-four-packets: ",
 		"Open vSwitch 3.1 on 3 chassis (4da007a6-ed1d-45ff-bcf4-62ae8914bbbc): it knows no interfaces of type srv6",
 		"\n  no   tracks-sctp: ",

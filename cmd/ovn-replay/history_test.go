@@ -48,7 +48,8 @@ func TestEachPacketMeetsTheNetworkOfItsMoment(t *testing.T) {
 	// 10:00:35.7, between the two sessions of the capture.
 	between := int64(1795341635700)
 	db := changing(t, dir+"/sb.db", between,
-		`"Logical_Flow":{"`+flow+`":{"actions":"flags.force_snat_for_lb = 1; ct_lb_mark(backends=10.244.1.9:80; force_snat);"}}`)
+		`"Logical_Flow":{"`+flow+`":{"actions":"flags.force_snat_for_lb = 1; ct_lb_mark(backends=10.244.1.9:80; `+
+			`force_snat);"}}`)
 	args := []string{"verify", "--db", db, "-r", dir + "/client.pcap@breth0_ovn-worker", "-r", dir + "/nginx.pcap",
 		"--ct-profile", "ovs-userspace", "--json", "--no-infer"}
 	report := func(more ...string) (int, replay.Report) {

@@ -39,8 +39,8 @@ func evilCase(t *testing.T) (dir string) {
 		body := string(rest[:size])
 		data = rest[size:]
 		for _, name := range []string{
-			"default_nginx-deployment-9456bbbf9-x6pc6", "breth0_ovn-worker", "ovn-worker", "GR_ovn-worker", "ovn_cluster_router",
-			"lr_in_dnat", "lr_out_snat", "ls_in_l2_lkup", "lr_in_ip_routing", "lr_in_unsnat",
+			"default_nginx-deployment-9456bbbf9-x6pc6", "breth0_ovn-worker", "ovn-worker", "GR_ovn-worker",
+			"ovn_cluster_router", "lr_in_dnat", "lr_out_snat", "ls_in_l2_lkup", "lr_in_ip_routing", "lr_in_unsnat",
 		} {
 			body = strings.ReplaceAll(body, `\"`+name+`\"`, `\"`+name+twice+`\"`)
 			body = strings.ReplaceAll(body, `"`+name+`"`, `"`+name+once+`"`)
@@ -92,7 +92,8 @@ func TestHostileNames(t *testing.T) {
 	archive, member := evilArchive(t, db)
 	flows := filepath.Join(cases, "nodeport", "br-int.flows.txt")
 	question := `inport == "breth0_ovn-worker` + jsonText(evil) +
-		`" && eth.src == 02:42:ac:12:00:01 && eth.dst == 02:42:ac:12:00:04 && ip4.src == 172.18.0.1 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && tcp.dst == 30007 && tcp.src == 5000`
+		`" && eth.src == 02:42:ac:12:00:01 && eth.dst == 02:42:ac:12:00:04 && ip4.src == 172.18.0.1 && ip4.dst == ` +
+		`172.18.0.4 && ip.ttl == 64 && tcp.dst == 30007 && tcp.src == 5000`
 	both := []string{"--db", db, "-r", client, "-r", pod, "--ct-profile", "ovs-userspace"}
 	with := func(command string, more ...string) []string {
 		return append(append(strings.Fields(command), both...), more...)
@@ -109,14 +110,15 @@ func TestHostileNames(t *testing.T) {
 		{"verify", "--db", db, "-r", pod, "--no-infer", "--json"},
 		{"diff", "--db", db, "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", client, "-r", pod},
 		{"diff", "--db", db, "--db", db, "-r", client, "--json"},
-		{"trace", "--db", db, question}, {"trace", "--db", db, "--all", question}, {"trace", "--db", db, "--json", question},
+		{"trace", "--db", db, question}, {"trace", "--db", db, "--all", question},
+		{"trace", "--db", db, "--json", question},
 		{"trace", "--db", db, `inport == "` + evil + `"`}, {"trace", "--db", db, "no" + evil, "ip4"},
 		with("conntrack list"), with("conntrack export"), {"conntrack", "list", session},
 		with("conntrack list --chassis", evil),
 		with("connections"), with("connections --full"), with("connections --csv"), with("connections --json"),
 		with("connections --members"),
-		with("why", "1"), with("why", "2"), with("why", client+":1"), with("why", evil), {"why", "1", "--session", session},
-		{"why", "nginx:3", "--session", session},
+		with("why", "1"), with("why", "2"), with("why", client+":1"), with("why", evil),
+		{"why", "1", "--session", session}, {"why", "nginx:3", "--session", session},
 		with("who", "172.18.0.1"), with("who", "100.64.0.3", "--json"), with("who", "10.244.1.3:80"), with("who", evil),
 		with("who", "172.18.0.1", "@"+evil),
 		{"who", "172.18.0.1", "--session", session}, {"connections", "--session", session, "--full"},
@@ -165,7 +167,8 @@ func TestHostileNames(t *testing.T) {
 		{"lflow", "match", "--db", db}, {"show", evil}, {"show", session, evil},
 	} {
 		var stdout, stderr bytes.Buffer
-		status := run(t.Context(), args, strings.NewReader("ip4 && \""+evil+"\nip4.src == @\x1b[31m\n"), &stdout, &stderr)
+		status := run(t.Context(), args, strings.NewReader("ip4 && \""+evil+"\nip4.src == @\x1b[31m\n"), &stdout,
+			&stderr)
 		label := strings.ReplaceAll(strings.Join(args, " "), evil, "EVIL")
 		shown += strings.Count(stdout.String(), "pwn")
 		if args[0] != "lflow" && stdout.Len()+stderr.Len() == 0 && status != exitOK {
@@ -199,7 +202,8 @@ func evilArchive(t *testing.T, db string) (archive, member string) {
 		text []byte
 	}{{member, text}, {name + "/broken.db", []byte("OVSDB JSON 99999999 x\n")},
 		{name + "/conntrack.txt", []byte("tcp,orig=(src=\x1b[31m")}} {
-		err := w.WriteHeader(&tar.Header{Name: file.name, Mode: 0o600, Size: int64(len(file.text)), Format: tar.FormatPAX})
+		err := w.WriteHeader(&tar.Header{Name: file.name, Mode: 0o600, Size: int64(len(file.text)),
+			Format: tar.FormatPAX})
 		if _, bad := w.Write(file.text); err != nil || bad != nil {
 			t.Fatal(err, bad)
 		}
@@ -264,7 +268,8 @@ func harmlessCapture(t *testing.T, out string) {
 	t.Helper()
 	capture := tsharked(t, out, "-T", "fields", "-e", "frame.comment", "-e", "frame.interface_name", "-e",
 		"frame.interface_description")
-	if fault := harmless(strings.ReplaceAll(capture, "\\n", ""), true); fault != "" || !strings.Contains(capture, `\x1b`) {
+	if fault := harmless(strings.ReplaceAll(capture, "\\n", ""), true); fault != "" ||
+		!strings.Contains(capture, `\x1b`) {
 		t.Errorf("the annotated capture: %s in %.600q", fault, capture)
 	}
 }

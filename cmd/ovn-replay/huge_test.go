@@ -168,7 +168,8 @@ func TestConstantMemory(t *testing.T) {
 		t.Fatalf("%v: %s", err, errs.String())
 	}
 	if status != exitOK || r.Packets != packets || r.Matched*2 != packets {
-		t.Errorf("exit status %d, %d packets of %d, matched %d, %+.2v", status, r.Packets, packets, r.Matched, r.Missing)
+		t.Errorf("exit status %d, %d packets of %d, matched %d, %+.2v", status, r.Packets, packets, r.Matched,
+			r.Missing)
 	}
 	mb := float64(most.Load()) / 1e6
 	t.Logf("%d MB, %d packets in %v: at most %.0f MB of heap", *hugeMB, packets,

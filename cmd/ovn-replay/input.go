@@ -24,11 +24,13 @@ func (in *input) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	in.Given = f.Changed
 	f.StringArrayVar(&in.DBs, "db", databasesOf(os.Getenv("OVN_SB_DB")),
-		"Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; repeated: "+
+		"Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; "+
+			"repeated: "+
 			"of several zones (default $OVN_SB_DB)")
 	sourceFlags(f, &in.Source)
 	f.StringVar(&in.DBTime, "db-time", "",
-		"with a database file: `follow` its history, so that each packet meets the network of its own moment (the default "+
+		"with a database file: `follow` its history, so that each packet meets the network of its own moment (the "+
+			"default "+
 			"if the history holds the captures), or the last network, or that of one time")
 	f.BoolVar(&in.Watch, "watch", false, "with a live server: keep following its changes")
 	in.captureFlags(f)
@@ -45,13 +47,16 @@ func databasesOf(env string) []string {
 // captureFlags are those of every command that replays captures.
 func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&in.Captures, "read", "r", nil,
-		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated set, - is "+
+		"capture `FILE[@PORT[@CHASSIS]]`, FILE@any[@CHASSIS] or FILE@underlay[:CHASSIS]; a pattern is a rotated "+
+			"set, - is "+
 			"standard input (repeatable)")
 	f.StringVar(&in.Case, "case", "",
-		"`DIR` of a recorded case: all inputs at once; --db and --ct-profile replace the case's, the others are added to "+
+		"`DIR` of a recorded case: all inputs at once; --db and --ct-profile replace the case's, the others are "+
+			"added to "+
 			"them")
 	f.StringArrayVar(&in.NBs, "nb", nil,
-		"Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the one beside "+
+		"Northbound database `SOURCE`, for the names of ACLs, load balancers, NAT rows and routes (default: the "+
+			"one beside "+
 			"the Southbound database)")
 	f.StringVar(&in.Profile, "ct-profile", "", ctProfileUsage)
 	f.StringArrayVar(&in.Imports, "ct-import", nil,
@@ -59,7 +64,8 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&in.Zones, "ct-zones", nil,
 		"a chassis' zone numbers, as ovn-appctl ct-zone-list prints them, in `FILE[@CHASSIS]` (repeatable)")
 	f.StringArrayVar(&in.Pins, "pin", nil,
-		"connections of the real tables, as a dump in `FILE`: they dictate what the datapath chose at random (repeatable)")
+		"connections of the real tables, as a dump in `FILE`: they dictate what the datapath chose at random "+
+			"(repeatable)")
 	f.StringArrayVar(&in.Offsets, "offset", nil, "correct a capture's clock by hand: `FILE=+1.5ms` (repeatable)")
 	f.BoolVar(&in.NoAlign, "no-align", false, "leave the captures' clocks as they are")
 	f.BoolVar(&in.NoInfer, "no-infer", false, "inject only packets that are in a capture")
@@ -73,7 +79,8 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 // pcapFilterFlag selects packets as they are read.
 func pcapFilterFlag(f *pflag.FlagSet, expr *string) {
 	f.StringVar(expr, "pcap-filter", "",
-		"read only the packets of the captures that tcpdump would with `EXPR`, such as 'tcp port 80 and not host 10.0.0.1' "+
+		"read only the packets of the captures that tcpdump would with `EXPR`, such as 'tcp port 80 and not host "+
+			"10.0.0.1' "+
 			"(see pcap-filter(7))")
 }
 

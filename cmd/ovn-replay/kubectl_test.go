@@ -27,7 +27,8 @@ esac
 // replays what comes.
 func TestKubectlPlugin(t *testing.T) {
 	dir := t.TempDir()
-	if text, err := exec.Command("go", "build", "-o", filepath.Join(dir, "ovn-replay"), ".").CombinedOutput(); err != nil {
+	if text, err := exec.Command("go", "build", "-o", filepath.Join(dir, "ovn-replay"),
+		".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "kubectl"), []byte(fakeKubectl), 0o755); err != nil {
@@ -44,7 +45,8 @@ func TestKubectlPlugin(t *testing.T) {
 	kubectl := func(args ...string) (string, error) {
 		cmd := exec.Command(plugin, args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "CASE="+session, "LOG="+filepath.Join(dir, "log"))
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "CASE="+session,
+			"LOG="+filepath.Join(dir, "log"))
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}

@@ -22,7 +22,9 @@ func brokenFlows(t *testing.T, n int) (db string) {
 		if i == 0 {
 			match = "ip4.src == {10.0.0.1" + strings.Repeat(", 10.0.0.2", 20000) + "} && nonsense"
 		}
-		flows[i] = fmt.Sprintf(`"00000000-0000-0000-0000-%012x":{"logical_datapath":["uuid",%q],"pipeline":"ingress","table_id":0,"priority":7,"match":%q,"actions":"next;","external_ids":["map",[["stage-name","ls_in_broken"]]]}`,
+		flows[i] = fmt.Sprintf(`"00000000-0000-0000-0000-%012x":{"logical_datapath":["uuid",%q],`+
+			`"pipeline":"ingress","table_id":0,"priority":7,"match":%q,"actions":"next;","external_ids":["map",`+
+			`[["stage-name","ls_in_broken"]]]}`,
 			i+1, worker, match)
 	}
 	return changing(t, filepath.Join(cases, "nodeport", "sb.db"), 1, `"Logical_Flow":{`+strings.Join(flows, ",")+`}`)
@@ -33,8 +35,8 @@ func brokenFlows(t *testing.T, n int) (db string) {
 func TestBrokenFlowsAreSaidOnce(t *testing.T) {
 	nodeport := filepath.Join(cases, "nodeport")
 	db, session := brokenFlows(t, 50), filepath.Join(t.TempDir(), "s.db")
-	const told = "logical flow 00000000-0000-0000-0000-000000000002 of ls_in_broken does not compile and was left out " +
-		"20 times since 2026-11-22T10:00:35.5"
+	const told = "logical flow 00000000-0000-0000-0000-000000000002 of ls_in_broken does not compile and was " +
+		"left out 20 times since 2026-11-22T10:00:35.5"
 	inputs := " --db " + db + " -r " + nodeport + "/client.pcap@breth0_ovn-worker -r " + nodeport + "/nginx.pcap"
 	for _, test := range []struct {
 		args string

@@ -48,7 +48,8 @@ Errors in the language do not change the exit status.`,
 	}{
 		{"lex", "Print the tokens", "ip4.src==1.2.3.4", lflow.LexLine},
 		{"match", "Print the canonical match expression", "ip4.src == {1.2.3.4, 10.0.0.0/8}", lflow.MatchLine},
-		{"annotate", "Print the match with predicates and prerequisites made explicit", "tcp.dst == 80", lflow.AnnotateLine},
+		{"annotate", "Print the match with predicates and prerequisites made explicit", "tcp.dst == 80",
+			lflow.AnnotateLine},
 		{"actions", "Print the canonical actions", "ip.ttl--; next;", lflow.ActionsLine},
 	} {
 		var opts lflowOptions

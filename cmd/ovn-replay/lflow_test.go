@@ -22,10 +22,10 @@ func lflowDB(t *testing.T) string {
 			`"Address_Set":{"columns":{"name":` + text + `,"addresses":` + texts + `}},` +
 			`"Port_Group":{"columns":{"name":` + text + `,"ports":` + texts + `}},` +
 			`"DHCP_Options":{"columns":{"name":` + text + `,"code":{"type":"integer"},"type":` + text + `}}}}`,
-		`{"Address_Set":{"00000000-0000-0000-0000-000000000001":{"name":"web","addresses":["set",["10.0.0.1","10.0.0.2"]]}},` +
-			`"Port_Group":{"00000000-0000-0000-0000-000000000002":{"name":"7_pg","ports":["set",["a","b"]]}},` +
-			`"DHCP_Options":{"00000000-0000-0000-0000-000000000003":{"name":"offerip","code":0,"type":"ipv4"},` +
-			`"00000000-0000-0000-0000-000000000004":{"name":"own","code":99,"type":"str"}}}`,
+		`{"Address_Set":{"00000000-0000-0000-0000-000000000001":{"name":"web","addresses":["set",["10.0.0.1",` +
+			`"10.0.0.2"]]}},"Port_Group":{"00000000-0000-0000-0000-000000000002":{"name":"7_pg","ports":["set",["a",` +
+			`"b"]]}},"DHCP_Options":{"00000000-0000-0000-0000-000000000003":{"name":"offerip","code":0,` +
+			`"type":"ipv4"},"00000000-0000-0000-0000-000000000004":{"name":"own","code":99,"type":"str"}}}`,
 	}
 	var b bytes.Buffer
 	for _, r := range records {
@@ -65,7 +65,8 @@ func TestLflowCommand(t *testing.T) {
 				"Syntax error at `$other' expecting address set name.\n"},
 		{"options of a database", "actions --plain --db " + db,
 			"reg0[0] = put_dhcp_opts(offerip=1.2.3.4, own=\"x\");\nreg0[0] = put_dhcp_opts(offerip=1.2.3.4, mtu=5);\n",
-			"reg0[0] = put_dhcp_opts(offerip = 1.2.3.4, own = \"x\");\nSyntax error at `mtu' expecting DHCPv4 option name.\n"},
+			"reg0[0] = put_dhcp_opts(offerip = 1.2.3.4, own = \"x\");\nSyntax error at `mtu' expecting DHCPv4 " +
+				"option name.\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out, errs bytes.Buffer

@@ -27,7 +27,8 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 		"conntrack states -r PIPE",
 		"run --db CASE/sb.db -r PIPE --format none -w DIR/out.pcapng",
 		"run --db CASE/sb.db -r CASE/client.pcap --ct-import PIPE",
-		"connections --db PIPE -r CASE/client.pcap --json", "run --db CASE/sb.db -r CASE/client.pcap --format none -w PIPE",
+		"connections --db PIPE -r CASE/client.pcap --json",
+		"run --db CASE/sb.db -r CASE/client.pcap --format none -w PIPE",
 	} {
 		pipe := filepath.Join(t.TempDir(), "pipe")
 		if err := makeFifo(pipe); err != nil {
@@ -148,12 +149,12 @@ func TestCutCaptureKeepsWhatItHolds(t *testing.T) {
 		if how == "zst" && strings.Contains(errs, "cut off before its first packet") {
 			continue // all is one block, which is not there
 		}
-		if status != exitBad || !strings.Contains(out, "packets entered 1") || !strings.Contains(errs, file+": frame ") ||
-			!strings.Contains(errs, "frames before it are good") {
+		if status != exitBad || !strings.Contains(out, "packets entered 1") ||
+			!strings.Contains(errs, file+": frame ") || !strings.Contains(errs, "frames before it are good") {
 			t.Errorf("%s: exit status %d, %s%s", how, status, out, errs)
 		}
-		_, out, _ = replayed(t, "verify", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", file+"@breth0_ovn-worker",
-			"-r", filepath.Join(cases, "nodeport", "nginx.pcap"))
+		_, out, _ = replayed(t, "verify", "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r",
+			file+"@breth0_ovn-worker", "-r", filepath.Join(cases, "nodeport", "nginx.pcap"))
 		if !strings.Contains(out, "everything observed was predicted, byte for byte, of what could be read\n") {
 			t.Errorf("%s: %s", how, out)
 		}

@@ -24,8 +24,8 @@ func TestSwitchesHaveTheFlowsUsed(t *testing.T) {
 		}
 		done[dir] = true
 		status, out, errs := replayed(t, "run", "--case", dir, "--ovs")
-		if status != exitOK || strings.Contains(errs, "that packets used\n") || strings.Contains(errs, "is a part of") ||
-			strings.Contains(out, "finding") {
+		if status != exitOK || strings.Contains(errs, "that packets used\n") ||
+			strings.Contains(errs, "is a part of") || strings.Contains(out, "finding") {
 			t.Errorf("%s: status %d, %s", dir, status, errs)
 		}
 	}
@@ -122,7 +122,8 @@ func TestCutDumpIsNoFinding(t *testing.T) {
 		}
 		for _, args := range []string{"run", "run --format none", "run --json", "trace -r " + cases +
 			"/nodeport/client.pcap#1"} {
-			status, out, errs := replayed(t, append(strings.Fields(args), "--case", cases+"/nodeport", "--ovs="+file)...)
+			status, out, errs := replayed(t, append(strings.Fields(args), "--case", cases+"/nodeport",
+				"--ovs="+file)...)
 			if status != exitOK || strings.Contains(out+errs, "finding:") || strings.Contains(out, "no OpenFlow") ||
 				strings.Count(errs, "warning: "+file+" is a part of a switch's flows (") != 1 {
 				t.Errorf("cut at %d of %d, %s: exit status %d, %s", at, len(whole), args, status, errs)
@@ -134,9 +135,9 @@ func TestCutDumpIsNoFinding(t *testing.T) {
 // A finding does not depend on how packets are shown. Here it is of two flows of
 // which OVN leaves open which applies: the switch has one.
 func TestFindingIsNeverSilent(t *testing.T) {
-	const found = "finding: the switch lacks the OpenFlow flows of 2 logical flow(s) with the priority and match of one " +
-		"that packets used: OVN leaves open which applies\n    8bda5088-255b-46e5-8666-7e67a7430f50, lr_in_dnat " +
-		"(9c06eb53-aa34-4007-aa84-6f125175c526 was used): "
+	const found = "finding: the switch lacks the OpenFlow flows of 2 logical flow(s) with the priority and " +
+		"match of one that packets used: OVN leaves open which applies\n    8bda5088-255b-46e5-8666-7e67a7430f50, " +
+		"lr_in_dnat (9c06eb53-aa34-4007-aa84-6f125175c526 was used): "
 	for _, format := range []string{"line", "none", "json", "detailed", "minimal"} {
 		status, _, errs := replayed(t, "run", "--case", cases+"/kube-affinity", "--ovs", "--format", format)
 		if status != exitOK || strings.Count(errs, "finding") != 1 || !strings.Contains(errs, found) {

@@ -15,7 +15,8 @@ func copied(t *testing.T, names ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for _, name := range names {
-		if err := os.WriteFile(filepath.Join(dir, name), read(t, filepath.Join(cases, "nodeport", name)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), read(t, filepath.Join(cases, "nodeport", name)),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,8 +76,8 @@ func TestOutputsAreNeverInputs(t *testing.T) {
 			os.Symlink(".", "here")
 			os.Link("client.pcap", "hard.pcap")
 			for name, text := range map[string]string{
-				"dump.txt": "", "zones.txt": "", "flows.txt": "", "profile.txt": "profile ovs-userspace\n", "empty.pcap": "",
-				"empty.db": "",
+				"dump.txt": "", "zones.txt": "", "flows.txt": "", "profile.txt": "profile ovs-userspace\n",
+				"empty.pcap": "", "empty.db": "",
 			} {
 				os.WriteFile(name, []byte(text), 0o600)
 			}
@@ -220,7 +221,8 @@ func TestNamedPipes(t *testing.T) {
 		b, _ := os.ReadFile("out")
 		written <- b
 	}()
-	if status, _, errs := replayed(t, strings.Fields("run --db sb.db -r nginx.pcap --format none --session in")...); status != exitBad ||
+	if status, _, errs := replayed(t, strings.Fields("run --db sb.db -r nginx.pcap --format none "+
+		"--session in")...); status != exitBad ||
 		!strings.Contains(errs, "in: is not a session") {
 		t.Errorf("a pipe as session: exit status %d, %s", status, errs)
 	}

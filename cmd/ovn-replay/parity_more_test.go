@@ -16,12 +16,14 @@ func TestParityOfMicroflows(t *testing.T) {
 	for _, m := range []string{
 		"", "1", "0", `inport`, `inport == "nowhere"`, `ip4`, `inport == {"a", "b"}`, `inport == "a" || inport == "b"`,
 		in + "0", in + "1", in + "ip4 && ip6", in + "tcp.src == 80", in + "ip4 && tcp.src > 1024",
-		in + "ip4 && tcp.src[1..15] == 0x28", in + "ip4 && tcp.src > 79 && tcp.src < 82", in + "ip4 && 80 <= tcp.src <= 81",
+		in + "ip4 && tcp.src[1..15] == 0x28", in + "ip4 && tcp.src > 79 && tcp.src < 82",
+		in + "ip4 && 80 <= tcp.src <= 81",
 		in + "ip4 && tcp.src == {80, 81}", in + "ip", in + "icmp", in + "icmp4", in + "icmp6", in + "arp", in + "rarp",
 		in + "ip4.src == 1.2.3.4 && ip6.dst == ::1", in + "ip4.src == 1.2.3.0/24", in + "ip4.src != 1.2.3.4",
 		in + "eth.type == 0x1234", in + "eth.type == 0x8847", in + "vlan.present", in + "vlan.vid == 5", in +
 			"vlan.vid == 5 && vlan.pcp == 3",
-		in + "ip.ttl == 64 && ip.ttl == 65 && ip4", in + "ip.ttl == 64", in + "ip4 && !tcp", in + "!ip.later_frag && ip4",
+		in + "ip.ttl == 64 && ip.ttl == 65 && ip4", in + "ip.ttl == 64", in + "ip4 && !tcp",
+		in + "!ip.later_frag && ip4",
 		in + "ip4 && ip.is_frag", in + "ip4 && ip.first_frag", in + "ip4 && ip.later_frag && ip.is_frag", in +
 			"ip6 && ip.is_frag && udp",
 		in + "ip4 && tcp.flags == 0x12", in + "ip4 && tcp && tcp.flags[1]",
@@ -29,12 +31,12 @@ func TestParityOfMicroflows(t *testing.T) {
 			"nd_na && nd.target == fe80::1 && nd.tll == 00:00:00:00:00:01",
 		in + "nd_ns && nd.sll == 00:00:00:00:00:01", in + "nd_rs", in + "ip4.mcast", in + "ip4 && ip.proto == 47", in +
 			"ip6 && ip.proto == 132 && sctp.dst == 5",
-		in + "ip4 && ip.proto == 58", in + "reg0 == 1", in + "reg0[1] && reg9 == 0x10 && xreg2 == 5", in + "ct.est && ip4",
-		in + "ct_mark == 5", in + "ct_label.natted",
+		in + "ip4 && ip.proto == 58", in + "reg0 == 1", in + "reg0[1] && reg9 == 0x10 && xreg2 == 5",
+		in + "ct.est && ip4", in + "ct_mark == 5", in + "ct_label.natted",
 		in + "flags.loopback", in + "pkt.mark == 7", in + `outport == "etor-GR_ovn-worker"`, in +
 			"is_chassis_resident(\"x\")", in + "!is_chassis_resident(\"x\")",
-		in + "ip4.src == ", in + "&&", in + "ip4 &&& ip6", in + "nosuch == 1", in + "ip4.src == 1.2.3", in + "eth.src == 1",
-		in + "ip4 || ip6", in + "(ip4 || ip6)",
+		in + "ip4.src == ", in + "&&", in + "ip4 &&& ip6", in + "nosuch == 1", in + "ip4.src == 1.2.3",
+		in + "eth.src == 1", in + "ip4 || ip6", in + "(ip4 || ip6)",
 		in + "ip4 && (udp.dst == 53 || udp.dst == 53)", in +
 			"arp.op == 1 && arp.tpa == 10.0.0.1 && arp.sha == 00:00:00:00:00:01", in + "arp.op == 300",
 		in + "$set == 1", in + "ip4.src == $nosuch", in + "inport == @nosuch", in + "tcp.src == 99999", in +

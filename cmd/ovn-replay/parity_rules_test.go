@@ -164,16 +164,18 @@ var rules = []rule{
 	{"flags: ovn-trace loses them on the way to the egress pipeline",
 		func(d *difference) bool { return d.either("flags.") }},
 	{"gateway: ct_snat does nothing in ovn-trace's gateway routers", func(d *difference) bool {
-		return line(d.ours, d.at) == "ct_snat" || line(d.theirs, d.at-1) == "ct_snat;" || line(d.ours, d.at) == "ct_snat {"
+		return line(d.ours, d.at) == "ct_snat" || line(d.theirs, d.at-1) == "ct_snat;" ||
+			line(d.ours, d.at) == "ct_snat {"
 	}},
 	{"conntrack: ovn-trace assumes est|trk, keeps it over patch ports, never sets marks and labels",
 		func(d *difference) bool {
 			return d.before("ct_", "ct.") && d.either("ct.", "ct_mark", "ct_label", "ct_state")
 		}},
-	{"hairpin: ovn-trace keeps the original destination of an earlier datapath's load balancer", func(d *difference) bool {
-		return d.either("hairpin", "reg0[6]", "reg0[12]") || d.before("ct_lb") &&
-			d.either("reg0[6]", "reg0[12]", "ct_snat_to_vip")
-	}},
+	{"hairpin: ovn-trace keeps the original destination of an earlier datapath's load balancer",
+		func(d *difference) bool {
+			return d.either("hairpin", "reg0[6]", "reg0[12]") || d.before("ct_lb") &&
+				d.either("reg0[6]", "reg0[12]", "ct_snat_to_vip")
+		}},
 	{"NAT: conntrack translates, ovn-trace does not undo or remember it", func(d *difference) bool {
 		return d.before("ct_dnat", "ct_snat", "ct_lb")
 	}},

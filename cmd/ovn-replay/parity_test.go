@@ -104,7 +104,8 @@ func (o *ovnTrace) run(t *testing.T, command string) {
 	if root := otherRoot(); root != "" {
 		cmd = exec.Command("chroot", append([]string{root}, cmd.Args...)...)
 	}
-	cmd.Env = append(os.Environ(), "OVN_RUNDIR="+o.dir, "OVS_RUNDIR="+o.dir, "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	cmd.Env = append(os.Environ(), "OVN_RUNDIR="+o.dir, "OVS_RUNDIR="+o.dir, "PATH="+os.Getenv("PATH")+
+		":/usr/sbin:/sbin")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Run(); err != nil {
 		text, _ := os.ReadFile(log.Name())
@@ -305,10 +306,12 @@ func TestParityWithOVNTrace(t *testing.T) {
 		t.Run(filepath.Base(filepath.Dir(db)), func(t *testing.T) {
 			left := usable - used
 			used++
-			total.compare(t, startOVNTrace(t, db), our, newMicroflows(our.net, uint64(i)), (want-total.same+left-1)/left)
+			total.compare(t, startOVNTrace(t, db), our, newMicroflows(our.net, uint64(i)),
+				(want-total.same+left-1)/left)
 		})
 	}
-	t.Logf("stateless: %d identical, %d under a rule; stateful: %d identical but for what conntrack says, %d under a rule",
+	t.Logf("stateless: %d identical, %d under a rule; stateful: %d identical but for what conntrack says, %d "+
+		"under a rule",
 		total.same, total.excused, total.tracked, total.excusedTracked)
 	for _, r := range append(rules, deadlock) {
 		t.Logf("%6d %s", total.rules[r.name], r.name)

@@ -38,8 +38,8 @@ func (s *fingerprints) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcom
 	maphash.WriteComparable(&h, [...]any{out.Verdict, out.Drop, out.DropAt, out.Late, t.Len()})
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		maphash.WriteComparable(&h, [...]any{o.Port.Name, o.Chassis.Name, o.Time, string(o.Data), o.Wire, o.Guess, o.Seen,
-			o.Event, o.Made})
+		maphash.WriteComparable(&h, [...]any{o.Port.Name, o.Chassis.Name, o.Time, string(o.Data), o.Wire, o.Guess,
+			o.Seen, o.Event, o.Made})
 	}
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]

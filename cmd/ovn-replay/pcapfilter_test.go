@@ -65,7 +65,8 @@ func TestPcapFilterIsTcpdumps(t *testing.T) {
 			report.Observed != wantReport.Observed || report.Matched != wantReport.Matched {
 			t.Errorf("%s, %q: %d packets, entered %d, observed %d, matched %d; want %d, %d, %d, %d", c.name, c.expr,
 				report.Packets, report.Entered,
-				report.Observed, report.Matched, wantReport.Packets, wantReport.Entered, wantReport.Observed, wantReport.Matched)
+				report.Observed, report.Matched, wantReport.Packets, wantReport.Entered, wantReport.Observed,
+				wantReport.Matched)
 		}
 	}
 }
@@ -166,14 +167,17 @@ func TestBadPcapFilter(t *testing.T) {
 			[]string{"conntrack", "list", "--case", dir, "--pcap-filter", "("}},
 		{`--pcap-filter: column 4: expected "and", "or" or the end, found "udp"`,
 			[]string{"conntrack", "states", "-r", dir + "/client.pcap", "--pcap-filter", "ip udp"}},
-		{dir + `/client.pcap: the filter does not suit its EN10MB frames: column 1: the direction cannot be told in Ethernet frames: ` +
-			`only a capture on "any" (Linux cooked) has it; change the filter, or leave this capture out`,
+		{dir + `/client.pcap: the filter does not suit its EN10MB frames: column 1: the direction cannot be told in ` +
+			`Ethernet frames: only a capture on "any" (Linux cooked) has it; change the filter, or leave this ` +
+			`capture out`,
 			[]string{"run", "--case", dir, "--pcap-filter", "inbound"}},
-		{dir + `/client.pcapng: the filter does not suit its EN10MB frames: column 8: the interface cannot be told in Ethernet frames: ` +
-			`only a capture on "any" of the second version (LINUX_SLL2) has it; change the filter, or leave this capture out`,
+		{dir + `/client.pcapng: the filter does not suit its EN10MB frames: column 8: the interface cannot be told ` +
+			`in Ethernet frames: only a capture on "any" of the second version (LINUX_SLL2) has it; change the ` +
+			`filter, or leave this capture out`,
 			[]string{"run", "--db", dir + "/sb.db", "-r", dir + "/client.pcapng@breth0_ovn-worker", "--pcap-filter",
 				"tcp or ifindex 3"}},
-		{nothing + `: --pcap-filter selects no packets to find the capture's logical port from; name it with -r FILE@PORT`,
+		{nothing + `: --pcap-filter selects no packets to find the capture's logical port from; name it with -r ` +
+			`FILE@PORT`,
 			[]string{"run", "--db", dir + "/sb.db", "-r", nothing, "--pcap-filter", "vlan 5"}},
 	} {
 		status, out, errs := replayed(t, c.args...)

@@ -55,7 +55,8 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.Close()
-	about := report.About{Title: o.title, Program: annotate.Program(), Command: annotate.CommandLine(os.Args[1:]), Database: strings.Join(j.Sources, ", ")}
+	about := report.About{Title: o.title, Program: annotate.Program(), Command: annotate.CommandLine(os.Args[1:]),
+		Database: strings.Join(j.Sources, ", ")}
 	if about.Title == "" {
 		about.Title = "Replay of " + fmt.Sprint(len(j.Taps)) + " captures"
 	}

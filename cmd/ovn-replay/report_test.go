@@ -73,8 +73,8 @@ const ready = setInterval(() => {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
-		"--virtual-time-budget=8000", "--enable-logging=stderr", "--dump-dom", "file://"+file)
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+
+			t.TempDir(), "--virtual-time-budget=8000", "--enable-logging=stderr", "--dump-dom", "file://"+file)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	dom, err := cmd.Output()
@@ -93,8 +93,10 @@ const ready = setInterval(() => {
 	if err := json.Unmarshal([]byte(text), &seen); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	want := []string{"title " + hostile, "injected false", "packets 21 of 21", "dropped 1 of 21", "searched 10 of 21", "opened true", "marked true",
-		"stages true", "followed 10 of connection 2 of 21", "printed 10", "drawn 8", "cause 1 of ls_in_apply_port_sec", "requests 0"}
+	want := []string{"title " + hostile, "injected false", "packets 21 of 21", "dropped 1 of 21", "searched 10 of 21",
+		"opened true", "marked true",
+		"stages true", "followed 10 of connection 2 of 21", "printed 10", "drawn 8", "cause 1 of ls_in_apply_port_sec",
+		"requests 0"}
 	for i, w := range want {
 		if i >= len(seen) || !strings.HasPrefix(seen[i], w) {
 			t.Fatalf("seen %q, want %q", seen, want)
@@ -144,7 +146,8 @@ func repeated(t *testing.T, from, to string, times int) {
 				data[34] ^= byte(n >> 8)
 				data[35] ^= byte(n)
 			}
-			if err := w.WritePacket(&pcap.Packet{Time: f.Time + int64(n)*1e9, Data: data, OrigLen: f.OrigLen}); err != nil {
+			if err := w.WritePacket(&pcap.Packet{Time: f.Time + int64(n)*1e9, Data: data,
+				OrigLen: f.OrigLen}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -51,12 +51,14 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.format, "format", "line", "line, detailed, summary, minimal, json or none")
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
 	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
-	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; see show")
+	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; "+
+		"see show")
 	ovsFlag(f, &o.ovs)
 	f.BoolVar(&o.wide, "wide", false, "on a terminal, too: one line a packet, whatever its width, as when it is piped")
 	f.BoolVar(&o.Hops, "hops", false, "with -w: write each packet as it comes to every datapath, too")
 	f.StringVar(&o.only, "only", "",
-		"show only packets of `KIND`: delivered, dropped, consumed, unknown, natted, guessed, inferred or noted (several "+
+		"show only packets of `KIND`: delivered, dropped, consumed, unknown, natted, guessed, inferred or noted "+
+			"(several "+
 			"separated by commas)")
 	f.BoolVar(&o.verdict, "epb-verdict", false,
 		"with -w: write an epb_verdict option too; Wireshark 4.0 damages such a capture when it saves it")

@@ -20,7 +20,8 @@ func TestSchema(t *testing.T) {
 		title string
 		v     any
 	}{
-		"run.schema.json":    {"One line of ovn-replay run --json: the fate of a packet that entered OVN", replay.Record{}},
+		"run.schema.json": {"One line of ovn-replay run --json: the fate of a packet that entered OVN",
+			replay.Record{}},
 		"verify.schema.json": {"What ovn-replay verify --json prints", replay.Report{}},
 	} {
 		s := schemaOf(reflect.TypeOf(of.v), map[reflect.Type]bool{})
@@ -215,9 +216,10 @@ func TestJUnit(t *testing.T) {
 		{"--case " + dir, `failures="0" errors="0"`},
 	} {
 		status, _, _ := replayed(t, append([]string{"verify", "--junit", file + "2"}, strings.Fields(test.args)...)...)
-		if green := strings.Contains(string(read(t, file+"2")), `failures="0" errors="0"`); green != (status == exitOK) ||
-			!strings.Contains(string(read(t, file+"2")), test.want) {
-			t.Errorf("%s: exit status %d\n%s", test.args, status, read(t, file+"2"))
+		text := string(read(t, file+"2"))
+		if green := strings.Contains(text, `failures="0" errors="0"`); green != (status == exitOK) ||
+			!strings.Contains(text, test.want) {
+			t.Errorf("%s: exit status %d\n%s", test.args, status, text)
 		}
 	}
 	for _, want := range []string{`<testsuite name="ovn-replay verify" tests="3" failures="`, `name="` + dir +

@@ -503,7 +503,9 @@ func TestSessionAnswersQuestions(t *testing.T) {
 		"none"); status != exitOK {
 		t.Fatal(errs)
 	}
-	question := `inport == "default_nginx-deployment-9456bbbf9-x6pc6" && eth.src == 0a:58:0a:f4:01:03 && eth.dst == 0a:58:0a:f4:01:01 && ip4.src == 10.244.1.3 && ip4.dst == 100.64.0.3 && ip.ttl == 64 && tcp.src == 80 && tcp.dst == 47306 && tcp.flags == 16`
+	question := `inport == "default_nginx-deployment-9456bbbf9-x6pc6" && eth.src == 0a:58:0a:f4:01:03 && eth.dst == ` +
+		`0a:58:0a:f4:01:01 && ip4.src == 10.244.1.3 && ip4.dst == 100.64.0.3 && ip.ttl == 64 && tcp.src == 80 && ` +
+		`tcp.dst == 47306 && tcp.flags == 16`
 	args := []string{"trace", "--db", cases + "/nodeport/sb.db", "--ct-profile", "ovs-userspace", "--minimal", question}
 	status, out, errs := replayed(t, append(args, "--session", session)...)
 	if status != exitOK || !strings.Contains(out, "un-SNAT 100.64.0.3:47306 -> 172.18.0.1:47306") ||

@@ -60,12 +60,14 @@ func TestOneSide(t *testing.T) {
 	} {
 		t.Run(c.name+" "+c.files, func(t *testing.T) {
 			dir := filepath.Join(cases, c.name)
-			_, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r", filepath.Join(dir, c.files))
-			got := [...]int{r.Entered, r.Observed, r.Matched, r.Inferred, r.Autonomous, len(r.Missing), len(r.Mismatched),
-				len(r.Unexpected)}
+			_, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r",
+				filepath.Join(dir, c.files))
+			got := [...]int{r.Entered, r.Observed, r.Matched, r.Inferred, r.Autonomous, len(r.Missing),
+				len(r.Mismatched), len(r.Unexpected)}
 			want := [...]int{c.entered, c.observed, c.matched, c.inferred, c.alone, c.missing, 0, 0}
 			if got != want {
-				t.Errorf("entered, observed, matched, inferred, autonomous, missing, mismatched, unexpected:\ngot  %v\nwant %v",
+				t.Errorf("entered, observed, matched, inferred, autonomous, missing, mismatched, unexpected:\ngot  "+
+					"%v\nwant %v",
 					got, want)
 			}
 			for _, m := range r.Missing {
@@ -268,6 +270,7 @@ func TestUnderlayInVXLAN(t *testing.T) {
 	}
 	a, b := outputs(geneve), outputs(vxlan)
 	if len(a) == 0 || !slices.Equal(a, b) {
-		t.Errorf("in Geneve %d leave:\n%s\nin VXLAN %d:\n%s", len(a), strings.Join(a, "\n"), len(b), strings.Join(b, "\n"))
+		t.Errorf("in Geneve %d leave:\n%s\nin VXLAN %d:\n%s", len(a), strings.Join(a, "\n"), len(b),
+			strings.Join(b, "\n"))
 	}
 }

@@ -222,7 +222,8 @@ func itoa(n int) string {
 }
 
 // differing is a connection whose choice of a backend differs, as compareTables has it.
-var differing = regexp.MustCompile(`^different: tcp,orig=\(src=([^,]+),dst=([^,]+),sport=(\d+),.*state=SYN_SENT\): reply `)
+var differing = regexp.MustCompile(`^different: tcp,orig=\(src=([^,]+),dst=([^,]+),sport=(\d+),.*state=SYN_SENT\)` +
+	`: reply `)
 
 // choiceUnseen: of each connection that differs, no capture but its client's holds a
 // packet: all are to the virtual address still.

@@ -72,7 +72,8 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 		"`FLAGS` that the next look-up in conntrack reports, whatever it finds (repeatable)")
 	f.StringVar(&o.LBDst, "lb-dst", "", "`IP[:PORT]` of the load balancer's backend to take")
 	f.Uint16Var(&o.SelectID, "select-id", 0, "`ID` of the member that select takes")
-	f.BoolVar(&o.friendlyNames, "friendly-names", false, "names that people gave, for ports and datapaths (the default)")
+	f.BoolVar(&o.friendlyNames, "friendly-names", false, "names that people gave, for ports and datapaths (the "+
+		"default)")
 	f.BoolVar(&o.PlainNames, "no-friendly-names", false, "the names and UUIDs of the database")
 	ovsFlag(f, &o.ovs)
 	f.BoolVar(&o.Reply, "reply", false, "trace the answer to the packet as well, where it is delivered")

@@ -49,7 +49,8 @@ ct_dnat {
 `
 
 func TestTraceSeed(t *testing.T) {
-	status, out, errs := replayed(t, "trace", "--db", cases+"/seed-21.12/sb.db", "--minimal", text(t, recorded+"fwd.expr"))
+	status, out, errs := replayed(t, "trace", "--db", cases+"/seed-21.12/sb.db", "--minimal",
+		text(t, recorded+"fwd.expr"))
 	if status != exitOK || errs != "" {
 		t.Fatalf("status %d, %s", status, errs)
 	}
@@ -84,7 +85,8 @@ func TestTraceSeedReply(t *testing.T) {
 	if forth.Reply || !back.Reply || len(back.Outputs) != 1 {
 		t.Fatalf("forth %+v, back %+v", forth, back)
 	}
-	if o := back.Outputs[0]; o.Port != "breth0_ovn-worker" || o.Packet != "tcp 172.18.0.4:30007 > 172.18.0.1:12345 [S.]" {
+	if o := back.Outputs[0]; o.Port != "breth0_ovn-worker" ||
+		o.Packet != "tcp 172.18.0.4:30007 > 172.18.0.1:12345 [S.]" {
 		t.Errorf("the reply leaves at %s as %s", o.Port, o.Packet)
 	}
 }
@@ -96,7 +98,8 @@ func TestTraceRecorded(t *testing.T) {
 	} {
 		t.Run(c.expr+"-"+c.form, func(t *testing.T) {
 			want := text(t, recorded+c.expr+"-"+c.form+".txt")
-			_, got, errs := replayed(t, "trace", "--db", recorded+"sb.db", "--"+c.form, text(t, recorded+c.expr+".expr"))
+			_, got, errs := replayed(t, "trace", "--db", recorded+"sb.db", "--"+c.form,
+				text(t, recorded+c.expr+".expr"))
 			if errs != "" {
 				t.Error(errs)
 			}
@@ -148,7 +151,8 @@ func TestTraceOpenFlow(t *testing.T) {
 		}
 		compared++
 		if !slices.Equal(want[uuid], got[uuid]) {
-			t.Errorf("logical flow %s:\n%s\nwant\n%s", uuid, strings.Join(got[uuid], "\n"), strings.Join(want[uuid], "\n"))
+			t.Errorf("logical flow %s:\n%s\nwant\n%s", uuid, strings.Join(got[uuid], "\n"),
+				strings.Join(want[uuid], "\n"))
 		}
 	}
 	if compared < 35 {
@@ -181,7 +185,8 @@ func TestTraceStatus(t *testing.T) {
 		"delivered":        {[]string{text(t, recorded+"last.expr")}, exitOK, ""},
 		"datapath by name": {[]string{"ext_ovn-worker", text(t, recorded+"last.expr")}, exitOK, ""},
 		"dropped": {[]string{enters +
-			"eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && udp.dst == 9"},
+			"eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && " +
+			"udp.dst == 9"},
 			exitDropped, "udp.src is 49152"},
 		"no microflow":     {nil, exitBad, "no packet: give a MICROFLOW"},
 		"unknown port":     {[]string{`inport == "nowhere"`}, exitBad, `unknown port "nowhere"`},
@@ -193,7 +198,8 @@ func TestTraceStatus(t *testing.T) {
 			"error parsing flow: flow match expression matches on multiple inports"},
 		"ambiguous": {[]string{enters + "tcp.src == 80"}, exitBad,
 			"error parsing flow: Constraints are ambiguous: inport == "},
-		"contradictory": {[]string{enters + "ip4 && ip6"}, exitBad, "error parsing flow: Constraints are contradictory."},
+		"contradictory": {[]string{enters + "ip4 && ip6"}, exitBad,
+			"error parsing flow: Constraints are contradictory."},
 		"syntax": {[]string{enters + "ip4.src == "}, exitBad,
 			"error parsing flow: Syntax error at end of input expecting constant."},
 		"unknown ct flag": {[]string{"--ct", "trk,bad", text(t, recorded+"last.expr")}, exitBad,
@@ -279,11 +285,13 @@ func TestTraceJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict != "delivered" || r.Inport != "breth0_ovn-worker" || r.Datapath != "ext_ovn-worker" || len(r.Trace) != 1 {
+	if r.Verdict != "delivered" || r.Inport != "breth0_ovn-worker" || r.Datapath != "ext_ovn-worker" ||
+		len(r.Trace) != 1 {
 		t.Fatalf("%+v", r)
 	}
 	top := r.Trace[0]
-	if top.Kind != "pipeline" || top.Pipeline != "ingress" || top.Datapath != "ext_ovn-worker" || len(top.Children) != 1 {
+	if top.Kind != "pipeline" || top.Pipeline != "ingress" || top.Datapath != "ext_ovn-worker" ||
+		len(top.Children) != 1 {
 		t.Fatalf("%+v", top)
 	}
 	if s := top.Children[0]; s.Kind != "table" || s.Stage != "ls_in_check_port_sec" ||

@@ -129,8 +129,8 @@ func TestNothingIsIgnoredBesideASession(t *testing.T) {
 			t.Errorf("%s: exit status %d, %s", command, status, errs)
 		}
 		for _, more := range []string{
-			"--db /nonexistent", "--db " + nodeport + "/sb.db", "-r /nonexistent", "--case " + nodeport, "--nb /nonexistent",
-			"--ct-import /nonexistent",
+			"--db /nonexistent", "--db " + nodeport + "/sb.db", "-r /nonexistent", "--case " + nodeport,
+			"--nb /nonexistent", "--ct-import /nonexistent",
 			"--ct-zones /nonexistent", "--ct-profile linux", "--pin /nonexistent", "--offset x=1s", "--filter ip4",
 			"--pcap-filter tcp", "--no-infer",
 			"--no-align", "--db-time last", "--watch", "--explain-points",

@@ -51,12 +51,15 @@ without a verdict.`,
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as one JSON object")
-	cmd.Flags().DurationVar(&o.window, "window", 30*time.Second, "how long a prediction waits for its observation, on the captures' clock")
+	cmd.Flags().DurationVar(&o.window, "window", 30*time.Second, "how long a prediction waits for its observation, "+
+		"on the captures' clock")
 	cmd.Flags().StringSliceVar(&o.ignore, "ignore", nil, "`FIELD`s that may differ, such as ip.ttl (repeatable)")
-	cmd.Flags().StringVarP(&o.write, "write", "w", "", "write what was observed, with verdicts and what was predicted instead, as pcapng to `FILE`")
+	cmd.Flags().StringVarP(&o.write, "write", "w", "", "write what was observed, with verdicts and what was "+
+		"predicted instead, as pcapng to `FILE`")
 	cmd.Flags().StringVar(&o.junit, "junit", "", "write the result to `FILE`, as CI systems read test results")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
-	cmd.Flags().StringToIntVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`: longer packets do not leave there (repeatable)")
+	cmd.Flags().StringToIntVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`: longer packets do not leave there "+
+		"(repeatable)")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list the packets that differ, after the causes")
 	return cmd
 }
@@ -69,12 +72,14 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.Close()
-	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: o.mtu, Causes: j.Causes}
+	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: o.mtu,
+		Causes: j.Causes}
 	var notes *show.Printer
 	written := func() error { return nil }
 	if o.write != "" {
 		notes = show.New(j, bufio.NewWriter(io.Discard), trace.NoFormat)
-		if written, err = notes.Annotate(cmd.Context(), o.write, o.stdout, annotate.CommandLine(os.Args[1:])); err != nil {
+		if written, err = notes.Annotate(cmd.Context(), o.write, o.stdout,
+			annotate.CommandLine(os.Args[1:])); err != nil {
 			return err
 		}
 		notes.Notes.Compared = true

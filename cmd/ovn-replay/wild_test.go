@@ -151,8 +151,8 @@ func TestWildCapturesOfChangedNetworks(t *testing.T) {
 					replaceActions(t, filepath.Join(to, c.db), filepath.Join(dir, c.db), f, m.change(f))
 					status, out, errs := replayed(t, append([]string{"verify", "--json"}, args...)...)
 					if status != exitDifference || !strings.Contains(out, f.UUID) {
-						t.Errorf("%s with captures of %s: exit status %d, flow %s of %s is not named\n%.2000s%s", m.name, wild, status,
-							f.UUID, f.Stage, out, errs)
+						t.Errorf("%s with captures of %s: exit status %d, flow %s of %s is not named\n%.2000s%s",
+							m.name, wild, status, f.UUID, f.Stage, out, errs)
 					}
 				}
 			}

@@ -189,7 +189,8 @@ func (r *wildRun) takes(next *wildRun, most int) bool {
 	options := r.p.l4 + 20
 	return binary.BigEndian.Uint32(a[4:])+uint32(len(r.payload)) == binary.BigEndian.Uint32(b[4:]) &&
 		bytes.Equal(a[8:12], b[8:12]) && bytes.Equal(a[14:16], b[14:16]) &&
-		bytes.Equal(r.frame.data[options:r.p.end-r.first()], next.frame.data[next.p.l4+20:next.p.end-len(next.payload)]) &&
+		bytes.Equal(r.frame.data[options:r.p.end-r.first()],
+			next.frame.data[next.p.l4+20:next.p.end-len(next.payload)]) &&
 		len(r.payload)+len(next.payload) <= most && next.frame.ts-r.last < 5e6 && r.flags&1 == 0
 }
 
@@ -218,7 +219,8 @@ func (r *wildRun) rebuild() {
 // openWild reads a case.
 func openWild(t *testing.T, dir string, net *network.Network) *wildCase {
 	t.Helper()
-	c := &wildCase{dir: dir, vifs: map[string]map[string]bool{}, inside: map[string]bool{}, endpoint: map[string]string{}}
+	c := &wildCase{dir: dir, vifs: map[string]map[string]bool{}, inside: map[string]bool{},
+		endpoint: map[string]string{}}
 	if err := json.Unmarshal(read(t, dir+"/case.json"), &c.json); err != nil {
 		t.Fatal(err)
 	}

@@ -118,8 +118,8 @@ func (o *extcapOptions) answer(cmd *cobra.Command, stdout io.Writer) (err error)
 			err = o.run.run(cmd)
 		}
 	default:
-		err = fmt.Errorf("extcap is what Wireshark calls: run \"ovn-replay wireshark install\", then choose the interface " +
-			"OVN replay")
+		err = fmt.Errorf("extcap is what Wireshark calls: run \"ovn-replay wireshark install\", then choose the " +
+			"interface OVN replay")
 	}
 	return err
 }

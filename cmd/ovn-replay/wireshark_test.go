@@ -108,7 +108,8 @@ func TestPluginSelects(t *testing.T) {
 					t.Errorf("%s: inports\n%s\nwant\n%s", verdict, got, strings.Join(inports, "\n"))
 				}
 			}
-			got := tsharked(t, file, "-Y", `ovn.nat && ovn.verdict != "predicted"`, "-T", "fields", "-e", "frame.number")
+			got := tsharked(t, file, "-Y", `ovn.nat && ovn.verdict != "predicted"`, "-T", "fields", "-e",
+				"frame.number")
 			if n := strings.Count(got, "\n"); n != translated {
 				t.Errorf("ovn.nat selects %d packets, want %d", n, translated)
 			}
@@ -264,8 +265,8 @@ func holdsWhatWasThere(t *testing.T, file string, block pcap.Block, all bool) {
 // Addresses have the names of pods and services where Wireshark looks for them.
 func TestAnnotatedCaptureNamesAddresses(t *testing.T) {
 	out := tsharked(t, annotated(t, "--case", cases+"/nodeport"), "-o", "nameres.network_name:TRUE",
-		"-o", "nameres.use_external_name_resolver:FALSE", "-T", "fields", "-e", "ip.dst_host", "-Y", "ip.dst == 10.244.1.3",
-		"-c", "4")
+		"-o", "nameres.use_external_name_resolver:FALSE", "-T", "fields", "-e", "ip.dst_host", "-Y",
+		"ip.dst == 10.244.1.3", "-c", "4")
 	if !strings.HasPrefix(out, "default_nginx-deployment-9456bbbf9-x6pc6\n") {
 		t.Errorf("10.244.1.3 is called %q", out)
 	}
@@ -293,8 +294,8 @@ func TestWiresharkInstall(t *testing.T) {
 		t.Error(out)
 	}
 	fifo := filepath.Join(home, "fifo")
-	status, _, errs = replayed(t, "wireshark", "extcap", "--capture", "--extcap-interface", "ovn-replay", "--fifo", fifo,
-		"--case", cases+"/nodeport", "--extcap-capture-filter", "tcp port 30007")
+	status, _, errs = replayed(t, "wireshark", "extcap", "--capture", "--extcap-interface", "ovn-replay",
+		"--fifo", fifo, "--case", cases+"/nodeport", "--extcap-capture-filter", "tcp port 30007")
 	if r, err := pcap.Open(fifo); status != exitOK || err != nil {
 		t.Errorf("exit status %d: %s %v", status, errs, err)
 	} else {

@@ -64,7 +64,8 @@ func TestZonesRefused(t *testing.T) {
 		"/nonexistent: no such file": append([]string{"run", "--db", "/nonexistent"}, one...),
 		"a session is of one database": append([]string{"run", "--session", t.TempDir() + "/s", "-r", zonesCase +
 			"pod1.pcap"}, bothZones...),
-		"--watch follows one live server": append([]string{"run", "--watch", "-r", zonesCase + "pod1.pcap"}, bothZones...),
+		"--watch follows one live server": append([]string{"run", "--watch", "-r", zonesCase + "pod1.pcap"},
+			bothZones...),
 	} {
 		if status, _, errs := replayed(t, args...); status != exitBad || !strings.Contains(errs, want) {
 			t.Errorf("%v: status %d, %s; want %q", args, status, errs, want)
@@ -93,7 +94,8 @@ func TestZonesOfAnArchive(t *testing.T) {
 			t.Errorf("db gather lacks %q: %s%s", want, out, errs)
 		}
 	}
-	status, _, errs = replayed(t, "verify", "--db", dir, "--db", zonesCase+"sb-node1.db.gz", "-r", zonesCase+"pod1.pcap")
+	status, _, errs = replayed(t, "verify", "--db", dir, "--db", zonesCase+"sb-node1.db.gz", "-r",
+		zonesCase+"pod1.pcap")
 	if status != exitBad || !strings.Contains(errs, "databases of one zone") {
 		t.Errorf("a zone that the archive has already: status %d, %s", status, errs)
 	}
@@ -128,7 +130,8 @@ func TestZonesOfTheOwnChassis(t *testing.T) {
 		}
 	}
 	want := `no chassis "elsewhere" in the database; there is `
-	if status, _, errs := replayed(t, append(common, zones+"@elsewhere")...); status != exitBad || !strings.Contains(errs, want) {
+	if status, _, errs := replayed(t, append(common, zones+"@elsewhere")...); status != exitBad ||
+		!strings.Contains(errs, want) {
 		t.Errorf("status %d, %s; want %q", status, errs, want)
 	}
 }

@@ -47,9 +47,10 @@ func samples() []sample {
 	return []sample{
 		{},
 		{
-			u8: 255, u64: math.MaxUint64, i: math.MinInt64, i32: math.MinInt32, fixed: 1 << 31, b: true, raw: [3]byte{1, 2, 3},
-			blob: []byte("blob"), text: "text", list: []uint16{0, 65535},
-			tuple: nat.Tuple{Src: [16]byte{10, 0, 0, 1}, Dst: [16]byte{10, 0, 0, 2}, SrcPort: 7, DstPort: 7, Proto: 1, Type: 8},
+			u8: 255, u64: math.MaxUint64, i: math.MinInt64, i32: math.MinInt32, fixed: 1 << 31, b: true,
+			raw: [3]byte{1, 2, 3}, blob: []byte("blob"), text: "text", list: []uint16{0, 65535},
+			tuple: nat.Tuple{Src: [16]byte{10, 0, 0, 1}, Dst: [16]byte{10, 0, 0, 2}, SrcPort: 7, DstPort: 7, Proto: 1,
+				Type: 8},
 		},
 		{i: math.MaxInt64, i32: math.MaxInt32, a: true, tuple: nat.Tuple{V6: true, Src: [16]byte{15: 1},
 			Dst: [16]byte{0: 0xfe, 15: 2}, Proto: 6}},

@@ -23,7 +23,8 @@ func TestChecksums(t *testing.T) {
 			&layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: []byte{10, 1, 2, 3},
 				DstIP: []byte{255, 254, 253, 252}},
 			&layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP,
-				SrcIP: netip.MustParseAddr("fd00::1").AsSlice(), DstIP: netip.MustParseAddr("fe80::ffff:ffff").AsSlice()},
+				SrcIP: netip.MustParseAddr("fd00::1").AsSlice(),
+				DstIP: netip.MustParseAddr("fe80::ffff:ffff").AsSlice()},
 		} {
 			udp := &layers.UDP{SrcPort: 53, DstPort: 4000}
 			udp.SetNetworkLayerForChecksum(ip)
@@ -158,7 +159,8 @@ func TestAddresses(t *testing.T) {
 	if got := netip.AddrFrom16(LinkLocal(m)).String(); got != "fe80::858:aff:fef4:1ff" {
 		t.Error(got)
 	}
-	if got := netip.AddrFrom16(SolicitedNode(netip.MustParseAddr("fd00::1:2:3456:789a").As16())).String(); got != "ff02::1:ff56:789a" {
+	if got := netip.AddrFrom16(SolicitedNode(
+		netip.MustParseAddr("fd00::1:2:3456:789a").As16())).String(); got != "ff02::1:ff56:789a" {
 		t.Error(got)
 	}
 	for _, text := range []string{"10.1.2.3", "fd00::5"} {

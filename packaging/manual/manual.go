@@ -199,7 +199,7 @@ func (g Groups) page(cmd *cobra.Command, name string) string {
 	if cmd.HasExample() {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", text(cmd.Example))
 	}
-	b.WriteString(".SH EXIT STATUS\n0 done (verify: everything matched); 1 a difference (verify, diff), or the packet " +
-		"is not delivered (trace); 2 bad usage or bad input.\n")
+	b.WriteString(".SH EXIT STATUS\n0 done (verify: everything matched); 1 a difference (verify, diff), or " +
+		"the packet is not delivered (trace); 2 bad usage or bad input.\n")
 	return b.String()
 }

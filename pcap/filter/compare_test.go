@@ -108,8 +108,8 @@ func (c *comparison) random(link uint16, expr string) {
 			c.hits.Add(1)
 		}
 		if got != want {
-			c.tb.Errorf("link %d, %q, frame %d, %d of %d bytes %x: %v, tcpdump %v", link, expr, i, len(f.data), f.length,
-				f.data, got, want)
+			c.tb.Errorf("link %d, %q, frame %d, %d of %d bytes %x: %v, tcpdump %v", link, expr, i, len(f.data),
+				f.length, f.data, got, want)
 			return
 		}
 	}

@@ -127,7 +127,8 @@ func (m maker) network(depth int) (kind int, packet []byte) {
 	case 0, 1:
 		return pick(m.Rand, header.EtherARP, header.EtherARP, header.EtherRARP),
 			cat(u16(1), u16(0x800), []byte{6, 4}, u16(1+m.IntN(2)),
-				pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)), pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)))
+				pick(m.Rand, someMACs...), u32(pick(m.Rand, someIPv4...)), pick(m.Rand, someMACs...),
+				u32(pick(m.Rand, someIPv4...)))
 	case 2:
 		return pick(m.Rand, header.EtherATalk, header.EtherAARP, header.EtherIPX, header.EtherLAT, header.EtherDECnet,
 			header.EtherLoopback, header.EtherPPPoED, 0x88cc), m.decnet()
@@ -205,7 +206,8 @@ func (m maker) frame(link uint16) []byte {
 	case linkSLL:
 		return cat(u16(m.IntN(5)), u16(1), u16(6), someMACs[0], u16(0), u16(kind), p)
 	case linkSLL2:
-		return cat(u16(kind), u16(0), u32(uint32(m.IntN(4))), u16(1), []byte{byte(m.IntN(5)), 6}, someMACs[0], u16(0), p)
+		return cat(u16(kind), u16(0), u32(uint32(m.IntN(4))), u16(1), []byte{byte(m.IntN(5)), 6}, someMACs[0],
+			u16(0), p)
 	case linkNull:
 		return cat([]byte{byte(m.family(kind)), 0, 0, 0}, p)
 	case linkLoop:

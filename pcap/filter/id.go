@@ -221,7 +221,8 @@ func (p *parser) named(t token, q qualifiers) node {
 		p.fail(t.column, "%v is no network: want a number such as 10.1.0.0/16; names are not looked up", t)
 		return nil
 	}
-	if a, err := netip.ParseAddr(t.text); err == nil && a.Zone() == "" && q.protocol != "link" && q.protocol != "decnet" {
+	if a, err := netip.ParseAddr(t.text); err == nil && a.Zone() == "" && q.protocol != "link" &&
+		q.protocol != "decnet" {
 		if a.Is4() {
 			b := a.As4()
 			return p.host(t, q, binary.BigEndian.Uint32(b[:]), ^uint32(0))

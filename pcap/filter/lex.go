@@ -131,7 +131,8 @@ func scan(s string) (t token, size int, err error) {
 		}
 	}
 	if size == 0 {
-		return t, 0, errors.New(strconv.QuoteRune([]rune(s)[0]) + " is not of the language of filters: see pcap-filter(7)")
+		return t, 0, errors.New(strconv.QuoteRune([]rune(s)[0]) + " is not of the language of filters: see " +
+			"pcap-filter(7)")
 	}
 	t.text, t.source = s[:size], s[:size]
 	switch t.kind {
@@ -188,7 +189,8 @@ func parseNumber(s string) (uint32, error) {
 	case errors.Is(err, strconv.ErrRange) || err == nil && n > math.MaxUint32:
 		return 0, errors.New(s + " does not fit in 32 bits")
 	case err != nil:
-		return 0, errors.New(s + " is no number: after a leading 0 only octal digits, or x and hexadecimal ones, may follow")
+		return 0, errors.New(s + " is no number: after a leading 0 only octal digits, or x and hexadecimal ones, " +
+			"may follow")
 	}
 	return uint32(n), nil
 }

@@ -25,7 +25,8 @@ type tcpdump struct {
 func newTcpdump(tb testing.TB) *tcpdump {
 	path, err := exec.LookPath("tcpdump")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "*** NO tcpdump: filters are NOT COMPARED with libpcap's; install the package tcpdump ***")
+		fmt.Fprintln(os.Stderr, "*** NO tcpdump: filters are NOT COMPARED with libpcap's; install the package "+
+			"tcpdump ***")
 		tb.Skip("no tcpdump")
 	}
 	return &tcpdump{tb, path, tb.TempDir()}

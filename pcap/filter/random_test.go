@@ -39,8 +39,8 @@ func (w writer) term(depth int) string {
 	}
 	switch w.IntN(12) {
 	case 0, 1, 2:
-		return w.words("ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp igrp pim vrrp carp ah esp atalk aarp decnet lat iso " +
-			"stp ipx netbeui clnp esis isis l1 l2 iih snp lsp csnp psnp llc pppoed")
+		return w.words("ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp igrp pim vrrp carp ah esp atalk aarp decnet " +
+			"lat iso stp ipx netbeui clnp esis isis l1 l2 iih snp lsp csnp psnp llc pppoed")
 	case 3, 4, 5:
 		return w.qualified()
 	case 6, 7:
@@ -87,7 +87,8 @@ func (w writer) qualified() string {
 	case 5, 6:
 		return w.one("", "tcp ", "udp ", "sctp ") + direction + "port " + list(randomPort)
 	case 7:
-		return w.one("", "tcp ", "udp ") + direction + "portrange " + w.words("6000-6010 0-1023 80-53 22 443-6081 ftp-http")
+		return w.one("", "tcp ", "udp ") + direction + "portrange " +
+			w.words("6000-6010 0-1023 80-53 22 443-6081 ftp-http")
 	case 8:
 		return w.one("", "ip ", "ip6 ") + w.one("proto ", "protochain ", "proto ") +
 			w.words("6 17 1 58 50 51 132 \\tcp \\udp \\icmp 0 59")
@@ -134,7 +135,8 @@ func (w writer) soup() string {
 		out = append(out, w.one(
 			"host", "net", "port", "src", "dst", "proto", "ether", "ip", "tcp", "not", "!", "(", ")", "and", "or", "80",
 			"10.0.0.1", "10.0",
-			w.words(`ip6 arp udp icmp icmp6 iso isis decnet vlan mpls pppoes geneve llc less greater len portrange protochain broadcast multicast
+			w.words(`ip6 arp udp icmp icmp6 iso isis decnet vlan mpls pppoes geneve llc less greater len
+				portrange protochain broadcast multicast
 				src dst mask byte ui rnr inbound ifindex stp l1 ah radio gateway`),
 			w.words("80 6 0 5 1 0x10 010 2001:db8::1 ::/0 10.0.0.0/8 02:00:00:00:00:01 80-90 \\tcp \\ip 255.0.0.0"),
 			w.words("[ ] [0] [0:2] [8] + - * / & | = != > < >= 0 / 8 & 1 && || : == << ^ %")))

@@ -24,7 +24,8 @@ func (n *relation) emit(c *compiler, yes, no label) {
 	c.free(right)
 	c.emit(loadXMemory, right)
 	c.emit(loadMemory, left)
-	op := map[string]opcode{"=": equalX, "!=": equalX, ">": greaterX, "<=": greaterX, ">=": notLessX, "<": notLessX}[n.op]
+	op := map[string]opcode{"=": equalX, "!=": equalX, ">": greaterX, "<=": greaterX, ">=": notLessX,
+		"<": notLessX}[n.op]
 	if n.op == "!=" || n.op == "<=" || n.op == "<" {
 		yes, no = no, yes
 	}

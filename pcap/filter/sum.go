@@ -118,7 +118,8 @@ func (p *parser) constant(op token, right *sum) {
 	}
 	inside := ""
 	if first != right {
-		inside = `: libpcap takes what the right side begins with for all of it; put something else, such as "len", first`
+		inside = `: libpcap takes what the right side begins with for all of it; put something else, such as ` +
+			`"len", first`
 	}
 	switch {
 	case op.text == "/" && first.number == 0:

@@ -37,8 +37,8 @@ var expressions = []string{
 	"broadcast", "ether broadcast", "ip broadcast", "multicast", "ether multicast", "ip multicast", "ip6 multicast",
 	"not broadcast and not multicast",
 	"less 60", "greater 60", "len <= 60", "len > 100", "len = 42", "not less 60", "len - 14 > 40",
-	"vlan", "vlan 100", "vlan and ip", "vlan 100 and tcp", "vlan and vlan", "vlan 100 && vlan 5", "vlan && vlan 5 && ip",
-	"ip or vlan", "vlan or ip",
+	"vlan", "vlan 100", "vlan and ip", "vlan 100 and tcp", "vlan and vlan", "vlan 100 && vlan 5",
+	"vlan && vlan 5 && ip", "ip or vlan", "vlan or ip",
 	"not vlan", "not vlan and ip", "vlan and port 80", "(vlan and tcp) or tcp", "tcp or (vlan and tcp)",
 	"vlan and ether host 02:00:00:00:00:01", "vlan and arp",
 	"mpls", "mpls 1024", "mpls && mpls 1024", "mpls 100000 && mpls 1024", "mpls && host 10.0.0.1", "mpls and ip6",
@@ -57,16 +57,16 @@ var expressions = []string{
 	"ip[6:2] & 0x1fff = 0",
 	"ether[0] & 1 = 0 and ip[16] >= 224", "icmp[icmptype] != icmp-echo and icmp[icmptype] != icmp-echoreply",
 	"icmp6[icmp6type] = icmp6-neighborsolicit",
-	"ether[12:2] = 0x800", "link[0:4] = 0x02000000", "udp[0:2] = 53", "sctp[0:2] = 80", "igmp[0] = 0x16", "arp[6:2] = 2",
-	"ip6[6] = 6", "icmp[0] = 8 or icmp[0] = 0",
+	"ether[12:2] = 0x800", "link[0:4] = 0x02000000", "udp[0:2] = 53", "sctp[0:2] = 80", "igmp[0] = 0x16",
+	"arp[6:2] = 2", "ip6[6] = 6", "icmp[0] = 8 or icmp[0] = 0",
 	"ip[8] = 64 or ip[8] = 1", "ip[ip[0] & 0xf] > 3", "ether[len - 1] = 0", "tcp[100] = 1", "not tcp[100] = 1",
 	"1 + tcp[0] = 5", "-ip[8] < 0xfffffff0", "ip[8] * 2 / 2 % 3 = 1",
 	"ip[8] ^ 0x40 = 0", "ip[8] | 1 = 65", "1 << 3 = 8", "ip[8] >> 4 = 4", "ip[8] = 0x40 && ip[9] == 6", "2 ^ 1 + 1 = 0",
 	"len & 0xf = 2", "ip[-2] = 8",
 	"tcp or udp and port 80", "tcp or (udp and port 80)", "not tcp and not udp", "not (tcp or udp)", "! tcp && ! udp",
 	"ip and not (src net 10.0.0.0/8 or dst port 53)",
-	"tcp and port 80 or port 443 and not host 10.0.0.1", "atalk", "aarp", "decnet", "lat", "iso", "stp", "ipx", "netbeui",
-	"clnp", "esis", "isis", "l1", "l2", "iih", "lsp", "snp",
+	"tcp and port 80 or port 443 and not host 10.0.0.1", "atalk", "aarp", "decnet", "lat", "iso", "stp", "ipx",
+	"netbeui", "clnp", "esis", "isis", "l1", "l2", "iih", "lsp", "snp",
 	"decnet src 10.123", "decnet host 1.1", "llc", "llc i", "llc u", "llc ui", "llc rr", "llc rnr", "llc xid",
 	"iso proto 0x82", `iso proto \isis`, "isis proto 18",
 	"inbound", "outbound", "ifindex 3", "inbound and tcp", "not outbound", "ip and arp", "tcp and udp", "ip or not ip",
@@ -77,8 +77,8 @@ var expressions = []string{
 var onOtherLinks = []string{
 	"", "ip", "ip6", "arp", "tcp port 80", "host 10.0.0.1", "net 2001:db8::/32", "udp", "not tcp", "ip[8] = 64",
 	"tcp[13] & 2 != 0", "ether[0] = 0x45", "geneve and ip",
-	"geneve and ether host 02:00:00:00:00:01", "protochain 6", "ip multicast", "inbound", "outbound and tcp", "ifindex 2",
-	"pppoes and ip", "ether proto 0xe0", "ipx", "stp", "iso",
+	"geneve and ether host 02:00:00:00:00:01", "protochain 6", "ip multicast", "inbound", "outbound and tcp",
+	"ifindex 2", "pppoes and ip", "ether proto 0xe0", "ipx", "stp", "iso",
 	"atalk", "less 50", "ether proto 0x800", "not (ip or ip6)", "ip broadcast",
 }
 
@@ -126,8 +126,8 @@ func (o *tcpdump) compare(file string, link Link, packets []frame, expr string) 
 	}
 	for i, f := range packets {
 		if got := p.Match(f.data, f.length); got != want[i] {
-			o.tb.Errorf("link %d, %q, frame %d, %d of %d bytes %x: %v, tcpdump %v", link.Type, expr, i, len(f.data), f.length,
-				f.data, got, want[i])
+			o.tb.Errorf("link %d, %q, frame %d, %d of %d bytes %x: %v, tcpdump %v", link.Type, expr, i, len(f.data),
+				f.length, f.data, got, want[i])
 			return
 		}
 	}
@@ -210,7 +210,8 @@ var refused = []struct{ expr, want string }{
 	{"host 10.0.0.0/8", `column 6: a mask follows a "net", not a "host"`},
 	{"host 10.0.0.256", `column 6: "10.0.0.256" is no IPv4 address: its parts are decimal numbers up to 255`},
 	{"net 2001:db8::1/32", `column 5: "2001:db8::1" has bits set that the prefix leaves out`},
-	{"tcp host 10.0.0.1", `column 10: "tcp" does not go with the IPv4 address "10.0.0.1": want ip, arp or rarp, or none`},
+	{"tcp host 10.0.0.1", `column 10: "tcp" does not go with the IPv4 address "10.0.0.1": want ip, arp or ` +
+		`rarp, or none`},
 	{"ip host 2001:db8::1", `column 9: "ip" does not go with the IPv6 address "2001:db8::1": want ip6, or none`},
 	{"host 00:11:22:33:44:55", `column 6: an Ethernet address follows "ether host", "ether src" or "ether dst"`},
 	{"ether host 00:11:22:33:44:",
@@ -222,9 +223,11 @@ var refused = []struct{ expr, want string }{
 	{"portrange 80 - 90", `column 14: expected "and", "or" or the end, found "-"`},
 	{"portrange 80-x", `column 11: "80-x" is no range of ports: want FIRST-LAST without spaces, such as 6000-6008`},
 	{"proto no-such-protocol", `column 7: no protocol "no-such-protocol" is known: give its number`},
-	{"tcp proto 6", `column 11: "tcp" carries no protocol that "proto" could tell: want ether, ip, ip6 or iso, or none`},
+	{"tcp proto 6", `column 11: "tcp" carries no protocol that "proto" could tell: want ether, ip, ip6 or ` +
+		`iso, or none`},
 	{"arp protochain 6", `column 16: "arp" has no chain of headers: want ip or ip6, or none`},
-	{"gateway 10.0.0.1", `column 1: "gateway" is not supported, nor is it by libpcap with IPv6: write "ether host ADDRESS and not host ADDRESS"`},
+	{"gateway 10.0.0.1", `column 1: "gateway" is not supported, nor is it by libpcap with IPv6: write "ether host ` +
+		`ADDRESS and not host ADDRESS"`},
 	{"vlan 4096", `column 6: vlan 4096 is above the greatest, 4095`},
 	{"mpls 1048576", `column 6: mpls 1048576 is above the greatest, 1048575`},
 	{"mpls and vlan", `column 10: "vlan" cannot follow "mpls"`},
@@ -238,23 +241,29 @@ var refused = []struct{ expr, want string }{
 	{"ah[0] = 1", `column 1: the bytes of "ah" cannot be named`},
 	{"len / 0 = 1", `column 5: division by zero`},
 	{"len / (1 - 1) = 1", `column 5: division by zero`},
-	{"len / ip[0] = 1", `column 5: division by zero: libpcap takes what the right side begins with for all of it; put something else, such as "len", first`},
+	{"len / ip[0] = 1", `column 5: division by zero: libpcap takes what the right side begins with for all of it; ` +
+		`put something else, such as "len", first`},
 	{"len % 0 = 1", `column 5: modulus by zero`},
 	{"len << 32 = 1", `column 5: a shift of more than 31 bits`},
 	{"len-14 > 3", `column 1: expected a test such as "host 10.0.0.1" or "tcp port 80", found "len-14"`},
-	{"len = 08", `column 7: 08 is no number: after a leading 0 only octal digits, or x and hexadecimal ones, may follow`},
+	{"len = 08", `column 7: 08 is no number: after a leading 0 only octal digits, or x and hexadecimal ones, ` +
+		`may follow`},
 	{"len = 4294967296", `column 7: 4294967296 does not fit in 32 bits`},
 	{"tcp # comment", `column 5: '#' is not of the language of filters: see pcap-filter(7)`},
 	{"TCP", `column 1: expected a test such as "host 10.0.0.1" or "tcp port 80", found "TCP"`},
 	{"ether", `column 6: expected what is tested of "ether", such as "host 02:00:5e:10:00:01", found the end`},
 	{"ip broadcast and arp multicast", `column 18: "arp" has no multicast addresses`},
-	{"inbound", `column 1: the direction cannot be told in Ethernet frames: only a capture on "any" (Linux cooked) has it`},
-	{"ifindex 1", `column 1: the interface cannot be told in Ethernet frames: only a capture on "any" of the second version (LINUX_SLL2) has it`},
+	{"inbound", `column 1: the direction cannot be told in Ethernet frames: only a capture on "any" (Linux ` +
+		`cooked) has it`},
+	{"ifindex 1", `column 1: the interface cannot be told in Ethernet frames: only a capture on "any" of the second ` +
+		`version (LINUX_SLL2) has it`},
 	{"ifname eth0", `column 1: "ifname" tests what the link types read here do not have`},
 	{"wlan addr1 00:11:22:33:44:55",
 		`column 6: expected what is tested of "wlan", such as "host 02:00:5e:10:00:01", found "addr1"`},
-	{"llc foo", `column 5: "foo" is no type of LLC frame: want i, s, u, rr, rnr, rej, ui, ua, disc, dm, sabme, test, xid or frmr`},
-	{"port ((80 or 443))", `column 7: a list in brackets cannot be in brackets again, or begin a list: leave its "(" out`},
+	{"llc foo", `column 5: "foo" is no type of LLC frame: want i, s, u, rr, rnr, rej, ui, ua, disc, dm, sabme, ` +
+		`test, xid or frmr`},
+	{"port ((80 or 443))", `column 7: a list in brackets cannot be in brackets again, or begin a list: leave ` +
+		`its "(" out`},
 	{"vxlan", `column 1: expected a test such as "host 10.0.0.1" or "tcp port 80", found "vxlan"`},
 	{"src or src 10.0.0.1", `column 8: expected "dst", found "src"`},
 	{"1+(2+(3+(4+(5+(6+(7+(8+(9+(10+(11+(12+(13+(14+(15+(16+(17+len)))))))))))))))) > 3",
@@ -265,10 +274,14 @@ var refused = []struct{ expr, want string }{
 // names that only a resolver knows.
 func TestNotHere(t *testing.T) {
 	for expr, want := range map[string]string{
-		"host localhost":        `column 6: "localhost" is no address; names of hosts are not looked up: give the number`,
-		"net loopback":          `column 5: "loopback" is no network: want a number such as 10.1.0.0/16; names are not looked up`,
-		"ether host my-printer": `column 12: "my-printer" is no address; names of hosts are not looked up: give the number`,
-		"byte 5 & 3":            `column 1: "byte" is followed by an offset, one of = < >, and a value; better write "link[OFFSET] = VALUE"`,
+		"host localhost": `column 6: "localhost" is no address; names of hosts are not looked up: give ` +
+			`the number`,
+		"net loopback": `column 5: "loopback" is no network: want a number such as 10.1.0.0/16; names are ` +
+			`not looked up`,
+		"ether host my-printer": `column 12: "my-printer" is no address; names of hosts are not looked up: give ` +
+			`the number`,
+		"byte 5 & 3": `column 1: "byte" is followed by an offset, one of = < >, and a value; better write ` +
+			`"link[OFFSET] = VALUE"`,
 	} {
 		if _, err := compile(expr, Link{Type: linkEthernet}); fmt.Sprint(err) != want {
 			t.Errorf("%q:\n got %v\nwant %s", expr, err, want)

@@ -54,7 +54,8 @@ func (p *parser) qualify(protocol string) (q qualifiers, ok bool) {
 			q.kind, ok = p.take().text, true
 		}
 		if t.text == "gateway" {
-			p.fail(t.column, `"gateway" is not supported, nor is it by libpcap with IPv6: write "ether host ADDRESS and not host ADDRESS"`)
+			p.fail(t.column, `"gateway" is not supported, nor is it by libpcap with IPv6: write "ether host ADDRESS `+
+				`and not host ADDRESS"`)
 		}
 	}
 	return q, ok
@@ -132,7 +133,8 @@ func (p *parser) llc(t token) node {
 	next := p.take()
 	kind, ok := llcTypes[next.text]
 	if !ok {
-		p.fail(next.column, "%v is no type of LLC frame: want i, s, u, rr, rnr, rej, ui, ua, disc, dm, sabme, test, xid or "+
+		p.fail(next.column, "%v is no type of LLC frame: want i, s, u, rr, rnr, rej, ui, ua, disc, dm, sabme, "+
+			"test, xid or "+
 			"frmr", next)
 	}
 	return &llc{kind: kind, typed: true, column: t.column}
@@ -144,7 +146,8 @@ func (p *parser) byteTest(t token) node {
 	switch b.op {
 	case "=", "<", ">":
 	default:
-		p.fail(t.column, `"byte" is followed by an offset, one of = < >, and a value; better write "link[OFFSET] = VALUE"`)
+		p.fail(t.column, `"byte" is followed by an offset, one of = < >, and a value; better write "link[OFFSET] `+
+			`= VALUE"`)
 	}
 	b.value = p.number("a value")
 	return b

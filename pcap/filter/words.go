@@ -11,8 +11,8 @@ var keywords = makeKeywords()
 
 func makeKeywords() map[string]string {
 	m := map[string]string{}
-	for _, w := range strings.Fields(`dst src link arp rarp ip sctp tcp udp icmp igmp igrp pim vrrp carp radio ip6 icmp6 ah esp
-		atalk aarp decnet lat sca moprc mopdl iso esis isis l1 l2 iih lsp snp csnp psnp clnp stp ipx netbeui
+	for _, w := range strings.Fields(`dst src link arp rarp ip sctp tcp udp icmp igmp igrp pim vrrp carp radio ip6 icmp6
+		ah esp atalk aarp decnet lat sca moprc mopdl iso esis isis l1 l2 iih lsp snp csnp psnp clnp stp ipx netbeui
 		host net mask port portrange proto protochain gateway less greater byte broadcast multicast and or not len
 		inbound outbound ifindex vlan mpls pppoed pppoes geneve llc rnr ` + foreign) {
 		m[w] = w
@@ -52,7 +52,8 @@ func set(words string) map[string]bool {
 // numbers are offsets and values of header fields that have names.
 var numbers = map[string]uint32{
 	"icmptype": 0, "icmpcode": 1, "icmp6type": 0, "icmp6code": 1, "tcpflags": 13,
-	"tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16, "tcp-urg": 32, "tcp-ece": 64, "tcp-cwr": 128,
+	"tcp-fin": 1, "tcp-syn": 2, "tcp-rst": 4, "tcp-push": 8, "tcp-ack": 16, "tcp-urg": 32, "tcp-ece": 64,
+	"tcp-cwr": 128,
 
 	"icmp-echoreply": 0, "icmp-unreach": 3, "icmp-sourcequench": 4, "icmp-redirect": 5, "icmp-echo": 8,
 	"icmp-routeradvert": 9, "icmp-routersolicit": 10, "icmp-timxceed": 11, "icmp-paramprob": 12, "icmp-tstamp": 13,
@@ -75,9 +76,9 @@ var (
 	etherTypes = map[string]uint32{
 		"aarp": header.EtherAARP, "arp": header.EtherARP, "atalk": header.EtherATalk, "decnet": header.EtherDECnet,
 		"ip": header.EtherIPv4, "ip6": header.EtherIPv6,
-		"lat": header.EtherLAT, "loopback": header.EtherLoopback, "mopdl": header.EtherMOPDL, "moprc": header.EtherMOPRC,
-		"rarp": header.EtherRARP,
-		"sca":  header.EtherSCA, "iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
+		"lat": header.EtherLAT, "loopback": header.EtherLoopback, "mopdl": header.EtherMOPDL,
+		"moprc": header.EtherMOPRC, "rarp": header.EtherRARP,
+		"sca": header.EtherSCA, "iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetBEUI,
 	}
 	isoProtocols = map[string]uint32{"clnp": isoCLNP, "esis": isoESIS, "isis": isoISIS}
 	llcTypes     = map[string]llcType{

@@ -93,15 +93,16 @@ func usual() (Folders, error) {
 	if runtime.GOOS == "windows" {
 		dir := os.Getenv("APPDATA")
 		if dir == "" {
-			return Folders{}, errors.New("%APPDATA% is not set: name the folders of Wireshark with --plugins, --configuration " +
-				"and --extcap")
+			return Folders{}, errors.New("%APPDATA% is not set: name the folders of Wireshark with --plugins, " +
+				"--configuration and --extcap")
 		}
 		dir = filepath.Join(dir, "Wireshark")
 		return Folders{filepath.Join(dir, "plugins"), dir, filepath.Join(dir, "extcap")}, nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return Folders{}, fmt.Errorf("%w: name the folders of Wireshark with --plugins, --configuration and --extcap", err)
+		return Folders{}, fmt.Errorf("%w: name the folders of Wireshark with --plugins, --configuration and "+
+			"--extcap", err)
 	}
 	config := os.Getenv("XDG_CONFIG_HOME")
 	if config == "" {

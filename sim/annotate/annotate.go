@@ -165,7 +165,8 @@ func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, out *si
 	}
 	c.number(name, f.Number)
 	c.told.read(f, p, name, out)
-	pkt := pcap.Packet{Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionIn, Lines: c.told.entered()}
+	pkt := pcap.Packet{Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionIn,
+		Lines: c.told.entered()}
 	if c.Verdicts {
 		pkt.Verdict = verdict(c.told.verdict)
 	}
@@ -197,7 +198,8 @@ func (c *Capture) Passed(f *replay.Frame, p *replay.Point, name string) error {
 	}
 	c.number(name, f.Number)
 	c.write(f.Interface, p.Port, p.Chassis, pcap.Packet{
-		Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionOut, Lines: c.told.passed(f, p, name),
+		Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionOut,
+		Lines: c.told.passed(f, p, name),
 	}, f.Kept)
 	return c.err
 }

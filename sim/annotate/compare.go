@@ -50,8 +50,8 @@ func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin,
 	t.value = appendClean(append(t.value[:0], verdict...), it.Port)
 	t.say("ovn-replay")
 	if from == nil || name != it.Capture || number != it.Frame {
-		t.value = strconv.AppendInt(append(appendClean(append(t.value[:0], "frame "...), it.Capture), ':'), int64(it.Frame),
-			10)
+		t.value = strconv.AppendInt(append(appendClean(append(t.value[:0], "frame "...), it.Capture), ':'),
+			int64(it.Frame), 10)
 		t.say("observed")
 	}
 	if from != nil {

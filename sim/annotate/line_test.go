@@ -39,7 +39,8 @@ func TestOnce(t *testing.T) {
 
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain": "plain", "päck": "päck", "a\nb": `a\nb`, "\x1b[31m": `\x1b[31m`, "a\u202eb": `a\u202eb`, "\xff": `\xff`,
+		"plain": "plain", "päck": "päck", "a\nb": `a\nb`, "\x1b[31m": `\x1b[31m`, "a\u202eb": `a\u202eb`,
+		"\xff": `\xff`,
 	} {
 		if got := string(appendClean(nil, in)); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

@@ -159,7 +159,8 @@ func RouterAdvertisement(in *packet.Packet, a *Advert, allHosts bool) (Frame, bo
 
 // PeriodicAdvert is the frame in which a router sends a on its own: to all nodes.
 func PeriodicAdvert(mac [6]byte, src [16]byte, a *Advert) Frame {
-	eth := &layers.Ethernet{DstMAC: []byte{0x33, 0x33, 0, 0, 0, 1}, SrcMAC: mac[:], EthernetType: layers.EthernetTypeIPv6}
+	eth := &layers.Ethernet{DstMAC: []byte{0x33, 0x33, 0, 0, 0, 1}, SrcMAC: mac[:],
+		EthernetType: layers.EthernetTypeIPv6}
 	ip := &layers.IPv6{
 		Version: 6, NextHeader: layers.IPProtocolICMPv6, HopLimit: neighborHops, SrcIP: src[:], DstIP: allNodes[:],
 	}

@@ -232,7 +232,9 @@ func Addresses(s string) (v4, v6 []netip.Addr, ok bool) {
 // being full.
 func Prefixes(s string) (out []netip.Prefix) {
 	for text := range tokens(s, " \t\n") {
-		end := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF.:/", r) })
+		end := strings.IndexFunc(text, func(r rune) bool {
+			return !strings.ContainsRune("0123456789abcdefABCDEF.:/", r)
+		})
 		whole := end < 0
 		if !whole {
 			text = text[:end]

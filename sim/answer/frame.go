@@ -48,7 +48,8 @@ func frame(eth *layers.Ethernet, ls ...layer) Frame {
 // ether is the Ethernet header of an answer, with in's addresses, the other way
 // round if swap is set.
 func ether(in *packet.Packet, swap bool, typ layers.EthernetType) *layers.Ethernet {
-	eth := &layers.Ethernet{DstMAC: net.HardwareAddr(in.Data[:6]), SrcMAC: net.HardwareAddr(in.Data[6:12]), EthernetType: typ}
+	eth := &layers.Ethernet{DstMAC: net.HardwareAddr(in.Data[:6]), SrcMAC: net.HardwareAddr(in.Data[6:12]),
+		EthernetType: typ}
 	if swap {
 		eth.DstMAC, eth.SrcMAC = eth.SrcMAC, eth.DstMAC
 	}
@@ -86,7 +87,8 @@ func (s Style) ip(in *packet.Packet, proto layers.IPProtocol, ttl uint8) network
 		return ip
 	}
 	src, dst := header.IPv4(in.Key.Get(field.IP4Src)), header.IPv4(in.Key.Get(field.IP4Dst))
-	ip := &layers.IPv4{Version: 4, Flags: layers.IPv4DontFragment, TTL: ttl, Protocol: proto, SrcIP: src.AsSlice(), DstIP: dst.AsSlice()}
+	ip := &layers.IPv4{Version: 4, Flags: layers.IPv4DontFragment, TTL: ttl, Protocol: proto, SrcIP: src.AsSlice(),
+		DstIP: dst.AsSlice()}
 	if s.KeepTOS {
 		ip.TOS = h[1]
 	}
@@ -123,7 +125,8 @@ type udp struct {
 }
 
 func newUDP(ip network, src, dst uint16) *udp {
-	u := &udp{layers.UDP{SrcPort: layers.UDPPort(src), DstPort: layers.UDPPort(dst)}, ip.LayerType() == layers.LayerTypeIPv6}
+	u := &udp{layers.UDP{SrcPort: layers.UDPPort(src), DstPort: layers.UDPPort(dst)},
+		ip.LayerType() == layers.LayerTypeIPv6}
 	u.SetNetworkLayerForChecksum(ip)
 	return u
 }

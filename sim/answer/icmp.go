@@ -59,7 +59,8 @@ func icmp4(in *packet.Packet, s Style, udpPort bool) (Frame, bool) {
 		code = layers.ICMPv4CodePort
 	}
 	icmp := &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, code)}
-	f := tagged(in, ether(in, s.Swap, layers.EthernetTypeIPv4), s.ip(in, layers.IPProtocolICMPv4, errorHops), icmp, quote)
+	f := tagged(in, ether(in, s.Swap, layers.EthernetTypeIPv4), s.ip(in, layers.IPProtocolICMPv4, errorHops),
+		icmp, quote)
 	return unquoted(f, cut), true
 }
 

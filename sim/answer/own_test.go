@@ -10,8 +10,9 @@ import (
 // A control packet is made anew of what the database says and the packet
 // itself says of its session, and of nothing else.
 func TestBFDStands(t *testing.T) {
-	m := BFD{SrcMAC: [6]byte{2, 0, 0, 0, 0, 1}, Src: [16]byte{192, 0, 2, 1}, Dst: [16]byte{192, 0, 2, 2}, SrcPort: 49153,
-		Disc: 0x01020304, Mult: 4, MinTX: 500000, MinRX: 400000, State: 3, Final: true, RemoteDisc: 0x0a0b0c0d}
+	m := BFD{SrcMAC: [6]byte{2, 0, 0, 0, 0, 1}, Src: [16]byte{192, 0, 2, 1}, Dst: [16]byte{192, 0, 2, 2},
+		SrcPort: 49153,
+		Disc:    0x01020304, Mult: 4, MinTX: 500000, MinRX: 400000, State: 3, Final: true, RemoteDisc: 0x0a0b0c0d}
 	const want = "ffffffffffff" + "020000000001" + "0800" +
 		"45000034" + "00004000" + "ff11f7b4" + "c0000201" + "c0000202" + "c0010ec8" + "00200000" +
 		"20d00418" + "01020304" + "0a0b0c0d" + "0007a120" + "00061a80" + "00000000"

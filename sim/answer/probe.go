@@ -34,8 +34,8 @@ func (p *Probe) Frame() Frame {
 		return p.echo(e)
 	case header.ProtoTCP:
 		eth, ip := e.headers(layers.IPProtocolTCP, resetHops)
-		syn := &layers.TCP{SrcPort: layers.TCPPort(p.SrcPort), DstPort: layers.TCPPort(p.DstPort), Seq: p.Seq, SYN: true,
-			Window: probeWindow}
+		syn := &layers.TCP{SrcPort: layers.TCPPort(p.SrcPort), DstPort: layers.TCPPort(p.DstPort), Seq: p.Seq,
+			SYN: true, Window: probeWindow}
 		syn.SetNetworkLayerForChecksum(ip)
 		return frame(eth, ip, syn)
 	}
@@ -79,7 +79,8 @@ func ProbeReset(in *packet.Packet, acknowledge bool) (Frame, bool) {
 		return Frame{}, false
 	}
 	reset := &layers.TCP{
-		SrcPort: layers.TCPPort(be.Uint16(tcp[2:])), DstPort: layers.TCPPort(be.Uint16(tcp)), Window: probeWindow, RST: true,
+		SrcPort: layers.TCPPort(be.Uint16(tcp[2:])), DstPort: layers.TCPPort(be.Uint16(tcp)), Window: probeWindow,
+		RST: true,
 	}
 	reset.Seq = be.Uint32(tcp[8:])
 	if acknowledge {

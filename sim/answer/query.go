@@ -31,7 +31,8 @@ func MLDQuery(mac [6]byte, src [16]byte, response int) Frame {
 	ip := &layers.IPv6{
 		Version: 6, NextHeader: layers.IPProtocolIPv6HopByHop, HopLimit: 1, SrcIP: src[:], DstIP: allNodes[:],
 	}
-	eth := &layers.Ethernet{DstMAC: []byte{0x33, 0x33, 0, 0, 0, 0}, SrcMAC: mac[:], EthernetType: layers.EthernetTypeIPv6}
+	eth := &layers.Ethernet{DstMAC: []byte{0x33, 0x33, 0, 0, 0, 0}, SrcMAC: mac[:],
+		EthernetType: layers.EthernetTypeIPv6}
 	hop := &layers.IPv6HopByHop{Options: []*layers.IPv6HopByHopOption{
 		{OptionType: 5, OptionData: []byte{0, 0}}, // router alert: MLD (RFC 2711)
 		{}, // two bytes of padding

@@ -33,7 +33,8 @@ func RelayRequest(in *packet.Packet, relay [4]byte) (Frame, bool) {
 func RelayResponse(in *packet.Packet, relay, server [4]byte) (Frame, bool) {
 	d := parseDHCP(in, true)
 	if d == nil || d.msg[0] != 2 || d.typ == 0 ||
-		be.Uint32(relay[:]) == 0 || !bytes.Equal(d.msg[dhcpRelay:][:4], relay[:]) || !bytes.Equal(d.serverID, server[:]) {
+		be.Uint32(relay[:]) == 0 || !bytes.Equal(d.msg[dhcpRelay:][:4], relay[:]) ||
+		!bytes.Equal(d.serverID, server[:]) {
 		return Frame{}, false
 	}
 	if d.typ == msgOffer || d.typ == msgAck {

@@ -212,7 +212,8 @@ func (c *coder) event(ev, prev *trace.Event) {
 	arg := ev.Arg != 0 || ev.Kind == trace.Tunnel || ev.Kind == trace.Flood // 0 is one of them
 	c.Bools(&ev.Egress, &sameDatapath, &sameTable, &sameDepth, &sameFlow, &reason, &port, &arg)
 	if c.Reading() {
-		ev.Datapath, ev.Chassis, ev.Table, ev.Depth, ev.Flow = prev.Datapath, prev.Chassis, prev.Table, prev.Depth, prev.Flow
+		ev.Datapath, ev.Chassis, ev.Table, ev.Depth, ev.Flow = prev.Datapath, prev.Chassis, prev.Table, prev.Depth,
+			prev.Flow
 	}
 	first := prev.Kind == 0
 	if !sameDatapath || first {

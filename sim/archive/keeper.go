@@ -154,7 +154,8 @@ func resume(file File, e *sim.Engine, source string, tell Tell) (*tail, error) {
 	}
 	if want, err := optionsDiffer(of.Conntrack, e.ConntrackOptions()); err != nil || want {
 		return nil, errors.Join(err,
-			fmt.Errorf("%s: this session was made with connection tracking of %s and other settings than now; give the same "+
+			fmt.Errorf("%s: this session was made with connection tracking of %s and other settings than now; give "+
+				"the same "+
 				"--ct-profile, or name another --session", file.Path(), of.Conntrack.Profile))
 	}
 	state, err := file.Value(stateValue)
@@ -195,12 +196,13 @@ func readAbout(file File) (*about, *tail, error) {
 			return nil, nil, err
 		}
 		if err := json.Unmarshal(text, v.to); err != nil {
-			return nil, nil, fmt.Errorf("%s: its %s is damaged: %w; replay the captures into a new session", file.Path(),
-				v.name, err)
+			return nil, nil, fmt.Errorf("%s: its %s is damaged: %w; replay the captures into a new session",
+				file.Path(), v.name, err)
 		}
 	}
 	if a.Encoding != Version {
-		return nil, nil, fmt.Errorf("%s: its packets are written in form %d, which this ovn-replay does not know (it knows "+
+		return nil, nil, fmt.Errorf("%s: its packets are written in form %d, which this ovn-replay does not know "+
+			"(it knows "+
 			"%d); use the ovn-replay that wrote them, or name another --session",
 			file.Path(), a.Encoding, Version)
 	}

@@ -185,7 +185,8 @@ func (c *Coverage) backendRows(o Options) (rows []Row) {
 				n := c.backends[k]
 				seen[k] = true
 				if n > 0 || o.Untouched {
-					rows = append(rows, Row{Kind: "backend", Name: k.vip + " -> " + k.backend, Object: lb.Name, Packets: n})
+					rows = append(rows, Row{Kind: "backend", Name: k.vip + " -> " + k.backend, Object: lb.Name,
+						Packets: n})
 				}
 			}
 		}

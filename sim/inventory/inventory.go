@@ -151,8 +151,8 @@ func stages(net *network.Network) []Stage {
 			}
 			return 0
 		}
-		return cmp.Or(cmp.Compare(router(a), router(b)), -cmp.Compare(a.Pipeline, b.Pipeline), cmp.Compare(a.Table, b.Table),
-			cmp.Compare(a.Stage, b.Stage))
+		return cmp.Or(cmp.Compare(router(a), router(b)), -cmp.Compare(a.Pipeline, b.Pipeline),
+			cmp.Compare(a.Table, b.Table), cmp.Compare(a.Stage, b.Stage))
 	})
 	return list
 }
@@ -235,13 +235,14 @@ func (i *Inventory) Write(w io.Writer) {
 		printable.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
 	}
 	for _, t := range i.Ties {
-		printable.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage, t.Datapath,
-			t.Priority, t.Match)
+		printable.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage,
+			t.Datapath, t.Priority, t.Match)
 		for n := range t.Flows {
 			printable.Fprintf(w, "    %s: %s\n", t.Flows[n], t.Actions[n])
 		}
 	}
-	printable.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems), len(i.Unparsed))
+	printable.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems),
+		len(i.Unparsed))
 	if i.Behaviour != nil {
 		i.writeBehaviour(w)
 	}

@@ -86,5 +86,6 @@ type Snapshot store.Snapshot
 
 // Write writes it for people.
 func (s Snapshot) Write(w io.Writer) {
-	printable.Fprintf(w, "%-24s %s  %7d rows  %9s  %s %s  %s\n", s.Name, s.Taken.Format(time.RFC3339), s.Rows, store.Bytes(s.Bytes), s.Database, s.Version, s.Source)
+	printable.Fprintf(w, "%-24s %s  %7d rows  %9s  %s %s  %s\n", s.Name, s.Taken.Format(time.RFC3339), s.Rows,
+		store.Bytes(s.Bytes), s.Database, s.Version, s.Source)
 }

@@ -51,12 +51,14 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	case err != nil: // no history; what else is wrong with it opening it says better
 		return southbound.OpenAll(ctx, spec.DBs, in.Source)
 	case !past.Covers(from):
-		in.Tell("the database's history begins at %s, after the captures: what the network was before is not known, and "+
+		in.Tell("the database's history begins at %s, after the captures: what the network was before is not "+
+			"known, and "+
 			"all packets meet its last state",
 			past.Since.Format(time.RFC3339))
 		return southbound.OpenAll(ctx, spec.DBs, in.Source)
 	}
-	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment (--db-time last: "+
+	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment "+
+		"(--db-time last: "+
 		"the last)", times(past.Changes))
 	in.DBTime = Follow
 	return past.Net, past.Warnings, nil
@@ -66,7 +68,8 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 func (in *Spec) fixed(ctx context.Context, sources []string) (*network.Network, []error, error) {
 	t, err := parseTime(in.DBTime)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--db-time %s: want follow, last, or a time such as 2026-11-22T10:00:35.5Z", in.DBTime)
+		return nil, nil, fmt.Errorf("--db-time %s: want follow, last, or a time such as 2026-11-22T10:00:35.5Z",
+			in.DBTime)
 	}
 	f, err := southbound.Follow(ctx, sources, in.Source)
 	if err != nil {
@@ -119,7 +122,8 @@ func historyOf(ctx context.Context, sources []string, opts store.Options) (repla
 // network as it is when they are read.
 func (in *Spec) watched(ctx context.Context, sources []string) (replay.Changes, func(), error) {
 	if len(sources) > 1 {
-		return nil, nil, fmt.Errorf("--watch follows one live server: of %d databases none can be watched", len(sources))
+		return nil, nil, fmt.Errorf("--watch follows one live server: of %d databases none can be watched",
+			len(sources))
 	}
 	w, err := store.Watch(ctx, sources[0], in.Source)
 	if err != nil {

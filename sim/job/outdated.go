@@ -43,7 +43,8 @@ func (j *Job) ByHistory(ctx context.Context, opts replay.VerifyOptions, r *repla
 		for i := range list {
 			if !still[keyOfItem(&list[i])] {
 				r.Outdated++
-				list[i].Reason = fmt.Sprintf("the database changed meanwhile: with --db-time follow there is no difference here "+
+				list[i].Reason = fmt.Sprintf("the database changed meanwhile: with --db-time follow there is no "+
+					"difference here "+
 					"(%s)", list[i].Reason)
 			}
 		}

@@ -85,7 +85,8 @@ func (in *Spec) recording() (*recording.Spec, error) {
 			s.DBs = in.DBs
 		}
 	case len(in.DBs) == 0:
-		return nil, errors.New("no network: name a Southbound database with --db FILE, or a recorded case with --case DIR")
+		return nil, errors.New("no network: name a Southbound database with --db FILE, or a recorded case with " +
+			"--case DIR")
 	case len(in.Captures) == 0 && !in.GoesOn:
 		return nil, errors.New("no packets: name a capture with -r FILE@PORT")
 	}
@@ -132,7 +133,8 @@ var replays = []string{"db", "read", "case", "nb", "ct-profile", "ct-import", "c
 func (in *Spec) BesideSession() error {
 	for _, flag := range replays {
 		if in.given(flag) {
-			return fmt.Errorf("--%s says what to replay, and a session is asked about, which was replayed: give one of them",
+			return fmt.Errorf("--%s says what to replay, and a session is asked about, which was replayed: give "+
+				"one of them",
 				flag)
 		}
 	}

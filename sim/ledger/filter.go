@@ -22,7 +22,8 @@ func CutConn(expr string) (rest string, n int, err error) {
 	}
 	number, rest := m[1]+m[4], strings.TrimSpace(m[2]+m[3])
 	if n, err = strconv.Atoi(number); err != nil || n == 0 {
-		return "", 0, fmt.Errorf("conn == %s: connections are numbered from 1, as ovn-replay connections lists them", number)
+		return "", 0, fmt.Errorf("conn == %s: connections are numbered from 1, as ovn-replay connections lists them",
+			number)
 	}
 	return rest, n, nil
 }

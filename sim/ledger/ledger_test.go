@@ -63,7 +63,8 @@ func TestCutConn(t *testing.T) {
 	}{
 		"ip4": {"ip4", 0, false}, "conn == 7": {"", 7, false}, "conn==7 && ip4": {"ip4", 7, false},
 		"ip4 || ip6 && conn == 12": {"ip4 || ip6", 12, false},
-		"conn || ip4":              {"", 0, true}, "conn == 0": {"", 0, true}, "!(conn == 7)": {"", 0, true}, "": {"", 0, false},
+		"conn || ip4":              {"", 0, true}, "conn == 0": {"", 0, true}, "!(conn == 7)": {"", 0, true},
+		"": {"", 0, false},
 	} {
 		rest, n, err := CutConn(expr)
 		if rest != want.rest || n != want.n || err != nil != want.bad {

@@ -134,8 +134,8 @@ func (l *Ledger) Row(c *Conn) *Row {
 	}
 	for i := range c.Zones {
 		z := &c.Zones[i]
-		r.Zones = append(r.Zones, RowZone{z.Chassis, z.Zone, z.Name, trace.TupleString(&z.Orig), trace.TupleString(&z.Reply),
-			z.State})
+		r.Zones = append(r.Zones, RowZone{z.Chassis, z.Zone, z.Name, trace.TupleString(&z.Orig),
+			trace.TupleString(&z.Reply), z.State})
 	}
 	for _, s := range c.States {
 		r.States = append(r.States, RowState{replay.Timestamp(s.Time), s.State})
@@ -266,9 +266,10 @@ func (r *Row) fields() []string {
 	}
 	return []string{n(r.ID), r.Proto, r.Client.Address, n(int(r.Client.Port)), r.Client.Name, r.Asked.Address,
 		n(int(r.Asked.Port)), r.Asked.Name,
-		source.Address, n(int(source.Port)), server.Address, n(int(server.Port)), server.Name, r.From.Port, r.From.Chassis,
-		to.Port, to.Chassis,
-		strings.Join(nats, "; "), r.State, n(r.Original.Packets), n(r.Original.Bytes), n(r.Reply.Packets), n(r.Reply.Bytes),
+		source.Address, n(int(source.Port)), server.Address, n(int(server.Port)), server.Name, r.From.Port,
+		r.From.Chassis, to.Port, to.Chassis,
+		strings.Join(nats, "; "), r.State, n(r.Original.Packets), n(r.Original.Bytes), n(r.Reply.Packets),
+		n(r.Reply.Bytes),
 		n(r.Original.Retransmissions + r.Reply.Retransmissions), n(r.Dropped), stage, reason, r.Stale, r.First, r.Last}
 }
 

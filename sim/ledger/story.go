@@ -75,8 +75,8 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	}
 	x.record = replay.NewRecord(s.why, f, p, x.file, out, false)
 	for _, b := range s.why.Answers(f.Data) {
-		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(), b.Name,
-			b.Chassis.Name)
+		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(),
+			b.Name, b.Chassis.Name)
 	}
 	for _, ev := range out.Trace.Events() {
 		switch ev.Kind {
@@ -265,7 +265,9 @@ func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
 		slices.ContainsFunc(x.record.NAT, func(n replay.NATInfo) bool { return n.Kind == "DNAT" }) {
 		return
 	}
-	if slices.ContainsFunc(x.record.Decided, func(d replay.DecisionInfo) bool { return d.Kind == why.Answered.String() }) {
+	if slices.ContainsFunc(x.record.Decided, func(d replay.DecisionInfo) bool {
+		return d.Kind == why.Answered.String()
+	}) {
 		return // what came to the load balancer's flows is the answer
 	}
 	to := netip.AddrPortFrom(x.conn.Asked.DstAddr(), x.conn.Asked.DstPort)
@@ -302,7 +304,8 @@ func (s *Stories) conversation(x *told, add func(string, ...any)) {
 		add("sent again: %d of the connection's packets", n)
 	}
 	if x.arrived && !x.reply && c.Dir[1].Packets == 0 && c.To.Port != "" {
-		add("nothing of an answer entered at %s: who is there did not answer, or the capture does not show it", c.To.Port)
+		add("nothing of an answer entered at %s: who is there did not answer, or the capture does not show it",
+			c.To.Port)
 	}
 	if s := c.Stale(); s != "" {
 		add("stale: %s", s)
@@ -318,8 +321,8 @@ func (s *Stories) unseen(x *told, add func(string, ...any)) {
 	for _, o := range x.record.Outputs {
 		longest, captured := s.longest[o.Port]
 		if captured && o.Bytes > longest {
-			add("not seen to leave at %s: %d bytes, longer than anything seen there (%d): is its MTU smaller?", o.Port, o.Bytes,
-				longest)
+			add("not seen to leave at %s: %d bytes, longer than anything seen there (%d): is its MTU smaller?", o.Port,
+				o.Bytes, longest)
 			return
 		}
 	}

@@ -30,7 +30,8 @@ func ParseQuestion(text, at string) (Question, error) {
 	}
 	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
 	if err != nil {
-		return q, fmt.Errorf("%s: no address; ask for ADDRESS or ADDRESS:PORT, an IPv6 address with a port in brackets", text)
+		return q, fmt.Errorf("%s: no address; ask for ADDRESS or ADDRESS:PORT, an IPv6 address with a port in "+
+			"brackets", text)
 	}
 	q.Addr = addr
 	return q, nil

@@ -46,7 +46,8 @@ func (p *parser) move(start int, dst FieldRef, exchange bool) Action {
 	d, s := dst.Symbol, src.Symbol
 	switch {
 	case (d.Width != 0) != (s.Width != 0) && exchange:
-		p.failAt(start, p.last, "Can't exchange %s field (%s) with %s field (%s).", kindOf(d), d.Name, kindOf(s), s.Name)
+		p.failAt(start, p.last, "Can't exchange %s field (%s) with %s field (%s).", kindOf(d), d.Name, kindOf(s),
+			s.Name)
 	case (d.Width != 0) != (s.Width != 0):
 		p.failAt(start, p.last, "Can't assign %s field (%s) to %s field (%s).", kindOf(s), s.Name, kindOf(d), d.Name)
 	case dst.Width != src.Width && exchange:

@@ -206,7 +206,8 @@ func databaseEnv(db map[string]rows) *Env {
 			env.Templates[k] = v
 		}
 	}
-	for table, defs := range map[string]*map[string]OptionDef{"DHCP_Options": &env.DHCPv4, "DHCPv6_Options": &env.DHCPv6} {
+	for table, defs := range map[string]*map[string]OptionDef{"DHCP_Options": &env.DHCPv4,
+		"DHCPv6_Options": &env.DHCPv6} {
 		if len(db[table]) > 0 {
 			*defs = map[string]OptionDef{}
 		}
@@ -321,7 +322,8 @@ func checkFlow(t *testing.T, where string, f databaseFlow, env *Env) {
 	text := FormatActions(actions, env)
 	actions2, _, err := ParseActions(text, env)
 	if err != nil || !reflect.DeepEqual(actions, actions2) {
-		t.Errorf("%s: actions change in formatting: %v\n  %s\n  %s\n%#v\n%#v", where, err, f.actions, text, actions, actions2)
+		t.Errorf("%s: actions change in formatting: %v\n  %s\n  %s\n%#v\n%#v", where, err, f.actions, text, actions,
+			actions2)
 	}
 	if prereqs != nil {
 		e = join(And, e, prereqs)

@@ -37,7 +37,8 @@ func checkLex(t *testing.T, src string) {
 			continue
 		}
 		again := Lex(tok.String())
-		if len(again) != 1 || again[0].Type != tok.Type || again[0].String() != tok.String() || again[0].Text != tok.Text {
+		if len(again) != 1 || again[0].Type != tok.Type || again[0].String() != tok.String() ||
+			again[0].Text != tok.Text {
 			t.Fatalf("%q: token %v becomes %v", src, tok, again)
 		}
 	}

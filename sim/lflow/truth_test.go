@@ -131,8 +131,8 @@ func randomComparison(r *rand.Rand) string {
 	not := pick("", "!")
 	switch r.IntN(12) {
 	case 0:
-		return pick("ip4", "ip6", "tcp", "udp", "icmp", "arp", "ip4.mcast", "ip6.mcast", "nd", "nd_ns", "eth.bcast", "igmp",
-			"1", "0")
+		return pick("ip4", "ip6", "tcp", "udp", "icmp", "arp", "ip4.mcast", "ip6.mcast", "nd", "nd_ns", "eth.bcast",
+			"igmp", "1", "0")
 	case 1:
 		return not + pick("eth.mcast", "ct.est", "ct.new", "ct.trk", "vlan.present", "ip.is_frag", "ip.first_frag",
 			"reg0[3]", "flags.loopback", "eth.dst[40]", "eth.mcastv6")
@@ -141,18 +141,19 @@ func randomComparison(r *rand.Rand) string {
 	case 3:
 		return fmt.Sprintf("%d <%s reg0[0..3] <%s %d", r.IntN(16), pick("", "="), pick("", "="), r.IntN(16))
 	case 4:
-		return fmt.Sprintf("%s %s %#x/%#x", pick("reg0", "reg9", "ip4.src", "tcp.flags[0..7]"), eq, r.IntN(256), r.IntN(256))
+		return fmt.Sprintf("%s %s %#x/%#x", pick("reg0", "reg9", "ip4.src", "tcp.flags[0..7]"), eq, r.IntN(256),
+			r.IntN(256))
 	case 5:
-		return fmt.Sprintf("ip4.%s %s {10.0.0.%d, 10.0.%d.0/24, 10.0.0.0/%d}", pick("src", "dst"), eq, r.IntN(3), r.IntN(3),
-			r.IntN(33))
+		return fmt.Sprintf("ip4.%s %s {10.0.0.%d, 10.0.%d.0/24, 10.0.0.0/%d}", pick("src", "dst"), eq, r.IntN(3),
+			r.IntN(3), r.IntN(33))
 	case 6:
 		return fmt.Sprintf("%s[%d..%d] %s %d", pick("xxreg0", "ct_label", "ip6.src"), r.IntN(4), 4+r.IntN(124), op,
 			r.IntN(16))
 	case 7:
 		return fmt.Sprintf("%s == %s", pick("inport", "outport"), pick(`"a"`, `"b"`, `{"a", "b"}`, `"nowhere"`))
 	case 8:
-		return fmt.Sprintf("%s %s %d", pick("vlan.pcp", "vlan.vid", "ip.frag", "ct_mark.obs_stage", "flags.network_id"), op,
-			r.IntN(4))
+		return fmt.Sprintf("%s %s %d", pick("vlan.pcp", "vlan.vid", "ip.frag", "ct_mark.obs_stage", "flags.network_id"),
+			op, r.IntN(4))
 	case 9:
 		return fmt.Sprintf("%s(ip6.dst %s ff02::%d)", not, eq, r.IntN(3))
 	case 10:

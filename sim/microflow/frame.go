@@ -182,7 +182,8 @@ func (u *udp) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOpt
 }
 
 func (f *Flow) udp(ip ipHeader) layer {
-	u := &udp{layers.UDP{SrcPort: layers.UDPPort(f.Key.Get(field.TpSrc)), DstPort: layers.UDPPort(f.Key.Get(field.TpDst))}}
+	u := &udp{layers.UDP{SrcPort: layers.UDPPort(f.Key.Get(field.TpSrc)),
+		DstPort: layers.UDPPort(f.Key.Get(field.TpDst))}}
 	u.SetNetworkLayerForChecksum(ip)
 	return u
 }
@@ -190,10 +191,12 @@ func (f *Flow) udp(ip ipHeader) layer {
 // sctp opens an association: a lone INIT chunk.
 func (f *Flow) sctp() []layer {
 	return []layer{
-		&layers.SCTP{SrcPort: layers.SCTPPort(f.Key.Get(field.TpSrc)), DstPort: layers.SCTPPort(f.Key.Get(field.TpDst))},
+		&layers.SCTP{SrcPort: layers.SCTPPort(f.Key.Get(field.TpSrc)),
+			DstPort: layers.SCTPPort(f.Key.Get(field.TpDst))},
 		&layers.SCTPInit{
 			SCTPChunk:   layers.SCTPChunk{Type: layers.SCTPChunkTypeInit},
-			InitiateTag: 1, AdvertisedReceiverWindowCredit: 0xffff, OutboundStreams: 1, InboundStreams: 1, InitialTSN: 1,
+			InitiateTag: 1, AdvertisedReceiverWindowCredit: 0xffff, OutboundStreams: 1, InboundStreams: 1,
+			InitialTSN: 1,
 		},
 	}
 }

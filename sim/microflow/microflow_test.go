@@ -32,8 +32,10 @@ var microflows = map[string]string{
 		"&& tcp.flags == 0x11",
 	"dscp": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.dscp == 46 && ip.ecn == 1 && udp.src == 5 && " +
 		"udp.dst == 6",
-	"sctp":           "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && sctp.src == 1000 && sctp.dst == 80",
-	"icmp4":          "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && icmp4.type == 8 && icmp4.code == 0",
+	"sctp": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && sctp.src == 1000 && " +
+		"sctp.dst == 80",
+	"icmp4": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && icmp4.type == 8 && " +
+		"icmp4.code == 0",
 	"other protocol": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.proto == 47",
 	"first fragment": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.first_frag && udp.src == 5 && udp.dst == 6",
 	"later fragment": "ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.is_frag && ip.later_frag && ip.proto == 17",
@@ -178,7 +180,8 @@ func TestReply(t *testing.T) {
 			layout := packet.Parse(reply, &key)
 			checkSums(t, reply, &key, &layout)
 			if key.Get(field.EthSrc) != 0x020000000009 || key.Get(field.EthDst) != 0x020000000001 {
-				t.Errorf("from %s to %s", header.FormatMAC(key.Get(field.EthSrc)), header.FormatMAC(key.Get(field.EthDst)))
+				t.Errorf("from %s to %s", header.FormatMAC(key.Get(field.EthSrc)),
+					header.FormatMAC(key.Get(field.EthDst)))
 			}
 			if name == "tcp" {
 				if ack := binary.BigEndian.Uint32(reply[layout.L4+8:]); ack != 2 {

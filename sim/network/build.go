@@ -13,7 +13,8 @@ func New() *Network {
 	z := newAZ()
 	return &Network{
 		AZ: z, AZs: []*AZ{z},
-		Ports: []*Port{nil}, portByName2: map[string]*Port{}, portByUUID: map[string]*Port{}, chassis: map[string]*Chassis{},
+		Ports: []*Port{nil}, portByName2: map[string]*Port{}, portByUUID: map[string]*Port{},
+		chassis: map[string]*Chassis{},
 	}
 }
 

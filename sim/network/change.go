@@ -70,8 +70,8 @@ var knowledge = [changes]known{
 	},
 	HairpinLearned: {
 		name: "hairpin-learned", what: "only a packet that was hairpinned makes its answers known as such",
-		since: Release{21, 3, 0}, authority: "OVN commit 022ea339c, lflow: Use learn() action to generate LB hairpin reply " +
-			"flows",
+		since: Release{21, 3, 0}, authority: "OVN commit 022ea339c, lflow: Use learn() action to generate LB " +
+			"hairpin reply flows",
 	},
 	SilentOnResets: {
 		name: "silent-on-resets", what: "reject does not answer TCP resets and ICMP unreachables",
@@ -84,26 +84,29 @@ var knowledge = [changes]known{
 		authority: "OVN commit 69b9ccde0, pinctrl: Ensure packet headers are properly aligned for ICMP errors",
 	},
 	GatewayPortZones: {
-		name: "gateway-port-zones", what: "l3gateway, chassisredirect and localnet ports have conntrack zones of their own",
+		name: "gateway-port-zones", what: "l3gateway, chassisredirect and localnet ports have conntrack zones of " +
+			"their own",
 		since: Release{22, 3, 0}, authority: "zone lists recorded from chassis of OVN 21.12 and 22.03",
 	},
 	DNSCountsAnew: {
-		name: "dns-counts-anew", what: "a DNS answer says that it has no additional records, even if the query had some",
+		name: "dns-counts-anew", what: "a DNS answer says that it has no additional records, even if the query " +
+			"had some",
 		since: Release{22, 3, 0}, backports: []Release{{21, 9, 2}, {21, 12, 1}},
 		authority: "OVN commit f167c0bcd, Set additional header in DNS message explicitly",
 	},
 	TransitPatches: {
-		name: "transit-patches", what: "a flood on a transit switch reaches the routers of the chassis it comes to by tunnel",
-		since: Release{22, 3, 0}, authority: "OVN commit 974618c61, ovn-ic: physical: Support multicast_group flooding on " +
-			"IC transit switches",
+		name: "transit-patches", what: "a flood on a transit switch reaches the routers of the chassis it comes to " +
+			"by tunnel",
+		since: Release{22, 3, 0}, authority: "OVN commit 974618c61, ovn-ic: physical: Support multicast_group " +
+			"flooding on IC transit switches",
 	},
 	RemoteCopies: {
 		name: "remote-copies", what: "each remote port in a flood gets a tunnel packet of its own",
 		since: Release{22, 6, 0}, authority: "OVN commit c6b20c994, ovn-ic: Support IGMP/MLD in multi-AZ deployments",
 	},
 	SnoopedReports: {
-		name: "snooped-reports", what: "on a switch that snoops, IGMP and MLD reports go to multicast routers, queries to " +
-			"every host",
+		name: "snooped-reports", what: "on a switch that snoops, IGMP and MLD reports go to multicast routers, " +
+			"queries to every host",
 		since: Release{22, 9, 0}, authority: "OVN commit 6aeeccdf2, multicast: Properly flood IGMP queries and reports",
 	},
 	BuiltWithOVS3: {
@@ -111,10 +114,11 @@ var knowledge = [changes]known{
 		since: Release{22, 12, 0}, authority: "the ovs submodule of each release of OVN",
 	},
 	BindingAwaited: {
-		name: "binding-awaited", what: "a packet held for its next hop waits for a change of MAC_Binding, even if the row " +
-			"is there",
+		name: "binding-awaited", what: "a packet held for its next hop waits for a change of MAC_Binding, even if " +
+			"the row is there",
 		since: Release{23, 3, 0}, until: Release{23, 9, 0},
-		authority: "OVN commit bbd5e0d81, controller: improve buffered packets management; recordings of seven releases",
+		authority: "OVN commit bbd5e0d81, controller: improve buffered packets management; recordings of seven " +
+			"releases",
 	},
 	DNSIgnoresAdditional: {
 		name: "dns-ignores-additional", what: "DNS queries with additional records are not answered",
@@ -130,7 +134,8 @@ var knowledge = [changes]known{
 		since: Release{23, 9, 0}, authority: "OVN commit 96088d496, controller: Properly handle DHCPv6 Release message",
 	},
 	AdvertHopLimit: {
-		name: "port-security-hop-limit", what: "port security wants a hop limit of 255, not 225, of neighbor advertisements",
+		name: "port-security-hop-limit", what: "port security wants a hop limit of 255, not 225, of neighbor " +
+			"advertisements",
 		since: Release{23, 9, 0}, backports: []Release{{22, 9, 3}, {22, 12, 2}, {23, 3, 2}, {23, 6, 2}},
 		authority: "OVN commit bb7157467, Use correct nw_ttl=255 to match against legit NAs",
 	},
@@ -180,17 +185,19 @@ var knowledge = [changes]known{
 	},
 	DNSShuffles: {
 		name: "dns-shuffles", what: "the addresses of a DNS answer are in random order",
-		since: Release{26, 3, 0}, authority: "OVN commit 4fa064dbc, pinctrl: Randomize DNS response IP order for load " +
-			"balancing",
+		since: Release{26, 3, 0}, authority: "OVN commit 4fa064dbc, pinctrl: Randomize DNS response IP order " +
+			"for load balancing",
 	},
 	SolicitsForIPv4: {
-		name: "nd-ns-for-ipv4", what: "nd_ns solicits the next hop in xxreg0 for an IPv4 packet, not an address of all ones",
+		name: "nd-ns-for-ipv4", what: "nd_ns solicits the next hop in xxreg0 for an IPv4 packet, not an address of " +
+			"all ones",
 		since: Release{26, 3, 2}, backports: []Release{{25, 3, 4}, {25, 9, 4}},
 		authority: "OVN commit d682437f9, pinctrl: Use correct IPv6 dst for nd_ns action for IPv4 over v6",
 	},
 	SolicitsNextHop: {
 		name: "nd-ns-next-hop", what: "nd_ns solicits the next hop in xxreg0, not an IPv6 packet's destination",
-		since: Release{26, 3, 3}, authority: "OVN commit 796071dc8, northd: Remove per-IPv6-route priority-200 nd_ns flows",
+		since: Release{26, 3, 3}, authority: "OVN commit 796071dc8, northd: Remove per-IPv6-route priority-200 " +
+			"nd_ns flows",
 	},
 }
 
@@ -240,7 +247,9 @@ func (k *known) applies(v Release, said bool) (applies bool, why string) {
 	if !said {
 		return k.until == Release{}, "the database does not say which OVN wrote it: taken for the newest"
 	}
-	if i := slices.IndexFunc(k.backports, func(r Release) bool { return r.Year == v.Year && r.Month == v.Month }); i >= 0 {
+	if i := slices.IndexFunc(k.backports, func(r Release) bool {
+		return r.Year == v.Year && r.Month == v.Month
+	}); i >= 0 {
 		r := k.backports[i]
 		return !v.Before(r), fmt.Sprintf("%v brought it to this series", r)
 	}

@@ -12,7 +12,8 @@ import (
 // Difference is something of which one network has none, or another. Things
 // are the same by what they are called or say, never by UUID.
 type Difference struct {
-	Kind   string   `json:"kind"`            // datapath, port, flow, load balancer, address set, port group, MAC binding
+	// datapath, port, flow, load balancer, address set, port group, MAC binding
+	Kind   string   `json:"kind"`
 	Name   string   `json:"name"`            // of a flow: stage, priority and match
 	Where  []string `json:"where,omitempty"` // of a flow: the datapaths in which it differs
 	InA    bool     `json:"in_a"`
@@ -44,8 +45,8 @@ func Diff(a, b *Network) []Difference {
 	}
 	list = append(list, diffFlows(a, b)...)
 	slices.SortStableFunc(list, func(x, y Difference) int {
-		return cmp.Or(cmp.Compare(slices.Index(kinds, x.Kind), slices.Index(kinds, y.Kind)), strings.Compare(x.Name, y.Name),
-			slices.Compare(x.Where, y.Where))
+		return cmp.Or(cmp.Compare(slices.Index(kinds, x.Kind), slices.Index(kinds, y.Kind)),
+			strings.Compare(x.Name, y.Name), slices.Compare(x.Where, y.Where))
 	})
 	return list
 }

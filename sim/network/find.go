@@ -47,7 +47,9 @@ func (n *Network) ChassisByName(name string) *Chassis {
 // PortByKey returns the datapath's port of that tunnel key, or nil.
 func (d *Datapath) PortByKey(key uint32) *Port {
 	// Ports are in order of their keys.
-	i, found := slices.BinarySearchFunc(d.Ports, key, func(p *Port, key uint32) int { return int(p.TunnelKey) - int(key) })
+	i, found := slices.BinarySearchFunc(d.Ports, key, func(p *Port, key uint32) int {
+		return int(p.TunnelKey) - int(key)
+	})
 	if !found {
 		return nil
 	}
@@ -56,7 +58,9 @@ func (d *Datapath) PortByKey(key uint32) *Port {
 
 // GroupByKey returns the datapath's multicast group of that key, or nil.
 func (d *Datapath) GroupByKey(key uint32) *Group {
-	i, found := slices.BinarySearchFunc(d.Groups, key, func(g *Group, key uint32) int { return int(g.TunnelKey) - int(key) })
+	i, found := slices.BinarySearchFunc(d.Groups, key, func(g *Group, key uint32) int {
+		return int(g.TunnelKey) - int(key)
+	})
 	if !found {
 		return nil
 	}

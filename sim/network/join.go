@@ -61,7 +61,8 @@ func (j *joiner) zone(n *Network, i int) error {
 		}
 	}
 	if now, first := n.Changes(), j.AZ.Changes(); i > 0 && now != first {
-		j.problem("SB_Global", "", "zone %s runs OVN %s, zone %s %s: what differs between the releases is replayed as in "+
+		j.problem("SB_Global", "", "zone %s runs OVN %s, zone %s %s: what differs between the releases is "+
+			"replayed as in "+
 			"the first",
 			j.AZ.Name, j.AZ.Version, n.AZ.Name, n.AZ.Version)
 	}
@@ -129,7 +130,8 @@ func (j *joiner) joinChassis(nets []*Network) {
 			if was == nil || was.Remote() && !c.Remote() {
 				j.chassis[c.Name] = c
 			} else if !was.Remote() && !c.Remote() {
-				j.problem("Chassis", c.UUID, "chassis %s belongs to zone %s and to zone %s: it is taken to be the first's", c.Name,
+				j.problem("Chassis", c.UUID, "chassis %s belongs to zone %s and to zone %s: it is taken to be "+
+					"the first's", c.Name,
 					was.AZ.Name, c.AZ.Name)
 			}
 		}
@@ -154,8 +156,8 @@ func (j *joiner) findStrangers(nets []*Network) {
 	for _, c := range j.Chassis {
 		for _, n := range nets {
 			if n.AZ != c.AZ && !c.Remote() && n.chassis[c.Name] == nil && n.transits() {
-				j.problem("Chassis", c.UUID, "zone %s does not know chassis %s of zone %s: it has no tunnel to it", n.AZ.Name,
-					c.Name, c.AZ.Name)
+				j.problem("Chassis", c.UUID, "zone %s does not know chassis %s of zone %s: it has no tunnel to it",
+					n.AZ.Name, c.Name, c.AZ.Name)
 			}
 		}
 	}
@@ -173,7 +175,8 @@ func (j *joiner) compareEncaps(remote, home *Chassis) {
 			}
 		}
 	}
-	j.problem("Chassis", remote.UUID, "zone %s knows chassis %s at %s, its own zone %s at %s: tunnels to it lead nowhere",
+	j.problem("Chassis", remote.UUID, "zone %s knows chassis %s at %s, its own zone %s at %s: tunnels to it "+
+		"lead nowhere",
 		remote.AZ.Name, home.Name, encapText(remote), home.AZ.Name, encapText(home))
 }
 
@@ -232,7 +235,8 @@ func (j *joiner) findTwins(d *Datapath) {
 			case p.Type == Remote && q != nil && q.Type != Remote:
 				p.Twin = q
 				if q.Name != p.Name {
-					j.problem("Port_Binding", p.UUID, "key %d of transit switch %s is port %s in zone %s and port %s in zone %s",
+					j.problem("Port_Binding", p.UUID, "key %d of transit switch %s is port %s in zone %s and port "+
+						"%s in zone %s",
 						p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
 				}
 			case p.Type != Remote && q == nil:
@@ -241,7 +245,8 @@ func (j *joiner) findTwins(d *Datapath) {
 					z.Name, p.TunnelKey, d.Name, p.Name, d.AZ.Name)
 			case p.Type != Remote && q.Type != Remote:
 				j.problem("Port_Binding", p.UUID,
-					"key %d of transit switch %s is port %s of zone %s and port %s of zone %s: both have it for their own",
+					"key %d of transit switch %s is port %s of zone %s and port %s of zone %s: both have it for "+
+						"their own",
 					p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
 			}
 		}

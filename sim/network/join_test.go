@@ -64,7 +64,8 @@ func TestJoin(t *testing.T) {
 	}
 	remote := n.AZs[0].PortNamed("b")
 	real := n.AZs[1].PortNamed("b")
-	if remote == real || remote.Twin != real || remote.ActiveChassis() != n.ChassisByName("ch-2") || n.Port("b") != real {
+	if remote == real || remote.Twin != real || remote.ActiveChassis() != n.ChassisByName("ch-2") ||
+		n.Port("b") != real {
 		t.Errorf("port b: %+v is not at home in zone 2: %+v", remote, real)
 	}
 	if n.AZs[0].DatapathByKey(1) == n.AZs[1].DatapathByKey(1) || n.AZs[0].DatapathByKey(1).In(n.AZs[1]) == nil {
@@ -97,13 +98,15 @@ func TestJoinTellsConflicts(t *testing.T) {
 			[]string{"zone 2 has no transit switch ts (tunnel key 9), which zone 1 has"}},
 		"other key": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 8, ports2, "10.0.0.1"},
 			[]string{"transit switch ts has tunnel key 9 in zone 1 and 8 in zone 2"}},
-		"port unknown there": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 9, map[uint32]string{3: "b"}, "10.0.0.1"},
+		"port unknown there": {zoneRow{"1", 9, ports1, "10.0.0.2"},
+			zoneRow{"2", 9, map[uint32]string{3: "b"}, "10.0.0.1"},
 			[]string{"zone 2 has no remote port of key 2 on transit switch ts: it cannot reach port a of zone 1"}},
 		"key taken twice": {zoneRow{"1", 9, map[uint32]string{2: "a"}, "10.0.0.2"},
 			zoneRow{"2", 9, map[uint32]string{2: "b"}, "10.0.0.1"},
 			[]string{"key 2 of transit switch ts is port a of zone 1 and port b of zone 2: both have it",
 				"key 2 of transit switch ts is port b of zone 2 and port a"}},
-		"other name": {zoneRow{"1", 9, map[uint32]string{2: "a", 3: "[x]"}, "10.0.0.2"}, zoneRow{"2", 9, ports2, "10.0.0.1"},
+		"other name": {zoneRow{"1", 9, map[uint32]string{2: "a", 3: "[x]"}, "10.0.0.2"},
+			zoneRow{"2", 9, ports2, "10.0.0.1"},
 			[]string{"key 3 of transit switch ts is port x in zone 1 and port b in zone 2"}},
 		"tunnel elsewhere": {zoneRow{"1", 9, ports1, "10.9.9.9"}, zoneRow{"2", 9, ports2, "10.0.0.1"},
 			[]string{"zone 1 knows chassis ch-2 at 10.9.9.9, its own zone 2 at 10.0.0.2: tunnels to it lead nowhere"}},

@@ -28,7 +28,8 @@ func Load(db *store.Database) (*network.Objects, error) {
 	for _, k := range kinds {
 		for _, r := range db.Table(k.table).Rows() {
 			all = append(all, &network.Object{
-				Table: k.table, UUID: r.UUID.String(), Name: r.Text("name"), Of: l.of[r.UUID], Text: k.text(r), Owner: owner(r),
+				Table: k.table, UUID: r.UUID.String(), Name: r.Text("name"), Of: l.of[r.UUID], Text: k.text(r),
+				Owner: owner(r),
 			})
 		}
 	}
@@ -154,7 +155,8 @@ func owner(r *store.Row) string {
 	ids := r.Map("external_ids")
 	for _, k := range []struct{ kind, key string }{
 		{"", "k8s.ovn.org/owner"}, {"", "k8s.ovn.org/name"}, {"security group rule", "neutron:security_group_rule_id"},
-		{"security group", "neutron:security_group_id"}, {"floating IP", "neutron:fip_id"}, {"router", "neutron:router_name"},
+		{"security group", "neutron:security_group_id"}, {"floating IP", "neutron:fip_id"},
+		{"router", "neutron:router_name"},
 		{"network", "neutron:network_name"}, {"port", "neutron:port_name"}, {"NetworkPolicy", "policy"},
 		{"EgressFirewall", "egressFirewall"},
 	} {

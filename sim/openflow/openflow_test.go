@@ -27,13 +27,18 @@ func TestDump(t *testing.T) {
 			"cookie=0x8eb0872, duration=1.041s, table=9, n_packets=0, n_bytes=0, idle_age=1, priority=0,metadata=0x4 " +
 				"actions=set_field:0x4/0x4->xreg4,resubmit(,10)",
 			"cookie=0x8eb0872, duration=1.041s, table=9, n_packets=0, n_bytes=0, priority=0,metadata=0x5 " +
-				"actions=set_field:0a:58:64:40:00:03->eth_src,set_field:0a:58:64:40:00:01->eth_dst,set_field:0x2->reg15,drop",
+				"actions=set_field:0a:58:64:40:00:03->eth_src,set_field:0a:58:64:40:00:01->eth_dst," +
+				"set_field:0x2->reg15,drop",
 		},
 		"153dd539": {
-			"cookie=0x153dd539, table=8 actions=set_field:0x242ac1200040000000000000000/0xffffffffffff0000000000000000->xxreg0,set_field:0/0x1000->reg10,set_field:10.0.0.1->ip_dst,set_field:80->tcp_dst",
+			"cookie=0x153dd539, table=8 " +
+				"actions=set_field:0x242ac1200040000000000000000/0xffffffffffff0000000000000000->xxreg0," +
+				"set_field:0/0x1000->reg10,set_field:10.0.0.1->ip_dst,set_field:80->tcp_dst",
 		},
 		"153dd540": { // what is unknown, and what learn holds, stays as it is
-			"cookie=0x153dd540, table=8 actions=learn(table=69,priority=100,load:0x1->NXM_NX_REG10[7]),set_field:0x80/0x80->reg10,load:0x1->NXM_NX_UNKNOWN[],load:what->NXM_NX_REG1[],load:1->NXM_NX_REG1[40]",
+			"cookie=0x153dd540, table=8 " +
+				"actions=learn(table=69,priority=100,load:0x1->NXM_NX_REG10[7]),set_field:0x80/0x80->reg10," +
+				"load:0x1->NXM_NX_UNKNOWN[],load:what->NXM_NX_REG1[],load:1->NXM_NX_REG1[40]",
 		},
 		"ffffffff": nil,
 		"not hex!": nil,

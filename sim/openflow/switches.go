@@ -49,13 +49,15 @@ func ReadSwitches(ctx context.Context, sources, recorded []string, open Open,
 			return nil, fmt.Errorf("--ovs: %w", err)
 		}
 		if dump.Part != "" {
-			tell("warning: %s is a part of a switch's flows (%s): flows that it lacks are no finding", source, dump.Part)
+			tell("warning: %s is a part of a switch's flows (%s): flows that it lacks are no finding", source,
+				dump.Part)
 		}
 		switch {
 		case chassis != "":
 			s.of[chassis] = dump
 		case s.any != nil:
-			return nil, fmt.Errorf("--ovs %s: there is one already for every chassis; say whose this is: %s@CHASSIS", arg, arg)
+			return nil, fmt.Errorf("--ovs %s: there is one already for every chassis; say whose this is: %s@CHASSIS",
+				arg, arg)
 		default:
 			s.any = dump
 		}
@@ -154,7 +156,8 @@ func readBridge(ctx context.Context, source string, open Open) (*Dump, error) {
 		return Read(f, source)
 	}
 	if !errors.Is(err, os.ErrNotExist) || !isBridge(source) {
-		return nil, fmt.Errorf("%w; give a file of ovs-ofctl dump-flows, or a bridge as unix:PATH, tcp:HOST:PORT or by name",
+		return nil, fmt.Errorf("%w; give a file of ovs-ofctl dump-flows, or a bridge as unix:PATH, tcp:HOST:PORT "+
+			"or by name",
 			err)
 	}
 	cmd := exec.CommandContext(ctx, "ovs-ofctl", "-O", "OpenFlow15", "dump-flows", source)

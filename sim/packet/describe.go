@@ -72,9 +72,11 @@ func describeIP(k *field.Key, src, dst netip.Addr) string {
 	}
 	switch proto {
 	case header.ProtoICMP:
-		return fmt.Sprintf("icmp %s > %s %s", src, dst, icmpName(k.Get(field.ICMP4Type), k.Get(field.ICMP4Code), icmp4Names))
+		return fmt.Sprintf("icmp %s > %s %s", src, dst, icmpName(k.Get(field.ICMP4Type), k.Get(field.ICMP4Code),
+			icmp4Names))
 	case header.ProtoICMPv6:
-		return fmt.Sprintf("icmp6 %s > %s %s", src, dst, icmpName(k.Get(field.ICMP6Type), k.Get(field.ICMP6Code), icmp6Names))
+		return fmt.Sprintf("icmp6 %s > %s %s", src, dst, icmpName(k.Get(field.ICMP6Type), k.Get(field.ICMP6Code),
+			icmp6Names))
 	}
 	return fmt.Sprintf("%s %s > %s", ProtoName(proto), src, dst)
 }
@@ -84,8 +86,8 @@ var icmp4Names = map[uint64]string{0: "echo reply", 3: "unreachable", 5: "redire
 
 var icmp6Names = map[uint64]string{
 	1: "unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",
-	133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation", 136: "neighbor advertisement",
-	143: "multicast listener report",
+	133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation",
+	136: "neighbor advertisement", 143: "multicast listener report",
 }
 
 func icmpName(typ, code uint64, names map[uint64]string) string {

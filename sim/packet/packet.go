@@ -132,7 +132,8 @@ func (p *Packet) Overlong() bool {
 // Unread makes the key one in which nothing is known of the packet above its
 // Ethernet header. The frame stays as it is.
 func (p *Packet) Unread() {
-	src, dst, typ, tci := p.Key.Get(field.EthSrc), p.Key.Get(field.EthDst), p.Key.Get(field.EthType), p.Key.Get(field.VLANTCI)
+	src, dst, typ, tci := p.Key.Get(field.EthSrc), p.Key.Get(field.EthDst), p.Key.Get(field.EthType),
+		p.Key.Get(field.VLANTCI)
 	clearPacketFields(&p.Key)
 	p.Key.Set(field.EthSrc, src)
 	p.Key.Set(field.EthDst, dst)

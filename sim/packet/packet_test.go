@@ -24,7 +24,8 @@ var (
 func build(t testing.TB, ls ...gopacket.SerializableLayer) []byte {
 	t.Helper()
 	buf := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ls...); err != nil {
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+		ls...); err != nil {
 		t.Fatal(err)
 	}
 	return bytes.Clone(buf.Bytes())
@@ -39,7 +40,8 @@ func ip4(proto layers.IPProtocol) *layers.IPv4 {
 }
 
 func ip6(next layers.IPProtocol) *layers.IPv6 {
-	return &layers.IPv6{Version: 6, HopLimit: 64, TrafficClass: 0x28, FlowLabel: 0x12345, NextHeader: next, SrcIP: ip6A, DstIP: ip6B}
+	return &layers.IPv6{Version: 6, HopLimit: 64, TrafficClass: 0x28, FlowLabel: 0x12345, NextHeader: next, SrcIP: ip6A,
+		DstIP: ip6B}
 }
 
 // samples returns a frame of every kind Flush can change.
@@ -63,18 +65,23 @@ func samples(t testing.TB) map[string][]byte {
 	ns.SetNetworkLayerForChecksum(nd6)
 	sctp := &layers.SCTP{SrcPort: 7, DstPort: 8, VerificationTag: 9}
 	return map[string][]byte{
-		"tcp4":  build(t, eth(layers.EthernetTypeIPv4), v4, tcp4, data),
-		"tcp6":  build(t, eth(layers.EthernetTypeIPv6), v6, &tcp6, data),
-		"udp4":  build(t, eth(layers.EthernetTypeIPv4), u4, udp4, data),
-		"udp6":  build(t, eth(layers.EthernetTypeIPv6), u6, udp6, data),
-		"icmp4": build(t, eth(layers.EthernetTypeIPv4), ip4(layers.IPProtocolICMPv4), &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: 3, Seq: 4}, data),
-		"icmp6": build(t, eth(layers.EthernetTypeIPv6), i6, icmp6, &layers.ICMPv6Echo{Identifier: 3, SeqNumber: 4}, data),
+		"tcp4": build(t, eth(layers.EthernetTypeIPv4), v4, tcp4, data),
+		"tcp6": build(t, eth(layers.EthernetTypeIPv6), v6, &tcp6, data),
+		"udp4": build(t, eth(layers.EthernetTypeIPv4), u4, udp4, data),
+		"udp6": build(t, eth(layers.EthernetTypeIPv6), u6, udp6, data),
+		"icmp4": build(t, eth(layers.EthernetTypeIPv4), ip4(layers.IPProtocolICMPv4),
+			&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: 3, Seq: 4}, data),
+		"icmp6": build(t, eth(layers.EthernetTypeIPv6), i6, icmp6,
+			&layers.ICMPv6Echo{Identifier: 3, SeqNumber: 4}, data),
 		"ns": build(t, eth(layers.EthernetTypeIPv6), nd6, ns, &layers.ICMPv6NeighborSolicitation{
 			TargetAddress: ip6B, Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptSourceAddress, Data: macA}}}),
 		"sctp4": build(t, eth(layers.EthernetTypeIPv4), ip4(layers.IPProtocolSCTP), sctp, data),
-		"arp": build(t, eth(layers.EthernetTypeARP), &layers.ARP{AddrType: 1, Protocol: 0x800, HwAddressSize: 6, ProtAddressSize: 4,
-			Operation: 1, SourceHwAddress: macA, SourceProtAddress: ip4A, DstHwAddress: make([]byte, 6), DstProtAddress: ip4B}),
-		"vlan": build(t, eth(layers.EthernetTypeDot1Q), &layers.Dot1Q{VLANIdentifier: 100, Priority: 3, Type: layers.EthernetTypeIPv4}, u4, udp4, data),
+		"arp": build(t, eth(layers.EthernetTypeARP), &layers.ARP{AddrType: 1, Protocol: 0x800, HwAddressSize: 6,
+			ProtAddressSize: 4,
+			Operation:       1, SourceHwAddress: macA, SourceProtAddress: ip4A, DstHwAddress: make([]byte, 6),
+			DstProtAddress: ip4B}),
+		"vlan": build(t, eth(layers.EthernetTypeDot1Q),
+			&layers.Dot1Q{VLANIdentifier: 100, Priority: 3, Type: layers.EthernetTypeIPv4}, u4, udp4, data),
 	}
 }
 
@@ -269,7 +276,8 @@ func TestVLANTag(t *testing.T) {
 	p.Set(frame, 0)
 	p.Key.Set(field.VLANTCI, 1<<12|100)
 	p.Flush()
-	if len(p.Data) != len(frame)+4 || p.Key.Get(field.VLANTCI) != 1<<12|100 || p.Key.Get(field.TpDst) != 6 || p.Wire != len(frame)+4 {
+	if len(p.Data) != len(frame)+4 || p.Key.Get(field.VLANTCI) != 1<<12|100 || p.Key.Get(field.TpDst) != 6 ||
+		p.Wire != len(frame)+4 {
 		t.Fatalf("pushed: %x", p.Data)
 	}
 	p.Key.Set(field.VLANTCI, 0)
@@ -342,7 +350,8 @@ func TestOverlongPacketsAreUnread(t *testing.T) {
 	p.Unread()
 	p.Flush()
 	if k := &p.Key; k.Get(field.EthType) != 0x800 || k.Get(field.EthDst) != 0xf00000000001 ||
-		k.Get(field.IP4Src)|k.Get(field.IPProto)|k.Get(field.TpDst)|k.Get(field.IPTTL) != 0 || string(p.Data) != string(frame) {
+		k.Get(field.IP4Src)|k.Get(field.IPProto)|k.Get(field.TpDst)|k.Get(field.IPTTL) != 0 ||
+		string(p.Data) != string(frame) {
 		t.Errorf("%s, frame %x", DescribeKey(k), p.Data)
 	}
 }

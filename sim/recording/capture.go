@@ -286,7 +286,8 @@ var errEmpty = errors.New("it holds no packets")
 // nothing says why a capture without packets cannot be placed.
 func (r *Recording) nothing() error {
 	if r.spec.Reading.Filter != nil {
-		return errors.New("--pcap-filter selects no packets to find the capture's logical port from; name it with -r FILE@PORT")
+		return errors.New("--pcap-filter selects no packets to find the capture's logical port from; name it with " +
+			"-r FILE@PORT")
 	}
 	return errors.New("no packets to find the capture's logical port from; name it with -r FILE@PORT")
 }
@@ -296,7 +297,8 @@ func (r *Recording) find(owners *replay.Owners, open *openCapture, t *replay.Tap
 	n := readAhead
 	if open.live {
 		n = 1
-	} else if r.spec.Reading.Filter != nil && owners.Locate(t, r.firstRecords(t.Name), chassis) == nil && len(t.Sites()) > 0 {
+	} else if r.spec.Reading.Filter != nil && owners.Locate(t, r.firstRecords(t.Name), chassis) == nil &&
+		len(t.Sites()) > 0 {
 		return nil
 	}
 	for {

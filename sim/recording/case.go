@@ -128,7 +128,8 @@ func ReadCase(dir string, files Files) (*Spec, error) {
 		s.DBs = append(s.DBs, filepath.Join(dir, db))
 	}
 	for _, e := range c.Captures {
-		s.Captures = append(s.Captures, Capture{File: filepath.Join(dir, e.File), Port: e.Port, Chassis: caseChassis(e, &c)})
+		s.Captures = append(s.Captures, Capture{File: filepath.Join(dir, e.File), Port: e.Port,
+			Chassis: caseChassis(e, &c)})
 	}
 	for _, e := range c.Underlay {
 		s.Captures = append(s.Captures, Capture{File: filepath.Join(dir, e.File), Chassis: e.Chassis,

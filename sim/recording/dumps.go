@@ -32,7 +32,8 @@ func readZones(name string, files Files) (map[string]uint16, error) {
 		}
 		zone, err := strconv.ParseUint(words[len(words)-1], 10, 16)
 		if err != nil || len(words) < 2 {
-			return nil, fmt.Errorf("%s: line %d: want a zone's name and number, as ovn-appctl ct-zone-list prints", name, n)
+			return nil, fmt.Errorf("%s: line %d: want a zone's name and number, as ovn-appctl ct-zone-list prints",
+				name, n)
 		}
 		zones[strings.Join(words[:len(words)-1], " ")] = uint16(zone)
 	}
@@ -47,7 +48,8 @@ func (r *Recording) addZones() error {
 		if name == "" {
 			c := r.zonesOf()
 			if c == nil {
-				return fmt.Errorf("%s: the database has %d chassis; say whose zones these are: %s@CHASSIS", file, len(r.Net.Chassis), file)
+				return fmt.Errorf("%s: the database has %d chassis; say whose zones these are: %s@CHASSIS", file,
+					len(r.Net.Chassis), file)
 			}
 			name = c.Name
 		}
@@ -107,7 +109,8 @@ func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
 		case err != nil:
 			return nil, err
 		case part != "":
-			r.tell("%s is a part of a switch's flows (%s): it does not tell which of two logical flows a switch has", name, part)
+			r.tell("%s is a part of a switch's flows (%s): it does not tell which of two logical flows a switch has",
+				name, part)
 			return nil, nil
 		}
 	}
@@ -153,7 +156,8 @@ func (f Files) ReadProfile(name string) (conntrack.Options, error) {
 	}
 	file, err := f.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return conntrack.Options{}, fmt.Errorf("--ct-profile %s: no such profile or file; use linux, ovs-userspace, or a file of settings", name)
+		return conntrack.Options{}, fmt.Errorf("--ct-profile %s: no such profile or file; use linux, ovs-userspace, "+
+			"or a file of settings", name)
 	}
 	if err != nil {
 		return conntrack.Options{}, err
@@ -171,7 +175,8 @@ func (r *Recording) ReadDump(arg string) ([]conntrack.Entry, *network.Chassis, e
 	}
 	switch {
 	case chassis == nil && name == "":
-		return nil, nil, fmt.Errorf("%s: the captures come from several chassis; say whose table this is: %s@CHASSIS", file, file)
+		return nil, nil, fmt.Errorf("%s: the captures come from several chassis; say whose table this is: %s@CHASSIS",
+			file, file)
 	case chassis == nil:
 		return nil, nil, fmt.Errorf("%s: %w", file, r.Net.NoChassis(name))
 	}
@@ -230,11 +235,14 @@ func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Ch
 	}
 	slices.Sort(zones)
 	list := fmt.Sprint(zones[:min(len(zones), 4)])
-	what := fmt.Sprintf("%d of %d connections are in zones (%s) that ct-zone-list does not name: the dump and the zone list are of different runs of ovn-controller",
+	what := fmt.Sprintf("%d of %d connections are in zones (%s) that ct-zone-list does not name: the dump and the "+
+		"zone list are of different runs of ovn-controller",
 		n, len(es), strings.Trim(list, "[]"))
 	r.tell("%s: %s", arg, what)
-	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n, Evidence: []string{arg + ": " + what},
-		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl ct-zone-list"})
+	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n,
+		Evidence: []string{arg + ": " + what},
+		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl " +
+			"ct-zone-list"})
 }
 
 // start is when the captures begin: the moment a dump taken before them is put at.

@@ -42,7 +42,8 @@ func (r *Recording) Feed(ctx context.Context, add func(*pcap.Record), end func()
 	end()
 	for _, t := range r.Taps {
 		if t.Faults > 0 && t.Faults == t.Frames {
-			damage = errors.Join(damage, fmt.Errorf("%s; is this the capture's true link type? No frame of it can be read",
+			damage = errors.Join(damage, fmt.Errorf("%s; is this the capture's true link type? No frame of it "+
+				"can be read",
 				t.Fault))
 		}
 	}

@@ -16,7 +16,8 @@ var files = Files{Open: func(name string) (io.ReadCloser, error) { return os.Ope
 // FuzzCase reads a case.json, whose files are there or not.
 func FuzzCase(f *testing.F) {
 	f.Add(`{"db":"sb.db","captures":[{"file":"a.pcap","port":"p"}],"ct_zones":"zones","conntrack":["a","b"]}`)
-	f.Add(`{"db":"sb.db","captures":[{}],"chassis":"hv1","ct_zones":{"hv1":"zones"},"conntrack":{"hv1":["a"]},"underlay":[{"file":"u","underlay":"hv1"}],"ct_profile":"zones","openflow":"f"}`)
+	f.Add(`{"db":"sb.db","captures":[{}],"chassis":"hv1","ct_zones":{"hv1":"zones"},"conntrack":{"hv1":["a"]},` +
+		`"underlay":[{"file":"u","underlay":"hv1"}],"ct_profile":"zones","openflow":"f"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		dir := t.TempDir()
 		for name, content := range map[string]string{"case.json": text, "zones": "pod1 3\npod2 4\n"} {

@@ -85,7 +85,8 @@ type Recording struct {
 
 // Open builds an engine on a network, and opens and places the captures. What
 // it decides of itself it tells; tell may be nil.
-func (s *Spec) Open(ctx context.Context, net *network.Network, files Files, tell func(format string, args ...any)) (*Recording, error) {
+func (s *Spec) Open(ctx context.Context, net *network.Network, files Files,
+	tell func(format string, args ...any)) (*Recording, error) {
 	if tell == nil {
 		tell = func(string, ...any) {}
 	}
@@ -111,7 +112,8 @@ func (r *Recording) equip(place func() error) error {
 	if err != nil {
 		return err
 	}
-	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones, Tie: tie, Hops: r.spec.Hops}); err != nil {
+	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones, Tie: tie,
+		Hops: r.spec.Hops}); err != nil {
 		return err
 	}
 	if err := place(); err != nil {
@@ -134,7 +136,8 @@ func (r *Recording) equip(place func() error) error {
 
 // Start begins the replay; see replay.Options for ahead and changes.
 func (r *Recording) Start(h replay.Handler, ahead conntrack.Time, changes replay.Changes) *replay.Run {
-	return replay.NewRun(r.Engine, r.Taps, h, replay.Options{Ahead: ahead, NoInference: r.spec.NoInfer, Pins: r.pins, Changes: changes})
+	return replay.NewRun(r.Engine, r.Taps, h, replay.Options{Ahead: ahead, NoInference: r.spec.NoInfer, Pins: r.pins,
+		Changes: changes})
 }
 
 // Live reports whether a capture is a stream: each of its packets is to be

@@ -26,7 +26,8 @@ type basis struct {
 }
 
 func newBasis() basis {
-	return basis{points: map[pointKey]*Compared{}, drops: map[trace.Reason]int{}, skips: map[string]int{}, nothing: true}
+	return basis{points: map[pointKey]*Compared{}, drops: map[trace.Reason]int{}, skips: map[string]int{},
+		nothing: true}
 }
 
 // frame looks at a captured frame, until one is this network's.

@@ -44,7 +44,8 @@ func (w *wires) share(captured map[pointKey]bool) {
 // carried reports whether a place where a frame's packet enters is the other end
 // of the wire that the frame leaves on.
 func (s *Run) carried(f *Frame, at pointKey) bool {
-	return f.dir == Left && leadsOut(f.point.Port) && at.port == f.point.Port.Index && at.chassis != f.point.Chassis.Index
+	return f.dir == Left && leadsOut(f.point.Port) && at.port == f.point.Port.Index &&
+		at.chassis != f.point.Chassis.Index
 }
 
 // overWire replays, where a wire reaches a chassis, the packet of a frame that
@@ -153,8 +154,8 @@ func (inf *inferrer) fromInterface(f *Frame) *awaited {
 		if to == 0 {
 			return nil
 		}
-		return &awaited{port: p, chassis: from, ethSrc: uint64(macOf(p.Addresses[0].MAC)), ethDst: uint64(to), src: e[0],
-			dst: e[1], hops: -1}
+		return &awaited{port: p, chassis: from, ethSrc: uint64(macOf(p.Addresses[0].MAC)), ethDst: uint64(to),
+			src: e[0], dst: e[1], hops: -1}
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ type Group struct {
 }
 
 var advice = map[Cause]string{
-	CauseLost:     "capture with a larger buffer (tcpdump -B), a snaplen (-s 200), or a filter; what was lost is inferred from what others show",
+	CauseLost: "capture with a larger buffer (tcpdump -B), a snaplen (-s 200), or a filter; what was lost is " +
+		"inferred from what others show",
 	CauseLate:     "start this capture before the others, or give the connections there were with --ct-import",
 	CauseEarly:    "stop this capture after the others",
 	CauseFlight:   "nothing: these packets were on their way when the capture ended",
@@ -274,7 +275,8 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	if !vouched && !repeated {
 		return edge
 	}
-	if h := w.Headers(); resolution(h) && v.session.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
+	if h := w.Headers(); resolution(h) &&
+		v.session.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
 		return CauseFilter
 	}
 	if v.longer(w) {
@@ -341,13 +343,15 @@ func (v *Verifier) heard(w *waiter) bool {
 func (v *Verifier) answersOnce(w *waiter) bool {
 	proto := w.Headers().Key.Get(field.IPProto)
 	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	return proto != header.ProtoTCP && flow != nil && flow.entries == 1 && flow.entered != 0 && w.time-flow.entered < conntrack.Second && w.time >= flow.entered
+	return proto != header.ProtoTCP && flow != nil && flow.entries == 1 && flow.entered != 0 &&
+		w.time-flow.entered < conntrack.Second && w.time >= flow.entered
 }
 
 // resolution reports whether a packet is one of ARP or neighbor discovery.
 func resolution(h *packet.Headers) bool {
 	t := icmpType(&h.Key)
-	return h.Key.Get(field.EthType) == header.EtherARP || h.Key.Get(field.IPProto) == header.ProtoICMPv6 && (t == 135 || t == 136)
+	return h.Key.Get(field.EthType) == header.EtherARP || h.Key.Get(field.IPProto) == header.ProtoICMPv6 &&
+		(t == 135 || t == 136)
 }
 
 // opensTCP reports whether a packet is the first of a TCP connection.
@@ -362,7 +366,8 @@ func (v *Verifier) repeats(w *waiter) bool {
 		return false
 	}
 	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	return v.syns[v.flowKey(w.point, w.data, w.Headers(), false)] > 1 && (flow == nil || flow.matched == 0 && flow.entered == 0)
+	return v.syns[v.flowKey(w.point, w.data, w.Headers(), false)] > 1 &&
+		(flow == nil || flow.matched == 0 && flow.entered == 0)
 }
 
 // longer reports whether a packet is longer than anything that ever left at the
@@ -528,7 +533,8 @@ func (v *Verifier) groups() []Group {
 		}
 	}
 	if n := v.session.hops; n > 0 {
-		v.said[CauseFilter] = fmt.Sprintf("no ARP or neighbor discovery tells the Ethernet address of %s: read from frames that go there", plural(n, "next hop"))
+		v.said[CauseFilter] = fmt.Sprintf("no ARP or neighbor discovery tells the Ethernet address of %s: read from "+
+			"frames that go there", plural(n, "next hop"))
 		if v.causes[CauseFilter] == nil {
 			v.causes[CauseFilter] = &tally{}
 		}
@@ -551,7 +557,8 @@ func (v *Verifier) groups() []Group {
 	}
 	out = append(append(out, v.opts.Causes...), r.flowGroups()...)
 	slices.SortFunc(out, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(b.Packets, a.Packets), cmp.Compare(a.Cause, b.Cause), slices.Compare(a.Evidence, b.Evidence))
+		return cmp.Or(cmp.Compare(b.Packets, a.Packets), cmp.Compare(a.Cause, b.Cause),
+			slices.Compare(a.Evidence, b.Evidence))
 	})
 	return out
 }
@@ -585,7 +592,8 @@ func (r *Report) flowGroups() (out []Group) {
 			}
 			g := &out[n]
 			if g.Packets++; g.Packets <= 3 {
-				g.Evidence = append(g.Evidence, fmt.Sprintf("%s: %s frame %d at %s", list.name, it.Capture, it.Frame, it.Port))
+				g.Evidence = append(g.Evidence, fmt.Sprintf("%s: %s frame %d at %s", list.name, it.Capture, it.Frame,
+					it.Port))
 			}
 		}
 	}

@@ -72,7 +72,8 @@ func (s *Run) wouldShow(p *network.Port, c *sim.Choice) bool {
 			continue
 		}
 		for _, site := range t.Sites() {
-			tunnelled := to != nil && c.Chassis != nil && to != c.Chassis && (site.Chassis == to || site.Chassis == c.Chassis)
+			tunnelled := to != nil && c.Chassis != nil && to != c.Chassis &&
+				(site.Chassis == to || site.Chassis == c.Chassis)
 			if site.covers(p) || site.Kind != AtPort && tunnelled {
 				return true
 			}
@@ -234,7 +235,8 @@ func (s *Run) onLink(m mac, ip field.Uint128, v6 bool) (other bool) {
 		hop = packet.Addr6(ip)
 	}
 	for _, f := range s.queue[s.head:] {
-		if f.dir != Entered || f.skip != "" || f.point.Port == nil || macAt(f.Data[6:]) != m || !leadsOut(f.point.Port) {
+		if f.dir != Entered || f.skip != "" || f.point.Port == nil || macAt(f.Data[6:]) != m ||
+			!leadsOut(f.point.Port) {
 			continue
 		}
 		switch a, _ := ipsOf(&f.Headers().Key); {

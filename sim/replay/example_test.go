@@ -27,8 +27,8 @@ func Example() {
 		panic(err)
 	}
 	report := v.Finish()
-	fmt.Println(report.Packets, "packets,", report.Entered, "entered,", report.Matched, "of", report.Observed, "matched:",
-		report.OK())
+	fmt.Println(report.Packets, "packets,", report.Entered, "entered,", report.Matched, "of", report.Observed,
+		"matched:", report.OK())
 	// Output: 42 packets, 21 entered, 20 of 21 matched: true
 }
 

@@ -462,8 +462,8 @@ func (v *Verifier) neverEntered(w *waiter) string {
 		}
 	}
 	if !opens(w.Headers()) {
-		return "observed, but never entered: no packet in the captures leads to it, and its connection began before them " +
-			"or elsewhere"
+		return "observed, but never entered: no packet in the captures leads to it, and its connection began " +
+			"before them or elsewhere"
 	}
 	return "observed, but never entered: no packet in the captures leads to it"
 }
@@ -493,7 +493,8 @@ func (inf *inferrer) unknown(w *waiter) string {
 	owners := inf.s.owners.byIP[src]
 	for _, p := range owners {
 		if p.Datapath.Router {
-			return fmt.Sprintf("its sender is behind SNAT (%s is %s's own address) and in no capture", src, p.Datapath.Name)
+			return fmt.Sprintf("its sender is behind SNAT (%s is %s's own address) and in no capture", src,
+				p.Datapath.Name)
 		}
 	}
 	if inf.s.owners.announced[src] != 0 && len(owners) == 0 {
@@ -514,10 +515,12 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 		case s == nil:
 			it.Reason = fmt.Sprintf("predicted to leave here, but %s holds no packets", t.Name)
 		case w.time > s.last:
-			it.Reason = fmt.Sprintf("predicted to leave here after the last packet of %s (%s): the capture may have stopped",
+			it.Reason = fmt.Sprintf("predicted to leave here after the last packet of %s (%s): the capture may "+
+				"have stopped",
 				t.Name, Timestamp(s.last))
 		case w.time < s.first:
-			it.Reason = fmt.Sprintf("predicted to leave here before the first packet of %s (%s): the capture may have begun "+
+			it.Reason = fmt.Sprintf("predicted to leave here before the first packet of %s (%s): the capture may "+
+				"have begun "+
 				"later", t.Name, Timestamp(s.first))
 		}
 	}

@@ -97,7 +97,8 @@ func (s *Fates) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	}
 	for i := range out.Trace.CT {
 		c := &out.Trace.CT[i]
-		x.looked = append(x.looked, s.why.Book.Zone(c.Chassis, c.Zone)+" "+trace.StateString(c.State&^conntrack.Tracked))
+		x.looked = append(x.looked, s.why.Book.Zone(c.Chassis, c.Zone)+" "+
+			trace.StateString(c.State&^conntrack.Tracked))
 	}
 	s.fates = append(s.fates, x)
 }

@@ -29,7 +29,8 @@ func (inf *inferrer) behindVIP(f *Frame, a *awaited) bool {
 		return false
 	}
 	for _, l := range inf.s.queue[inf.s.head:] {
-		if l.dir != Left || l.skip != "" || l.point.Port != a.port || uint8(l.Headers().Key.Get(field.IPProto)) != proto {
+		if l.dir != Left || l.skip != "" || l.point.Port != a.port ||
+			uint8(l.Headers().Key.Get(field.IPProto)) != proto {
 			continue
 		}
 		e := endpoints(l.Headers())
@@ -131,7 +132,8 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 	if err != nil {
 		c = f.point.Chassis
 	}
-	return &origin{awaited: &awaited{port: from, chassis: c, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)), hops: 0},
+	return &origin{awaited: &awaited{port: from, chassis: c, ethSrc: uint64(src), ethDst: uint64(macAt(f.Data)),
+		hops: 0},
 		keepIP: true, why: why}
 }
 

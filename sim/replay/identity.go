@@ -94,12 +94,13 @@ func quotedIdentity(ip []byte) (id, part []byte) {
 
 // quotes reports whether an ICMP message is an error about a packet.
 func quotes(proto, typ uint8) bool {
-	return proto == header.ProtoICMP && (typ >= 3 && typ <= 5 || typ == 11 || typ == 12) || proto == header.ProtoICMPv6 &&
-		typ < 128
+	return proto == header.ProtoICMP && (typ >= 3 && typ <= 5 || typ == 11 || typ == 12) ||
+		proto == header.ProtoICMPv6 && typ < 128
 }
 
 func echo(proto, typ uint8) bool {
-	return proto == header.ProtoICMP && (typ == 0 || typ == 8) || proto == header.ProtoICMPv6 && (typ == 128 || typ == 129)
+	return proto == header.ProtoICMP && (typ == 0 || typ == 8) || proto == header.ProtoICMPv6 &&
+		(typ == 128 || typ == 129)
 }
 
 // same reports whether both are the same packet. A capture that cut one of

@@ -75,9 +75,10 @@ const (
 
 func newInferrer(s *Run) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
-		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{}, resumed: map[answerKey]bool{}, opened: map[answerKey]bool{},
-		puzzles:  map[answerKey]bool{},
-		expected: expectations[expectKey]{open: map[expectKey]expectation{}}, parts: ledger{parts: map[expectKey][]piece{}}}
+		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{}, resumed: map[answerKey]bool{},
+		opened: map[answerKey]bool{}, puzzles: map[answerKey]bool{},
+		expected: expectations[expectKey]{open: map[expectKey]expectation{}},
+		parts:    ledger{parts: map[expectKey][]piece{}}}
 	inf.become()
 	return inf
 }
@@ -136,7 +137,8 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
 		if f.point.Port != nil && inf.s.tunnels.watches(o.From, o.To) {
-			inf.rememberWay(f, tunnelKey(o.From, o.To), o.Headers(), flowEnds(f.Data, f.Headers()), flowEnds(o.Data, o.Headers()))
+			inf.rememberWay(f, tunnelKey(o.From, o.To), o.Headers(), flowEnds(f.Data, f.Headers()),
+				flowEnds(o.Data, o.Headers()))
 		}
 	}
 }
@@ -326,7 +328,8 @@ func (s *Run) comesIn(g, f *Frame) *sim.Outcome {
 		}
 	}
 	return s.Engine.Inject(sim.Injection{
-		Port: p, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire, Ref: reference(g),
+		Port: p, Chassis: g.point.Chassis, Time: g.Time, Frame: g.Data, Headers: g.Headers(), Wire: g.Wire,
+		Ref: reference(g),
 	})
 }
 
@@ -349,7 +352,8 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 		return !found
 	})
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
-		found = l.dir == Entered && !s.carried(f, l.point.key()) && !goesOn(f, leadsOut(l.point.Port), macAt(l.Data[6:])) &&
+		found = l.dir == Entered && !s.carried(f, l.point.key()) && !goesOn(f, leadsOut(l.point.Port),
+			macAt(l.Data[6:])) &&
 			(f.tunnel == nil || sameZone(l.point.Chassis, f.tunnel.from))
 	}
 	seg := f.segment()
@@ -392,7 +396,8 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
 	if a := inf.quoting(f); a != nil {
-		return &origin{awaited: a, keepIP: true, quotes: true, why: "the error about what reached its sender, as " + a.of + " was sent"}
+		return &origin{awaited: a, keepIP: true, quotes: true, why: "the error about what reached its sender, as " +
+			a.of + " was sent"}
 	}
 	if made {
 		return nil
@@ -402,9 +407,11 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 	}
 	if a := inf.fromOwner(f); a != nil {
 		if inf.behindVIP(f, a) {
-			return &origin{awaited: a, why: "from the port that has its sender's address, to the virtual address that answers it"}
+			return &origin{awaited: a, why: "from the port that has its sender's address, to the virtual address " +
+				"that answers it"}
 		}
-		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Headers())[0].addr, why: "from the port that has its sender's address"}
+		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: a.src.addr == endpoints(f.Headers())[0].addr,
+			why: "from the port that has its sender's address"}
 	}
 	if a := inf.fromTranslated(f); a != nil {
 		return &origin{awaited: a, why: "from the one sender whose packets leave with its address"}
@@ -431,7 +438,8 @@ func (inf *inferrer) passedOn(f *Frame, gone []*network.Port) *origin {
 	case a.partial:
 		return &origin{awaited: a, keepIP: true, why: "from its last router on: the sender is not known"}
 	}
-	return &origin{awaited: a, keepIP: true, why: "by the remote port to which an answer goes: its sender's zone is not given"}
+	return &origin{awaited: a, keepIP: true, why: "by the remote port to which an answer goes: its sender's zone is " +
+		"not given"}
 }
 
 // way finds how another packet with the frame's ends entered at a captured
@@ -455,7 +463,8 @@ func (inf *inferrer) way(f *Frame) *awaited {
 // tell.
 func (inf *inferrer) readAhead(f *Frame) *awaited {
 	k := flowOf(f)
-	if inf.sought[k] || !isEcho(k.proto, f.Headers()) && (k.proto == header.ProtoICMP || k.proto == header.ProtoICMPv6) || len(inf.sought) >= maxAnswers {
+	if inf.sought[k] || !isEcho(k.proto, f.Headers()) &&
+		(k.proto == header.ProtoICMP || k.proto == header.ProtoICMPv6) || len(inf.sought) >= maxAnswers {
 		return nil
 	}
 	inf.sought[k] = true
@@ -489,12 +498,14 @@ func (inf *inferrer) enteringAs(o *Frame) *awaited {
 		}
 	}
 	for g, n := inf.s.alike(id).first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
-		if g.dir != Entered || g.skip != "" || g.point.Port == nil || goesOn(o, leadsOut(g.point.Port), macAt(g.Data[6:])) {
+		if g.dir != Entered || g.skip != "" || g.point.Port == nil ||
+			goesOn(o, leadsOut(g.point.Port), macAt(g.Data[6:])) {
 			continue
 		}
 		in, ends := &g.Headers().Key, flowEnds(g.Data, g.Headers())
-		return &awaited{port: g.point.Port, chassis: g.point.Chassis, ethSrc: in.Get(field.EthSrc), ethDst: in.Get(field.EthDst),
-			src: ends[0], dst: ends[1], hops: int(in.Get(field.IPTTL)) - int(o.Headers().Key.Get(field.IPTTL)),
+		return &awaited{port: g.point.Port, chassis: g.point.Chassis, ethSrc: in.Get(field.EthSrc),
+			ethDst: in.Get(field.EthDst),
+			src:    ends[0], dst: ends[1], hops: int(in.Get(field.IPTTL)) - int(o.Headers().Key.Get(field.IPTTL)),
 			of: fmt.Sprintf("%s frame %d", inf.s.name(g), g.Number)}
 	}
 	return nil
@@ -587,7 +598,9 @@ func (inf *inferrer) fromRouter(f *Frame, gone []*network.Port) *awaited {
 		switch {
 		case known && inf.shown(in.ports, f.Time), !known && inf.wireCaptured(f.Time):
 			return nil
-		case gone != nil && (!known || slices.ContainsFunc(in.ports, func(p *network.Port) bool { return slices.Contains(gone, p) })):
+		case gone != nil && (!known || slices.ContainsFunc(in.ports, func(p *network.Port) bool {
+			return slices.Contains(gone, p)
+		})):
 			return nil
 		case in.remote != nil:
 			if a := fromRemote(inf.s.Engine.Net, f, &in); a != nil {
@@ -726,7 +739,8 @@ func (inf *inferrer) settle(f *Frame, from *origin, out *sim.Outcome) {
 	seen, sent := &f.Headers().Key, &inf.scratch.Key
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
-		if tunnelKey(o.From, o.To) == f.point.key() && identityHash(o.Data, o.Headers()) == f.id && o.Headers().Key.Get(field.IPTTL) != seen.Get(field.IPTTL) {
+		if tunnelKey(o.From, o.To) == f.point.key() && identityHash(o.Data, o.Headers()) == f.id &&
+			o.Headers().Key.Get(field.IPTTL) != seen.Get(field.IPTTL) {
 			setTTL(o.Data, o.Headers().Layout.L3, uint8(seen.Get(field.IPTTL)))
 			o.Headers().Key.Set(field.IPTTL, seen.Get(field.IPTTL))
 		}
@@ -755,7 +769,8 @@ func setTTL(frame []byte, l3 int, ttl uint8) {
 	old := binary.BigEndian.Uint16(frame[l3+8:])
 	frame[l3+8] = ttl
 	at := frame[l3+10:]
-	binary.BigEndian.PutUint16(at, header.UpdateWord(binary.BigEndian.Uint16(at), old, binary.BigEndian.Uint16(frame[l3+8:])))
+	binary.BigEndian.PutUint16(at, header.UpdateWord(binary.BigEndian.Uint16(at), old,
+		binary.BigEndian.Uint16(frame[l3+8:])))
 }
 
 func setAddr(k *field.Key, v4, v6 field.ID, e endpoint) {

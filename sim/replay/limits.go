@@ -40,7 +40,8 @@ type LeftOutInfo struct {
 func BoundsOf(e *sim.Engine) Bounds {
 	var b Bounds
 	for _, r := range e.Limits() {
-		b.Limits = append(b.Limits, LimitInfo{r.Limit.String(), r.Chassis.Name, r.Zone, r.Most, r.Count, Timestamp(r.Since)})
+		b.Limits = append(b.Limits, LimitInfo{r.Limit.String(), r.Chassis.Name, r.Zone, r.Most, r.Count,
+			Timestamp(r.Since)})
 	}
 	for _, l := range e.LeftOut() {
 		b.LeftOut = append(b.LeftOut, LeftOutInfo{l.Flow.UUID, l.Flow.StageName(), table.Brief(l.Err), l.Count,
@@ -74,6 +75,7 @@ func (b *Bounds) Write(w io.Writer, before string) {
 			before, l.Flow, l.Stage, plural(l.Count, "time"), l.Since, l.Reason)
 	}
 	if n := len(b.LeftOut) - most; n > 0 {
-		printable.Fprintf(w, "%s%d more logical flows do not compile and were left out; db info lists them\n", before, n)
+		printable.Fprintf(w, "%s%d more logical flows do not compile and were left out; db info lists them\n",
+			before, n)
 	}
 }

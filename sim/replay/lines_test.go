@@ -18,9 +18,10 @@ func TestLines(t *testing.T) {
 			NAT:     []NATInfo{{Kind: "DNAT", From: "172.18.0.4:30007", To: "10.244.1.3:80"}}},
 		{Time: "2026-11-23T00:00:00.000001000Z", Capture: long, Frame: 123456, Inport: long, Packet: long,
 			Verdict: "delivered",
-			Outputs: []OutInfo{{Port: long}}, NAT: []NATInfo{{Kind: "DNAT", From: "172.18.0.4:30007", To: "10.244.1.3:80"}}},
-		{Time: "2026-11-23T00:00:00.000002000Z", Capture: "c.pcap", Frame: 3, Inport: "p", Packet: "udp", Verdict: "dropped",
-			Drop:  &DropInfo{Stage: "ls_in_acl_eval", Reason: "drop"},
+			Outputs: []OutInfo{{Port: long}},
+			NAT:     []NATInfo{{Kind: "DNAT", From: "172.18.0.4:30007", To: "10.244.1.3:80"}}},
+		{Time: "2026-11-23T00:00:00.000002000Z", Capture: "c.pcap", Frame: 3, Inport: "p", Packet: "udp",
+			Verdict: "dropped", Drop: &DropInfo{Stage: "ls_in_acl_eval", Reason: "drop"},
 			Notes: []NoteInfo{{Reason: long + " " + long + " " + long}}},
 	}
 	for _, width := range []int{80, 120, 200} {
@@ -39,7 +40,8 @@ func TestLines(t *testing.T) {
 					t.Errorf("%d of %d characters: %q", n, width, line)
 				}
 			}
-			for _, want := range []string{"2026-11-22 UTC\n", "2026-11-23 UTC\n", " client.pcap:1 ", "at ls_in_acl_eval"} {
+			for _, want := range []string{"2026-11-22 UTC\n", "2026-11-23 UTC\n", " client.pcap:1 ",
+				"at ls_in_acl_eval"} {
 				if strings.Count(plain, want) != 1 {
 					t.Errorf("at %d, %q is not there once:\n%s", width, want, plain)
 				}

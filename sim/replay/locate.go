@@ -185,7 +185,8 @@ func (o *Owners) wireChassis(port *network.Port, frames [][]byte) (*network.Chas
 	if slices.ContainsFunc(port.Datapath.Ports, func(p *network.Port) bool { return p.Type == network.L3Gateway }) {
 		return ChassisOf(o.net, port) // a gateway router's, which is at one
 	}
-	return nil, fmt.Errorf("port %s exists on %d chassis (%s): say on which the capture was taken with -r FILE@%s@CHASSIS",
+	return nil, fmt.Errorf("port %s exists on %d chassis (%s): say on which the capture was taken with -r "+
+		"FILE@%s@CHASSIS",
 		port.Name, len(o.net.Chassis), chassisNames(o.net), port.Name)
 }
 
@@ -242,7 +243,8 @@ func (o *Owners) vote(votes map[*network.Port]int, m *pcap.LinkMeta) {
 
 // cookedSite decides where a cooked or raw capture was taken: at the one
 // interface whose packets it holds, or on a host where it holds those of several.
-func (o *Owners) cookedSite(votes map[*network.Port]int, cooked []pcap.LinkMeta, chassis *network.Chassis) (*Site, error) {
+func (o *Owners) cookedSite(votes map[*network.Port]int, cooked []pcap.LinkMeta,
+	chassis *network.Chassis) (*Site, error) {
 	best := o.mostVoted(votes, func(p *network.Port) bool { return p.Type == network.VIF })
 	wire := o.wireOf(votes)
 	switch {

@@ -170,8 +170,8 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires waiting " +
-			"waited pins now race shows err asked twins resuming resolves hops hoisting sizes"},
+		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires " +
+			"waiting waited pins now race shows err asked twins resuming resolves hops hoisting sizes"},
 		{twins{}, "seen old turn done head"},
 		{inferrer{}, "s captured answers older ways sought resumed opened puzzles expected parts scratch"},
 		{answerKey{}, "point proto src dst"},

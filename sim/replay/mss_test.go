@@ -11,14 +11,17 @@ import (
 // tcpFrame is a frame of a connection between two hosts, one way or the other.
 func tcpFrame(t *testing.T, back, syn bool, payload int, opts ...layers.TCPOption) *Frame {
 	t.Helper()
-	eth := &layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6), EthernetType: layers.EthernetTypeIPv4}
-	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IP{10, 0, 0, 1}, DstIP: net.IP{10, 0, 0, 2}}
+	eth := &layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6),
+		EthernetType: layers.EthernetTypeIPv4}
+	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IP{10, 0, 0, 1},
+		DstIP: net.IP{10, 0, 0, 2}}
 	tcp := &layers.TCP{SrcPort: 4000, DstPort: 80, SYN: syn, ACK: back || !syn, Options: opts}
 	if back {
 		ip.SrcIP, ip.DstIP, tcp.SrcPort, tcp.DstPort = ip.DstIP, ip.SrcIP, tcp.DstPort, tcp.SrcPort
 	}
 	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, eth, ip, tcp, gopacket.Payload(make([]byte, payload))); err != nil {
+	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, eth, ip, tcp,
+		gopacket.Payload(make([]byte, payload))); err != nil {
 		t.Fatal(err)
 	}
 	return &Frame{Data: b.Bytes(), Wire: len(b.Bytes())}
@@ -34,7 +37,8 @@ func mssOption(n uint16) []layers.TCPOption {
 // The smaller MSS of the two SYNs counts, whichever way the packet goes; options
 // of a segment take from its bytes, so that its frame is as long without them.
 func TestSegmentsAreAsLongAsSYNsAnnounced(t *testing.T) {
-	stamps := layers.TCPOption{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: make([]byte, 8)}
+	stamps := layers.TCPOption{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10,
+		OptionData: make([]byte, 8)}
 	for _, c := range []struct {
 		name  string
 		mss   []uint16 // of the SYN and of its answer

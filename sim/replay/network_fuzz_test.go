@@ -56,8 +56,8 @@ func schemaAndRows(t *testing.T, file string) (schema []byte, rows map[string]an
 
 var nastyValues = []any{"", "0", "-1", "18446744073709551616", "ff:ff:ff:ff:ff:ff 0.0.0.0", "unknown", "router",
 	"dynamic", "::/0", "0.0.0.0/0", "10.0.0.1/33",
-	float64(0), float64(-1), float64(1 << 53), float64(65536), true, false, []any{"set", []any{}}, []any{"map", []any{}},
-	[]any{"uuid", "00000000-0000-0000-0000-000000000000"},
+	float64(0), float64(-1), float64(1 << 53), float64(65536), true, false, []any{"set", []any{}},
+	[]any{"map", []any{}}, []any{"uuid", "00000000-0000-0000-0000-000000000000"},
 	"next; next; output;", "clone { output; }; output;", "ct_lb_mark(backends=10.0.0.1:80,10.0.0.2:80);",
 	"ct_snat(1.2.3.4);", "ct_dnat(fd00::1);", "ct_snat; ct_dnat; next;",
 	"icmp4 { eth.dst <-> eth.src; ip4.dst <-> ip4.src; output; };", "reject { outport <-> inport; output; };",

@@ -59,7 +59,8 @@ func (a *autonomous) keep(net *network.Network, b *network.MACBinding) {
 		}
 		if b.IP.IsLinkLocalUnicast() && b.IP.Is6() {
 			for _, to := range [...][6]byte{b.MAC, {}} {
-				a.flood(net, b.Port.Peer.Datapath, neighbourProbe(to, addr.MAC, netip.AddrFrom16(header.LinkLocal(addr.MAC)), b.IP))
+				a.flood(net, b.Port.Peer.Datapath,
+					neighbourProbe(to, addr.MAC, netip.AddrFrom16(header.LinkLocal(addr.MAC)), b.IP))
 			}
 		}
 	}

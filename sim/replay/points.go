@@ -371,7 +371,8 @@ func ChassisOf(net *network.Network, p *network.Port) (*network.Chassis, error) 
 	for _, c := range net.Chassis {
 		if found[c] {
 			if one != nil {
-				return nil, fmt.Errorf("port %s exists on several chassis (%s and %s, among others); say which with -r "+
+				return nil, fmt.Errorf("port %s exists on several chassis (%s and %s, among others); say which "+
+					"with -r "+
 					"FILE@PORT@CHASSIS", p.Name, one.Name, c.Name)
 			}
 			one = c

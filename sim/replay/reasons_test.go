@@ -44,7 +44,8 @@ func TestReasonSentences(t *testing.T) {
 		if r == trace.DropWaits || r == trace.DropConsumed {
 			out.Verdict = sim.Consumed
 		}
-		line := NewRecord(&why.Explainer{Book: book}, &Frame{Data: make([]byte, 14)}, point, "x.pcap", out, false).Line()
+		line := NewRecord(&why.Explainer{Book: book}, &Frame{Data: make([]byte, 14)}, point, "x.pcap", out,
+			false).Line()
 		_, fate, _ := strings.Cut(line, " | ")
 		fmt.Fprintln(&got, fate)
 	}

@@ -443,5 +443,6 @@ func (r *Record) Fate() string {
 
 // String names the row for people.
 func (o *ObjectInfo) String() string {
-	return (&network.Object{Table: o.Table, UUID: o.UUID, Name: o.Name, Of: o.Of, Text: o.Text, Owner: o.Owner}).String()
+	return (&network.Object{Table: o.Table, UUID: o.UUID, Name: o.Name, Of: o.Of, Text: o.Text,
+		Owner: o.Owner}).String()
 }

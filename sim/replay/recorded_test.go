@@ -78,7 +78,8 @@ func TestRecordings(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			for _, name := range cases {
-				if r := verified(t, recorded(t, name, nil)); !r.OK() || r.Matched == 0 || r.Matched+r.Autonomous != r.Observed {
+				if r := verified(t, recorded(t, name, nil)); !r.OK() || r.Matched == 0 ||
+					r.Matched+r.Autonomous != r.Observed {
 					t.Errorf("%s: %+v", name, r)
 				}
 			}
@@ -116,7 +117,8 @@ func (w *words) Skipped(*replay.Frame, *replay.Point, string) {}
 func TestWordsAreTheRecords(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		"nodeport", "cloud-flood", "kube-hairpin", "cloud-sg-reject-in", "cloud-dhcpv4", "kube-port-security", "cloud-ecmp",
+		"nodeport", "cloud-flood", "kube-hairpin", "cloud-sg-reject-in", "cloud-dhcpv4", "kube-port-security",
+		"cloud-ecmp",
 		"kube-cold-egress", "cloud-nat-v6", "kube-odd-packets", "cloud-igmp", "kube-acl-verdicts", "cloud-unknown",
 		"kube-affinity",
 	} {
@@ -137,8 +139,8 @@ func TestWordsAreTheRecords(t *testing.T) {
 func TestACaptureLess(t *testing.T) {
 	t.Parallel()
 	inferred := 0
-	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "udp-service",
-		"kube-routed"} {
+	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve",
+		"udp-service", "kube-routed"} {
 		s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name),
 			recording.Files{Open: store.OpenFile})
 		if err != nil {
@@ -238,7 +240,8 @@ func TestDiffer(t *testing.T) {
 			}
 		})
 		var told []string
-		d := &replay.Differ{A: replay.NewFates(j.Engine, j.Taps, nil), B: replay.NewFates(other.Engine, other.Taps, nil)}
+		d := &replay.Differ{A: replay.NewFates(j.Engine, j.Taps, nil),
+			B: replay.NewFates(other.Engine, other.Taps, nil)}
 		d.Report = func(x *replay.FateDifference) error { told = append(told, x.String()); return nil }
 		a, b := j.Start(d.A, 0), other.Start(d.B, 0)
 		var failed error
@@ -358,8 +361,8 @@ func TestArtefactsOfCapturing(t *testing.T) {
 // Where a capture was taken is found out from its packets.
 func TestPlacesAreFound(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve", "kube-routed",
-		"cloud-dhcpv4", "kube-nodeport-v6"} {
+	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve",
+		"kube-routed", "cloud-dhcpv4", "kube-nodeport-v6"} {
 		j := recorded(t, name, func(s *recording.Spec, _ *network.Network) {
 			for i := range s.Captures {
 				s.Captures[i].Port = ""

@@ -429,7 +429,8 @@ func (s *Run) claims(f *Frame) bool {
 // other port by which it could have come is captured.
 func (s *Run) forges(f *Frame) bool {
 	p, src := f.point.Port, macAt(f.Data[6:])
-	return p.Type == network.VIF && macAt(f.Data).multicast() && s.owners.ports[src] == nil && s.owners.send[src] == nil &&
+	return p.Type == network.VIF && macAt(f.Data).multicast() && s.owners.ports[src] == nil &&
+		s.owners.send[src] == nil &&
 		!s.replayed(f) && !slices.ContainsFunc(p.Datapath.Ports, func(q *network.Port) bool {
 		return q != p && s.owners.passes(q) && !s.inferrer.captures(q) && !s.unbound(q)
 	})
@@ -489,8 +490,8 @@ func (s *Run) inject(f *Frame) {
 // the port and chassis.
 func (s *Run) put(e *sim.Engine, f *Frame, port *network.Port, chassis *network.Chassis) *sim.Outcome {
 	in := sim.Injection{
-		Port: port, Chassis: chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
-		Segment: s.sizes.of(f),
+		Port: port, Chassis: chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire,
+		Ref: reference(f), Segment: s.sizes.of(f),
 	}
 	if s.nowhere(port, chassis) && !s.passedOn(f) {
 		return e.Refuse(in)
@@ -554,8 +555,8 @@ func (s *Run) goOn(by conntrack.Time) {
 		f := s.waiting[out.Of.Ref]
 		if f == nil {
 			of := &out.Of
-			f = &Frame{Capture: int(of.Ref >> 40), Number: int(of.Ref >> 1 & 0x7fffffffff), Time: of.Time, Data: of.Frame,
-				Wire: of.Wire}
+			f = &Frame{Capture: int(of.Ref >> 40), Number: int(of.Ref >> 1 & 0x7fffffffff), Time: of.Time,
+				Data: of.Frame, Wire: of.Wire}
 			f.point = s.Taps[f.Capture].point(of.Port, of.Chassis)
 		}
 		s.fate(f, out)

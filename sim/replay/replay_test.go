@@ -186,7 +186,8 @@ func TestTTL(t *testing.T) {
 		observed uint64
 		hops     int
 		want     uint64
-	}{{63, -1, 64}, {64, -1, 64}, {30, -1, 32}, {127, -1, 128}, {129, -1, 255}, {63, 1, 64}, {60, 3, 63}, {255, 2, 255}} {
+	}{{63, -1, 64}, {64, -1, 64}, {30, -1, 32}, {127, -1, 128}, {129, -1, 255}, {63, 1, 64}, {60, 3, 63},
+		{255, 2, 255}} {
 		if got := startTTL(c.observed, c.hops); got != c.want {
 			t.Errorf("observed %d after %d hops: %d, want %d", c.observed, c.hops, got, c.want)
 		}

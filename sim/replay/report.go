@@ -59,16 +59,18 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 		r.Autonomous, len(r.Mismatched)+r.Omitted["mismatched"], len(r.Missing)+r.Omitted["missing"],
 		len(r.Unexpected)+r.Omitted["unexpected"])
 	if r.Early > 0 {
-		printable.Fprintf(&b, "decided early %d: more packets waited for their counterpart than are kept; use --window, or "+
+		printable.Fprintf(&b, "decided early %d: more packets waited for their counterpart than are kept; use "+
+			"--window, or "+
 			"fewer packets\n", r.Early)
 	}
 	if u := r.Underlay; u != nil {
-		printable.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n", u.Packets,
-			u.Entered, u.Observed, u.Matched)
+		printable.Fprintf(&b, "underlay: packets %d, injected where they come out %d, observed %d, matched %d\n",
+			u.Packets, u.Entered, u.Observed, u.Matched)
 	}
 	for i := range r.Ties {
 		t := &r.Ties[i]
-		printable.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match and act "+
+		printable.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match "+
+			"and act "+
 			"differently, and OVN leaves open which is used: %s used %s, not %s\n",
 			t.Used.Stage, t.Used.Datapath, t.Priority, plural(t.Packets, "packet"), t.Used.UUID, t.Other.UUID)
 	}
@@ -86,7 +88,8 @@ func (r *Report) writeRaces(b *strings.Builder) {
 			printable.Fprintf(b, "race: and %s more (--json lists them)\n", plural(len(r.Races)-most, "packet"))
 			return
 		}
-		printable.Fprintf(b, "race: %s frame %d at %s (%s) came %d ms after the network changed at %s, and met it as it "+
+		printable.Fprintf(b, "race: %s frame %d at %s (%s) came %d ms after the network changed at %s, and met "+
+			"it as it "+
 			"was before: the change was not in the switch yet\n",
 			x.Capture, x.Frame, x.Port, x.Packet, (x.Time-x.Change)/1e6, Timestamp(conntrack.Time(x.Change)))
 	}
@@ -119,7 +122,8 @@ func section(b *strings.Builder, name string, items []Item) {
 			if it.Inferred {
 				how = ", inferred from it"
 			}
-			printable.Fprintf(b, "    predicted from %s frame %d at %s%s\n", it.From.Capture, it.From.Frame, it.From.Port, how)
+			printable.Fprintf(b, "    predicted from %s frame %d at %s%s\n", it.From.Capture, it.From.Frame,
+				it.From.Port, how)
 		}
 		for _, d := range it.Fields {
 			writeDifference(b, &d)

@@ -235,9 +235,10 @@ func (o *Owners) leads(vip netip.Addr, port uint16, backend netip.Addr, to uint1
 	for _, lb := range o.net.LoadBalancers {
 		for i := range lb.VIPs {
 			v := &lb.VIPs[i]
-			if v.Addr == vip && (v.Port == 0 || v.Port == port) && slices.ContainsFunc(v.Backends, func(b netip.AddrPort) bool {
-				return b.Addr() == backend && (b.Port() == to || b.Port() == 0)
-			}) {
+			if v.Addr == vip && (v.Port == 0 || v.Port == port) && slices.ContainsFunc(v.Backends,
+				func(b netip.AddrPort) bool {
+					return b.Addr() == backend && (b.Port() == to || b.Port() == 0)
+				}) {
 				return true
 			}
 		}
@@ -303,8 +304,8 @@ func (s *Run) asItself(f *Frame) *awaited {
 // turned is how a packet enters at a point that one which left there answers.
 func (s *Run) turned(l *Frame, at *Point) *awaited {
 	k, e := &l.Headers().Key, flowEnds(l.Data, l.Headers())
-	a := &awaited{port: at.Port, chassis: at.Chassis, ethSrc: k.Get(field.EthDst), ethDst: k.Get(field.EthSrc), src: e[1],
-		dst: e[0], hops: -1}
+	a := &awaited{port: at.Port, chassis: at.Chassis, ethSrc: k.Get(field.EthDst), ethDst: k.Get(field.EthSrc),
+		src: e[1], dst: e[0], hops: -1}
 	if a.ethSrc == 0 && len(at.Port.Addresses) > 0 && !leadsOut(at.Port) { // a cooked capture does not tell
 		a.ethSrc = uint64(macOf(at.Port.Addresses[0].MAC))
 	}

@@ -54,8 +54,8 @@ func TestFlowsSay(t *testing.T) {
 			inside = a.String()
 		}
 		if sends != c.sends || on != c.on || inside != c.inside {
-			t.Errorf("%s: %s: sends %012x on %q, stands for %q; want %012x on %q, %q", c.match, c.actions, sends, on, inside,
-				c.sends, c.on, c.inside)
+			t.Errorf("%s: %s: sends %012x on %q, stands for %q; want %012x on %q, %q", c.match, c.actions, sends, on,
+				inside, c.sends, c.on, c.inside)
 		}
 	}
 }

@@ -113,7 +113,8 @@ func samePieces(a, b *waiter, common span) bool {
 		from = 12
 	}
 	if f.l3 != g.l3 || f.l4 != g.l4 || a.seg.payload != b.seg.payload || !alikeTunnels(a, b) ||
-		string(x[from:f.l3]) != string(y[from:f.l3]) || !sameIP(a, b) || string(x[f.l4:f.l4+4]) != string(y[f.l4:f.l4+4]) {
+		string(x[from:f.l3]) != string(y[from:f.l3]) || !sameIP(a, b) ||
+		string(x[f.l4:f.l4+4]) != string(y[f.l4:f.l4+4]) {
 		return false
 	}
 	n := min(a.seg.payload, f.end, g.end) // the urgent pointer and the options

@@ -42,8 +42,8 @@ func (s *Run) entry(f *Frame) (g *Frame) {
 		chain = s.alike(id)
 	}
 	for l, n := chain.first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
-		if l.dir == Entered && l.skip == "" && l.point.Port != nil && l.point.Port != f.point.Port && !l.twin && !l.played &&
-			l.Time-f.Time <= soonest {
+		if l.dir == Entered && l.skip == "" && l.point.Port != nil && l.point.Port != f.point.Port && !l.twin &&
+			!l.played && l.Time-f.Time <= soonest {
 			g = l
 			break
 		}

@@ -242,7 +242,8 @@ func outerDifferences(f *Frame) []Difference {
 	}
 	t := u.outer
 	t.Inner, t.InnerLen, t.TTL, t.TOS = f.Data, f.Wire, 64, u.outer.TOS&3
-	t.Checksum = true // the addresses are chassis', or this were no tunnel: which of several, an interface's settings say
+	// the addresses are chassis', or this were no tunnel: which of several, an interface's settings say
+	t.Checksum = true
 	want, err := t.AppendEncap(nil)
 	if err != nil {
 		return []Difference{{Field: "outer headers", Predicted: err.Error(), Observed: "as captured"}}

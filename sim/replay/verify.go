@@ -135,8 +135,11 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	if opts.MaxWaiting == 0 {
 		opts.MaxWaiting = 1 << 17
 	}
-	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{}, said: map[Cause]string{},
-		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
+	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{},
+		streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{},
+		said:  map[Cause]string{},
+		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{},
+		ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
 		spans: map[int]*held{}, basis: newBasis()}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict, v.Report.Version = opts.Strict, FormVersion
@@ -248,7 +251,8 @@ func (v *Verifier) noteTies(out *sim.Outcome) {
 			at = len(v.Report.Ties)
 			v.ties[k] = at
 			v.Report.Ties = append(v.Report.Ties, Tie{
-				Used: *v.ref(visit{flow: ev.Flow, datapath: ev.Datapath}), Other: *v.ref(visit{flow: ev.Arg, datapath: ev.Datapath}),
+				Used:     *v.ref(visit{flow: ev.Flow, datapath: ev.Datapath}),
+				Other:    *v.ref(visit{flow: ev.Arg, datapath: ev.Datapath}),
 				Priority: int(v.net().Flows[ev.Flow].Priority),
 			})
 		}
@@ -320,12 +324,14 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 		v.Report.TooShort++
 		v.tooShort(f)
 		return
-	case why == whyBFD, why == whyForeign, f.tunnel != nil && len(why) > len(whyNotTunnel) && why[:len(whyNotTunnel)] == whyNotTunnel:
+	case why == whyBFD, why == whyForeign, f.tunnel != nil && len(why) > len(whyNotTunnel) &&
+		why[:len(whyNotTunnel)] == whyNotTunnel:
 		v.Report.Foreign++
 		return
 	}
 	v.Report.add("skipped", &v.Report.Skipped, Item{
-		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: Moment(f.Time), Reason: why, Packet: packet.DescribeKey(&f.Headers().Key),
+		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: Moment(f.Time), Reason: why,
+		Packet: packet.DescribeKey(&f.Headers().Key),
 	})
 }
 
@@ -408,7 +414,8 @@ func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 // others may have been for an interface that was not up yet.
 func (v *Verifier) nearest(k waitKey, w *waiter) (best *waiter, how likeness) {
 	apart := func(o *waiter) conntrack.Time { return max(o.time-w.time, w.time-o.time) }
-	for other, n, alikes := v.waiting[k].first, 0, 0; other != nil && n < maxSameHead && alikes < maxAlike; other, n = other.like, n+1 {
+	other, alikes := v.waiting[k].first, 0
+	for n := 0; other != nil && n < maxSameHead && alikes < maxAlike; other, n = other.like, n+1 {
 		if other.parts > 0 {
 			continue
 		}
@@ -439,7 +446,8 @@ type askedKey struct {
 // question returns what w asks or tells about, if it is an ARP packet.
 func (v *Verifier) question(w *waiter) (askedKey, bool) {
 	k := &w.Headers().Key
-	return askedKey{w.point, w.predicted, k.Get(field.ARPOp), k.Get(field.ARPTPA)}, k.Get(field.EthType) == header.EtherARP
+	return askedKey{w.point, w.predicted, k.Get(field.ARPOp), k.Get(field.ARPTPA)},
+		k.Get(field.EthType) == header.EtherARP
 }
 
 // alike reports whether two frames at one point are the same.
@@ -453,7 +461,8 @@ func alike(a, b *waiter) (l likeness) {
 // alikeTunnels reports whether two frames are in the same tunnel, or in none.
 func alikeTunnels(a, b *waiter) bool {
 	vxlan := a.keys.kind == pcap.VXLAN || b.keys.kind == pcap.VXLAN
-	return a.keys.datapath == b.keys.datapath && a.keys.outport == b.keys.outport && (a.keys.inport == b.keys.inport || vxlan)
+	return a.keys.datapath == b.keys.datapath && a.keys.outport == b.keys.outport &&
+		(a.keys.inport == b.keys.inport || vxlan)
 }
 
 // compared counts how two frames were found to be the same.
@@ -577,8 +586,8 @@ func (v *Verifier) tell(a, b *waiter) {
 	if o.predicted {
 		return
 	}
-	it := Item{Capture: v.fileOf(o.capture, o.file), Frame: o.number, Port: o.where.Name(), Chassis: o.where.Chassis.Name,
-		Time: Moment(o.time), data: o.data, wire: o.wire}
+	it := Item{Capture: v.fileOf(o.capture, o.file), Frame: o.number, Port: o.where.Name(),
+		Chassis: o.where.Chassis.Name, Time: Moment(o.time), data: o.data, wire: o.wire}
 	if p == nil || p == o {
 		v.opts.Matched(&it, nil)
 		return
@@ -655,7 +664,8 @@ func (v *Verifier) Finish() *Report {
 // settle decides about a waiter whose time is over.
 func (v *Verifier) settle(w *waiter) {
 	v.forget(w)
-	for other, n := v.byID[expectKey{w.point, w.id}].first, 0; other != nil && n < maxSameHead; other, n = other.kin, n+1 {
+	other := v.byID[expectKey{w.point, w.id}].first
+	for n := 0; other != nil && n < maxSameHead; other, n = other.kin, n+1 {
 		if other.predicted != w.predicted && w.parts+other.parts == 0 {
 			v.forget(other)
 			v.differ(w, other)
@@ -723,7 +733,8 @@ func (v *Verifier) sameQuestion(w *waiter) *waiter {
 		return nil
 	}
 	for _, other := range v.order[v.front:] {
-		if !other.done && other.predicted != w.predicted && other.point == w.point && sameARP(w.Headers(), other.Headers()) {
+		if !other.done && other.predicted != w.predicted && other.point == w.point &&
+			sameARP(w.Headers(), other.Headers()) {
 			return other
 		}
 	}

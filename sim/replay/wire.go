@@ -41,8 +41,8 @@ const wireWindow = conntrack.Second
 const maxWires = 1 << 16
 
 func newWires(s *Run) *wires {
-	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net), many: len(s.Engine.Net.Chassis) > 1,
-		frames: ring[sentFrame]{size: maxSentFrames}, shared: map[int]bool{}}
+	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net),
+		many: len(s.Engine.Net.Chassis) > 1, frames: ring[sentFrame]{size: maxSentFrames}, shared: map[int]bool{}}
 }
 
 // become takes what is sent onto wires in the network as it is now.
@@ -138,7 +138,8 @@ func (w *wires) left(f *Frame) bool {
 	k := wireKey{f.point.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
 	list := w.sent[k]
 	for i, s := range list {
-		if s.chassis == f.point.Chassis.Index && !s.met && s.time != 0 && f.Time-s.time <= wireWindow && s.time <= f.Time {
+		if s.chassis == f.point.Chassis.Index && !s.met && s.time != 0 && f.Time-s.time <= wireWindow &&
+			s.time <= f.Time {
 			list[i].met = true
 			w.sent[k] = list
 			return true

@@ -270,7 +270,8 @@ func (r *Report) flow(f *network.Flow) int {
 	if !ok {
 		i = len(r.data.Flows)
 		r.flows[f] = i
-		r.data.Flows = append(r.data.Flows, flowData{f.UUID, f.StageName(), f.Priority, cutText(f.Match), cutText(f.Actions)})
+		r.data.Flows = append(r.data.Flows, flowData{f.UUID, f.StageName(), f.Priority, cutText(f.Match),
+			cutText(f.Actions)})
 	}
 	return i
 }
@@ -289,8 +290,8 @@ func (r *Report) path(t *trace.Trace) int {
 		if ev.Kind != trace.Match && ev.Kind != trace.Miss {
 			continue
 		}
-		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Name), r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0,
-			int(ev.Table), -1}
+		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Name),
+			r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0, int(ev.Table), -1}
 		if ev.Egress {
 			s[2] = 1
 		}

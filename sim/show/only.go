@@ -56,7 +56,8 @@ func ParseOnly(text string) (o Only, err error) {
 	for name := range strings.SplitSeq(text, ",") {
 		kind := kinds[name]
 		if kind == nil {
-			return nil, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, natted, "+
+			return nil, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, "+
+				"natted, "+
 				"guessed, inferred or noted (verify -w has matched and mismatched)", name)
 		}
 		o = append(o, kind)

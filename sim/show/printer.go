@@ -178,7 +178,8 @@ func (p *Printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
 }
 
 // WriteFate writes a packet's fate in a format; lines, if not nil, are those of a terminal.
-func WriteFate(out *bufio.Writer, format trace.Format, lines *replay.Lines, r *replay.Record, book *trace.Book, t *trace.Trace) (err error) {
+func WriteFate(out *bufio.Writer, format trace.Format, lines *replay.Lines, r *replay.Record, book *trace.Book,
+	t *trace.Trace) (err error) {
 	switch format {
 	case trace.NoFormat:
 	case trace.LineFormat:

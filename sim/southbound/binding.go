@@ -60,8 +60,8 @@ func (l *loader) fdb() {
 			l.problem(r, "%q is not an Ethernet address", r.Text("mac"))
 			continue
 		}
-		e := network.FDBEntry{DatapathKey: uint32(r.Integer("dp_key")), PortKey: uint32(r.Integer("port_key")), MAC: mac,
-			Timestamp: r.Integer("timestamp")}
+		e := network.FDBEntry{DatapathKey: uint32(r.Integer("dp_key")), PortKey: uint32(r.Integer("port_key")),
+			MAC: mac, Timestamp: r.Integer("timestamp")}
 		d := l.net.DatapathByKey(e.DatapathKey)
 		if d == nil {
 			l.problem(r, "no datapath has the tunnel key %d", e.DatapathKey)

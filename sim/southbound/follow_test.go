@@ -31,7 +31,8 @@ func TestFollow(t *testing.T) {
 	global := db.Table("SB_Global").Rows()[0].UUID.String()
 	later := func(s int) time.Time { return db.Time.Add(time.Duration(s) * time.Second) }
 	millis := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
-	text = append(text, record(`{"Load_Balancer":{"`+lb+`":{"vips":["map",[["192.0.2.1:80","192.0.2.2:8080"]]]}},"_date":`+millis(later(2))+`}`)...)
+	text = append(text, record(`{"Load_Balancer":{"`+lb+`":{"vips":["map",[["192.0.2.1:80","192.0.2.2:8080"]]]}},`+
+		`"_date":`+millis(later(2))+`}`)...)
 	text = append(text, record(`{"SB_Global":{"`+global+`":{"nb_cfg":12345}},"_date":`+millis(later(3))+`}`)...)
 	file := filepath.Join(t.TempDir(), "sb.db")
 	if err := os.WriteFile(file, text, 0o600); err != nil {

@@ -65,40 +65,66 @@ func expand(rows string) string {
 }
 
 const town = `{
-"Chassis":{"@c1@":{"name":"one","encaps":["uuid","@e1@"],"other_config":["map",[["x","y"]]]},"@c2@":{"name":"two","encaps":["set",[["uuid","@e2@"],["uuid","@e3@"]]],"external_ids":["map",[["old","style"]]]},"@c3@":{"name":"three"}},
-"Encap":{"@e1@":{"type":"geneve","ip":"10.0.0.1"},"@e2@":{"type":"vxlan","ip":"10.0.0.2"},"@e3@":{"type":"geneve","ip":"10.0.0.2"}},
+"Chassis":{"@c1@":{"name":"one","encaps":["uuid","@e1@"],"other_config":["map",[["x","y"]]]},"@c2@":{"name":"two",
+	"encaps":["set",[["uuid","@e2@"],["uuid","@e3@"]]],"external_ids":["map",[["old","style"]]]},
+		"@c3@":{"name":"three"}},
+"Encap":{"@e1@":{"type":"geneve","ip":"10.0.0.1"},"@e2@":{"type":"vxlan","ip":"10.0.0.2"},"@e3@":{"type":"geneve",
+	"ip":"10.0.0.2"}},
 "Datapath_Binding":{
  "@sw@":{"tunnel_key":2,"external_ids":["map",[["logical-switch","@nb@"],["name","sw"],["name2","switch"]]]},
  "@ro@":{"tunnel_key":1,"external_ids":["map",[["logical-router","@nc@"],["name","ro"],["snat-ct-zone","0"]]]},
  "@xx@":{"tunnel_key":3,"external_ids":["map",[["logical-router","@nd@"],["snat-ct-zone","much"]]]}},
-"Logical_DP_Group":{"@g1@":{"datapaths":["set",[["uuid","@sw@"],["uuid","@ro@"]]]},"@g2@":{"datapaths":["uuid","@xx@"]}},
+"Logical_DP_Group":{"@g1@":{"datapaths":["set",[["uuid","@sw@"],["uuid","@ro@"]]]},
+	"@g2@":{"datapaths":["uuid","@xx@"]}},
 "HA_Chassis_Group":{"@h1@":{"name":"h","ha_chassis":["set",[["uuid","@m1@"],["uuid","@m2@"],["uuid","@m3@"]]]}},
-"HA_Chassis":{"@m1@":{"chassis":["uuid","@c1@"],"priority":10},"@m2@":{"chassis":["uuid","@c2@"],"priority":30},"@m3@":{"priority":40}},
+"HA_Chassis":{"@m1@":{"chassis":["uuid","@c1@"],"priority":10},"@m2@":{"chassis":["uuid","@c2@"],"priority":30},
+	"@m3@":{"priority":40}},
 "Gateway_Chassis":{"@w1@":{"chassis":["uuid","@c3@"],"priority":5}},
 "Port_Binding":{
- "@p1@":{"logical_port":"vm","datapath":["uuid","@sw@"],"tunnel_key":3,"chassis":["uuid","@c1@"],"additional_chassis":["uuid","@c3@"],"mac":["set",["00:00:00:00:00:01 10.1.0.1 fd00::1/64","unknown"]],"up":false,"external_ids":["map",[["name","pretty"]]]},
- "@p2@":{"logical_port":"sw-ro","type":"patch","datapath":["uuid","@sw@"],"tunnel_key":1,"mac":"router","options":["map",[["peer","ro-sw"]]]},
- "@p3@":{"logical_port":"ro-sw","type":"patch","datapath":["uuid","@ro@"],"tunnel_key":1,"mac":"00:00:00:00:00:02 10.1.0.254/24","options":["map",[["peer","sw-ro"]]]},
- "@p4@":{"logical_port":"cr-ro-sw","type":"chassisredirect","datapath":["uuid","@ro@"],"tunnel_key":2,"ha_chassis_group":["uuid","@h1@"],"options":["map",[["distributed-port","ro-sw"]]]},
- "@p5@":{"logical_port":"cr-old","type":"chassisredirect","datapath":["uuid","@ro@"],"tunnel_key":3,"gateway_chassis":["uuid","@w1@"],"chassis":["uuid","@c1@"],"options":["map",[["distributed-port","ro-sw"]]]},
+ "@p1@":{"logical_port":"vm","datapath":["uuid","@sw@"],"tunnel_key":3,"chassis":["uuid","@c1@"],
+	"additional_chassis":["uuid","@c3@"],"mac":["set",["00:00:00:00:00:01 10.1.0.1 fd00::1/64","unknown"]],"up":false,
+		"external_ids":["map",[["name","pretty"]]]},
+ "@p2@":{"logical_port":"sw-ro","type":"patch","datapath":["uuid","@sw@"],"tunnel_key":1,"mac":"router",
+	"options":["map",[["peer","ro-sw"]]]},
+ "@p3@":{"logical_port":"ro-sw","type":"patch","datapath":["uuid","@ro@"],"tunnel_key":1,
+	"mac":"00:00:00:00:00:02 10.1.0.254/24","options":["map",[["peer","sw-ro"]]]},
+ "@p4@":{"logical_port":"cr-ro-sw","type":"chassisredirect","datapath":["uuid","@ro@"],"tunnel_key":2,
+	"ha_chassis_group":["uuid","@h1@"],"options":["map",[["distributed-port","ro-sw"]]]},
+ "@p5@":{"logical_port":"cr-old","type":"chassisredirect","datapath":["uuid","@ro@"],"tunnel_key":3,
+	"gateway_chassis":["uuid","@w1@"],"chassis":["uuid","@c1@"],"options":["map",[["distributed-port","ro-sw"]]]},
  "@p6@":{"logical_port":"ln","type":"localnet","datapath":["uuid","@sw@"],"tunnel_key":2,"tag":100,"mac":"unknown"},
  "@p7@":{"logical_port":"inner","datapath":["uuid","@sw@"],"tunnel_key":5,"parent_port":"vm","tag":7},
- "@p8@":{"logical_port":"gw","type":"l3gateway","datapath":["uuid","@xx@"],"tunnel_key":1,"options":["map",[["l3gateway-chassis","two"],["peer","nowhere"]]]},
+ "@p8@":{"logical_port":"gw","type":"l3gateway","datapath":["uuid","@xx@"],"tunnel_key":1,
+	"options":["map",[["l3gateway-chassis","two"],["peer","nowhere"]]]},
  "@p9@":{"logical_port":"lost","datapath":["uuid","@zz@"],"tunnel_key":1},
- "@pa@":{"logical_port":"odd","type":"strange","datapath":["uuid","@sw@"],"tunnel_key":9,"mac":"00:00:00:00:00:03 10.1.0.9 nonsense"},
+ "@pa@":{"logical_port":"odd","type":"strange","datapath":["uuid","@sw@"],"tunnel_key":9,
+	"mac":"00:00:00:00:00:03 10.1.0.9 nonsense"},
  "@pb@":{"logical_port":"twin","datapath":["uuid","@sw@"],"tunnel_key":10,"external_ids":["map",[["name","same"]]]},
  "@pc@":{"logical_port":"twin2","datapath":["uuid","@sw@"],"tunnel_key":11,"external_ids":["map",[["name","same"]]]}},
-"Multicast_Group":{"@mg@":{"name":"_MC_flood","datapath":["uuid","@sw@"],"tunnel_key":32768,"ports":["set",[["uuid","@p1@"],["uuid","@p2@"],["uuid","@p3@"],["uuid","@zz@"]]]}},
+"Multicast_Group":{"@mg@":{"name":"_MC_flood","datapath":["uuid","@sw@"],"tunnel_key":32768,
+	"ports":["set",[["uuid","@p1@"],["uuid","@p2@"],["uuid","@p3@"],["uuid","@zz@"]]]}},
 "Logical_Flow":{
- "@f1@":{"pipeline":"ingress","table_id":0,"priority":50,"match":"1","actions":"next;","logical_datapath":["uuid","@sw@"],"external_ids":["map",[["stage-name","ls_in"],["source","northd.c:1"],["stage-hint","abc"]]]},
- "@f2@":{"pipeline":"ingress","table_id":0,"priority":100,"match":"ip4","actions":"drop;","logical_dp_group":["uuid","@g1@"]},
- "@f3@":{"pipeline":"egress","table_id":2,"priority":0,"match":"1","actions":"output;","logical_dp_group":["uuid","@g1@"],"controller_meter":"m","tags":["map",[["in_out_port","vm"]]]},
- "@f4@":{"pipeline":"egress","table_id":2,"priority":0,"match":"1","actions":"output;","logical_dp_group":["uuid","@zz@"]},
+ "@f1@":{"pipeline":"ingress","table_id":0,"priority":50,"match":"1","actions":"next;",
+	"logical_datapath":["uuid","@sw@"],"external_ids":["map",[["stage-name","ls_in"],["source","northd.c:1"],
+		["stage-hint","abc"]]]},
+ "@f2@":{"pipeline":"ingress","table_id":0,"priority":100,"match":"ip4","actions":"drop;",
+	"logical_dp_group":["uuid","@g1@"]},
+ "@f3@":{"pipeline":"egress","table_id":2,"priority":0,"match":"1","actions":"output;",
+	"logical_dp_group":["uuid","@g1@"],"controller_meter":"m","tags":["map",[["in_out_port","vm"]]]},
+ "@f4@":{"pipeline":"egress","table_id":2,"priority":0,"match":"1","actions":"output;",
+	"logical_dp_group":["uuid","@zz@"]},
  "@f5@":{"pipeline":"egress","table_id":2,"priority":0,"match":"1","actions":"output;"}},
-"Load_Balancer":{"@l1@":{"name":"lb","protocol":"udp","vips":["map",[["10.9.0.1:53","10.1.0.1:5353,10.1.0.2:5353"],["[fd00::9]:53","[fd00::1]:53"],["10.9.0.2","10.1.0.7"],["10.9.0.3:80",""],["bad:80","10.0.0.1:80"],["^vip:^port","^backends"]]],"datapath_group":["uuid","@g1@"],"options":["map",[["hairpin_orig_tuple","true"]]]}},
-"MAC_Binding":{"@b1@":{"logical_port":"ro-sw","ip":"10.1.0.9","mac":"00:00:00:00:00:09","datapath":["uuid","@ro@"],"timestamp":77},"@b2@":{"logical_port":"ro-sw","ip":"10.1.0.8","mac":"00:00:00:00:00:08","datapath":["uuid","@ro@"]},"@b3@":{"logical_port":"none","ip":"10.1.0.8","mac":"00:00:00:00:00:08","datapath":["uuid","@ro@"]}},
-"Static_MAC_Binding":{"@s1@":{"logical_port":"ro-sw","ip":"fd00::8","mac":"00:00:00:00:00:18","datapath":["uuid","@ro@"],"override_dynamic_mac":true}},
-"FDB":{"@fd@":{"mac":"00:00:00:00:00:55","dp_key":2,"port_key":3},"@fe@":{"mac":"00:00:00:00:00:55","dp_key":2,"port_key":333}},
+"Load_Balancer":{"@l1@":{"name":"lb","protocol":"udp","vips":["map",[["10.9.0.1:53","10.1.0.1:5353,10.1.0.2:5353"],
+	["[fd00::9]:53","[fd00::1]:53"],["10.9.0.2","10.1.0.7"],["10.9.0.3:80",""],["bad:80","10.0.0.1:80"],["^vip:^port",
+		"^backends"]]],"datapath_group":["uuid","@g1@"],"options":["map",[["hairpin_orig_tuple","true"]]]}},
+"MAC_Binding":{"@b1@":{"logical_port":"ro-sw","ip":"10.1.0.9","mac":"00:00:00:00:00:09","datapath":["uuid","@ro@"],
+	"timestamp":77},"@b2@":{"logical_port":"ro-sw","ip":"10.1.0.8","mac":"00:00:00:00:00:08",
+		"datapath":["uuid","@ro@"]},"@b3@":{"logical_port":"none","ip":"10.1.0.8","mac":"00:00:00:00:00:08",
+			"datapath":["uuid","@ro@"]}},
+"Static_MAC_Binding":{"@s1@":{"logical_port":"ro-sw","ip":"fd00::8","mac":"00:00:00:00:00:18",
+	"datapath":["uuid","@ro@"],"override_dynamic_mac":true}},
+"FDB":{"@fd@":{"mac":"00:00:00:00:00:55","dp_key":2,"port_key":3},"@fe@":{"mac":"00:00:00:00:00:55","dp_key":2,
+	"port_key":333}},
 "Chassis_Template_Var":{"@t1@":{"chassis":"one","variables":["map",[["vip","10.3.0.1"]]]}},
 "DNS":{"@dn@":{"records":["map",[["vm.example","10.1.0.1"]]],"datapaths":["uuid","@sw@"]}},
 "Meter":{"@me@":{"name":"acl"}},
@@ -155,7 +181,8 @@ func TestNetworkLinks(t *testing.T) {
 			[]string{"10.1.0.8", "10.1.0.9"}},
 		{"MAC binding's age", n.MACBindings[1].Timestamp, int64(77)},
 		{"static MAC", n.StaticMACs[0].Override, true},
-		{"FDB", n.FDB, []network.FDBEntry{{Datapath: n.DatapathByKey(2), DatapathKey: 2, PortKey: 3, MAC: [6]byte{5: 0x55}}}},
+		{"FDB", n.FDB, []network.FDBEntry{{Datapath: n.DatapathByKey(2), DatapathKey: 2, PortKey: 3,
+			MAC: [6]byte{5: 0x55}}}},
 	} {
 		if !cmp.Equal(c.got, c.want, cmp.Comparer(func(a, b *network.Port) bool { return a == b }),
 			cmp.Comparer(func(a, b *network.Datapath) bool { return a == b }),
@@ -184,7 +211,8 @@ func TestNetworkFlows(t *testing.T) {
 		t.Error("a group's flow is not shared")
 	}
 	f := sw.Flows[0][0][1]
-	if f.Stage != "ls_in" || f.Source != "northd.c:1" || f.StageHint != "abc" || f.Match != "1" || f.Actions != "next;" {
+	if f.Stage != "ls_in" || f.Source != "northd.c:1" || f.StageHint != "abc" || f.Match != "1" ||
+		f.Actions != "next;" {
 		t.Errorf("flow %+v", f)
 	}
 	if g := sw.Flows[1][2][0]; g.Meter != "m" || g.Tags["in_out_port"] != "vm" || !g.Egress || len(g.Datapaths) != 2 ||
@@ -219,12 +247,14 @@ func TestLoadBalancers(t *testing.T) {
 
 // Which datapaths a load balancer is on was written in five ways.
 func TestLoadBalancerVersions(t *testing.T) {
-	dp := `"Datapath_Binding":{"@d1@":{"tunnel_key":1%s},"@d2@":{"tunnel_key":2}},"Logical_DP_Group":{"@g1@":{"datapaths":["uuid","@d1@"]},"@g2@":{"datapaths":["uuid","@d2@"]}}`
+	dp := `"Datapath_Binding":{"@d1@":{"tunnel_key":1%s},"@d2@":{"tunnel_key":2}},` +
+		`"Logical_DP_Group":{"@g1@":{"datapaths":["uuid","@d1@"]},"@g2@":{"datapaths":["uuid","@d2@"]}}`
 	for _, c := range []struct{ schema, datapath, lb string }{
 		{"nodeport-21.12/", ``, `"datapaths":["set",[["uuid","@d1@"],["uuid","@d2@"]]]`},
 		{"nodeport-21.12/", `,"load_balancers":["uuid","@l1@"]`, `"datapaths":["uuid","@d2@"]`},
 		{"nodeport-26.03/", ``, `"ls_datapath_group":["uuid","@g1@"],"lr_datapath_group":["uuid","@g2@"]`},
-		{"nodeport-26.03/", ``, `"datapath_group":["uuid","@g2@"],"datapaths":["set",[["uuid","@d2@"],["uuid","@d1@"]]]`},
+		{"nodeport-26.03/", ``, `"datapath_group":["uuid","@g2@"],"datapaths":["set",[["uuid","@d2@"],["uuid",` +
+			`"@d1@"]]]`},
 	} {
 		n := build(t, c.schema, "{"+fmt.Sprintf(dp, c.datapath)+`,"Load_Balancer":{"@l1@":{"name":"lb",`+c.lb+`}}}`)
 		if got := n.LoadBalancers[0].Datapaths; len(got) != 2 || got[0].TunnelKey != 1 || got[1].TunnelKey != 2 ||
@@ -237,7 +267,8 @@ func TestLoadBalancerVersions(t *testing.T) {
 // From 25.09 a datapath's kind has a column of its own.
 func TestDatapathTypeColumn(t *testing.T) {
 	n := build(t, "nodeport-26.03/",
-		`{"Datapath_Binding":{"@d1@":{"tunnel_key":1,"type":"logical-router","nb_uuid":["uuid","@nb@"]},"@d2@":{"tunnel_key":2,"type":"logical-switch","nb_uuid":["uuid","@nc@"]}}}`)
+		`{"Datapath_Binding":{"@d1@":{"tunnel_key":1,"type":"logical-router","nb_uuid":["uuid","@nb@"]},`+
+			`"@d2@":{"tunnel_key":2,"type":"logical-switch","nb_uuid":["uuid","@nc@"]}}}`)
 	if !n.Datapaths[0].Router || n.Datapaths[0].NBUUID != uuid("nb") || n.Datapaths[1].Router ||
 		n.Datapaths[1].NBUUID != uuid("nc") {
 		t.Errorf("%+v, %+v", n.Datapaths[0], n.Datapaths[1])
@@ -368,13 +399,20 @@ func TestDeterministic(t *testing.T) {
 func TestServices(t *testing.T) {
 	n := build(t, "nodeport-26.03/", `{
 "Datapath_Binding":{"@ro@":{"tunnel_key":1,"type":"logical-router"}},
-"Port_Binding":{"@p1@":{"logical_port":"lrp","type":"patch","datapath":["uuid","@ro@"],"tunnel_key":1},"@p2@":{"logical_port":"l2","type":"l2gateway","datapath":["uuid","@ro@"],"tunnel_key":2,"options":["map",[["l2gateway-chassis","one"]]]}},
+"Port_Binding":{"@p1@":{"logical_port":"lrp","type":"patch","datapath":["uuid","@ro@"],"tunnel_key":1},
+	"@p2@":{"logical_port":"l2","type":"l2gateway","datapath":["uuid","@ro@"],"tunnel_key":2,
+		"options":["map",[["l2gateway-chassis","one"]]]}},
 "Chassis":{"@c1@":{"name":"one"}},
-"BFD":{"@b1@":{"logical_port":"lrp","dst_ip":"10.0.0.1","src_port":50000,"disc":7,"min_tx":1000,"min_rx":900,"detect_mult":5,"status":"up"},"@b2@":{"logical_port":"none"}},
-"ECMP_Nexthop":{"@e1@":{"nexthop":"fd00::1","port":["uuid","@p1@"],"datapath":["uuid","@ro@"],"mac":"00:00:00:00:00:01"},"@e2@":{"nexthop":"bad"}},
-"IP_Multicast":{"@i1@":{"datapath":["uuid","@ro@"],"enabled":true,"querier":false,"eth_src":"00:00:00:00:00:02","query_interval":60}},
+"BFD":{"@b1@":{"logical_port":"lrp","dst_ip":"10.0.0.1","src_port":50000,"disc":7,"min_tx":1000,"min_rx":900,
+	"detect_mult":5,"status":"up"},"@b2@":{"logical_port":"none"}},
+"ECMP_Nexthop":{"@e1@":{"nexthop":"fd00::1","port":["uuid","@p1@"],"datapath":["uuid","@ro@"],
+	"mac":"00:00:00:00:00:01"},"@e2@":{"nexthop":"bad"}},
+"IP_Multicast":{"@i1@":{"datapath":["uuid","@ro@"],"enabled":true,"querier":false,"eth_src":"00:00:00:00:00:02",
+	"query_interval":60}},
 "Service_Monitor":{"@m1@":{"ip":"10.0.0.9","port":80,"protocol":"tcp","logical_port":"lrp","status":"online"}},
-"Logical_Flow":{"@f1@":{"pipeline":"sideways","logical_datapath":["uuid","@ro@"]},"@f2@":{"pipeline":"ingress","table_id":300,"logical_datapath":["uuid","@ro@"]},"@f3@":{"pipeline":"ingress","priority":70000,"logical_datapath":["uuid","@ro@"]}}}`)
+"Logical_Flow":{"@f1@":{"pipeline":"sideways","logical_datapath":["uuid","@ro@"]},"@f2@":{"pipeline":"ingress",
+	"table_id":300,"logical_datapath":["uuid","@ro@"]},"@f3@":{"pipeline":"ingress","priority":70000,
+		"logical_datapath":["uuid","@ro@"]}}}`)
 	if len(n.BFD) != 2 || n.BFD[0].Port != n.Port("lrp") || n.BFD[0].DstIP != "10.0.0.1" || n.BFD[0].DetectMult != 5 ||
 		n.BFD[0].MinRX != 900 {
 		t.Errorf("BFD %+v", n.BFD)

@@ -50,8 +50,8 @@ var (
 			[]string{"01:00:00:00:00:00/01:00:00:00:00:00"}},
 	}
 	ip4Atoms = []atom{
-		{"ip4.src", field.IP4Src, []string{"10.0.0.1", "10.0.0.2", "192.168.1.9"}, u(0x0a000001, 0x0a000002, 0xc0a80109),
-			[]string{"10.0.0.0/8", "10.0.0.0/30", "0.0.0.1/0.0.0.1"}},
+		{"ip4.src", field.IP4Src, []string{"10.0.0.1", "10.0.0.2", "192.168.1.9"},
+			u(0x0a000001, 0x0a000002, 0xc0a80109), []string{"10.0.0.0/8", "10.0.0.0/30", "0.0.0.1/0.0.0.1"}},
 		{"ip4.dst", field.IP4Dst, []string{"10.0.0.1", "172.16.5.4"}, u(0x0a000001, 0xac100504),
 			[]string{"172.16.0.0/12", "10.0.0.0/31"}},
 	}
@@ -74,7 +74,8 @@ var (
 		{"udp.dst", field.TpDst, []string{"53", "67"}, u(53, 67), nil},
 	}
 	metaAtoms = []atom{
-		{"reg0", field.None, []string{"0", "1", "0x80000000"}, u(0, 1, 0x80000000), []string{"1/1", "0x80000000/0x80000000"}},
+		{"reg0", field.None, []string{"0", "1", "0x80000000"}, u(0, 1, 0x80000000),
+			[]string{"1/1", "0x80000000/0x80000000"}},
 		{"vlan.vid", field.None, []string{"5", "100"}, u(5, 100), []string{"4/4"}},
 	}
 )
@@ -226,8 +227,8 @@ func startTrace(t *testing.T, text [datapaths][perPath]string) func(dp, microflo
 	dir := t.TempDir()
 	sock, ctl := filepath.Join(dir, "sb.sock"), filepath.Join(dir, "trace.ctl")
 	tool(t, "ovsdb-tool", "create", dir+"/sb.db", "/usr/share/ovn/ovn-sb.ovsschema")
-	background(t, "ovsdb-server", "--remote=punix:"+sock, "--unixctl="+dir+"/server.ctl", "--log-file="+dir+"/server.log",
-		"--no-chdir", dir+"/sb.db")
+	background(t, "ovsdb-server", "--remote=punix:"+sock, "--unixctl="+dir+"/server.ctl", "--log-file="+dir+
+		"/server.log", "--no-chdir", dir+"/sb.db")
 	waitFor(t, sock)
 	for d := range text {
 		tool(t, "ovsdb-client", "transact", "unix:"+sock, transaction(t, d, text[d][:]))
@@ -258,7 +259,8 @@ func transaction(t *testing.T, d int, text []string) string {
 		flow := func(match string, priority int, stage string) {
 			ops = append(ops, insert("Logical_Flow", map[string]any{"logical_datapath": dp, "pipeline": "ingress",
 				"table_id": i, "priority": priority,
-				"match": match, "actions": "reg9 = 1; next;", "external_ids": []any{"map", [][]string{{"stage-name", stage}}}}))
+				"match": match, "actions": "reg9 = 1; next;",
+				"external_ids": []any{"map", [][]string{{"stage-name", stage}}}}))
 		}
 		flow(match, 1, fmt.Sprintf("stage-%d", i))
 		flow("1", 0, "other")

@@ -50,7 +50,8 @@ func TestLookupDoesNotGrow(t *testing.T) {
 	t.Parallel()
 	small, large := sizedStage(t, 400), sizedStage(t, 20_000)
 	if len(small.tuple) != len(large.tuple) {
-		t.Errorf("%d tables for %d flows, %d for %d", len(small.tuple), len(small.flows), len(large.tuple), len(large.flows))
+		t.Errorf("%d tables for %d flows, %d for %d", len(small.tuple), len(small.flows), len(large.tuple),
+			len(large.flows))
 	}
 	tried := func(s *Stage) (n int) {
 		keys := keysIn(200)

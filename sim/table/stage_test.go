@@ -39,8 +39,8 @@ func load(t testing.TB, name string) *network.Network {
 func compileStage(t testing.TB, net *network.Network, flows []*network.Flow) *Stage {
 	var compiled []*Flow
 	for _, f := range flows {
-		env := &lflow.Env{AddressSets: net.AddressSets, PortGroups: net.PortGroups, Pipeline: lflow.Ingress, Table: f.Table,
-			Tables: 64}
+		env := &lflow.Env{AddressSets: net.AddressSets, PortGroups: net.PortGroups, Pipeline: lflow.Ingress,
+			Table: f.Table, Tables: 64}
 		if f.Egress {
 			env.Pipeline = lflow.Egress
 		}
@@ -104,7 +104,8 @@ func TestLookupIsLinearSearch(t *testing.T) {
 						k := randomKey(r, s)
 						got, want := s.Lookup(&k, res), s.linear(&k, res)
 						if got != want {
-							t.Fatalf("%s %s table %d: found %v, linear search %v", name, dp.Name, flows[0].Table, got, want)
+							t.Fatalf("%s %s table %d: found %v, linear search %v", name, dp.Name, flows[0].Table,
+								got, want)
 						}
 						if got != nil && got.Priority > 0 {
 							hits++

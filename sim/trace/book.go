@@ -84,7 +84,8 @@ func (b *Book) Stage(ev *Event) string {
 	case f.Source != "":
 		name = fmt.Sprintf("(%s): ", f.Source)
 	}
-	return fmt.Sprintf("%2d. %s%s, priority %d, uuid %s", ev.Table, name, b.friendly(f.Match), f.Priority, short(f.UUID))
+	return fmt.Sprintf("%2d. %s%s, priority %d, uuid %s", ev.Table, name, b.friendly(f.Match), f.Priority,
+		short(f.UUID))
 }
 
 // omits reports whether a flow is not worth showing: it matches every packet

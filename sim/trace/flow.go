@@ -226,7 +226,8 @@ func (w *flowWriter) transport(v6 bool) {
 // tcpFlags writes TCP flags as OVS does.
 func tcpFlags(f uint64) string {
 	var names []string
-	for i, n := range []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"} {
+	for i, n := range []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]",
+		"[800]"} {
 		if f>>i&1 != 0 {
 			names = append(names, n)
 		}

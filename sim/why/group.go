@@ -100,7 +100,8 @@ func (x *Explainer) Balancer(d *network.Datapath, to netip.AddrPort) *network.Fl
 	for _, tables := range d.Flows {
 		for _, flows := range tables {
 			for _, f := range flows {
-				if s := x.of(f); s.balances && len(s.makes) > 0 && s.asks.exactly(1, to.Addr()) && s.asks.admit(1, to, true) {
+				if s := x.of(f); s.balances && len(s.makes) > 0 && s.asks.exactly(1, to.Addr()) &&
+					s.asks.admit(1, to, true) {
 					return f
 				}
 			}

@@ -14,7 +14,8 @@ func TestChooses(t *testing.T) {
 	choose := flow("lr_in_ip_routing", "ip4.dst == 10.0.0.0/8",
 		"ip.ttl--; reg8[0..15] = 3; reg8[16..31] = select(1=10, 2=30, 3);")
 	hop := func(group, member int, actions string) *network.Flow {
-		return flow("lr_in_ip_routing_ecmp", fmt.Sprintf("reg8[0..15] == %d && reg8[16..31] == %d", group, member), actions)
+		return flow("lr_in_ip_routing_ecmp", fmt.Sprintf("reg8[0..15] == %d && reg8[16..31] == %d", group, member),
+			actions)
 	}
 	d := &network.Datapath{Flows: [2][][]*network.Flow{{{choose}, {
 		hop(2, 1, `reg0 = 192.0.2.9; outport = "p"; next;`),

@@ -205,5 +205,6 @@ func (x *Explainer) blame(d Decision, t *trace.Trace, i int) Decision {
 // isACL reports whether a stage holds the flows of ACLs, and not what leads to
 // them or follows.
 func isACL(stage string) bool {
-	return strings.Contains(stage, "_acl") && !strings.Contains(stage, "pre_acl") && !strings.Contains(stage, "acl_hint")
+	return strings.Contains(stage, "_acl") && !strings.Contains(stage, "pre_acl") &&
+		!strings.Contains(stage, "acl_hint")
 }

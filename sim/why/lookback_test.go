@@ -83,7 +83,8 @@ func TestBlame(t *testing.T) {
 func TestUnasked(t *testing.T) {
 	x, out := way(flow("ls_out_acl", "ip4", "drop;"))
 	x.Conntrack = func(*network.Chassis) *conntrack.Table { return nil }
-	if got := x.Decide(out)[0].Text; !strings.HasSuffix(got, "conntrack was never asked on sw: it has no stateful ACL") {
+	if got := x.Decide(out)[0].Text; !strings.HasSuffix(got, "conntrack was never asked on sw: it has no "+
+		"stateful ACL") {
 		t.Error(got)
 	}
 	stateful := flow("ls_out_pre_acl", "ip", "reg0[0] = 1; next;")

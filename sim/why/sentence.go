@@ -193,7 +193,8 @@ func (x *Explainer) refused(t *trace.Trace, at int) string {
 			continue
 		}
 		s := &t.CT[ev.Arg]
-		if s.State&conntrack.Invalid == 0 || s.Refusal == conntrack.NotRefused || ev.Datapath != t.Events()[at].Datapath {
+		if s.State&conntrack.Invalid == 0 || s.Refusal == conntrack.NotRefused ||
+			ev.Datapath != t.Events()[at].Datapath {
 			return ""
 		}
 		return fmt.Sprintf("ct.inv in zone %s: %s", x.zone(s), s.Refusal.Explain(&s.Check))

@@ -80,11 +80,14 @@ func TestStale(t *testing.T) {
 			"ct_lb_mark(backends=^b);")}, is: "10.1.0.13:5353"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &network.Datapath{Name: "r1", UUID: "r", Router: true, SNATCTZone: -1, Flows: [2][][]*network.Flow{{c.flows}}}
+			d := &network.Datapath{Name: "r1", UUID: "r", Router: true, SNATCTZone: -1,
+				Flows: [2][][]*network.Flow{{c.flows}}}
 			vip := network.VIP{Addr: netip.MustParseAddr("10.96.0.53"), Port: 53}
 			net := &network.Network{AZ: &network.AZ{}, Datapaths: []*network.Datapath{d},
 				LoadBalancers: []*network.LoadBalancer{{Name: "dns", VIPs: []network.VIP{vip}}}}
-			x := &Explainer{Book: &trace.Book{Net: net}, Conntrack: func(*network.Chassis) *conntrack.Table { return nil },
+			x := &Explainer{Book: &trace.Book{Net: net}, Conntrack: func(*network.Chassis) *conntrack.Table {
+				return nil
+			},
 				Past: func(keep func(*network.Flow) bool) []network.Departure {
 					for _, p := range c.past {
 						if !keep(p.Flow) {

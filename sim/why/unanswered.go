@@ -157,7 +157,8 @@ func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 	case on == nil:
 		return ""
 	case on != b.Chassis:
-		text += fmt.Sprintf(" of %s, which was not looked up: the packet crossed %s on %s", host(b.Chassis), d.Name, host(on))
+		text += fmt.Sprintf(" of %s, which was not looked up: the packet crossed %s on %s", host(b.Chassis), d.Name,
+			host(on))
 	case f != nil:
 		text += ", which was not looked up: " + x.name(f, d) + " passed it by"
 	default:

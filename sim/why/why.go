@@ -63,7 +63,8 @@ const (
 	Unknown                      // it ends for want of what no capture shows
 )
 
-var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked", "not known"}
+var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked",
+	"not known"}
 
 // String returns the kind in a word, as JSON spells it.
 func (k Kind) String() string { return kindText[k] }

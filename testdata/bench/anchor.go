@@ -63,10 +63,10 @@ func (b *bench) start(db string, ask func(socket, pidfile string) (time.Duration
 	defer kill(server)
 	defer kill(tracer)
 	for _, args := range [][]string{
-		{"ovsdb-server", "--remote=punix:" + dir + "/sb.sock", "--pidfile=" + server, "--unixctl=" + dir + "/server.ctl",
-			"--detach", "--no-chdir", "-vconsole:off", copied},
-		{"ovn-trace", "--db=unix:" + dir + "/sb.sock", "--pidfile=" + tracer, "--unixctl=" + dir + "/trace.ctl", "--detach",
-			"--no-chdir", "-vconsole:off"},
+		{"ovsdb-server", "--remote=punix:" + dir + "/sb.sock", "--pidfile=" + server, "--unixctl=" + dir +
+			"/server.ctl", "--detach", "--no-chdir", "-vconsole:off", copied},
+		{"ovn-trace", "--db=unix:" + dir + "/sb.sock", "--pidfile=" + tracer, "--unixctl=" + dir + "/trace.ctl",
+			"--detach", "--no-chdir", "-vconsole:off"},
 	} {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Env = append(os.Environ(), "OVS_RUNDIR="+dir, "OVN_RUNDIR="+dir)

@@ -30,7 +30,8 @@ const (
 	bigSwitch, bigPort = "node1", "default_pod0"
 	bigSrc, bigDst     = "10.128.1.3", "10.128.2.3"
 	bigMAC, bigRouter  = "\x0a\x58\x05\x01\x00\x03", "\x0a\x58\x02\x01\x00\x00"
-	bigFlow            = `inport == "default_pod0" && eth.src == 0a:58:05:01:00:03 && eth.dst == 0a:58:02:01:00:00 && ip4.src == 10.128.1.3 && ip4.dst == 10.128.2.3 && ip.ttl == 64 && udp && udp.src == 4000 && udp.dst == 8080`
+	bigFlow            = `inport == "default_pod0" && eth.src == 0a:58:05:01:00:03 && eth.dst == 0a:58:02:01:00:00 ` +
+		`&& ip4.src == 10.128.1.3 && ip4.dst == 10.128.2.3 && ip.ttl == 64 && udp && udp.src == 4000 && udp.dst == 8080`
 )
 
 // databases measures what a big cluster's database costs: to read it, to trace
@@ -127,8 +128,8 @@ func (b *bench) bigPackets() error {
 			against(anchor, warm)})
 	b.least("a warm packet of the big cluster", anchor, warm, leastBigRatio)
 	if anchor > 0 {
-		b.rows = append(b.rows, row{"anchor: this packet, ovn-trace's daemon on it", "", fmt.Sprintf("%.0f us", us(anchor)),
-			"1"})
+		b.rows = append(b.rows, row{"anchor: this packet, ovn-trace's daemon on it", "",
+			fmt.Sprintf("%.0f us", us(anchor)), "1"})
 	}
 	return nil
 }

@@ -45,10 +45,11 @@ type usage struct {
 }
 
 const (
-	nodePort   = "172.18.0.4"
-	wirePort   = "breth0_ovn-worker"
-	podPort    = "default_nginx-deployment-9456bbbf9-x6pc6"
-	microflow  = `inport == "breth0_ovn-worker" && eth.src == 02:42:ac:12:00:01 && eth.dst == 02:42:ac:12:00:04 && ip4.src == 172.18.0.1 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && tcp && tcp.src == 53642 && tcp.dst == 30007`
+	nodePort  = "172.18.0.4"
+	wirePort  = "breth0_ovn-worker"
+	podPort   = "default_nginx-deployment-9456bbbf9-x6pc6"
+	microflow = `inport == "breth0_ovn-worker" && eth.src == 02:42:ac:12:00:01 && eth.dst == 02:42:ac:12:00:04 && ` +
+		`ip4.src == 172.18.0.1 && ip4.dst == 172.18.0.4 && ip.ttl == 64 && tcp && tcp.src == 53642 && tcp.dst == 30007`
 	leastRatio = 15 // of ovn-trace's time for a packet to ours, that -short asks for
 	// On the big cluster, by the engine alone.
 	leastBigRatio = 500
@@ -117,11 +118,12 @@ func (b *bench) packets(connections, rounds, opens int, anchor time.Duration, sh
 		toFile     bool
 		least      int // see leastRatio
 	}{
-		{"established nodePort load, --format none", "1 us a packet", []string{"run", "--format", "none"}, false, leastRatio},
+		{"established nodePort load, --format none", "1 us a packet", []string{"run", "--format", "none"}, false,
+			leastRatio},
 		{"verify of it, both sides", "2 us", []string{"verify", "-q"}, false, leastRatio},
 		{"one line a packet to a file", "2.5 us", []string{"run"}, true, leastRatio},
-		{"-w annotated pcapng", "3 us", []string{"run", "--format", "none", "-w", filepath.Join(b.dir, "out.pcapng")}, false,
-			leastRatio / 2},
+		{"-w annotated pcapng", "3 us", []string{"run", "--format", "none", "-w", filepath.Join(b.dir, "out.pcapng")},
+			false, leastRatio / 2},
 		{"--json, its 15 kB a packet thrown away", "5 us", []string{"run", "--json"}, false, leastRatio / 3},
 		{"a session being written", "4 us", []string{"run", "--format", "none", "-q", "--session",
 			filepath.Join(b.dir, "session.db")}, false, leastRatio / 2},
@@ -151,7 +153,8 @@ func (b *bench) packets(connections, rounds, opens int, anchor time.Duration, sh
 			fmt.Sprintf("%.0f connections/s", 1e6/(10*us(took))), against(anchor, took)},
 		row{"memory of the established load", "64 MB", fmt.Sprintf("%.0f MB", megabytes(most)), ""})
 	if anchor > 0 {
-		b.rows = append(b.rows, row{"anchor: this packet, ovn-trace's daemon", "", fmt.Sprintf("%.0f us", us(anchor)), "1"})
+		b.rows = append(b.rows, row{"anchor: this packet, ovn-trace's daemon", "",
+			fmt.Sprintf("%.0f us", us(anchor)), "1"})
 	}
 	return nil
 }
@@ -159,8 +162,8 @@ func (b *bench) packets(connections, rounds, opens int, anchor time.Duration, sh
 // least fails the run if ovn-trace's time is not so many times ours.
 func (b *bench) least(what string, anchor, took time.Duration, ratio int) {
 	if anchor > 0 && anchor < time.Duration(ratio)*took {
-		fmt.Fprintf(os.Stderr, "bench: %s: %.1f us is not %d times less than ovn-trace's %.0f us\n", what, us(took), ratio,
-			us(anchor))
+		fmt.Fprintf(os.Stderr, "bench: %s: %.1f us is not %d times less than ovn-trace's %.0f us\n", what,
+			us(took), ratio, us(anchor))
 		b.failed = true
 	}
 }

@@ -201,7 +201,8 @@ func (c *cluster) routers() [][]string {
 		routerPort(&l, fmt.Sprintf("node%d", i), fmt.Sprintf("stor-node%d", i), fmt.Sprintf("rtos-node%d", i))
 		l.add("lr-add GR_node%d", i)
 		l.add("set Logical_Router GR_node%d options:chassis=chassis%d options:lb_force_snat_ip=router_ip "+
-			"options:snat-ct-zone=0 options:always_learn_from_arp_request=false options:dynamic_neigh_routers=true", i, i)
+			"options:snat-ct-zone=0 options:always_learn_from_arp_request=false options:dynamic_neigh_routers=true", i,
+			i)
 		l.add("lrp-add GR_node%d rtoj-GR_node%d %s 100.64.0.%d/16", i, i, mac(3, i, 0), i+1)
 		routerPort(&l, "join", fmt.Sprintf("jtor-GR_node%d", i), fmt.Sprintf("rtoj-GR_node%d", i))
 		l.add("ls-add ext_node%d", i)
@@ -254,7 +255,8 @@ func (c *cluster) balancers() [][]string {
 			backends = append(backends, fmt.Sprintf("10.128.%d.%d:8080", node, host))
 		}
 		vip := fmt.Sprintf("10.96.%d.%d:80", s/250, s%250+1)
-		l.add(`--id=@lb%d create Load_Balancer name=service%d protocol=tcp options:reject=true options:hairpin_orig_tuple=true vips:"%s"="%s"`, s, s, vip, strings.Join(backends, ","))
+		l.add(`--id=@lb%d create Load_Balancer name=service%d protocol=tcp options:reject=true `+
+			`options:hairpin_orig_tuple=true vips:"%s"="%s"`, s, s, vip, strings.Join(backends, ","))
 		ids = append(ids, fmt.Sprintf("@lb%d", s))
 	}
 	l.add("--id=@g create Load_Balancer_Group name=cluster load_balancer=[%s]", strings.Join(ids, ","))
