@@ -113,19 +113,19 @@ func tagged(f []byte, vid int) []byte {
 }
 
 // sent reports whether the observed frame is one ovn-controller sends by itself.
-func (a *autonomous) sent(w *waiter) bool {
-	k := autoKey{w.point.port, w.point.chassis}
+func (a *autonomous) sent(at pointKey, data []byte, wire int, bare bool) bool {
+	k := autoKey{at.port, at.chassis}
 	for _, f := range a.frames[k] {
-		if w.wire == len(f) && bytes.Equal(w.data, f) {
+		if wire == len(f) && bytes.Equal(data, f) {
 			return true
 		}
 		// Without its Ethernet header a frame may also lack what fills it up.
-		if w.bare && len(w.data) > 12 && bytes.HasPrefix(f[12:], w.data[12:]) && len(w.data) == w.wire {
+		if bare && len(data) > 12 && bytes.HasPrefix(f[12:], data[12:]) && len(data) == wire {
 			return true
 		}
 	}
 	for _, p := range a.probes[k] {
-		if w.wire == len(w.data) && isProbe(w.data, p) {
+		if wire == len(data) && isProbe(data, p) {
 			return true
 		}
 	}

@@ -388,7 +388,7 @@ func (v *Verifier) sawBeyond(w *waiter) (found bool) {
 		return false
 	}
 	v.session.history.seen.each(w.id, func(x *sighting) bool {
-		found = x.point != w.point && x.time >= w.time-soonest
+		found = x.at != w.point && x.time >= w.time-soonest
 		return !found
 	})
 	return found

@@ -33,7 +33,7 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 			return i, true
 		}
 	}
-	s.further(p, func(f *Frame) bool {
+	s.further(p, anyFrame, func(f *Frame) bool {
 		for i := range c.Options {
 			if takes(f, c.Kind, &c.Options[i]) {
 				taken, ok = i, true
@@ -168,7 +168,7 @@ func (s *Run) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16,
 	if pin := s.pinned(p); pin != nil && pin.Reply.Dst == addr {
 		return pin.Reply.DstPort, true
 	}
-	s.further(p, func(f *Frame) bool {
+	s.further(p, anyFrame, func(f *Frame) bool {
 		var p nat.Packet
 		if l := &f.Headers().Layout; l.L3 == 0 || p.Parse(f.Data[l.L3:l.L3End]) != nat.NoFault {
 			return false
@@ -212,13 +212,12 @@ func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet)
 	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
 		return 0, 0, false
 	}
-	s.further(p, func(f *Frame) bool {
-		if f.dir != Left || f.Bare || !leadsOut(f.point.Port) {
-			return false
-		}
+	other := func(f *Frame) bool { // as nearly no frame does: asked before whether it is the same packet
+		return f.dir == Left && !f.Bare && leadsOut(f.point.Port) && uint64(macAt(f.Data)) != bound
+	}
+	s.further(p, other, func(f *Frame) bool {
 		to := macAt(f.Data)
-		if uint64(to) != bound && !to.multicast() && s.owners.ports[to] == nil && s.owners.send[to] == nil &&
-			!s.onLink(to, ip, v6) {
+		if !to.multicast() && s.owners.ports[to] == nil && s.owners.send[to] == nil && !s.onLink(to, ip, v6) {
 			dst, src, ok = uint64(to), uint64(macAt(f.Data[6:])), true
 			s.hops++
 		}
@@ -321,28 +320,29 @@ func asks(h *packet.Headers, ip field.Uint128, v6 bool, src uint64) bool {
 	return k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 1 && k.Get(field.ARPTPA) == ip.Lo
 }
 
-// further calls enough with each frame that was read ahead and is the same
-// packet on its way out, until it says so.
-func (s *Run) further(p *packet.Packet, enough func(*Frame) bool) {
+// further calls enough with each frame that was read ahead, may be asked for, and
+// is the same packet on its way out, until it says so.
+func (s *Run) further(p *packet.Packet, may, enough func(*Frame) bool) {
 	h := p.Headers()
 	id, ok := identify(p.Data, h)
 	if !ok {
 		return
 	}
-	if f := s.shows; f != nil {
-		if other, ok := identify(f.Data, f.Headers()); ok && other.same(&id) && enough(f) {
-			return
-		}
+	same := func(f *Frame) bool {
+		other, ok := identify(f.Data, f.Headers())
+		return ok && other.same(&id)
+	}
+	if f := s.shows; f != nil && may(f) && same(f) && enough(f) {
+		return
 	}
 	for f, n := s.alike(identityHash(p.Data, h)).first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
-		if f.dir != Left && f.dir != Crossed {
-			continue
-		}
-		if other, ok := identify(f.Data, f.Headers()); ok && other.same(&id) && enough(f) {
+		if (f.dir == Left || f.dir == Crossed) && may(f) && same(f) && enough(f) {
 			return
 		}
 	}
 }
+
+func anyFrame(*Frame) bool { return true }
 
 // maxAlike bounds how many frames of one identity are looked at.
 const maxAlike = 64

@@ -525,7 +525,7 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 		}
 	}
 	v.session.history.seen.each(w.id, func(x *sighting) bool {
-		if x.point == w.point || x.point == (pointKey{}) { // on its way, in a tunnel
+		if x.at == w.point || x.at == (pointKey{}) { // on its way, in a tunnel
 			return true
 		}
 		it.Reason = fmt.Sprintf("predicted to leave here, but observed at %s (%s frame %d)", x.port,

@@ -105,8 +105,7 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 		return nil
 	}
 	src := macAt(f.Data[6:])
-	ours := &waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}
-	if src == 0 || inf.s.wires.auto.sent(ours) {
+	if src == 0 || inf.s.wires.auto.sent(f.point.key(), f.Data, f.Wire, f.Bare) {
 		return nil
 	}
 	o := inf.s.owners

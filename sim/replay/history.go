@@ -17,6 +17,7 @@ import (
 // memory is bounded.
 type history struct {
 	engine *sim.Engine
+	ways   ways
 	fates  ring[fate]
 	seen   ring[sighting]
 	links  ring[uint64] // identities, by what OVN's own answers show of a packet
@@ -28,27 +29,47 @@ const historySize = 1 << 13
 
 // fate is what became of an injected packet.
 type fate struct {
-	capture  int
-	file     string
+	*spot // where it entered
+	*way  // until the drop, if it was dropped
+
 	number   int
 	time     conntrack.Time
-	port     string
-	at       pointKey // zero: it came out of a tunnel
 	inferred bool
-	arrived  *network.Chassis // it came out of a tunnel there; nil: it entered at a port
 	late     bool
 	verdict  sim.Verdict
 	drop     trace.Reason
 	waits    bool // ovn-controller asks for its next hop
 	loose    bool // its connection began before the capture
-	way      way  // until the drop, if it was dropped
-	nat      []natStep
 	original [2]endpoint
-	outs     []*network.Port
-	passed   []*network.Chassis // where it was
-	wire     bool               // it came over a wire, from this Ethernet address
-	sender   mac
-	opens    bool // it opens a connection
+	sender   mac // it came over a wire, from this Ethernet address
+	nat      []natStep
+}
+
+// spot is what frames have in common that a capture's file holds of one point.
+type spot struct {
+	capture int
+	file    string
+	port    string
+	at      pointKey           // zero: it came out of a tunnel
+	arrived *network.Chassis   // it came out of a tunnel there; nil: it entered at a port
+	wire    bool               // the port leads out of OVN
+	passed  []*network.Chassis // where a packet is that enters here
+}
+
+// spot returns what f has in common with the frames of its file at its point.
+func (f *Frame) spot() *spot {
+	p := f.point
+	if x := p.spot; x != nil && x.capture == f.Capture && x.file == f.File {
+		return x
+	}
+	x := &spot{capture: f.Capture, file: f.File, port: p.Name(), passed: []*network.Chassis{p.Chassis}}
+	if p.Port == nil {
+		x.arrived = p.Chassis
+	} else {
+		x.at, x.wire = p.key(), leadsOut(p.Port)
+	}
+	p.spot = x
+	return x
 }
 
 // visit is a logical flow, or a table without one that matched.
@@ -79,12 +100,9 @@ type endpoint struct {
 
 // sighting is an observed packet.
 type sighting struct {
-	capture int
-	file    string
-	number  int
-	time    conntrack.Time
-	port    string
-	point   pointKey
+	*spot
+	number int
+	time   conntrack.Time
 }
 
 // maxPieces is how many pieces of streams are remembered.
@@ -101,36 +119,26 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	}
 	x := h.fates.push(f.id)
 	*x = fate{
-		capture: f.Capture, file: f.File, number: f.Number, time: f.Time, port: f.point.Name(),
-		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop,
-		way: x.way.reset(), nat: x.nat[:0], outs: x.outs[:0], passed: append(x.passed[:0], f.point.Chassis),
+		spot: f.spot(), number: f.Number, time: f.Time,
+		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop, waits: holds(out), nat: x.nat[:0],
 	}
-	if f.point.Port == nil {
-		x.arrived = f.point.Chassis
-	} else {
-		x.at = f.point.key()
-		if x.wire = leadsOut(f.point.Port); x.wire {
-			x.sender = macAt(f.Data[6:])
-		}
+	if x.wire {
+		x.sender = macAt(f.Data[6:])
 	}
 	heads := f.Headers()
 	x.original = endpoints(heads)
-	x.read(&out.Trace, out.DropAt)
+	x.read(&h.ways, out, out.DropAt)
 	if f.point.Port != nil {
-		*h.links.push(askHash(f.point.key(), x.original)) = f.id
+		*h.links.push(askHash(x.at, &x.original)) = f.id
 	}
 	if q := quoteHash(f.Data, heads); q != 0 {
 		*h.links.push(q) = f.id
 	}
-	x.opens, x.waits = opens(heads), holds(out)
-	for i := range out.Tunnels {
-		x.passed = append(x.passed, out.Tunnels[i].To)
-	}
-	for i := range out.Outputs {
-		if !out.Outputs[i].Made {
-			x.outs = append(x.outs, out.Outputs[i].Port)
-		}
-	}
+}
+
+// was reports whether a packet was on a chassis of which something holds.
+func (x *fate) was(on func(*network.Chassis) bool) bool {
+	return slices.ContainsFunc(x.passed, on) || slices.ContainsFunc(x.crossed, on)
 }
 
 // left reports whether all that became of a packet is that it left OVN by wires,
@@ -146,7 +154,7 @@ func (x *fate) left() bool {
 func (h *history) asked(w *waiter) (id uint64) {
 	e := endpoints(w.Headers())
 	e[0], e[1] = e[1], e[0]
-	keys := []uint64{askHash(w.point, e)}
+	keys := []uint64{askHash(w.point, &e)}
 	if q := quotedHash(w.data, w.Headers()); q != 0 {
 		keys = []uint64{q}
 	}
@@ -160,14 +168,9 @@ func (h *history) asked(w *waiter) (id uint64) {
 }
 
 // askHash is a key of packets at a port with given ends.
-func askHash(p pointKey, e [2]endpoint) uint64 {
-	h := uint64(14695981039346656037)
-	for _, v := range [...]int{p.port, p.chassis, int(e[0].port), int(e[1].port)} {
-		for i := range 4 {
-			h = hashByte(h, byte(v>>(8*i)))
-		}
-	}
-	return hashBytes(hashBytes(h, e[0].addr[:]), e[1].addr[:]) | 1
+func askHash(p pointKey, e *[2]endpoint) uint64 {
+	h := hashWord(hashWord(1, uint64(p.port)), uint64(p.chassis)<<32|uint64(e[0].port)<<16|uint64(e[1].port))
+	return hashWords(hashWords(h, e[0].addr[:]), e[1].addr[:]) | 1
 }
 
 // quoteHash is a key of what translation leaves alone of the first 28 bytes of
@@ -208,15 +211,11 @@ func quote(ip []byte, proto uint8) uint64 {
 }
 
 // saw notes an observed frame.
-func (h *history) saw(f *Frame, p *Point, name string) {
+func (h *history) saw(f *Frame) {
 	if f.id == 0 {
 		return
 	}
-	x := h.seen.push(f.id)
-	*x = sighting{capture: f.Capture, file: f.File, number: f.Number, time: f.Time, port: name}
-	if p.Port != nil {
-		x.point = p.key()
-	}
+	*h.seen.push(f.id) = sighting{f.spot(), f.Number, f.Time}
 }
 
 // endpoints returns a packet's source and destination, zero if it is not IP.
@@ -252,70 +251,4 @@ func opens(h *packet.Headers) bool {
 		return icmpType(k) != 129
 	}
 	return true
-}
-
-// ring remembers the last values, by an identity.
-type ring[T any] struct {
-	size   int // 0: historySize
-	values []entry[T]
-	next   int
-	last   filed[int32] // position of the newest value of an identity
-}
-
-type entry[T any] struct {
-	id    uint64
-	older int // position of the next older value of the identity, -1: none
-	value T
-}
-
-// push makes room for a new value and returns it; what it holds is left from
-// an older one, for its buffers to be used again.
-func (r *ring[T]) push(id uint64) *T {
-	i := r.next
-	if i == len(r.values) {
-		r.values = append(r.values, entry[T]{})
-	} else if old := r.last.get(r.values[i].id); old != nil && int(*old) == i {
-		r.last.drop(r.values[i].id)
-	}
-	r.values[i].id, r.values[i].older = id, -1
-	if j := r.last.get(id); j != nil {
-		r.values[i].older = int(*j)
-	}
-	*r.last.put(id) = int32(i)
-	r.next = (i + 1) % r.capacity()
-	return &r.values[i].value
-}
-
-// each calls yield with the values of an identity, newest first, until it
-// returns false.
-func (r *ring[T]) each(id uint64, yield func(*T) bool) {
-	newest := r.last.get(id)
-	if newest == nil {
-		return
-	}
-	i := int(*newest)
-	for n := 0; i >= 0 && r.values[i].id == id && n < 16; n++ {
-		if !yield(&r.values[i].value) {
-			return
-		}
-		next := r.values[i].older
-		if next >= 0 && r.newer(next, i) {
-			return // overwritten since
-		}
-		i = next
-	}
-}
-
-// newer reports whether position a was written after position b.
-func (r *ring[T]) newer(a, b int) bool {
-	n := r.capacity()
-	age := func(i int) int { return (r.next - 1 - i + n) % n }
-	return age(a) < age(b)
-}
-
-func (r *ring[T]) capacity() int {
-	if r.size > 0 {
-		return r.size
-	}
-	return historySize
 }

@@ -341,7 +341,7 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 		// What came out of a tunnel goes on from there, not on the same way; and
 		// into one goes what was where that begins.
 		elsewhere := f.tunnel == nil || (x.arrived == nil || x.arrived == f.tunnel.from) &&
-			slices.ContainsFunc(x.passed, func(c *network.Chassis) bool { return sameZone(c, f.tunnel.from) })
+			x.was(func(c *network.Chassis) bool { return sameZone(c, f.tunnel.from) })
 		switch {
 		case x.inferred || !elsewhere || x.verdict == sim.Unknown || s.carried(f, x.at) || goesOn(f, x.wire, x.sender):
 		case x.left() && !slices.Contains(x.outs, f.point.Port):

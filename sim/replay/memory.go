@@ -68,7 +68,27 @@ func (m memory) code() {
 	codeMap(m, inf.resumed, memory.answer, known)
 	codeMap(m, inf.opened, memory.answer, known)
 	codeMap(m, inf.puzzles, memory.answer, known)
-	codeMap(m, m.s.wires.sent, func(m memory, k *wireKey) {
+	m.sent()
+	m.fates()
+	m.twins()
+	m.sizes()
+	m.pieces()
+	m.waiting()
+}
+
+// sent codes what was sent onto wires, the latest of each frame.
+func (m memory) sent() {
+	w, by := m.s.wires, map[wireKey]wireSenders{}
+	if !m.Reading() {
+		for i := range w.sent.values {
+			x := &w.sent.values[(w.sent.next+i)%len(w.sent.values)].value
+			list := by[x.wireKey]
+			copy(list[1:], list[:])
+			list[0] = *x
+			by[x.wireKey] = list
+		}
+	}
+	codeMap(m, by, func(m memory, k *wireKey) {
 		coding.Int(m.Coder, &k.port)
 		coding.Uint(m.Coder, &k.hash)
 	}, func(m memory, list *wireSenders) {
@@ -78,12 +98,28 @@ func (m memory) code() {
 			m.Bools(&list[i].met)
 		}
 	})
-	m.fates()
-	m.twins()
-	m.sizes()
-	m.pieces()
-	m.waiting()
+	if !m.Reading() {
+		return
+	}
+	var all []wireSent
+	for k, list := range by {
+		for _, x := range list {
+			if x.time != 0 {
+				x.wireKey = k
+				all = append(all, x)
+			}
+		}
+	}
+	slices.SortFunc(all, func(x, y wireSent) int {
+		return cmp.Or(cmp.Compare(x.time, y.time), cmp.Compare(x.hash, y.hash), x.chassis-y.chassis)
+	})
+	for i := range all {
+		*w.sent.push(all[i].id()) = all[i]
+	}
 }
+
+// wireSenders are the chassis that sent a frame last, the latest first.
+type wireSenders [maxSenders]wireSent
 
 // twins codes the frames replayed last, of which one that comes next may be
 // another's duplicate.
@@ -327,27 +363,27 @@ func (m memory) fates() {
 	}
 	for i := range n {
 		var id uint64
-		x := &fate{}
+		x := fate{}
+		at, went := spot{}, way{}
 		if !m.Reading() {
 			e := &r.values[(start+i)%len(r.values)]
-			id, x = e.id, &e.value
+			id, x, at, went = e.id, e.value, *e.value.spot, *e.value.way
+			at.passed = slices.Concat(at.passed, went.crossed)
 		}
 		coding.Uint(m.Coder, &id)
 		m.Bools(&x.inferred, &x.late)
 		coding.Uint(m.Coder, &x.verdict)
-		file := x.file
-		if file == "" && !m.Reading() {
-			file = m.s.Taps[x.capture].Name
+		if at.file == "" && !m.Reading() {
+			at.file = m.s.Taps[at.capture].Name
 		}
-		m.Text(&file)
-		x.file = file
+		m.Text(&at.file)
 		coding.Int(m.Coder, &x.number)
 		coding.Int(m.Coder, &x.time)
-		m.Text(&x.port)
-		m.Bools(&x.wire)
+		m.Text(&at.port)
+		m.Bools(&at.wire)
 		coding.Uint(m.Coder, &x.sender)
-		codeRefs(m, &x.outs, m.s.Engine.Net.Ports, 1, func(p *network.Port) int { return p.Index })
-		codeRefs(m, &x.passed, m.s.Engine.Net.Chassis, 0, func(c *network.Chassis) int { return c.Index })
+		codeRefs(m, &went.outs, m.s.Engine.Net.Ports, 1, func(p *network.Port) int { return p.Index })
+		codeRefs(m, &at.passed, m.s.Engine.Net.Chassis, 0, func(c *network.Chassis) int { return c.Index })
 		if m.Err() != nil {
 			return
 		}
@@ -355,7 +391,8 @@ func (m memory) fates() {
 			if x.verdict > sim.Unknown {
 				x.verdict = 0
 			}
-			*r.push(id) = *x
+			x.spot, x.way = &at, &went
+			*r.push(id) = x
 		}
 	}
 }

@@ -124,7 +124,7 @@ func TestBadMemory(t *testing.T) {
 	s.tunnels.expected.open[crossing{point: pointKey{-1, 0}, id: 9}] = expectation{1, 2}
 	s.tunnels.aging = []crossing{{id: 4}}
 	s.tunnels.seen[crossing{id: 4}] = &crossings{time: 5, most: 1}
-	s.wires.sent[wireKey{1, 2}] = wireSenders{{chassis: 0, time: 3, met: true}}
+	*s.wires.sent.push(wireKey{1, 2}.id()) = wireSent{wireKey{1, 2}, 0, 3, true}
 	good := s.Memory()
 	for n := range good {
 		if remembering0(s).Remember(good[:n], nil) == nil {
@@ -185,11 +185,11 @@ func TestMemoryIsWhole(t *testing.T) {
 		{crossings{}, "time count most"},
 		{wires{}, "sent auto many frames shared"},
 		{wireKey{}, "port hash"},
-		{wireSent{}, "chassis time met"},
+		{wireSent{}, "wireKey chassis time met"},
 		{ledger{}, "parts spare n forgot"},
 		{piece{}, "span time"},
 		{arrival{}, "span id"},
-		{history{}, "engine fates seen links pieces"}, // seen and links explain differences, no more
+		{history{}, "engine ways fates seen links pieces"}, // ways, seen and links explain differences, no more
 	} {
 		typ := reflect.TypeOf(x.of)
 		var fields []string

@@ -60,7 +60,7 @@ func (f *Frame) piece(seg *segment, part span) *Frame {
 	if p.Parse(ip) == nat.NoFault && !p.Cut {
 		binary.BigEndian.PutUint16(tcp[16:], p.Complete(ip))
 	}
-	g.heads, g.rest = packet.HeadersOnce{}, nil
+	g.heads, g.rest, g.wired = packet.HeadersOnce{}, nil, 0
 	g.id = identityHash(g.Data, g.Headers())
 	return &g
 }

@@ -58,6 +58,7 @@ type Frame struct {
 	dir     Direction
 	skip    string // why it is neither; empty if it is
 	id      uint64 // see identityHash
+	wired   uint64 // see wires.senders; 0: not known yet
 	same    *Frame // the next of the same identity in the queue
 	peer    *Frame // the next that left and came from the same end, if it is filed
 	filed   bool
@@ -419,7 +420,7 @@ func (s *Run) claims(f *Frame) bool {
 		return true
 	}
 	return p.Type == network.VIF && p.Unknown && s.owners.ofNeighbour(p, macAt(f.Data[6:])) &&
-		!s.wires.auto.sent(&waiter{data: f.Data, wire: f.Wire, bare: f.Bare, point: f.point.key(), heads: f.heads}) &&
+		!s.wires.auto.sent(f.point.key(), f.Data, f.Wire, f.Bare) &&
 		!s.replayed(f)
 }
 
@@ -473,7 +474,7 @@ func (s *Run) hurry(f *Frame) {
 }
 
 func (s *Run) observe(f *Frame) {
-	s.history.saw(f, f.point, f.point.Name())
+	s.history.saw(f)
 	s.twins.replayed(f)
 	s.handler.Observed(f, f.point)
 }

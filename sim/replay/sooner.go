@@ -32,6 +32,9 @@ func (s *Run) entry(f *Frame) (g *Frame) {
 	if f.id == 0 || f.skip != "" || f.dir != Left && f.dir != Crossed || s.hoisting > maxHoisting {
 		return nil
 	}
+	if s.due(f) {
+		return nil // it has
+	}
 	id := f.id
 	chain := s.alike(id)
 	if chain.first == f && f.same == nil {
@@ -57,9 +60,14 @@ func (s *Run) entry(f *Frame) (g *Frame) {
 // maxHoisting bounds how deep causes of causes are looked for.
 const maxHoisting = 64
 
+// due reports whether a frame that left is predicted there: its packet has entered.
+func (s *Run) due(f *Frame) bool {
+	return f.dir == Left && s.inferrer.expected.has(expectKey{f.point.key(), f.id})
+}
+
 // entered reports whether a packet of the identity has entered just before.
 func (s *Run) entered(f *Frame, id uint64) (found bool) {
-	if f.dir == Left && s.inferrer.expected.has(expectKey{f.point.key(), f.id}) {
+	if s.due(f) {
 		return true
 	}
 	s.history.fates.each(id, func(x *fate) bool {

@@ -96,6 +96,8 @@ type Point struct {
 	From    *network.Chassis // the underlay: who sent the frame
 	Capture int
 	Found   string
+
+	spot *spot // of the last frame that was noted here
 }
 
 // Name is the port's name, or the tunnel's.

@@ -10,9 +10,11 @@ import (
 // the same to the last, a moment apart, and the packet was there once. What a
 // host sends again comes later, and as another packet.
 type twins struct {
-	seen filed[conntrack.Time] // when a frame was there last, by twinHash
-	old  filed[conntrack.Time] // of the time before
-	turn conntrack.Time        // when seen began
+	// When a frame was there last, by twinHash: those since turn, and those before
+	// it, back to twinWindow before it at least. They are few, to lie close together.
+	seen filed[conntrack.Time]
+	old  filed[conntrack.Time]
+	turn conntrack.Time // when seen began
 
 	// Those of a moment ago that are replayed, from head on: frames that were only
 	// read ahead are read again by a session that goes on from here.
@@ -48,8 +50,8 @@ func twinHash(f *Frame, p pointKey, tap int) uint64 {
 const (
 	// twinWindow is how far apart the two are at most.
 	twinWindow = conntrack.Second / 1000
-	// twinsTurn is how long frames are remembered at least.
-	twinsTurn = conntrack.Second
+	// twinsTurn is for how many frames it does not pay to forget those that are older.
+	twinsTurn = 1 << 9
 	// maxTwins bounds how many frames are remembered: those of a millisecond are
 	// never as many.
 	maxTwins = 1 << 13
@@ -94,7 +96,7 @@ func (t *twins) skippedAgain(f *Frame) bool {
 func (t *twins) note(k uint64, f *Frame) bool {
 	f.twinKey = k
 	now := f.Time
-	if now-t.turn > twinsTurn || t.seen.n >= maxTwins {
+	if now-t.turn > twinWindow && t.seen.n >= twinsTurn || t.seen.n >= maxTwins {
 		t.old, t.seen, t.turn = t.seen, t.old, now
 		t.seen.clear()
 	}

@@ -157,7 +157,7 @@ func (v *Verifier) become(since conntrack.Time) {
 	v.auto = v.session.wires.auto
 	for _, w := range v.order {
 		if !w.done && !w.predicted && !w.called && w.time+changeTime > since {
-			w.called = v.auto.sent(w)
+			w.called = v.auto.sent(w.point, w.data, w.wire, w.bare)
 		}
 	}
 }
@@ -179,7 +179,7 @@ const changeTime = conntrack.Second
 // sendsOwn reports whether ovn-controller sends an observed frame by itself,
 // as the database is at that moment.
 func (v *Verifier) sendsOwn(w *waiter) bool {
-	return v.auto.sent(w) || v.former != nil && w.time < v.changed+changeTime && v.former.sent(w)
+	return v.auto.sent(w.point, w.data, w.wire, w.bare) || v.former != nil && w.time < v.changed+changeTime && v.former.sent(w.point, w.data, w.wire, w.bare)
 }
 
 // Entered implements Handler.
@@ -269,7 +269,7 @@ func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *
 	w.original = append(w.original, f.Data...)
 	w.way.inferred = f.Inferred
 	w.way.original = endpoints(f.Headers())
-	w.way.read(&out.Trace, event)
+	w.way.read(&v.session.history.ways, out, event)
 	return w
 }
 
@@ -370,7 +370,7 @@ func (v *Verifier) take() *waiter {
 	w := v.free[n-1]
 	v.free = v.free[:n-1]
 	*w = waiter{data: w.data[:0], original: w.original[:0], rest: w.rest[:0],
-		way: fate{way: w.way.way.reset(), nat: w.way.nat[:0]}}
+		way: fate{nat: w.way.nat[:0]}}
 	return w
 }
 
@@ -705,7 +705,7 @@ func (v *Verifier) postpone(w *waiter) bool {
 	}
 	x := *w
 	x.data, x.original, x.rest = slices.Clone(w.data), slices.Clone(w.original), nil
-	x.way.way, x.way.nat = w.way.way.clone(), slices.Clone(w.way.nat)
+	x.way.nat = slices.Clone(w.way.nat)
 	v.undecided = append(v.undecided, &x)
 	return true
 }

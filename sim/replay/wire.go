@@ -12,7 +12,7 @@ import (
 // address, and a physical switch floods: there the address alone does not tell
 // a frame this chassis sent from one it received.
 type wires struct {
-	sent map[wireKey]wireSenders
+	sent ring[wireSent] // by wireID
 	auto *autonomous
 	many bool // chassis: else nothing comes over a wire from another
 
@@ -25,24 +25,28 @@ type wireKey struct {
 	hash uint64
 }
 
+func (k wireKey) id() uint64 { return hashWord(k.hash, uint64(k.port)) }
+
+// wireSent is that a chassis was predicted to send a frame onto a wire.
 type wireSent struct {
+	wireKey
 	chassis int
 	time    conntrack.Time
 	met     bool // observed where it was sent: another such frame there came from elsewhere
 }
 
-// wireSenders are the chassis that sent a frame last, the latest first.
-type wireSenders [4]wireSent
+// maxSenders is how many chassis that sent a frame count, the latest ones.
+const maxSenders = 4
 
 // wireWindow is how long a frame takes from one chassis to another at most.
 const wireWindow = conntrack.Second
 
-// maxWires bounds how many frames are remembered.
-const maxWires = 1 << 16
+// maxWires is how many frames are remembered.
+const maxWires = 1 << 14
 
 func newWires(s *Run) *wires {
-	return &wires{sent: map[wireKey]wireSenders{}, auto: newAutonomous(s.Engine.Net),
-		many: len(s.Engine.Net.Chassis) > 1, frames: ring[sentFrame]{size: maxSentFrames}, shared: map[int]bool{}}
+	return &wires{auto: newAutonomous(s.Engine.Net), many: len(s.Engine.Net.Chassis) > 1,
+		sent: ring[wireSent]{size: maxWires}, frames: ring[sentFrame]{size: maxSentFrames}, shared: map[int]bool{}}
 }
 
 // become takes what is sent onto wires in the network as it is now.
@@ -57,16 +61,26 @@ func (w *wires) predicted(out *sim.Outcome) {
 		if !w.many || !leadsOut(o.Port) {
 			continue
 		}
-		if len(w.sent) >= maxWires {
-			w.prune(o.Time)
-		}
 		k := wireKey{o.Port.Index, wireHash(o.Data, o.Headers(), o.Wire)}
-		list := w.sent[k]
-		copy(list[1:], list[:])
-		list[0] = wireSent{chassis: o.Chassis.Index, time: o.Time}
-		w.sent[k] = list
+		*w.sent.push(k.id()) = wireSent{k, o.Chassis.Index, o.Time, false}
 		w.remember(o)
 	}
+}
+
+// senders calls yield with the chassis that sent a frame last, the latest first,
+// until it returns false.
+func (w *wires) senders(f *Frame, yield func(*wireSent) bool) {
+	if len(w.sent.values) == 0 {
+		return
+	}
+	if f.wired == 0 {
+		f.wired = wireKey{f.point.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}.id()
+	}
+	n := 0
+	w.sent.each(f.wired, func(x *wireSent) bool {
+		n++
+		return yield(x) && n < maxSenders
+	})
 }
 
 // wireHash is what a frame is known by on a wire, whoever computes its
@@ -77,51 +91,33 @@ func wireHash(data []byte, h *packet.Headers, wire int) uint64 {
 	return hashBytes(f.filing(data), data[min(6, len(data)):min(12, len(data))])
 }
 
-func (w *wires) prune(now conntrack.Time) {
-	for k, list := range w.sent {
-		if list[0].time+wireWindow < now {
-			delete(w.sent, k)
-		}
-	}
-	if len(w.sent) >= maxWires*3/4 { // or the next few frames would look through all again
-		clear(w.sent)
-	}
-}
-
 // arrived reports whether a frame that seems to leave by a wire came over it
 // from another chassis: one that was predicted to send it, or that announces
 // it on its own, when this one does not.
 func (w *wires) arrived(f *Frame) bool {
 	p := f.point
-	other := false
-	var k wireKey
-	var list wireSenders
-	if len(w.sent) > 0 {
-		k = wireKey{p.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
-		list = w.sent[k]
-	}
-	for i, s := range list {
+	own, other := false, false
+	w.senders(f, func(s *wireSent) bool {
 		switch {
 		case f.Time-s.time > wireWindow || s.time-f.Time > wireWindow:
 		case s.chassis == p.Chassis.Index && !s.met:
-			list[i].met = true
-			w.sent[k] = list
-			return false
+			s.met, own = true, true
 		case s.chassis == p.Chassis.Index:
 		default:
 			other = true
 		}
+		return !own
+	})
+	if own || other {
+		return !own
 	}
-	if other {
-		return true
-	}
-	here := &waiter{data: f.Data, wire: f.Wire, point: p.key(), heads: f.heads}
-	if w.auto.sent(here) {
+	here := p.key()
+	if w.auto.sent(here, f.Data, f.Wire, false) {
 		return false
 	}
 	for _, c := range w.chassis(p.Port.Index) {
-		here.point.chassis = c
-		if w.auto.sent(here) {
+		here.chassis = c
+		if w.auto.sent(here, f.Data, f.Wire, false) {
 			return true
 		}
 	}
@@ -131,21 +127,14 @@ func (w *wires) arrived(f *Frame) bool {
 // left reports whether a frame that seems to have come over a wire, from an
 // address that only another chassis sends from, is one this chassis was
 // predicted to send: behind a network function packets take other ways.
-func (w *wires) left(f *Frame) bool {
-	if len(w.sent) == 0 {
-		return false
-	}
-	k := wireKey{f.point.Port.Index, wireHash(f.Data, f.Headers(), f.Wire)}
-	list := w.sent[k]
-	for i, s := range list {
-		if s.chassis == f.point.Chassis.Index && !s.met && s.time != 0 && f.Time-s.time <= wireWindow &&
-			s.time <= f.Time {
-			list[i].met = true
-			w.sent[k] = list
-			return true
+func (w *wires) left(f *Frame) (sent bool) {
+	w.senders(f, func(s *wireSent) bool {
+		if s.chassis == f.point.Chassis.Index && !s.met && f.Time-s.time <= wireWindow && s.time <= f.Time {
+			s.met, sent = true, true
 		}
-	}
-	return false
+		return !sent
+	})
+	return sent
 }
 
 // chassis lists those that announce something at a port.

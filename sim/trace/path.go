@@ -15,6 +15,7 @@ type Path struct {
 	consumed bool
 
 	flows, power uint64 // see HashFlows
+	hash         uint64
 }
 
 // flowPrime is the base of the hash of HashFlows.
@@ -50,6 +51,7 @@ func NewPath(events []Event, values []field.Uint128, base uint16) *Path {
 			p.consumed = p.consumed || ev.consumes()
 		}
 	}
+	p.hash = p.contents()
 	return p
 }
 
@@ -79,7 +81,9 @@ func (p *Path) Same(q *Path) bool {
 }
 
 // Hash returns a number that paths which are the same have in common.
-func (p *Path) Hash() uint64 {
+func (p *Path) Hash() uint64 { return p.hash }
+
+func (p *Path) contents() uint64 {
 	h := uint64(len(p.events))
 	mix := func(v uint64) { h = (h ^ v) * 0xff51afd7ed558ccd; h ^= h >> 32 }
 	for i := range p.events {
