@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"strings"
-
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
@@ -54,7 +52,7 @@ func newCompiled(e *Engine, c *network.Chassis) *compiled {
 
 // flow returns a logical flow, compiled.
 func (x *compiled) flow(f *network.Flow) *table.Flow {
-	if x.shared != nil && !strings.Contains(f.Match, "^") && !strings.Contains(f.Actions, "^") {
+	if x.shared != nil && !f.Varies() {
 		return x.shared.flow(f)
 	}
 	if x.flows[f.Index] == nil {

@@ -152,7 +152,7 @@ var (
 // stick leaves the backend a client sticks to in registers.
 func (e *Engine) stick(p *pkt, v6 bool, x *affinityEntry) {
 	vip6, port := regVIP6, regPort
-	if e.oldAffinity {
+	if e.oldAffinity[p.dp.AZ.Index] {
 		port = oldPort
 		if !p.dp.Router {
 			vip6 = oldSwitchVIP6

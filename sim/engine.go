@@ -66,7 +66,7 @@ type Engine struct {
 	fragments   fragments
 	selections  map[selection]int // made by select, read from captures
 	waiting     waiting
-	oldAffinity bool              // see stick
+	oldAffinity []bool            // by zone, see stick
 	teaching    [][]*network.Flow // see network.Teaching
 	hairpins    hairpins
 	security    map[int]*portSecurity // by port index, compiled when first met
@@ -103,7 +103,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 	e.compiled = newCompiled(e, e.firstChassis())
 	e.learned.init(net)
 	e.indexHairpins()
-	e.oldAffinity, e.teaching = e.Net.OldAffinity(), e.Net.Teaching()
+	e.oldAffinity, e.teaching = oldAffinity(e.Net), e.Net.Teaching()
 	return e, nil
 }
 
@@ -132,7 +132,7 @@ func (e *Engine) Become(net *network.Network) {
 	e.security = map[int]*portSecurity{}
 	e.forgetPaths()
 	e.indexHairpins()
-	e.oldAffinity, e.teaching = e.Net.OldAffinity(), e.Net.Teaching()
+	e.oldAffinity, e.teaching = oldAffinity(e.Net), e.Net.Teaching()
 	for _, k := range e.learned.read(e.Net) {
 		e.resolved(k, e.learned.macs[k].mac, e.now)
 	}

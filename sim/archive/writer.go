@@ -2,12 +2,12 @@ package archive
 
 import (
 	"encoding/binary"
-	"strings"
 
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/replay"
@@ -302,9 +302,11 @@ func (w *Writer) describe(c *coder, t thing) {
 // by their second names.
 func (w *Writer) named(text string) []uint32 {
 	var ports []uint32
-	parts := strings.Split(text, `"`)
-	for i := 1; i < len(parts); i += 2 {
-		if p := w.engine.Net.Port(parts[i]); p != nil && p.Name == parts[i] {
+	for _, t := range lflow.Lex(text) {
+		if t.Type != lflow.TokenString {
+			continue
+		}
+		if p := w.engine.Net.Port(t.Text); p != nil && p.Name == t.Text {
 			ports = append(ports, uint32(p.Index))
 		}
 	}

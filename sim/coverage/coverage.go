@@ -199,43 +199,9 @@ func (c *Coverage) backendRows(o Options) (rows []Row) {
 	return rows
 }
 
-// concerns reports whether an ACL's flow names a port, or a port group or
-// address set that has it.
+// concerns reports whether an ACL's flow is about a port.
 func (c *Coverage) concerns(f *network.Flow, p *network.Port) bool {
-	if !slices.Contains(f.Datapaths, p.Datapath) {
-		return false
-	}
-	if strings.Contains(f.Match, `"`+p.Name+`"`) {
-		return true
-	}
-	named := false
-	for name, ports := range p.Datapath.AZ.PortGroups {
-		if mentions(f.Match, "@"+name) {
-			if slices.Contains(ports, p.Name) {
-				return true
-			}
-			named = true
-		}
-	}
-	return !named && !strings.Contains(f.Match, "inport ==") && !strings.Contains(f.Match, "outport ==")
-}
-
-// mentions reports whether a match has a word: pg_1 is not in @pg_10.
-func mentions(match, word string) bool {
-	for rest := match; ; {
-		i := strings.Index(rest, word)
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len(word):]
-		if rest == "" || !isName(rest[0]) {
-			return true
-		}
-	}
-}
-
-func isName(b byte) bool {
-	return b == '_' || b == '.' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+	return slices.Contains(f.Datapaths, p.Datapath) && c.why.Facts(f).Concern(p)
 }
 
 // Write prints rows for people, and how many packets there were.

@@ -26,3 +26,5 @@ func (a CheckPktLarger) format(f *actionFormat) {
 func (a CheckPktLarger) compile(Resolver) (Op, error) {
 	return Op{Code: OpCheckPktLarger, Dst: a.Dst.Slice(), N: uint32(a.Length)}, nil
 }
+
+func (a CheckPktLarger) targets() []FieldRef { return []FieldRef{a.Dst} }

@@ -24,3 +24,5 @@ func (a CheckEVPNARP) format(f *actionFormat) { f.result(a.Dst, "chk_evpn_arp", 
 func (a CheckEVPNARP) compile(Resolver) (Op, error) {
 	return Op{Code: OpCheckEVPNARP, Dst: a.Dst.Slice(), B: a.IP.Slice()}, nil
 }
+
+func (a CheckEVPNARP) targets() []FieldRef { return []FieldRef{a.Dst} }

@@ -34,3 +34,5 @@ func (a CTOriginal) format(f *actionFormat) { f.result(a.Dst, originalNames[a.Sr
 func (a CTOriginal) compile(Resolver) (Op, error) {
 	return Op{Code: OpCTOriginal, Dst: a.Dst.Slice(), A: field.Whole(a.Src)}, nil
 }
+
+func (a CTOriginal) targets() []FieldRef { return []FieldRef{a.Dst} }

@@ -17,3 +17,5 @@ func (a CTStateSave) format(f *actionFormat) { f.result(a.Dst, "ct_state_save") 
 func (a CTStateSave) compile(Resolver) (Op, error) {
 	return Op{Code: OpCTStateSave, Dst: a.Dst.Slice()}, nil
 }
+
+func (a CTStateSave) targets() []FieldRef { return []FieldRef{a.Dst} }

@@ -52,3 +52,5 @@ func (a DHCPRelay) compile(Resolver) (Op, error) {
 	}
 	return op, nil
 }
+
+func (a DHCPRelay) targets() []FieldRef { return []FieldRef{a.Dst} }

@@ -74,3 +74,7 @@ func (a LookupFDB) format(f *actionFormat) { f.result(a.Dst, "lookup_fdb", a.Por
 func (a LookupFDB) compile(Resolver) (Op, error) {
 	return Op{Code: OpLookupFDB, Dst: a.Dst.Slice(), A: a.Port.Slice(), B: a.MAC.Slice()}, nil
 }
+
+func (a GetFDB) targets() []FieldRef { return []FieldRef{a.Dst} }
+
+func (a LookupFDB) targets() []FieldRef { return []FieldRef{a.Dst} }

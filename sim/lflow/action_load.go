@@ -124,3 +124,9 @@ func (f *actionFormat) pair(a FieldRef, op string, b FieldRef) {
 	f.field(b)
 	f.str(";")
 }
+
+func (a Load) targets() []FieldRef { return []FieldRef{a.Dst} }
+
+func (a Move) targets() []FieldRef { return []FieldRef{a.Dst} }
+
+func (a Exchange) targets() []FieldRef { return []FieldRef{a.A, a.B} }

@@ -112,3 +112,5 @@ func (a LookupMACBind) compile(Resolver) (Op, error) {
 	}
 	return op, nil
 }
+
+func (a LookupMACBind) targets() []FieldRef { return []FieldRef{a.Dst} }

@@ -34,3 +34,5 @@ func (a Push) compile(Resolver) (Op, error) { return Op{Code: OpPush, A: a.Field
 func (a Pop) format(f *actionFormat) { f.call("pop", a.Field) }
 
 func (a Pop) compile(Resolver) (Op, error) { return Op{Code: OpPop, Dst: a.Field.Slice()}, nil }
+
+func (a Pop) targets() []FieldRef { return []FieldRef{a.Field} }

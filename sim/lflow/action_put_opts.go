@@ -174,3 +174,5 @@ func (f *actionFormat) options(options []Option, before string) {
 	}
 	f.str(");")
 }
+
+func (a PutOpts) targets() []FieldRef { return []FieldRef{a.Dst} }

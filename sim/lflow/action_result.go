@@ -54,3 +54,5 @@ func (a Result) format(f *actionFormat) { f.result(a.Dst, resultNames[a.Op]) }
 func (a Result) compile(Resolver) (Op, error) {
 	return Op{Code: OpResult, Dst: a.Dst.Slice(), Result: a.Op}, nil
 }
+
+func (a Result) targets() []FieldRef { return []FieldRef{a.Dst} }

@@ -82,3 +82,5 @@ func (a Select) format(f *actionFormat) {
 }
 
 func (a Select) compile(Resolver) (Op, error) { return Op{Code: OpSelect, Dst: a.Dst.Slice()}, nil }
+
+func (a Select) targets() []FieldRef { return []FieldRef{a.Dst} }

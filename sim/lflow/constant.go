@@ -269,7 +269,7 @@ func groupName(key string) (string, bool) {
 // joined without blanks. When a template is unknown or a token is wrong src
 // stays as it is, and the parser will stumble over it.
 func (e *Env) expand(src string) string {
-	if strings.IndexByte(src, '^') < 0 {
+	if !Templated(src) {
 		return src
 	}
 	var b []byte

@@ -72,3 +72,43 @@ func TestAnActionIsInOneFile(t *testing.T) {
 		t.Errorf("%d actions found", found)
 	}
 }
+
+// An action that has a destination says so to whoever asks what is written.
+func TestEveryDestinationIsATarget(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("action_*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	var with, says []string
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.TypeSpec:
+				s, ok := n.Type.(*ast.StructType)
+				if ok && slices.ContainsFunc(s.Fields.List, func(f *ast.Field) bool {
+					return slices.ContainsFunc(f.Names, func(n *ast.Ident) bool { return n.Name == "Dst" })
+				}) {
+					with = append(with, n.Name.Name)
+				}
+			case *ast.FuncDecl:
+				if n.Recv != nil && n.Name.Name == "targets" {
+					says = append(says, n.Recv.List[0].Type.(*ast.Ident).Name)
+				}
+			}
+			return true
+		})
+	}
+	if len(with) < 12 {
+		t.Errorf("only %q have a destination", with)
+	}
+	for _, name := range with {
+		if !slices.Contains(says, name) {
+			t.Errorf("%s has a Dst that Targets does not tell of", name)
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ovnreplay/sim/lflow"
 )
 
 // ParseVIP parses a load balancer's VIP, "IP", "IP:PORT" or "[IP6]:PORT", and
@@ -90,5 +92,5 @@ func (lb *LoadBalancer) Template() bool {
 // Varies reports whether the flow has template variables, and so is another on
 // each chassis.
 func (f *Flow) Varies() bool {
-	return strings.ContainsRune(f.Match, '^') || strings.ContainsRune(f.Actions, '^')
+	return lflow.Templated(f.Match) || lflow.Templated(f.Actions)
 }

@@ -512,7 +512,7 @@ func explicitACL(v *Verifier, x *fate) bool {
 		return false
 	}
 	f := v.net().Flows[at.flow]
-	return !strings.Contains(f.Match, "ct") && !strings.Contains(f.StageName(), "acl")
+	return !v.facts(at.flow).Tracked && !strings.Contains(f.StageName(), "acl")
 }
 
 // groups lists the causes, most packets first: what remains OVN's by the

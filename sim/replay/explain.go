@@ -14,9 +14,18 @@ import (
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 func (v *Verifier) net() *network.Network { return v.session.Engine.Net }
+
+// facts are what the match and the actions of the flow with an index say.
+func (v *Verifier) facts(flow int32) *why.Facts {
+	if v.parsed == nil {
+		v.parsed = why.New(v.session.Engine, nil)
+	}
+	return v.parsed.Facts(v.net().Flows[flow])
+}
 
 func (v *Verifier) item(w *waiter) Item {
 	file := w.file
@@ -214,11 +223,11 @@ func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
 func (v *Verifier) isChoice(p visit, stage string) bool {
 	f := v.net().Flows[p.flow]
 	for _, aside := range [...]string{"pre_acl", "acl_hint", "acl_after", "acl_action", "routing_pre", "routing_ecmp"} {
-		if strings.Contains(f.Stage, aside) && !(aside == "routing_ecmp" && strings.Contains(f.Actions, "outport")) {
+		if strings.Contains(f.Stage, aside) && !(aside == "routing_ecmp" && v.facts(p.flow).Sends) {
 			return false
 		}
 	}
-	return strings.Contains(f.Stage, stage) && f.Priority > 0 && f.Match != "1"
+	return strings.Contains(f.Stage, stage) && f.Priority > 0 && !v.facts(p.flow).Always
 }
 
 // explainMissing says why an observed packet was not predicted: what became of
@@ -534,7 +543,7 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 	})
 	at := -1
 	for i, s := range w.way.way.steps() {
-		if s.flow >= 0 && v.isChoice(s.visit, "acl") && admits(v.net().Flows[s.flow]) {
+		if s.flow >= 0 && v.isChoice(s.visit, "acl") && v.facts(s.flow).Admits {
 			at = i
 		}
 	}
@@ -550,12 +559,6 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 		it.Reason += "; its connection began before the capture"
 	}
 	it.Suspects = v.suspects(&w.way, it.Flow)
-}
-
-// admits reports whether a flow of an ACL stage lets new connections pass,
-// rather than what belongs to those known.
-func admits(f *network.Flow) bool {
-	return !strings.Contains(f.Match, "ct.est") || strings.Contains(f.Match, "ct.new")
 }
 
 func (v *Verifier) lastNAT(w *waiter) int {

@@ -3,7 +3,6 @@ package replay
 import (
 	"math/bits"
 	"net/netip"
-	"strings"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
@@ -14,12 +13,13 @@ import (
 
 // readFlows notes what logical flows say of addresses: which Ethernet sources
 // they give to packets, and which addresses stand for one other. It asks parsed
-// flows; that a word stands in the text only tells which are worth parsing.
+// flows; that they use a word only tells which are worth parsing.
 func (o *Owners) readFlows() {
 	bases := make([]*lflow.Env, len(o.net.AZs))
 	several := map[netip.Addr]bool{}
 	for _, f := range o.net.Flows {
-		sends, stands := strings.Contains(f.Actions, "eth.src"), f.Egress && strings.Contains(f.Actions, "ct_snat")
+		sends := lflow.Uses(f.Actions, "eth.src")
+		stands := f.Egress && (lflow.Uses(f.Actions, "ct_snat") || lflow.Uses(f.Actions, "ct_snat_in_czone"))
 		if !sends && !stands || len(f.Datapaths) == 0 {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 // VerifyOptions shape a verification.
@@ -75,6 +76,7 @@ type Verifier struct {
 	undecided []*waiter // predictions that wait for the end, see postpone
 	ending    bool
 	basis     basis
+	parsed    *why.Explainer // see facts
 }
 
 // held is when a capture's first and last frames are from.

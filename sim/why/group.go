@@ -38,8 +38,6 @@ func (s *sides) route(a lflow.Action) {
 	case lflow.Load:
 		to := a.Dst.Slice()
 		switch v := a.Value; {
-		case to.Field == field.Outport:
-			s.leads = true
 		case to == (field.Slice{Field: field.XXReg0, Ofs: 96, Width: 32}) && v.Format == lflow.FormatIPv4:
 			s.hop = header.IPv4(v.Value.Lo)
 		case to == field.Whole(field.XXReg0) && v.Format == lflow.FormatIPv6:
@@ -72,7 +70,7 @@ func (x *Explainer) Chooses(f *network.Flow, d *network.Datapath) (*Group, bool)
 			s.regs...)
 		member := GroupMember{fmt.Sprint(m.ID), int(m.Weight)}
 		for _, f := range next {
-			if t := x.of(f); t.leads && t.hop.IsValid() && t.asks.registers(set) {
+			if t := x.of(f); t.facts.Sends && t.hop.IsValid() && t.asks.registers(set) {
 				member.Hop = t.hop.String()
 				break
 			}
@@ -84,7 +82,7 @@ func (x *Explainer) Chooses(f *network.Flow, d *network.Datapath) (*Group, bool)
 
 // Leads returns the next hop to which a flow sends packets; false if it does not.
 func (x *Explainer) Leads(f *network.Flow) (hop string, ok bool) {
-	if s := x.of(f); s.leads && s.hop.IsValid() {
+	if s := x.of(f); s.facts.Sends && s.hop.IsValid() {
 		return s.hop.String(), true
 	}
 	return "", false

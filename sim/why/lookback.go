@@ -31,11 +31,11 @@ type sides struct {
 	dscp     uint8
 	choice   *lflow.Select
 	regs     []bits     // of reg8 and reg9
-	leads    bool       // to a port
 	hop      netip.Addr // by this one
 	asks     asks       // of the addresses and ports that it translates
-	match    string     // of the flow when its sides were read, and its actions:
-	does     string     // a flow keeps its place when the network becomes another
+	facts    Facts
+	match    string // of the flow when its sides were read, and its actions:
+	does     string // a flow keeps its place when the network becomes another
 }
 
 // write is one assignment. A constant 0 takes a verdict back.
@@ -54,11 +54,13 @@ func (x *Explainer) of(f *network.Flow) *sides {
 	if e, err := lflow.ParseMatch(f.Match, env); err == nil {
 		if e, err = lflow.Annotate(e, env); err == nil {
 			e = lflow.Simplify(e)
+			s.facts.read(e)
 			s.read(e)
 			s.asks.read(e, f)
 		}
 	}
 	if actions, _, err := lflow.ParseActions(f.Actions, env); err == nil {
+		s.facts.Sends = lflow.Writes(actions, field.Outport)
 		for _, a := range actions {
 			s.assign(a)
 			s.translate(a)
@@ -126,36 +128,17 @@ func isMetadata(id field.ID) bool {
 
 // assign notes what an action writes.
 func (s *sides) assign(a lflow.Action) {
-	var to lflow.FieldRef
 	zero := false
-	switch a := a.(type) {
-	case lflow.Load:
-		if a.Dst.Symbol.OVNField != lflow.NoOVNField {
-			return
+	if l, ok := a.(lflow.Load); ok && l.Dst.Symbol.OVNField == lflow.NoOVNField {
+		zero = l.Value.Value.IsZero() && l.Value.String == ""
+		if l.Dst.Slice().Field == field.IPDSCP {
+			s.marks, s.dscp = true, uint8(l.Value.Value.Lo)
 		}
-		to, zero = a.Dst, a.Value.Value.IsZero() && a.Value.String == ""
-		if to.Slice().Field == field.IPDSCP {
-			s.marks, s.dscp = true, uint8(a.Value.Value.Lo)
-		}
-	case lflow.Move:
-		to = a.Dst
-	case lflow.LookupMACBind:
-		to = a.Dst
-	case lflow.LookupFDB:
-		to = a.Dst
-	case lflow.GetFDB:
-		to = a.Dst
-	case lflow.PutOpts:
-		to = a.Dst
-	case lflow.Result:
-		to = a.Dst
-	case lflow.CheckPktLarger:
-		to = a.Dst
-	case lflow.DHCPRelay:
-		to = a.Dst
 	}
-	if to.Symbol != nil {
-		s.writes = append(s.writes, write{to.Slice(), zero})
+	for _, to := range lflow.Targets(a) {
+		if to.Symbol.OVNField == lflow.NoOVNField {
+			s.writes = append(s.writes, write{to.Slice(), zero})
+		}
 	}
 }
 

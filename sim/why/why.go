@@ -131,7 +131,7 @@ func (x *Explainer) Marks(f *network.Flow) (dscp uint8, marks bool) {
 
 // Reroutes reports whether a flow is a router policy that chooses the way.
 func (x *Explainer) Reroutes(f *network.Flow) bool {
-	return strings.HasPrefix(f.Stage, "lr_in_policy") && f.Priority > 0 && x.of(f).leads
+	return strings.HasPrefix(f.Stage, "lr_in_policy") && f.Priority > 0 && x.of(f).facts.Sends
 }
 
 // end is the decision by which nothing of the packet itself left.
@@ -203,7 +203,7 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 		if ev.Kind != trace.Match || ev.Datapath != t.Events()[i].Datapath {
 			continue
 		}
-		if f := x.Book.Net.Flows[ev.Flow]; strings.HasPrefix(f.Stage, "lr_in_ip_routing") && x.of(f).leads {
+		if f := x.Book.Net.Flows[ev.Flow]; strings.HasPrefix(f.Stage, "lr_in_ip_routing") && x.of(f).facts.Sends {
 			d.Text += "; the way is by " + x.name(f, d.Datapath)
 			d.Object = x.Objects.ForFlow(f)
 			break
