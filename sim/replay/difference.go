@@ -63,6 +63,9 @@ func isTupleField(name string) bool {
 	return false
 }
 
+// ofPayload follows the number of a byte that no field holds.
+const ofPayload = " of the transport header or payload"
+
 // bytesDifference describes the first bytes that differ where no field does.
 func bytesDifference(l packet.Layout, predicted, observed []byte) Difference {
 	i := 0
@@ -76,7 +79,7 @@ func bytesDifference(l packet.Layout, predicted, observed []byte) Difference {
 		binary.BigEndian.Uint16(predicted[max(l.L3-2, 0):]) == header.EtherIPv4:
 		name = "ip4 header checksum"
 	case l.L4 != 0 && i >= l.L4:
-		name = fmt.Sprintf("byte %d of the transport header or payload", i-l.L4)
+		name = fmt.Sprintf("byte %d%s", i-l.L4, ofPayload)
 	}
 	return Difference{Field: name, Predicted: fmt.Sprintf("%x", predicted[i:end]),
 		Observed: fmt.Sprintf("%x", observed[i:end])}

@@ -183,6 +183,10 @@ func writes(ops []table.Op, name string) bool {
 			return name == "ip.ttl"
 		case lflow.OpGetMACBind:
 			return name == "eth.dst"
+		case lflow.OpPutOpts, lflow.OpDHCPRelay:
+			return strings.HasSuffix(name, ofPayload)
+		case lflow.OpResult:
+			return op.Result == lflow.DNSLookup && strings.HasSuffix(name, ofPayload)
 		}
 		return writes(op.Inner, name)
 	})
