@@ -91,6 +91,10 @@ type Request struct {
 	// capture at the far side or a dump of the real table shows it. It is
 	// taken instead of a choice when no live connection has it.
 	Pin *nat.Tuple
+
+	// Cut: a capture holds less of the packet than there was on the wire: what
+	// its header promises was there.
+	Cut bool
 }
 
 // Helper is a connection-tracking helper (alg=…).
@@ -150,6 +154,7 @@ type Outcome struct {
 	// on in the fragment's place, its largest fragment having had MRU bytes, to
 	// be cut again with Refragment where it leaves. Valid until the next Execute.
 	Reassembled []byte
+	Length      int // Reassembled: its own, which is more than there are bytes if a capture cut it
 	MRU         int
 
 	// Rewrites: a helper would rewrite an address in this packet's payload

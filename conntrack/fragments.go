@@ -80,7 +80,7 @@ func fragmented(ip []byte) bool {
 
 func (t *Table) executeFragment(ip []byte, m *Meta, r *Request) (o Outcome) {
 	p := &t.pkt
-	if p.Parse(ip) != nat.NoFault || !t.goodFragment(ip) {
+	if p.Parse(ip) != nat.NoFault || p.Cut && !r.Cut || !t.goodFragment(ip) {
 		return t.badFragment(m, r, LoneFragment)
 	}
 	f := &t.frags
@@ -116,18 +116,18 @@ func (t *Table) badFragment(m *Meta, r *Request, why Refusal) Outcome {
 func (t *Table) goodFragment(ip []byte) bool {
 	p := &t.pkt
 	switch {
-	case p.Cut || p.End <= p.L4:
+	case p.Total <= p.L4:
 		return false
 	case !t.opt.IgnoreChecksums && !p.HeaderSumOK(ip):
 		return false
-	case p.More && (p.End-p.L4)%8 != 0 && t.opt.Profile == Linux:
+	case p.More && (p.Total-p.L4)%8 != 0 && t.opt.Profile == Linux:
 		return false
 	case t.opt.Profile == Linux || !p.More:
-		return p.FragOffset+p.End-p.L4 <= 65535
+		return p.FragOffset+p.Total-p.L4 <= 65535
 	case p.Tuple.V6:
-		return p.End >= t.opt.MinFragment[1]
+		return p.Total >= t.opt.MinFragment[1]
 	}
-	return p.End >= t.opt.MinFragment[0]
+	return p.Total >= t.opt.MinFragment[0]
 }
 
 func (f *fragments) list(t *Table, p *nat.Packet, zone uint16) *fragmentList {
@@ -184,7 +184,7 @@ func (t *Table) HeldSince() uint64 {
 // another. The kernel gives up a whole datagram with an overlap.
 func (t *Table) fits(l *fragmentList, ip []byte) Refusal {
 	p, f := &t.pkt, &t.frags
-	from, to := p.FragOffset, p.FragOffset+p.End-p.L4
+	from, to := p.FragOffset, p.FragOffset+p.Total-p.L4
 	i := l.indexOf(from)
 	overlap := i > 0 && from < l.frags[i-1].offset+l.frags[i-1].length || i < len(l.frags) && l.frags[i].offset < to
 	full := f.count >= userMaxFragments
@@ -207,7 +207,7 @@ func (t *Table) fits(l *fragmentList, ip []byte) Refusal {
 }
 
 func (f *fragments) hold(l *fragmentList, p *nat.Packet, ip []byte, m *Meta) {
-	h := heldFragment{Fragment{f.next, bytes.Clone(ip), *m}, p.FragOffset, p.End - p.L4, p.L4}
+	h := heldFragment{Fragment{f.next, bytes.Clone(ip), *m}, p.FragOffset, p.Total - p.L4, p.L4}
 	l.frags = slices.Insert(l.frags, l.indexOf(h.offset), h)
 	l.total += h.length
 	if !p.More {
@@ -228,6 +228,14 @@ func (l *fragmentList) indexOf(offset int) int {
 func (l *fragmentList) complete() bool {
 	h := &l.frags[len(l.frags)-1]
 	return l.last != 0 && l.total == l.last && h.offset+h.length == l.last
+}
+
+// headers is where the headers of the datagram end, without that of fragments.
+func (l *fragmentList) headers() int {
+	if l.key.v6 {
+		return l.frags[0].l4 - 8
+	}
+	return l.frags[0].l4
 }
 
 func (f *fragments) remove(l *fragmentList) {
@@ -256,29 +264,29 @@ func (f *fragments) expire(now Time) {
 }
 
 // join puts the datagram together: the first fragment's header without its
-// fragmentation, and all payloads. It is false for one too big for a header.
+// fragmentation, and all payloads, or as much as is known where a capture cut one
+// of them. It is false for one too big for a header.
 func (f *fragments) join(l *fragmentList) bool {
-	first := &l.frags[0]
-	end := first.l4 // of the headers
-	if l.key.v6 {
-		end -= 8 // the fragment header
-	}
+	first, end := &l.frags[0], l.headers()
 	if end+l.last > 65535 {
 		return false
 	}
 	w := append(f.whole[:0], first.IP[:end]...)
 	for i := range l.frags {
 		h := &l.frags[i]
-		w = append(w, h.IP[h.l4:h.l4+h.length]...)
+		w = append(w, h.IP[min(h.l4, len(h.IP)):min(h.l4+h.length, len(h.IP))]...)
+		if h.l4+h.length > len(h.IP) {
+			break
+		}
 	}
 	f.whole = w
 	if l.key.v6 {
-		binary.BigEndian.PutUint16(w[4:], uint16(len(w)-40))
+		binary.BigEndian.PutUint16(w[4:], uint16(end+l.last-40))
 		next := first.IP[first.l4-8]
 		patchNextHeader(w, end, next)
 		return true
 	}
-	binary.BigEndian.PutUint16(w[2:], uint16(len(w)))
+	binary.BigEndian.PutUint16(w[2:], uint16(end+l.last))
 	w[6], w[7] = w[6]&0x40, 0
 	headerSum(w)
 	return true
@@ -306,7 +314,7 @@ func (t *Table) executeWhole(l *fragmentList, m *Meta, r *Request) Outcome {
 		return t.badFragment(m, r, LoneFragment)
 	}
 	o := t.execute(t.frags.whole, m, r)
-	o.Reassembled = t.frags.whole
+	o.Reassembled, o.Length = t.frags.whole, l.headers()+l.last
 	for i := range l.frags {
 		o.MRU = max(o.MRU, l.frags[i].l4+l.frags[i].length)
 	}
@@ -323,11 +331,11 @@ func (t *Table) executeHeld(l *fragmentList, ip []byte, m *Meta, r *Request) Out
 	meta := l.frags[0].Meta
 	o := t.execute(whole, &meta, r)
 	meta.conn = connRef{} // fragments carry no connection: the next action looks again
-	header := len(whole) - l.last
+	header := l.headers()
 	for i := range l.frags {
 		h := &l.frags[i]
 		if i == 0 {
-			copy(h.IP[h.l4:h.l4+h.length], whole[header:])
+			copy(h.IP[h.l4:min(h.l4+h.length, len(h.IP))], whole[header:])
 		}
 		copyAddrs(h.IP, whole)
 		h.Meta = meta
@@ -355,11 +363,12 @@ func copyAddrs(ip, whole []byte) {
 // Refragment cuts an IP packet into fragments of at most mtu bytes and hands
 // each to emit, in order; the bytes are only valid during the call. A packet
 // that fits is emitted as it is. id identifies the fragments of an IPv6
-// packet; IPv4 has its own. (RFC 791, RFC 8200.)
-func Refragment(ip []byte, mtu int, id uint32, emit func([]byte)) {
+// packet; IPv4 has its own. (RFC 791, RFC 8200.) Of a packet that a capture cut
+// they are what is known, with the length that they have.
+func Refragment(ip []byte, mtu int, id uint32, emit func(ip []byte, length int)) {
 	var p nat.Packet
-	if p.Parse(ip) != nat.NoFault || p.End <= mtu {
-		emit(ip)
+	if p.Parse(ip) != nat.NoFault || p.Total <= mtu {
+		emit(ip, max(len(ip), p.Total))
 		return
 	}
 	header := p.L4
@@ -368,23 +377,24 @@ func Refragment(ip []byte, mtu int, id uint32, emit func([]byte)) {
 	}
 	step := (mtu - header) &^ 7
 	if step <= 0 {
-		emit(ip)
+		emit(ip, max(len(ip), p.Total))
 		return
 	}
 	buf := make([]byte, 0, mtu)
-	for at := p.L4; at < p.End; at += step {
-		end := min(at+step, p.End)
+	for at := p.L4; at < p.Total; at += step {
+		end := min(at+step, p.Total)
 		buf = append(buf[:0], ip[:p.L4]...)
 		if p.Tuple.V6 {
-			buf = appendFragment6(buf, &p, at-p.L4, end < p.End, id)
+			buf = appendFragment6(buf, &p, at-p.L4, end < p.Total, id)
 		}
-		buf = append(buf, ip[at:end]...)
+		length := len(buf) + end - at
+		buf = append(buf, ip[min(at, p.End):min(end, p.End)]...)
 		if p.Tuple.V6 {
-			binary.BigEndian.PutUint16(buf[4:], uint16(len(buf)-40))
+			binary.BigEndian.PutUint16(buf[4:], uint16(length-40))
 		} else {
-			setFragment4(buf, at-p.L4, end < p.End)
+			setFragment4(buf, length, at-p.L4, end < p.Total)
 		}
-		emit(buf)
+		emit(buf, length)
 	}
 }
 
@@ -399,12 +409,12 @@ func appendFragment6(buf []byte, p *nat.Packet, offset int, more bool, id uint32
 	return binary.BigEndian.AppendUint32(buf, id)
 }
 
-func setFragment4(buf []byte, offset int, more bool) {
+func setFragment4(buf []byte, length, offset int, more bool) {
 	field := binary.BigEndian.Uint16(buf[6:])&0x4000 | uint16(offset/8)
 	if more {
 		field |= 0x2000
 	}
-	binary.BigEndian.PutUint16(buf[2:], uint16(len(buf)))
+	binary.BigEndian.PutUint16(buf[2:], uint16(length))
 	binary.BigEndian.PutUint16(buf[6:], field)
 	headerSum(buf)
 }

@@ -11,7 +11,7 @@ import (
 
 // cut splits a packet and returns the fragments.
 func cut(ip []byte, mtu int) (out [][]byte) {
-	Refragment(ip, mtu, 99, func(f []byte) { out = append(out, bytes.Clone(f)) })
+	Refragment(ip, mtu, 99, func(f []byte, _ int) { out = append(out, bytes.Clone(f)) })
 	return out
 }
 

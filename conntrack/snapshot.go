@@ -356,11 +356,11 @@ func (l *fragmentList) code(c *coding.Coder) {
 // take works out what a fragment's bytes say of it and of its datagram.
 func (l *fragmentList) take(c *coding.Coder, h *heldFragment) {
 	var p nat.Packet
-	if p.Parse(h.IP) != nat.NoFault || !p.Fragment || p.Cut || p.End <= p.L4 {
+	if p.Parse(h.IP) != nat.NoFault || !p.Fragment || p.Total <= p.L4 {
 		c.Fail("not a fragment")
 		return
 	}
-	h.offset, h.length, h.l4 = p.FragOffset, p.End-p.L4, p.L4
+	h.offset, h.length, h.l4 = p.FragOffset, p.Total-p.L4, p.L4
 	if len(l.frags) == 0 {
 		l.key = datagramOf(&p, l.key.zone)
 	}

@@ -12,6 +12,7 @@ type Packet struct {
 	Tuple Tuple // of the packet itself; an ICMP error's has no ports
 	L4    int   // offset of the transport header
 	End   int   // offset of the first byte behind the packet (or of where it was cut off)
+	Total int   // where the packet ends by its own header
 	Cut   bool  // the IP length promises more bytes than there are
 	Sum   Sum   // of the transport checksum; set by CheckSum
 
@@ -177,7 +178,7 @@ func (p *Packet) walkExtensions(ip []byte, at int, proto uint8) Fault {
 }
 
 func (p *Packet) setEnd(ip []byte, total int) {
-	p.End, p.Cut = total, total > len(ip)
+	p.End, p.Total, p.Cut = total, total, total > len(ip)
 	if p.Cut {
 		p.End = len(ip)
 	}

@@ -201,6 +201,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 		return true
 	}
 	ip = ip[:p.Layout.L3End-p.Layout.L3]
+	req.Cut = p.Wire > len(p.Data)
 	out := p.chassis.ct.Execute(e.now, ip, &p.ct, req)
 	e.recordCT(p, f, req, &out)
 	e.limitsOf(p.chassis, uint8(p.Key.Get(field.IPProto)), req, &out)

@@ -116,7 +116,7 @@ func (e *Engine) goOn(x parked) {
 // fragments before it (Linux): it is cut again where it leaves.
 func (e *Engine) reassembled(p *pkt, out *conntrack.Outcome) {
 	p.Data = append(p.Data[:p.Layout.L3], out.Reassembled...)
-	p.Wire = len(p.Data)
+	p.Wire = p.Layout.L3 + out.Length
 	p.mru = out.MRU
 	p.Reparse()
 	e.showCT(p)

@@ -339,9 +339,9 @@ func (e *Engine) emit(p *pkt, outport, port *network.Port) {
 		c.Flush()
 		data, wire = c.Data, c.Wire
 	}
-	if l3 := p.Layout.L3 + len(data) - len(p.Data); p.mru != 0 && len(data)-l3 > p.mru {
-		conntrack.Refragment(data[l3:], p.mru, uint32(e.steps), func(ip []byte) {
-			e.record(p, outport, port, data[:l3], ip, l3+len(ip))
+	if l3 := p.Layout.L3 + len(data) - len(p.Data); p.mru != 0 && wire-l3 > p.mru {
+		conntrack.Refragment(data[l3:], p.mru, uint32(e.steps), func(ip []byte, length int) {
+			e.record(p, outport, port, data[:l3], ip, l3+length)
 		})
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
 
 	"ovnreplay/sim/printable"
 )
@@ -489,6 +490,11 @@ func (v *Verifier) senders(w *waiter) func(*Site) bool {
 // observed: the replay lacks what captures do not hold.
 func (v *Verifier) misled(w *waiter, x *fate) Cause {
 	switch {
+	case x.drop == trace.UnknownRest:
+		if v.cut > 0 {
+			return CauseSnaplen
+		}
+		return cmp.Or(v.outside(w), CauseLost)
 	case x.verdict == sim.Delivered && len(x.outs) > 0 && leadsOut(x.outs[0]) && w.point.port > 0 && v.flowKnown(w):
 		return CauseLost // on a wire between chassis
 	case x.verdict == sim.Dropped && x.loose && !explicitACL(v, x):

@@ -30,7 +30,7 @@ func tooShort(data []byte, h *packet.Headers, wire int) bool {
 	if l.L3 == 0 {
 		return true
 	}
-	if k.Get(field.IPFrag) != 0 && l.L4 == 0 {
+	if k.Get(field.IPFrag)&packet.FragLater != 0 {
 		return false
 	}
 	proto, l4 := uint8(k.Get(field.IPProto)), data[max(l.L4, l.L3):l.L3End]

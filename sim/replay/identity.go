@@ -34,10 +34,11 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 		i.fragment = binary.BigEndian.Uint16(frame[l.L3+6:])
 	}
 	if l.L4 == 0 {
-		i.payload = frame[l.L3:l.L3End]
-		if len(i.payload) > 20 {
-			i.payload = i.payload[20:]
+		addresses := 20 // are before its end
+		if i.etherType == header.EtherIPv6 {
+			addresses = 40
 		}
+		i.payload = frame[min(l.L3+addresses, l.L3End):l.L3End]
 		return i, true
 	}
 	l4 := frame[l.L4:l.L3End]

@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 )
 
@@ -28,18 +29,19 @@ import (
 // A packet is only inferred where it was observed, and what the replay then
 // predicts is held against the observation like any other.
 type inferrer struct {
-	s        *Run
-	captured map[pointKey]bool
-	answers  map[answerKey]*awaited
-	older    map[answerKey]*awaited
-	ways     map[answerKey]*awaited // by what is observed, how it entered
-	sought   map[answerKey]bool     // what the frames read ahead tell nothing about
-	resumed  map[answerKey]bool     // flows from the middle of connections, see resume
-	opened   map[answerKey]bool     // flows whose first packet came nowhere
-	puzzles  map[answerKey]bool     // answers to what came by a way that no capture shows
-	expected expectations[expectKey]
-	parts    ledger
-	scratch  packet.Packet
+	s         *Run
+	captured  map[pointKey]bool
+	answers   map[answerKey]*awaited
+	older     map[answerKey]*awaited
+	ways      map[answerKey]*awaited // by what is observed, how it entered
+	sought    map[answerKey]bool     // what the frames read ahead tell nothing about
+	resumed   map[answerKey]bool     // flows from the middle of connections, see resume
+	opened    map[answerKey]bool     // flows whose first packet came nowhere
+	datagrams map[datagramKey]*datagram
+	puzzles   map[answerKey]bool // answers to what came by a way that no capture shows
+	expected  expectations[expectKey]
+	parts     ledger
+	scratch   packet.Packet
 }
 
 // answerKey is what an answer looks like at the point where the packet it
@@ -77,8 +79,9 @@ func newInferrer(s *Run) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
 		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{}, resumed: map[answerKey]bool{},
 		opened: map[answerKey]bool{}, puzzles: map[answerKey]bool{},
-		expected: expectations[expectKey]{open: map[expectKey]expectation{}},
-		parts:    ledger{parts: map[expectKey][]piece{}}}
+		datagrams: map[datagramKey]*datagram{},
+		expected:  expectations[expectKey]{open: map[expectKey]expectation{}},
+		parts:     ledger{parts: map[expectKey][]piece{}}}
 	inf.become()
 	return inf
 }
@@ -263,9 +266,9 @@ func (s *Run) infer(f *Frame) {
 		inf.due(f)
 		return
 	}
-	id, ok := identify(f.Data, f.Headers())
+	_, ok := identify(f.Data, f.Headers())
 	switch {
-	case !ok || id.fragment&0x1fff != 0:
+	case !ok:
 		return
 	case s.overWire(f, f.point.Chassis):
 		inf.due(f)
@@ -277,7 +280,14 @@ func (s *Run) infer(f *Frame) {
 	if shown {
 		return
 	}
-	sent := inf.sender(f, gone)
+	sent := inf.sibling(f)
+	switch {
+	case sent != nil:
+	case f.Headers().Key.Get(field.IPFrag)&packet.FragLater != 0:
+		return
+	default:
+		sent = inf.sender(f, gone)
+	}
 	if sent == nil {
 		inf.puzzle(f.point.key(), f.Data, f.Headers())
 		return
@@ -301,6 +311,7 @@ func (s *Run) enter(f *Frame, sent *origin) {
 		g.Lost, g.Why = true, "in no capture: "+g.Why
 	}
 	s.shows = f
+	inf.fragment(g)
 	out := s.comesIn(g, f)
 	s.shows = nil
 	inf.settle(f, sent, out)
@@ -343,7 +354,8 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 		elsewhere := f.tunnel == nil || (x.arrived == nil || x.arrived == f.tunnel.from) &&
 			x.was(func(c *network.Chassis) bool { return sameZone(c, f.tunnel.from) })
 		switch {
-		case x.inferred || !elsewhere || x.verdict == sim.Unknown || s.carried(f, x.at) || goesOn(f, x.wire, x.sender):
+		case x.inferred || !elsewhere || x.verdict == sim.Unknown && x.drop != trace.UnknownRest ||
+			s.carried(f, x.at) || goesOn(f, x.wire, x.sender):
 		case x.left() && !slices.Contains(x.outs, f.point.Port):
 			gone = append(gone, x.outs...)
 		default:
@@ -380,6 +392,7 @@ type origin struct {
 	why    string
 	keepIP bool // its addresses are as observed
 	quotes bool // but for those that it, an ICMP error, quotes
+	piece  bool // a fragment: its ports, if it has any, are as observed
 }
 
 // sender finds where an observed frame must have entered. One that was sent out of
@@ -694,11 +707,13 @@ func (inf *inferrer) address(from *origin) {
 	if !from.keepIP {
 		setAddr(k, field.IP4Src, field.IP6Src, from.src)
 		setAddr(k, field.IP4Dst, field.IP6Dst, from.dst)
-		if proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP {
+		if !from.piece && (proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP) {
 			k.Set(field.TpSrc, uint64(from.src.port))
 			k.Set(field.TpDst, uint64(from.dst.port))
 		}
-		inf.echoID(from.src.port)
+		if !from.piece {
+			inf.echoID(from.src.port)
+		}
 	}
 	k.Set(field.VLANTCI, 0)
 	if from.port.Tag != 0 {

@@ -12,7 +12,7 @@ import (
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 5
+const memoryVersion = 6
 
 // Memory returns what a session knows beyond its engine's state: what is
 // expected where, and what was seen before. A session on the same network and
@@ -68,6 +68,7 @@ func (m memory) code() {
 	codeMap(m, inf.resumed, memory.answer, known)
 	codeMap(m, inf.opened, memory.answer, known)
 	codeMap(m, inf.puzzles, memory.answer, known)
+	m.datagrams()
 	m.sent()
 	m.fates()
 	m.twins()
@@ -120,6 +121,35 @@ func (m memory) sent() {
 
 // wireSenders are the chassis that sent a frame last, the latest first.
 type wireSenders [maxSenders]wireSent
+
+// datagrams codes how the fragments seen lately entered.
+func (m memory) datagrams() {
+	inf := m.s.inferrer
+	if !m.Reading() {
+		for k, d := range inf.datagrams {
+			if m.s.now-d.time > maxDatagram {
+				delete(inf.datagrams, k)
+			}
+		}
+	}
+	codeMap(m, inf.datagrams, func(m memory, k *datagramKey) {
+		coding.Uint(m.Coder, &k.id)
+		coding.Uint(m.Coder, &k.proto)
+		m.Bools(&k.v6)
+	}, func(m memory, d **datagram) {
+		if m.Reading() {
+			*d = &datagram{}
+		}
+		x := *d
+		a := &x.awaited
+		m.awaited(&a)
+		x.awaited = *a
+		coding.Int(m.Coder, &x.time)
+		coding.Uint(m.Coder, &x.ttl)
+		coding.Int(m.Coder, &x.entered)
+		coding.Int(m.Coder, &x.whole)
+	})
+}
 
 // twins codes the frames replayed last, of which one that comes next may be
 // another's duplicate.

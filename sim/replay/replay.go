@@ -214,6 +214,7 @@ func (s *Run) file(f *Frame) {
 		return
 	}
 	if f.dir == Entered {
+		s.inferrer.fragment(f)
 		seg := f.segment()
 		s.history.pieces.add(&seg, f.id)
 	}
@@ -526,7 +527,10 @@ func (s *Run) nowhere(p *network.Port, c *network.Chassis) bool {
 
 // fate hands on what became of an injected frame.
 func (s *Run) fate(f *Frame, out *sim.Outcome) {
-	if s.inferrer.untold(f, out) {
+	switch {
+	case out.Drop == trace.DropFragment && s.inferrer.incomplete(f.Data, f.Headers()):
+		out.Untold(trace.UnknownRest)
+	case s.inferrer.untold(f, out):
 		out.Untold(trace.UnknownWay)
 	}
 	s.inferrer.entered(f, out)

@@ -172,6 +172,7 @@ const (
 	DropNoTunnel // to a chassis of another availability zone, from one that does not interconnect
 	DropNotThere // the other availability zone does not know the tunnel's keys
 	UnknownWay   // its connection came through OVN by a way that no capture shows: whether it ends here is not known
+	UnknownRest  // of its datagram no capture shows other fragments, without which conntrack holds it
 )
 
 var reasonText = [...]string{
@@ -231,6 +232,7 @@ var reasonText = [...]string{
 	DropNoTunnel:     "no tunnel: the port is on a remote chassis, and this one has no is-interconn=true",
 	DropNotThere:     "the other availability zone's database has no datapath or port of the tunnel's keys",
 	UnknownWay:       "its connection came by a way that no capture shows",
+	UnknownRest:      "other fragments of its datagram are in no capture",
 	GuessMember:      "port of the forwarding group guessed: the datapath chooses by a hash of its own",
 }
 
