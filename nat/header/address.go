@@ -125,3 +125,17 @@ func IPv4(v uint64) netip.Addr {
 	binary.BigEndian.PutUint32(b[:], uint32(v))
 	return netip.AddrFrom4(b)
 }
+
+// MACOfLinkLocal is the number of the Ethernet address that an IPv6 link-local
+// address was made of, 0 of any other address.
+func MACOfLinkLocal(a netip.Addr) uint64 {
+	if !a.Is6() {
+		return 0
+	}
+	b := a.As16()
+	m := [6]byte{b[8] ^ 2, b[9], b[10], b[13], b[14], b[15]}
+	if b != LinkLocal(m) {
+		return 0
+	}
+	return MAC(m[:])
+}

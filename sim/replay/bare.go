@@ -98,10 +98,64 @@ func (o *Owners) dress(buf []byte, p *network.Port, d Direction, m *pcap.LinkMet
 		src = macOf(p.Addresses[0].MAC)
 	}
 	if d == Left {
+		if _, to := metaIPs(m); header.GroupMAC(to) != 0 {
+			src = mac(header.GroupMAC(to))
+		}
 		return m.AppendEthernet(buf, src.bytes(), [6]byte{})
 	}
 	dst = o.nextHop(p, m)
 	return m.AppendEthernet(buf, dst.bytes(), src.bytes())
+}
+
+// heardKey is an address on a switch.
+type heardKey struct {
+	datapath string
+	addr     netip.Addr
+}
+
+// maxHeard bounds how many addresses frames tell.
+const maxHeard = 1 << 14
+
+// hear notes behind which Ethernet address a sender's address is found on a switch:
+// answers to it go there.
+func (o *Owners) hear(p *network.Port, m *pcap.LinkMeta) {
+	src, _ := metaIPs(m)
+	from := macOf(m.Src)
+	if !m.HasSrc || !src.IsValid() || src.IsUnspecified() || from.multicast() {
+		return
+	}
+	if len(o.heard) >= maxHeard {
+		clear(o.heard)
+	}
+	o.heard[heardKey{p.Datapath.Name, src}] = from
+}
+
+// addressed gives a frame that entered, whose capture does not tell to whom it was
+// sent, the destination that another frame of the same packet has on the same switch:
+// in a tunnel, or at the only port where it left; at several it was sent to all.
+func (s *Run) addressed(f *Frame) {
+	if !f.aimless || f.dir != Entered {
+		return
+	}
+	var to mac
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		switch {
+		case l == f || len(l.Data) < 14 || macAt(l.Data[6:]) != macAt(f.Data[6:]) || macAt(f.Data).multicast():
+		case !l.Bare && l.dir != Entered:
+			to = macAt(l.Data)
+		case l.dir != Left || l.point.Port == nil || l.point.Port.Datapath != f.point.Port.Datapath ||
+			l.point.Port.Type != network.VIF || len(l.point.Port.Addresses) == 0:
+		case to == 0:
+			to = macOf(l.point.Port.Addresses[0].MAC)
+		case to != macOf(l.point.Port.Addresses[0].MAC):
+			to = broadcast
+		}
+	}
+	if to != 0 && to != macAt(f.Data) {
+		b := to.bytes()
+		copy(f.Data, b[:])
+		f.heads = packet.HeadersOnce{}
+	}
 }
 
 // redress gives a frame whose capture does not tell its Ethernet destination the
@@ -145,10 +199,14 @@ func (o *Owners) nextHop(p *network.Port, m *pcap.LinkMeta) mac {
 // switch's ports finds an address: the port's that has it, else the router's.
 func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 	var router, first mac
+	own := mac(header.MACOfLinkLocal(dst))
 	for _, q := range p.Datapath.Ports {
 		r := q
 		if q.Peer != nil {
 			r = q.Peer
+		}
+		if own != 0 && q != p && hasMAC(r, own) {
+			return own
 		}
 		for _, addr := range r.Addresses {
 			for _, ip := range addr.IPs {
@@ -163,6 +221,9 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 				first = macOf(addr.MAC)
 			}
 		}
+	}
+	if a := o.heard[heardKey{p.Datapath.Name, dst}]; a != 0 {
+		return a
 	}
 	if a := o.announced[dst]; a != 0 && leadsOut(p) {
 		return a

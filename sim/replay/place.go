@@ -104,7 +104,8 @@ func (s *Run) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
 			f.skip = whyNoSide
 			return
 		}
-		f.Data = s.owners.dress(f.Data[:0], site.Port, f.dir, m)
+		f.Data, f.aimless = s.owners.dress(f.Data[:0], site.Port, f.dir, m), !m.HasDst
+		s.owners.hear(site.Port, m)
 	}
 	if len(f.Data) < 14 {
 		f.skip = whyShort
@@ -143,7 +144,8 @@ func (s *Run) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pca
 		}
 		f.point, f.dir = t.point(port, site.Chassis), dir
 		if f.Bare {
-			f.Data = s.owners.dress(f.Data[:0], port, dir, m)
+			f.Data, f.aimless = s.owners.dress(f.Data[:0], port, dir, m), !m.HasDst
+			s.owners.hear(port, m)
 		}
 		if s.owners.tagged(t, f, port) == nil {
 			f.skip = whyVLAN

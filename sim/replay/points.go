@@ -58,6 +58,8 @@ type Owners struct {
 	virtual   map[netip.Addr]bool // addresses of load balancers
 	networks  []wireNetwork       // of wires
 
+	heard        map[heardKey]mac // what frames without Ethernet destination tell
+
 	translations []snatRule
 }
 
@@ -89,7 +91,7 @@ func NewOwners(net *network.Network) *Owners {
 	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{},
 		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{},
 		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{},
-		virtual: map[netip.Addr]bool{}}
+		virtual: map[netip.Addr]bool{}, heard: map[heardKey]mac{}}
 	for _, p := range net.Ports[1:] {
 		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
 			continue // the address of its peer

@@ -81,7 +81,9 @@ func (s *Run) become() {
 	next := s.race.changes[0]
 	s.race = race{begun: true, changes: s.race.changes[1:]}
 	s.Engine.Become(next.net)
+	heard := s.owners.heard
 	s.owners = NewOwners(s.Engine.Net)
+	s.owners.heard = heard
 	for _, t := range s.Taps {
 		t.become(s.Engine.Net)
 	}
@@ -242,6 +244,7 @@ func (s *Run) answers(l, f *Frame) bool {
 // renew goes on with the new network, and replays the frame there.
 func (s *Run) renew(f *Frame) {
 	s.become()
+	s.Taps[f.Capture].forget(f)
 	s.again(f)
 	f.played = true
 	s.handle(f)

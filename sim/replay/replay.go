@@ -31,7 +31,8 @@ type Frame struct {
 
 	// Bare: the capture holds no Ethernet header; that of Data is worked out
 	// from the network, and only what follows it was seen.
-	Bare bool
+	Bare    bool
+	aimless bool // Bare: nor does it tell to which Ethernet address the frame was sent
 
 	// Inferred: the frame is in no capture. What was observed elsewhere says
 	// that it must have been; Capture and Number name that observation.
@@ -373,6 +374,7 @@ func (s *Run) handle(f *Frame) {
 		f.dir = Left
 		s.left(f)
 	case f.dir == Entered:
+		s.addressed(f)
 		s.inject(f)
 	case f.dir == Left && leadsOut(f.point.Port) && s.wires.arrived(f):
 		f.dir = Entered
