@@ -58,7 +58,7 @@ type Owners struct {
 	virtual   map[netip.Addr]bool // addresses of load balancers
 	networks  []wireNetwork       // of wires
 
-	heard        map[heardKey]mac // what frames without Ethernet destination tell
+	heard map[heardKey]mac // what frames without Ethernet destination tell
 
 	translations []snatRule
 }
