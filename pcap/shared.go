@@ -22,10 +22,16 @@ type sharedPacket struct {
 	time   int64
 	source [6]byte
 	count  int32
+	file   int32
+	last   int64 // in that file
 }
 
 // Add notes a record of a capture. Give it uncorrected times (Record.RawTime).
-func (s *Shared) Add(capture int, rawTime int64, m *LinkMeta) {
+func (s *Shared) Add(capture int, rawTime int64, m *LinkMeta) { s.AddOf(capture, 0, rawTime, m) }
+
+// AddOf notes a record of a capture that is several files, of one host. They may
+// each show a packet on its way.
+func (s *Shared) AddOf(capture, file int, rawTime int64, m *LinkMeta) {
 	for capture >= len(s.captures) {
 		s.captures = append(s.captures, map[Key]sharedPacket{})
 	}
@@ -41,12 +47,14 @@ func (s *Shared) Add(capture int, rawTime int64, m *LinkMeta) {
 	}
 	c := s.captures[capture]
 	p, seen := c[key]
-	if !seen {
+	passed := seen && int(p.file) != file && max(rawTime-p.time, p.time-rawTime) < passesWithin
+	if !seen || passed && rawTime < p.time {
 		p.time, p.source = rawTime, m.Src
 	}
-	if !seen || rawTime-p.time > twiceWithin || p.time-rawTime > twiceWithin {
+	if !seen || !passed && max(rawTime-p.last, p.last-rawTime) > twiceWithin {
 		p.count++ // else the capture shows one packet twice
 	}
+	p.file, p.last = int32(file), rawTime
 	c[key] = p
 	limit := s.Limit
 	if limit == 0 {
@@ -67,6 +75,9 @@ func (s *Shared) Add(capture int, rawTime int64, m *LinkMeta) {
 // twiceWithin is how far apart two frames of one packet are that a capture shows
 // twice, ns.
 const twiceWithin = 1_000_000
+
+// passesWithin is how far apart the captures of one host show a packet at most, ns.
+const passesWithin = 10_000_000_000
 
 // Pairs are the packets captures a and b both saw once, ordered by time in b.
 // Which way each went is worked out from the senders: packets of one sender go

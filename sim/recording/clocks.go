@@ -33,7 +33,7 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		if isStream(c.File) {
 			return clocks, nil // a stream is read once
 		}
-		if err := r.sample(ctx, &shared, of[i], c.File); err != nil {
+		if err := r.sample(ctx, &shared, of[i], i, c.File); err != nil {
 			return nil, err
 		}
 	}
@@ -62,6 +62,9 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		case given[i]:
 			clock.Reason = "corrected by hand"
 			clock.Offset, clock.Drift = clocks[i].Offset, 0
+		case magnitude(a.Clock.Offset) > longestWay+a.Spread:
+			clock.Corrected, clock.Reason = true, "no packet is on its way for so long"
+			clocks[i] = a.Clock
 		case early == 0:
 			clock.Reason = "no packet arrives before it is sent"
 		case early < 3 && magnitude(a.Clock.Offset) < 10_000_000, 2*early <= most,
@@ -146,6 +149,10 @@ func reference(found []pcap.Alignment, i int) int {
 	return i
 }
 
+// longestWay is how long a packet is on its way through OVN at most, ns: as long as
+// ovn-controller holds it for its next hop.
+const longestWay = 10_000_000_000
+
 func magnitude(d int64) int64 { return max(d, -d) }
 
 // earlier counts the packets that one capture would show before the one that
@@ -165,8 +172,8 @@ func earlier(pairs []pcap.Pair, a, b pcap.Clock) (early, all int) {
 	return n[pcap.WayBA], of[pcap.WayBA]
 }
 
-// sample notes the first records of a capture.
-func (r *Recording) sample(ctx context.Context, shared *pcap.Shared, index int, file string) error {
+// sample notes the first records of a capture, of a host by whose clock it goes.
+func (r *Recording) sample(ctx context.Context, shared *pcap.Shared, host, index int, file string) error {
 	set, err := pcap.OpenSet(file, r.unfiltered())
 	if err != nil {
 		return err
@@ -189,7 +196,7 @@ func (r *Recording) sample(ctx context.Context, shared *pcap.Shared, index int, 
 				m = inner
 			}
 		}
-		shared.Add(index, rec.RawTime, &m)
+		shared.AddOf(host, index, rec.RawTime, &m)
 	}
 	return nil
 }
