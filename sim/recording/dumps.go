@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/openflow"
@@ -206,24 +208,27 @@ func (r *Recording) importDump(arg string) error {
 	if err != nil {
 		return err
 	}
+	if r.foreignZones(arg, es, chassis) {
+		return nil
+	}
 	if err := r.Engine.Conntrack(chassis).Import(r.start(), es); err != nil {
 		return fmt.Errorf("%s: %w", arg, err)
 	}
-	r.foreignZones(arg, es, chassis)
 	return nil
 }
 
 // foreignZones tells of connections in zones that the chassis has no more: zones
-// get other numbers when ovn-controller is started anew.
-func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Chassis) {
+// get other numbers when ovn-controller is started anew. It reports whether they are
+// most: the others are in the wrong zones then, and nothing is imported.
+func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Chassis) bool {
 	if len(r.spec.Zones[c.Name]) == 0 {
-		return // the numbers are not known
+		return false // the numbers are not known
 	}
 	n := 0
 	var zones []int
 	for i := range es {
 		zone := es[i].Zone
-		if r.Engine.ZoneName(int32(c.Index), zone) != "" {
+		if name := r.Engine.ZoneName(int32(c.Index), zone); name != "" && mayBeOf(r.Net.Port(name), &es[i]) {
 			continue
 		}
 		if n++; !slices.Contains(zones, int(zone)) {
@@ -231,18 +236,38 @@ func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Ch
 		}
 	}
 	if 2*n <= len(es) {
-		return // zones that OVN did not make are in any dump
+		return false // zones that OVN did not make are in any dump
 	}
 	slices.Sort(zones)
 	list := fmt.Sprint(zones[:min(len(zones), 4)])
-	what := fmt.Sprintf("%d of %d connections are in zones (%s) that ct-zone-list does not name: the dump and the "+
-		"zone list are of different runs of ovn-controller",
+	what := fmt.Sprintf("%d of %d connections are in zones (%s) that ct-zone-list does not name, or names after ports "+
+		"that do not have their addresses: the dump and the zone list are of different runs of ovn-controller; "+
+		"nothing is imported",
 		n, len(es), strings.Trim(list, "[]"))
 	r.tell("%s: %s", arg, what)
-	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n,
-		Evidence: []string{arg + ": " + what},
-		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl " +
-			"ct-zone-list"})
+	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n, Evidence: []string{arg + ": " + what},
+		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl ct-zone-list"})
+	return true
+}
+
+// mayBeOf reports whether a connection can be in the zone of an interface: one of
+// its ends is there.
+func mayBeOf(p *network.Port, e *conntrack.Entry) bool {
+	if p == nil || p.Type != network.VIF || p.Unknown || len(p.Addresses) == 0 {
+		return true
+	}
+	for _, t := range [...]*nat.Tuple{&e.Orig, &e.Reply} {
+		for _, a := range [...][16]byte{t.Src, t.Dst} {
+			addr := netip.AddrFrom16(a)
+			if !t.V6 {
+				addr = netip.AddrFrom4([4]byte(a[:4]))
+			}
+			if addr.IsLinkLocalUnicast() || p.Has(addr) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // start is when the captures begin: the moment a dump taken before them is put at.
