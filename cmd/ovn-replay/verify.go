@@ -29,7 +29,7 @@ type verifyOptions struct {
 	strict bool
 	write  string
 	list   bool
-	mtu    map[string]int
+	mtu    []string
 	junit  string
 }
 
@@ -58,8 +58,7 @@ without a verdict.`,
 		"predicted instead, as pcapng to `FILE`")
 	cmd.Flags().StringVar(&o.junit, "junit", "", "write the result to `FILE`, as CI systems read test results")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
-	cmd.Flags().StringToIntVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`: longer packets do not leave there "+
-		"(repeatable)")
+	cmd.Flags().StringSliceVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`, or a switch's conf.db: longer packets do not leave there (repeatable)")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list the packets that differ, after the causes")
 	return cmd
 }
@@ -67,13 +66,16 @@ without a verdict.`,
 func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	o.KeepBlocks = o.write != ""
 	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--junit", Name: o.junit}}
+	mtus, err := job.MTUs(cmd.Context(), o.mtu, o.Source)
+	if err != nil {
+		return err
+	}
 	j, err := o.Open(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer j.Close()
-	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: o.mtu,
-		Causes: j.Causes}
+	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: mtus, Causes: j.Causes}
 	var notes *show.Printer
 	written := func() error { return nil }
 	if o.write != "" {

@@ -23,8 +23,8 @@ type Capture struct {
 	Kind    replay.Kind
 }
 
-// ParseCapture reads FILE[@PORT[@CHASSIS]], FILE@any[@CHASSIS] and
-// FILE@underlay[:CHASSIS]. FILE may be a pattern: a rotated set.
+// ParseCapture reads FILE[@PORT[@CHASSIS]], FILE@any[@CHASSIS], FILE@underlay[:CHASSIS]
+// and FILE@tunnel:CHASSIS. FILE may be a pattern: a rotated set.
 func ParseCapture(arg string) (Capture, error) {
 	file, place, placed := pcap.CutFile(arg)
 	c := Capture{File: file}
@@ -37,8 +37,10 @@ func ParseCapture(arg string) (Capture, error) {
 	switch {
 	case port == "":
 		return c, fmt.Errorf("-r %s: a port's name belongs after the @", arg)
-	case where == "underlay":
-		c.Kind = replay.AtUnderlay
+	case where == "underlay", where == "tunnel" && colon:
+		if c.Kind = replay.AtUnderlay; where == "tunnel" {
+			c.Kind = replay.InTunnel
+		}
 		if colon {
 			c.Chassis = chassis
 		}
@@ -253,7 +255,7 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 		}
 	}
 	switch {
-	case c.Kind == replay.AtHost || c.Kind == replay.AtUnderlay && chassis != nil:
+	case c.Kind == replay.AtHost || c.Kind == replay.InTunnel || c.Kind == replay.AtUnderlay && chassis != nil:
 		if chassis == nil && len(r.Net.Chassis) == 1 {
 			chassis = r.Net.Chassis[0]
 		}

@@ -280,7 +280,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		v.session.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
 		return CauseFilter
 	}
-	if v.longer(w) {
+	if v.longer(w) || v.withLonger(w) {
 		return CauseMTU
 	}
 	h := w.Headers()
@@ -376,10 +376,49 @@ func (v *Verifier) repeats(w *waiter) bool {
 func (v *Verifier) longer(w *waiter) bool {
 	const everyLink = 1280 + 14
 	most := v.longest[w.point]
-	if mtu := v.opts.MTU[w.where.Name()]; mtu > 0 && w.point.port > 0 {
-		return w.wire > mtu+14
+	is := w.seg.stream == 0 && w.wire > everyLink && most > 0 && w.wire > most
+	mtu := v.opts.MTU[w.where.Name()]
+	if mtu > 0 && w.point.port > 0 {
+		is = w.wire > mtu+14
 	}
-	return w.seg.stream == 0 && w.wire > everyLink && most > 0 && w.wire > most
+	if is {
+		v.noteLonger(w)
+		if v.said[CauseMTU] == "" {
+			v.said[CauseMTU] = fmt.Sprintf("%d bytes are too long for %s, ", w.wire, w.where.Name())
+			if mtu > 0 {
+				v.said[CauseMTU] += fmt.Sprintf("whose MTU is %d", mtu)
+			} else {
+				v.said[CauseMTU] += fmt.Sprintf("where none longer than %d left", most)
+			}
+		}
+	}
+	return is
+}
+
+// pieceKey is a datagram's fragments at a point.
+type pieceKey struct {
+	point pointKey
+	of    datagramKey
+}
+
+// withLonger reports whether a packet is a fragment of a datagram of which others
+// are too long for the port: a batch ends where one cannot be sent, and the kernel
+// sends all of a datagram or nothing.
+func (v *Verifier) withLonger(w *waiter) bool {
+	k, _, ok := datagramOf(w.data, w.Headers())
+	return ok && v.tooLong[pieceKey{w.point, k}]
+}
+
+// noteLonger notes the datagram of a fragment that is too long for its port.
+func (v *Verifier) noteLonger(w *waiter) {
+	k, _, ok := datagramOf(w.data, w.Headers())
+	if !ok {
+		return
+	}
+	if len(v.tooLong) >= maxAnswers {
+		clear(v.tooLong)
+	}
+	v.tooLong[pieceKey{w.point, k}] = true
 }
 
 // sawBeyond reports whether a packet predicted on a way between chassis was

@@ -149,6 +149,9 @@ func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*
 	case len(cooked) > 0:
 		return o.cookedSite(votes, cooked, chassis)
 	}
+	if err := o.ofTunnels(frames); err != nil {
+		return nil, err
+	}
 	port, err := o.Find(frames)
 	if err != nil {
 		return nil, err
@@ -334,6 +337,8 @@ func (s *Site) String() string {
 		return fmt.Sprintf("logical port %s of %s on chassis %s", s.Port.Name, s.Port.Datapath.Name, s.Chassis.Name)
 	case AtHost:
 		return fmt.Sprintf("every interface of chassis %s", s.Chassis.Name)
+	case InTunnel:
+		return fmt.Sprintf("inside of the tunnels of chassis %s", s.Chassis.Name)
 	}
 	return fmt.Sprintf("underlay of chassis %s", s.Chassis.Name)
 }

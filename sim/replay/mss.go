@@ -11,6 +11,7 @@ import (
 // super-packet's segments, and not the packet, against a limit of length.
 type segmentSizes struct {
 	sizes, older filed[uint16] // by sizeKey
+	least        uint16        // of all of them; 0: there are none
 }
 
 const (
@@ -19,6 +20,8 @@ const (
 	// longestFrame is the most that is one frame on common wires; what is longer
 	// than longestJumbo is never one, even where nothing is known of it.
 	longestFrame, longestJumbo = 1514, 9018
+	// leastHeaders are before the bytes of a TCP segment at least.
+	leastHeaders = 14 + 20 + 20
 )
 
 // sizeKey is of a connection as it is at some place, the same for both ways.
@@ -42,9 +45,17 @@ func (t *segmentSizes) learn(f *Frame) {
 	if t.sizes.n >= maxSizes {
 		t.sizes, t.older = filed[uint16]{}, t.sizes
 	}
+	t.lower(mss)
 	k := sizeKey(f)
 	if size := t.sizes.put(k); *size == 0 || mss < *size {
 		*size = mss
+	}
+}
+
+// lower notes the least of all sizes.
+func (t *segmentSizes) lower(mss uint16) {
+	if t.least == 0 || mss < t.least {
+		t.least = mss
 	}
 }
 
@@ -75,7 +86,7 @@ func announcedMSS(frame []byte, l4 int) uint16 {
 // connection whose SYNs are in no capture, only what no wire takes is known to be
 // several; those are of the common length then.
 func (t *segmentSizes) of(f *Frame) int {
-	if f.Wire <= longestFrame/2 { // no super-packet; the common case
+	if f.Wire <= longestJumbo && (t.least == 0 || f.Wire <= leastHeaders+int(t.least)) { // one frame; the common case
 		return 0
 	}
 	h := f.Headers()
@@ -124,6 +135,7 @@ func (m memory) sizes() {
 	if m.Reading() {
 		for k, size := range known {
 			*t.sizes.put(k) = size
+			t.lower(size)
 		}
 	}
 }

@@ -72,6 +72,8 @@ func (s *Run) place(rec *pcap.Record, f *Frame) {
 			s.placeAtHost(t, site, rec, f, &meta)
 		case AtUnderlay:
 			s.placeInTunnel(t, f, &meta)
+		case InTunnel:
+			s.placeInside(t, site, f)
 		}
 	}
 	if f.skip == "" && tooShort(f.Data, f.Headers(), f.Wire) {

@@ -16,6 +16,7 @@ const (
 	AtPort     Kind = iota + 1 // the interface of one logical port
 	AtHost                     // every interface of a chassis: "any", or a mirror of br-int
 	AtUnderlay                 // the tunnel network of a chassis
+	InTunnel                   // its tunnel device, which shows frames without the tunnel's headers
 )
 
 // Site is where frames were captured.

@@ -40,6 +40,7 @@ type tunnels struct {
 	seen     map[crossing]*crossings
 	aging    []crossing
 	captured []bool // by chassis index: its underlay is
+	inside   []bool // its tunnel device is
 }
 
 // crossing is a packet on its way between two chassis.
@@ -60,7 +61,8 @@ type crossings struct {
 func newTunnels(s *Run) *tunnels {
 	t := &tunnels{s: s, byIP: map[netip.Addr]*network.Chassis{},
 		expected: expectations[crossing]{open: map[crossing]expectation{}},
-		seen:     map[crossing]*crossings{}, captured: make([]bool, len(s.Engine.Net.Chassis))}
+		seen:     map[crossing]*crossings{}, captured: make([]bool, len(s.Engine.Net.Chassis)),
+		inside: make([]bool, len(s.Engine.Net.Chassis))}
 	for _, c := range s.Engine.Net.Chassis {
 		for _, e := range c.Encaps {
 			if a, err := netip.ParseAddr(e.IP); err == nil {
@@ -70,8 +72,11 @@ func newTunnels(s *Run) *tunnels {
 	}
 	for _, tap := range s.Taps {
 		for _, site := range tap.Sites() {
-			if site.Kind != AtPort { // all interfaces of a host show its tunnels too
+			switch site.Kind {
+			case AtHost, AtUnderlay: // all interfaces of a host show its tunnels too
 				t.captured[site.Chassis.Index] = true
+			case InTunnel:
+				t.inside[site.Chassis.Index] = true
 			}
 		}
 	}
@@ -149,7 +154,7 @@ func (f *Frame) crossing() crossing {
 func (t *tunnels) predicted(out *sim.Outcome) {
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
-		if !t.watches(o.From, o.To) {
+		if !t.shows(o) {
 			continue
 		}
 		for _, kind := range [...]pcap.TunnelKind{pcap.Geneve, pcap.VXLAN} {

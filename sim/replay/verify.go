@@ -70,6 +70,7 @@ type Verifier struct {
 	speaks  map[speaker]conntrack.Time
 	ways    map[uint64]int   // packets that came out as predicted, see wayKey
 	longest map[pointKey]int // length of what left there
+	tooLong map[pieceKey]bool
 	cutAt   map[pointKey]int // frames that were cut too short
 	cut     int
 
@@ -137,11 +138,8 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	if opts.MaxWaiting == 0 {
 		opts.MaxWaiting = 1 << 17
 	}
-	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{},
-		streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{},
-		said:  map[Cause]string{},
-		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{},
-		ways: map[uint64]int{}, longest: map[pointKey]int{}, cutAt: map[pointKey]int{},
+	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{}, said: map[Cause]string{},
+		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, tooLong: map[pieceKey]bool{}, cutAt: map[pointKey]int{},
 		spans: map[int]*held{}, basis: newBasis()}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict, v.Report.Version = opts.Strict, FormVersion
@@ -224,7 +222,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	}
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
-		if !v.session.tunnels.watches(o.From, o.To) {
+		if !v.session.tunnels.shows(o) {
 			continue
 		}
 		w := v.prediction(f, p, out, o.Event)
