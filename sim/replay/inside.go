@@ -83,11 +83,11 @@ func (o *Owners) onlyInterface(m mac) (one *network.Port) {
 }
 
 // sends is the chassis at which a router sends a frame on: where its sender is, if
-// that is an interface; else where the router's gateway is.
+// that is an interface of a network inside of OVN; else where the router's gateway is.
 func (o *Owners) sends(r *network.Port, f *Frame) *network.Chassis {
 	src := addrOf(f.Headers(), endpoints(f.Headers())[0])
 	for _, p := range o.byIP[src] {
-		if p.Type == network.VIF {
+		if p.Type == network.VIF && len(p.Datapath.Localnet) == 0 {
 			return p.ActiveChassis()
 		}
 	}
