@@ -23,7 +23,8 @@ func (c *wildCase) inTunnelDevices(t *testing.T) (args []string) {
 		if x.underlay {
 			place = "@tunnel:" + x.chassis
 			x.frames = slices.DeleteFunc(x.frames, func(f wildFrame) bool {
-				return len(f.data) < 64 || f.data[23] != 17 || binary.BigEndian.Uint16(f.data[36:]) != 6081 || f.data[46]|f.data[47]|f.data[48] == 0
+				return len(f.data) < 64 || f.data[23] != 17 || binary.BigEndian.Uint16(f.data[36:]) != 6081 ||
+					f.data[46]|f.data[47]|f.data[48] == 0
 			})
 			for i := range x.frames {
 				f := &x.frames[i]
@@ -52,7 +53,8 @@ func (c *wildCase) toInterface(d []byte) bool {
 // A capture on a tunnel device shows frames without the headers that say between
 // which chassis they go: what goes to interfaces is compared all the same.
 func TestCapturesOnTunnelDevices(t *testing.T) {
-	for _, name := range []string{"cloud-l3-geneve", "cloud-snat", "cloud-mixed", "cloud-vlan-tenant", "cloud-routed-v6"} {
+	names := []string{"cloud-l3-geneve", "cloud-snat", "cloud-mixed", "cloud-vlan-tenant", "cloud-routed-v6"}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := mutated(t, filepath.Join(cases, name), "", 1)
@@ -62,7 +64,8 @@ func TestCapturesOnTunnelDevices(t *testing.T) {
 			if err := json.Unmarshal([]byte(out), &r); err != nil {
 				t.Fatalf("%v: %s", err, errs)
 			}
-			if status != exitOK || r.Underlay == nil || r.Underlay.Matched == 0 || r.Underlay.Matched != r.Underlay.Observed {
+			if status != exitOK || r.Underlay == nil || r.Underlay.Matched == 0 ||
+				r.Underlay.Matched != r.Underlay.Observed {
 				t.Fatalf("exit status %d, underlay %+v\n%.2000s", status, r.Underlay, out)
 			}
 			changed := false
@@ -77,7 +80,9 @@ func TestCapturesOnTunnelDevices(t *testing.T) {
 						break
 					}
 				}
-				x.write(t, strings.SplitN(args[slices.IndexFunc(args, func(a string) bool { return strings.Contains(a, x.file) })], "@", 2)[0])
+				arg := args[slices.IndexFunc(args, func(a string) bool { return strings.Contains(a, x.file) })]
+				file, _, _ := strings.Cut(arg, "@")
+				x.write(t, file)
 			}
 			if !changed {
 				return // nothing to an interface is IPv4

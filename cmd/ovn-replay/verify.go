@@ -58,7 +58,8 @@ without a verdict.`,
 		"predicted instead, as pcapng to `FILE`")
 	cmd.Flags().StringVar(&o.junit, "junit", "", "write the result to `FILE`, as CI systems read test results")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
-	cmd.Flags().StringSliceVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`, or a switch's conf.db: longer packets do not leave there (repeatable)")
+	cmd.Flags().StringSliceVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`, or a switch's conf.db: "+
+		"longer packets do not leave there (repeatable)")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list the packets that differ, after the causes")
 	return cmd
 }
@@ -75,7 +76,8 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.Close()
-	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: mtus, Causes: j.Causes}
+	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: mtus,
+		Causes: j.Causes}
 	var notes *show.Printer
 	written := func() error { return nil }
 	if o.write != "" {

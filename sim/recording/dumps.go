@@ -245,8 +245,10 @@ func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Ch
 		"nothing is imported",
 		n, len(es), strings.Trim(list, "[]"))
 	r.tell("%s: %s", arg, what)
-	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n, Evidence: []string{arg + ": " + what},
-		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl ct-zone-list"})
+	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n,
+		Evidence: []string{arg + ": " + what},
+		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl " +
+			"ct-zone-list"})
 	return true
 }
 

@@ -62,8 +62,8 @@ func (inf *inferrer) fragment(f *Frame) {
 	}
 	in, e := &f.Headers().Key, endpoints(f.Headers())
 	d := &datagram{time: f.Time, ttl: in.Get(field.IPTTL)}
-	d.awaited = awaited{port: f.point.Port, chassis: f.point.Chassis, ethSrc: in.Get(field.EthSrc), ethDst: in.Get(field.EthDst),
-		src: e[0], dst: e[1], of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number)}
+	d.awaited = awaited{port: f.point.Port, chassis: f.point.Chassis, ethSrc: in.Get(field.EthSrc),
+		ethDst: in.Get(field.EthDst), src: e[0], dst: e[1], of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number)}
 	if old := inf.datagrams[k]; old != nil && f.Time-old.time <= maxDatagram {
 		d.entered, d.whole = old.entered, old.whole
 	}

@@ -140,7 +140,8 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
 		if f.point.Port != nil && inf.s.tunnels.shows(o) {
-			inf.rememberWay(f, tunnelKey(o.From, o.To), o.Headers(), flowEnds(f.Data, f.Headers()), flowEnds(o.Data, o.Headers()))
+			inf.rememberWay(f, tunnelKey(o.From, o.To), o.Headers(), flowEnds(f.Data, f.Headers()),
+				flowEnds(o.Data, o.Headers()))
 		}
 	}
 }

@@ -135,11 +135,13 @@ func (o *Owners) ofTunnels(frames [][]byte) error {
 		if common == nil {
 			common = at
 		}
-		common = slices.DeleteFunc(slices.Clone(common), func(c *network.Chassis) bool { return !slices.Contains(at, c) })
+		common = slices.DeleteFunc(slices.Clone(common), func(c *network.Chassis) bool {
+			return !slices.Contains(at, c)
+		})
 		if !slices.Contains(chassis, u.to) {
 			chassis = append(chassis, u.to)
 		}
-		if !slices.Contains(ends, to) && !slices.ContainsFunc(ends, func(p *network.Port) bool { return hasMAC(p, macAt(data[6:])) }) {
+		if !slices.ContainsFunc(ends, func(p *network.Port) bool { return p == to || hasMAC(p, macAt(data[6:])) }) {
 			ends = append(ends, to)
 		}
 	}

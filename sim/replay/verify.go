@@ -138,8 +138,11 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	if opts.MaxWaiting == 0 {
 		opts.MaxWaiting = 1 << 17
 	}
-	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{}, streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{}, said: map[Cause]string{},
-		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{}, ways: map[uint64]int{}, longest: map[pointKey]int{}, tooLong: map[pieceKey]bool{}, cutAt: map[pointKey]int{},
+	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{},
+		streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{},
+		said:  map[Cause]string{},
+		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{},
+		ways: map[uint64]int{}, longest: map[pointKey]int{}, tooLong: map[pieceKey]bool{}, cutAt: map[pointKey]int{},
 		spans: map[int]*held{}, basis: newBasis()}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict, v.Report.Version = opts.Strict, FormVersion
