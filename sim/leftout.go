@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
@@ -40,14 +41,13 @@ func (e *Engine) leaveOut(p *pkt, s *table.Stage, at position) {
 		m.count++
 		return
 	}
-	if l.met == nil {
-		l.met, l.flows = map[*table.Stage]*meeting{}, map[string]*LeftOut{}
-	}
+	l.init()
 	l.met[s] = &meeting{count: 1}
 	var first *table.Flow
 	more := -1
 	for _, f := range s.Broken() {
-		if l.flows[f.UUID] != nil {
+		if told := l.flows[f.UUID]; told != nil {
+			told.Flow, told.Err = f.Flow, f.Err // by a snapshot, it may be
 			continue
 		}
 		l.flows[f.UUID] = &LeftOut{Flow: f.Flow, Err: f.Err, Since: e.now}
@@ -67,6 +67,12 @@ func (e *Engine) leaveOut(p *pkt, s *table.Stage, at position) {
 		Arg: int32(len(e.out.Trace.Texts) - 1)})
 }
 
+func (l *leftOut) init() {
+	if l.met == nil {
+		l.met, l.flows = map[*table.Stage]*meeting{}, map[string]*LeftOut{}
+	}
+}
+
 // fold counts for each flow what was counted for the tables of a network that is
 // about to be replaced.
 func (l *leftOut) fold() {
@@ -84,10 +90,28 @@ func (e *Engine) LeftOut() []LeftOut {
 	e.leftOut.fold()
 	list := make([]LeftOut, 0, len(e.leftOut.flows))
 	for _, f := range e.leftOut.flows {
-		list = append(list, *f)
+		if f.Flow != nil { // else a session told of it, and no packet came by since
+			list = append(list, *f)
+		}
 	}
 	slices.SortFunc(list, func(a, b LeftOut) int {
 		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Flow.UUID, b.Flow.UUID))
 	})
 	return list
+}
+
+// codeLeftOut codes what was left out, so that a session tells of it once.
+func (s *snapshot) codeLeftOut() {
+	l := &s.e.leftOut
+	l.init()
+	l.fold()
+	coding.Map(s.Coder, l.flows, 3, func(c *coding.Coder, uuid *string, f **LeftOut) bool {
+		if c.Reading() {
+			*f = &LeftOut{}
+		}
+		c.Text(uuid)
+		coding.Int(c, &(*f).Count)
+		coding.Int(c, &(*f).Since)
+		return true
+	})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // snapshotVersion is the number of the form in which Snapshot writes.
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 // Snapshot returns everything that changes as packets are replayed:
 // connections, what was learned, packets that are held. An engine that
@@ -129,6 +129,7 @@ func (s *snapshot) code() {
 	s.tables(s.restoreTable)
 	s.codeLearned()
 	s.codeSelections()
+	s.codeLeftOut()
 	held := coding.NewWriter(nil)
 	if !s.Reading() {
 		w := *s

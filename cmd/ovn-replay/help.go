@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
+	"ovnreplay/store/output"
 )
 
 // groups are the headings under which flags are listed; a flag that none names
@@ -132,7 +134,9 @@ func newManCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return groups.Write(cmd.Root(), args[0])
+			return groups.Pages(cmd.Root(), func(name string, page []byte) error {
+				return output.Of(cmd.Context()).Put("DIR", filepath.Join(args[0], name), page, 0o644)
+			})
 		},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,6 +74,20 @@ func TestManuals(t *testing.T) {
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s lacks %q (%v)", page, want, err)
 		}
+	}
+	// They are written as other outputs are: whole, and not into what is no folder.
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.part")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+	page := filepath.Join(dir, "ovn-replay.1")
+	if status, _, errs := replayed(t, "man", page); status != exitBad || !strings.Contains(errs, "not a directory") {
+		t.Errorf("exit status %d, %s", status, errs)
+	}
+	if err := errors.Join(os.Remove(page), os.Symlink("/dev/full", page)); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs := replayed(t, "man", dir); status != exitBad || !strings.Contains(errs, "cannot be written") {
+		t.Errorf("a full disk: exit status %d, %s", status, errs)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +52,47 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
 		t.Errorf("left over: %v", left)
+	}
+}
+
+// Whoever reads a pipe and takes nothing keeps an interrupted command for a while,
+// not for ever; what else it writes is complete.
+func TestInterruptedWhileReaderStalls(t *testing.T) {
+	flooded := floodOf(t, "UDP", 3000) // several times what pipes and buffers hold
+	for _, args := range []string{"run --json -w FILE", "run --format detailed --session FILE", "run -w PIPE --format none"} {
+		dir := t.TempDir()
+		file, pipe := filepath.Join(dir, "out"), filepath.Join(dir, "pipe")
+		if err := makeFifo(pipe); err != nil {
+			t.Fatal(err)
+		}
+		args := strings.Fields(strings.NewReplacer("FILE", file, "PIPE", pipe).Replace(args))
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		reader, err := os.OpenFile(pipe, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+		ctx, stop := context.WithCancelCause(t.Context())
+		var signalled atomic.Int64
+		time.AfterFunc(3*time.Second, func() {
+			signalled.Store(time.Now().UnixNano())
+			stop(output.Signalled{Signal: syscall.SIGINT})
+		})
+		var errs bytes.Buffer
+		status := run(ctx, append(args, "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", flooded+"@breth0_ovn-worker"),
+			strings.NewReader(""), w, &errs)
+		took := time.Since(time.Unix(0, signalled.Load()))
+		if status != exitSignal+int(syscall.SIGINT) || took > 2*output.Patience+time.Second ||
+			!strings.Contains(errs.String(), "interrupted after ") {
+			t.Errorf("%s: exit status %d after %v: %s", args, status, took, errs.String())
+		}
+		if args[len(args)-2] == "-w" && enhancedPackets(read(t, file)) == 0 {
+			t.Errorf("%s: nothing is in the annotated capture", args)
+		}
 	}
 }
 

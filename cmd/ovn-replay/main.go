@@ -47,8 +47,8 @@ var errDifference = errors.New("prediction and capture differ")
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	out := output.NewText("standard output", stdout, stop)
-	errs := output.NewText("standard error", stderr, func(error) {})
+	out := output.NewText(ctx, "standard output", stdout, stop)
+	errs := output.NewText(ctx, "standard error", stderr, func(error) {})
 	ctx, files := output.With(ctx, stop)
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
@@ -99,7 +99,7 @@ func statusOf(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &written):
+	case errors.As(err, &written) && !errors.Is(written.Err, output.ErrStalled):
 		if errors.Is(written.Err, syscall.EPIPE) {
 			return exitSignal + int(syscall.SIGPIPE)
 		}

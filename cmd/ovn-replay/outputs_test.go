@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -239,5 +241,23 @@ func TestNamedPipes(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("nothing came through the pipe")
+	}
+}
+
+// Standard streams that are closed harm nothing: nothing of what is printed gets
+// into files that are opened in their place, and those are complete.
+func TestClosedStandardStreams(t *testing.T) {
+	nodeport := filepath.Join(cases, "nodeport")
+	dir := t.TempDir()
+	for i, closed := range []string{"", ">&-", "2>&-", "<&- >&- 2>&-"} {
+		file := filepath.Join(dir, fmt.Sprint(i))
+		cmd := exec.Command("sh", "-c", `exec "$0" `+closed, os.Args[0])
+		cmd.Env = append(os.Environ(), asCommand+"=run\n--case\n"+nodeport+"\n-w\n"+file)
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%q: %v", closed, err)
+		}
+		if n, want := len(records(t, file)), len(records(t, filepath.Join(dir, "0"))); n != want || n == 0 {
+			t.Errorf("%q: %d packets of %d", closed, n, want)
+		}
 	}
 }

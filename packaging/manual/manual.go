@@ -8,8 +8,6 @@ package manual
 import (
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -138,18 +136,16 @@ func hanging(label, text string) string {
 	return out + strings.TrimRight(line, " ") + "\n"
 }
 
-// Write writes the pages of a command and those below it into a folder.
-func (g Groups) Write(cmd *cobra.Command, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
+// Pages calls put with the file name and the text of the page of a command, and of
+// those below it.
+func (g Groups) Pages(cmd *cobra.Command, put func(name string, page []byte) error) error {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
-	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(g.page(cmd, name)), 0o644); err != nil {
+	if err := put(name+".1", []byte(g.page(cmd, name))); err != nil {
 		return err
 	}
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" {
-			if err := g.Write(c, dir); err != nil {
+			if err := g.Pages(c, put); err != nil {
 				return err
 			}
 		}

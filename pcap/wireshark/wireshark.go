@@ -117,9 +117,6 @@ func usual() (Folders, error) {
 func (f Folders) Install(program string, put func(name string, text []byte, mode fs.FileMode) error) (written []string,
 	err error) {
 	write := func(name string, text []byte, mode fs.FileMode) error {
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return err
-		}
 		if err := put(name, text, mode); err != nil {
 			return err
 		}

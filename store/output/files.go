@@ -26,6 +26,7 @@ import (
 // its place and takes it when it is complete; pipes and devices are written as
 // they are.
 type Files struct {
+	ctx    context.Context
 	stop   context.CancelCauseFunc
 	inputs []string
 	names  map[string]string // of those written, to the flag that names them
@@ -46,7 +47,7 @@ type filesKey struct{}
 // With returns a context for a command line with files of its own, and those;
 // stop ends it when one cannot be written.
 func With(ctx context.Context, stop context.CancelCauseFunc) (context.Context, *Files) {
-	o := &Files{stop: stop}
+	o := &Files{ctx: ctx, stop: stop}
 	return context.WithValue(ctx, filesKey{}, o), o
 }
 
@@ -55,7 +56,7 @@ func Of(ctx context.Context) *Files {
 	if o, ok := ctx.Value(filesKey{}).(*Files); ok {
 		return o
 	}
-	return &Files{stop: func(error) {}}
+	return &Files{ctx: ctx, stop: func(error) {}}
 }
 
 // Begin notes that captures are read from now on: interrupted, the command ends
@@ -163,7 +164,7 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	if err := o.Check(flag, name); err != nil {
 		return nil, err
 	}
-	out := &File{Stream: Stream{name: name, stop: o.stop}}
+	out := &File{Stream: Stream{name: name, ctx: o.ctx, stop: o.stop}}
 	var err error
 	if info, statErr := os.Stat(name); own(name) != nil {
 		out.file = own(name)
@@ -175,7 +176,7 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	if err != nil {
 		return nil, &Error{name, err}
 	}
-	out.w = out.file
+	out.to(out.file)
 	o.files = append(o.files, out)
 	return out, nil
 }
@@ -263,8 +264,11 @@ func (o *Files) Finish() error {
 	return err
 }
 
-// Put writes a whole file.
+// Put writes a whole file, and the folders that it is in.
 func (o *Files) Put(flag, name string, text []byte, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
 	f, err := o.Create(flag, name)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"ovnreplay/sim/printable"
 )
@@ -15,11 +16,21 @@ import (
 // Stream is what a command writes to. The first error is kept and ends the
 // command's work: what can no longer be written need not be found out.
 type Stream struct {
-	name string
-	w    io.Writer
-	stop context.CancelCauseFunc
-	err  error
+	name  string
+	w     io.Writer
+	ctx   context.Context // of the command
+	stop  context.CancelCauseFunc
+	waits bool // for who reads: it is no file on a disk
+	err   error
 }
+
+// Patience is how long what is written of an ended command's work may wait for a
+// reader.
+const Patience = 2 * time.Second
+
+// ErrStalled is the cause of an Error where a reader takes nothing while the
+// command is to end.
+var ErrStalled = errors.New("its reader takes nothing")
 
 // Error is an error of writing.
 type Error struct {
@@ -44,12 +55,49 @@ func (s *Stream) Write(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
-	n, err := s.w.Write(p)
+	n, err := s.write(p)
 	if err != nil {
 		s.fail(err)
 		return n, s.err
 	}
 	return n, nil
+}
+
+// write writes to a file, which does not keep one waiting, or else waits for who
+// reads: as long as it takes, but not for ever where the command is to end.
+func (s *Stream) write(p []byte) (int, error) {
+	if !s.waits {
+		return s.w.Write(p)
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	written := make(chan result, 1)
+	go func() {
+		n, err := s.w.Write(p)
+		written <- result{n, err}
+	}()
+	select {
+	case r := <-written:
+		return r.n, r.err
+	case <-s.ctx.Done():
+	}
+	select {
+	case r := <-written:
+		return r.n, r.err
+	case <-time.After(Patience):
+		return 0, ErrStalled
+	}
+}
+
+// to makes w what is written to.
+func (s *Stream) to(w io.Writer) {
+	s.w = w
+	if f, ok := w.(*os.File); ok {
+		info, err := f.Stat()
+		s.waits = err == nil && !info.Mode().IsRegular()
+	}
 }
 
 func (s *Stream) fail(err error) {
@@ -67,9 +115,10 @@ type Text struct {
 }
 
 // NewText makes a stream that people read of w; stop is called when it cannot be
-// written.
-func NewText(name string, w io.Writer, stop context.CancelCauseFunc) *Text {
-	s := &Stream{name: name, w: w, stop: stop}
+// written, and once ctx has ended a reader that takes nothing is not waited for.
+func NewText(ctx context.Context, name string, w io.Writer, stop context.CancelCauseFunc) *Text {
+	s := &Stream{name: name, ctx: ctx, stop: stop}
+	s.to(w)
 	return &Text{printable.NewWriter(s), s}
 }
 
