@@ -80,7 +80,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		}
 		format = trace.NoFormat
 	}
-	only, err := show.ParseOnly(o.only)
+	only, err := show.ParseOnly(o.only, false)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 		p.Notes.Verdicts = o.verdict
 	}
 	if o.session != "" {
-		err = j.Keep(cmd.Context(), o.session, p)
+		err = j.Keep(cmd.Context(), o.session, p, p.Before())
 	} else {
 		err = j.Run(cmd.Context(), j.Start(p, j.Ahead()))
 	}

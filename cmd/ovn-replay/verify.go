@@ -28,6 +28,7 @@ type verifyOptions struct {
 	ignore []string
 	strict bool
 	write  string
+	only   string
 	list   bool
 	mtu    []string
 	junit  string
@@ -56,6 +57,8 @@ without a verdict.`,
 	cmd.Flags().StringSliceVar(&o.ignore, "ignore", nil, "`FIELD`s that may differ, such as ip.ttl (repeatable)")
 	cmd.Flags().StringVarP(&o.write, "write", "w", "", "write what was observed, with verdicts and what was "+
 		"predicted instead, as pcapng to `FILE`")
+	cmd.Flags().StringVar(&o.only, "only", "",
+		"with -w: write only packets of `KIND`: matched, mismatched, missing, unexpected, or as for run")
 	cmd.Flags().StringVar(&o.junit, "junit", "", "write the result to `FILE`, as CI systems read test results")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "guesses, inferred packets and skipped frames are differences too")
 	cmd.Flags().StringSliceVar(&o.mtu, "mtu", nil, "the MTU of a port, `PORT=N`, or a switch's conf.db: "+
@@ -65,6 +68,10 @@ without a verdict.`,
 }
 
 func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
+	only, err := show.ParseOnly(o.only, true)
+	if err != nil {
+		return err
+	}
 	o.KeepBlocks = o.write != ""
 	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--junit", Name: o.junit}}
 	mtus, err := job.MTUs(cmd.Context(), o.mtu, o.Source)
@@ -86,7 +93,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 			annotate.CommandLine(os.Args[1:])); err != nil {
 			return err
 		}
-		notes.Notes.Compared = true
+		notes.Notes.Compared, notes.Notes.Only, notes.Only = true, only.Compared, only
 		opts.Matched = notes.Notes.Matched
 	}
 	v := replay.NewVerifier(opts)

@@ -96,14 +96,14 @@ func CommandLine(args []string) string {
 // Capture is an annotated capture being written. After an error every call
 // returns it.
 type Capture struct {
-	// Only, if not nil, selects the packets that are written, with what they led to.
-	Only func(*replay.Frame, *replay.Point, *sim.Outcome) bool
-
 	// Verdicts writes each packet's epb_verdict, too: see pcap.Verdict.
 	Verdicts bool
 	// Compared: predictions are written as they are compared with what was
 	// observed (see Compare), not with the packets that led to them.
 	Compared bool
+	// Only, if not nil, has the verdicts of what was observed that is written:
+	// matched, mismatched, missing, unexpected.
+	Only map[string]bool
 
 	w      *pcap.Writer
 	book   *trace.Book
@@ -156,14 +156,12 @@ func New(w io.Writer, x *why.Explainer, taps []*replay.Tap, about About) (*Captu
 	return c, c.err
 }
 
-// Entered writes a packet that entered, in the capture called name, and what
-// it led to.
-func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, out *sim.Outcome) error {
+// Entered writes a packet that entered, in the capture called name, and what it
+// led to; conn is the number of its connection, 0 if it has none.
+func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, conn int, out *sim.Outcome) error {
 	c.keep(f)
-	if c.Only != nil && !c.Only(f, p, out) {
-		return c.err
-	}
 	c.number(name, f.Number)
+	c.told.conn = conn
 	c.told.read(f, p, name, out)
 	pkt := pcap.Packet{Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionIn,
 		Lines: c.told.entered()}

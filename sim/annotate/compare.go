@@ -11,7 +11,9 @@ import (
 // led to it, nil if none did.
 func (c *Capture) Matched(it *replay.Item, from *replay.Origin) {
 	frame, wire := it.Bytes()
-	c.compared("matched at ", it, from, frame, wire, pcap.DirectionOut, nil)
+	if c.Only == nil || c.Only["matched"] {
+		c.compared("matched at ", it, from, frame, wire, pcap.DirectionOut, nil)
+	}
 }
 
 // Compare writes the frames that differ, as a verification reports them: each
@@ -20,11 +22,14 @@ func (c *Capture) Compare(r *replay.Report) error {
 	for _, list := range []struct {
 		verdict string
 		items   []replay.Item
-	}{{"mismatched at ", r.Mismatched}, {"missing at ", r.Missing}, {"unexpected at ", r.Unexpected}} {
+	}{{"mismatched", r.Mismatched}, {"missing", r.Missing}, {"unexpected", r.Unexpected}} {
+		if c.Only != nil && !c.Only[list.verdict] {
+			continue
+		}
 		for i := range list.items {
 			it := &list.items[i]
 			frame, wire := it.Bytes()
-			c.compared(list.verdict, it, it.From, frame, wire, pcap.DirectionOut, it.Fields)
+			c.compared(list.verdict+" at ", it, it.From, frame, wire, pcap.DirectionOut, it.Fields)
 			if frame, wire := it.Predicted(); len(frame) > 0 {
 				c.compared("predicted instead at ", it, it.From, frame, wire, pcap.DirectionOut, nil)
 			}

@@ -19,9 +19,8 @@ import (
 
 // teller puts a packet's fate into lines. Its buffers are used again for each.
 type teller struct {
-	book  *trace.Book
-	why   *why.Explainer
-	conns Connections
+	book *trace.Book
+	why  *why.Explainer
 
 	out     *sim.Outcome
 	verdict sim.Verdict
@@ -33,7 +32,7 @@ type teller struct {
 	notes   []byte
 	chassis []byte // values
 	path    []byte
-	conn    uint64
+	conn    int
 	flow    int // the event of the flow that decided, -1: none
 
 	value  []byte
@@ -81,7 +80,6 @@ func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Ou
 		}
 	}
 	t.decide()
-	t.conn = t.conns.Number(out.Trace.CT)
 	t.origin(f, p, name)
 }
 
@@ -268,7 +266,7 @@ func (t *teller) origin(f *replay.Frame, p *replay.Point, name string) {
 
 func (t *teller) connection() {
 	if t.conn != 0 {
-		t.value = strconv.AppendUint(t.value[:0], t.conn, 10)
+		t.value = strconv.AppendInt(t.value[:0], int64(t.conn), 10)
 		t.say("conn")
 	}
 }
@@ -456,4 +454,9 @@ func appendEndpoint(b []byte, a netip.Addr, port uint16, t *nat.Tuple) []byte {
 		b = strconv.AppendUint(append(b, " id "...), uint64(port), 10)
 	}
 	return b
+}
+
+// connected reports whether a pass through conntrack found or made an entry.
+func connected(s *trace.CTStep) bool {
+	return s.Connected || s.Created || s.State&(conntrack.Established|conntrack.Related) != 0
 }

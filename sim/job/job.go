@@ -9,6 +9,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
+	"ovnreplay/sim"
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/northbound"
@@ -168,13 +169,29 @@ func (j *Job) FeedTo(ctx context.Context, add func(*pcap.Record), end func()) er
 }
 
 // Keep goes on where the session in a file ended, and keeps the replay there.
-func (j *Job) Keep(ctx context.Context, session string, h replay.Handler) error {
+// before, if not nil, gets what it holds already.
+func (j *Job) Keep(ctx context.Context, session string, h replay.Handler, before Before) error {
 	file, err := store.OpenSession(session, true)
 	if err != nil {
 		return err
 	}
+	if before != nil && file.Len() > 0 {
+		err := archive.Check(file)
+		if err == nil {
+			err = archive.Each(ctx, file, 1, file.Len(), func(_ uint64, p *archive.Packet) error {
+				before(&p.Frame, p.Point, &p.Outcome)
+				return nil
+			})
+		}
+		if err != nil {
+			return errors.Join(err, file.Close())
+		}
+	}
 	return errors.Join(j.KeepIn(ctx, file, h, j.Ahead()), file.Close())
 }
+
+// Before gets the packets that a session holds already.
+type Before func(*replay.Frame, *replay.Point, *sim.Outcome)
 
 // KeepIn is Keep with a file that is open, and how far behind the reading packets
 // are replayed.

@@ -25,24 +25,12 @@ import (
 type Ledger struct {
 	Conns []*Conn // by number, from 1
 
-	why   *why.Explainer
-	names *Names
-	taps  []*replay.Tap
-	by    map[key]end
+	why     *why.Explainer
+	names   *Names
+	taps    []*replay.Tap
+	numbers Numbers
 
 	groups map[string]*why.Group // of ECMP routes and policies, by what the ledger calls them
-}
-
-// key is a tuple where it was seen: the same one may be in use elsewhere.
-type key struct {
-	datapath int32
-	nat.Tuple
-}
-
-// end is a connection by one of its tuples, and the direction that has it.
-type end struct {
-	conn  *Conn
-	reply bool
 }
 
 // Conn is one connection.
@@ -67,11 +55,7 @@ type Conn struct {
 	stale                         string   // the translation it uses that the network no longer has
 	gone                          [2]string
 
-	legs   []Place // where its packets entered: on their way they may come over wires between chassis
-	leg    bool    // the packet that is noted is the first of a leg
-	kept   [2]int  // packets whose ways are kept: see Stories
-	tcp    tcpState
-	closed bool
+	kept [2]int // packets whose ways are kept: see Stories
 }
 
 // Place is where a connection's packets enter or leave.
@@ -119,7 +103,7 @@ type Drop struct {
 
 // New returns an empty ledger of a replay that x explains.
 func New(x *why.Explainer, taps []*replay.Tap) *Ledger {
-	return &Ledger{why: x, names: NewNames(x.Book.Net), taps: taps, by: map[key]end{},
+	return &Ledger{why: x, names: NewNames(x.Book.Net), taps: taps,
 		groups: map[string]*why.Group{}}
 }
 
@@ -138,66 +122,36 @@ func (l *Ledger) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) { l
 // Note enters a packet and returns its connection, nil if it has none: it is
 // no IP packet, or no first one of its datagram.
 func (l *Ledger) Note(f *replay.Frame, p *replay.Point, out *sim.Outcome) *Conn {
-	t, about, ok := read(f)
+	c, _ := l.note(f, p, out)
+	return c
+}
+
+// note is Note, and whether the packet is a reply.
+func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Conn, reply bool) {
+	x, ok := l.numbers.note(f, p, out)
 	if !ok {
-		return nil
+		return nil, false
 	}
 	l.names.net = l.why.Book.Net
-	dp := datapathOf(p, out)
-	e, known := l.by[key{dp, t}]
-	if !known && about {
-		return nil
+	if x.opened {
+		l.open(f, p, x.tuple)
 	}
-	if !known || e.conn.closed && opens(f) && !e.reply {
-		e = end{conn: l.open(f, p, t)}
-		l.file(dp, t, e.conn)
-	}
-	c := e.conn
+	c = l.Conns[x.id-1]
 	at := Place{p.Name(), p.Chassis.Name}
-	d := &c.Dir[b2i(e.reply)]
+	d := &c.Dir[b2i(x.reply)]
 	if d.at == (Place{}) {
 		d.at = at
 	}
 	if !out.Late && d.at == at { // else it is the same packet, come over a wire between chassis
-		d.count(c, f, about)
-	}
-	if !e.reply && !slices.Contains(c.legs, at) && !about {
-		c.legs, c.leg = append(c.legs, at), true
+		d.count(c, f, x.about)
 	}
 	c.Last = max(c.Last, f.Time)
-	l.follow(c, f, out, e.reply)
+	l.follow(c, &x, out)
 	l.noteOwners(c, f, out)
-	if !about {
-		c.move(f, e.reply)
+	if !x.about {
+		c.move(f, &x)
 	}
-	return c
-}
-
-// read returns the tuple of a frame; of an ICMP error, that of the packet it is
-// about, turned round: it travels against it.
-func read(f *replay.Frame) (t nat.Tuple, about, ok bool) {
-	h := f.Headers()
-	if h.Layout.L3 == 0 || h.Layout.L3End > len(f.Data) {
-		return t, false, false
-	}
-	var n nat.Packet
-	if n.Parse(f.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || n.Fragment {
-		return t, false, false
-	}
-	if n.IsError {
-		return n.Inner.Tuple.Reverse(), true, true
-	}
-	return n.Tuple, false, n.Tuple.HasPorts() || n.Tuple.ICMP() && n.Tuple.Reversible()
-}
-
-func datapathOf(p *replay.Point, out *sim.Outcome) int32 {
-	if p.Port != nil {
-		return int32(p.Port.Datapath.Index)
-	}
-	if ev := out.Trace.Events(); len(ev) > 0 {
-		return ev[0].Datapath
-	}
-	return -1
+	return c, x.reply
 }
 
 // open begins a connection.
@@ -208,44 +162,19 @@ func (l *Ledger) open(f *replay.Frame, p *replay.Point, t nat.Tuple) *Conn {
 	return c
 }
 
-// file makes a connection known by a tuple in a datapath, both ways round.
-func (l *Ledger) file(dp int32, t nat.Tuple, c *Conn) {
-	l.by[key{dp, t}] = end{c, false}
-	if r := t.Reverse(); r != t {
-		l.by[key{dp, r}] = end{c, true}
-	}
-}
-
 // follow notes what became of a packet.
-func (l *Ledger) follow(c *Conn, f *replay.Frame, out *sim.Outcome, reply bool) {
+func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 	t := &out.Trace
 	for i := range t.CT {
 		l.zone(c, &t.CT[i])
 	}
 	decided := l.why.Decide(out)
-	if !reply && (c.leg || c.Sent == (nat.Tuple{})) {
+	if x.way {
 		l.translated(c, out, decided)
 	}
-	for i := range out.Outputs {
-		o := &out.Outputs[i]
-		var n nat.Packet
-		h := o.Headers()
-		if o.Made || h.Layout.L3 == 0 || h.Layout.L3End > len(o.Data) ||
-			n.Parse(o.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || n.IsError || n.Fragment {
-			continue
-		}
-		dp := int32(o.Port.Datapath.Index)
-		if reply {
-			break
-		}
-		if c.leg || c.Sent == (nat.Tuple{}) {
-			c.leg = false
-			c.Sent, c.To = n.Tuple, Place{o.Port.Name, o.Chassis.Name}
-			c.source, c.server = l.names.Address(n.Tuple.SrcAddr()), l.names.Address(n.Tuple.DstAddr())
-		}
-		if _, known := l.by[key{dp, n.Tuple}]; !known || c.Sent == n.Tuple {
-			l.file(dp, n.Tuple, c)
-		}
+	if o := x.left; o != nil {
+		c.Sent, c.To = x.as, Place{o.Port.Name, o.Chassis.Name}
+		c.source, c.server = l.names.Address(x.as.SrcAddr()), l.names.Address(x.as.DstAddr())
 	}
 	l.members(c, out)
 	if opensAnew(out) {
@@ -390,9 +319,4 @@ func tcpFlags(f *replay.Frame) uint8 {
 		return 0
 	}
 	return f.Data[l4+13]
-}
-
-// opens reports whether a packet opens a TCP connection.
-func opens(f *replay.Frame) bool {
-	return f.Headers().Key.Get(ipProto) == header.ProtoTCP && tcpFlags(f)&(flagSYN|flagACK) == flagSYN
 }

@@ -48,38 +48,33 @@ func segment(f *replay.Frame) (seq, end uint32, ok bool) {
 
 // move advances what is said of a connection's state, by its own packets alone:
 // conntrack's view is the zones'.
-func (c *Conn) move(f *replay.Frame, reply bool) {
+func (c *Conn) move(f *replay.Frame, x *note) {
 	if c.Asked.Proto != header.ProtoTCP {
-		if reply {
+		if x.reply {
 			c.enter(f, "answered")
 		} else if len(c.States) == 0 {
 			c.enter(f, "unanswered")
 		}
 		return
 	}
-	flags, d := tcpFlags(f), b2i(reply)
-	switch {
+	switch flags := tcpFlags(f); {
 	case flags&flagRST != 0:
 		c.enter(f, "reset")
-		c.closed = true
 	case flags&flagSYN != 0:
-		c.tcp.syn[d] = true
-		if c.tcp.syn[1] {
+		if x.tcp.syn[1] {
 			c.enter(f, "answered")
 		} else {
 			c.enter(f, "opening")
 		}
 	case flags&flagFIN != 0:
-		c.tcp.fin[d] = true
-		c.closed = c.tcp.fin == [2]bool{true, true}
-		if c.closed {
+		if x.closed {
 			c.enter(f, "closed")
 		} else {
 			c.enter(f, "closing")
 		}
 	case len(c.States) == 0:
 		c.enter(f, "in the middle")
-	case c.state() == "answered" && !reply:
+	case c.state() == "answered" && !x.reply:
 		c.enter(f, "established")
 	}
 }

@@ -60,12 +60,10 @@ const ways = 4
 
 // Entered implements replay.Handler.
 func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
-	c := s.Note(f, p, out)
-	x := &told{conn: c, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
+	c, reply := s.note(f, p, out)
+	x := &told{conn: c, reply: reply, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
 		arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
 	if c != nil {
-		t, _, _ := read(f)
-		x.reply = s.by[key{datapathOf(p, out), t}].reply
 		n := &c.kept[b2i(x.reply)]
 		if x.arrived && *n >= ways {
 			s.all = append(s.all, x)

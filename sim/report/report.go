@@ -15,13 +15,15 @@ import (
 	"compress/gzip"
 	_ "embed"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"ovnreplay/sim"
-	"ovnreplay/sim/annotate"
+	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
@@ -42,14 +44,17 @@ const headers = 128
 type Report struct {
 	why    *why.Explainer
 	taps   []*replay.Tap
-	conns  annotate.Connections
+	conns  ledger.Numbers
 	data   data
 	texts  map[string]int
 	paths  map[string]int
 	flows  map[*network.Flow]int
 	ports  map[portOn]int
-	byConn map[uint64]int
+	byConn map[int]int
 	begun  int64
+
+	steps []step // of the packet
+	key   []byte
 }
 
 // portOn is a port on a chassis.
@@ -132,7 +137,7 @@ type hop struct {
 
 type connData struct {
 	Text                    int `json:"p"`
-	Number                  uint64
+	Number                  int
 	First, Last             int64
 	Packets, Bytes, Dropped int
 }
@@ -157,7 +162,7 @@ func New(x *why.Explainer, taps []*replay.Tap, about About) *Report {
 	}
 	return &Report{why: x, taps: taps, data: data{About: about, Packets: []packetData{}, Conns: []connData{}},
 		texts: map[string]int{}, paths: map[string]int{}, flows: map[*network.Flow]int{}, ports: map[portOn]int{},
-		byConn: map[uint64]int{}}
+		byConn: map[int]int{}}
 }
 
 // Entered implements replay.Handler.
@@ -197,7 +202,7 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	} else {
 		r.data.Without++
 	}
-	d.Conn = r.connection(&d, out)
+	d.Conn = r.connection(&d, r.conns.Number(f, p, out))
 	r.data.Packets = append(r.data.Packets, d)
 }
 
@@ -285,7 +290,7 @@ func cutText(s string) string {
 
 // path returns the number of a packet's way, which others share.
 func (r *Report) path(t *trace.Trace) int {
-	var steps []step
+	steps, k := r.steps[:0], r.key[:0]
 	for _, ev := range t.Events() {
 		if ev.Kind != trace.Match && ev.Kind != trace.Miss {
 			continue
@@ -299,13 +304,16 @@ func (r *Report) path(t *trace.Trace) int {
 			s[4] = r.flow(r.why.Book.Net.Flows[ev.Flow])
 		}
 		steps = append(steps, s)
+		for _, v := range s {
+			k = binary.AppendVarint(k, int64(v))
+		}
 	}
-	k := fmt.Sprint(steps)
-	i, ok := r.paths[k]
+	r.steps, r.key = steps, k
+	i, ok := r.paths[string(k)]
 	if !ok {
 		i = len(r.data.Paths)
-		r.paths[k] = i
-		r.data.Paths = append(r.data.Paths, steps)
+		r.paths[string(k)] = i
+		r.data.Paths = append(r.data.Paths, slices.Clone(steps))
 	}
 	return i
 }
@@ -351,8 +359,7 @@ func changes(a, b []byte) (out []any) {
 	return out
 }
 
-func (r *Report) connection(d *packetData, out *sim.Outcome) int {
-	n := r.conns.Number(out.Trace.CT)
+func (r *Report) connection(d *packetData, n int) int {
 	if n == 0 {
 		return -1
 	}

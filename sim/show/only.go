@@ -10,7 +10,12 @@ import (
 )
 
 // Only is kinds of packets that are shown; none means all.
-type Only []func(*replay.Frame, *sim.Outcome) bool
+type Only struct {
+	kinds []func(*replay.Frame, *sim.Outcome) bool
+	// Compared are verdicts of what was observed: matched, mismatched, missing,
+	// unexpected; nil: all, unless kinds are given.
+	Compared map[string]bool
+}
 
 // kinds are what --only takes.
 var kinds = map[string]func(*replay.Frame, *sim.Outcome) bool{
@@ -48,31 +53,42 @@ func answered(out *sim.Outcome) bool {
 	return len(out.Outputs) > 0
 }
 
-// ParseOnly parses kinds separated by commas.
-func ParseOnly(text string) (o Only, err error) {
+// ParseOnly parses kinds separated by commas. Where packets are verified they are
+// also of what was observed.
+func ParseOnly(text string, verified bool) (o Only, err error) {
 	if text == "" {
-		return nil, nil
+		return o, nil
 	}
+	o.Compared = map[string]bool{}
 	for name := range strings.SplitSeq(text, ",") {
-		kind := kinds[name]
-		if kind == nil {
-			return nil, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, "+
-				"natted, "+
-				"guessed, inferred or noted (verify -w has matched and mismatched)", name)
+		kind, verdict := kinds[name], name == "matched" || name == "mismatched" || name == "missing" || name == "unexpected"
+		switch {
+		case kind != nil:
+			o.kinds = append(o.kinds, kind)
+		case verdict && verified:
+			o.Compared[name] = true
+		case verdict:
+			return o, fmt.Errorf("--only %s: run compares nothing; use verify -w FILE --only %[1]s", name)
+		default:
+			more := ""
+			if verified {
+				more = ", matched, mismatched, missing or unexpected"
+			}
+			return o, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, natted, "+
+				"guessed, inferred, noted%s", name, more)
 		}
-		o = append(o, kind)
 	}
 	return o, nil
 }
 
-// Has reports whether a packet is of one of the kinds.
-func (o Only) Has(f *replay.Frame, out *sim.Outcome) bool {
-	for _, is := range o {
+// Has reports whether a packet that entered is of one of the kinds.
+func (o *Only) Has(f *replay.Frame, out *sim.Outcome) bool {
+	for _, is := range o.kinds {
 		if is(f, out) {
 			return true
 		}
 	}
-	return len(o) == 0
+	return len(o.kinds) == 0 && o.Compared == nil
 }
 
 // Counts sum up a replay.

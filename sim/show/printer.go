@@ -43,7 +43,7 @@ type Printer struct {
 	// Err is the first error of writing.
 	Err error
 
-	ledger  *ledger.Ledger // to know connections by their numbers, nil if none is asked for
+	numbers ledger.Numbers // of connections, where they are asked for
 	live    bool           // each packet is to be seen at once
 	buf     []byte
 	written string       // the annotated capture that is complete
@@ -92,14 +92,11 @@ func (p *Printer) Wrote(err error) {
 
 // Entered implements replay.Handler.
 func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
-	other := false // of another connection than is asked for
-	if p.Conn != 0 {
-		if p.ledger == nil {
-			p.ledger = ledger.New(p.Words.Why, p.Job.Taps)
-		}
-		c := p.ledger.Note(f, pt, out)
-		other = c == nil || c.ID != p.Conn
+	conn := 0
+	if p.numbered() {
+		conn = p.numbers.Number(f, pt, out)
 	}
+	other := p.Conn != 0 && conn != p.Conn
 	p.Counts.Add(out)
 	if p.Err != nil || p.Format == trace.NoFormat && p.Notes == nil && p.Words.Why.Book.OpenFlow == nil {
 		return
@@ -110,7 +107,7 @@ func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	}
 	name := replay.NameOf(p.Job.Taps, f)
 	if p.Notes != nil {
-		p.Err = p.Notes.Entered(f, pt, name, out)
+		p.Err = p.Notes.Entered(f, pt, name, conn, out)
 		p.see()
 	}
 	p.Switches.Met(p.Words.Why.Book, &out.Trace)
@@ -119,6 +116,18 @@ func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		p.Err = p.Out.Flush()
 	}
 }
+
+// Before returns what takes in the packets that a session holds already, nil if
+// nothing depends on them.
+func (p *Printer) Before() job.Before {
+	if !p.numbered() {
+		return nil
+	}
+	return func(f *replay.Frame, pt *replay.Point, out *sim.Outcome) { p.numbers.Number(f, pt, out) }
+}
+
+// numbered reports whether connections' numbers are asked for.
+func (p *Printer) numbered() bool { return p.Conn != 0 || p.Notes != nil }
 
 // fate writes a packet's fate in the format.
 func (p *Printer) fate(f *replay.Frame, pt *replay.Point, name string, out *sim.Outcome) error {

@@ -1,0 +1,211 @@
+package ledger
+
+import (
+	"slices"
+
+	"ovnreplay/nat"
+	"ovnreplay/nat/header"
+	"ovnreplay/sim"
+	"ovnreplay/sim/network"
+	"ovnreplay/sim/replay"
+)
+
+// Numbers numbers connections from 1, in the order in which their first packets
+// enter: one number for both directions, over all zones, chassis and
+// translations, and for errors about its packets. Whoever names a connection to
+// people numbers it so. The zero value has seen none.
+//
+// A connection is known by the tuples it had where its packets entered and left,
+// of which as many are remembered as a few hundred thousand connections have:
+// one that is not met for longer goes on as another.
+type Numbers struct {
+	last        int
+	now, before map[key]end // those not met for long are before
+	datapaths   map[string]int32
+}
+
+// key is a tuple where it was seen: the same one may be in use elsewhere.
+type key struct {
+	datapath int32
+	nat.Tuple
+}
+
+// end is a connection by one of its tuples, and the direction that has it.
+type end struct {
+	conn  *numbered
+	reply bool
+}
+
+// numbered is a connection as far as that it is one is concerned.
+type numbered struct {
+	id     int
+	sent   nat.Tuple // as its first packet left; zero: it did not
+	legs   []Place   // where its packets entered: on their way they may come over wires between chassis
+	leg    bool      // the packet that is noted is the first of a leg
+	tcp    tcpState
+	closed bool
+}
+
+// maxTuples bounds the tuples of each generation that are remembered.
+const maxTuples = 1 << 19
+
+// note is what a packet is to its connection.
+type note struct {
+	*numbered
+	tuple  nat.Tuple // as it entered; of an error, turned round: it travels against what it is about
+	reply  bool
+	about  bool // it is an error about one of its packets
+	opened bool // it is its first
+	way    bool // it shows the way there, of a leg
+	left   *sim.Output
+	as     nat.Tuple // what left, of the way there
+}
+
+// Number is the number of a packet's connection, 0 if it has none.
+func (n *Numbers) Number(f *replay.Frame, p *replay.Point, out *sim.Outcome) int {
+	if x, ok := n.note(f, p, out); ok {
+		return x.id
+	}
+	return 0
+}
+
+// note enters a packet. It has no connection if it is no IP packet, or no first
+// one of its datagram.
+func (n *Numbers) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (x note, ok bool) {
+	if x.tuple, x.about, ok = read(f); !ok {
+		return x, false
+	}
+	k := key{n.datapathOf(p, out), x.tuple}
+	e, known := n.find(k)
+	switch {
+	case !known && x.about:
+		return x, false
+	case !known || e.conn.closed && opens(f) && !e.reply:
+		n.last++
+		e = end{conn: &numbered{id: n.last}}
+		n.file(k, e.conn)
+		x.opened = true
+	}
+	c := e.conn
+	x.numbered, x.reply = c, e.reply
+	if at := (Place{p.Name(), p.Chassis.Name}); !x.reply && !x.about && !slices.Contains(c.legs, at) {
+		c.legs, c.leg = append(c.legs, at), true
+	}
+	if x.way = !x.reply && (c.leg || c.sent == (nat.Tuple{})); !x.reply {
+		n.leave(&x, out)
+	}
+	if !x.about {
+		c.move(f, x.reply)
+	}
+	return x, true
+}
+
+// leave makes the connection known as its packet leaves.
+func (n *Numbers) leave(x *note, out *sim.Outcome) {
+	c := x.numbered
+	for i := range out.Outputs {
+		o := &out.Outputs[i]
+		var packet nat.Packet
+		h := o.Headers()
+		if o.Made || h.Layout.L3 == 0 || h.Layout.L3End > len(o.Data) ||
+			packet.Parse(o.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || packet.IsError || packet.Fragment {
+			continue
+		}
+		if c.leg || c.sent == (nat.Tuple{}) {
+			c.leg = false
+			c.sent, x.as, x.left = packet.Tuple, packet.Tuple, o
+		}
+		k := key{n.index(o.Port.Datapath), packet.Tuple}
+		if _, known := n.find(k); !known || c.sent == packet.Tuple {
+			n.file(k, c)
+		}
+	}
+}
+
+// read returns the tuple of a frame; of an ICMP error, that of the packet it is
+// about, turned round: it travels against it.
+func read(f *replay.Frame) (t nat.Tuple, about, ok bool) {
+	h := f.Headers()
+	if h.Layout.L3 == 0 || h.Layout.L3End > len(f.Data) {
+		return t, false, false
+	}
+	var n nat.Packet
+	if n.Parse(f.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || n.Fragment {
+		return t, false, false
+	}
+	if n.IsError {
+		return n.Inner.Tuple.Reverse(), true, true
+	}
+	return n.Tuple, false, n.Tuple.HasPorts() || n.Tuple.ICMP() && n.Tuple.Reversible()
+}
+
+func (n *Numbers) datapathOf(p *replay.Point, out *sim.Outcome) int32 {
+	if p.Port != nil {
+		return n.index(p.Port.Datapath)
+	}
+	if ev := out.Trace.Events(); len(ev) > 0 {
+		return -2 - ev[0].Datapath
+	}
+	return -1
+}
+
+// index is a datapath's own number: those of networks are of one state only.
+func (n *Numbers) index(dp *network.Datapath) int32 {
+	i, ok := n.datapaths[dp.UUID]
+	if !ok {
+		if n.datapaths == nil {
+			n.datapaths = map[string]int32{}
+		}
+		i = int32(len(n.datapaths))
+		n.datapaths[dp.UUID] = i
+	}
+	return i
+}
+
+func (n *Numbers) find(k key) (end, bool) {
+	if e, ok := n.now[k]; ok {
+		return e, true
+	}
+	e, ok := n.before[k]
+	if ok {
+		n.set(k, e)
+	}
+	return e, ok
+}
+
+func (n *Numbers) set(k key, e end) {
+	if n.now == nil || len(n.now) >= maxTuples {
+		n.before, n.now = n.now, map[key]end{}
+	}
+	n.now[k] = e
+}
+
+// file makes a connection known by a tuple in a datapath, both ways round.
+func (n *Numbers) file(k key, c *numbered) {
+	n.set(k, end{c, false})
+	if r := k.Tuple.Reverse(); r != k.Tuple {
+		n.set(key{k.datapath, r}, end{c, true})
+	}
+}
+
+// move follows the flags of a TCP connection: once it is closed, another may open
+// with its addresses and ports.
+func (c *numbered) move(f *replay.Frame, reply bool) {
+	if !isTCP(f) {
+		return
+	}
+	switch flags, d := tcpFlags(f), b2i(reply); {
+	case flags&flagRST != 0:
+		c.closed = true
+	case flags&flagSYN != 0:
+		c.tcp.syn[d] = true
+	case flags&flagFIN != 0:
+		c.tcp.fin[d] = true
+		c.closed = c.tcp.fin == [2]bool{true, true}
+	}
+}
+
+func isTCP(f *replay.Frame) bool { return f.Headers().Key.Get(ipProto) == header.ProtoTCP }
+
+// opens reports whether a packet opens a TCP connection.
+func opens(f *replay.Frame) bool { return isTCP(f) && tcpFlags(f)&(flagSYN|flagACK) == flagSYN }
