@@ -18,7 +18,7 @@ import (
 // is under the last.
 var groups = manual.Groups{
 	{Title: "The network", Flags: "db case nb db-time watch ovs private-key certificate ca-cert timeout"},
-	{Title: "Captures", Flags: "read pcap-filter offset no-align no-infer explain-points packet"},
+	{Title: "Captures", Flags: "read pcap-filter max-frames offset no-align no-infer explain-points packet"},
 	{Title: "Connection tracking", Flags: "ct-profile ct-import ct-zones pin ct session lb-dst"},
 	{Title: "What is shown", Flags: "filter only format json hex quiet wide as-ovn-trace summary minimal " +
 		"detailed all csv compare"},

@@ -56,6 +56,19 @@ func TestVerifyWrites(t *testing.T) {
 			t.Errorf("ovn.verdict == %q selects %d frames, want %d", word, strings.Count(got, "\n"), n)
 		}
 	}
+	only := filepath.Join(t.TempDir(), "only.pcapng")
+	replayed(t, append([]string{"verify", "-q", "-w", only, "--only", "mismatched"}, args...)...)
+	if n, all := len(report.Mismatched), len(records(t, only)); all != 2*n || // beside what was predicted
+		strings.Count(tsharked(t, only, "-Y", `ovn.verdict == "mismatched"`), "\n") != n {
+		t.Errorf("--only mismatched writes %d packets, want %d", all, 2*n)
+	}
+	for command, want := range map[string]string{"run": "use verify -w FILE --only mismatched", "verify": "matched"} {
+		kind := map[string]string{"run": "mismatched", "verify": "wrong"}[command]
+		if status, _, errs := replayed(t, append([]string{command, "--only", kind}, args...)...); status != exitBad ||
+			!strings.Contains(errs, want) {
+			t.Errorf("%s: exit status %d, %s", command, status, errs)
+		}
+	}
 	got := tsharked(t, file, "-Y", `ovn.verdict == "mismatched"`, "-T", "fields", "-e", "ovn.difference", "-E",
 		"aggregator=;")
 	want := report.Mismatched[0].Fields[0]

@@ -35,6 +35,7 @@ type Spec struct {
 	Case     string   // a folder: all inputs at once
 	GoesOn   bool     // captures may be missing: there is a session
 	Selects  string   // a pcap-filter(7) of what is read of them
+	Frames   int      // that a compressed one may hold; 0: see pcap.Options
 	Offsets  []string
 	NoAlign  bool
 	NoInfer  bool // inject only packets that are in a capture
@@ -105,6 +106,7 @@ func (in *Spec) recording() (*recording.Spec, error) {
 	s.Hops = in.Hops
 	var err error
 	s.Reading, err = Reading(in.Selects)
+	s.Reading.MaxFrames = in.Frames
 	s.Reading.KeepBlocks, s.Reading.AttachBlocks = in.KeepBlocks, in.KeepBlocks
 	return s, err
 }

@@ -119,7 +119,7 @@ func (s *Spec) Begins() (first int64, ok bool) {
 		if isStream(c.File) {
 			return 0, false // what is read once must not be read here
 		}
-		set, err := pcap.OpenSet(c.File, pcap.Options{})
+		set, err := pcap.OpenSet(c.File, pcap.Options{MaxFrames: s.Reading.MaxFrames})
 		if err != nil {
 			return 0, false
 		}
