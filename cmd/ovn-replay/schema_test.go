@@ -1,32 +1,197 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"ovnreplay/sim/coverage"
+	"ovnreplay/sim/inventory"
+	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/ovntrace"
+	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/testdata/golden"
 )
+
+// schemas are the forms of JSON: of which type, and, but for "run" and "verify",
+// whose printing TestJSONIsPlain looks at, too, command lines that print it. CASE is a
+// recorded case.
+func schemas() map[string]struct {
+	title string
+	v     any
+	lines []string
+} {
+	return map[string]struct {
+		title string
+		v     any
+		lines []string
+	}{
+		"run.schema.json": {"One line of ovn-replay run --json or show --json: the fate of a packet that entered OVN",
+			replay.Record{}, []string{"run --json --hex --case CASE", "show --json SESSION", "show --json SESSION 1-3"}},
+		"run-last.schema.json": {"The last line of ovn-replay run --json, where limits were reached or flows left out",
+			boundsJSON{}, []string{"run --json BROKEN"}},
+		"verify.schema.json": {"What ovn-replay verify --json prints", replay.Report{},
+			[]string{"verify --json --case CASE", "verify --json --list --strict --no-infer --case CASE"}},
+		"connections.schema.json": {"One line of ovn-replay connections --json: a connection", ledger.Row{},
+			[]string{"connections --json --case CASE", "connections --json --session SESSION"}},
+		"members.schema.json": {"One line of ovn-replay connections --members --json: a load balancer's address or an " +
+			"ECMP route", ledger.Shares{}, []string{"connections --members --json --case CASE"}},
+		"who.schema.json": {"One line of ovn-replay who --json: a connection that had an address", ledger.Whose{},
+			[]string{"who ADDRESS --json --case CASE"}},
+		"coverage.schema.json": {"One line of ovn-replay coverage --json: what packets met", coverage.Row{},
+			[]string{"coverage --json --case CASE", "coverage --flows --json --case CASE"}},
+		"diff.schema.json": {"One line of ovn-replay diff --json: a packet that fares differently on two networks",
+			replay.FateDifference{}, []string{"diff --json --case " + cases + "/nodeport --db DROPPING"}},
+		"trace.schema.json": {"One line of ovn-replay trace --json: a packet and its trace", ovntrace.Record{},
+			[]string{"trace --json --case CASE -r FRAME"}},
+		"db-info.schema.json": {"What ovn-replay db info --json prints", inventory.Inventory{},
+			[]string{"db info --json DB", "db info --behaviour --json DB", "db info --json BROKENDB"}},
+		"db-history.schema.json": {"One line of ovn-replay db history --json: a transaction", inventory.Transaction{},
+			[]string{"db history --json DB"}},
+		"db-gather.schema.json": {"One line of ovn-replay db gather --json: a file", inventory.Item{},
+			[]string{"db gather --json CASE"}},
+		"db-diff.schema.json": {"One line of ovn-replay db diff --json: a difference", inventory.Difference{},
+			[]string{"db diff --json DB " + cases + "/nodeport/sb.db"}},
+		"db-snapshot.schema.json": {"What ovn-replay db snapshot --json prints, and one line of db list --json: a snapshot",
+			inventory.Snapshot{}, []string{"db snapshot --json DB NAME --store STORE", "db list --json --store STORE"}},
+	}
+}
+
+// What the commands print over recordings, a library finds to be as the schemas
+// say; and they name every field of it.
+func TestJSONSatisfiesSchemas(t *testing.T) {
+	printed := map[string]int{} // objects, by schema
+	for _, name := range []string{"nodeport", "cloud-ecmp", "cloud-lb", "kube-acl-verdicts", "kube-odd-packets", "cloud-arp-nd"} {
+		dir := filepath.Join(cases, name)
+		words := placesOf(t, dir)
+		for name, of := range schemas() {
+			strict, lax := compiled(t, name, true), compiled(t, name, false)
+			for _, line := range of.lines {
+				line = words.Replace(line)
+				status, out, errs := replayed(t, strings.Fields(line)...)
+				if status == exitBad && !strings.Contains(errs, "nothing was verified") {
+					t.Errorf("%s: %s", line, errs)
+				}
+				for line2 := range lastOnly(name, out) {
+					v, err := jsonschema.UnmarshalJSON(strings.NewReader(line2))
+					if err = cmp.Or(err, lax.Validate(v), strict.Validate(v)); err != nil {
+						t.Fatalf("%s: %v\n%.2000s", line, err, line2)
+					}
+					printed[name]++
+				}
+			}
+		}
+	}
+	for name := range schemas() {
+		if printed[name] == 0 {
+			t.Errorf("%s: nothing was printed", name)
+		}
+	}
+}
+
+// lastOnly are the values printed: each line, or all for the forms that are
+// printed whole; where a form is of last lines, those, and else all but those.
+func lastOnly(name, out string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if name == "verify.schema.json" {
+			yield(out)
+			return
+		}
+		for line := range strings.Lines(out) {
+			last := !strings.Contains(line, `"frame":`) && !strings.Contains(line, `"verdict":`)
+			if strings.HasPrefix(name, "run") && last != (name == "run-last.schema.json") {
+				continue
+			}
+			if !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// placesOf is what stands for what in the command lines of schemas, for a case.
+func placesOf(t *testing.T, dir string) *strings.Replacer {
+	t.Helper()
+	spec, err := recording.ReadCase(dir, filesOf(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := filepath.Join(t.TempDir(), "s.db")
+	replayedWell(t, "run", "--format", "none", "--case", dir, "--session", session)
+	var row ledger.Row
+	first, _, _ := strings.Cut(replayedWell(t, "connections", "--json", "--case", dir), "\n")
+	if err := json.Unmarshal([]byte(cmp.Or(first, `{"client":{"address":"10.0.0.1"}}`)), &row); err != nil {
+		t.Fatal(err)
+	}
+	var entered replay.Record
+	if err := json.Unmarshal([]byte(replayedWell(t, "show", "--json", session, "1")), &entered); err != nil {
+		t.Fatal(err)
+	}
+	broken := brokenFlows(t, 3)
+	dropping := changing(t, filepath.Join(cases, "nodeport", "sb.db"), 1, `"Logical_Flow":{"00000000-0000-0000-0000-000000000001":`+
+		`{"logical_datapath":["uuid","a72824c0-aeba-4a9b-a86b-88445401535a"],"pipeline":"ingress","table_id":0,"priority":65000,`+
+		`"match":"tcp","actions":"drop;","external_ids":["map",[["stage-name","ls_in_check_port_sec"]]]}}`)
+	return strings.NewReplacer("CASE", dir, "SESSION", session, "BROKENDB", broken, "BROKEN",
+		"--db "+broken+" -r "+cases+"/nodeport/client.pcap@breth0_ovn-worker", "DB", spec.DBs[0], "ADDRESS", row.Client.Address,
+		"FRAME", fmt.Sprintf("%s#%d", entered.Capture, entered.Frame), "DROPPING", dropping, "NAME", "one", "STORE", filepath.Join(t.TempDir(), "store.db"))
+}
+
+// compiled is a schema of docs/schema; strict, it allows no fields that it does not name.
+func compiled(t *testing.T, name string, strict bool) *jsonschema.Schema {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(read(t, "../../docs/schema/"+name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strict {
+		closeObjects(v)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource(name, v); err != nil {
+		t.Fatal(err)
+	}
+	return c.MustCompile(name)
+}
+
+func closeObjects(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			closeObjects(e)
+		}
+	case map[string]any:
+		if _, ok := v["properties"].(map[string]any); ok && v["type"] == "object" {
+			v["additionalProperties"] = false
+		}
+		for _, e := range v {
+			closeObjects(e)
+		}
+	}
+}
 
 // docs/schema says what the JSON forms are, made from what is encoded; -update
 // rewrites it. A field that is taken away or changes its type must come with
 // another replay.FormVersion; one that is new is added by -update.
 func TestSchema(t *testing.T) {
-	for name, of := range map[string]struct {
-		title string
-		v     any
-	}{
-		"run.schema.json": {"One line of ovn-replay run --json: the fate of a packet that entered OVN",
-			replay.Record{}},
-		"verify.schema.json": {"What ovn-replay verify --json prints", replay.Report{}},
-	} {
+	for name, of := range schemas() {
 		s := schemaOf(reflect.TypeOf(of.v), map[reflect.Type]bool{})
 		s["$schema"], s["title"] = "https://json-schema.org/draft/2020-12/schema", of.title
-		s["properties"].(map[string]any)["version"] = map[string]any{"const": replay.FormVersion}
+		if p := s["properties"].(map[string]any); p["version"] != nil && !strings.HasPrefix(name, "db-") {
+			p["version"] = map[string]any{"const": replay.FormVersion}
+		}
 		text, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +242,7 @@ func keeps(t *testing.T, at string, old, now map[string]any) {
 // schemaOf describes a type as encoding/json encodes it.
 func schemaOf(t reflect.Type, within map[reflect.Type]bool) map[string]any {
 	switch {
-	case t == reflect.TypeOf(replay.Moment(0)):
+	case t == reflect.TypeOf(replay.Moment(0)), t == reflect.TypeOf(time.Time{}):
 		return map[string]any{"type": "string", "format": "date-time"}
 	case t.Kind() == reflect.Pointer:
 		return schemaOf(t.Elem(), within)
@@ -89,6 +254,10 @@ func schemaOf(t reflect.Type, within map[reflect.Type]bool) map[string]any {
 		return map[string]any{"type": "string"}
 	case t.Kind() == reflect.Bool:
 		return map[string]any{"type": "boolean"}
+	case t.Kind() == reflect.Interface:
+		return map[string]any{}
+	case t.Kind() == reflect.Float64:
+		return map[string]any{"type": "number"}
 	case t.Kind() != reflect.Struct:
 		return map[string]any{"type": "integer"}
 	case within[t]:
@@ -101,6 +270,12 @@ func schemaOf(t reflect.Type, within map[reflect.Type]bool) map[string]any {
 		f := t.Field(i)
 		name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || name == "-" {
+			continue
+		}
+		if f.Anonymous && name == "" {
+			of := schemaOf(f.Type, within)
+			maps.Copy(properties, of["properties"].(map[string]any))
+			required = append(required, of["required"].([]string)...)
 			continue
 		}
 		if name == "" {
@@ -122,14 +297,6 @@ func TestJSONIsPlain(t *testing.T) {
 	_, verify, _ := replayed(t, "verify", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker", "-r",
 		dir+"/nginx.pcap", "--json", "--strict", "--no-infer")
 	for name, text := range map[string]string{"run.schema.json": run, "verify.schema.json": verify} {
-		schema, err := os.ReadFile("../../docs/schema/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var s map[string]any
-		if err := json.Unmarshal(schema, &s); err != nil {
-			t.Fatal(err)
-		}
 		if strings.Contains(text, `\u00`) {
 			t.Errorf("%s: escapes in %.500s", name, text)
 		}
@@ -140,63 +307,14 @@ func TestJSONIsPlain(t *testing.T) {
 			if err := d.Decode(&v); err != nil {
 				t.Fatal(err)
 			}
-			satisfies(t, name, s, v)
+			if err := compiled(t, name, true).Validate(v); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 		if n == 0 {
 			t.Errorf("%s: nothing printed", name)
 		}
 	}
-}
-
-// satisfies holds a value against a schema of schemaOf's forms.
-func satisfies(t *testing.T, at string, s map[string]any, v any) {
-	t.Helper()
-	if c, ok := s["const"]; ok {
-		if v != c {
-			t.Errorf("%s: %v, want %v", at, v, c)
-		}
-		return
-	}
-	ok := false
-	switch s["type"] {
-	case "string":
-		_, ok = v.(string)
-	case "boolean":
-		_, ok = v.(bool)
-	case "integer":
-		_, ok = v.(float64)
-	case "array":
-		var list []any
-		if list, ok = v.([]any); ok {
-			for _, e := range list {
-				satisfies(t, at+"[]", s["items"].(map[string]any), e)
-			}
-		}
-	case "object":
-		var o map[string]any
-		if o, ok = v.(map[string]any); !ok {
-			break
-		}
-		p, _ := s["properties"].(map[string]any)
-		for name, e := range o {
-			if of, known := p[name].(map[string]any); known {
-				satisfies(t, at+"."+name, of, e)
-			}
-		}
-		for _, name := range asList(s["required"]) {
-			if _, there := o[name.(string)]; !there {
-				t.Errorf("%s: lacks %q", at, name)
-			}
-		}
-	}
-	if !ok {
-		t.Errorf("%s: %v, want %v", at, v, s["type"])
-	}
-}
-
-func asList(v any) []any {
-	list, _ := v.([]any)
-	return list
 }
 
 // verify --junit is XML with a test for each capture.

@@ -66,7 +66,8 @@ func (c *Coverage) Skipped(*replay.Frame, *replay.Point, string) {}
 
 // Row is how many packets met one thing.
 type Row struct {
-	Kind     string `json:"kind"` // acl, load balancer, nat, route, policy, qos, backend or flow
+	Version  int    `json:"version"` // of this form, see replay.FormVersion
+	Kind     string `json:"kind"`    // acl, load balancer, nat, route, policy, qos, backend or flow
 	Name     string `json:"name"`
 	Datapath string `json:"datapath,omitempty"`
 	Stage    string `json:"stage,omitempty"`
@@ -144,7 +145,7 @@ func (c *Coverage) Rows(o Options) []Row {
 			continue
 		}
 		of[[2]string{kind, f.StageHint}] = len(rows)
-		r := Row{Kind: kind, Stage: f.StageName(), Flow: f.UUID, Packets: n, Name: nameOf(f)}
+		r := Row{Version: replay.FormVersion, Kind: kind, Stage: f.StageName(), Flow: f.UUID, Packets: n, Name: nameOf(f)}
 		switch n := len(f.Datapaths); n {
 		case 0: // a session's, which does not say
 			r.Datapath = "the network"
@@ -185,15 +186,14 @@ func (c *Coverage) backendRows(o Options) (rows []Row) {
 				n := c.backends[k]
 				seen[k] = true
 				if n > 0 || o.Untouched {
-					rows = append(rows, Row{Kind: "backend", Name: k.vip + " -> " + k.backend, Object: lb.Name,
-						Packets: n})
+					rows = append(rows, Row{Version: replay.FormVersion, Kind: "backend", Name: k.vip + " -> " + k.backend, Object: lb.Name, Packets: n})
 				}
 			}
 		}
 	}
 	for k, n := range c.backends {
 		if !seen[k] {
-			rows = append(rows, Row{Kind: "backend", Name: k.vip + " -> " + k.backend, Packets: n})
+			rows = append(rows, Row{Version: replay.FormVersion, Kind: "backend", Name: k.vip + " -> " + k.backend, Packets: n})
 		}
 	}
 	return rows

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ovnreplay/sim"
+	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 )
 
@@ -82,6 +83,7 @@ type Share struct {
 // Shares is a load balancer's address or an ECMP route with how the connections
 // were shared among its members.
 type Shares struct {
+	Version  int     `json:"version"` // of this form, see replay.FormVersion
 	Group    string  `json:"group"`
 	Members  []Share `json:"members"`  // in the order in which they were first chosen, then those that never were
 	Flapping []int   `json:"flapping"` // the numbers of connections that were given several of them
@@ -95,7 +97,7 @@ func (l *Ledger) Shares() []*Shares {
 		for _, m := range c.Members {
 			g := by[m.Group]
 			if g == nil {
-				g = &Shares{Group: m.Group, Flapping: []int{}}
+				g = &Shares{Version: replay.FormVersion, Group: m.Group, Flapping: []int{}}
 				by[m.Group], groups = g, append(groups, g)
 			}
 			g.member(m.Member).Connections++

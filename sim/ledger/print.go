@@ -18,6 +18,7 @@ import (
 // Row is a connection as JSON shows it. Fields that do not apply are left out;
 // new ones may be added, none changes its meaning.
 type Row struct {
+	Version  int         `json:"version"` // of this form, see replay.FormVersion
 	ID       int         `json:"id"`
 	Proto    string      `json:"proto"`
 	ICMPID   uint16      `json:"icmp_id,omitempty"`
@@ -105,7 +106,8 @@ type RowMember struct {
 // Row spells a connection out.
 func (l *Ledger) Row(c *Conn) *Row {
 	r := &Row{
-		ID: c.ID, Proto: packet.ProtoName(c.Asked.Proto), From: Where(c.From), State: c.state(),
+		Version: replay.FormVersion,
+		ID:      c.ID, Proto: packet.ProtoName(c.Asked.Proto), From: Where(c.From), State: c.state(),
 		Client:   Endpoint{c.Asked.SrcAddr().String(), c.Asked.SrcPort, c.client},
 		Asked:    Endpoint{c.Asked.DstAddr().String(), c.Asked.DstPort, c.asked},
 		Original: counts(&c.Dir[0]), Reply: counts(&c.Dir[1]), Dropped: c.Dropped(),
@@ -292,7 +294,6 @@ func (l *Ledger) Print(w io.Writer, list []*Conn, form Form) error {
 		}
 	}
 	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
 	e.SetEscapeHTML(false)
 	for _, c := range list {
 		r := l.Row(c)

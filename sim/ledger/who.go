@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
@@ -144,9 +145,18 @@ func (l *Ledger) through(c *Conn, q *Question) string {
 	return text + ", kept as " + trace.TupleString(&z.Orig)
 }
 
+// Whose is what who --json prints of a connection that had an address.
+type Whose struct {
+	*Row
+	Address string `json:"address"` // as it was asked for
+	How     string `json:"how"`
+}
+
 // WriteWho writes whose an address was; text is the address as it was asked for.
 func (l *Ledger) WriteWho(w io.Writer, text string, q Question, found []Found, asJSON bool) error {
 	switch {
+	case len(found) == 0 && asJSON:
+		return nil
 	case len(found) == 0:
 		said := "no connection in the captures had " + text
 		if name := l.Names().Address(q.Addr); name != "" {
@@ -155,11 +165,14 @@ func (l *Ledger) WriteWho(w io.Writer, text string, q Question, found []Found, a
 		_, err := printable.Fprintf(w, "%s\n", said)
 		return err
 	case asJSON:
-		list := make([]*Conn, len(found))
-		for i, f := range found {
-			list[i] = f.Conn
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		for _, f := range found {
+			if err := e.Encode(Whose{l.Row(f.Conn), text, f.How}); err != nil {
+				return err
+			}
 		}
-		return l.Print(w, list, JSON)
+		return nil
 	}
 	for _, f := range found {
 		if _, err := printable.Fprintf(w, "%s %s\n    %s\n", text, f.How, l.Row(f.Conn).Line()); err != nil {

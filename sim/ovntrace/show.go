@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim/microflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 )
@@ -144,8 +145,9 @@ func (o *Options) forms() []form {
 // Record is what trace --json prints, a line for each packet: first the
 // packet that was asked about, then with --reply each answer.
 type Record struct {
-	Flow     string           `json:"flow"`   // the header line
-	Packet   string           `json:"packet"` // in a few words
+	Version  int              `json:"version"` // of this form, see replay.FormVersion
+	Flow     string           `json:"flow"`    // the header line
+	Packet   string           `json:"packet"`  // in a few words
 	Reply    bool             `json:"reply,omitempty"`
 	Datapath string           `json:"datapath"`
 	Inport   string           `json:"inport"`
@@ -167,7 +169,7 @@ type Output struct {
 
 func (t *Tracer) record(q *Question, out *sim.Outcome, header string, tree []*trace.Node, reply bool) Record {
 	r := Record{
-		Flow: header, Packet: packet.Describe(q.In.Frame), Reply: reply,
+		Version: replay.FormVersion, Flow: header, Packet: packet.Describe(q.In.Frame), Reply: reply,
 		Chassis: q.In.Chassis.Name, Verdict: out.Verdict.String(),
 		Outputs: []Output{}, Trace: t.book.JSON(&out.Trace, tree),
 	}

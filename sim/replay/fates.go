@@ -163,6 +163,7 @@ func (x *packetFate) same(y *packetFate) bool {
 
 // FateDifference is a packet that fares differently: what diff --json prints.
 type FateDifference struct {
+	Version int         `json:"version"` // of this form, see FormVersion
 	Capture string      `json:"capture"`
 	Frame   int         `json:"frame"`
 	Inport  string      `json:"inport"`
@@ -199,7 +200,7 @@ func (d *Differ) compare(a, b *packetFate) error {
 		return nil
 	}
 	d.Different++
-	x := FateDifference{Capture: one.capture, Frame: one.number, Inport: one.port, Packet: one.packet, A: a.json(),
+	x := FateDifference{Version: FormVersion, Capture: one.capture, Frame: one.number, Inport: one.port, Packet: one.packet, A: a.json(),
 		B: b.json()}
 	if a != nil && b != nil {
 		i := part(a.path, b.path)
