@@ -22,7 +22,8 @@ func TestFramesOfCompressedCaptures(t *testing.T) {
 		{130_000, 0, 0, true, 100_000}, {130_000, 0, 0, false, 130_000}, {130_000, 0, 130_000, true, 130_000},
 		{130_000, 0, 50, true, 50}, {130_000, 24, 0, true, 130_000},
 	} {
-		r, err := NewReaderWith(bytes.NewReader(sameFrames(c.frames, c.random, c.packed)), "dense", Options{MaxFrames: c.most})
+		r, err := NewReaderWith(bytes.NewReader(sameFrames(c.frames, c.random, c.packed)), "dense",
+			Options{MaxFrames: c.most})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/ledger"
-	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
 )
@@ -98,27 +96,9 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 	}
 	out := bufio.NewWriter(o.stdout)
 	if o.members {
-		return errors.Join(o.printMembers(out, l), out.Flush(), err)
+		return errors.Join(l.PrintShares(out, o.json), out.Flush(), err)
 	}
 	return errors.Join(l.Print(out, list, form), out.Flush(), err)
-}
-
-// printMembers prints how members were chosen, instead of the connections.
-func (o *connectionsOptions) printMembers(out io.Writer, l *ledger.Ledger) error {
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	for _, g := range l.Shares() {
-		var err error
-		if o.json {
-			err = e.Encode(g)
-		} else {
-			_, err = printable.Fprintf(out, "%s\n", g)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // whoOptions is "who": whose an address was.

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -68,12 +67,5 @@ func (o *coverageOptions) run(ctx context.Context) error {
 	if !o.json {
 		return errors.Join(c.Write(out, rows), out.Flush(), damage)
 	}
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	for i := range rows {
-		if err := e.Encode(&rows[i]); err != nil {
-			return err
-		}
-	}
-	return errors.Join(out.Flush(), damage)
+	return errors.Join(coverage.WriteJSON(out, rows), out.Flush(), damage)
 }

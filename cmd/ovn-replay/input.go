@@ -72,7 +72,8 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 	f.StringVar(&in.Filter, "filter", "",
 		"list only packets that match the logical flow expression `EXPR`, such as 'ip4.dst == 10.0.0.0/8 && ct.rpl'")
 	pcapFilterFlag(f, &in.Selects)
-	f.IntVar(&in.Frames, "max-frames", 0, "the most frames of a compressed capture (default 100000, or as many as its bytes can hold)")
+	f.IntVar(&in.Frames, "max-frames", 0,
+		"the most frames of a compressed capture (default 100000, or as many as its bytes can hold)")
 	f.BoolVar(&in.Explain, "explain-points", false, "tell on standard error how each capture was placed")
 	f.BoolVarP(&in.Quiet, "quiet", "q", false, "print less")
 }

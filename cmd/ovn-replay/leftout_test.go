@@ -92,7 +92,8 @@ func TestBrokenFlowsAreSaidOnce(t *testing.T) {
 func TestBrokenFlowsAreSaidOnceInASession(t *testing.T) {
 	nodeport := filepath.Join(cases, "nodeport")
 	db, session := brokenFlows(t, 5), filepath.Join(t.TempDir(), "s.db")
-	args := []string{"run", "--json", "--session", session, "--db", db, "-r", nodeport + "/client.pcap@breth0_ovn-worker"}
+	args := []string{"run", "--json", "--session", session, "--db", db, "-r",
+		nodeport + "/client.pcap@breth0_ovn-worker"}
 	const since = "since 2026-11-22T10:00:35.5"
 	if _, out, errs := replayed(t, args...); strings.Count(out, "does not compile and is left out") != 1 ||
 		!strings.Contains(errs, "left out 20 times "+since) {
@@ -100,7 +101,8 @@ func TestBrokenFlowsAreSaidOnceInASession(t *testing.T) {
 	}
 	args[len(args)-1] = floodOf(t, "UDP", 30) + "@breth0_ovn-worker"
 	_, out, errs := replayed(t, args...)
-	if strings.Contains(out, "does not compile and is left out") || !strings.Contains(errs, "left out 50 times "+since) {
+	if strings.Contains(out, "does not compile and is left out") ||
+		!strings.Contains(errs, "left out 50 times "+since) {
 		t.Errorf("a session that goes on says: %s", errs)
 	}
 }

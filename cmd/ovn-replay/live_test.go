@@ -59,7 +59,9 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 // not for ever; what else it writes is complete.
 func TestInterruptedWhileReaderStalls(t *testing.T) {
 	flooded := floodOf(t, "UDP", 3000) // several times what pipes and buffers hold
-	for _, args := range []string{"run --json -w FILE", "run --format detailed --session FILE", "run -w PIPE --format none"} {
+	for _, args := range []string{
+		"run --json -w FILE", "run --format detailed --session FILE", "run -w PIPE --format none",
+	} {
 		dir := t.TempDir()
 		file, pipe := filepath.Join(dir, "out"), filepath.Join(dir, "pipe")
 		if err := makeFifo(pipe); err != nil {
@@ -83,8 +85,8 @@ func TestInterruptedWhileReaderStalls(t *testing.T) {
 			stop(output.Signalled{Signal: syscall.SIGINT})
 		})
 		var errs bytes.Buffer
-		status := run(ctx, append(args, "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r", flooded+"@breth0_ovn-worker"),
-			strings.NewReader(""), w, &errs)
+		status := run(ctx, append(args, "--db", filepath.Join(cases, "nodeport", "sb.db"), "-r",
+			flooded+"@breth0_ovn-worker"), strings.NewReader(""), w, &errs)
 		took := time.Since(time.Unix(0, signalled.Load()))
 		if status != exitSignal+int(syscall.SIGINT) || took > 2*output.Patience+time.Second ||
 			!strings.Contains(errs.String(), "interrupted after ") {

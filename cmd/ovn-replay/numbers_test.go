@@ -43,7 +43,8 @@ func TestConnectionsHaveOneNumber(t *testing.T) {
 			continue // a session is of one database
 		}
 		replayedWell(t, "run", "--case", dir, "--format", "none", "--session", session)
-		one, other := replayedWell(t, "connections", "--case", dir), replayedWell(t, "connections", "--session", session)
+		one := replayedWell(t, "connections", "--case", dir)
+		other := replayedWell(t, "connections", "--session", session)
 		if a, b := tuples(one), tuples(other); !slices.Equal(a, b) {
 			t.Errorf("%s: a session numbers otherwise:\n%s\n%s", name, one, other)
 		}
@@ -78,7 +79,8 @@ func replayedWell(t *testing.T, args ...string) string {
 func numbered(t *testing.T, file string) map[string]int {
 	t.Helper()
 	found := map[string]int{}
-	for line := range strings.Lines(tsharked(t, file, "-Y", "ovn.conn && frame.packet_flags_direction == 1", "-T", "fields", "-e", "ovn.conn")) {
+	const entered = "ovn.conn && frame.packet_flags_direction == 1"
+	for line := range strings.Lines(tsharked(t, file, "-Y", entered, "-T", "fields", "-e", "ovn.conn")) {
 		found[strings.TrimSpace(line)]++
 	}
 	return found

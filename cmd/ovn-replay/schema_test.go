@@ -39,15 +39,16 @@ func schemas() map[string]struct {
 		lines []string
 	}{
 		"run.schema.json": {"One line of ovn-replay run --json or show --json: the fate of a packet that entered OVN",
-			replay.Record{}, []string{"run --json --hex --case CASE", "show --json SESSION", "show --json SESSION 1-3"}},
+			replay.Record{},
+			[]string{"run --json --hex --case CASE", "show --json SESSION", "show --json SESSION 1-3"}},
 		"run-last.schema.json": {"The last line of ovn-replay run --json, where limits were reached or flows left out",
 			boundsJSON{}, []string{"run --json BROKEN"}},
 		"verify.schema.json": {"What ovn-replay verify --json prints", replay.Report{},
 			[]string{"verify --json --case CASE", "verify --json --list --strict --no-infer --case CASE"}},
 		"connections.schema.json": {"One line of ovn-replay connections --json: a connection", ledger.Row{},
 			[]string{"connections --json --case CASE", "connections --json --session SESSION"}},
-		"members.schema.json": {"One line of ovn-replay connections --members --json: a load balancer's address or an " +
-			"ECMP route", ledger.Shares{}, []string{"connections --members --json --case CASE"}},
+		"members.schema.json": {"One line of ovn-replay connections --members --json: a load balancer's address or " +
+			"an ECMP route", ledger.Shares{}, []string{"connections --members --json --case CASE"}},
 		"who.schema.json": {"One line of ovn-replay who --json: a connection that had an address", ledger.Whose{},
 			[]string{"who ADDRESS --json --case CASE"}},
 		"coverage.schema.json": {"One line of ovn-replay coverage --json: what packets met", coverage.Row{},
@@ -64,8 +65,10 @@ func schemas() map[string]struct {
 			[]string{"db gather --json CASE"}},
 		"db-diff.schema.json": {"One line of ovn-replay db diff --json: a difference", inventory.Difference{},
 			[]string{"db diff --json DB " + cases + "/nodeport/sb.db"}},
-		"db-snapshot.schema.json": {"What ovn-replay db snapshot --json prints, and one line of db list --json: a snapshot",
-			inventory.Snapshot{}, []string{"db snapshot --json DB NAME --store STORE", "db list --json --store STORE"}},
+		"db-snapshot.schema.json": {
+			"What ovn-replay db snapshot --json prints, and one line of db list --json: a snapshot",
+			inventory.Snapshot{},
+			[]string{"db snapshot --json DB NAME --store STORE", "db list --json --store STORE"}},
 	}
 }
 
@@ -73,7 +76,9 @@ func schemas() map[string]struct {
 // say; and they name every field of it.
 func TestJSONSatisfiesSchemas(t *testing.T) {
 	printed := map[string]int{} // objects, by schema
-	for _, name := range []string{"nodeport", "cloud-ecmp", "cloud-lb", "kube-acl-verdicts", "kube-odd-packets", "cloud-arp-nd"} {
+	for _, name := range []string{
+		"nodeport", "cloud-ecmp", "cloud-lb", "kube-acl-verdicts", "kube-odd-packets", "cloud-arp-nd",
+	} {
 		dir := filepath.Join(cases, name)
 		words := placesOf(t, dir)
 		for name, of := range schemas() {
@@ -140,12 +145,15 @@ func placesOf(t *testing.T, dir string) *strings.Replacer {
 		t.Fatal(err)
 	}
 	broken := brokenFlows(t, 3)
-	dropping := changing(t, filepath.Join(cases, "nodeport", "sb.db"), 1, `"Logical_Flow":{"00000000-0000-0000-0000-000000000001":`+
-		`{"logical_datapath":["uuid","a72824c0-aeba-4a9b-a86b-88445401535a"],"pipeline":"ingress","table_id":0,"priority":65000,`+
-		`"match":"tcp","actions":"drop;","external_ids":["map",[["stage-name","ls_in_check_port_sec"]]]}}`)
-	return strings.NewReplacer("CASE", dir, "SESSION", session, "BROKENDB", broken, "BROKEN",
-		"--db "+broken+" -r "+cases+"/nodeport/client.pcap@breth0_ovn-worker", "DB", spec.DBs[0], "ADDRESS", row.Client.Address,
-		"FRAME", fmt.Sprintf("%s#%d", entered.Capture, entered.Frame), "DROPPING", dropping, "NAME", "one", "STORE", filepath.Join(t.TempDir(), "store.db"))
+	dropping := changing(t, filepath.Join(cases, "nodeport", "sb.db"), 1,
+		`"Logical_Flow":{"00000000-0000-0000-0000-000000000001":`+
+			`{"logical_datapath":["uuid","a72824c0-aeba-4a9b-a86b-88445401535a"],"pipeline":"ingress","table_id":0,`+
+			`"priority":65000,"match":"tcp","actions":"drop;",`+
+			`"external_ids":["map",[["stage-name","ls_in_check_port_sec"]]]}}`)
+	return strings.NewReplacer("CASE", dir, "SESSION", session, "BROKENDB", broken,
+		"BROKEN", "--db "+broken+" -r "+cases+"/nodeport/client.pcap@breth0_ovn-worker", "DROPPING", dropping,
+		"FRAME", fmt.Sprintf("%s#%d", entered.Capture, entered.Frame), "DB", spec.DBs[0],
+		"ADDRESS", row.Client.Address, "NAME", "one", "STORE", filepath.Join(t.TempDir(), "store.db"))
 }
 
 // compiled is a schema of docs/schema; strict, it allows no fields that it does not name.

@@ -7,6 +7,7 @@ package coverage
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -145,7 +146,8 @@ func (c *Coverage) Rows(o Options) []Row {
 			continue
 		}
 		of[[2]string{kind, f.StageHint}] = len(rows)
-		r := Row{Version: replay.FormVersion, Kind: kind, Stage: f.StageName(), Flow: f.UUID, Packets: n, Name: nameOf(f)}
+		r := rowOf(kind, nameOf(f), n)
+		r.Stage, r.Flow = f.StageName(), f.UUID
 		switch n := len(f.Datapaths); n {
 		case 0: // a session's, which does not say
 			r.Datapath = "the network"
@@ -186,14 +188,16 @@ func (c *Coverage) backendRows(o Options) (rows []Row) {
 				n := c.backends[k]
 				seen[k] = true
 				if n > 0 || o.Untouched {
-					rows = append(rows, Row{Version: replay.FormVersion, Kind: "backend", Name: k.vip + " -> " + k.backend, Object: lb.Name, Packets: n})
+					r := rowOf("backend", k.vip+" -> "+k.backend, n)
+					r.Object = lb.Name
+					rows = append(rows, r)
 				}
 			}
 		}
 	}
 	for k, n := range c.backends {
 		if !seen[k] {
-			rows = append(rows, Row{Version: replay.FormVersion, Kind: "backend", Name: k.vip + " -> " + k.backend, Packets: n})
+			rows = append(rows, rowOf("backend", k.vip+" -> "+k.backend, n))
 		}
 	}
 	return rows
@@ -234,4 +238,20 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 		len(c.flows))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func rowOf(kind, name string, packets int) Row {
+	return Row{Version: replay.FormVersion, Kind: kind, Name: name, Packets: packets}
+}
+
+// WriteJSON writes rows as one object a line.
+func WriteJSON(w io.Writer, rows []Row) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for i := range rows {
+		if err := e.Encode(&rows[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,11 +1,14 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"ovnreplay/sim"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 )
@@ -87,6 +90,24 @@ type Shares struct {
 	Group    string  `json:"group"`
 	Members  []Share `json:"members"`  // in the order in which they were first chosen, then those that never were
 	Flapping []int   `json:"flapping"` // the numbers of connections that were given several of them
+}
+
+// PrintShares prints how members were chosen.
+func (l *Ledger) PrintShares(w io.Writer, asJSON bool) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for _, g := range l.Shares() {
+		var err error
+		if asJSON {
+			err = e.Encode(g)
+		} else {
+			_, err = printable.Fprintf(w, "%s\n", g)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Shares counts the members chosen.

@@ -15,7 +15,8 @@ type ZoneSummary struct {
 func (n *Network) Zones() []ZoneSummary {
 	list := make([]ZoneSummary, len(n.AZs))
 	for i, z := range n.AZs {
-		list[i] = ZoneSummary{Name: z.Name, Source: z.Source, Chassis: []string{}, Transit: []string{}, Ports: []string{}}
+		list[i] = ZoneSummary{Name: z.Name, Source: z.Source, Chassis: []string{}, Transit: []string{},
+			Ports: []string{}}
 	}
 	for _, c := range n.Chassis {
 		if c.Remote() {

@@ -200,8 +200,8 @@ func (d *Differ) compare(a, b *packetFate) error {
 		return nil
 	}
 	d.Different++
-	x := FateDifference{Version: FormVersion, Capture: one.capture, Frame: one.number, Inport: one.port, Packet: one.packet, A: a.json(),
-		B: b.json()}
+	x := FateDifference{Version: FormVersion, Capture: one.capture, Frame: one.number, Inport: one.port,
+		Packet: one.packet, A: a.json(), B: b.json()}
 	if a != nil && b != nil {
 		i := part(a.path, b.path)
 		x.A.Flow, x.B.Flow = a.flow(i), b.flow(i)

@@ -182,7 +182,8 @@ const changeTime = conntrack.Second
 // sendsOwn reports whether ovn-controller sends an observed frame by itself,
 // as the database is at that moment.
 func (v *Verifier) sendsOwn(w *waiter) bool {
-	return v.auto.sent(w.point, w.data, w.wire, w.bare) || v.former != nil && w.time < v.changed+changeTime && v.former.sent(w.point, w.data, w.wire, w.bare)
+	return v.auto.sent(w.point, w.data, w.wire, w.bare) ||
+		v.former != nil && w.time < v.changed+changeTime && v.former.sent(w.point, w.data, w.wire, w.bare)
 }
 
 // Entered implements Handler.

@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ovnreplay/sim"
@@ -43,6 +44,9 @@ var kinds = map[string]func(*replay.Frame, *sim.Outcome) bool{
 	},
 }
 
+// compared are the verdicts of what was observed.
+var compared = []string{"matched", "mismatched", "missing", "unexpected"}
+
 // answered reports whether all that left is what OVN made of the packet.
 func answered(out *sim.Outcome) bool {
 	for i := range out.Outputs {
@@ -61,7 +65,7 @@ func ParseOnly(text string, verified bool) (o Only, err error) {
 	}
 	o.Compared = map[string]bool{}
 	for name := range strings.SplitSeq(text, ",") {
-		kind, verdict := kinds[name], name == "matched" || name == "mismatched" || name == "missing" || name == "unexpected"
+		kind, verdict := kinds[name], slices.Contains(compared, name)
 		switch {
 		case kind != nil:
 			o.kinds = append(o.kinds, kind)
@@ -72,10 +76,10 @@ func ParseOnly(text string, verified bool) (o Only, err error) {
 		default:
 			more := ""
 			if verified {
-				more = ", matched, mismatched, missing or unexpected"
+				more = ", " + strings.Join(compared, ", ")
 			}
-			return o, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, natted, "+
-				"guessed, inferred, noted%s", name, more)
+			return o, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, "+
+				"natted, guessed, inferred, noted%s", name, more)
 		}
 	}
 	return o, nil
