@@ -95,6 +95,9 @@ type Request struct {
 	// Cut: a capture holds less of the packet than there was on the wire: what
 	// its header promises was there.
 	Cut bool
+
+	// Sight, if not nil, is kept beside the packet.
+	Sight *Sight
 }
 
 // Helper is a connection-tracking helper (alg=…).

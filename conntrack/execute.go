@@ -11,21 +11,27 @@ import "ovnreplay/nat"
 // A nat() of a Request without Commit applies what the connection has; a
 // connection is only ever created, and Exec and NAT bindings only ever
 // recorded, with Commit.
-func (t *Table) Execute(now Time, ip []byte, m *Meta, r *Request) Outcome {
+func (t *Table) Execute(now Time, ip []byte, m *Meta, r *Request) (o Outcome) {
 	t.tick(now)
 	t.sweepDue(t.now-memory, 2)
 	t.zone = r.Zone
-	if fragmented(ip) {
-		return t.executeFragment(ip, m, r)
+	t.look(ip, r.Sight)
+	if t.sight.again || !fragmented(ip) {
+		t.execute(ip, m, r, &o)
+	} else {
+		o = t.executeFragment(ip, m, r)
+		t.sight.kept = false
 	}
-	return t.execute(ip, m, r)
+	t.looked(r.Sight, o.Rewritten)
+	return o
 }
 
-func (t *Table) execute(ip []byte, m *Meta, r *Request) Outcome {
+func (t *Table) execute(ip []byte, m *Meta, r *Request, o *Outcome) {
 	if t.opt.Profile == OVSUserspace {
-		return t.executeUserspace(ip, m, r)
+		t.executeUserspace(ip, m, r, o)
+		return
 	}
-	return t.executeLinux(ip, m, r)
+	t.executeLinux(ip, m, r, o)
 }
 
 // invalid writes +inv into m.

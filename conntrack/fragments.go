@@ -313,7 +313,8 @@ func (t *Table) executeWhole(l *fragmentList, m *Meta, r *Request) Outcome {
 	if !t.frags.join(l) {
 		return t.badFragment(m, r, LoneFragment)
 	}
-	o := t.execute(t.frags.whole, m, r)
+	var o Outcome
+	t.execute(t.frags.whole, m, r, &o)
 	o.Reassembled, o.Length = t.frags.whole, l.headers()+l.last
 	for i := range l.frags {
 		o.MRU = max(o.MRU, l.frags[i].l4+l.frags[i].length)
@@ -329,7 +330,8 @@ func (t *Table) executeHeld(l *fragmentList, ip []byte, m *Meta, r *Request) Out
 	}
 	whole := t.frags.whole
 	meta := l.frags[0].Meta
-	o := t.execute(whole, &meta, r)
+	var o Outcome
+	t.execute(whole, &meta, r, &o)
 	meta.conn = connRef{} // fragments carry no connection: the next action looks again
 	header := l.headers()
 	for i := range l.frags {

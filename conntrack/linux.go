@@ -36,7 +36,7 @@ type linuxCtx struct {
 	r     *Request
 	ip    []byte
 	o     *Outcome
-	seg   segment
+	seg   *segment
 	key   nat.Tuple
 	c     *conn // nil for a packet of no connection, and until commit for a new one
 	idx   uint32
@@ -47,17 +47,15 @@ type linuxCtx struct {
 
 func (k *linuxCtx) dir() int { return b2i(k.reply) }
 
-func (t *Table) executeLinux(ip []byte, m *Meta, r *Request) (o Outcome) {
-	k := linuxCtx{m: m, r: r, ip: ip, o: &o}
+func (t *Table) executeLinux(ip []byte, m *Meta, r *Request, o *Outcome) {
+	k := linuxCtx{m: m, r: r, ip: ip, o: o, seg: &t.seg}
 	cached := t.linuxCached(&k)
-	if !cached {
-		if !t.linuxTrack(&k) {
-			return o
-		}
+	if !cached && !t.linuxTrack(&k) {
+		return
 	}
 	if k.info == infoNone {
 		m.setInvalid(r.Zone)
-		return o
+		return
 	}
 	fresh := k.c == nil
 	if fresh && r.Commit {
@@ -66,11 +64,11 @@ func (t *Table) executeLinux(ip []byte, m *Meta, r *Request) (o Outcome) {
 	if r.NAT.Kind != nat.None && m.State&(SNAT|DNAT) == 0 && k.c != nil {
 		if o.Drop = t.linuxNAT(&k); o.Drop != NoDrop {
 			t.linuxAbandon(&k, fresh)
-			return o
+			return
 		}
 	}
 	if k.c != nil && (!fresh && !cached || fresh) && k.c.helper != NoHelper {
-		t.watchControl(ip, k.idx, k.reply, &o)
+		t.watchControl(ip, k.idx, k.reply, o)
 	}
 	if k.c != nil && !fresh && !t.opt.Netfilter && k.c.state == tcpEstablished &&
 		k.c.tuple[0].Proto == header.ProtoTCP && k.c.status&assured != 0 {
@@ -80,7 +78,6 @@ func (t *Table) executeLinux(ip []byte, m *Meta, r *Request) (o Outcome) {
 	if r.Commit {
 		t.linuxCommit(&k, fresh)
 	}
-	return o
 }
 
 // linuxAbandon gives up a connection that was never confirmed; the packet is dropped.
@@ -118,10 +115,10 @@ func (t *Table) linuxCached(k *linuxCtx) bool {
 	default:
 		k.info = infoNew
 	}
-	if t.pkt.Parse(k.ip) != nat.NoFault {
+	if !t.sight.again && t.pkt.Parse(k.ip) != nat.NoFault {
 		return false
 	}
-	if r.NAT.Kind != nat.None {
+	if r.NAT.Kind != nat.None && !t.sight.again {
 		t.pkt.CheckSum(k.ip)
 	}
 	k.key = t.pkt.Tuple
@@ -156,6 +153,10 @@ func (t *Table) linuxTrack(k *linuxCtx) bool {
 // linuxExtract checks the packet and sets the key it is looked up by.
 func (t *Table) linuxExtract(k *linuxCtx) Refusal {
 	p := &t.pkt
+	if t.sight.again {
+		k.key = p.Tuple
+		return NotRefused
+	}
 	switch f := p.Parse(k.ip); {
 	case f == nat.FaultQuote:
 		return NoConnection
@@ -173,6 +174,7 @@ func (t *Table) linuxExtract(k *linuxCtx) Refusal {
 	if !p.CheckSum(k.ip).Valid() && !t.opt.IgnoreChecksums {
 		return BadChecksum
 	}
+	t.keep()
 	return NotRefused
 }
 
@@ -182,8 +184,7 @@ func (t *Table) linuxHeader(k *linuxCtx) Refusal {
 	length, l4 := p.L4Length(k.ip), k.ip[p.L4:p.End]
 	switch {
 	case p.Tuple.Proto == header.ProtoTCP:
-		var ok bool
-		if k.seg, ok = parseSegment(l4, length); !ok {
+		if !k.seg.read(l4, length) {
 			return BadHeader
 		}
 		if !goodFlags(k.seg.flags) {
@@ -291,7 +292,7 @@ func (t *Table) linuxNew(k *linuxCtx) linuxVerdict {
 func (t *Table) linuxFirst(k *linuxCtx, c *conn) bool {
 	switch {
 	case k.key.Proto == header.ProtoTCP:
-		return t.linuxNewTCP(c, &k.seg)
+		return t.linuxNewTCP(c, k.seg)
 	case k.key.Proto == header.ProtoSCTP:
 		return t.linuxNewSCTP(k, c)
 	case k.key.ICMP():
@@ -313,7 +314,7 @@ func (t *Table) linuxPacket(k *linuxCtx) linuxVerdict {
 	c := k.c
 	switch {
 	case k.key.Proto == header.ProtoTCP:
-		return t.linuxTCP(c, k.idx, k.dir(), &k.seg, k.o)
+		return t.linuxTCP(c, k.idx, k.dir(), k.seg, k.o)
 	case k.key.Proto == header.ProtoUDP, k.key.Proto == header.ProtoUDPLite:
 		t.linuxUDP(k)
 	case k.key.Proto == header.ProtoSCTP:

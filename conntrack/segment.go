@@ -17,23 +17,20 @@ type segment struct {
 	opt      [40]byte // options; a copy, because a slice kept here would cost an allocation
 }
 
-// parseSegment reads a TCP header; it is false when the header does not fit.
-// length is that of header and payload by the IP header, of which l4 may hold less.
-func parseSegment(l4 []byte, length int) (segment, bool) {
+// read reads a TCP header; it is false when the header does not fit. length is that
+// of header and payload by the IP header, of which l4 may hold less.
+func (s *segment) read(l4 []byte, length int) bool {
 	header := int(l4[12]>>4) * 4
 	if header < 20 || header > length {
-		return segment{}, false
+		*s = segment{}
+		return false
 	}
-	s := segment{
-		seq:    binary.BigEndian.Uint32(l4[4:]),
-		ack:    binary.BigEndian.Uint32(l4[8:]),
-		flags:  l4[13],
-		win:    binary.BigEndian.Uint16(l4[14:]),
-		length: uint32(length - header),
-	}
+	s.seq, s.ack = binary.BigEndian.Uint32(l4[4:]), binary.BigEndian.Uint32(l4[8:])
+	s.flags, s.win = l4[13], binary.BigEndian.Uint16(l4[14:])
+	s.length = uint32(length - header)
 	s.optLen = uint8(copy(s.opt[:], l4[20:max(20, min(header, len(l4)))]))
 	s.cut = header > len(l4)
-	return s, true
+	return true
 }
 
 func (s *segment) options() []byte { return s.opt[:s.optLen] }

@@ -204,7 +204,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 		fields string
 	}{
 		{Table{}, "opt behaves timeout now pool buckets mask nodes due stale live perZone seq sweep crowds zone " +
-			"pkt bind helpers frags"},
+			"pkt seg sight bind helpers frags"},
 		{conn{}, "tuple label expires due created seq next pos gen mark zone status peer last state linked " +
 			"helper natSide"},
 		{peer{}, "end maxEnd maxWin maxAck scale flags"},

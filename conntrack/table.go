@@ -25,6 +25,8 @@ type Table struct {
 	crowds  crowds
 	zone    uint16      // of the tuple search under way, for Taken
 	pkt     nat.Packet  // of the Execute under way
+	seg     segment     // of it, where it is TCP
+	sight   sight
 	bind    nat.Binding // of the Execute under way
 	helpers helperState
 	frags   fragments

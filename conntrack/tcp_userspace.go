@@ -68,7 +68,7 @@ func unscaled(win uint16, scale uint8) uint32 {
 }
 
 func (t *Table) userNewTCP(k *userCtx, idx uint32) {
-	c, s := t.pool.at(idx), &k.seg
+	c, s := t.pool.at(idx), k.seg
 	src, dst := &c.peer[0], &c.peer[1]
 	src.end = s.seq
 	src.maxEnd = s.seq + s.length + 1
@@ -101,7 +101,7 @@ type userWindow struct {
 }
 
 func (t *Table) userTCP(k *userCtx, idx uint32) verdict {
-	c, s := t.pool.at(idx), &k.seg
+	c, s := t.pool.at(idx), k.seg
 	src, dst := &c.peer[b2i(k.reply)], &c.peer[1-b2i(k.reply)]
 	if badUserFlags(s.flags) {
 		k.o.Refusal, k.o.Check = BadFlags, Check{Of: FlagsCheck, Flags: s.flags}

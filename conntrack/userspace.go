@@ -17,7 +17,7 @@ type userCtx struct {
 	ip      []byte
 	o       *Outcome
 	key     nat.Tuple // by which the connection is looked up
-	seg     segment   // TCP only
+	seg     *segment  // TCP only
 	reply   bool
 	related bool // ICMP error
 	exp     *expectation
@@ -33,21 +33,20 @@ const (
 	verdictValidNew // still unanswered
 )
 
-func (t *Table) executeUserspace(ip []byte, m *Meta, r *Request) (o Outcome) {
-	k := userCtx{m: m, r: r, ip: ip, o: &o}
+func (t *Table) executeUserspace(ip []byte, m *Meta, r *Request, o *Outcome) {
+	k := userCtx{m: m, r: r, ip: ip, o: o, seg: &t.seg}
 	if r.Helper == NoHelper {
 		if c := t.get(m.conn); c != nil && c.zone == r.Zone && !r.Force && !t.watched(m.conn.idx, c) {
 			t.userFast(&k, c)
-			return o
+			return
 		}
 	}
 	if why := t.extractUserspace(&k); why != NotRefused {
 		m.setInvalid(r.Zone)
 		o.Refusal = why
-		return o
+		return
 	}
 	t.processUserspace(&k)
-	return o
 }
 
 // userFast is the way of a packet that has been looked up in this zone: state stays as it was.
@@ -55,8 +54,12 @@ func (t *Table) userFast(k *userCtx, c *conn) {
 	m := k.m
 	if k.r.NAT.Kind != nat.None {
 		k.reply, k.related = m.reply, m.related
-		if t.pkt.Parse(k.ip) == nat.NoFault {
+		well := t.sight.again
+		if !well && t.pkt.Parse(k.ip) == nat.NoFault {
 			t.pkt.CheckSum(k.ip)
+			well = true
+		}
+		if well {
 			t.userNAT(k, c)
 		}
 		m.conn = connRef{}
@@ -77,6 +80,32 @@ func (k *userCtx) userBits(c *conn) {
 // extractUserspace checks the packet and makes the key it is looked up by.
 func (t *Table) extractUserspace(k *userCtx) Refusal {
 	p := &t.pkt
+	if !t.sight.again {
+		if why := t.readUserspace(k); why != NotRefused {
+			return why
+		}
+	}
+	k.key = p.Tuple
+	if p.IsError {
+		if p.Inner.Tuple.Src != p.Tuple.Dst {
+			return NoConnection
+		}
+		if p.Inner.Tuple.ICMP() && !userQuery(&p.Inner.Tuple) {
+			return NotForTracking
+		}
+		k.key = p.Inner.Tuple.Reverse()
+		k.related = true
+	}
+	if why := t.userKey(&k.key); why != NotRefused {
+		k.o.Check = Check{Of: PortCheck}
+		return why
+	}
+	return NotRefused
+}
+
+// readUserspace reads the packet and checks what it says of itself.
+func (t *Table) readUserspace(k *userCtx) Refusal {
+	p := &t.pkt
 	switch f := p.Parse(k.ip); {
 	case f == nat.FaultQuote:
 		return NoConnection
@@ -94,22 +123,8 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 	if !p.CheckSum(k.ip).Valid() && !t.opt.IgnoreChecksums && summed {
 		return BadChecksum
 	}
-	k.key = p.Tuple
-	if p.IsError {
-		if p.Inner.Tuple.Src != p.Tuple.Dst {
-			return NoConnection
-		}
-		if p.Inner.Tuple.ICMP() && !userQuery(&p.Inner.Tuple) {
-			return NotForTracking
-		}
-		k.key = p.Inner.Tuple.Reverse()
-		k.related = true
-	}
-	why := t.userKey(&k.key)
-	if why != NotRefused {
-		k.o.Check = Check{Of: PortCheck}
-	}
-	return why
+	t.keep()
+	return NotRefused
 }
 
 // userKey removes what this tracker does not look at: only TCP, UDP, ICMP and
@@ -147,8 +162,7 @@ func (t *Table) checkUserspaceL4(k *userCtx) Refusal {
 	l4 := k.ip[p.L4:p.End]
 	switch {
 	case p.Tuple.Proto == header.ProtoTCP:
-		var ok bool
-		if k.seg, ok = parseSegment(l4, length); !ok {
+		if !k.seg.read(l4, length) {
 			return BadHeader
 		}
 	case p.Tuple.Proto == header.ProtoUDP:

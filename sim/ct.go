@@ -202,6 +202,10 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	}
 	ip = ip[:p.Layout.L3End-p.Layout.L3]
 	req.Cut = p.Wire > len(p.Data)
+	if p.Changed {
+		p.sight, p.Changed = conntrack.Sight{}, false
+	}
+	req.Sight = &p.sight
 	out := p.chassis.ct.Execute(e.now, ip, &p.ct, req)
 	e.recordCT(p, f, req, &out)
 	e.limitsOf(p.chassis, uint8(p.Key.Get(field.IPProto)), req, &out)

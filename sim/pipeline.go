@@ -21,6 +21,7 @@ type pkt struct {
 // carried is what Open vSwitch, or the engine, carries beside a packet.
 type carried struct {
 	ct      conntrack.Meta
+	sight   conntrack.Sight
 	dp      *network.Datapath
 	chassis *chassis
 	zone    zoneNumbers

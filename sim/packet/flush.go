@@ -35,6 +35,7 @@ func (p *Packet) Flush() {
 	if k[ethWord] != h[ethWord] || k[ethDstWord] != h[ethDstWord] {
 		p.flushEthernet()
 	}
+	p.Changed = p.Changed || p.beyondRouting()
 	if l.L3 != 0 {
 		switch h.Get(field.EthType) {
 		case header.EtherIPv4:
@@ -50,6 +51,26 @@ func (p *Packet) Flush() {
 	}
 	p.held = p.Key
 }
+
+// beyondRouting reports whether packet fields other than those that a router
+// changes differ from the frame's.
+func (p *Packet) beyondRouting() bool {
+	for w := range p.Key {
+		if (p.Key[w]^p.held[w])&packetMask[w]&^routedMask[w] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// routedMask has the bits set that may change while the parse of the IP packet and
+// whether its checksums are right stay the same.
+var routedMask = func() (m field.Key) {
+	for _, id := range []field.ID{field.EthSrc, field.EthDst, field.IPTTL, field.IPDSCP, field.IPECN} {
+		m.Set128(id, field.Ones(128))
+	}
+	return m
+}()
 
 var (
 	ethWord    = field.EthSrc.Word()
@@ -159,6 +180,7 @@ func (p *Packet) Upcall() {
 		at = p.Layout.L4 + 6
 	}
 	binary.BigEndian.PutUint16(p.Data[at:], q.Complete(ip))
+	p.Changed = true
 }
 
 func (p *Packet) ipChecksum(old, new []byte) {
@@ -246,6 +268,7 @@ func (p *Packet) Complete() {
 	switch {
 	case proto == header.ProtoTCP && l.L4+18 <= len(p.Data), proto == header.ProtoUDP && l.L4+8 <= len(p.Data):
 		p.l4Checksum([]byte{0, proto}, []byte{0, first})
+		p.Changed = true
 	}
 }
 

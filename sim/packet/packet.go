@@ -75,6 +75,10 @@ type Packet struct {
 	Layout Layout
 	Key    field.Key
 
+	// Changed: more of the IP packet has changed than a router changes of it, since
+	// whoever looks at it unset this.
+	Changed bool
+
 	held field.Key // the packet fields as Data holds them
 }
 
@@ -92,7 +96,7 @@ func (p *Packet) SetRead(frame []byte, wire int, h *Headers) {
 	p.Data = append(p.Data[:0], frame...)
 	p.Wire = max(wire, len(frame))
 	p.Key, p.Layout = h.Key, h.Layout
-	p.held = p.Key
+	p.held, p.Changed = p.Key, true
 }
 
 // Headers returns the headers of the frame as Data holds it, changes of the
@@ -111,7 +115,7 @@ func (p *Packet) CopyFrom(q *Packet) {
 func (p *Packet) Reparse() {
 	clearPacketFields(&p.Key)
 	p.Layout = Parse(p.Data, &p.Key)
-	p.held = p.Key
+	p.held, p.Changed = p.Key, true
 }
 
 // Overlong reports whether the IP header states more than the frame had on the wire.

@@ -212,12 +212,14 @@ func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet)
 	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
 		return 0, 0, false
 	}
-	other := func(f *Frame) bool { // as nearly no frame does: asked before whether it is the same packet
+	if !s.beyond.others(mac(bound)) {
+		return 0, 0, false
+	}
+	other := func(f *Frame) bool { // asked before whether it is the same packet
 		return f.dir == Left && !f.Bare && leadsOut(f.point.Port) && uint64(macAt(f.Data)) != bound
 	}
 	s.further(p, other, func(f *Frame) bool {
-		to := macAt(f.Data)
-		if !to.multicast() && s.owners.ports[to] == nil && s.owners.send[to] == nil && !s.onLink(to, ip, v6) {
+		if to := macAt(f.Data); s.owners.foreign(to) && !s.onLink(to, ip, v6) {
 			dst, src, ok = uint64(to), uint64(macAt(f.Data[6:])), true
 			s.hops++
 		}
@@ -225,6 +227,40 @@ func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet)
 	})
 	return dst, src, ok
 }
+
+// beyond are the Ethernet addresses outside of OVN to which frames read ahead are
+// sent over wires, few as they are: where there is none but the one that is
+// known, no frame shows another.
+type beyond struct {
+	macs []mac
+	last mac // noted last, or not to be noted
+}
+
+// maxBeyond bounds how many are told apart.
+const maxBeyond = 16
+
+// note notes where a frame is sent that crossed a wire, either way.
+func (b *beyond) note(f *Frame, o *Owners) {
+	if f.skip != "" || f.Bare || len(f.Data) < 14 || f.point.Port == nil || !leadsOut(f.point.Port) {
+		return
+	}
+	to := macAt(f.Data)
+	if to == b.last {
+		return
+	}
+	b.last = to
+	if len(b.macs) < maxBeyond && o.foreign(to) && !slices.Contains(b.macs, to) {
+		b.macs = append(b.macs, to)
+	}
+}
+
+// others reports whether frames may be sent to another address than one.
+func (b *beyond) others(than mac) bool {
+	return len(b.macs) == maxBeyond || slices.ContainsFunc(b.macs, func(m mac) bool { return m != than })
+}
+
+// foreign reports whether an Ethernet address is nobody's in OVN.
+func (o *Owners) foreign(m mac) bool { return !m.multicast() && o.ports[m] == nil && o.send[m] == nil }
 
 // onLink reports whether an Ethernet address is seen to be that of another
 // neighbor than ip, on one network with it, and not of ip.

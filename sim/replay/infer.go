@@ -250,11 +250,11 @@ func (inf *inferrer) find(k answerKey) *awaited {
 // name is the file a frame is in.
 func (s *Run) name(f *Frame) string { return NameOf(s.Taps, f) }
 
-// infer injects the packet that an observed frame must come from, if it is
-// in no capture and can be known.
+// infer injects the packet that an observed frame must come from that was not
+// predicted, if it is in no capture and can be known.
 func (s *Run) infer(f *Frame) {
 	inf := s.inferrer
-	if inf.due(f) || s.originate(f) || s.opts.NoInference {
+	if s.originate(f) || s.opts.NoInference {
 		return
 	}
 	if s.ask(f) {

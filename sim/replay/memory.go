@@ -117,6 +117,7 @@ func (m memory) sent() {
 	for i := range all {
 		*w.sent.push(all[i].id()) = all[i]
 	}
+	w.from = make([]mac, maxFrom) // whoever sent them
 }
 
 // wireSenders are the chassis that sent a frame last, the latest first.

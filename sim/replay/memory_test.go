@@ -171,7 +171,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		fields string
 	}{
 		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires " +
-			"waiting waited pins now race shows err asked twins resuming resolves hops hoisting sizes"},
+			"waiting waited pins now race shows err asked twins resuming resolves hops beyond hoisting sizes"},
 		{twins{}, "seen old turn done head"},
 		{inferrer{}, "s captured answers older ways sought resumed opened datagrams puzzles expected parts scratch"},
 		{answerKey{}, "point proto src dst"},
@@ -185,7 +185,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		{tunnelKeys{}, "kind datapath inport outport"},
 		{crossing{}, "point keys id hash"},
 		{crossings{}, "time count most"},
-		{wires{}, "sent auto many frames shared"},
+		{wires{}, "sent auto many from frames shared"},
 		{wireKey{}, "port hash"},
 		{wireSent{}, "wireKey chassis time met"},
 		{ledger{}, "parts spare n forgot"},

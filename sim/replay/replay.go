@@ -164,6 +164,7 @@ type Run struct {
 	resuming *resumption // what is being opened
 	resolves [2]int      // frames of ARP, and of neighbor discovery, so far
 	hops     int         // next hops that other frames told
+	beyond   beyond
 	hoisting int         // how deep causes are being replayed before what they led to
 	sizes    segmentSizes
 }
@@ -211,6 +212,7 @@ func (s *Run) Add(rec *pcap.Record) {
 // file makes a frame that was read ahead findable by its identity.
 func (s *Run) file(f *Frame) {
 	s.byClient(f)
+	s.beyond.note(f, s.owners)
 	if f.id == 0 {
 		return
 	}
@@ -269,7 +271,7 @@ func (s *Run) pop() {
 // now: each is replayed as its own moment's network has it.
 func (s *Run) placeAgain() {
 	s.later.clear()
-	s.clients, s.held = nil, 0
+	s.clients, s.held, s.beyond = nil, 0, beyond{}
 	for _, f := range s.queue[s.head:] {
 		if !f.played {
 			s.Taps[f.Capture].forget(f)
@@ -396,12 +398,14 @@ func (s *Run) skip(f *Frame, why string) {
 
 // left handles a frame that left OVN.
 func (s *Run) left(f *Frame) {
-	s.infer(f)
-	if leadsOut(f.point.Port) && s.wires.arrived(f) {
-		f.dir = Entered // from a chassis whose own capture lacks the packet
-		s.owners.redress(f)
-		s.inject(f)
-		return
+	if !s.inferrer.due(f) {
+		s.infer(f)
+		if leadsOut(f.point.Port) && s.wires.arrived(f) {
+			f.dir = Entered // from a chassis whose own capture lacks the packet
+			s.owners.redress(f)
+			s.inject(f)
+			return
+		}
 	}
 	s.Engine.Observe(f.point.Port, f.Data, f.Headers())
 	s.observe(f)

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
@@ -14,7 +16,8 @@ import (
 type wires struct {
 	sent ring[wireSent] // by wireID
 	auto *autonomous
-	many bool // chassis: else nothing comes over a wire from another
+	many bool  // chassis: else nothing comes over a wire from another
+	from []mac // that frames were sent from, up to maxFrom
 
 	frames ring[sentFrame]
 	shared map[int]bool // ports that are captured at several chassis
@@ -41,6 +44,9 @@ const maxSenders = 4
 // wireWindow is how long a frame takes from one chassis to another at most.
 const wireWindow = conntrack.Second
 
+// maxFrom bounds how many senders on wires are told apart.
+const maxFrom = 64
+
 // maxWires is how many frames are remembered.
 const maxWires = 1 << 14
 
@@ -61,6 +67,9 @@ func (w *wires) predicted(out *sim.Outcome) {
 		if !w.many || !leadsOut(o.Port) {
 			continue
 		}
+		if from := macAt(o.Data[6:]); len(w.from) < maxFrom && !slices.Contains(w.from, from) {
+			w.from = append(w.from, from)
+		}
 		k := wireKey{o.Port.Index, wireHash(o.Data, o.Headers(), o.Wire)}
 		*w.sent.push(k.id()) = wireSent{k, o.Chassis.Index, o.Time, false}
 		w.remember(o)
@@ -70,7 +79,7 @@ func (w *wires) predicted(out *sim.Outcome) {
 // senders calls yield with the chassis that sent a frame last, the latest first,
 // until it returns false.
 func (w *wires) senders(f *Frame, yield func(*wireSent) bool) {
-	if len(w.sent.values) == 0 {
+	if len(w.sent.values) == 0 || len(w.from) < maxFrom && !slices.Contains(w.from, macAt(f.Data[6:])) {
 		return
 	}
 	if f.wired == 0 {
