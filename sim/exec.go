@@ -18,17 +18,29 @@ func (at position) next() position { return position{at.egress, at.table + 1} }
 // exec runs a flow's actions on p. It returns the table where the packet goes
 // on, or false when it goes nowhere from here.
 func (e *Engine) exec(p *pkt, f *table.Flow, ops []table.Op, at position) (position, bool) {
+	return e.execFrom(p, f, ops, at, false)
+}
+
+// execFrom is exec where the trace may tell of the first action already.
+func (e *Engine) execFrom(p *pkt, f *table.Flow, ops []table.Op, at position, told bool) (position, bool) {
 	for i := range ops {
 		op := &ops[i]
 		rest := ops[i+1:]
-		if r := e.recording(); r != nil && !r.takes(e, p, op, len(rest) > 0, at) {
-			e.ends(p, f, i, at)
+		ends := false
+		if r := e.recording(); r != nil {
+			ends = !r.takes(e, p, op, len(rest) > 0, at)
 		}
-		if e.stopped(p) {
+		if !told && e.stopped(p) {
 			return position{}, false
 		}
-		e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index),
-			Arg: int32(op.Seq)})
+		if !told {
+			e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index),
+				Arg: int32(op.Seq)})
+		}
+		told = false
+		if ends {
+			e.ends(p, f, i, at)
+		}
 		if op.Forks() && len(rest) > 0 {
 			// Conntrack gets a copy, which goes on to the next table; the rest
 			// is done by the packet as it was.

@@ -102,8 +102,8 @@ type segment struct {
 	clearsCT bool
 	cloned   bool
 
-	// How it ends: the packet goes on with the actions of flow from op on; at a
-	// place, if flow is nil; or is gone.
+	// How it ends: the packet goes on with the actions of flow from op on, the
+	// first of which the path tells of; at a place, if flow is nil; or is gone.
 	gone bool
 	flow *table.Flow
 	op   int
@@ -326,7 +326,7 @@ func (e *Engine) take(p *pkt, s *segment) (position, bool) {
 	if s.flow == nil {
 		return s.at, true
 	}
-	return e.exec(p, s.flow, s.flow.Ops[s.op:], s.at)
+	return e.execFrom(p, s.flow, s.flow.Ops[s.op:], s.at, true)
 }
 
 // fits reports whether a segment goes over no bound from where p is.

@@ -188,7 +188,7 @@ func (r *recorder) value(ev trace.Event, v field.Uint128) {
 func (r *recorder) enters(p *pkt) { r.deeper = max(r.deeper, p.depth) }
 
 // ends makes the segment recorded end before an operation of a flow, which p is
-// about to do.
+// about to do, as its trace tells.
 func (e *Engine) ends(p *pkt, f *table.Flow, op int, at position) {
 	e.close(p, &segment{flow: f, op: op, at: at})
 }

@@ -133,16 +133,24 @@ func (t *Trace) AddPath(p *Path, depth uint16) {
 // Len returns how many events there are.
 func (t *Trace) Len() int { return t.n }
 
-// Last returns the last event of a kind that is none of a path's, nil if there
-// is none after the last path.
+// Last returns the last event of a kind, of those of the last path or after it,
+// to be looked at only; nil if there is none.
 func (t *Trace) Last(kind Kind) *Event {
-	first := int32(0)
+	last := part{}
 	if n := len(t.parts); n > 0 {
-		first = t.parts[n-1].own
+		last = t.parts[n-1]
 	}
-	for i := len(t.own) - 1; i >= int(first); i-- {
+	for i := len(t.own) - 1; i >= int(last.own); i-- {
 		if t.own[i].Kind == kind {
 			return &t.own[i]
+		}
+	}
+	if last.path == nil {
+		return nil
+	}
+	for i := len(last.path.events) - 1; i >= 0; i-- {
+		if last.path.events[i].Kind == kind {
+			return &last.path.events[i]
 		}
 	}
 	return nil
