@@ -165,7 +165,7 @@ type Run struct {
 	resolves [2]int      // frames of ARP, and of neighbor discovery, so far
 	hops     int         // next hops that other frames told
 	beyond   beyond
-	hoisting int         // how deep causes are being replayed before what they led to
+	hoisting int // how deep causes are being replayed before what they led to
 	sizes    segmentSizes
 }
 
