@@ -23,9 +23,9 @@ type Table struct {
 	sweep   uint32 // where the search for something to evict goes on
 
 	crowds  crowds
-	zone    uint16      // of the tuple search under way, for Taken
-	pkt     nat.Packet  // of the Execute under way
-	seg     segment     // of it, where it is TCP
+	zone    uint16     // of the tuple search under way, for Taken
+	pkt     nat.Packet // of the Execute under way
+	seg     segment    // of it, where it is TCP
 	sight   sight
 	bind    nat.Binding // of the Execute under way
 	helpers helperState
