@@ -25,7 +25,7 @@ type teller struct {
 	out     *sim.Outcome
 	verdict sim.Verdict
 	end     *why.Decision // by which the packet did not leave; nil if it did
-	events  []trace.Event
+	briefs  map[*trace.Path][]int32
 	from    []byte // lines on where the packet is from, which its outputs have too
 	nat, ct []byte // lines
 	acl     []byte
@@ -33,7 +33,11 @@ type teller struct {
 	chassis []byte // values
 	path    []byte
 	conn    int
-	flow    int // the event of the flow that decided, -1: none
+	flow    *trace.Event // of the flow that decided, nil: none
+
+	// While a trace is read: the flow met last, and where the packet was.
+	last   *trace.Event
+	on, dp int32
 
 	value  []byte
 	line   []byte
@@ -47,40 +51,92 @@ func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Ou
 	for _, b := range []*[]byte{&t.from, &t.nat, &t.ct, &t.acl, &t.notes, &t.chassis, &t.path} {
 		*b = (*b)[:0]
 	}
-	t.flow = -1
-	flow, on, dp := -1, int32(-1), int32(-1)
-	t.events = out.Trace.Events()
-	for i := range t.events {
-		ev := &t.events[i]
-		switch ev.Kind {
-		case trace.Enter, trace.Match, trace.Miss:
-			if ev.Chassis != on {
-				on = ev.Chassis
-				t.chassis = appendStep(t.chassis, t.book.Net.Chassis[on].Name)
-			}
-			if ev.Datapath != dp {
-				dp = ev.Datapath
-				t.path = appendStep(t.path, t.book.Net.Datapaths[dp].Name)
-			}
-			if ev.Kind != trace.Enter {
-				flow = i
-				t.match(ev)
-			}
-		case trace.CT:
-			t.track(&out.Trace.CT[ev.Arg])
-		case trace.NAT:
-			t.translate(&out.Trace.NAT[ev.Arg], ev, flow)
-		case trace.Broken:
-			t.leftOut(ev)
-		case trace.Note, trace.Learn, trace.Made:
-			t.note(ev, flow)
+	t.flow, t.last, t.on, t.dp = nil, nil, -1, -1
+	out.Trace.Parts(func(first int, path *trace.Path, own []trace.Event) {
+		for i := range own {
+			t.event(&own[i], first+i)
 		}
-		if out.Verdict != sim.Dropped && out.Verdict != sim.Unknown || out.DropAt < 0 || i <= out.DropAt {
-			t.flow = flow
+		if path != nil {
+			events := path.Events()
+			for _, i := range t.brief(path) {
+				t.event(&events[i], first+int(i))
+			}
 		}
-	}
+	})
 	t.decide()
 	t.origin(f, p, name)
+}
+
+// event takes in an event, the trace's i-th.
+func (t *teller) event(ev *trace.Event, i int) {
+	out := t.out
+	switch ev.Kind {
+	case trace.Enter, trace.Match, trace.Miss:
+		if ev.Chassis != t.on {
+			t.on = ev.Chassis
+			t.chassis = appendStep(t.chassis, t.book.Net.Chassis[t.on].Name)
+		}
+		if ev.Datapath != t.dp {
+			t.dp = ev.Datapath
+			t.path = appendStep(t.path, t.book.Net.Datapaths[t.dp].Name)
+		}
+		if ev.Kind != trace.Enter {
+			t.last = ev
+			t.match(ev)
+		}
+	case trace.CT:
+		t.track(&out.Trace.CT[ev.Arg])
+	case trace.NAT:
+		t.translate(&out.Trace.NAT[ev.Arg], ev, t.last)
+	case trace.Broken:
+		t.leftOut(ev)
+	case trace.Note, trace.Learn, trace.Made:
+		t.note(ev, t.last)
+	}
+	if out.Verdict != sim.Dropped && out.Verdict != sim.Unknown || out.DropAt < 0 || i <= out.DropAt {
+		t.flow = t.last
+	}
+}
+
+// maxBriefs bounds the paths of which is remembered what there is to tell of them.
+const maxBriefs = 1 << 12
+
+// brief returns which events of a path make a difference to what is told: those
+// that event tells of, and of the flows the last one before each of these.
+func (t *teller) brief(path *trace.Path) []int32 {
+	if list, ok := t.briefs[path]; ok {
+		return list
+	}
+	if t.briefs == nil || len(t.briefs) >= maxBriefs {
+		t.briefs = map[*trace.Path][]int32{}
+	}
+	list := []int32{}
+	events, on, dp, last := path.Events(), int32(-1), int32(-1), int32(-1)
+	for i := range events {
+		ev := &events[i]
+		tells := false
+		switch ev.Kind {
+		case trace.Enter, trace.Match, trace.Miss:
+			tells = ev.Chassis != on || ev.Datapath != dp || t.acls(ev) || ev.Kind == trace.Enter
+			on, dp = ev.Chassis, ev.Datapath
+		case trace.CT, trace.NAT, trace.Broken, trace.Note, trace.Learn, trace.Made, trace.Drop:
+			tells = true
+		}
+		if tells && last >= 0 {
+			list, last = append(list, last), -1
+		}
+		switch {
+		case tells:
+			list = append(list, int32(i))
+		case ev.Kind == trace.Match || ev.Kind == trace.Miss:
+			last = int32(i)
+		}
+	}
+	if last >= 0 {
+		list = append(list, last)
+	}
+	t.briefs[path] = list
+	return list
 }
 
 // decide finds why the packet itself did not leave. What OVN made of it may
@@ -215,12 +271,12 @@ func (t *teller) reason() {
 		}
 	case sim.Dropped, sim.Unknown:
 		b := t.value[:0]
-		if t.flow >= 0 {
-			b = append(t.stage(b, &t.events[t.flow]), ": "...)
+		if t.flow != nil {
+			b = append(t.stage(b, t.flow), ": "...)
 		}
 		b = append(b, t.out.Drop.String()...)
-		if t.flow >= 0 && t.events[t.flow].Flow >= 0 {
-			b = appendFlow(b, t.book.Net.Flows[t.events[t.flow].Flow])
+		if t.flow != nil && t.flow.Flow >= 0 {
+			b = appendFlow(b, t.book.Net.Flows[t.flow.Flow])
 		}
 		t.value = b
 		if t.verdict == sim.Unknown {
@@ -237,8 +293,9 @@ func (t *teller) reason() {
 
 // consumer says why ovn-controller has the packet.
 func (t *teller) consumer() string {
-	for i := range t.events {
-		ev := &t.events[i]
+	events := t.out.Trace.Events()
+	for i := range events {
+		ev := &events[i]
 		if ev.Kind == trace.Drop && (ev.Reason == trace.DropConsumed || ev.Reason == trace.DropWaits) {
 			return ev.Reason.String()
 		}
@@ -274,13 +331,10 @@ func (t *teller) connection() {
 // match notes the flow of an ACL: of those of its stages, such alone have the
 // UUID of a northbound row.
 func (t *teller) match(ev *trace.Event) {
-	if ev.Kind != trace.Match {
+	if !t.acls(ev) {
 		return
 	}
 	f := t.book.Net.Flows[ev.Flow]
-	if f.StageHint == "" || !strings.HasPrefix(f.Stage, "ls_in_acl") && !strings.HasPrefix(f.Stage, "ls_out_acl") {
-		return
-	}
 	b := t.stage(t.value[:0], ev)
 	b = append(b, " priority "...)
 	b = strconv.AppendUint(b, uint64(f.Priority), 10)
@@ -290,6 +344,15 @@ func (t *teller) match(ev *trace.Event) {
 		b = append(b, "..."...)
 	}
 	t.acl = t.once(t.acl, "acl", b)
+}
+
+// acls reports whether an event is that the flow of an ACL matched.
+func (t *teller) acls(ev *trace.Event) bool {
+	if ev.Kind != trace.Match {
+		return false
+	}
+	f := t.book.Net.Flows[ev.Flow]
+	return f.StageHint != "" && (strings.HasPrefix(f.Stage, "ls_in_acl") || strings.HasPrefix(f.Stage, "ls_out_acl"))
 }
 
 // maxMatch is how much of a match is worth a comment.
@@ -323,7 +386,7 @@ func (t *teller) track(s *trace.CTStep) {
 	t.ct = t.once(t.ct, "ct", b)
 }
 
-func (t *teller) translate(s *trace.NATStep, ev *trace.Event, flow int) {
+func (t *teller) translate(s *trace.NATStep, ev, flow *trace.Event) {
 	b := append(t.value[:0], s.Name()...)
 	if s.Dst {
 		b = appendEndpoint(append(b, " dst "...), s.From.DstAddr(), s.From.DstPort, &s.From)
@@ -339,8 +402,9 @@ func (t *teller) translate(s *trace.NATStep, ev *trace.Event, flow int) {
 // copies of a packet each has its own.
 func (t *teller) translated(event int) {
 	t.nat, t.branch = t.nat[:0], t.branch[:0]
+	events := t.out.Trace.Events()
 	for i, depth := event, math.MaxInt; i >= 0; i-- {
-		ev := &t.events[i]
+		ev := &events[i]
 		if int(ev.Depth) > depth {
 			continue
 		}
@@ -349,31 +413,31 @@ func (t *teller) translated(event int) {
 			depth--
 		}
 	}
-	flow := -1
+	var flow *trace.Event
 	for _, i := range slices.Backward(t.branch) {
-		switch ev := &t.events[i]; ev.Kind {
+		switch ev := &events[i]; ev.Kind {
 		case trace.Match, trace.Miss:
-			flow = i
+			flow = ev
 		case trace.NAT:
 			t.translate(&t.out.Trace.NAT[ev.Arg], ev, flow)
 		}
 	}
 }
 
-func (t *teller) note(ev *trace.Event, flow int) {
+func (t *teller) note(ev, flow *trace.Event) {
 	t.notes = t.once(t.notes, "note", t.appendAt(append(t.value[:0], ev.Reason.String()...), ev, flow))
 }
 
 // leftOut notes a flow that does not compile.
 func (t *teller) leftOut(ev *trace.Event) {
 	b := appendClean(append(t.value[:0], "left out: "...), t.out.Trace.Texts[ev.Arg])
-	t.notes = t.once(t.notes, "note", t.appendAt(b, ev, -1))
+	t.notes = t.once(t.notes, "note", t.appendAt(b, ev, nil))
 }
 
 // appendAt appends the stage and flow of an event, else of the last that matched.
-func (t *teller) appendAt(b []byte, ev *trace.Event, flow int) []byte {
-	if ev.Flow < 0 && flow >= 0 {
-		ev = &t.events[flow]
+func (t *teller) appendAt(b []byte, ev, flow *trace.Event) []byte {
+	if ev.Flow < 0 && flow != nil {
+		ev = flow
 	}
 	b = t.stage(append(b, " at "...), ev)
 	if ev.Flow >= 0 {
@@ -398,12 +462,12 @@ func (t *teller) stage(b []byte, ev *trace.Event) []byte {
 
 // decider says which flow decided.
 func (t *teller) decider() {
-	if t.flow < 0 {
+	if t.flow == nil {
 		return
 	}
-	ev := &t.events[t.flow]
-	if t.end != nil && t.end.Event >= 0 && t.end.Event < len(t.events) {
-		if by := &t.events[t.end.Event]; by.Kind == trace.Match {
+	ev := t.flow
+	if t.end != nil && t.end.Event >= 0 && t.end.Event < t.out.Trace.Len() {
+		if by := &t.out.Trace.Events()[t.end.Event]; by.Kind == trace.Match {
 			ev = by
 		}
 	}

@@ -548,7 +548,8 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 	at := -1
 	for i, s := range w.way.way.steps() {
 		// northd's own flows there let pass what no ACL is about
-		if s.flow >= 0 && v.isChoice(s.visit, "acl") && v.facts(s.flow).Admits && v.net().Flows[s.flow].StageHint != "" {
+		if s.flow >= 0 && v.isChoice(s.visit, "acl") && v.facts(s.flow).Admits &&
+			v.net().Flows[s.flow].StageHint != "" {
 			at = i
 		}
 	}

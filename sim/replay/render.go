@@ -49,7 +49,6 @@ type decided struct {
 type spelled struct {
 	json        []byte // elements of Record.Path
 	stage, uuid string // of the last flow
-	lacking     int    // flows that the switch does not have
 	notes       []trace.Event
 	decides     bool // a flow decides where the packet goes, or marks it
 }
@@ -153,9 +152,6 @@ func (s *spelled) step(x *why.Explainer, ev *trace.Event) {
 		_, marks := x.Marks(f)
 		s.decides = s.decides || marks || x.Reroutes(f)
 	}
-	if p.Lacking {
-		s.lacking++
-	}
 }
 
 // steps calls yield with each stretch of the packet's way in words, and with
@@ -242,14 +238,10 @@ func (r *Renderer) AppendLine(b []byte, f *Frame, p *Point, capture string, out 
 		}
 		b = append(append(b, sep...), out.Outputs[i].Port.Name...)
 	}
-	for _, n := range r.noted(t) {
-		b = append(append(append(b, " ("...), n.Reason...), ')')
-	}
-	lacking := 0
-	r.steps(t, func(s *spelled) { lacking += s.lacking }, func(*trace.Event, string, string) {})
-	if lacking > 0 {
-		b = append(b, " | finding: no OpenFlow flows of "...)
-		b = append(strconv.AppendInt(b, int64(lacking), 10), " logical flows on its way"...)
+	if t.Noted() {
+		for _, n := range r.noted(t) {
+			b = append(append(append(b, " ("...), n.Reason...), ')')
+		}
 	}
 	return printable.Append(b[:from], b[from:])
 }

@@ -10,6 +10,7 @@ type Path struct {
 	events []Event // Depth counts from where the path begins
 	values []field.Uint128
 
+	noted    bool  // something is to be said of it: see Trace.Noted
 	drop     int32 // the first event that ends the packet, -1: none
 	match    int32 // the last flow that matched, -1: none
 	consumed bool
@@ -35,6 +36,7 @@ func NewPath(events []Event, values []field.Uint128, base uint16) *Path {
 	for i := range p.events {
 		ev := &p.events[i]
 		ev.Depth -= base
+		p.noted = p.noted || ev.notes()
 		if ev.Kind == Match || ev.Kind == Miss {
 			p.flows, p.power = HashFlow(p.flows, ev.Flow), p.power*flowPrime
 		}
@@ -100,6 +102,32 @@ func (p *Path) contents() uint64 {
 
 // valued reports whether the event's Arg names a value.
 func (ev *Event) valued() bool { return ev.Kind == Set || ev.Kind == Found || ev.Kind == Lost }
+
+// notes reports whether the event is that something was learned, made, guessed or
+// left out.
+func (ev *Event) notes() bool {
+	switch ev.Kind {
+	case Broken, Note, Learn, Made:
+		return true
+	}
+	return false
+}
+
+// Noted reports whether the trace tells of something learned, made, guessed or left
+// out.
+func (t *Trace) Noted() bool {
+	for i := range t.own {
+		if t.own[i].notes() {
+			return true
+		}
+	}
+	for i := range t.parts {
+		if t.parts[i].path.noted {
+			return true
+		}
+	}
+	return false
+}
 
 // consumes reports whether ovn-controller has the packet then.
 func (ev *Event) consumes() bool { return ev.Reason == DropConsumed || ev.Reason == DropWaits }
