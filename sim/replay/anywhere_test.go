@@ -107,12 +107,22 @@ func TestHostCaptures(t *testing.T) {
 			t.Parallel()
 			whole := verified(t, recorded(t, name, nil))
 			captures := anywhere(t, name)
-			r := verified(t, recorded(t, name, func(s *recording.Spec, _ *network.Network) { s.Captures = captures }))
-			if len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0 {
-				t.Errorf("%+v", r)
+			hosts := slices.Clone(captures)
+			for i := range hosts {
+				hosts[i].Kind, hosts[i].Chassis = 0, "" // whose they are is found out, too
 			}
-			if r.Matched < whole.Matched*3/4 {
-				t.Errorf("%d match, of %d where each interface has a capture", r.Matched, whole.Matched)
+			for what, captures := range map[string][]recording.Capture{"said": captures, "found": hosts} {
+				if what == "found" && len(captures) > 1 {
+					continue
+				}
+				j := recorded(t, name, func(s *recording.Spec, _ *network.Network) { s.Captures = captures })
+				r := verified(t, j)
+				if len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0 {
+					t.Errorf("%s, %s: %+v", what, j.Taps[0].Explain(), r)
+				}
+				if r.Matched < whole.Matched*3/4 {
+					t.Errorf("%s: %d match, of %d where each interface has a capture", what, r.Matched, whole.Matched)
+				}
 			}
 		})
 	}

@@ -267,10 +267,25 @@ func (o *Owners) cookedSite(votes map[*network.Port]int, cooked []pcap.LinkMeta,
 			return nil, err
 		}
 	}
+	if interfaces(cooked) > 1 {
+		return &Site{Kind: AtHost, Chassis: chassis, Found: "packets of several interfaces"}, nil
+	}
 	if o.ofOthers(best, chassis, cooked) {
 		return &Site{Kind: AtHost, Chassis: chassis, Found: "packets of several ports"}, nil
 	}
 	return &Site{Kind: AtPort, Port: best, Chassis: chassis, Found: "packets' addresses"}, nil
+}
+
+// interfaces is how many interfaces of the host cooked frames are from, 0 if
+// they do not say.
+func interfaces(frames []pcap.LinkMeta) int {
+	seen := map[int]bool{}
+	for i := range frames {
+		if n := frames[i].IfIndex; n != 0 {
+			seen[n] = true
+		}
+	}
+	return len(seen)
 }
 
 // ofOthers reports whether many frames are of other ports of the chassis than p.

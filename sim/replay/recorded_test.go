@@ -65,7 +65,7 @@ func TestRecordings(t *testing.T) {
 			"cloud-vlan-tenant"},
 		"packets in the underlay": {"cloud-l3-geneve", "cloud-vxlan", "cloud-remote", "ic-warm"},
 		"what ovn-controller sends of itself": {"cloud-lb-health", "cloud-igmp", "kube-garp", "cloud-bfd-26.03",
-			"cloud-prefix-delegation", "cloud-dhcpv6-ra"},
+			"cloud-prefix-delegation", "cloud-dhcpv6-ra", "cloud-ctl-dhcp"},
 		"choices made at random": {"kube-many-backends", "cloud-ecmp", "kube-snat-collision",
 			"cloud-snat-collision"},
 		"connections known from before": {"kube-known-connections", "cloud-known-connections", "kube-idle"},
@@ -73,6 +73,10 @@ func TestRecordings(t *testing.T) {
 			"kube-truncated"},
 		"what is held and comes late": {"kube-cold-ingress", "kube-cold-unanswered", "cloud-cold",
 			"kube-syn-retransmit"},
+		"neighbours that are asked again": {"cloud-ctl-neighbours", "kube-arp-nd", "cloud-arp-nd"},
+		"several zones":                   {"ic-nodeport", "ic-egress-ip", "ic-pods"},
+		"errors about what was translated": {"kube-port-unreachable-snat", "kube-frag-needed", "cloud-frag-needed",
+			"cloud-ttl-exceeded"},
 		"ports that move": {"cloud-migration", "cloud-failover", "cloud-virtual"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -140,7 +144,7 @@ func TestACaptureLess(t *testing.T) {
 	t.Parallel()
 	inferred := 0
 	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve",
-		"udp-service", "kube-routed"} {
+		"udp-service", "kube-routed", "ic-warm", "cloud-ttl-exceeded"} {
 		s, err := recording.ReadCase(filepath.Join("..", "..", "testdata", "cases", name),
 			recording.Files{Open: store.OpenFile})
 		if err != nil {
@@ -285,6 +289,18 @@ func fed(t *testing.T, j *job.Job, alter func(n int, rec *pcap.Record, add func(
 	return v.Finish()
 }
 
+// asks reports whether a frame is an ARP request, a neighbor solicitation or an
+// echo request.
+func asks(d []byte) bool {
+	switch {
+	case len(d) >= 42 && d[12] == 8 && d[13] == 6:
+		return d[21] == 1
+	case len(d) >= 42 && d[12] == 8 && d[13] == 0 && d[14] == 0x45:
+		return d[23] == header.ProtoICMP && d[34] == 8
+	}
+	return len(d) >= 62 && d[12] == 0x86 && d[20] == header.ProtoICMPv6 && (d[54] == 135 || d[54] == 128)
+}
+
 // What captures do to packets is not held against the network.
 func TestArtefactsOfCapturing(t *testing.T) {
 	t.Parallel()
@@ -297,6 +313,19 @@ func TestArtefactsOfCapturing(t *testing.T) {
 			[]string{"nodeport", "clusterip", "cloud-l3-geneve", "kube-hairpin", "cloud-snat"},
 			func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
 				rec.Data = rec.Data[:min(len(rec.Data), 96)]
+				add(rec)
+			}, func(r *replay.Report) int { return r.Cut },
+		},
+		"frames cut within the TCP header": {
+			[]string{"nodeport", "clusterip", "cloud-snat", "kube-nodeport-v6"},
+			func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
+				if d := rec.Data; rec.Capture == 0 && len(d) > 54 {
+					l4 := 34
+					if d[12] == 0x86 {
+						l4 = 54
+					}
+					rec.Data = d[:l4+14]
+				}
 				add(rec)
 			}, func(r *replay.Report) int { return r.Cut },
 		},
@@ -316,6 +345,14 @@ func TestArtefactsOfCapturing(t *testing.T) {
 					add(rec)
 				}
 			}, func(r *replay.Report) int { return r.Lost + r.Inferred },
+		},
+		"questions that OVN answers lost": {
+			[]string{"cloud-arp-nd", "kube-arp-nd", "kube-router-itself", "icmp"},
+			func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
+				if !asks(rec.Data) {
+					add(rec)
+				}
+			}, func(r *replay.Report) int { return r.Inferred },
 		},
 		"a late beginning": {
 			[]string{"nodeport", "clusterip", "cloud-snat", "kube-nodeport-v6"},
@@ -483,3 +520,179 @@ func (c *chosen) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 
 func (c *chosen) Observed(*replay.Frame, *replay.Point)        {}
 func (c *chosen) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// merging puts a TCP segment together with the one after it of the same capture,
+// as the receive offload of the host that captures does.
+type merging struct {
+	held   map[int]*pcap.Record // by capture
+	merged int
+}
+
+// segment returns the TCP payload of a frame that only carries data.
+func segment(d []byte) (at int, ok bool) {
+	if len(d) < 54 || d[12] != 8 || d[13] != 0 || d[14] != 0x45 || d[23] != header.ProtoTCP || d[47]&0xf7 != 0x10&0xf7 {
+		return 0, false
+	}
+	at = 34 + int(d[46]>>4)*4
+	return at, at < 14+int(binary.BigEndian.Uint16(d[16:])) && len(d) == 14+int(binary.BigEndian.Uint16(d[16:]))
+}
+
+func (m *merging) add(rec *pcap.Record, add func(*pcap.Record)) {
+	at, data := segment(rec.Data)
+	if first := m.held[rec.Capture]; first != nil {
+		delete(m.held, rec.Capture)
+		d := first.Data
+		begin, _ := segment(d)
+		next := binary.BigEndian.Uint32(d[38:]) + uint32(len(d)-begin)
+		if data && at == begin && string(rec.Data[26:38]) == string(d[26:38]) &&
+			string(rec.Data[42:47]) == string(d[42:47]) &&
+			string(rec.Data[54:at]) == string(d[54:at]) && binary.BigEndian.Uint32(rec.Data[38:]) == next {
+			whole := append(bytes.Clone(d), rec.Data[at:]...)
+			whole[47] |= rec.Data[47]
+			binary.BigEndian.PutUint16(whole[16:], uint16(len(whole)-14))
+			fill(whole[24:26], header.Checksum(0, append(append([]byte{}, whole[14:24]...), whole[26:34]...)))
+			sum := header.Pseudo(whole[26:34], header.ProtoTCP, len(whole)-34)
+			fill(whole[50:52], 0)
+			fill(whole[50:52], header.Checksum(sum, whole[34:]))
+			first.Data, first.OrigLen = whole, len(whole)
+			m.merged++
+			add(first)
+			return
+		}
+		add(first)
+	}
+	if data {
+		held := &pcap.Record{}
+		held.CopyFrom(rec)
+		m.held[rec.Capture] = held
+		return
+	}
+	add(rec)
+}
+
+func fill(b []byte, v uint16) { binary.BigEndian.PutUint16(b, v) }
+
+// Segments that one capture shows put together are the ones that another shows.
+func TestSegmentsPutTogether(t *testing.T) {
+	t.Parallel()
+	merged := 0
+	for _, name := range []string{"kube-transfer", "kube-jumbo", "nodeport"} {
+		for only := range 3 { // the captures of which segments are put together
+			m := &merging{held: map[int]*pcap.Record{}}
+			j := recorded(t, name, nil)
+			r := fed(t, j, func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
+				if rec.Capture != only {
+					add(rec)
+					return
+				}
+				m.add(rec, add)
+			})
+			if merged += m.merged; len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0 || r.Matched == 0 {
+				var text strings.Builder
+				r.Write(&text, false)
+				t.Errorf("%s, capture %d, %d put together: %s", name, only, m.merged, text.String())
+			}
+		}
+	}
+	if merged == 0 {
+		t.Error("none were put together")
+	}
+}
+
+// What had no partner yet when the captures were no longer read says nothing.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	for at := 1; at < 42; at += 5 {
+		j := recorded(t, "nodeport", nil)
+		v := replay.NewVerifier(replay.VerifyOptions{Window: 30 * conntrack.Second})
+		s := j.Start(v, job.LookAhead)
+		n := 0
+		if err := j.FeedTo(t.Context(), func(rec *pcap.Record) {
+			if n++; n <= at {
+				s.Add(rec)
+			}
+		}, s.Flush); err != nil {
+			t.Fatal(err)
+		}
+		v.Interrupt()
+		if r := v.Finish(); !r.Interrupted || len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) > 0 {
+			t.Errorf("after %d frames: %+v", at, r)
+		}
+	}
+}
+
+// A run that goes on from what another remembered tells what one run tells: of
+// packets too that ovn-controller held meanwhile.
+func TestGoingOn(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"kube-cold-ingress", "cloud-cold", "kube-affinity", "kube-fragments", "kube-jumbo"} {
+		all := verified(t, recorded(t, name, nil)).Packets
+		for _, part := range []int{3, 2} {
+			at := all * (part - 1) / part
+			one, two := recorded(t, name, nil), recorded(t, name, nil)
+			a := one.Start(replay.NewVerifier(replay.VerifyOptions{Window: 30 * conntrack.Second}), 0)
+			b := two.Start(replay.NewVerifier(replay.VerifyOptions{Window: 30 * conntrack.Second}), 0)
+			n := 0
+			if err := one.FeedTo(t.Context(), func(rec *pcap.Record) {
+				if n++; n <= at {
+					a.Add(rec)
+				}
+			}, a.Pause); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Remember(a.Memory(), nil); err != nil {
+				t.Fatalf("%s after %d frames: %v", name, at, err)
+			}
+			if !bytes.Equal(b.Memory(), a.Memory()) {
+				t.Errorf("%s after %d frames: what was remembered is told as something else", name, at)
+			}
+		}
+	}
+}
+
+// A router asks again for the neighbours whose bindings age: such a question is
+// nobody's packet, on any port of its switch, and one about others is.
+func TestAgingBindingsAreAskedFor(t *testing.T) {
+	t.Parallel()
+	for threshold, want := range map[string]bool{"": false, "0": false, "60": true} {
+		j := recorded(t, "nodeport", func(_ *recording.Spec, net *network.Network) {
+			for _, d := range net.Datapaths {
+				if d != nil && d.Router && threshold != "" {
+					d.ExternalIDs["mac_binding_age_threshold"] = threshold
+				}
+			}
+		})
+		var b *network.MACBinding
+		for i := range j.Engine.Net.MACBindings {
+			if x := &j.Engine.Net.MACBindings[i]; x.IP.Is4() && x.Port != nil && x.Port.Peer != nil &&
+				x.Port.Peer.Datapath == j.Engine.Net.Port("breth0_ovn-worker").Datapath {
+				b = x
+			}
+		}
+		if b == nil {
+			t.Fatal("no binding")
+		}
+		var own [4]byte
+		for _, a := range b.Port.Addresses {
+			for _, ip := range a.IPs {
+				if ip.Masked().Contains(b.IP) {
+					own = ip.Addr().As4()
+				}
+			}
+		}
+		mac, ip := b.Port.Addresses[0].MAC, b.IP.As4()
+		ask := append(append(append([]byte{}, b.MAC[:]...), mac[:]...), 8, 6, 0, 1, 8, 0, 6, 4, 0, 1)
+		ask = append(append(append(append(ask, mac[:]...), own[:]...), 0, 0, 0, 0, 0, 0), ip[:]...)
+		r := fed(t, j, func(_ int, rec *pcap.Record, add func(*pcap.Record)) {
+			add(rec)
+			if strings.Contains(rec.File, "client") && rec.Frame == 5 {
+				more := *rec
+				more.Frame, more.Data, more.OrigLen = 1000, ask, len(ask)
+				add(&more)
+			}
+		})
+		if got := len(r.Missing) == 0; got != want {
+			t.Errorf("threshold %q: nobody's packet %v, want %v: %+v", threshold, got, want, r)
+		}
+	}
+}
