@@ -240,8 +240,8 @@ func (e *Engine) checkHairpin(p *pkt) bool {
 
 // hairpinReply is chk_lb_hairpin_reply: whether p is the answer to a hairpinned
 // packet, from a backend to the address such packets get as source. Since OVN
-// 21.03 a packet that was hairpinned teaches it; before, it follows from the load
-// balancers alone.
+// 21.03 a packet that was hairpinned teaches it, in this replay or before it, when
+// its connection is known; earlier releases take it from the load balancers alone.
 func (e *Engine) hairpinReply(p *pkt) bool {
 	t, ok := tupleOf(p)
 	if !ok {
@@ -255,14 +255,13 @@ func (e *Engine) hairpinReply(p *pkt) bool {
 			return true
 		}
 	}
-	answers, port := e.answersHairpin(p, &t)
-	return answers && (port || !e.has(network.HairpinLearned) || p.chassis.ct.Answers(e.now, p.zone.snat, &t))
+	return e.answersHairpin(p, &t) && (!e.has(network.HairpinLearned) || p.chassis.ct.Answers(e.now, p.zone.snat, &t))
 }
 
-// answersHairpin reports whether p can answer a hairpinned packet, and whether
-// the VIP's port tells so too. Then what makes it an answer was learned before
-// the replay began: nobody else sends from there to there.
-func (e *Engine) answersHairpin(p *pkt, t *nat.Tuple) (answers, port bool) {
+// answersHairpin reports whether p can answer a hairpinned packet. Whether it does
+// only a connection tells: the VIP is the node's own address, as of a nodePort, and
+// others of that address ask the backend too, through a gateway that translates them.
+func (e *Engine) answersHairpin(p *pkt, t *nat.Tuple) bool {
 	for _, k := range [...]hairpinKey{
 		{t.Src, t.SrcPort, t.Proto},
 		{t.Src, 0, 0},
@@ -270,12 +269,12 @@ func (e *Engine) answersHairpin(p *pkt, t *nat.Tuple) (answers, port bool) {
 		for _, list := range [...][]hairpinVIP{e.hairpins.at(p.dp, k), p.chassis.hairpins.at(p.dp, k)} {
 			for i := range list {
 				if list[i].snat == t.Dst {
-					return true, k.proto != 0
+					return true
 				}
 			}
 		}
 	}
-	return false, false
+	return false
 }
 
 // hairpinSNAT is ct_snat_to_vip: a packet that its client sends to itself

@@ -43,9 +43,10 @@ func (p *pkt) reset(c *chassis, in *Injection) {
 	} else {
 		p.Set(in.Frame, in.Wire)
 	}
+	p.Userspace = c.ct.Profile() == conntrack.OVSUserspace
 	// Open vSwitch's own parser stops there (ipv4_sanity_check of lib/flow.c); the
 	// kernel's looks at no length.
-	if c.ct.Profile() == conntrack.OVSUserspace && p.Overlong() {
+	if p.Userspace && p.Overlong() {
 		p.Unread()
 	}
 	p.stack, p.carried = p.stack[:0], carried{chassis: c, segment: in.Segment}

@@ -150,6 +150,24 @@ func (p *Packet) setAddr4(at []byte, v uint32) {
 	binary.BigEndian.PutUint32(at, v)
 	p.ipChecksum(old[:], at[:4])
 	p.pseudoChecksum(old[:], at[:4], partial)
+	if p.Userspace && p.held.Get(field.IPFrag)&FragLater != 0 {
+		p.patchLater(old[:], at[:4])
+	}
+}
+
+// patchLater changes the bytes of a later fragment that stand where a transport
+// checksum would, as if they were one. Open vSwitch's userspace datapath does that
+// when a flow, such as that of stateless NAT, changes an address of IPv4
+// (packet_set_ipv4_addr of lib/packets.c, in every release): the payload that
+// arrives is not what was sent. The kernel leaves later fragments alone
+// (update_ip_l4_checksum).
+func (p *Packet) patchLater(old, new []byte) {
+	ip := p.Data[p.Layout.L3:p.Layout.L3End]
+	at := ip[min(int(ip[0]&15)*4, len(ip)):]
+	switch proto := p.held.Get(field.IPProto); {
+	case proto == header.ProtoTCP && len(at) >= 20, proto == header.ProtoUDP && len(at) >= 8:
+		mendL4(at, proto, old, new)
+	}
 }
 
 // partialSum reports whether the transport checksum is left to a network card:
@@ -237,8 +255,11 @@ func (p *Packet) pseudoChecksum(old, new []byte, partial bool) {
 // l4Checksum mends the transport checksum after bytes it covers changed.
 // ICMP has its own in flushL4; SCTP's CRC does not cover addresses.
 func (p *Packet) l4Checksum(old, new []byte) {
-	l4 := p.Data[p.Layout.L4:]
-	switch p.held.Get(field.IPProto) {
+	mendL4(p.Data[p.Layout.L4:], p.held.Get(field.IPProto), old, new)
+}
+
+func mendL4(l4 []byte, proto uint64, old, new []byte) {
+	switch proto {
 	case header.ProtoTCP:
 		adjust(l4[16:], old, new)
 	case header.ProtoUDP:

@@ -74,6 +74,9 @@ type Packet struct {
 	Wire   int    // length on the wire; more than len(Data) when the capture cut the frame
 	Layout Layout
 	Key    field.Key
+	// Userspace: the frame is in Open vSwitch's userspace datapath, which takes the
+	// beginning of a later fragment of IPv4 for a transport header.
+	Userspace bool
 
 	// Changed: more of the IP packet has changed than a router changes of it, since
 	// whoever looks at it unset this.

@@ -83,7 +83,8 @@ func (s *Run) wouldShow(p *network.Port, c *sim.Choice) bool {
 }
 
 // laterOf finds the option in a later packet of the same client's port: where
-// the first one never comes through, its retransmission shows the choice.
+// the first one never comes through, its retransmission shows the choice, or the
+// next packet of the connection, under whatever address that leaves.
 func (s *Run) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 	if s.clients == nil {
 		s.clients = map[endpoint]chain{}
@@ -91,17 +92,31 @@ func (s *Run) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 			s.byClient(f)
 		}
 	}
-	for f, n := s.clients[endpoints(p.Headers())[0]].first, 0; f != nil && n < maxSameHead; f, n = f.peer, n+1 {
-		if f.dir != Left && f.dir != Crossed {
-			continue
-		}
+	h := p.Headers()
+	proto, ends := h.Key.Get(field.IPProto), endpoints(h)
+	taken, ok := 0, false
+	shown := func(f *Frame) bool {
 		for i := range c.Options {
 			if goesTo(f.Headers(), &c.Options[i]) {
-				return i, true
+				taken, ok = i, true
+			}
+		}
+		return ok
+	}
+	for f, n := s.clients[ends[0]].first, 0; f != nil && n < maxSameHead; f, n = f.peer, n+1 {
+		if f.dir != Entered {
+			if shown(f) {
+				break
+			}
+			continue
+		}
+		if k := f.Headers(); k.Key.Get(field.IPProto) == proto && endpoints(k) == ends {
+			if s.furtherOf(f.Data, k, anyFrame, shown); ok {
+				break
 			}
 		}
 	}
-	return 0, false
+	return taken, ok
 }
 
 // answeredBy finds the option that answers a TCP connection's first packet, where
@@ -130,10 +145,10 @@ func (s *Run) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 	return 0, false
 }
 
-// byClient files a frame that leaves by where it came from, once laterOf has
-// asked for that.
+// byClient files a frame that enters or leaves by where it came from, once
+// laterOf has asked for that.
 func (s *Run) byClient(f *Frame) {
-	if s.clients == nil || f.dir != Left && f.dir != Crossed {
+	if s.clients == nil || f.dir != Entered && f.dir != Left && f.dir != Crossed {
 		return
 	}
 	k := endpoints(f.Headers())[0]
@@ -359,8 +374,11 @@ func asks(h *packet.Headers, ip field.Uint128, v6 bool, src uint64) bool {
 // further calls enough with each frame that was read ahead, may be asked for, and
 // is the same packet on its way out, until it says so.
 func (s *Run) further(p *packet.Packet, may, enough func(*Frame) bool) {
-	h := p.Headers()
-	id, ok := identify(p.Data, h)
+	s.furtherOf(p.Data, p.Headers(), may, enough)
+}
+
+func (s *Run) furtherOf(data []byte, h *packet.Headers, may, enough func(*Frame) bool) {
+	id, ok := identify(data, h)
 	if !ok {
 		return
 	}
@@ -371,7 +389,7 @@ func (s *Run) further(p *packet.Packet, may, enough func(*Frame) bool) {
 	if f := s.shows; f != nil && may(f) && same(f) && enough(f) {
 		return
 	}
-	for f, n := s.alike(identityHash(p.Data, h)).first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
+	for f, n := s.alike(identityHash(data, h)).first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
 		if (f.dir == Left || f.dir == Crossed) && may(f) && same(f) && enough(f) {
 			return
 		}

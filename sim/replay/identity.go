@@ -39,6 +39,9 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 			addresses = 40
 		}
 		i.payload = frame[min(l.L3+addresses, l.L3End):l.L3End]
+		if i.fragment&0x1fff != 0 {
+			i.payload = i.payload[min(len(i.payload), taken(i.proto)):]
+		}
 		return i, true
 	}
 	l4 := frame[l.L4:l.L3End]
@@ -58,6 +61,18 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 		i.payload = l4
 	}
 	return i, true
+}
+
+// taken is how much of a later fragment's beginning Open vSwitch's userspace
+// datapath takes for a header that it may change.
+func taken(proto uint8) int {
+	switch proto {
+	case header.ProtoTCP:
+		return 18
+	case header.ProtoUDP:
+		return 8
+	}
+	return 0
 }
 
 // anonymous reports whether a packet is to a group of its own link, from a
