@@ -65,6 +65,7 @@ type Engine struct {
 	learned     learned
 	fragments   fragments
 	selections  map[selection]int // made by select, read from captures
+	choice      Choice            // as one of them is put; its options are reused
 	waiting     waiting
 	oldAffinity []bool            // by zone, see stick
 	teaching    [][]*network.Flow // see network.Teaching

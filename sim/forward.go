@@ -72,12 +72,11 @@ func (e *Engine) child(p *pkt, f *table.Flow, ports []*network.Port) int {
 	if len(ports) == 1 {
 		return 0
 	}
-	i, seen := e.chosen(p, f, len(ports), func() *Choice {
-		c := &Choice{Kind: trace.GuessMember, Time: e.now}
+	i, seen := e.chosen(p, f, len(ports), func(c *Choice) {
+		c.Kind = trace.GuessMember
 		for _, port := range ports {
 			c.Options = append(c.Options, ChoiceOption{Out: port})
 		}
-		return c
 	})
 	if seen {
 		return i

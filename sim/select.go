@@ -9,8 +9,8 @@ import (
 )
 
 // selectMember is "dst = select(…);": one of the values, by weight. The
-// datapath chooses by a hash of the packet's tuple: the same for every packet
-// of one direction of a connection.
+// datapath chooses by a hash of the packet's tuple: mostly the same for every
+// packet of one direction of a connection.
 func (e *Engine) selectMember(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	a, ok := op.Action.(lflow.Select)
 	total := uint64(0)
@@ -50,7 +50,7 @@ const maxSelections = 1 << 20
 // member returns the index of the member that the datapath takes: as a capture
 // shows, or by rule.
 func (e *Engine) member(p *pkt, f *table.Flow, op *table.Op, members []lflow.Member, total uint64, at position) int {
-	i, seen := e.chosen(p, f, len(members), func() *Choice { return e.nextHops(p, op, members, at) })
+	i, seen := e.chosen(p, f, len(members), func(c *Choice) { e.nextHops(c, p, op, members, at) })
 	if seen {
 		return i
 	}
@@ -64,18 +64,27 @@ func (e *Engine) member(p *pkt, f *table.Flow, op *table.Op, members []lflow.Mem
 }
 
 // chosen returns which of so many options the datapath took, as a capture shows;
-// false if none does. Packets of one tuple meet with one choice.
-func (e *Engine) chosen(p *pkt, f *table.Flow, options int, choice func() *Choice) (int, bool) {
+// false if none does. Packets of one tuple meet with one choice, unless their own
+// frames show another: the first of a flow is hashed by ovs-vswitchd, the next
+// where it arrives, and their hashes need not be the same.
+func (e *Engine) chosen(p *pkt, f *table.Flow, options int, choice func(*Choice)) (int, bool) {
 	t, isIP := tupleOf(p)
 	k := selection{f.Index, t}
-	i, known := e.selections[k]
-	if !known && e.opts.Choose != nil {
-		if i, known = e.opts.Choose.Choose(choice(), &p.Packet); known && isIP {
-			if len(e.selections) >= maxSelections || e.selections == nil {
-				e.selections = map[selection]int{}
-			}
-			e.selections[k] = i
+	i, known := 0, false
+	if e.opts.Choose != nil {
+		c := &e.choice
+		*c = Choice{Options: c.Options[:0], Time: e.now}
+		choice(c)
+		i, known = e.opts.Choose.Choose(c, &p.Packet)
+	}
+	switch before, chosen := e.selections[k]; {
+	case !known:
+		i, known = before, chosen
+	case isIP && (!chosen || before != i):
+		if len(e.selections) >= maxSelections || e.selections == nil {
+			e.selections = map[selection]int{}
 		}
+		e.selections[k] = i
 	}
 	if !known || i < 0 || i >= options {
 		return 0, false
@@ -87,8 +96,8 @@ func (e *Engine) chosen(p *pkt, f *table.Flow, options int, choice func() *Choic
 
 // nextHops describes a choice by the Ethernet addresses that each member would
 // give the packet in this pipeline.
-func (e *Engine) nextHops(p *pkt, op *table.Op, members []lflow.Member, at position) *Choice {
-	c := &Choice{Kind: trace.GuessNextHop, Time: e.now}
+func (e *Engine) nextHops(c *Choice, p *pkt, op *table.Op, members []lflow.Member, at position) {
+	c.Kind = trace.GuessNextHop
 	for _, m := range members {
 		q := e.copyOf(p)
 		q.Key.Store(op.Dst, field.U64(uint64(m.ID)))
@@ -99,7 +108,6 @@ func (e *Engine) nextHops(p *pkt, op *table.Op, members []lflow.Member, at posit
 		c.Options = append(c.Options, o)
 		e.put(q)
 	}
-	return c
 }
 
 // peek runs the rest of a pipeline for its effect on q's fields alone; false
