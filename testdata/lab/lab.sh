@@ -3,7 +3,8 @@
 #
 #   lab.sh deps             install the Debian packages it needs
 #   lab.sh list             the scenarios
-#   lab.sh record NAME...   record them into ../cases (or $CASES)
+#   lab.sh record NAME...   record them into ../cases (or $CASES); random-kube-7 and
+#                           random-cloud-7 are random networks and traffic of seed 7
 #   lab.sh all              record every scenario that this OVN has what it needs for
 #   lab.sh up TOPOLOGY      build kube, cloud or ic and leave it running
 #   lab.sh shell CHASSIS    print the environment for ovs-* and ovn-* tools on it
@@ -111,10 +112,10 @@ case ${1:-help} in record | all | up | down) own ;; esac
 case ${1:-help} in
     deps) deps ;;
     list) awk -F'|' 'NF { printf "%-26s %-6s %s%s\n", $1, $2, $3, $4 ? " (OVN " $4 ")" : "" }' <<< "$SCENARIOS" ;;
-    record) shift; for n in "$@"; do [ -n "$(field "$SCENARIOS" "$n" 2)" ] || die "no scenario $n"; done; record_all "$@" ;;
+    record) shift; random_scenarios "$@"; for n in "$@"; do [ -n "$(field "$SCENARIOS" "$n" 2)" ] || die "no scenario $n"; done; record_all "$@" ;;
     all) record_all $(awk -F'|' 'NF { print $1 }' <<< "$SCENARIOS"); lab_down ;;
     up) topology_up "$2" ;;
     shell) echo "export OVN_NB_DB=$OVN_NB_DB OVN_SB_DB=$OVN_SB_DB OVN_RUNDIR=$RUN/$2 OVS_RUNDIR=$RUN/$2" ;;
     down) lab_down ;;
-    *) sed -n '2,22p' "$0" ;;
+    *) sed -n '2,23p' "$0" ;;
 esac
