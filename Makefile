@@ -11,9 +11,9 @@
 
 GO       ?= go
 FUZZTIME ?= 60s
-PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2 chromium
+PACKAGES  = ovn-central ovn-host openvswitch-switch tshark tcpdump iproute2 nftables conntrack chromium
 PLATFORMS = darwin/arm64 windows/amd64 freebsd/amd64 linux/arm64
-TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip chromium
+TOOLS     = ovn-trace ovn-northd ovsdb-server ovs-vswitchd tshark tcpdump ip nft conntrack chromium
 
 .PHONY: all man dist demo test check golden deps lint parity parity-release bench benchmarks fuzz clean
 

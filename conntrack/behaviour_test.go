@@ -10,12 +10,13 @@ import (
 func TestBehaviours(t *testing.T) {
 	type edge struct{ without, with Release }
 	edges := [behaviours][]edge{
-		FreshReplies:        {{OVS30, OVS217}, {OVS31, OVS32}},
-		TranslatesQuotes:    {{OVS30, OVS31}},
-		TracksSCTP:          {{OVS31, OVS32}},
-		EightRecirculations: {{OVS32, OVS33}},
-		CompletesChecksums:  {{0x0305, OVS36}},
-		MovesICMPIDs:        {{0x0307, OVS40}},
+		FreshReplies:         {{OVS30, OVS217}, {OVS31, OVS32}},
+		TranslatesQuotes:     {{OVS30, OVS31}},
+		TracksSCTP:           {{OVS31, OVS32}},
+		EightRecirculations:  {{OVS32, OVS33}},
+		CompletesChecksums:   {{0x0305, OVS36}},
+		MovesICMPIDs:         {{0x0307, OVS40}},
+		ReadsQuotedFragments: {{0x0305, OVS36}},
 	}
 	names := map[string]bool{}
 	for b := range behaviours {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 
 	"ovnreplay/nat"
 )
@@ -12,6 +13,7 @@ import (
 // wrong: what trackers are compared on.
 type generator struct {
 	rnd  *rand.Rand
+	cuts *rand.Rand // which quoted packets are fragments
 	sent [][]byte
 	tcp  []tcpTalk
 }
@@ -27,7 +29,7 @@ type tcpTalk struct {
 }
 
 func newGenerator(seed uint64) *generator {
-	g := &generator{rnd: rand.New(rand.NewPCG(seed, 42))}
+	g := &generator{rnd: rand.New(rand.NewPCG(seed, 42)), cuts: rand.New(rand.NewPCG(seed, 43))}
 	for i := range 3 {
 		g.tcp = append(g.tcp, g.talk(uint16(4000+i)))
 	}
@@ -92,7 +94,14 @@ func (g *generator) icmpError() []byte {
 		to = "10.1.0.9"
 	}
 	typ := []uint8{3, 11, 12, 5}[g.rnd.IntN(4)]
-	return icmpPacket("10.1.0.254", to, typ, 0, 0, about[:n])
+	quote := slices.Clone(about[:n])
+	switch g.cuts.IntN(8) {
+	case 0: // the first of several fragments
+		quote[6] |= 0x20
+	case 1: // a later one
+		quote[7] |= 1
+	}
+	return icmpPacket("10.1.0.254", to, typ, 0, 0, quote)
 }
 
 func (t *tcpTalk) options(dir int) (opt []byte) {

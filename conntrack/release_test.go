@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 )
 
 // Since 3.2 Open vSwitch's userspace knows the ports of SCTP, and refuses
@@ -26,6 +27,50 @@ func TestSCTPByRelease(t *testing.T) {
 		if invalid := m.State&Invalid != 0; invalid != (tt.release >= OVS32) {
 			t.Errorf("%v: a wrong checksum: %v", tt.release, m.State)
 		}
+	}
+}
+
+// An ICMP error about the first fragment of a datagram: the kernel takes it for one
+// about the datagram's connection, Open vSwitch's userspace since 3.6 if it is IPv4.
+func TestErrorAboutAFragment(t *testing.T) {
+	userspace := func(r Release) Options { return Options{Profile: OVSUserspace, OVS: r} }
+	for _, tt := range []struct {
+		name  string
+		opt   Options
+		v6    bool
+		later bool
+		flags string
+	}{
+		{"kernel", Options{}, false, false, "rel|rpl"},
+		{"kernel, IPv6", Options{}, true, false, "rel|rpl"},
+		{"kernel, a later one", Options{}, false, true, "inv"},
+		{"3.1", userspace(OVS31), false, false, "inv"},
+		{"3.6", userspace(OVS36), false, false, "rel|rpl"},
+		{"3.6, IPv6", userspace(OVS36), true, false, "inv"},
+		{"3.6, a later one", userspace(OVS36), false, true, "inv"},
+	} {
+		ct := NewTable(tt.opt)
+		client, server, router := "10.0.0.1", "10.0.0.2", "10.0.0.254"
+		if tt.v6 {
+			client, server, router = "fd00::1", "fd00::2", "fd00::fe"
+		}
+		do(t, ct, 1, udpPacket(client, 1000, server, 53, "query"), Request{Zone: 1, Commit: true})
+		quote := udpPacket(client, 1000, server, 53, "query")
+		if tt.v6 { // a fragment header between the others
+			quote = append(quote[:40:40], append([]byte{header.ProtoUDP, 0, 0, 1, 0, 0, 0, 9}, quote[40:]...)...)
+			quote[6], quote[5] = header.ProtoFragment, quote[5]+8
+		} else {
+			quote[6] |= 0x20
+		}
+		if tt.later {
+			quote[7] |= 8
+		}
+		typ := uint8(3)
+		if tt.v6 {
+			typ = 1
+		}
+		m, _ := do(t, ct, 2, icmpPacket(router, client, typ, 0, 0, quote), Request{Zone: 1})
+		want(t, tt.name, m, tt.flags)
 	}
 }
 

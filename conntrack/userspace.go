@@ -87,6 +87,9 @@ func (t *Table) extractUserspace(k *userCtx) Refusal {
 	}
 	k.key = p.Tuple
 	if p.IsError {
+		if p.Inner.Fragment && (p.Tuple.V6 || !t.has(ReadsQuotedFragments)) {
+			return NoConnection
+		}
 		if p.Inner.Tuple.Src != p.Tuple.Dst {
 			return NoConnection
 		}

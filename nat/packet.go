@@ -51,6 +51,8 @@ type Inner struct {
 	Tuple Tuple
 	L3    int // offset of the quoted IP header
 	L4    int // offset of the quoted transport header
+	// Fragment: it is the first of several, which alone has ports.
+	Fragment bool
 }
 
 // Fault is why bytes are not an IP packet that can be tracked. Zero: they are.
@@ -231,13 +233,13 @@ func (p *Packet) parseInner(ip []byte) Fault {
 	if len(quote) == 0 || quote[0]>>4 != ip[0]>>4 {
 		return FaultQuote
 	}
-	if f := in.parseL3(quote); f != NoFault || in.FragOffset != 0 || in.Fragment {
+	if f := in.parseL3(quote); f != NoFault || in.FragOffset != 0 {
 		return FaultQuote
 	}
 	if f := parseL4(quote[:in.End], in.L4, &in.Tuple, true); f != NoFault {
 		return FaultQuote
 	}
-	p.Inner = Inner{Tuple: in.Tuple, L3: at, L4: at + in.L4}
+	p.Inner = Inner{Tuple: in.Tuple, L3: at, L4: at + in.L4, Fragment: in.Fragment}
 	return NoFault
 }
 
