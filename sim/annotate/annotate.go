@@ -310,8 +310,8 @@ func (c *Capture) name(p *network.Port, on *network.Chassis) (name, description 
 		return c.unused("underlay@" + host), "packets out of tunnels, on chassis " + at
 	}
 	name, description = clean(p.Name), "logical port "+clean(p.Name)
-	if p.Name2 != "" && p.Name2 != p.Name {
-		description += " (" + clean(p.Name2) + ")"
+	if p.Called() != p.Name {
+		description += " (" + clean(p.Called()) + ")"
 	}
 	description += " of " + clean(p.Datapath.Name) + " on chassis " + at
 	if c.named[name] { // the port on another chassis

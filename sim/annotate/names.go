@@ -51,19 +51,11 @@ func ports(net *network.Network, routers bool) (out []pcap.Name) {
 		}
 		for _, a := range p.Addresses {
 			for _, ip := range a.IPs {
-				out = append(out, pcap.Name{Addr: ip.Addr(), Name: clean(portName(p))})
+				out = append(out, pcap.Name{Addr: ip.Addr(), Name: clean(p.Called())})
 			}
 		}
 	}
 	return out
-}
-
-// portName is what people call a port: the name they gave it, or its own.
-func portName(p *network.Port) string {
-	if p.Name2 != "" {
-		return p.Name2
-	}
-	return p.Name
 }
 
 func services(net *network.Network) (out []pcap.Name) {

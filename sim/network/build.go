@@ -58,12 +58,11 @@ func (n *Network) AddFlow(f *Flow) {
 	n.Flows = append(n.Flows, f)
 }
 
-// Complete files ports by their second names, every port, group and flow with
+// Complete files ports by their other names, every port, group and flow with
 // its datapaths, and works out where each port is. What ports, groups and flows
 // refer to is known by now.
 func (n *Network) Complete() {
 	for _, p := range n.Ports[1:] {
-		n.fileSecondName(p)
 		d := p.Datapath
 		d.Ports = append(d.Ports, p)
 		if p.Type == Localnet {
@@ -74,23 +73,11 @@ func (n *Network) Complete() {
 	for _, p := range n.Ports[1:] {
 		p.settle(n)
 	}
+	n.fileNames()
 	for _, g := range n.Groups {
 		g.Datapath.Groups = append(g.Datapath.Groups, g)
 	}
 	n.fileFlows()
-}
-
-// fileSecondName files a port by its second name; one that several have leads
-// to none.
-func (n *Network) fileSecondName(p *Port) {
-	if p.Name2 == "" {
-		return
-	}
-	if _, taken := n.portByName2[p.Name2]; taken {
-		n.portByName2[p.Name2] = nil
-	} else {
-		n.portByName2[p.Name2] = p
-	}
 }
 
 // fileFlows files each flow with its datapaths, by pipeline and table.

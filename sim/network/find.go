@@ -70,14 +70,15 @@ func (d *Datapath) GroupByKey(key uint32) *Group {
 // minPrefix is the shortest beginning of a UUID taken for one.
 const minPrefix = 4
 
-// FindPort finds the port a person means: by logical port name, second name,
-// UUID, or beginning of one UUID only.
+// FindPort finds the port a person means: by logical port name, a name that
+// people gave it, UUID, or beginning of one UUID only.
 func (n *Network) FindPort(text string) (*Port, error) {
 	if p := n.Port(text); p != nil {
 		return p, nil
 	}
 	if _, ambiguous := n.portByName2[text]; ambiguous {
-		return nil, fmt.Errorf("several ports are named %s: give the logical port's own name or its UUID", text)
+		return nil, fmt.Errorf("several ports are named %s (%s): give the logical port's own name or its UUID", text,
+			n.namesakes(text))
 	}
 	var found []*Port
 	var close []string
@@ -85,8 +86,10 @@ func (n *Network) FindPort(text string) (*Port, error) {
 		if matchesUUID(p.UUID, text) {
 			found = append(found, p)
 		}
-		if Resembles(p.Name, text) {
-			close = append(close, p.Name)
+		for _, name := range append(p.otherNames(), p.Name) {
+			if Resembles(name, text) && !slices.Contains(close, name) {
+				close = append(close, name)
+			}
 		}
 	}
 	switch len(found) {
@@ -98,20 +101,34 @@ func (n *Network) FindPort(text string) (*Port, error) {
 	return nil, fmt.Errorf("the UUIDs of %d ports begin with %s: give more of it", len(found), text)
 }
 
+// namesakes lists the ports' own names that have another name in common.
+func (n *Network) namesakes(name string) string {
+	var names []string
+	for _, p := range n.Ports[1:] {
+		if p.Twin == nil && slices.Contains(p.otherNames(), name) {
+			names = append(names, p.Name)
+		}
+	}
+	if more := len(names) - 4; more > 0 {
+		return strings.Join(names[:4], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
+}
+
 // FindDatapath finds the datapath a person means: by name, second name, UUID
 // of the Southbound or Northbound row, or beginning of one UUID only.
 func (n *Network) FindDatapath(text string) (*Datapath, error) {
 	var named, found []*Datapath
 	var close []string
 	for _, d := range n.Datapaths {
-		if d.Name == text || d.Name2 == text && text != "" {
+		if d.Name == text || d.Name2 == text && text != "" || d.Name == neutron+text {
 			named = append(named, d)
 		}
 		if matchesUUID(d.UUID, text) || matchesUUID(d.NBUUID, text) {
 			found = append(found, d)
 		}
-		if Resembles(d.Name, text) {
-			close = append(close, d.Name)
+		if Resembles(d.Called(), text) {
+			close = append(close, d.Called())
 		}
 	}
 	switch {

@@ -37,13 +37,13 @@ func Join(nets ...*Network) (*Network, error) {
 	j.findStrangers(nets)
 	for _, p := range j.Ports[1:] {
 		j.is.linkPort(p)
-		j.fileSecondName(p)
 	}
 	for _, d := range j.Datapaths {
 		if d.TransitSwitch() {
 			j.findTwins(d)
 		}
 	}
+	j.fileNames()
 	return j.Network, nil
 }
 

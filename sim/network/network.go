@@ -100,6 +100,7 @@ type Port struct {
 	UUID        string
 	Name        string // logical_port
 	Name2       string // external_ids:name, or ""
+	called      string // see Called
 	Type        PortType
 	TypeName    string
 	Datapath    *Datapath

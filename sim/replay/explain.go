@@ -33,8 +33,9 @@ func (v *Verifier) item(w *waiter) Item {
 		file = v.session.Taps[w.capture].Name
 	}
 	it := Item{
-		Capture: file, Frame: w.number, Port: w.where.Name(), Chassis: w.where.Chassis.Name,
-		Time: Moment(w.time), Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key),
+		Capture: file, Frame: w.number, Port: w.where.Name(), called: w.where.Called(),
+		Chassis: w.where.Chassis.Name,
+		Time:    Moment(w.time), Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key),
 		Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data), wire: w.wire,
 	}
 	if w.predicted {
@@ -47,7 +48,8 @@ func (v *Verifier) item(w *waiter) Item {
 // ref names a flow.
 func (v *Verifier) ref(p visit) *FlowRef {
 	net := v.net()
-	r := &FlowRef{Datapath: net.Datapaths[p.datapath].Name}
+	d := net.Datapaths[p.datapath]
+	r := &FlowRef{Datapath: d.Name, called: d.Called()}
 	if p.flow < 0 {
 		r.Stage = v.stageOf(p)
 		return r

@@ -160,6 +160,7 @@ type Item struct {
 	Capture string       `json:"capture"`
 	Frame   int          `json:"frame"`
 	Port    string       `json:"port"`
+	called  string       // what people call the port
 	Chassis string       `json:"chassis,omitempty"`
 	Time    Moment       `json:"time"`
 	Reason  string       `json:"reason,omitempty"`
@@ -209,6 +210,7 @@ type Difference struct {
 type FlowRef struct {
 	UUID     string `json:"uuid"`
 	Datapath string `json:"datapath"`
+	called   string // what people call the datapath
 	Stage    string `json:"stage"`
 	Match    string `json:"match,omitempty"`
 	Hint     string `json:"hint,omitempty"` // beginning of the Northbound row's UUID it was made from

@@ -349,7 +349,8 @@ func counted(m map[string]int) []countOf {
 func (s *Site) String() string {
 	switch s.Kind {
 	case AtPort:
-		return fmt.Sprintf("logical port %s of %s on chassis %s", s.Port.Name, s.Port.Datapath.Name, s.Chassis.Name)
+		return fmt.Sprintf("logical port %s of %s on chassis %s", s.Port.Called(),
+			s.Port.Datapath.Called(), s.Chassis.Name)
 	case AtHost:
 		return fmt.Sprintf("every interface of chassis %s", s.Chassis.Name)
 	case InTunnel:

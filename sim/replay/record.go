@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -30,6 +31,7 @@ type Record struct {
 	Time    string    `json:"time"` // RFC 3339, nanoseconds, UTC
 	Capture string    `json:"capture"`
 	Inport  string    `json:"inport"`
+	inport  string    // what people call it
 	Chassis string    `json:"chassis"`
 	Packet  string    `json:"packet"`
 	Verdict string    `json:"verdict"`
@@ -63,6 +65,7 @@ type DropInfo struct {
 type DecisionInfo struct {
 	Kind     string      `json:"kind"` // dropped, answered, held, translated, rerouted, untranslated or marked
 	Datapath string      `json:"datapath,omitempty"`
+	datapath string      // what people call it
 	Stage    string      `json:"stage,omitempty"`
 	Flow     string      `json:"flow,omitempty"`
 	Priority *uint16     `json:"priority,omitempty"`
@@ -86,7 +89,7 @@ type ObjectInfo struct {
 func decisionInfo(d *why.Decision) DecisionInfo {
 	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, Text: d.Text, Stale: d.Stale}
 	if d.Datapath != nil {
-		x.Datapath = d.Datapath.Name
+		x.Datapath, x.datapath = d.Datapath.Name, d.Datapath.Called()
 	}
 	if f := d.Flow; f != nil {
 		x.Flow, x.Priority, x.Match, x.Hint = f.UUID, &f.Priority, f.Match, f.StageHint
@@ -100,6 +103,7 @@ func decisionInfo(d *why.Decision) DecisionInfo {
 // OutInfo is one packet that leaves.
 type OutInfo struct {
 	Port    string `json:"port"`
+	called  string // what people call it
 	Chassis string `json:"chassis"`
 	Bytes   int    `json:"bytes"`
 	Packet  string `json:"packet"`
@@ -168,6 +172,7 @@ type NoteInfo struct {
 func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Outcome, hexed bool) *Record {
 	r := &Record{
 		Version: FormVersion, Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(),
+		inport:  p.Called(),
 		Chassis: p.Chassis.Name,
 		Packet:  packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
 		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{}, Path: []PathInfo{},
@@ -205,7 +210,7 @@ func Timestamp(t conntrack.Time) string {
 }
 
 func outInfo(o *sim.Output, hexed bool) OutInfo {
-	info := OutInfo{Port: o.Port.Name, Chassis: o.Chassis.Name, Bytes: o.Wire,
+	info := OutInfo{Port: o.Port.Name, called: o.Port.Called(), Chassis: o.Chassis.Name, Bytes: o.Wire,
 		Packet: packet.DescribeKey(&o.Headers().Key), Guessed: o.Guess, Made: o.Made}
 	if hexed {
 		info.Hex = hex.EncodeToString(o.Data)
@@ -321,10 +326,16 @@ func natInfo(s *trace.NATStep, stage, uuid string) NATInfo {
 	return NATInfo{Kind: s.Name(), Field: s.Field(), From: from, To: to, Stage: stage, Flow: uuid}
 }
 
+// at is where the packet entered, in the words of people.
+func (r *Record) at() string { return cmp.Or(r.inport, r.Inport) }
+
+// to is where an output left, in the words of people.
+func (o *OutInfo) to() string { return cmp.Or(o.called, o.Port) }
+
 // Line is the record in one readable line.
 func (r *Record) Line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s:%d %s %s", r.Time[11:26], r.Capture, r.Frame, r.Inport, r.Packet)
+	fmt.Fprintf(&b, "%s %s:%d %s %s", r.Time[11:26], r.Capture, r.Frame, r.at(), r.Packet)
 	for i, n := range r.NAT {
 		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
 		if d := r.nth("translated", i); d != nil && d.Object != nil && !strings.HasPrefix(n.Kind, "un-") {
@@ -403,15 +414,15 @@ func (r *Record) Fate() string {
 	d := r.end()
 	switch {
 	case d != nil && d.Kind == why.Held.String():
-		s := "held at " + d.Datapath
+		s := "held at " + cmp.Or(d.datapath, d.Datapath)
 		for i, o := range r.Outputs {
-			s += [...]string{": ", ", "}[min(i, 1)] + fmt.Sprintf("%s sent to %s (%s)", o.Packet, o.Port, o.Chassis)
+			s += [...]string{": ", ", "}[min(i, 1)] + fmt.Sprintf("%s sent to %s (%s)", o.Packet, o.to(), o.Chassis)
 		}
 		return s + "; " + d.Text
 	case d != nil && d.Kind == why.Answered.String():
 		s := ""
 		for i, o := range r.Outputs {
-			s += [...]string{"answered: ", "; "}[min(i, 1)] + fmt.Sprintf("%s, delivered to %s", o.Packet, o.Port)
+			s += [...]string{"answered: ", "; "}[min(i, 1)] + fmt.Sprintf("%s, delivered to %s", o.Packet, o.to())
 		}
 		return s + ", " + d.Text
 	case r.Unknown != nil && d != nil:
@@ -433,7 +444,7 @@ func (r *Record) Fate() string {
 	}
 	s := r.Verdict
 	for i, o := range r.Outputs {
-		s += [...]string{" to ", ", "}[min(i, 1)] + o.Port
+		s += [...]string{" to ", ", "}[min(i, 1)] + o.to()
 	}
 	if len(r.Outputs) == 0 && d != nil {
 		s += ", " + d.Text

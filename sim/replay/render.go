@@ -217,7 +217,7 @@ func (r *Renderer) AppendLine(b []byte, f *Frame, p *Point, capture string, out 
 	b = append(b[:len(b)-len("2006-01-02T15:04:05.000000000Z")], b[len(b)-len("15:04:05.000000000Z"):len(b)-4]...)
 	b = append(append(append(b, ' '), capture...), ':')
 	b = strconv.AppendInt(b, int64(f.Number), 10)
-	b = append(append(append(b, ' '), p.Name()...), ' ')
+	b = append(append(append(b, ' '), p.Called()...), ' ')
 	b = packet.AppendDescription(b, &f.Headers().Key)
 	for i := range t.NAT {
 		n := &t.NAT[i]
@@ -236,7 +236,7 @@ func (r *Renderer) AppendLine(b []byte, f *Frame, p *Point, capture string, out 
 		if i > 0 {
 			sep = ", "
 		}
-		b = append(append(b, sep...), out.Outputs[i].Port.Name...)
+		b = append(append(b, sep...), out.Outputs[i].Port.Called()...)
 	}
 	if t.Noted() {
 		for _, n := range r.noted(t) {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -113,7 +114,7 @@ func section(b *strings.Builder, name string, items []Item) {
 	}
 	for i := range items {
 		it := &items[i]
-		printable.Fprintf(b, "%s: %s frame %d at %s: %s\n", name, it.Capture, it.Frame, it.Port, it.Packet)
+		printable.Fprintf(b, "%s: %s frame %d at %s: %s\n", name, it.Capture, it.Frame, cmp.Or(it.called, it.Port), it.Packet)
 		if it.Reason != "" {
 			printable.Fprintf(b, "    %s\n", it.Reason)
 		}
@@ -151,11 +152,11 @@ func writeDifference(b *strings.Builder, d *Difference) {
 // String names a flow for people.
 func (r *FlowRef) String() string {
 	if r.UUID == "" {
-		return fmt.Sprintf("%s of %s, where no flow matches", r.Stage, r.Datapath)
+		return fmt.Sprintf("%s of %s, where no flow matches", r.Stage, cmp.Or(r.called, r.Datapath))
 	}
 	match := r.Match
 	if len(match) > 100 {
 		match = match[:97] + "..."
 	}
-	return fmt.Sprintf("flow %s, %s of %s: %s", r.UUID, r.Stage, r.Datapath, match)
+	return fmt.Sprintf("flow %s, %s of %s: %s", r.UUID, r.Stage, cmp.Or(r.called, r.Datapath), match)
 }

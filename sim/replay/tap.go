@@ -114,6 +114,14 @@ func (p *Point) Name() string {
 	return "underlay of " + p.Chassis.Name
 }
 
+// Called is Name in the words of people.
+func (p *Point) Called() string {
+	if p != nil && p.Port != nil {
+		return p.Port.Called()
+	}
+	return p.Name()
+}
+
 func (p *Point) key() pointKey {
 	if p.Port == nil && p.From != nil {
 		return tunnelKey(p.From, p.Chassis)

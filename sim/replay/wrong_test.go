@@ -48,7 +48,7 @@ var wrongs = map[string]wrong{
 func (w *wrong) found(t *testing.T) (*replay.Report, string, []string) {
 	t.Helper()
 	all := recorded(t, w.recorded, nil)
-	met := &visited{all.Engine, map[string]bool{}}
+	met := &visited{e: all.Engine, met: map[string]bool{}}
 	if r := verified(t, all, met); !r.OK() {
 		t.Fatalf("the case itself does not verify: %+v", r)
 	}

@@ -32,7 +32,7 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	switch {
 	case d.Flow == nil:
 		d.Stage = x.stageOf(t, at)
-		parts = append(parts, fmt.Sprintf("no flow of %s of %s matches", d.Stage, d.Datapath.Name))
+		parts = append(parts, fmt.Sprintf("no flow of %s of %s matches", d.Stage, d.Datapath.Called()))
 	case decides(d.Reason):
 		d = x.blame(d, t, at)
 		parts = append(parts, x.denial(d.Flow, "by")+x.name(d.Flow, d.Datapath))
@@ -119,9 +119,9 @@ func (x *Explainer) unasked(t *trace.Trace, d *Decision, at int) string {
 		x.stateful[d.Datapath] = stateful
 	}
 	if stateful || x.Conntrack == nil { // a session does not hold all of a switch's flows
-		return "conntrack was not asked on " + d.Datapath.Name
+		return "conntrack was not asked on " + d.Datapath.Called()
 	}
-	return fmt.Sprintf("conntrack was never asked on %s: it has no stateful ACL", d.Datapath.Name)
+	return fmt.Sprintf("conntrack was never asked on %s: it has no stateful ACL", d.Datapath.Called())
 }
 
 // isStateful reports whether a switch looks packets up at all.

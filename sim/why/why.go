@@ -275,7 +275,7 @@ const maxMatch = 100
 func (x *Explainer) name(f *network.Flow, d *network.Datapath) string {
 	at := fmt.Sprintf("flow %s of %s", short(f.UUID), f.StageName())
 	if d != nil {
-		at += " of " + d.Name
+		at += " of " + d.Called()
 	}
 	if o := x.Objects.ForFlow(f); o != nil {
 		return o.String() + ", " + at
