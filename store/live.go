@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,33 +17,6 @@ import (
 	"github.com/ovn-org/libovsdb/model"
 	"github.com/ovn-org/libovsdb/ovsdb"
 )
-
-// DefaultSource is the server OVN's own tools would ask: $OVN_SB_DB, else the
-// local socket in $OVN_RUNDIR.
-func DefaultSource() string {
-	if source := os.Getenv("OVN_SB_DB"); source != "" {
-		return source
-	}
-	return "unix:" + localSocket()
-}
-
-// LocalSource is the Southbound database of the host that this runs on, as OVN's
-// own tools find it; "" if there is none.
-func LocalSource() string {
-	socket := localSocket()
-	if info, err := os.Stat(socket); err != nil || info.Mode()&os.ModeSocket == 0 {
-		return ""
-	}
-	return "unix:" + socket
-}
-
-func localSocket() string {
-	dir := os.Getenv("OVN_RUNDIR")
-	if dir == "" {
-		dir = "/var/run/ovn"
-	}
-	return filepath.Join(dir, "ovnsb_db.sock")
-}
 
 const (
 	defaultTimeout = 10 * time.Second
