@@ -184,7 +184,7 @@ func (t *teller) entered() []byte {
 // how it was translated. The rest is at the packet it comes from.
 func (t *teller) output(o *sim.Output) []byte {
 	t.all = t.all[:0]
-	t.value = appendClean(append(t.value[:0], "predicted output at "...), o.Port.Name)
+	t.value = appendClean(append(t.value[:0], "predicted output at "...), o.Port.Called())
 	t.say("ovn-replay")
 	t.all = append(t.all, t.from...)
 	t.value = appendClean(t.value[:0], o.Chassis.Name)
@@ -207,8 +207,8 @@ func (t *teller) output(o *sim.Output) []byte {
 // hop returns the comment of the packet as it comes to a datapath.
 func (t *teller) hop(h *sim.Hop) []byte {
 	t.all = t.all[:0]
-	t.value = appendClean(append(t.value[:0], "hop at "...), h.Port.Name)
-	t.value = appendClean(append(t.value, " of "...), h.Port.Datapath.Name)
+	t.value = appendClean(append(t.value[:0], "hop at "...), h.Port.Called())
+	t.value = appendClean(append(t.value, " of "...), h.Port.Datapath.Called())
 	t.say("ovn-replay")
 	t.all = append(t.all, t.from...)
 	t.value = appendClean(t.value[:0], h.Chassis.Name)
@@ -245,7 +245,7 @@ func (t *teller) judge() {
 			if i == 0 {
 				sep = " to "
 			}
-			b = appendClean(append(b, sep...), t.out.Outputs[i].Port.Name)
+			b = appendClean(append(b, sep...), t.out.Outputs[i].Port.Called())
 		}
 	case sim.Consumed:
 		b = append(b, "consumed"...)
@@ -266,7 +266,7 @@ func (t *teller) reason() {
 		for i := range t.out.Outputs {
 			o := &t.out.Outputs[i]
 			b := appendClean(t.value[:0], packet.Describe(o.Data))
-			t.value = appendClean(append(b, " to "...), o.Port.Name)
+			t.value = appendClean(append(b, " to "...), o.Port.Called())
 			t.say("answered")
 		}
 	case sim.Dropped, sim.Unknown:
@@ -309,7 +309,7 @@ func (t *teller) origin(f *replay.Frame, p *replay.Point, name string) {
 	b = strconv.AppendInt(append(b, ':'), int64(f.Number), 10)
 	b = append(b, " at "...)
 	if p.Port != nil {
-		b = appendClean(b, p.Port.Name)
+		b = appendClean(b, p.Port.Called())
 	} else {
 		b = appendClean(b, p.Name())
 	}

@@ -203,7 +203,7 @@ const maxLines = 10
 
 func (s *Stories) tell(x *told) []string {
 	r := x.record
-	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.Inport, r.Chassis, r.Packet)}
+	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.At(), r.Chassis, r.Packet)}
 	add := func(format string, args ...any) {
 		if len(lines) < maxLines {
 			lines = append(lines, fmt.Sprintf(format, args...))
@@ -287,7 +287,7 @@ func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
 			continue // it did not come so far
 		}
 		add("not given a backend: flow %.8s of %s of %s, which gives one, did not match on %s: %s",
-			f.UUID, f.StageName(), at.datapath.Name, cmp.Or(at.chassis.Hostname, at.chassis.Name), cut(f.Match, 200))
+			f.UUID, f.StageName(), at.datapath.Called(), cmp.Or(at.chassis.Hostname, at.chassis.Name), cut(f.Match, 200))
 		return
 	}
 }
@@ -438,9 +438,9 @@ func ofPort(f *network.Flow) bool {
 
 func (s *Stories) stepText(at step) string {
 	if at.flow == nil {
-		return "no flow matched in " + at.datapath.Name
+		return "no flow matched in " + at.datapath.Called()
 	}
-	text := fmt.Sprintf("flow %.8s of %s of %s: %s -> %s", at.flow.UUID, at.flow.StageName(), at.datapath.Name,
+	text := fmt.Sprintf("flow %.8s of %s of %s: %s -> %s", at.flow.UUID, at.flow.StageName(), at.datapath.Called(),
 		cut(at.flow.Match, 80), cut(at.flow.Actions, 60))
 	if o := s.why.Objects.ForFlow(at.flow); o != nil {
 		text += ", " + o.String()

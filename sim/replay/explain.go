@@ -509,7 +509,7 @@ func (inf *inferrer) unknown(w *waiter) string {
 	for _, p := range owners {
 		if p.Datapath.Router {
 			return fmt.Sprintf("its sender is behind SNAT (%s is %s's own address) and in no capture", src,
-				p.Datapath.Name)
+				p.Datapath.Called())
 		}
 	}
 	if inf.s.owners.announced[src] != 0 && len(owners) == 0 {

@@ -43,9 +43,9 @@ func (l *Lines) Record(r *Record) string {
 	}
 	file := fmt.Sprintf("%s:%d", filepath.Base(r.Capture), r.Frame)
 	l.file = grown(l.file, file, fileWidth, min(maxFile, l.Width/5))
-	l.in = grown(l.in, r.at(), portWidth, min(maxPort, l.Width/6))
+	l.in = grown(l.in, r.At(), portWidth, min(maxPort, l.Width/6))
 	b.WriteString(l.Before + l.paint(dim, r.Time[11:11+timeWidth]) + " " + padded(file, l.file) + " " +
-		padded(r.at(), l.in) + " ")
+		padded(r.At(), l.in) + " ")
 	used := timeWidth + l.file + l.in + 3
 	packet := min(packetWidth, max(12, l.Width-used-18))
 	b.WriteString(padded(r.Packet, packet) + " ")

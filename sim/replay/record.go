@@ -326,8 +326,8 @@ func natInfo(s *trace.NATStep, stage, uuid string) NATInfo {
 	return NATInfo{Kind: s.Name(), Field: s.Field(), From: from, To: to, Stage: stage, Flow: uuid}
 }
 
-// at is where the packet entered, in the words of people.
-func (r *Record) at() string { return cmp.Or(r.inport, r.Inport) }
+// At is where the packet entered, in the words of people.
+func (r *Record) At() string { return cmp.Or(r.inport, r.Inport) }
 
 // to is where an output left, in the words of people.
 func (o *OutInfo) to() string { return cmp.Or(o.called, o.Port) }
@@ -335,7 +335,7 @@ func (o *OutInfo) to() string { return cmp.Or(o.called, o.Port) }
 // Line is the record in one readable line.
 func (r *Record) Line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s:%d %s %s", r.Time[11:26], r.Capture, r.Frame, r.at(), r.Packet)
+	fmt.Fprintf(&b, "%s %s:%d %s %s", r.Time[11:26], r.Capture, r.Frame, r.At(), r.Packet)
 	for i, n := range r.NAT {
 		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
 		if d := r.nth("translated", i); d != nil && d.Object != nil && !strings.HasPrefix(n.Kind, "un-") {

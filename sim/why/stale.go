@@ -168,7 +168,7 @@ func (x *Explainer) gone(k kept, now conntrack.Time) string {
 			row = fmt.Sprintf(" (NAT row %s)", left.Flow.StageHint)
 		}
 		return fmt.Sprintf("%s of %s to %s, which %s %s %s%s", what, k.was.Addr(), k.is.Addr(), kindOf(k.datapath),
-			k.datapath.Name, hasNot(since), row)
+			k.datapath.Called(), hasNot(since), row)
 	}
 	to := k.is.String()
 	if !k.ported || had != nil && had.to.Port() == 0 || instead != nil && instead.to.Port() == 0 {
