@@ -90,6 +90,8 @@ func (t *teller) event(ev *trace.Event, i int) {
 		t.translate(&out.Trace.NAT[ev.Arg], ev, t.last)
 	case trace.Broken:
 		t.leftOut(ev)
+	case trace.Gone:
+		t.notes = t.once(t.notes, "note", appendClean(append(t.value[:0], "stale: "...), out.Trace.Texts[ev.Arg]))
 	case trace.Note, trace.Learn, trace.Made:
 		t.note(ev, t.last)
 	}

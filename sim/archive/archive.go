@@ -406,7 +406,7 @@ func (p *Packet) sound() error {
 			n = len(t.CT)
 		case trace.NAT:
 			n = len(t.NAT)
-		case trace.Broken:
+		case trace.Broken, trace.Gone:
 			n = len(t.Texts)
 		case trace.Set, trace.Found, trace.Lost:
 			n = len(t.Values())

@@ -11,6 +11,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/northbound"
 	"ovnreplay/sim/recording"
@@ -31,6 +32,7 @@ type Job struct {
 	Objects  *network.Objects // of the Northbound database, nil if there is none
 	OpenFlow []string         // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
+	kept     bool                                                    // in a session
 	past     func(keep func(*network.Flow) bool) []network.Departure // see why.Explainer
 	stop     func()                                                  // ends changes; nil if there are none
 	Begun    bool                                                    // the captures are being read
@@ -133,6 +135,9 @@ func (j *Job) Ahead() conntrack.Time {
 
 // Start begins the replay.
 func (j *Job) Start(h replay.Handler, ahead conntrack.Time) *replay.Run {
+	if j.changes != nil {
+		h = &ledger.Marker{Handler: h, Why: j.Explainer(), Translations: j.kept || j.Spec.KeepBlocks}
+	}
 	return j.Recording.Start(h, ahead, j.changes)
 }
 
@@ -204,7 +209,7 @@ func (j *Job) KeepIn(ctx context.Context, file archive.File, h replay.Handler, a
 	if err != nil {
 		return err
 	}
-	j.Taps, j.changes = k.Taps, k.Changes(j.changes)
+	j.Taps, j.changes, j.kept = k.Taps, k.Changes(j.changes), true
 	return k.Replay(j.Start(k, ahead), !j.Empty(), func(add func(*pcap.Record), end func()) error {
 		return j.FeedTo(ctx, add, end)
 	})

@@ -10,6 +10,7 @@ package ledger
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"ovnreplay/conntrack"
@@ -51,9 +52,9 @@ type Conn struct {
 	// Who had the addresses when the connection had them: what is asked about was
 	// then, and the network may have become another.
 	client, asked, source, server string
-	owners                        [2]owner // of the client's and the server's addresses
-	stale                         string   // the translation it uses that the network no longer has
-	gone                          [2]string
+	stale                         string // the translation it uses that the network no longer has
+	ends                          ends
+	marked                        []string // what a Marker said of it last
 
 	kept [2]int // packets whose ways are kept: see Stories
 }
@@ -147,7 +148,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 	}
 	c.Last = max(c.Last, f.Time)
 	l.follow(c, &x, out)
-	l.noteOwners(c, f, out)
+	c.ends.note(l.why, l.names, [2]netip.Addr{c.Asked.SrcAddr(), c.serverAddr()}, out, f.Time)
 	if !x.about {
 		c.move(f, &x)
 	}
@@ -178,7 +179,12 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 	}
 	l.members(c, out)
 	if opensAnew(out) {
-		c.stale = ""
+		c.stale, c.marked = "", nil
+	}
+	if len(t.Texts) > 0 {
+		if now := marks(t); now != nil {
+			c.marked = now
+		}
 	}
 	for _, d := range decided {
 		switch d.Kind {
@@ -191,6 +197,16 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 			c.stale = d.Stale
 		}
 	}
+}
+
+// marks are what a Marker said of a packet.
+func marks(t *trace.Trace) (texts []string) {
+	for _, ev := range t.Events() {
+		if ev.Kind == trace.Gone {
+			texts = append(texts, t.Texts[ev.Arg])
+		}
+	}
+	return texts
 }
 
 // noted counts a packet among those that fared alike.

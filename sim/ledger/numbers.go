@@ -42,8 +42,10 @@ type numbered struct {
 	sent   nat.Tuple // as its first packet left; zero: it did not
 	legs   []Place   // where its packets entered: on their way they may come over wires between chassis
 	leg    bool      // the packet that is noted is the first of a leg
+	asked  nat.Tuple // as its first packet entered
 	tcp    tcpState
 	closed bool
+	ends   *ends // whose its addresses are, where that is asked for
 }
 
 // maxTuples bounds the tuples of each generation that are remembered.
@@ -82,7 +84,7 @@ func (n *Numbers) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (x no
 		return x, false
 	case !known || e.conn.closed && opens(f) && !e.reply:
 		n.last++
-		e = end{conn: &numbered{id: n.last}}
+		e = end{conn: &numbered{id: n.last, asked: x.tuple}}
 		n.file(k, e.conn)
 		x.opened = true
 	}

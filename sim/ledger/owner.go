@@ -2,13 +2,17 @@ package ledger
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/why"
 )
 
 // owner is who has the address of one end of a connection.
@@ -18,33 +22,39 @@ type owner struct {
 	name string        // of the port while it had the address
 }
 
-// noteOwners notes what a connection goes on with although the network no longer has
+// ends are whose the addresses of a connection's client and server are.
+type ends struct {
+	owners [2]owner
+	gone   [2]string // what of them is another's, or nobody's
+}
+
+// note notes what a connection goes on with although the network no longer has
 // it: an end whose address is another's now, or nobody's. What begins a
 // connection anew begins it with whoever has the address.
-func (l *Ledger) noteOwners(c *Conn, f *replay.Frame, out *sim.Outcome) {
+func (e *ends) note(x *why.Explainer, names *Names, addrs [2]netip.Addr, out *sim.Outcome, now conntrack.Time) {
 	goesOn := established(out)
-	for i, a := range [...]netip.Addr{c.Asked.SrcAddr(), c.serverAddr()} {
-		o, now := &c.owners[i], l.names.Owner(a)
+	for i, a := range addrs {
+		o, has := &e.owners[i], names.Owner(a)
 		first := o.addr != a
 		switch {
 		case first, !goesOn:
 			*o = owner{addr: a}
-			c.gone[i] = ""
-		case now == o.port:
+			e.gone[i] = ""
+		case has == o.port:
 			continue
 		}
-		if goesOn && (o.port != nil || first && now == nil) {
-			c.gone[i] = l.lost(o, now, f.Time)
+		if goesOn && (o.port != nil || first && has == nil) {
+			e.gone[i] = o.lost(x, has, now)
 		}
-		if now != nil {
-			o.port, o.name = now, PortName(now)
+		if has != nil {
+			o.port, o.name = has, PortName(has)
 		}
 	}
 }
 
 // lost says whose an address was, "" if that is not known: it may be one outside.
-func (l *Ledger) lost(o *owner, now *network.Port, at conntrack.Time) string {
-	was, until := l.why.Owned(o.addr, at)
+func (o *owner) lost(x *why.Explainer, now *network.Port, at conntrack.Time) string {
+	was, until := x.Owned(o.addr, at)
 	name := o.name
 	switch {
 	case was == nil && name == "":
@@ -64,12 +74,65 @@ func (l *Ledger) lost(o *owner, now *network.Port, at conntrack.Time) string {
 	return text + ", and nobody has it now"
 }
 
+// Marker hands on packets of a replay during which the network changes, and marks
+// those whose connection uses what it no longer has: so it is told of each packet,
+// and kept in sessions.
+type Marker struct {
+	replay.Handler
+	Why *why.Explainer
+	// Translations marks what translates, too: who has no flows cannot find out.
+	Translations bool
+
+	names   *Names
+	numbers Numbers
+}
+
+// Entered implements replay.Handler.
+func (m *Marker) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
+	if x, ok := m.numbers.note(f, p, out); ok {
+		if m.names == nil {
+			m.names = NewNames(m.Why.Book.Net)
+		}
+		if x.ends == nil {
+			x.ends = &ends{}
+		}
+		server := serverOf(&x.asked, &x.sent, func(yield func(orig, reply *nat.Tuple) bool) {
+			for i := range out.Trace.CT {
+				if s := &out.Trace.CT[i]; s.Connected && !yield(&s.Orig, &s.Reply) {
+					return
+				}
+			}
+		})
+		x.ends.note(m.Why, m.names, [2]netip.Addr{x.asked.SrcAddr(), server}, out, f.Time)
+		for _, gone := range x.ends.gone {
+			if gone != "" {
+				out.Trace.Uses(gone)
+			}
+		}
+	}
+	if m.Translations {
+		m.translations(out)
+	}
+	m.Handler.Entered(f, p, out)
+}
+
+func (m *Marker) translations(out *sim.Outcome) {
+	if len(out.Trace.NAT) == 0 {
+		return
+	}
+	for _, d := range m.Why.Decide(out) {
+		if d.Stale != "" {
+			out.Trace.Uses(d.Stale)
+		}
+	}
+}
+
 // Stale is what the connection used at its last packet and the network no longer
 // had, "" if nothing.
 func (c *Conn) Stale() string {
 	var parts []string
-	for _, s := range [...]string{c.stale, c.gone[0], c.gone[1]} {
-		if s != "" {
+	for _, s := range append([]string{c.stale, c.ends.gone[0], c.ends.gone[1]}, c.marked...) {
+		if s != "" && !slices.Contains(parts, s) {
 			parts = append(parts, s)
 		}
 	}
@@ -78,15 +141,26 @@ func (c *Conn) Stale() string {
 
 // serverAddr is who gets what the client sends, as far as is known.
 func (c *Conn) serverAddr() netip.Addr {
-	if c.To.Port != "" {
-		return c.Sent.DstAddr()
+	return serverOf(&c.Asked, &c.Sent, func(yield func(orig, reply *nat.Tuple) bool) {
+		for i := range c.Zones {
+			if !yield(&c.Zones[i].Orig, &c.Zones[i].Reply) {
+				return
+			}
+		}
+	})
+}
+
+// serverOf is serverAddr of a connection by the tuples it has where it is kept.
+func serverOf(asked, sent *nat.Tuple, kept iter.Seq2[*nat.Tuple, *nat.Tuple]) netip.Addr {
+	if *sent != (nat.Tuple{}) {
+		return sent.DstAddr()
 	}
-	for i := range c.Zones {
-		if z := &c.Zones[i]; z.Reply.Src != z.Orig.Dst {
-			return z.Reply.SrcAddr()
+	for orig, reply := range kept {
+		if reply.Src != orig.Dst {
+			return reply.SrcAddr()
 		}
 	}
-	return c.Asked.DstAddr()
+	return asked.DstAddr()
 }
 
 // established reports whether some zone knew the packet's connection.

@@ -200,6 +200,9 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 	}
 	for _, d := range x.Decide(out) {
 		r.Decided = append(r.Decided, decisionInfo(&d))
+		if d.Stale != "" { // it is said there
+			r.Notes = slices.DeleteFunc(r.Notes, func(n NoteInfo) bool { return n.Reason == stale+d.Stale })
+		}
 	}
 	return r
 }
@@ -254,7 +257,7 @@ func (w *recorder) event(ev *trace.Event, deciding bool) {
 		if deciding {
 			r.Drop = &DropInfo{Stage: stage, Flow: uuid, Reason: ev.Reason.String()}
 		}
-	case trace.Broken, trace.Note, trace.Learn, trace.Made:
+	case trace.Broken, trace.Note, trace.Learn, trace.Made, trace.Gone:
 		w.noted(ev, stage, uuid)
 	}
 }
@@ -263,6 +266,10 @@ func (w *recorder) event(ev *trace.Event, deciding bool) {
 func (w *recorder) noted(ev *trace.Event, stage, uuid string) {
 	if ev.Kind == trace.Broken {
 		w.record.Notes = append(w.record.Notes, NoteInfo{notCompiled + w.trace.Texts[ev.Arg], stage, uuid})
+		return
+	}
+	if ev.Kind == trace.Gone {
+		w.note(NoteInfo{Reason: stale + w.trace.Texts[ev.Arg]})
 		return
 	}
 	w.note(NoteInfo{w.noteText(ev.Reason), stage, uuid})
@@ -283,6 +290,8 @@ func (w *recorder) note(n NoteInfo) {
 		w.record.Notes = append(w.record.Notes, n)
 	}
 }
+
+const stale = "stale: "
 
 const notCompiled = "logical flow does not compile and is left out: "
 

@@ -200,7 +200,7 @@ func (r *Renderer) steps(t *trace.Trace, words func(*spelled), event func(ev *tr
 // told reports whether a Record tells of events of a kind, beside its Path.
 func told(k trace.Kind) bool {
 	switch k {
-	case trace.CT, trace.NAT, trace.Broken, trace.Note, trace.Learn, trace.Made:
+	case trace.CT, trace.NAT, trace.Broken, trace.Note, trace.Learn, trace.Made, trace.Gone:
 		return true
 	}
 	return false
@@ -255,7 +255,7 @@ func (r *Renderer) noted(t *trace.Trace) []NoteInfo {
 		case trace.CT:
 			c := &t.CT[ev.Arg] // what a note may name
 			r.scratch.CT = append(r.scratch.CT, CTInfo{ZoneName: w.book.Zone(c.Chassis, c.Zone)})
-		case trace.Broken, trace.Note, trace.Learn, trace.Made:
+		case trace.Broken, trace.Note, trace.Learn, trace.Made, trace.Gone:
 			w.noted(ev, stage, uuid)
 		}
 	})

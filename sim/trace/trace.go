@@ -6,6 +6,8 @@
 package trace
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/sim/field"
@@ -38,6 +40,7 @@ const (
 	Redirect                 // outport Port is a chassisredirect; Arg is the port that replaces it
 	Flood                    // to the members of multicast group Arg: Port is the inport
 	Log                      // an ACL logs the packet: Arg indexes Trace.Keys
+	Gone                     // its connection uses what the network no longer has: Arg indexes Trace.Texts
 )
 
 // Event is one step of a packet.
@@ -71,6 +74,16 @@ type Trace struct {
 	flat, room             []Event
 	flatValues, roomValues []field.Uint128
 	flatLen                int
+}
+
+// Uses notes that the packet's connection uses what the network no longer has,
+// once for a text.
+func (t *Trace) Uses(gone string) {
+	if slices.Contains(t.Texts, gone) {
+		return
+	}
+	t.Texts = append(t.Texts, gone)
+	t.Add(Event{Kind: Gone, Flow: -1, Arg: int32(len(t.Texts) - 1)})
 }
 
 // Reset empties the trace and keeps its memory.
