@@ -233,6 +233,8 @@ func (m *messages) read(b []byte) error {
 			m.text = append(m.text, c)
 		}
 		switch {
+		case m.depth == 0 && !strings.ContainsRune("{[ \n\r\t", rune(c)):
+			return errMessage // a value that is no object: the client would look for its members
 		case m.escape:
 			m.escape = false
 		case m.inString:

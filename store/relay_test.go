@@ -142,7 +142,7 @@ func TestMessages(t *testing.T) {
 		{`{"id":0,"result":{"id":null},"x":[{"id":null}]}`, 0, nil},
 		{`{"result":[],"i\u0064":5}`, 0, errMessage},
 		{`{"result":{"id":5}}`, 0, errMessage},
-		{`[]`, 0, errMessage},
+		{`[]`, 0, errMessage}, {`null`, 0, errMessage}, {`{"id":1} "x"`, 0, errMessage}, {`}`, 0, errMessage},
 		{`{"id":5,"method":                     "update"}`, 0, errMessage},
 	} {
 		var m messages

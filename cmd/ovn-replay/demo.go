@@ -28,6 +28,9 @@ func newDemoCommand(stdout, stderr io.Writer) *cobra.Command {
 }
 
 func demo(cmd *cobra.Command, stdout, stderr io.Writer) (err error) {
+	if err := os.MkdirAll(os.TempDir(), 0o700); err != nil { // an image of nothing but the program has none
+		return err
+	}
 	dir, err := os.MkdirTemp("", "ovn-replay-demo-")
 	if err != nil {
 		return err

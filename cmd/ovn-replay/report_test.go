@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,6 +69,22 @@ const ready = setInterval(() => {
   $("seen").textContent = JSON.stringify(seen);
 }, 20);
 </script>`
+	seen := browsed(t, chromium, page, user)
+	want := []string{"title " + hostile, "injected false", "packets 21 of 21", "dropped 1 of 21", "searched 10 of 21",
+		"opened true", "marked true",
+		"stages true", "followed 10 of connection 2 of 21", "printed 10", "drawn 8", "cause 1 of ls_in_apply_port_sec",
+		"requests 0"}
+	for i, w := range want {
+		if i >= len(seen) || !strings.HasPrefix(seen[i], w) {
+			t.Fatalf("seen %q, want %q", seen, want)
+		}
+	}
+}
+
+// browsed opens a page with a script that does what a user does and writes what is
+// seen then, a JSON list, into an element: that list.
+func browsed(t *testing.T, chromium, page, user string) (seen []string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "page.html")
 	if err := os.WriteFile(file, []byte(strings.Replace(page, "</body>", user+"</body>", 1)), 0o644); err != nil {
 		t.Fatal(err)
@@ -89,18 +106,44 @@ const ready = setInterval(() => {
 		t.Fatalf("the page did not become ready: %.2000s", dom)
 	}
 	text := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(string(m[1]))
-	var seen []string
 	if err := json.Unmarshal([]byte(text), &seen); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	want := []string{"title " + hostile, "injected false", "packets 21 of 21", "dropped 1 of 21", "searched 10 of 21",
-		"opened true", "marked true",
-		"stages true", "followed 10 of connection 2 of 21", "printed 10", "drawn 8", "cause 1 of ls_in_apply_port_sec",
-		"requests 0"}
-	for i, w := range want {
-		if i >= len(seen) || !strings.HasPrefix(seen[i], w) {
-			t.Fatalf("seen %q, want %q", seen, want)
+	return seen
+}
+
+// A page of many packets draws those that are in view, however one gets there.
+func TestReportOfManyPackets(t *testing.T) {
+	chromium := needsTool(t, "chromium")
+	many := filepath.Join(t.TempDir(), "many.pcap")
+	repeated(t, cases+"/nodeport/client.pcap", many, 1500)
+	page := reported(t, "--db", cases+"/nodeport/sb.db", "-r", many+"@breth0_ovn-worker")
+	const user = `<pre id="seen"></pre><script>
+const ready = setInterval(() => {
+  if (!document.body.dataset.ready) return;
+  clearInterval(ready);
+  const seen = [], list = $("list");
+  const look = () => seen.push(document.querySelectorAll("#list .row").length + " " + document.querySelectorAll("#conns tr").length);
+  look();
+  for (const at of [0.5, 1]) { list.scrollTop = list.scrollHeight * at; list.dispatchEvent(new Event("scroll")); look(); }
+  $("q").value = "tcp"; $("q").dispatchEvent(new Event("input")); look();
+  seen.push($("shown").textContent);
+  $("seen").textContent = JSON.stringify(seen);
+}, 20);
+</script>`
+	seen := browsed(t, chromium, page, user)
+	if len(seen) != 5 {
+		t.Fatalf("seen %q", seen)
+	}
+	for _, s := range seen[:4] {
+		var rows, conns int
+		if _, err := fmt.Sscan(s, &rows, &conns); err != nil || rows == 0 || rows > 60 || conns > 201 {
+			t.Errorf("%s rows are drawn", s)
 		}
+	}
+	var found int
+	if _, err := fmt.Sscan(seen[4], &found); err != nil || found < 10_000 {
+		t.Errorf("found %s", seen[4])
 	}
 }
 
