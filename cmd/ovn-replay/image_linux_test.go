@@ -48,7 +48,7 @@ func TestImage(t *testing.T) {
 	if from != "scratch" || entry == "" {
 		t.Fatalf("the image begins with %q and runs %q", from, entry)
 	}
-	for _, args := range []string{"--version", "demo"} {
+	for args, want := range map[string]string{"--version": "ovn-replay version", "demo": "byte for byte"} {
 		cmd := exec.Command(entry, args)
 		cmd.Env, cmd.Dir = []string{}, "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
@@ -56,7 +56,7 @@ func TestImage(t *testing.T) {
 			cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		}
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "ovn-replay") {
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("%s %s: %v: %.500s", entry, args, err, out)
 		}
 	}

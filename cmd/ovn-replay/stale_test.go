@@ -44,10 +44,12 @@ func TestStaleIsToldOfEachPacket(t *testing.T) {
 		t.Errorf("%d packets of the session say so, %d lines do", shown, all)
 	}
 	stale := regexp.MustCompile(`(?m)^\d+|stale: [^|\n]*`)
-	want := stale.FindAllString(strings.ReplaceAll(replayedWell(t, "connections", "--stale", "--case", dir), " |", "|"), -1)
-	kept := stale.FindAllString(strings.ReplaceAll(replayedWell(t, "connections", "--stale", "--session", session), " |",
-		"|"), -1)
-	if len(want) != 8 || !slices.Equal(want, kept) {
+	var listed [2][]string
+	for i, of := range [][]string{{"--case", dir}, {"--session", session}} {
+		out := replayedWell(t, append([]string{"connections", "--stale"}, of...)...)
+		listed[i] = stale.FindAllString(strings.ReplaceAll(out, " |", "|"), -1)
+	}
+	if want, kept := listed[0], listed[1]; len(want) != 8 || !slices.Equal(want, kept) {
 		t.Errorf("a session lists\n%q, the replay\n%q", kept, want)
 	}
 }

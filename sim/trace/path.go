@@ -107,13 +107,13 @@ func (ev *Event) valued() bool { return ev.Kind == Set || ev.Kind == Found || ev
 // left out.
 func (ev *Event) notes() bool {
 	switch ev.Kind {
-	case Broken, Note, Learn, Made:
+	case Broken, Note, Learn, Made, Gone:
 		return true
 	}
 	return false
 }
 
-// Noted reports whether the trace tells of something learned, made, guessed or left
+// Noted reports whether the trace tells of something learned, made, guessed, gone or left
 // out.
 func (t *Trace) Noted() bool {
 	for i := range t.own {
