@@ -55,8 +55,8 @@ var traits = [behaviours]trait{
 	ReadsQuotedFragments: {
 		name:  "reads-quoted-fragments",
 		what:  "an ICMP error about the first fragment of an IPv4 datagram is about its connection",
-		since: OVS36, authority: "OVS commit 614029aac, conntrack: Allow inner NAT of related fragments (3.2.6, 3.3.6, " +
-			"3.4.4 and 3.5.2 have it too); the kernel reads those of IPv6 as well (ipv4_get_l4proto)",
+		since: OVS36, authority: "OVS commit 614029aac, conntrack: Allow inner NAT of related fragments " +
+			"(3.2.6, 3.3.6, 3.4.4 and 3.5.2 have it too); the kernel reads those of IPv6 as well (ipv4_get_l4proto)",
 	},
 	MovesICMPIDs: {
 		name: "moves-icmp-ids", what: "SNAT gives ICMP queries of the same ID different ones",

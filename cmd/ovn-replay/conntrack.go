@@ -173,15 +173,16 @@ func (o *conntrackListOptions) create(ctx context.Context) (*bufio.Writer, func(
 
 // list prints the tables of the chassis asked for.
 func (o *conntrackListOptions) list(j *job.Job, out *bufio.Writer, format conntrack.Format) error {
+	only := j.Net.ChassisByName(o.chassis)
+	if only == nil && o.chassis != "" {
+		return fmt.Errorf("--chassis: %w", j.Net.NoChassis(o.chassis))
+	}
 	var list []conntrack.Listing
 	for _, c := range j.Net.Chassis {
-		if o.chassis == "" || o.chassis == c.Name {
+		if only == nil || c == only {
 			name := func(zone uint16) string { return j.Engine.ZoneName(int32(c.Index), zone) }
 			list = append(list, conntrack.List(j.Engine.Conntrack(c), printable.Line(c.Name), o.zone, name))
 		}
-	}
-	if len(list) == 0 {
-		return fmt.Errorf("--chassis %s: no such chassis in the database", o.chassis)
 	}
 	return conntrack.WriteListings(out, list, format)
 }

@@ -39,9 +39,6 @@ func TestConnectionsHaveOneNumber(t *testing.T) {
 				t.Errorf("%s: conn == %s selects %d packets, %d are annotated so", name, n, lines, frames)
 			}
 		}
-		if name == "ic-warm" {
-			continue // a session is of one database
-		}
 		replayedWell(t, "run", "--case", dir, "--format", "none", "--session", session)
 		one := replayedWell(t, "connections", "--case", dir)
 		other := replayedWell(t, "connections", "--session", session)

@@ -135,6 +135,7 @@ func cutCase(t *testing.T, s *recording.Spec, packets int) []*recording.Spec {
 var sessionCases = []string{
 	"nodeport", "egress-snat-26.03", "seed-21.12", "udp-service", "icmp", "kube-cold-egress", "kube-fragments",
 	"kube-idle", "kube-affinity", "cloud-snat", "cloud-cold", "cloud-fragments", "kube-known-connections",
+	"ic-warm", "ic-nodeport",
 }
 
 // TestSessionGoesOn cuts cases at every third packet: replayed run by run with

@@ -62,8 +62,6 @@ func TestZonesRefused(t *testing.T) {
 	for want, args := range map[string][]string{
 		"are databases of one zone":  append([]string{"verify", "--db", zonesCase + "sb-node1.db.gz"}, one...),
 		"/nonexistent: no such file": append([]string{"run", "--db", "/nonexistent"}, one...),
-		"a session is of one database": append([]string{"run", "--session", t.TempDir() + "/s", "-r", zonesCase +
-			"pod1.pcap"}, bothZones...),
 		"--watch follows one live server": append([]string{"run", "--watch", "-r", zonesCase + "pod1.pcap"},
 			bothZones...),
 	} {

@@ -201,9 +201,6 @@ type Before func(*replay.Frame, *replay.Point, *sim.Outcome)
 // KeepIn is Keep with a file that is open, and how far behind the reading packets
 // are replayed.
 func (j *Job) KeepIn(ctx context.Context, file archive.File, h replay.Handler, ahead conntrack.Time) error {
-	if len(j.Sources) > 1 {
-		return errors.New("--session: a session is of one database; give one --db")
-	}
 	k, err := archive.Keep(file, j.Engine, j.Taps, archive.Source{Name: strings.Join(j.Sources, ", "),
 		Objects: j.Objects}, h, j.Spec.Tell)
 	if err != nil {

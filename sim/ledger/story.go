@@ -287,7 +287,8 @@ func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
 			continue // it did not come so far
 		}
 		add("not given a backend: flow %.8s of %s of %s, which gives one, did not match on %s: %s",
-			f.UUID, f.StageName(), at.datapath.Called(), cmp.Or(at.chassis.Hostname, at.chassis.Name), cut(f.Match, 200))
+			f.UUID, f.StageName(), at.datapath.Called(), cmp.Or(at.chassis.Hostname, at.chassis.Name),
+			cut(f.Match, 200))
 		return
 	}
 }

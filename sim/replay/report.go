@@ -114,7 +114,8 @@ func section(b *strings.Builder, name string, items []Item) {
 	}
 	for i := range items {
 		it := &items[i]
-		printable.Fprintf(b, "%s: %s frame %d at %s: %s\n", name, it.Capture, it.Frame, cmp.Or(it.called, it.Port), it.Packet)
+		printable.Fprintf(b, "%s: %s frame %d at %s: %s\n", name, it.Capture, it.Frame, cmp.Or(it.called, it.Port),
+			it.Packet)
 		if it.Reason != "" {
 			printable.Fprintf(b, "    %s\n", it.Reason)
 		}
