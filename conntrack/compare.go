@@ -80,6 +80,37 @@ func Compare(ours, theirs []Entry) []Difference {
 	return out
 }
 
+// dumpTime is how long after the last packet a dump is taken at most, as far as Ended
+// goes.
+const dumpTime = 30 * Second
+
+// Ended takes those out of the differences between our listing and a dump that are
+// connections which had ended when the dump was taken, some time after the last packet:
+// they had less time left than dumpTime, and than any that the dump still has. It returns
+// how long after the last packet that was at least; 0: there are none.
+func Ended(ds []Difference, ours []Entry) (rest []Difference, after Time) {
+	stale := map[entryKey]bool{}
+	for i := range ds {
+		if d := &ds[i]; d.Kind == Stale {
+			stale[entryKey{d.Ours.Zone, d.Ours.Orig}] = true
+		}
+	}
+	until := dumpTime
+	for i := range ours {
+		if e := &ours[i]; !stale[entryKey{e.Zone, e.Orig}] {
+			until = min(until, e.Timeout)
+		}
+	}
+	for _, d := range ds {
+		if d.Kind == Stale && d.Ours.Timeout < until {
+			after = max(after, d.Ours.Timeout)
+			continue
+		}
+		rest = append(rest, d)
+	}
+	return rest, after
+}
+
 func (d *Difference) entry() *Entry {
 	if d.Kind == Missing {
 		return &d.Theirs

@@ -2,10 +2,13 @@ package conntrack
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ovnreplay/nat"
 )
 
 // TestDumpsComeBack: what is read from a real dump is written as it was, and
@@ -83,6 +86,40 @@ func get(s []string, i int) string {
 		return s[i]
 	}
 	return "nothing"
+}
+
+// A dump is taken some time after the last packet: connections that had little time
+// left are in none, unless one is that had less.
+func TestEndedBeforeDump(t *testing.T) {
+	entry := func(port uint16, left Time) Entry {
+		return Entry{Zone: 1, Orig: nat.Tuple{Proto: 17, SrcPort: port}, Timeout: left * Second}
+	}
+	ours := []Entry{entry(1, 2), entry(2, 5), entry(3, 20), entry(4, 100)}
+	for _, tt := range []struct {
+		theirs []int // of ours
+		rest   string
+		after  Time
+	}{
+		{[]int{0, 1, 2, 3}, "", 0},
+		{[]int{2, 3}, "", 5 * Second},
+		{[]int{1, 2, 3}, "", 2 * Second},
+		{[]int{0, 2, 3}, "2", 0},       // 1 had less time left
+		{[]int{1, 3}, "3", 2 * Second}, // that had more than 2, which is there
+		{[]int{}, "4", 20 * Second},
+	} {
+		var theirs []Entry
+		for _, i := range tt.theirs {
+			theirs = append(theirs, ours[i])
+		}
+		ds, after := Ended(Compare(ours, theirs), ours)
+		var rest []string
+		for _, d := range ds {
+			rest = append(rest, fmt.Sprint(d.Ours.Orig.SrcPort))
+		}
+		if got := strings.Join(rest, " "); got != tt.rest || after != tt.after {
+			t.Errorf("%v: differ %q after %v, want %q after %v", tt.theirs, got, after, tt.rest, tt.after)
+		}
+	}
 }
 
 func TestBadDumps(t *testing.T) {

@@ -124,10 +124,27 @@ func (t *Table) goodFragment(ip []byte) bool {
 		return false
 	case t.opt.Profile == Linux || !p.More:
 		return p.FragOffset+p.Total-p.L4 <= 65535
-	case p.Tuple.V6:
-		return p.Total >= t.opt.MinFragment[1]
 	}
-	return p.Total >= t.opt.MinFragment[0]
+	return p.Total >= *t.leastFragment(p.Tuple.V6)
+}
+
+// TooSmall reports whether a fragment, not the last, is refused for its length.
+func (t *Table) TooSmall(v6 bool, length int) bool {
+	return t.opt.Profile == OVSUserspace && length < *t.leastFragment(v6)
+}
+
+// AllowFragments makes fragments of a length acceptable, as a lower setting of
+// ipf-set-min-frag does.
+func (t *Table) AllowFragments(v6 bool, length int) {
+	least := t.leastFragment(v6)
+	*least = min(*least, length)
+}
+
+func (t *Table) leastFragment(v6 bool) *int {
+	if v6 {
+		return &t.opt.MinFragment[1]
+	}
+	return &t.opt.MinFragment[0]
 }
 
 func (f *fragments) list(t *Table, p *nat.Packet, zone uint16) *fragmentList {

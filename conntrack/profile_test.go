@@ -3,6 +3,8 @@ package conntrack
 import (
 	"strings"
 	"testing"
+
+	"ovnreplay/nat"
 )
 
 func TestReadProfile(t *testing.T) {
@@ -72,7 +74,24 @@ func TestFlush(t *testing.T) {
 	if !ct.FlushTuple(Second, 2, &reply) || ct.FlushTuple(Second, 2, &reply) || ct.Len(Second) != 9 {
 		t.Errorf("tuple; left %d", ct.Len(Second))
 	}
-	if n := ct.Flush(Second); n != 9 || ct.Len(Second) != 0 {
+	byPort := Selection{Zone: 2, Orig: nat.Tuple{Proto: 17, Dst: reply.Src, DstPort: 53}, Reply: nat.Tuple{DstPort: 1002}}
+	if n := ct.FlushSelected(Second, &byPort); n != 1 || ct.Len(Second) != 8 {
+		t.Errorf("flushed %d of a client's port", n)
+	}
+	for _, none := range []Selection{
+		{Zone: 1}, {Orig: nat.Tuple{Proto: 6}}, {Orig: nat.Tuple{V6: true, Dst: reply.Src}}, {Label: Label{Lo: 1}, Mask: Label{Lo: 1}},
+		{Reply: nat.Tuple{SrcPort: 54}},
+	} {
+		if n := ct.FlushSelected(Second, &none); n != 0 {
+			t.Errorf("%+v flushed %d", none, n)
+		}
+	}
+	fill()
+	if n := ct.FlushSelected(Second, &Selection{Mask: Label{Lo: 1}}); n != 15 {
+		t.Errorf("flushed %d by a label that none has", n)
+	}
+	fill()
+	if n := ct.Flush(Second); n != 15 || ct.Len(Second) != 0 {
 		t.Errorf("flushed %d", n)
 	}
 	fill()

@@ -14,6 +14,7 @@ type chassis struct {
 	*network.Chassis
 	index int
 	ct    *conntrack.Table
+	ovs   conntrack.Release // 0: it is not known
 	// heldSince: fragments of lower numbers are forgotten, see forgetParked.
 	heldSince uint64
 	// recirculations is how often a packet may go around in the datapath; 0:
@@ -51,6 +52,7 @@ func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis
 		Chassis:        c,
 		index:          c.Index,
 		ct:             conntrack.NewTable(tracking),
+		ovs:            tracking.OVS,
 		recirculations: recirculations(&tracking),
 	}
 	out.read(net, opts)
@@ -221,5 +223,19 @@ func (e *Engine) Connections() (n int) {
 	return n
 }
 
+// Now is the moment of the packet injected last.
+func (e *Engine) Now() conntrack.Time { return e.now }
+
 // Conntrack returns a chassis' connection tracking table.
 func (e *Engine) Conntrack(c *network.Chassis) *conntrack.Table { return e.on(c).ct }
+
+// TooSmall reports whether a chassis refuses to track a fragment, not the last of its
+// datagram, for its length.
+func (e *Engine) TooSmall(c *network.Chassis, v6 bool, length int) bool {
+	return e.on(c).ct.TooSmall(v6, length)
+}
+
+// AllowFragments makes a chassis track fragments of a length.
+func (e *Engine) AllowFragments(c *network.Chassis, v6 bool, length int) {
+	e.on(c).ct.AllowFragments(v6, length)
+}

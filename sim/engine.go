@@ -14,7 +14,6 @@ package sim
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
 
@@ -113,9 +112,17 @@ func (e *Engine) Beside(net *network.Network) (*Engine, error) { return New(net,
 
 // Become makes the engine go on with the network as net has it: flows, ports,
 // bindings and zones are net's from the next packet on, connections and what
-// was learned stay. Ports, datapaths and chassis of before remain valid. net
-// must not be used afterwards.
+// was learned stay, but for what ovn-controller flushes. Ports, datapaths and
+// chassis of before remain valid. net must not be used afterwards.
 func (e *Engine) Become(net *network.Network) {
+	was := e.flushable()
+	e.Start(net)
+	e.flushAfter(was)
+}
+
+// Start is Become for the network as it was when the replay began: what the engine
+// has been made with was another description of it, and no change took place.
+func (e *Engine) Start(net *network.Network) {
 	e.Net.Become(net)
 	e.changes = e.Net.Changes()
 	e.readNet()
@@ -124,9 +131,7 @@ func (e *Engine) Become(net *network.Network) {
 	e.compiled = newCompiled(e, e.firstChassis())
 	for _, c := range e.chassis {
 		if c != nil {
-			was, zones := c.resident, c.zones.port
 			c.read(e.Net, e.opts)
-			e.flushReleased(c, was, zones)
 			c.compiled = e.compiledFor(c.Chassis)
 		}
 	}
@@ -136,16 +141,6 @@ func (e *Engine) Become(net *network.Network) {
 	e.oldAffinity, e.teaching = oldAffinity(e.Net), e.Net.Teaching()
 	for _, k := range e.learned.read(e.Net) {
 		e.resolved(k, e.learned.macs[k].mac, e.now)
-	}
-}
-
-// flushReleased forgets the connections in the zones of interfaces that a chassis
-// had and has no more: ovn-controller flushes the zone of a port it releases.
-func (e *Engine) flushReleased(c *chassis, was table.Resident, zones []int32) {
-	for i, zone := range zones {
-		if zone > 0 && was.Has(uint32(i)) && !c.resident.Has(uint32(i)) && e.Net.Ports[i].Type == network.VIF {
-			c.ct.FlushZone(e.now, uint16(zone))
-		}
 	}
 }
 

@@ -27,7 +27,11 @@ func load(t testing.TB, file string) *network.Network {
 // session returns an engine that has replayed the nodePort session's opening,
 // and an injection of one of its established packets.
 func session(t testing.TB) (*sim.Engine, sim.Injection) {
-	net := load(t, nodeport+"sb.db")
+	return sessionOn(t, load(t, nodeport+"sb.db"))
+}
+
+func sessionOn(t testing.TB, net *network.Network) (*sim.Engine, sim.Injection) {
+	t.Helper()
 	e, err := sim.New(net, sim.Options{Profile: conntrack.OVSUserspace})
 	if err != nil {
 		t.Fatal(err)

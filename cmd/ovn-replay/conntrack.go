@@ -95,9 +95,6 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 	defer j.Close()
 	session := j.Start(show.New(j, nil, trace.NoFormat), j.Ahead())
 	damage := errors.Join(j.Run(cmd.Context(), session), j.Damaged())
-	if len(o.compare) > 0 {
-		session.Until(math.MaxInt64) // the dumps were taken after all that the database tells of
-	}
 	out, complete, err := o.create(cmd.Context())
 	if err != nil {
 		return err
@@ -105,7 +102,7 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 	differ := false
 	if len(o.compare) > 0 {
 		var ds []conntrack.Difference
-		ds, err = j.Compare(o.compare)
+		ds, err = j.Compare(o.compare, func() { session.Until(math.MaxInt64) })
 		for _, d := range ds {
 			fmt.Fprintln(out, d.String())
 		}

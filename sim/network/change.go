@@ -25,8 +25,10 @@ const (
 	SnoopedReports
 	BuiltWithOVS3
 	BindingAwaited
+	FlushesBackends
 	DNSIgnoresAdditional
 	HoldsFour
+	FlushesIfAsked
 	DHCPv6Release
 	AdvertHopLimit
 	AdvertToAllNodes
@@ -37,6 +39,7 @@ const (
 	PrefixToAllServers
 	CTNextZone
 	ResolvesOtherFamily
+	FlushesLabels
 	StrictNeighbors
 	DNSShuffles
 	SolicitsForIPv4
@@ -120,6 +123,10 @@ var knowledge = [changes]known{
 		authority: "OVN commit bbd5e0d81, controller: improve buffered packets management; recordings of seven " +
 			"releases",
 	},
+	FlushesBackends: {
+		name: "flushes-backends", what: "connections to a backend that its load balancer has no more are flushed",
+		since: Release{23, 3, 0}, authority: "OVN commit e238662ca, controller: Flush CT for removed LB backends",
+	},
 	DNSIgnoresAdditional: {
 		name: "dns-ignores-additional", what: "DNS queries with additional records are not answered",
 		since: Release{23, 6, 0}, backports: []Release{{22, 3, 3}, {22, 9, 2}, {22, 12, 1}, {23, 3, 1}},
@@ -128,6 +135,11 @@ var knowledge = [changes]known{
 	HoldsFour: {
 		name: "holds-four-packets", what: "four packets, not three, are held for a next hop",
 		since: Release{23, 6, 0}, authority: "OVN commit a2c2ed821, pinctrl: Simplify packet buffering structure",
+	},
+	FlushesIfAsked: {
+		name: "flushes-if-asked", what: "backends' connections are flushed of load balancers with the option ct_flush only",
+		since: Release{23, 6, 0}, backports: []Release{{23, 3, 1}},
+		authority: "OVN commit 1ad77917d, controller: Add config option per LB to enable/disable CT flush",
 	},
 	DHCPv6Release: {
 		name: "dhcpv6-release", what: "RELEASE of DHCPv6 is answered",
@@ -176,6 +188,12 @@ var knowledge = [changes]known{
 	ResolvesOtherFamily: {
 		name: "resolves-other-family", what: "arp is sent for IPv6 packets too, nd_ns for IPv4 ones",
 		since: Release{25, 3, 0}, authority: "OVN commit bcba1b74c, pinctrl: Handle arp/nd for other address families",
+	},
+	FlushesLabels: {
+		name: "flushes-labels", what: "connections by an ECMP next hop or of an ACL that is gone are flushed, if the chassis " +
+			"says that its Open vSwitch can",
+		since:     Release{25, 3, 0},
+		authority: "OVN's controller/ecmp-next-hop-monitor.c and controller/acl-ids.c, both new in 25.03",
 	},
 	StrictNeighbors: {
 		name:  "port-security-strict-nd",

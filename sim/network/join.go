@@ -214,6 +214,7 @@ func (j *joiner) take(n *Network) {
 	j.IPMulticast = append(j.IPMulticast, n.IPMulticast...)
 	j.BFD = append(j.BFD, n.BFD...)
 	j.ECMPNexthops = append(j.ECMPNexthops, n.ECMPNexthops...)
+	j.ACLIDs = append(j.ACLIDs, n.ACLIDs...)
 	j.Problems = append(j.Problems, n.Problems...)
 }
 

@@ -38,6 +38,7 @@ type Network struct {
 	IPMulticast  []IPMulticast
 	BFD          []BFD
 	ECMPNexthops []ECMPNexthop
+	ACLIDs       []ACLID
 
 	// Became counts how often the network has become another.
 	Became int
@@ -285,4 +286,12 @@ type ECMPNexthop struct {
 	Port     *Port
 	Datapath *Datapath // nil where the schema has no such column
 	MAC      string
+}
+
+// ACLID is an ACL_ID row: the label of connections that an ACL let through and
+// keeps alive. AZ is whose database has it.
+type ACLID struct {
+	UUID string
+	AZ   *AZ
+	ID   uint16
 }

@@ -92,3 +92,31 @@ func (p *Port) Activation(c *Chassis) []string {
 func (p *Port) BoundTo(c *Chassis) bool {
 	return c != nil && p.active == c
 }
+
+// MayBeAt reports whether a chassis is one of those that the port can be at, as
+// members of its high-availability group are.
+func (p *Port) MayBeAt(c *Chassis) bool {
+	return slices.ContainsFunc(p.HAChassis, func(h HAMember) bool { return h.Chassis == c })
+}
+
+// Unmapped reports whether a localnet or l2gateway port leads nowhere on a chassis,
+// which says to which networks it has bridges, and not that it has one to the port's.
+func (p *Port) Unmapped(c *Chassis) bool {
+	if p.Type != Localnet && p.Type != L2Gateway || c == nil {
+		return false
+	}
+	if p.TunnelKey == 0 { // it is no more, or not yet: see Become
+		return true
+	}
+	mappings, said := c.Options["ovn-bridge-mappings"]
+	network := p.Options["network_name"]
+	if !said || network == "" {
+		return false
+	}
+	for m := range strings.SplitSeq(mappings, ",") {
+		if name, _, _ := strings.Cut(m, ":"); strings.TrimSpace(name) == network {
+			return false
+		}
+	}
+	return true
+}

@@ -311,14 +311,33 @@ func (f Files) ReadTable(profile string, dumps []string) (*conntrack.Table, erro
 	return table, nil
 }
 
-// Compare holds the chassis' tables against dumps, each FILE or FILE@CHASSIS.
-func (r *Recording) Compare(dumps []string) (all []conntrack.Difference, err error) {
+// Compare holds the chassis' tables against dumps, each FILE or FILE@CHASSIS. Nothing
+// says when a dump was taken, only that it was after the last packet: what must have
+// ended since then is no difference, and the tables are held against it as they are
+// then and, where that does not do, as they are when goOn has made the network what it
+// is at the database's end.
+func (r *Recording) Compare(dumps []string, goOn func()) ([]conntrack.Difference, error) {
+	then, err := r.compare(dumps)
+	if err != nil || len(then) == 0 {
+		return then, err
+	}
+	goOn()
+	last, err := r.compare(dumps)
+	if len(last) < len(then) {
+		return last, err
+	}
+	return then, err
+}
+
+func (r *Recording) compare(dumps []string) (all []conntrack.Difference, err error) {
 	for _, arg := range dumps {
 		es, chassis, err := r.ReadDump(arg)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, conntrack.Compare(r.Engine.Conntrack(chassis).Entries(0), es)...)
+		ours := r.Engine.Conntrack(chassis).Entries(r.Engine.Now())
+		ds, _ := conntrack.Ended(conntrack.Compare(ours, es), ours)
+		all = append(all, ds...)
 	}
 	return all, nil
 }

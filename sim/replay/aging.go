@@ -52,6 +52,7 @@ type expectations[K comparable] struct {
 type expectation struct {
 	n    int
 	time conntrack.Time
+	sum  uint64 // of the bytes of the last, see smallSum; 0: not known
 }
 
 // expectTime is how long a prediction can be met.
@@ -59,14 +60,17 @@ const expectTime = 60 * conntrack.Second
 
 // add notes a prediction. Beyond maxExpected those are forgotten that nothing
 // met for a minute; where there are none, the new one is not noted.
-func (e *expectations[K]) add(k K, now conntrack.Time) {
+func (e *expectations[K]) add(k K, now conntrack.Time) { e.addExact(k, now, 0) }
+
+// addExact notes a prediction with the sum of its bytes.
+func (e *expectations[K]) addExact(k K, now conntrack.Time, sum uint64) {
 	x, known := e.open[k]
 	if !known && len(e.open) >= maxExpected {
 		if e.forget(now); len(e.open) >= maxExpected {
 			return
 		}
 	}
-	e.open[k] = expectation{x.n + 1, now}
+	e.open[k] = expectation{x.n + 1, now, sum}
 }
 
 func (e *expectations[K]) forget(now conntrack.Time) {

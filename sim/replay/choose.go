@@ -41,6 +41,9 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 		}
 		return ok
 	})
+	if !ok && c.Kind == trace.GuessNextHop {
+		taken, ok = s.behind(p, c)
+	}
 	if !ok && c.Kind == trace.GuessBackend {
 		if taken, ok = s.laterOf(p, c); !ok {
 			s.ruleOut(c)
@@ -49,6 +52,36 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 	if !ok && c.Kind == trace.GuessBackend {
 		taken, ok = s.answeredBy(p, c)
 	}
+	return taken, ok
+}
+
+// behind finds the one next hop that is a router from which the packet is seen to come
+// further on.
+func (s *Run) behind(p *packet.Packet, c *sim.Choice) (taken int, ok bool) {
+	router := func(m mac) (only *network.Datapath) {
+		for _, port := range s.owners.ports[m] {
+			switch d := port.Datapath; {
+			case d.Router && (only == nil || only == d):
+				only = d
+			case d.Router:
+				return nil // of several
+			}
+		}
+		return only
+	}
+	s.further(p, anyFrame, func(f *Frame) bool {
+		if f.Bare || len(f.Data) < 14 {
+			return false
+		}
+		from, n := router(macAt(f.Data[6:])), 0
+		for i := range c.Options {
+			if o := &c.Options[i]; from != nil && o.EthDst != 0 && router(mac(o.EthDst)) == from {
+				taken, n = i, n+1
+			}
+		}
+		ok = n == 1
+		return ok
+	})
 	return taken, ok
 }
 

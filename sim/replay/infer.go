@@ -175,7 +175,8 @@ func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
 	form := outline(o.Data, o.Headers(), o.Wire)
 	seg := segmentOf(o.Data, &form)
 	inf.parts.add(keyOf(o.Port, o.Chassis), &seg, now)
-	inf.expected.add(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, now)
+	inf.expected.addExact(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, now,
+		smallSum(o.Data, o.Headers()))
 }
 
 // due reports whether the frame was predicted where it was observed, and takes

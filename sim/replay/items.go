@@ -69,6 +69,9 @@ type Report struct {
 	// committed, as captures show.
 	Races []Race `json:"races,omitempty"`
 
+	// Small are fragments below the usual size that Open vSwitch took, as captures show.
+	Small []Small `json:"small_fragments,omitempty"`
+
 	// Compared tells what the verdict rests on, by where packets left OVN.
 	Compared []Compared `json:"compared"`
 

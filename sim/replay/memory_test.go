@@ -55,7 +55,7 @@ func TestMemory(t *testing.T) {
 	// A frame that was remembered to be expected is expected.
 	again := remembering(t)
 	k := expectKey{pointKey{1, 0}, 77}
-	s.inferrer.expected.open[k] = expectation{2, 5}
+	s.inferrer.expected.open[k] = expectation{n: 2, time: 5}
 	if err := again.Remember(s.Memory(), nil); err != nil || again.inferrer.expected.open[k].n != 2 {
 		t.Errorf("expected %v, error %v", again.inferrer.expected, err)
 	}
@@ -121,7 +121,7 @@ func TestBadMemory(t *testing.T) {
 		s.Add(&rec)
 	}
 	s.Pause()
-	s.tunnels.expected.open[crossing{point: pointKey{-1, 0}, id: 9}] = expectation{1, 2}
+	s.tunnels.expected.open[crossing{point: pointKey{-1, 0}, id: 9}] = expectation{n: 1, time: 2}
 	s.tunnels.aging = []crossing{{id: 4}}
 	s.tunnels.seen[crossing{id: 4}] = &crossings{time: 5, most: 1}
 	*s.wires.sent.push(wireKey{1, 2}.id()) = wireSent{wireKey{1, 2}, 0, 3, true}
@@ -180,7 +180,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		{datagram{}, "awaited time ttl entered whole"},
 		{segmentSizes{}, "sizes older least"},
 		{expectKey{}, "point id"},
-		{expectation{}, "n time"},
+		{expectation{}, "n time sum"}, // sum only tells an answer from one made like it
 		{tunnels{}, "s byIP expected seen aging captured inside"},
 		{tunnelKeys{}, "kind datapath inport outport"},
 		{crossing{}, "point keys id hash"},

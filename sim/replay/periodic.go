@@ -31,6 +31,9 @@ func (a *autonomous) periodic(net *network.Network) {
 	for i := range net.MACBindings {
 		a.keep(net, &net.MACBindings[i])
 	}
+	for i := range net.ECMPNexthops {
+		a.monitor(net, &net.ECMPNexthops[i])
+	}
 	for i := range net.IPMulticast {
 		m := &net.IPMulticast[i]
 		if m.Datapath == nil || !m.Enabled || !m.Querier {
@@ -48,6 +51,9 @@ func (a *autonomous) keep(net *network.Network, b *network.MACBinding) {
 	if b.Port == nil || b.Port.Peer == nil || !b.Port.Datapath.Router || !ages(b.Port.Datapath) {
 		return
 	}
+	if src, ok := firstOf(b.Port, b.IP.Is6()); ok { // as for neighbours of its own subnet, so for all
+		a.flood(net, b.Port.Peer.Datapath, neighbourProbe([6]byte{}, b.Port.Addresses[0].MAC, src, b.IP))
+	}
 	for _, addr := range b.Port.Addresses {
 		for _, ip := range addr.IPs {
 			if ip.Addr().Is4() != b.IP.Is4() || !ip.Masked().Contains(b.IP) {
@@ -63,6 +69,25 @@ func (a *autonomous) keep(net *network.Network, b *network.MACBinding) {
 					neighbourProbe(to, addr.MAC, netip.AddrFrom16(header.LinkLocal(addr.MAC)), b.IP))
 			}
 		}
+	}
+}
+
+// monitor adds the questions by which a router finds out whether a next hop of ECMP
+// symmetric reply still has the Ethernet address that connections remember (since OVN
+// 25.03). A port with IPv4 addresses asks by ARP.
+func (a *autonomous) monitor(net *network.Network, h *network.ECMPNexthop) {
+	if h.Port == nil || h.Port.Peer == nil {
+		return
+	}
+	v4, has4 := firstOf(h.Port, false)
+	v6, has6 := firstOf(h.Port, true)
+	switch mac := h.Port.Addresses; {
+	case has4 && h.Nexthop.Is4():
+		a.flood(net, h.Port.Peer.Datapath, neighbourProbe([6]byte{}, mac[0].MAC, v4, h.Nexthop))
+	case has4: // asked by ARP too, for no address
+		a.flood(net, h.Port.Peer.Datapath, neighbourProbe([6]byte{}, mac[0].MAC, v4, netip.IPv4Unspecified()))
+	case has6 && h.Nexthop.Is6():
+		a.flood(net, h.Port.Peer.Datapath, neighbourProbe([6]byte{}, mac[0].MAC, v6, h.Nexthop))
 	}
 }
 

@@ -79,8 +79,12 @@ func (s *Run) change() {
 // become goes on with the network of the next change.
 func (s *Run) become() {
 	next := s.race.changes[0]
+	become := s.Engine.Become
+	if !s.race.begun {
+		become = s.Engine.Start
+	}
 	s.race = race{begun: true, changes: s.race.changes[1:]}
-	s.Engine.Become(next.net)
+	become(next.net)
 	heard := s.owners.heard
 	s.owners = NewOwners(s.Engine.Net)
 	s.owners.heard = heard

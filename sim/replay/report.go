@@ -76,6 +76,7 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 			t.Used.Stage, t.Used.Datapath, t.Priority, plural(t.Packets, "packet"), t.Used.UUID, t.Other.UUID)
 	}
 	r.writeRaces(&b)
+	r.writeSmall(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -9,7 +9,7 @@ import (
 // loaded are the tables that Load reads, each with those of its columns that
 // change often and that Load does not read.
 var loaded = map[string][]string{
-	"Address_Set": nil, "BFD": nil, "Chassis": {"nb_cfg"}, "Chassis_Template_Var": nil,
+	"ACL_ID": nil, "Address_Set": nil, "BFD": nil, "Chassis": {"nb_cfg"}, "Chassis_Template_Var": nil,
 	"DHCP_Options": nil, "DHCPv6_Options": nil, "DNS": nil, "Datapath_Binding": nil, "ECMP_Nexthop": nil, "Encap": nil,
 	"FDB": nil, "Gateway_Chassis": nil, "HA_Chassis": nil, "HA_Chassis_Group": {"ref_chassis"}, "IP_Multicast": nil,
 	"Load_Balancer": nil, "Logical_DP_Group": nil, "Logical_Flow": nil, "MAC_Binding": nil, "Meter": nil,

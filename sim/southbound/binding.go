@@ -112,6 +112,9 @@ func (l *loader) services() {
 	for _, r := range l.rows("ECMP_Nexthop") {
 		l.nexthop(r)
 	}
+	for _, r := range l.rows("ACL_ID") {
+		n.ACLIDs = append(n.ACLIDs, network.ACLID{UUID: r.UUID.String(), AZ: n.AZ, ID: uint16(r.Integer("id"))})
+	}
 }
 
 func ipMulticast(r *store.Row, d *network.Datapath) network.IPMulticast {
