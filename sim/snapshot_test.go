@@ -222,7 +222,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 				"mru segment"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Segment Ref Given"},
 		{field(t, e, "fragments"), "parked"},
-		{field(t, e, "chassis"), "Chassis index ct heldSince recirculations resident zones compiled entrances " +
+		{field(t, e, "chassis"), "Chassis index ct ovs heldSince recirculations resident zones compiled entrances " +
 			"hairpins"},
 	} {
 		var fields string
