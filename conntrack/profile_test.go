@@ -74,12 +74,15 @@ func TestFlush(t *testing.T) {
 	if !ct.FlushTuple(Second, 2, &reply) || ct.FlushTuple(Second, 2, &reply) || ct.Len(Second) != 9 {
 		t.Errorf("tuple; left %d", ct.Len(Second))
 	}
-	byPort := Selection{Zone: 2, Orig: nat.Tuple{Proto: 17, Dst: reply.Src, DstPort: 53}, Reply: nat.Tuple{DstPort: 1002}}
+	byPort := Selection{
+		Zone: 2, Orig: nat.Tuple{Proto: 17, Dst: reply.Src, DstPort: 53}, Reply: nat.Tuple{DstPort: 1002},
+	}
 	if n := ct.FlushSelected(Second, &byPort); n != 1 || ct.Len(Second) != 8 {
 		t.Errorf("flushed %d of a client's port", n)
 	}
 	for _, none := range []Selection{
-		{Zone: 1}, {Orig: nat.Tuple{Proto: 6}}, {Orig: nat.Tuple{V6: true, Dst: reply.Src}}, {Label: Label{Lo: 1}, Mask: Label{Lo: 1}},
+		{Zone: 1}, {Orig: nat.Tuple{Proto: 6}}, {Orig: nat.Tuple{V6: true, Dst: reply.Src}},
+		{Label: Label{Lo: 1}, Mask: Label{Lo: 1}},
 		{Reply: nat.Tuple{SrcPort: 54}},
 	} {
 		if n := ct.FlushSelected(Second, &none); n != 0 {

@@ -184,14 +184,15 @@ func (e *Engine) backends(lb *network.LoadBalancer, vars map[string]string, yiel
 	for _, v := range lb.VIPs {
 		if !v.Addr.IsValid() {
 			var err error
-			v, err = network.ParseVIP(network.ExpandTemplates(v.Text, vars), network.ExpandTemplates(v.BackendText, vars))
+			vip, to := network.ExpandTemplates(v.Text, vars), network.ExpandTemplates(v.BackendText, vars)
+			v, err = network.ParseVIP(vip, to)
 			if err != nil || !v.Addr.IsValid() {
 				continue
 			}
 		}
 		for _, b := range v.Backends {
-			k := backend{vip: header.Bytes(v.Addr), to: header.Bytes(b.Addr()), vipPort: v.Port, toPort: b.Port(),
-				v6: v.Addr.Is6()}
+			k := backend{vip: header.Bytes(v.Addr), to: header.Bytes(b.Addr()), vipPort: v.Port, toPort: b.Port()}
+			k.v6 = v.Addr.Is6()
 			if v.Port != 0 {
 				k.proto = lb.Protocol
 				if k.proto == 0 {

@@ -16,11 +16,15 @@ const flushingChassis = "4da007a6-ed1d-45ff-bcf4-62ae8914bbbc"
 // for it, connections to backends that are gone; by labels, those of next hops and
 // ACLs that are gone; zones that are let go of, or newly given.
 func TestFlushedByChanges(t *testing.T) {
-	const other = "udp,orig=(src=9.9.9.9,dst=8.8.8.8,sport=1,dport=2),reply=(src=8.8.8.8,dst=9.9.9.9,sport=2,dport=1),zone=%d%s"
+	const other = "udp,orig=(src=9.9.9.9,dst=8.8.8.8,sport=1,dport=2)," +
+		"reply=(src=8.8.8.8,dst=9.9.9.9,sport=2,dport=1),zone=%d%s"
+	const ofHop, ofOther = ",labels=0xf0123456789a00000000", ",labels=0xf0123456789b00000000"
+	type changes = []func(*network.Network)
 	router := func(n *network.Network) *network.Datapath { return n.Port("rtoe-GR_ovn-worker").Datapath }
 	hop := func(n *network.Network) {
-		n.ECMPNexthops = []network.ECMPNexthop{{UUID: "1", Nexthop: netip.MustParseAddr("10.0.0.1"), Datapath: router(n),
-			MAC: "f0:12:34:56:78:9a"}}
+		n.ECMPNexthops = []network.ECMPNexthop{{
+			UUID: "1", Nexthop: netip.MustParseAddr("10.0.0.1"), Datapath: router(n), MAC: "f0:12:34:56:78:9a",
+		}}
 	}
 	acl := func(n *network.Network) { n.ACLIDs = []network.ACLID{{UUID: "1", AZ: n.AZ, ID: 7}} }
 	lessBackends := func(n *network.Network) {
@@ -45,24 +49,24 @@ func TestFlushedByChanges(t *testing.T) {
 		left          string // which connections are: of the session, and the extra one
 	}{
 		{name: "nothing changes", left: "session extra"},
-		{name: "backends go unasked", after: []func(*network.Network){lessBackends}, left: "session extra"},
-		{name: "backends go", before: []func(*network.Network){asks}, after: []func(*network.Network){lessBackends}, left: "extra"},
-		{name: "backends go, in 23.03.0", before: []func(*network.Network){release("23.03.0")},
-			after: []func(*network.Network){release("23.03.0"), lessBackends}, left: "extra"},
-		{name: "backends go, in 22.12", before: []func(*network.Network){asks, release("22.12.0")},
-			after: []func(*network.Network){release("22.12.0"), lessBackends}, left: "session extra"},
-		{name: "next hop stays", before: []func(*network.Network){hop}, after: []func(*network.Network){hop}, zoned: true,
-			extra: ",labels=0xf0123456789a00000000", left: "session extra"},
-		{name: "next hop goes", before: []func(*network.Network){hop}, zoned: true, extra: ",labels=0xf0123456789a00000000",
+		{name: "backends go unasked", after: changes{lessBackends}, left: "session extra"},
+		{name: "backends go", before: changes{asks}, after: changes{lessBackends}, left: "extra"},
+		{name: "backends go, in 23.03.0", before: changes{release("23.03.0")},
+			after: changes{release("23.03.0"), lessBackends}, left: "extra"},
+		{name: "backends go, in 22.12", before: changes{asks, release("22.12.0")},
+			after: changes{release("22.12.0"), lessBackends}, left: "session extra"},
+		{name: "next hop stays", before: changes{hop}, after: changes{hop}, zoned: true,
+			extra: ofHop, left: "session extra"},
+		{name: "next hop goes", before: changes{hop}, zoned: true, extra: ofHop,
 			left: "session"},
-		{name: "another next hop's", before: []func(*network.Network){hop}, zoned: true,
-			extra: ",labels=0xf0123456789b00000000", left: "session extra"},
-		{name: "next hop goes, another zone", before: []func(*network.Network){hop}, extra: ",labels=0xf0123456789a00000000",
+		{name: "another next hop's", before: changes{hop}, zoned: true,
+			extra: ofOther, left: "session extra"},
+		{name: "next hop goes, another zone", before: changes{hop}, extra: ofHop,
 			left: "session extra"},
-		{name: "ACL goes", before: []func(*network.Network){acl}, extra: ",labels=0x700000000000000000000", left: "session"},
-		{name: "another ACL's", before: []func(*network.Network){acl}, extra: ",labels=0x800000000000000000000",
+		{name: "ACL goes", before: changes{acl}, extra: ",labels=0x700000000000000000000", left: "session"},
+		{name: "another ACL's", before: changes{acl}, extra: ",labels=0x800000000000000000000",
 			left: "session extra"},
-		{name: "zone is given anew", after: []func(*network.Network){
+		{name: "zone is given anew", after: changes{
 			func(n *network.Network) { router(n).SNATCTZone = 777 }}, left: "session"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -51,8 +51,10 @@ var holds = map[string]func(*systemTest, *testing.T) bool{
 	"no captures":         func(s *systemTest, _ *testing.T) bool { return len(s.captures) == 0 },
 	"sender not captured": (*systemTest).senderUnseen,
 	"choice unseen":       (*systemTest).choiceUnseen,
-	"nothing left":        func(s *systemTest, _ *testing.T) bool { return s.report.Observed == 0 && len(s.items()) == 0 },
-	"never learned":       (*systemTest).neverLearned,
+	"nothing left": func(s *systemTest, _ *testing.T) bool {
+		return s.report.Observed == 0 && len(s.items()) == 0
+	},
+	"never learned": (*systemTest).neverLearned,
 }
 
 // systemTest is one of the recordings, verified.

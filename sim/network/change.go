@@ -137,7 +137,7 @@ var knowledge = [changes]known{
 		since: Release{23, 6, 0}, authority: "OVN commit a2c2ed821, pinctrl: Simplify packet buffering structure",
 	},
 	FlushesIfAsked: {
-		name: "flushes-if-asked", what: "backends' connections are flushed of load balancers with the option ct_flush only",
+		name: "flushes-if-asked", what: "connections to backends are flushed only for load balancers with ct_flush",
 		since: Release{23, 6, 0}, backports: []Release{{23, 3, 1}},
 		authority: "OVN commit 1ad77917d, controller: Add config option per LB to enable/disable CT flush",
 	},
@@ -190,8 +190,8 @@ var knowledge = [changes]known{
 		since: Release{25, 3, 0}, authority: "OVN commit bcba1b74c, pinctrl: Handle arp/nd for other address families",
 	},
 	FlushesLabels: {
-		name: "flushes-labels", what: "connections by an ECMP next hop or of an ACL that is gone are flushed, if the chassis " +
-			"says that its Open vSwitch can",
+		name: "flushes-labels", what: "connections by an ECMP next hop or of an ACL that is gone are flushed, if the " +
+			"chassis says that its Open vSwitch can",
 		since:     Release{25, 3, 0},
 		authority: "OVN's controller/ecmp-next-hop-monitor.c and controller/acl-ids.c, both new in 25.03",
 	},

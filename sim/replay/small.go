@@ -58,7 +58,8 @@ func (s *Run) waits(f *Frame, p *nat.Packet) bool {
 		if g.Capture != f.Capture || g.dir != Entered || g.skip != "" {
 			continue
 		}
-		if q, ok := fragmentOf(g); ok && q.FragID == p.FragID && q.Tuple.Src == p.Tuple.Src && q.Tuple.Dst == p.Tuple.Dst {
+		q, ok := fragmentOf(g)
+		if ok && q.FragID == p.FragID && q.Tuple.Src == p.Tuple.Src && q.Tuple.Dst == p.Tuple.Dst {
 			last, ended = g.Time, !q.More
 		}
 	}
@@ -91,7 +92,7 @@ func (r *Report) writeSmall(b *strings.Builder) {
 		if x.V6 {
 			setting, family = "min_frag_v6", "IPv6"
 		}
-		printable.Fprintf(b, "setting: Open vSwitch of %s tracks %s fragments of %d bytes, as %s frame %d shows (in a "+
-			"profile: %s)\n", x.Chassis, family, x.Bytes, x.Capture, x.Frame, setting)
+		printable.Fprintf(b, "setting: Open vSwitch of %s tracks %s fragments of %d bytes, as %s frame %d shows (in "+
+			"a profile: %s)\n", x.Chassis, family, x.Bytes, x.Capture, x.Frame, setting)
 	}
 }
