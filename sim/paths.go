@@ -18,6 +18,14 @@ import (
 // that one piece of code alone says what flows mean. What is not known to be
 // a function of the key ends a segment: see recorder.takes. The cache belongs
 // to a network: when that changes it is emptied.
+//
+// Segments follow one another as they did before: each knows which one came next
+// the last time, and so the whole way of a packet of a known connection is found
+// without looking its stretches up. It is a guess that is held against the packet
+// like what a look-up finds (the place, the kind, and all bits depended on), after
+// what decides between the two has been done for this packet: conntrack looked
+// into, its connection's state advanced, what was learned asked. Nothing of that
+// is remembered, and so nothing of it can be out of date.
 
 // paths are the segments of an engine.
 type paths struct {
@@ -25,6 +33,7 @@ type paths struct {
 	segments int
 	interned map[uint64][]*trace.Path
 	recorder recorder
+	last     *segment // taken last by the packet in progress, nil: none yet
 }
 
 // defaultPaths bounds the segments kept, and with them the memory: some two
@@ -38,12 +47,17 @@ type entrances [2][]*entrance
 // a chassis, by kind of packet.
 type entrance struct {
 	never bool // the table has flows that do not compile: each packet is to be told
-	kinds []kindOf
+	kinds []*kindOf
+
+	chassis *chassis
+	dp      *network.Datapath
+	at      position
 }
 
 // kindOf is the segments of one kind of packets, which all depend on the same
 // bits, those of all of them together.
 type kindOf struct {
+	from    *entrance
 	kind    kind
 	mask    []wordMask
 	larger  []int // lengths that packets were compared with
@@ -85,6 +99,9 @@ type wordMask struct {
 
 // segment is a stretch of a walk.
 type segment struct {
+	of   *kindOf
+	next *segment // what followed it last, nil: not known
+
 	hash   uint64
 	values []uint64  // of the masked words of its kind, and the class of length
 	origin field.Key // the key it was recorded with
@@ -131,7 +148,7 @@ func (c *chassis) entrance(dp *network.Datapath, egress bool, tbl uint8) *entran
 	}
 	if list[tbl] == nil {
 		s := c.compiled.stage(dp, egress, tbl)
-		list[tbl] = &entrance{never: s == nil || len(s.Broken()) > 0}
+		list[tbl] = &entrance{never: s == nil || len(s.Broken()) > 0, chassis: c, dp: dp, at: position{egress, tbl}}
 	}
 	return list[tbl]
 }
@@ -143,7 +160,7 @@ func (e *Engine) forgetPaths() {
 			c.entrances = nil
 		}
 	}
-	e.paths.segments, e.paths.interned = 0, map[uint64][]*trace.Path{}
+	e.paths.segments, e.paths.interned, e.paths.last = 0, map[uint64][]*trace.Path{}, nil
 }
 
 // BoundPaths forgets all stretches of walks, and bounds how many are remembered
@@ -164,12 +181,26 @@ func (e *Engine) mayShare(p *pkt) bool {
 // find returns the segments of a packet's kind, and its own if there is one.
 func (x *entrance) find(p *pkt) (*kindOf, *segment) {
 	k := kindOfKey(&p.Key)
-	for i := range x.kinds {
-		if of := &x.kinds[i]; of.kind == k {
+	for _, of := range x.kinds {
+		if of.kind == k {
 			return of, of.find(p)
 		}
 	}
 	return nil, nil
+}
+
+// follows returns the segment that followed the last one before, if p, at a place,
+// takes it again.
+func (e *Engine) follows(p *pkt, at position) *segment {
+	if e.paths.last == nil || e.paths.last.next == nil {
+		return nil
+	}
+	s := e.paths.last.next
+	if x := s.of.from; x.at != at || x.dp != p.dp || x.chassis != p.chassis || s.of.kind != kindOfKey(&p.Key) ||
+		!s.of.matches(s, p) {
+		return nil
+	}
+	return s
 }
 
 func (of *kindOf) find(p *pkt) *segment {
@@ -306,6 +337,11 @@ func (of *kindOf) worthRecording() bool {
 
 // take moves p along a segment. It returns false if the walk is over.
 func (e *Engine) take(p *pkt, s *segment) (position, bool) {
+	if e.paths.last != nil {
+		e.paths.last.next = s
+	}
+	e.paths.last = s
+	s.of.hits++
 	e.steps += s.steps
 	e.out.Trace.AddPath(s.path, uint16(p.depth))
 	if s.gone {

@@ -117,6 +117,7 @@ func (e *Engine) Refuse(in Injection) *Outcome {
 // packet as it stands where it was injected.
 func (e *Engine) begin(in Injection, now conntrack.Time) *pkt {
 	e.reset(in, now)
+	e.paths.last = nil
 	p := e.get()
 	p.reset(e.on(in.Chassis), &in)
 	e.out.Of.Headers = nil
@@ -343,6 +344,10 @@ func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
 			at, ok = e.stage(p, at)
 			continue
 		}
+		if s := e.follows(p, at); s != nil && e.fits(p, s) {
+			at, ok = e.take(p, s)
+			continue
+		}
 		from := p.chassis.entrance(p.dp, at.egress, at.table)
 		if from.never {
 			at, ok = e.stage(p, at)
@@ -350,7 +355,6 @@ func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
 		}
 		of, s := from.find(p)
 		if s != nil && e.fits(p, s) {
-			of.hits++
 			at, ok = e.take(p, s)
 			continue
 		}

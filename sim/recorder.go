@@ -219,21 +219,22 @@ func (e *Engine) close(p *pkt, s *segment) {
 	e.paths.segments++
 	of := r.at.of(r.kind)
 	of.records++
+	s.of = of
 	of.add(s, r.larger)
 }
 
 // of returns the segments of a kind, made when first met.
 func (x *entrance) of(k kind) *kindOf {
-	for i := range x.kinds {
-		if x.kinds[i].kind == k {
-			return &x.kinds[i]
+	for _, of := range x.kinds {
+		if of.kind == k {
+			return of
 		}
 	}
 	if len(x.kinds) >= maxKinds {
 		x.kinds = x.kinds[:0]
 	}
-	x.kinds = append(x.kinds, kindOf{kind: k})
-	return &x.kinds[len(x.kinds)-1]
+	x.kinds = append(x.kinds, &kindOf{from: x, kind: k})
+	return x.kinds[len(x.kinds)-1]
 }
 
 // intern returns the path kept that tells the same as p: many segments differ in
