@@ -261,14 +261,14 @@ func (e *Engine) showCT(p *pkt) {
 }
 
 func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *conntrack.Outcome) {
-	step := trace.CTStep{
+	t := &e.out.Trace
+	t.CT = append(t.CT, trace.CTStep{
 		Chassis: int32(p.chassis.index), Zone: req.Zone, Commit: req.Commit,
 		Created: out.Created, Guess: out.Guess, Loose: out.Loose, Refusal: out.Refusal, Check: out.Check,
 		State: p.ct.State, Mark: p.ct.Mark, Label: p.ct.Label, Orig: p.ct.Orig,
-	}
+	})
+	step := &t.CT[len(t.CT)-1]
 	step.Reply, step.Connected = p.chassis.ct.Reply(&p.ct)
-	t := &e.out.Trace
-	t.CT = append(t.CT, step)
 	e.event(p, trace.Event{Kind: trace.CT, Flow: int32(f.Index), Arg: int32(len(t.CT) - 1)})
 	if out.Guess {
 		p.guess = true

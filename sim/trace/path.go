@@ -143,6 +143,9 @@ type part struct {
 func (t *Trace) Add(ev Event) {
 	t.own = append(t.own, ev)
 	t.n++
+	if ev.Kind == Drop {
+		t.drops++
+	}
 }
 
 // AddValue appends an event about a value.
@@ -156,6 +159,9 @@ func (t *Trace) AddValue(ev Event, v field.Uint128) {
 func (t *Trace) AddPath(p *Path, depth uint16) {
 	t.parts = append(t.parts, part{p, int32(len(t.own)), depth})
 	t.n += len(p.events)
+	if p.drop >= 0 {
+		t.drops++
+	}
 }
 
 // Len returns how many events there are.
@@ -233,7 +239,7 @@ func (t *Trace) extend(events []Event, values []field.Uint128, depth uint16) {
 
 // Put makes events and the values they refer to the whole of the trace.
 func (t *Trace) Put(events []Event, values []field.Uint128) {
-	t.own, t.values, t.parts, t.n, t.flatLen = events, values, nil, len(events), -1
+	t.own, t.values, t.parts, t.n, t.drops, t.flatLen = events, values, nil, len(events), len(events), -1
 }
 
 // Parts calls yield with each stretch of the trace in order: a path, or events
@@ -332,6 +338,9 @@ func (e *Ending) read(events []Event, at int) {
 
 // Has reports whether the packet ended somewhere for a reason.
 func (t *Trace) Has(why Reason) bool {
+	if t.drops == 0 {
+		return false
+	}
 	for i := range t.own {
 		if t.own[i].Kind == Drop && t.own[i].Reason == why {
 			return true

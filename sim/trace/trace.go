@@ -69,6 +69,7 @@ type Trace struct {
 	values []field.Uint128
 	parts  []part
 	n      int // events, those of paths included
+	drops  int // places at which there may be events that end a packet
 
 	// All of them in one row, once asked for.
 	flat, room             []Event
@@ -90,7 +91,7 @@ func (t *Trace) Uses(gone string) {
 func (t *Trace) Reset() {
 	t.CT, t.NAT, t.Texts, t.Keys = t.CT[:0], t.NAT[:0], t.Texts[:0], t.Keys[:0]
 	t.own, t.values, t.parts = t.own[:0], t.values[:0], t.parts[:0]
-	t.n, t.flatLen = 0, -1
+	t.n, t.drops, t.flatLen = 0, 0, -1
 }
 
 // CTStep is one pass through connection tracking.
