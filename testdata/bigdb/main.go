@@ -156,7 +156,7 @@ func run(name string, args ...string) error {
 
 // sync waits until northd has made all flows.
 func (c *cluster) sync() error {
-	return run("ovn-nbctl", "--no-leader-only", "--db="+c.remote("nb"), "--timeout=300", "--wait=sb", "sync")
+	return run("ovn-nbctl", "--no-leader-only", "--db="+c.remote("nb"), "--timeout=900", "--wait=sb", "sync")
 }
 
 // ctl runs commands, many to a transaction.
@@ -164,7 +164,7 @@ func (c *cluster) ctl(name, db string, commands [][]string) error {
 	const most = 4000 // the balancers must share a transaction for their @names
 	for len(commands) > 0 {
 		n := min(most, len(commands))
-		args := []string{"--no-leader-only", "--db=" + c.remote(db), "--timeout=120"}
+		args := []string{"--no-leader-only", "--db=" + c.remote(db), "--timeout=900"}
 		for _, cmd := range commands[:n] {
 			args = append(append(args, "--"), cmd...)
 		}
