@@ -95,6 +95,9 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 		form = ledger.Full
 	}
 	out := bufio.NewWriter(o.stdout)
+	if t := terminalLines(o.stdout); t != nil {
+		l.Width = t.Width
+	}
 	if o.members {
 		return errors.Join(l.PrintShares(out, o.json), out.Flush(), err)
 	}

@@ -106,14 +106,28 @@ func (g Groups) of(all *pflag.FlagSet) (out []flagGroup) {
 	return out
 }
 
-// filled breaks a text's lines where they are too long, set in by some blanks.
+// filled fills a text's paragraphs, set in by some blanks. Lines that are set in
+// themselves stay lines.
 func filled(text string, in int) string {
 	var b strings.Builder
+	paragraph := ""
+	end := func() {
+		if paragraph != "" {
+			b.WriteString(hanging(strings.Repeat(" ", in), paragraph))
+			paragraph = ""
+		}
+	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		lead := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		if line != "" && lead == "" {
+			paragraph += " " + line
+			continue
+		}
+		end()
 		b.WriteString(hanging(strings.Repeat(" ", in)+lead, strings.TrimLeft(line, " ")))
 	}
+	end()
 	return strings.TrimRight(b.String(), "\n")
 }
 
