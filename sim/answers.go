@@ -43,21 +43,21 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 	var frame answer.Frame
 	var ok bool
 	why := trace.MadeICMP
-	style := answer.Style{KeepTOS: !e.has(network.FreshTOS)}
+	style := answer.Style{KeepTOS: !e.has(p.chassis.AZ, network.FreshTOS)}
 	v4 := p.Key.Get(field.EthType) == header.EtherIPv4
 	switch block {
 	case lflow.ARP:
 		why = trace.MadeARP
-		if v4 || e.has(network.ResolvesOtherFamily) {
+		if v4 || e.has(p.chassis.AZ, network.ResolvesOtherFamily) {
 			frame, ok = answer.ARP(&p.Packet)
 		}
 	case lflow.NDNS:
 		why = trace.MadeNDNS
 		target := answer.Destination(&p.Packet)
-		if e.has(network.SolicitsNextHop) || v4 && e.has(network.SolicitsForIPv4) {
+		if e.has(p.chassis.AZ, network.SolicitsNextHop) || v4 && e.has(p.chassis.AZ, network.SolicitsForIPv4) {
 			target = p.Key.Get128(field.XXReg0).Bytes()
 		}
-		if !v4 || e.has(network.ResolvesOtherFamily) {
+		if !v4 || e.has(p.chassis.AZ, network.ResolvesOtherFamily) {
 			frame, ok = answer.NeighborSolicitation(&p.Packet, target)
 		}
 	case lflow.NDNA, lflow.NDNARouter:
@@ -77,7 +77,7 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 		if isConnection(p) {
 			why = trace.MadeReset
 		}
-		frame, ok = answer.Reject(&p.Packet, style, e.has(network.SilentOnResets))
+		frame, ok = answer.Reject(&p.Packet, style, e.has(p.chassis.AZ, network.SilentOnResets))
 	}
 	return frame, why, ok
 }
@@ -143,5 +143,18 @@ func (e *Engine) loadOVNField(p *pkt, f *table.Flow, op *table.Op) {
 	}
 }
 
-// has reports whether the network's OVN has a change.
-func (e *Engine) has(x network.Change) bool { return e.changes.Has(x) }
+// has reports whether the OVN of a zone has a change.
+func (e *Engine) has(z *network.AZ, x network.Change) bool { return e.changes[z.Index].Has(x) }
+
+// changesOf are the changes of the OVN of each zone, by its Index: zones that are
+// joined may run different releases.
+func changesOf(net *network.Network) []network.Changes {
+	if len(net.AZs) == 0 { // made by hand
+		return []network.Changes{net.Changes()}
+	}
+	list := make([]network.Changes, len(net.AZs))
+	for i, z := range net.AZs {
+		list[i] = z.Changes()
+	}
+	return list
+}

@@ -36,8 +36,8 @@ func TestNextHopOfOtherFamily(t *testing.T) {
 		{"25.03.0", ip6, lflow.ARP, "0242ac110002"},
 		{"24.09.4", ip4, lflow.ARP, "0242ac110002"},
 	} {
-		e := &Engine{changes: (&network.AZ{Version: c.version}).Changes()}
-		p := &pkt{}
+		e := &Engine{changes: []network.Changes{(&network.AZ{Version: c.version}).Changes()}}
+		p := &pkt{carried: carried{chassis: &chassis{Chassis: &network.Chassis{AZ: &network.AZ{}}}}}
 		p.Set(c.frame, len(c.frame))
 		p.Key.Set128(field.XXReg0, field.FromBytes([16]byte{0: 0xfe, 1: 0x80, 13: 0x11, 14: 0x22, 15: 0x33}))
 		frame, _, ok := e.compose(p, c.block)
@@ -48,5 +48,23 @@ func TestNextHopOfOtherFamily(t *testing.T) {
 		if got != c.want {
 			t.Errorf("OVN %s: sent to %q, want %q", c.version, got, c.want)
 		}
+	}
+}
+
+// Zones that are joined may run different releases: each does as its own.
+func TestEachZoneHasItsChanges(t *testing.T) {
+	t.Parallel()
+	old, current := &network.AZ{Version: "21.06.0"}, &network.AZ{Index: 1, Version: "26.03.0"}
+	e := &Engine{changes: changesOf(&network.Network{AZ: old, AZs: []*network.AZ{old, current}})}
+	for _, x := range []network.Change{network.SilentOnResets, network.StrictNeighbors, network.RemoteCopies} {
+		if e.has(old, x) || !e.has(current, x) {
+			t.Errorf("change %d: %v in %s, %v in %s", x, e.has(old, x), old.Version, e.has(current, x), current.Version)
+		}
+	}
+	port := func(z *network.AZ) *network.Port {
+		return &network.Port{Type: network.Remote, Datapath: &network.Datapath{AZ: z}}
+	}
+	if e.servedFirst(port(old)) || !e.servedFirst(port(current)) {
+		t.Error("floods to remote ports are not each zone's own")
 	}
 }

@@ -255,7 +255,8 @@ func (e *Engine) hairpinReply(p *pkt) bool {
 			return true
 		}
 	}
-	return e.answersHairpin(p, &t) && (!e.has(network.HairpinLearned) || p.chassis.ct.Answers(e.now, p.zone.snat, &t))
+	return e.answersHairpin(p, &t) && (!e.has(p.chassis.AZ, network.HairpinLearned) ||
+		p.chassis.ct.Answers(e.now, p.zone.snat, &t))
 }
 
 // answersHairpin reports whether p can answer a hairpinned packet. Whether it does

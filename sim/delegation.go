@@ -17,7 +17,7 @@ import (
 func (e *Engine) serverReply(p *pkt, f *table.Flow) {
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
-	frame, ok := answer.PrefixRequest(&p.Packet, e.has(network.PrefixToAllServers),
+	frame, ok := answer.PrefixRequest(&p.Packet, e.has(p.chassis.AZ, network.PrefixToAllServers),
 		func(iaid uint32) bool { return e.solicited(p, port, iaid) })
 	if ok {
 		e.note(p, trace.Made, trace.MadeDHCP, f)

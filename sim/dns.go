@@ -17,7 +17,7 @@ const flagFromController = 1 << 19
 // has a record of becomes its answer.
 func (e *Engine) lookupDNS(p *pkt, f *table.Flow, op *table.Op) {
 	p.Flush()
-	style := answer.DNSStyle{Additional: e.additional(), Refuse: e.has(network.DNSOwned)}
+	style := answer.DNSStyle{Additional: e.additional(p.chassis.AZ), Refuse: e.has(p.chassis.AZ, network.DNSOwned)}
 	var frame answer.Frame
 	q, ok := answer.ParseDNS(&p.Packet, style)
 	if ok {
@@ -25,7 +25,7 @@ func (e *Engine) lookupDNS(p *pkt, f *table.Flow, op *table.Op) {
 		if ok = found; ok {
 			frame, ok = answer.DNS(&p.Packet, style, q, record, owned)
 		}
-		if ok && e.has(network.DNSShuffles) {
+		if ok && e.has(p.chassis.AZ, network.DNSShuffles) {
 			e.order(p, f, frame, q)
 		}
 	}
@@ -55,7 +55,7 @@ func (e *Engine) order(p *pkt, f *table.Flow, frame answer.Frame, q answer.Quest
 // dnsRecord finds the record of a name on p's datapath. Records have names in
 // lower case.
 func (e *Engine) dnsRecord(p *pkt, name string) (record string, owned, ok bool) {
-	if e.has(network.DNSAnyCase) {
+	if e.has(p.chassis.AZ, network.DNSAnyCase) {
 		name = strings.ToLower(name)
 	}
 	for _, d := range p.dp.DNS {
@@ -66,14 +66,14 @@ func (e *Engine) dnsRecord(p *pkt, name string) (record string, owned, ok bool) 
 	return "", false, false
 }
 
-// additional says how the network's OVN treats queries with additional records.
-func (e *Engine) additional() answer.Additional {
+// additional says how a zone's OVN treats queries with additional records.
+func (e *Engine) additional(z *network.AZ) answer.Additional {
 	switch {
-	case e.has(network.DNSDropsAdditional):
+	case e.has(z, network.DNSDropsAdditional):
 		return answer.AdditionalDropped
-	case e.has(network.DNSIgnoresAdditional):
+	case e.has(z, network.DNSIgnoresAdditional):
 		return answer.AdditionalIgnored
-	case e.has(network.DNSCountsAnew):
+	case e.has(z, network.DNSCountsAnew):
 		return answer.AdditionalUncounted
 	}
 	return answer.AdditionalRepeated

@@ -54,7 +54,7 @@ type Engine struct {
 	Net *network.Network
 
 	opts        Options
-	changes     network.Changes    // of OVN's, that the network's has
+	changes     []network.Changes  // of each zone's OVN
 	chassis     []*chassis         // by index, made when first met
 	compiled    *compiled          // of the first chassis
 	groups      map[string]uint32  // multicast group name -> number
@@ -92,7 +92,7 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 	}
 	e := &Engine{
 		Net:      net,
-		changes:  net.Changes(),
+		changes:  changesOf(net),
 		opts:     opts,
 		groups:   map[string]uint32{},
 		security: map[int]*portSecurity{},
@@ -124,7 +124,7 @@ func (e *Engine) Become(net *network.Network) {
 // has been made with was another description of it, and no change took place.
 func (e *Engine) Start(net *network.Network) {
 	e.Net.Become(net)
-	e.changes = e.Net.Changes()
+	e.changes = changesOf(e.Net)
 	e.readNet()
 	e.chassis = append(e.chassis, make([]*chassis, len(e.Net.Chassis)-len(e.chassis))...)
 	e.leftOut.fold()

@@ -20,7 +20,7 @@ func (e *Engine) serviceCheck(p *pkt, f *table.Flow, _ *table.Op) {
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
 	if port != nil && e.monitored(p, port) {
-		if frame, ok := answer.ProbeReset(&p.Packet, !e.has(network.HealthReset)); ok {
+		if frame, ok := answer.ProbeReset(&p.Packet, !e.has(p.chassis.AZ, network.HealthReset)); ok {
 			e.note(p, trace.Made, trace.MadeReset, f)
 			e.answerAt(p, f, frame, port, flagTunnelRX) // OVN means to set local-only, but sets this
 		}

@@ -28,14 +28,16 @@ func (e *Engine) putOptions(p *pkt, f *table.Flow, op *table.Op) {
 	switch a.Op {
 	case lflow.PutDHCPv4Opts:
 		offer, options := dhcpv4Options(a.Options)
-		style := answer.DHCPv4Style{Inform: e.has(network.DHCPInform), Strict: e.has(network.DHCPEthernetOnly)}
+		style := answer.DHCPv4Style{Inform: e.has(p.chassis.AZ, network.DHCPInform),
+			Strict: e.has(p.chassis.AZ, network.DHCPEthernetOnly)}
 		frame, ok = answer.DHCPv4(&p.Packet, style, offer, options)
 	case lflow.PutDHCPv6Opts:
-		frame, ok = answer.DHCPv6(&p.Packet, answer.DHCPv6Style{Release: e.has(network.DHCPv6Release)},
+		frame, ok = answer.DHCPv6(&p.Packet, answer.DHCPv6Style{Release: e.has(p.chassis.AZ, network.DHCPv6Release)},
 			dhcpv6Options(a.Options))
 	case lflow.PutNDRAOpts:
 		why = trace.MadeRA
-		frame, ok = answer.RouterAdvertisement(&p.Packet, advert(a.Options), e.has(network.AdvertToAllNodes))
+		frame, ok = answer.RouterAdvertisement(&p.Packet, advert(a.Options),
+			e.has(p.chassis.AZ, network.AdvertToAllNodes))
 	}
 	e.become(p, f, op, frame, why, ok)
 }

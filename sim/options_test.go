@@ -113,8 +113,8 @@ func TestAdditionalRecordsByRelease(t *testing.T) {
 		"23.09.1": answer.AdditionalIgnored,
 		"24.03.0": answer.AdditionalDropped, "26.03.2": answer.AdditionalDropped, "": answer.AdditionalDropped,
 	} {
-		e := &Engine{changes: (&network.AZ{Version: version}).Changes()}
-		if got := e.additional(); got != want {
+		e := &Engine{changes: []network.Changes{(&network.AZ{Version: version}).Changes()}}
+		if got := e.additional(&network.AZ{}); got != want {
 			t.Errorf("%q: %v, want %v", version, got, want)
 		}
 	}

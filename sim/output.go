@@ -255,9 +255,9 @@ func (e *Engine) servedFirst(port *network.Port) bool {
 	case network.Localport:
 		return true
 	case network.Patch:
-		return !port.Datapath.TransitSwitch() || !e.changes.Has(network.TransitPatches)
+		return !port.Datapath.TransitSwitch() || !e.has(port.Datapath.AZ, network.TransitPatches)
 	case network.Remote:
-		return e.changes.Has(network.RemoteCopies)
+		return e.has(port.Datapath.AZ, network.RemoteCopies)
 	}
 	return false
 }

@@ -82,9 +82,9 @@ func (e *Engine) portOf(p *pkt, id field.ID) *network.Port {
 func (e *Engine) compileSecurity(port *network.Port) *portSecurity {
 	r := securityRules{
 		hopLimit: 255,
-		strict:   e.has(network.StrictNeighbors),
+		strict:   e.has(port.Datapath.AZ, network.StrictNeighbors),
 	}
-	if !e.has(network.AdvertHopLimit) {
+	if !e.has(port.Datapath.AZ, network.AdvertHopLimit) {
 		r.hopLimit = 225
 	}
 	for _, text := range port.PortSecurity {

@@ -26,7 +26,7 @@ const (
 func (e *Engine) snoop(p *pkt, f *table.Flow) {
 	p.Flush()
 	kind := answer.NoMulticast
-	if e.snoops(p.dp) && e.has(network.SnoopedReports) {
+	if e.snoops(p.dp) && e.has(p.chassis.AZ, network.SnoopedReports) {
 		kind = answer.Multicast(&p.Packet)
 	}
 	switch kind {

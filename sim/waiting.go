@@ -83,7 +83,7 @@ func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at position) {
 	q.expires = e.now + waitTimeout
 	q.packets = append(q.packets, h)
 	depth := queueDepth
-	if !e.has(network.HoldsFour) {
+	if !e.has(p.chassis.AZ, network.HoldsFour) {
 		depth = queueDepth3
 	}
 	if len(q.packets) > depth {
@@ -94,7 +94,7 @@ func (e *Engine) hold(p *pkt, f *table.Flow, op *table.Op, at position) {
 	// and its flow is not.
 	if entry, ok := e.learned.macs[e.bound(hop)]; ok && entry.from > e.now {
 		q.goesOn, q.mac = entry.from, entry.mac
-	} else if ok && !e.has(network.BindingAwaited) {
+	} else if ok && !e.has(p.chassis.AZ, network.BindingAwaited) {
 		q.goesOn, q.mac = e.now+learnDelay, entry.mac
 	}
 	e.drop(p, trace.DropWaits, f)

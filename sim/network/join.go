@@ -60,12 +60,6 @@ func (j *joiner) zone(n *Network, i int) error {
 				z.Source, n.Source, d.Name, d.UUID)
 		}
 	}
-	if now, first := n.Changes(), j.AZ.Changes(); i > 0 && now != first {
-		j.problem("SB_Global", "", "zone %s runs OVN %s, zone %s %s: what differs between the releases is "+
-			"replayed as in "+
-			"the first",
-			j.AZ.Name, j.AZ.Version, n.AZ.Name, n.AZ.Version)
-	}
 	n.AZ.Index = i
 	n.AZ.Name = j.freeName(n)
 	j.AZs = append(j.AZs, n.AZ)

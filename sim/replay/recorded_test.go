@@ -699,3 +699,37 @@ func TestAgingBindingsAreAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// reasons counts why packets were dropped.
+type reasons map[trace.Reason]int
+
+func (h reasons) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
+	for _, ev := range out.Trace.Events() {
+		if ev.Kind == trace.Drop {
+			h[ev.Reason]++
+		}
+	}
+}
+func (reasons) Observed(*replay.Frame, *replay.Point)        {}
+func (reasons) Skipped(*replay.Frame, *replay.Point, string) {}
+
+// A chassis that has no is-interconn=true has no tunnel to those of other zones:
+// what it sends there is lost, and the reason is said.
+func TestNoTunnelWithoutInterconnection(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"true", "false", ""} {
+		why := reasons{}
+		j := recorded(t, "ic-warm", func(_ *recording.Spec, net *network.Network) {
+			for _, c := range net.Chassis {
+				if c.Options["is-interconn"] = value; value == "" {
+					delete(c.Options, "is-interconn")
+				}
+			}
+		})
+		r := verified(t, j, why)
+		if lost := why[trace.DropNoTunnel] > 0; lost != (value != "true") || r.OK() != (value == "true") {
+			t.Errorf("is-interconn=%s: %d packets have no tunnel, all is well: %v", value, why[trace.DropNoTunnel],
+				r.OK())
+		}
+	}
+}
