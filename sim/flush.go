@@ -126,7 +126,7 @@ type backend struct {
 
 // leftByBackends are the connections to backends that load balancers have no more.
 func (e *Engine) leftByBackends(c *chassis, was *flushable) (list []conntrack.Selection) {
-	if !e.has(network.FlushesBackends) || c.ovs != 0 && c.ovs < conntrack.OVS31 {
+	if !e.has(c.AZ, network.FlushesBackends) || c.ovs != 0 && c.ovs < conntrack.OVS31 {
 		return nil
 	}
 	before, now := map[string]*network.LoadBalancer{}, map[string]*network.LoadBalancer{}
@@ -142,7 +142,7 @@ func (e *Engine) leftByBackends(c *chassis, was *flushable) (list []conntrack.Se
 		if sameBackends(lb, now[lb.UUID], oldVars, vars) {
 			continue
 		}
-		e.backends(lb, oldVars, func(b backend) {
+		e.backends(c.AZ, lb, oldVars, func(b backend) {
 			if !gone[b] {
 				gone[b], order = true, append(order, b)
 			}
@@ -150,7 +150,7 @@ func (e *Engine) leftByBackends(c *chassis, was *flushable) (list []conntrack.Se
 	}
 	for _, lb := range e.Net.LoadBalancers {
 		if len(gone) > 0 && !sameBackends(before[lb.UUID], lb, oldVars, vars) {
-			e.backends(lb, vars, func(b backend) { delete(gone, b) })
+			e.backends(c.AZ, lb, vars, func(b backend) { delete(gone, b) })
 		}
 	}
 	for _, b := range order {
@@ -177,8 +177,8 @@ func sameBackends(a, b *network.LoadBalancer, oldVars, vars map[string]string) b
 
 // backends calls yield with the backends of a load balancer whose connections are
 // flushed when they go.
-func (e *Engine) backends(lb *network.LoadBalancer, vars map[string]string, yield func(backend)) {
-	if e.has(network.FlushesIfAsked) && lb.Options["ct_flush"] != "true" {
+func (e *Engine) backends(z *network.AZ, lb *network.LoadBalancer, vars map[string]string, yield func(backend)) {
+	if e.has(z, network.FlushesIfAsked) && lb.Options["ct_flush"] != "true" {
 		return
 	}
 	for _, v := range lb.VIPs {
@@ -252,5 +252,5 @@ func (e *Engine) leftByACLs(c *chassis, was *flushable) (list []conntrack.Select
 
 // flushesLabels reports whether a chassis flushes connections by their labels.
 func (e *Engine) flushesLabels(c *chassis) bool {
-	return e.has(network.FlushesLabels) && c.Options["ct-label-flush"] == "true"
+	return e.has(c.AZ, network.FlushesLabels) && c.Options["ct-label-flush"] == "true"
 }
