@@ -136,7 +136,7 @@ func (j *Job) Ahead() conntrack.Time {
 // Start begins the replay.
 func (j *Job) Start(h replay.Handler, ahead conntrack.Time) *replay.Run {
 	if j.changes != nil {
-		h = &ledger.Marker{Handler: h, Why: j.Explainer(), Translations: j.kept || j.Spec.KeepBlocks}
+		h = replay.Handlers(&ledger.Marker{Why: j.Explainer(), Translations: j.kept || j.Spec.KeepBlocks}, h)
 	}
 	return j.Recording.Start(h, ahead, j.changes)
 }

@@ -10,7 +10,8 @@ import (
 func TestFolded(t *testing.T) {
 	t.Parallel()
 	const row = "1  10:00:35 tcp 172.18.0.1:53642 > 172.18.0.4:30007 (service default/nginx-np) | DNAT " +
-		"172.18.0.4:30007 -> 10.244.1.3:80 | closed | stale: a sentence that is much longer than a line of the terminal, with an ellipsis …"
+		"172.18.0.4:30007 -> 10.244.1.3:80 | closed | stale: a sentence that is much longer than a line of the " +
+		"terminal, with an ellipsis …"
 	if got := folded(row, 0); got != row {
 		t.Errorf("%q", got)
 	}

@@ -74,11 +74,10 @@ func (o *owner) lost(x *why.Explainer, now *network.Port, at conntrack.Time) str
 	return text + ", and nobody has it now"
 }
 
-// Marker hands on packets of a replay during which the network changes, and marks
-// those whose connection uses what it no longer has: so it is told of each packet,
-// and kept in sessions.
+// Marker marks, before other handlers get them, packets of a replay during which the
+// network changes: those whose connection uses what it no longer has. So it is told
+// of each packet, and kept in sessions.
 type Marker struct {
-	replay.Handler
 	Why *why.Explainer
 	// Translations marks what translates, too: who has no flows cannot find out.
 	Translations bool
@@ -113,8 +112,13 @@ func (m *Marker) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	if m.Translations {
 		m.translations(out)
 	}
-	m.Handler.Entered(f, p, out)
 }
+
+// Observed implements replay.Handler.
+func (m *Marker) Observed(*replay.Frame, *replay.Point) {}
+
+// Skipped implements replay.Handler.
+func (m *Marker) Skipped(*replay.Frame, *replay.Point, string) {}
 
 func (m *Marker) translations(out *sim.Outcome) {
 	if len(out.Trace.NAT) == 0 {
