@@ -2,6 +2,7 @@ package replay
 
 import (
 	"net/netip"
+	"slices"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
@@ -116,12 +117,23 @@ type heardKey struct {
 // maxHeard bounds how many addresses frames tell.
 const maxHeard = 1 << 14
 
+// onLink reports whether an address is of the network of a port's switch: what goes
+// to others goes to a router, whoever sent from them.
+func onLink(p *network.Port, a netip.Addr) bool {
+	return slices.ContainsFunc(p.Datapath.Ports, func(q *network.Port) bool {
+		return q.Peer != nil && slices.ContainsFunc(q.Peer.Addresses, func(at network.Address) bool {
+			return slices.ContainsFunc(at.IPs, func(ip netip.Prefix) bool { return ip.Contains(a) })
+		})
+	})
+}
+
 // hear notes behind which Ethernet address a sender's address is found on a switch:
 // answers to it go there.
 func (o *Owners) hear(p *network.Port, m *pcap.LinkMeta) {
 	src, _ := metaIPs(m)
 	from := macOf(m.Src)
-	if !m.HasSrc || !src.IsValid() || src.IsUnspecified() || from.multicast() {
+	if !m.HasSrc || !src.IsValid() || from.multicast() ||
+		o.heard[heardKey{p.Datapath.Name, src}] == from || !onLink(p, src) {
 		return
 	}
 	if len(o.heard) >= maxHeard {
