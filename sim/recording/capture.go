@@ -189,6 +189,7 @@ func (r *Recording) openAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var guessed []placed
 	for i, c := range captures {
 		open, err := r.openSource(ctx, c.File, clocks[i])
 		if err != nil {
@@ -206,11 +207,14 @@ func (r *Recording) openAll(ctx context.Context) error {
 			open.Close()
 			return fmt.Errorf("%s: %w", t.Name, err)
 		}
+		if c.Port == "" && c.Kind == 0 && !open.live {
+			guessed = append(guessed, placed{t, open})
+		}
 		r.captures = append(r.captures, open)
 		r.Names = append(r.Names, c.File)
 		r.Taps = append(r.Taps, t)
 	}
-	return nil
+	return r.together(owners, guessed)
 }
 
 // openSource opens a file, a set of files, standard input, or a pipe.

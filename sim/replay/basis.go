@@ -9,6 +9,7 @@ import (
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/network"
 
 	"ovnreplay/sim/trace"
 )
@@ -23,6 +24,7 @@ type basis struct {
 	drops   map[trace.Reason]int
 	skips   map[string]int
 	nothing bool
+	foreign strangers // as long as none is known
 }
 
 func newBasis() basis {
@@ -33,7 +35,9 @@ func newBasis() basis {
 // frame looks at a captured frame, until one is this network's.
 func (b *basis) frame(f *Frame, o *Owners) {
 	if !b.known && len(f.Data) >= 14 {
-		b.known = o.related(f)
+		if b.known = o.related(f); !b.known {
+			b.foreign.add(f.Data)
+		}
 	}
 }
 
@@ -101,7 +105,7 @@ func (b *basis) compared(x, y *waiter) {
 }
 
 // report tells what the verdict rests on.
-func (b *basis) report(r *Report) {
+func (b *basis) report(r *Report, net *network.Network) {
 	r.Compared = []Compared{}
 	for _, c := range b.order {
 		r.Compared = append(r.Compared, *c)
@@ -110,7 +114,7 @@ func (b *basis) report(r *Report) {
 		return cmp.Or(cmp.Compare(x.Port, y.Port), cmp.Compare(x.Chassis, y.Chassis))
 	})
 	if b.nothing && len(r.Unexpected) == 0 && !r.Interrupted && !b.asPredicted(r) {
-		r.Unverified = b.why(r)
+		r.Unverified = b.why(r, net)
 	}
 }
 
@@ -121,7 +125,7 @@ func (b *basis) asPredicted(r *Report) bool {
 }
 
 // why says why nothing could be verified.
-func (b *basis) why(r *Report) string {
+func (b *basis) why(r *Report, net *network.Network) string {
 	entered := r.Entered
 	if r.Underlay != nil {
 		entered += r.Underlay.Entered
@@ -130,7 +134,11 @@ func (b *basis) why(r *Report) string {
 	case r.all() == 0:
 		return "the captures hold no packets"
 	case entered == 0:
-		return fmt.Sprintf("all %d packets were skipped (%s)", r.all(), most(b.skips))
+		s := fmt.Sprintf("all %d packets were skipped (%s)", r.all(), most(b.skips))
+		if !b.known {
+			s += "; " + b.foreign.told(net)
+		}
+		return s
 	}
 	s := fmt.Sprintf("no packet was observed leaving OVN; %d entered", entered)
 	if n := b.fates[sim.Dropped]; n > 0 {
@@ -140,7 +148,7 @@ func (b *basis) why(r *Report) string {
 		s += fmt.Sprintf(", %d went to ovn-controller", n)
 	}
 	if !b.known {
-		return s + "; no address of the captures is in this database: is it another cluster's?"
+		return s + "; " + b.foreign.told(net)
 	}
 	return s + "; give the capture of a port where they leave, too"
 }

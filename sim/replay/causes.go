@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,6 +141,8 @@ type flowSeen struct {
 	matched int            // left there as predicted
 	entered conntrack.Time // entered there last; 0: never
 	entries int            // how often it did
+	acks    bool           // TCP: it acknowledged
+	acked   uint32         // all before this number
 }
 
 // noteFlow returns what is known of a frame's flow at a point; answer: of the
@@ -155,6 +158,35 @@ func (v *Verifier) noteFlow(p pointKey, data []byte, h *packet.Headers, answer b
 		v.flows[k] = f
 	}
 	return f
+}
+
+// came notes a frame of the flow that entered.
+func (x *flowSeen) came(f *Frame) {
+	x.entered, x.entries = max(x.entered, f.Time), x.entries+1
+	h := f.Headers()
+	const ack = 0x10
+	if h.Key.Get(field.IPProto) != header.ProtoTCP || h.Key.Get(field.TCPFlags)&ack == 0 {
+		return
+	}
+	if _, n := tcpNumbers(f); !x.acks || int32(n-x.acked) > 0 {
+		x.acks, x.acked = true, n
+	}
+}
+
+// acknowledges reports whether the flow acknowledged what a predicted packet of the
+// other way carries: it arrived.
+func (x *flowSeen) acknowledges(w *waiter) bool {
+	h := w.Headers()
+	at := h.Layout.L4
+	if !x.acks || h.Key.Get(field.IPProto) != header.ProtoTCP || at == 0 || len(w.data) < at+14 {
+		return false
+	}
+	seq := binary.BigEndian.Uint32(w.data[at+4:])
+	end := seq + uint32(max(0, statedEnd(w.data[h.Layout.L3:])-(at-h.Layout.L3)-int(w.data[at+12]>>4)*4))
+	if w.data[at+13]&(tcpSYN|tcpFIN) != 0 {
+		end++
+	}
+	return end != seq && int32(x.acked-end) >= 0
 }
 
 // flowKey is a flow at a point; echoes are told apart by their ids.
@@ -291,7 +323,8 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	switch {
 	case repeated:
 		return ""
-	case flow.matched > 0, flow.entered >= w.time && flow.entered != 0, v.sawBeyond(w), v.heard(w), v.answersOnce(w):
+	case flow.matched > 0, flow.acknowledges(w), v.sawBeyond(w), v.heard(w),
+		v.hinges(w) && v.lossy():
 		return CauseLost
 	case v.ways[v.wayKey(w, 0)]+v.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h) && edge == "":
 		return CauseLost
@@ -339,13 +372,29 @@ func (v *Verifier) heard(w *waiter) bool {
 }
 
 // answersOnce reports whether a predicted packet answers one that its receiver
-// sent, on a connection that is established, and that was not sent again: it got
-// its answer.
+// sent, on a connection that is established, and that was not sent again: it may have
+// got its answer.
 func (v *Verifier) answersOnce(w *waiter) bool {
 	proto := w.Headers().Key.Get(field.IPProto)
 	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	return proto != header.ProtoTCP && flow != nil && flow.entries == 1 && flow.entered != 0 &&
 		w.time-flow.entered < conntrack.Second && w.time >= flow.entered
+}
+
+// hinges reports whether it depends on what else captures lost if they may have lost
+// a predicted packet: its receiver sent nothing but one packet that it answers, or
+// goes on to send.
+func (v *Verifier) hinges(w *waiter) bool {
+	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	return flow != nil && (flow.entered >= w.time && flow.entered != 0 || v.answersOnce(w))
+}
+
+// lossy reports whether something proves that captures lost packets.
+func (v *Verifier) lossy() bool {
+	return v.Report.Lost > 0 || slices.ContainsFunc(v.doubts, func(d doubt) bool {
+		vouched, _ := v.vouches(d.point, d.time)
+		return vouched && v.cutAt[d.point] == 0
+	})
 }
 
 // resolution reports whether a packet is one of ARP or neighbor discovery.

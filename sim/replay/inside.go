@@ -116,36 +116,35 @@ func (t *tunnels) shows(o *sim.TunnelOutput) bool {
 var errTunnelDevice = errors.New("it looks like one on a tunnel device")
 
 // ofTunnels reports whether frames are what a tunnel device shows: all between
-// interfaces, or from a router to one, and of several interfaces, on several
-// chassis, none of which all of them cross.
+// interfaces, or from a router to one, on several chassis, and no interface is an
+// end of all of them.
 func (o *Owners) ofTunnels(frames [][]byte) error {
 	var common, chassis []*network.Chassis
 	var ends []*network.Port
+	n := 0
 	for _, data := range frames {
 		f := Frame{Data: data, Wire: len(data)}
 		if len(data) < 14 || macAt(data).multicast() {
 			continue
 		}
 		u, ok := o.passage(&f)
-		to := o.onlyInterface(macAt(data))
+		to, from := o.onlyInterface(macAt(data)), o.onlyInterface(macAt(data[6:]))
 		if !ok || len(to.Datapath.Localnet) > 0 {
 			return nil
 		}
 		at := []*network.Chassis{u.from, u.to}
-		if common == nil {
-			common = at
+		if n++; n == 1 {
+			common, ends = at, []*network.Port{to, from}
 		}
 		common = slices.DeleteFunc(slices.Clone(common), func(c *network.Chassis) bool {
 			return !slices.Contains(at, c)
 		})
+		ends = slices.DeleteFunc(ends, func(p *network.Port) bool { return p == nil || p != to && p != from })
 		if !slices.Contains(chassis, u.to) {
 			chassis = append(chassis, u.to)
 		}
-		if !slices.ContainsFunc(ends, func(p *network.Port) bool { return p == to || hasMAC(p, macAt(data[6:])) }) {
-			ends = append(ends, to)
-		}
 	}
-	if len(ends) < 2 || len(chassis) < 2 || len(common) == 0 {
+	if n == 0 || len(ends) > 0 || len(chassis) < 2 || len(common) == 0 {
 		return nil
 	}
 	names := common[0].Name

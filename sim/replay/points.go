@@ -2,6 +2,7 @@ package replay
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -324,7 +325,37 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 	if best != nil {
 		return best, nil
 	}
+	if s := o.strange(frames); s != "" {
+		return nil, errors.New(s)
+	}
 	return nil, fmt.Errorf("no logical port has the Ethernet addresses of its packets; name the port with -r FILE@PORT")
+}
+
+// Candidates are the interfaces that some records may be captured at, by their
+// addresses: those that most frames have first, a few of them.
+func (o *Owners) Candidates(recs []pcap.Record) (out []*network.Port) {
+	votes := map[*network.Port]int{}
+	for i := range recs {
+		_, m, err := pcap.Frame(&recs[i])
+		if err != nil {
+			continue
+		}
+		for _, a := range [...]mac{metaMAC(m.HasSrc, m.Src), metaMAC(m.HasDst, m.Dst)} {
+			for _, p := range o.ports[a] {
+				if p.Type == network.VIF {
+					votes[p]++
+				}
+			}
+		}
+	}
+	for len(out) < 4 {
+		best := o.mostVoted(votes, func(p *network.Port) bool { return !slices.Contains(out, p) })
+		if best == nil {
+			break
+		}
+		out = append(out, best)
+	}
+	return out
 }
 
 func (o *Owners) mostVoted(votes map[*network.Port]int, ok func(*network.Port) bool) *network.Port {

@@ -201,7 +201,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	v.noteTies(out)
 	if p.Port != nil {
 		flow := v.noteFlow(p.key(), f.Data, f.Headers(), true)
-		flow.entered, flow.entries = max(flow.entered, f.Time), flow.entries+1
+		flow.came(f)
 		v.spoke(f, p)
 		if f.Lost {
 			v.doubt(p.key(), f.Time, v.session.name(f), f.Number)
@@ -661,7 +661,7 @@ func (v *Verifier) Finish() *Report {
 	v.settleDoubts()
 	v.Report.sort()
 	v.Report.Groups = v.groups()
-	v.basis.report(&v.Report)
+	v.basis.report(&v.Report, v.net())
 	return &v.Report
 }
 
@@ -699,12 +699,14 @@ func (v *Verifier) settle(w *waiter) {
 }
 
 // postpone keeps a prediction after the last packet so far of its capture, which
-// may go on or have ended.
+// may go on or have ended; and one of which only what else captures lost can tell
+// whether they lost it.
 func (v *Verifier) postpone(w *waiter) bool {
 	if v.ending || !w.predicted || len(v.undecided) >= maxUndecided {
 		return false
 	}
-	if _, why := v.vouches(w.point, w.time); why != CauseEarly && why != CauseFlight && why != CauseEmpty {
+	_, why := v.vouches(w.point, w.time)
+	if why != CauseEarly && why != CauseFlight && why != CauseEmpty && !v.hinges(w) {
 		return false
 	}
 	x := *w
