@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,18 +39,19 @@ var wildMutations = []string{
 // With captures as engineers have them nothing is said to differ that does
 // not, and nothing is said to be dropped that was delivered; the causes are named,
 // with how many packets they touch. WILD=all tries every mutation on every case,
-// WILD=MUTATION that one; else each meets some of the cases.
+// WILD=MUTATION that one; else each meets some of the cases. WILD=sweep takes
+// WILD_CASES (60) of all recordings there are, as WILD_SEED (1) has it.
 func TestWildCapturesVerify(t *testing.T) {
 	only := os.Getenv("WILD")
-	for i, name := range wildCases {
-		t.Run(name, func(t *testing.T) {
+	dirs := wildDirs(t, only)
+	for i, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
 			t.Parallel()
-			dir := filepath.Join(cases, name)
 			clean := drops(t, "--case", dir)
 			for j, m := range wildMutations {
 				seeds := 1
 				switch {
-				case only == "" && (i+j)%3 != 0, only != "" && only != "all" && only != m:
+				case only == "" && (i+j)%3 != 0, only != "" && only != "all" && only != "sweep" && only != m:
 					continue
 				case strings.Contains(m, "loss"):
 					seeds = 3
@@ -60,6 +62,48 @@ func TestWildCapturesVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wildDirs are the folders of the cases that are mutated.
+func wildDirs(t *testing.T, only string) (dirs []string) {
+	t.Helper()
+	if only != "sweep" {
+		for _, name := range wildCases {
+			dirs = append(dirs, filepath.Join(cases, name))
+		}
+		return dirs
+	}
+	for _, kind := range []string{cases, unpackSystemTests(t, "")} {
+		found, err := filepath.Glob(kind + "/*/case.json")
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no cases in %s (%v)", kind, err)
+		}
+		for _, file := range found {
+			var c struct{ DB any }
+			if err := json.Unmarshal(read(t, file), &c); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if _, one := c.DB.(string); one {
+				dirs = append(dirs, filepath.Dir(file))
+			}
+		}
+	}
+	random := rand.New(rand.NewSource(int64(envInt(t, "WILD_SEED", 1))))
+	random.Shuffle(len(dirs), func(i, j int) { dirs[i], dirs[j] = dirs[j], dirs[i] })
+	return dirs[:min(len(dirs), envInt(t, "WILD_CASES", 60))]
+}
+
+func envInt(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s=%s: %v", name, text, err)
+	}
+	return n
 }
 
 func checkWild(t *testing.T, dir, mutations string, seed int64, clean map[string]bool) {
