@@ -6,6 +6,7 @@ import (
 
 	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
+	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 )
@@ -152,11 +153,14 @@ func (s *Run) addressed(f *Frame) {
 	var to mac
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
-		case l == f || len(l.Data) < 14 || macAt(l.Data[6:]) != macAt(f.Data[6:]) || macAt(f.Data).multicast():
+		case l == f || len(l.Data) < 14 || macAt(l.Data[6:]) != macAt(f.Data[6:]):
+		case macAt(f.Data).multicast() && f.Headers().Key.Get(field.EthType) != header.EtherARP:
 		case !l.Bare && l.dir != Entered:
 			to = macAt(l.Data)
 		case l.dir != Left || l.point.Port == nil || l.point.Port.Datapath != f.point.Port.Datapath ||
 			l.point.Port.Type != network.VIF || len(l.point.Port.Addresses) == 0:
+		case macAt(f.Data).multicast() && !hasIP(l.point.Port, header.IPv4(f.Headers().Key.Get(field.ARPTPA))):
+			to = broadcast
 		case to == 0:
 			to = macOf(l.point.Port.Addresses[0].MAC)
 		case to != macOf(l.point.Port.Addresses[0].MAC):

@@ -67,8 +67,15 @@ func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pc
 		t.learn(d, port)
 		return port, dir
 	}
-	if port = t.hosted[d]; port == nil {
+	port, told := t.hosted[d]
+	if port == nil {
 		port, dir = o.hostPlaceByIP(c, m)
+		if port == nil && !told && m.Direction == pcap.DirectionOut {
+			port, dir = o.lastOf(t, c, metaMAC(m.HasSrc, m.Src)), Left
+			if port != nil {
+				t.learn(d, port)
+			}
+		}
 		return tagBehind(port, eth), dir
 	}
 	if !leadsOut(port) {
@@ -92,10 +99,39 @@ func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pc
 	return nil, Unknown
 }
 
+// lastOf is the one interface of a chassis behind no device that frames told so far,
+// provided that it is beside the sender of a frame, an interface or a router of OVN's:
+// the frame's device is its.
+func (o *Owners) lastOf(t *Tap, c *network.Chassis, src mac) (last *network.Port) {
+	for _, p := range o.net.Ports[1:] {
+		if p.Type != network.VIF || p.Parent != nil || !p.ResidentOn(c) || t.hosts(p) {
+			continue
+		}
+		if last != nil {
+			return nil
+		}
+		last = p
+	}
+	if last == nil || src == 0 || hasMAC(last, src) || !o.near(last.Datapath, src) {
+		return nil
+	}
+	return last
+}
+
+// hosts reports whether frames told the device of an interface.
+func (t *Tap) hosts(p *network.Port) bool {
+	for _, q := range t.hosted {
+		if q == p {
+			return true
+		}
+	}
+	return false
+}
+
 // answersFor reports whether what comes over a wire to an address is for OVN.
 func (o *Owners) answersFor(m *pcap.LinkMeta) bool {
 	_, dst := metaIPs(m)
-	return !dst.IsValid() || dst.IsMulticast() || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || o.has(dst)
+	return !dst.IsValid() || dst.IsMulticast() || o.send[mac(header.MACOfLinkLocal(dst))] != nil || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || o.has(dst)
 }
 
 // has reports whether an address is of OVN's: a port's, or one that stands for
