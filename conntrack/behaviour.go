@@ -16,6 +16,7 @@ const (
 	CompletesChecksums
 	MovesICMPIDs
 	ReadsQuotedFragments
+	PatchesPartialSums
 	behaviours // how many there are
 )
 
@@ -25,6 +26,7 @@ type trait struct {
 	name      string
 	what      string
 	since     Release
+	until     Release    // from this release on it is gone; 0: it is there still
 	lapsed    [2]Release // from the first to before the second it was lost
 	authority string
 }
@@ -62,6 +64,11 @@ var traits = [behaviours]trait{
 		name: "moves-icmp-ids", what: "SNAT gives ICMP queries of the same ID different ones",
 		since: OVS40, authority: "OVS commit 627fef05b, conntrack: Fix ICMP id conflicts in snat",
 	},
+	PatchesPartialSums: {
+		name: "patches-partial-sums", what: "a checksum left to a card is changed for new addresses and ports " +
+			"as if it were complete (userspace-tso-enable)",
+		until: OVS32, authority: "OVS commit 3337e6d91, userspace: Enable L4 checksum offloading by default",
+	},
 }
 
 // Has reports whether connection tracking that is set up so has a behaviour.
@@ -79,6 +86,8 @@ func (o *Options) applies(b Behaviour) (applies bool, why string) {
 		return false, "the kernel's tracker is another"
 	case b == FreshReplies && o.FreshReplies:
 		return true, "the settings say so"
+	case k.until != 0:
+		return o.OVS < k.until, fmt.Sprintf("gone with %v", k.until)
 	case k.lapsed != [2]Release{}:
 		why = fmt.Sprintf("not from %v to before %v", k.lapsed[0], k.lapsed[1])
 		return o.OVS < k.lapsed[0] || o.OVS >= k.lapsed[1], why

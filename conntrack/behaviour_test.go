@@ -17,6 +17,7 @@ func TestBehaviours(t *testing.T) {
 		CompletesChecksums:   {{0x0305, OVS36}},
 		MovesICMPIDs:         {{0x0307, OVS40}},
 		ReadsQuotedFragments: {{0x0305, OVS36}},
+		PatchesPartialSums:   {{OVS32, OVS31}},
 	}
 	names := map[string]bool{}
 	for b := range behaviours {

@@ -85,6 +85,9 @@ type Engine struct {
 // the flows that use them.
 const groupBit = 1 << 31
 
+// Tracks reports whether the chassis' connection tracking has a behaviour.
+func (e *Engine) Tracks(b conntrack.Behaviour) bool { return e.opts.Conntrack.Has(b) }
+
 // New returns an engine for net.
 func New(net *network.Network, opts Options) (*Engine, error) {
 	if opts.Profile != 0 {

@@ -45,7 +45,8 @@ func TestCapturesArePlacedTogether(t *testing.T) {
 		if status != x.status {
 			t.Errorf("%q: exit status %d, want %d\n%.500s%s", x.files, status, x.status, out, errs)
 		}
-		if x.status == exitBad && (!strings.Contains(errs, odd) || !strings.Contains(errs, even) || !strings.Contains(errs, "vm1")) {
+		if x.status == exitBad &&
+			(!strings.Contains(errs, odd) || !strings.Contains(errs, even) || !strings.Contains(errs, "vm1")) {
 			t.Errorf("it does not say which captures, and which ports they may be of: %s", errs)
 		}
 	}

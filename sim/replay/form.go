@@ -184,6 +184,12 @@ func sameSum(a, b *waiter) bool {
 	if x == y {
 		return true
 	}
+	for _, w := range [...]*waiter{a, b} {
+		other := x ^ y ^ binary.BigEndian.Uint16(w.data[w.form.sum:])
+		if w.patched && w.form.partial && w.patchedSum() == other {
+			return true
+		}
+	}
 	if a.form.partial && b.form.partial {
 		return false
 	}
@@ -193,4 +199,22 @@ func sameSum(a, b *waiter) bool {
 	}
 	full, known := p.form.completed(p.data)
 	return !known || full == other || min(full, other) == 0 && max(full, other) == 0xffff // both are zero
+}
+
+// patchedSum is the checksum that a predicted packet leaves with if the partial one
+// that it entered with was changed for its new addresses and ports as a complete one is.
+func (w *waiter) patchedSum() uint16 {
+	var h packet.Headers
+	h.Read(w.original)
+	f := outline(w.original, &h, len(w.original))
+	if f.sum == 0 || f.proto != w.form.proto || f.l4-f.l3 != w.form.l4-w.form.l3 {
+		return 0
+	}
+	was, is := w.original[f.l3:], w.data[w.form.l3:]
+	from, to, ports := 12, 20, f.l4-f.l3
+	if was[0]>>4 == 6 {
+		from, to = 8, 40
+	}
+	sum := header.Update16(binary.BigEndian.Uint16(w.original[f.sum:]), was[from:to], is[from:to])
+	return header.Update16(sum, was[ports:ports+4], is[ports:ports+4])
 }

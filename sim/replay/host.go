@@ -131,7 +131,8 @@ func (t *Tap) hosts(p *network.Port) bool {
 // answersFor reports whether what comes over a wire to an address is for OVN.
 func (o *Owners) answersFor(m *pcap.LinkMeta) bool {
 	_, dst := metaIPs(m)
-	return !dst.IsValid() || dst.IsMulticast() || o.send[mac(header.MACOfLinkLocal(dst))] != nil || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || o.has(dst)
+	return !dst.IsValid() || dst.IsMulticast() || o.send[mac(header.MACOfLinkLocal(dst))] != nil ||
+		dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || o.has(dst)
 }
 
 // has reports whether an address is of OVN's: a port's, or one that stands for

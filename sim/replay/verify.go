@@ -71,6 +71,7 @@ type Verifier struct {
 	ways    map[uint64]int   // packets that came out as predicted, see wayKey
 	longest map[pointKey]int // length of what left there
 	tooLong map[pieceKey]bool
+	patches bool             // conntrack.PatchesPartialSums
 	cutAt   map[pointKey]int // frames that were cut too short
 	cut     int
 
@@ -105,6 +106,7 @@ type waiter struct {
 	guess     bool
 	seen      bool
 	inferred  bool
+	patched   bool // predicted: see conntrack.PatchesPartialSums
 	own       bool
 	called    bool // observed: the database calls for it, whatever was replayed
 	keys      tunnelKeys
@@ -149,7 +151,10 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	return v
 }
 
-func (v *Verifier) attach(s *Run) { v.session, v.auto = s, newAutonomous(s.Engine.Net) }
+func (v *Verifier) attach(s *Run) {
+	v.session, v.auto = s, newAutonomous(s.Engine.Net)
+	v.patches = s.Engine.Tracks(conntrack.PatchesPartialSums)
+}
 
 // become takes what ovn-controller sends by itself in the network as it is since a
 // moment.
@@ -271,6 +276,7 @@ func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *
 	w.capture, w.file, w.number = f.Capture, f.File, f.Number
 	w.origin = Origin{v.session.name(f), f.Number, p.Name()}
 	w.original = append(w.original, f.Data...)
+	w.patched = v.patches
 	w.way.inferred = f.Inferred
 	w.way.original = endpoints(f.Headers())
 	w.way.read(&v.session.history.ways, out, event)

@@ -13,6 +13,9 @@
 # Needs root on Debian 12.  No openvswitch kernel module: OVS runs in userspace.
 # Daemons and files live in $LAB (/run/ovn-replay-lab), traffic in namespaces rp-*.
 #
+# With OFFLOADS=yes the interfaces keep Linux' offloads: for the scenarios that end in
+# -offloads.
+#
 # With RELEASE=trixie or RELEASE=sid the lab runs that Debian's OVN (25.03, 26.03),
 # in a root of its own under $ROOTS (/var/lib/ovn-replay-lab), which deps makes.  It
 # then sees no other lab, and all it started ends with the command.  Ubuntu's (22.03 in

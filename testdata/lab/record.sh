@@ -144,6 +144,11 @@ record() { # NAME
     [ -n "$topology" ] || die "no scenario $name: see lab.sh list"
     needs=$(field "$SCENARIOS" "$name" 4)
     [ -z "$needs" ] || since "$needs" || { log "== $name: SKIPPED, it needs OVN $needs"; return 0; }
+    case "$name${OFFLOADS:+ with}" in
+        *-offloads) log "== $name: SKIPPED, it needs OFFLOADS=yes"; return 0 ;;
+        *-offloads" with") ;;
+        *" with") log "== $name: SKIPPED, it is recorded without OFFLOADS"; return 0 ;;
+    esac
     topology_up "$topology"
     log "== $name: $(field "$SCENARIOS" "$name" 3)"
     KEEP=; WORK=$RUN/case; rm -rf "$WORK"; mkdir -p "$WORK"
