@@ -58,21 +58,10 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 			continue
 		}
 		early, most := earlier(shared.Pairs(a.Via, i), clocks[a.Via], clocks[i])
-		switch {
-		case given[i]:
+		if given[i] {
 			clock.Reason = "corrected by hand"
 			clock.Offset, clock.Drift = clocks[i].Offset, 0
-		case magnitude(a.Clock.Offset) > longestWay+a.Spread:
-			clock.Corrected, clock.Reason = true, "no packet is on its way for so long"
-			clocks[i] = a.Clock
-		case early == 0:
-			clock.Reason = "no packet arrives before it is sent"
-		case early < 3 && magnitude(a.Clock.Offset) < 10_000_000, 2*early <= most,
-			magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
-			clock.Reason = "too little stands out from travel times"
-		default:
-			clock.Corrected = true
-			clock.Reason = fmt.Sprintf("%d packets would arrive before they are sent", early)
+		} else if clock.Corrected, clock.Reason = judge(&a, early, most); clock.Corrected {
 			clocks[i] = a.Clock
 		}
 		r.Clocks = append(r.Clocks, clock)
@@ -83,6 +72,21 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		}
 	}
 	return clocks, nil
+}
+
+// judge says whether a capture's clock is to be corrected, and why: of the packets of
+// the way on which most do, early would arrive before they are sent.
+func judge(a *pcap.Alignment, early, most int) (correct bool, why string) {
+	switch {
+	case magnitude(a.Clock.Offset) > longestWay+a.Spread:
+		return true, "no packet is on its way for so long"
+	case early == 0:
+		return false, "no packet arrives before it is sent"
+	case early < 3 && magnitude(a.Clock.Offset) < 10_000_000, 2*early <= most,
+		magnitude(a.Clock.Offset) <= 2*a.Uncertainty+a.Spread:
+		return false, "too little stands out from travel times"
+	}
+	return true, fmt.Sprintf("%d packets would arrive before they are sent", early)
 }
 
 // clocksOf are the captures by whose clock each goes: a host has one clock, by
