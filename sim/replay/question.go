@@ -50,7 +50,7 @@ func (o *Owners) question(f *Frame) []byte {
 		if target := packet.Addr6(k.Get128(field.NDTarget)); o.answersAt(p, target, macAt(f.Data[6:])) {
 			return solicitation(f, target)
 		}
-	case isEcho(proto, f.Headers()) && (icmpType(k) == 0 || icmpType(k) == 129):
+	case f.Headers().Layout.L4 != 0 && isEcho(proto, f.Headers()) && (icmpType(k) == 0 || icmpType(k) == 129):
 		if src := addrOf(f.Headers(), endpoints(f.Headers())[0]); slices.ContainsFunc(o.byIP[src],
 			func(q *network.Port) bool { return q.Datapath.Router }) {
 			return echoRequest(f)
