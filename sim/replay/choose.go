@@ -52,6 +52,9 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 	if !ok && c.Kind == trace.GuessBackend {
 		taken, ok = s.answeredBy(p, c)
 	}
+	if !ok {
+		taken, ok = s.trial.left(c)
+	}
 	return taken, ok
 }
 

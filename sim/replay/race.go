@@ -92,6 +92,7 @@ func (s *Run) become() {
 		t.become(s.Engine.Net)
 	}
 	s.inferrer.become()
+	s.trial.asked = nil
 	s.wires.become(s.Engine.Net)
 	s.placeAgain()
 	if h, ok := s.handler.(follower); ok {

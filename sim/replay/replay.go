@@ -157,6 +157,7 @@ type Run struct {
 	pins     map[pinKey]*conntrack.Entry
 	now      conntrack.Time
 	race     race
+	trial    trial
 	shows    *Frame          // what is being inferred comes out as this frame
 	err      error           // of Changes
 	asked    map[askKey]bool // requests that a racing packet accounts for
@@ -507,7 +508,7 @@ func (s *Run) observe(f *Frame) {
 func (s *Run) inject(f *Frame) {
 	s.resume(f, nil)
 	s.allowSmall(f)
-	if !s.tries(f) {
+	if !s.tries(f) && !s.decides(f) {
 		s.fate(f, s.put(s.Engine, f, f.point.Port, f.point.Chassis))
 	}
 }
