@@ -306,7 +306,10 @@ func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, visit) {
 	at := x.way.last()
 	if where, what := v.otherAddress(x, w); where >= 0 && !answer {
 		to := "was dropped"
-		if x.verdict == sim.Delivered {
+		switch {
+		case x.verdict == sim.Delivered && len(x.outs) == 0:
+			to = "was answered by OVN"
+		case x.verdict == sim.Delivered:
 			to = "left at " + names(x.outs)
 		}
 		return fmt.Sprintf("%s, but was given another %s and %s", from, what, to), x.way.steps()[where].visit
@@ -320,6 +323,9 @@ func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, visit) {
 	case x.verdict == sim.Delivered:
 		if i := v.chooser(x, w); i >= 0 {
 			at = x.way.steps()[i].visit
+		}
+		if len(x.outs) == 0 {
+			return from + ", but was answered by OVN", at
 		}
 		return fmt.Sprintf("%s, but was predicted to leave at %s", from, names(x.outs)), at
 	case x.verdict == sim.Consumed:
@@ -366,9 +372,11 @@ func (v *Verifier) otherAddress(x *fate, w *waiter) (int, string) {
 		}
 		is[side], by[side] = n.to, n.flow
 	}
-	for side, what := range [...]string{1: "destination", 0: "source"} {
+	// Where it goes first: what is answered on the way is translated back.
+	const source, destination = 0, 1
+	for _, side := range [...]int{destination, source} {
 		if is[side] != seen[side] && by[side] >= 0 {
-			return x.position(by[side]), what
+			return x.position(by[side]), [...]string{"source", "destination"}[side]
 		}
 	}
 	return -1, ""
