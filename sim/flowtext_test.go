@@ -20,16 +20,23 @@ func TestFlowTextIsNotCut(t *testing.T) {
 			return err
 		}
 		files := token.NewFileSet()
-		packages, err := parser.ParseDir(files, dir, func(i fs.FileInfo) bool {
-			return !strings.HasSuffix(i.Name(), "_test.go")
-		}, 0)
-		for _, p := range packages {
-			for _, at := range cutsText(p) {
-				t.Errorf("%s: the text of a logical flow is cut or searched: let lflow parse it, and ask that",
-					files.Position(at))
+		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		var parsed []*ast.File
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
 			}
-			asked++
+			f, err := parser.ParseFile(files, name, nil, 0)
+			if err != nil {
+				return err
+			}
+			parsed = append(parsed, f)
 		}
+		for _, at := range cutsText(parsed) {
+			t.Errorf("%s: the text of a logical flow is cut or searched: let lflow parse it, and ask that",
+				files.Position(at))
+		}
+		asked++
 		return err
 	})
 	if err != nil || asked < 15 {
@@ -55,7 +62,7 @@ func TestCutsText(t *testing.T) {
 		if err != nil {
 			t.Fatal(body, err)
 		}
-		got := cutsText(&ast.Package{Files: map[string]*ast.File{"x.go": f}})
+		got := cutsText([]*ast.File{f})
 		if len(got) != want {
 			t.Errorf("%s: %d found, want %d", body, len(got), want)
 		}
@@ -65,11 +72,11 @@ func TestCutsText(t *testing.T) {
 // cutsText finds calls that search or cut a flow's match or actions: of strings,
 // bytes and regular expressions, and of functions of the package that pass on to
 // those what they are given.
-func cutsText(p *ast.Package) (at []token.Pos) {
+func cutsText(files []*ast.File) (at []token.Pos) {
 	cutters := map[string]bool{}
 	for more := true; more; {
 		more, at = false, nil
-		for _, f := range p.Files {
+		for _, f := range files {
 			for _, d := range f.Decls {
 				fn, ok := d.(*ast.FuncDecl)
 				if !ok || fn.Body == nil {

@@ -114,7 +114,7 @@ func tagged(f []byte, vid int) []byte {
 
 // sent reports whether the observed frame is one ovn-controller sends by itself.
 func (a *autonomous) sent(at pointKey, data []byte, wire int, bare bool) bool {
-	k := autoKey{at.port, at.chassis}
+	k := autoKey(at)
 	for _, f := range a.frames[k] {
 		if wire == len(f) && bytes.Equal(data, f) {
 			return true
