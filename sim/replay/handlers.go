@@ -11,11 +11,13 @@ func Handlers(list ...Handler) Handler { return handlers(list) }
 type handlers []Handler
 
 // Handlers of this package are told by which session they are used, when its
-// network becomes another one, and which packets met the former one after that.
+// network becomes another one, which packets met the former one after that, and
+// that a chassis tracks smaller fragments than usual.
 type (
 	attacher interface{ attach(*Run) }
 	follower interface{ become(since conntrack.Time) }
 	racer    interface{ raced(Race) }
+	allower  interface{ small(Small) }
 )
 
 var (
@@ -24,7 +26,9 @@ var (
 	_ attacher = (*Verifier)(nil)
 	_ follower = (*Verifier)(nil)
 	_ racer    = handlers{}
+	_ allower  = handlers{}
 	_ racer    = (*Verifier)(nil)
+	_ allower  = (*Verifier)(nil)
 )
 
 func (hs handlers) attach(s *Run) {
@@ -47,6 +51,14 @@ func (hs handlers) raced(r Race) {
 	for _, h := range hs {
 		if told, ok := h.(racer); ok {
 			told.raced(r)
+		}
+	}
+}
+
+func (hs handlers) small(x Small) {
+	for _, h := range hs {
+		if told, ok := h.(allower); ok {
+			told.small(x)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (s *Run) allowSmall(f *Frame) {
 		return
 	}
 	s.Engine.AllowFragments(f.point.Chassis, p.Tuple.V6, p.Total)
-	if h, ok := s.handler.(interface{ small(Small) }); ok {
+	if h, ok := s.handler.(allower); ok {
 		h.small(Small{f.point.Chassis.Name, p.Tuple.V6, p.Total, s.name(f), f.Number})
 	}
 }
