@@ -11,7 +11,8 @@ import (
 )
 
 // flushable is what a network was, as far as ovn-controller flushes connections
-// when it changes.
+// when it changes: see its ct-zone.c, ecmp-next-hop-monitor.c, acl-ids.c, and the five
+// tuples that ofctrl.c flushes of load balancers.
 type flushable struct {
 	balancers []*network.LoadBalancer
 	templates map[string]map[string]string
