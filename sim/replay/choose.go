@@ -499,7 +499,7 @@ func (f *Frame) leads(port *network.Port) bool {
 // goesTo reports whether the frame's destination is the option's address.
 func goesTo(h *packet.Headers, o *sim.ChoiceOption) bool {
 	k := &h.Key
-	if o.Port != 0 && uint16(k.Get(field.TpDst)) != o.Port {
+	if o.Port != 0 && uint16(k.Get(field.TpDst)) != o.Port && k.Get(field.IPFrag) == 0 { // a fragment has no ports
 		return false
 	}
 	if o.V6 {
