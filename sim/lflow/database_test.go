@@ -212,7 +212,8 @@ func databaseEnv(db map[string]rows) *Env {
 			*defs = map[string]OptionDef{}
 		}
 		for _, r := range db[table] {
-			(*defs)[text(r["name"])] = OptionDef{uint8(r["code"].(float64)), text(r["type"])}
+			code, _ := r["code"].(float64) // a log leaves out what is 0
+			(*defs)[text(r["name"])] = OptionDef{uint8(code), text(r["type"])}
 		}
 	}
 	env.Preparse()
