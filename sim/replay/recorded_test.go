@@ -402,7 +402,7 @@ func TestArtefactsOfCapturing(t *testing.T) {
 func TestPlacesAreFound(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"nodeport", "clusterip", "kube-hairpin", "cloud-snat", "cloud-l3-geneve",
-		"kube-routed", "cloud-l2-geneve", "kube-nodeport-v6"} {
+		"kube-routed", "cloud-policies", "kube-nodeport-v6"} {
 		j := recorded(t, name, func(s *recording.Spec, _ *network.Network) {
 			for i := range s.Captures {
 				s.Captures[i].Port = ""
