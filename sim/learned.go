@@ -221,10 +221,16 @@ func (e *Engine) asker(p *pkt, at position) uint64 {
 	return q.Key.Get(field.EthSrc)
 }
 
-// getMACBind is get_arp and get_nd.
+// getMACBind is get_arp and get_nd. The switch's flow of an IPv4 binding looks at reg0
+// and the port, not at the protocol, and reg0 is the beginning of xxreg0
+// (consider_neighbor_flow of ovn-controller): a policy with an IPv4 next hop that
+// applies to IPv6, too, finds that.
 func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	hop := p.macKey(op)
 	mac, ok := e.learned.binding(e.now, hop)
+	if !ok && hop.v6 {
+		mac, ok = e.learned.binding(e.now, macKey{port: hop.port, ip: field.U64(p.Key.Get128(field.XXReg0).Hi >> 32)})
+	}
 	if ok && e.racing(p, f, at, hop) {
 		mac, ok = 0, false
 	} else if seen, shown := e.seenHop(p, f, at, hop, mac); shown {
