@@ -64,15 +64,12 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 }
 
 // taken is how much of a later fragment's beginning Open vSwitch's userspace
-// datapath takes for a header that it may change.
+// datapath takes for a header whose checksum it may change.
 func taken(proto uint8) int {
-	switch proto {
-	case header.ProtoTCP:
-		return 18
-	case header.ProtoUDP:
-		return 8
+	if proto != header.ProtoTCP && proto != header.ProtoUDP {
+		return 0
 	}
-	return 0
+	return sumOffset(proto) + 2
 }
 
 // anonymous reports whether a packet is to a group of its own link, from a
