@@ -1,13 +1,16 @@
 package conntrack
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Behaviour is something that connection tracking does in one datapath, or since
 // one release of Open vSwitch, and not in another. This file is the one place
 // that knows which does; a Table is told once, and asks for it by name.
 type Behaviour uint8
 
-// Behaviours of Open vSwitch's userspace datapath that changed.
+// Behaviours of Open vSwitch that changed: of its userspace datapath, or of itself.
 const (
 	FreshReplies Behaviour = iota
 	TranslatesQuotes
@@ -17,14 +20,16 @@ const (
 	MovesICMPIDs
 	ReadsQuotedFragments
 	PatchesPartialSums
+	FlushesTuples
 	behaviours // how many there are
 )
 
-// trait is what is known of a Behaviour of OVSUserspace. The kernel's tracker has
-// none of these questions: it is one.
+// trait is what is known of a Behaviour. The kernel's tracker has none of the
+// questions about OVSUserspace: it is one.
 type trait struct {
 	name      string
 	what      string
+	daemon    bool // of ovs-vswitchd, whichever datapath it has
 	since     Release
 	until     Release    // from this release on it is gone; 0: it is there still
 	lapsed    [2]Release // from the first to before the second it was lost
@@ -69,6 +74,25 @@ var traits = [behaviours]trait{
 			"as if it were complete (userspace-tso-enable)",
 		until: OVS32, authority: "OVS commit 3337e6d91, userspace: Enable L4 checksum offloading by default",
 	},
+	FlushesTuples: {
+		name: "flushes-tuples", what: "ovn-controller can have it flush the connections of a part of a tuple",
+		daemon: true, since: OVS31, authority: "OVS commit 08146bf7d, openflow: Add extension to flush CT by generic match",
+	},
+}
+
+// ReleaseOf is the release of Open vSwitch that knows the types of interface given,
+// and why: of several the likeliest, which is the last that is known to differ. old says that
+// its OVN was built with one from before 3.0.
+func ReleaseOf(types []string, old bool) (r Release, why string) {
+	switch srv6, lisp := slices.Contains(types, "srv6"), slices.Contains(types, "lisp"); {
+	case !srv6 && old:
+		return OVS217, "it knows no interfaces of type srv6, and its OVN is of before Open vSwitch 3.0"
+	case !srv6:
+		return OVS31, "it knows no interfaces of type srv6, which came with 3.2"
+	case lisp:
+		return OVS33, "it knows interfaces of type srv6, which came with 3.2, and of lisp, which went with 3.6"
+	}
+	return OVS36, "it knows interfaces of type srv6 and none of lisp, which went with 3.6"
 }
 
 // Has reports whether connection tracking that is set up so has a behaviour.
@@ -82,7 +106,7 @@ func (o Options) Has(b Behaviour) bool {
 func (o *Options) applies(b Behaviour) (applies bool, why string) {
 	k := &traits[b]
 	switch {
-	case o.Profile != OVSUserspace:
+	case o.Profile != OVSUserspace && !k.daemon:
 		return false, "the kernel's tracker is another"
 	case b == FreshReplies && o.FreshReplies:
 		return true, "the settings say so"

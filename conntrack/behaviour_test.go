@@ -6,7 +6,7 @@ import (
 )
 
 // Each behaviour with the last release that lacks it and the first that has it.
-// The kernel's tracker has none of them.
+// The kernel's tracker has none of them but those of ovs-vswitchd, which it is a datapath of.
 func TestBehaviours(t *testing.T) {
 	type edge struct{ without, with Release }
 	edges := [behaviours][]edge{
@@ -18,6 +18,7 @@ func TestBehaviours(t *testing.T) {
 		MovesICMPIDs:         {{0x0307, OVS40}},
 		ReadsQuotedFragments: {{0x0305, OVS36}},
 		PatchesPartialSums:   {{OVS32, OVS31}},
+		FlushesTuples:        {{OVS30, OVS31}},
 	}
 	names := map[string]bool{}
 	for b := range behaviours {
@@ -34,8 +35,8 @@ func TestBehaviours(t *testing.T) {
 				!(Options{Profile: OVSUserspace, OVS: e.with}).Has(b) {
 				t.Errorf("%s: not as in %v and %v", k.name, e.without, e.with)
 			}
-			if (Options{OVS: e.with}).Has(b) {
-				t.Errorf("%s: the kernel has it", k.name)
+			if (Options{OVS: e.with}).Has(b) != k.daemon || (Options{OVS: e.without}).Has(b) {
+				t.Errorf("%s: with the kernel's tracker it is another", k.name)
 			}
 		}
 	}
@@ -44,6 +45,24 @@ func TestBehaviours(t *testing.T) {
 	}
 	if !(Options{Profile: OVSUserspace}).Has(TranslatesQuotes) {
 		t.Error("without a release it is not Open vSwitch 3.1")
+	}
+}
+
+// What types of interface a chassis knows tells its release, so that the likeliest of
+// those that behave alike is taken; each type where NEWS of Open vSwitch says that it came or went.
+func TestReleaseOf(t *testing.T) {
+	for types, want := range map[string]Release{
+		"": OVS31, "geneve,vxlan,lisp": OVS31, "geneve,lisp,srv6": OVS33, "geneve,srv6": OVS36,
+	} {
+		if r, why := ReleaseOf(strings.Split(types, ","), false); r != want || why == "" {
+			t.Errorf("%q: %v, not %v (%s)", types, r, want, why)
+		}
+	}
+	if r, _ := ReleaseOf([]string{"lisp"}, true); r != OVS217 {
+		t.Errorf("with an old OVN: %v", r)
+	}
+	if r, _ := ReleaseOf([]string{"srv6"}, true); r != OVS36 {
+		t.Errorf("the types are of 3.6, whatever its OVN was built with: %v", r)
 	}
 }
 

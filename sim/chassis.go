@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"strings"
 
 	"ovnreplay/conntrack"
@@ -14,7 +13,8 @@ type chassis struct {
 	*network.Chassis
 	index int
 	ct    *conntrack.Table
-	ovs   conntrack.Release // 0: it is not known
+	// flushesTuples says that connections can be flushed by a part of their tuples.
+	flushesTuples bool
 	// heldSince: fragments of lower numbers are forgotten, see forgetParked.
 	heldSince uint64
 	// recirculations is how often a packet may go around in the datapath; 0:
@@ -52,7 +52,7 @@ func newChassis(net *network.Network, c *network.Chassis, opts Options) *chassis
 		Chassis:        c,
 		index:          c.Index,
 		ct:             conntrack.NewTable(tracking),
-		ovs:            tracking.OVS,
+		flushesTuples:  tracking.Has(conntrack.FlushesTuples),
 		recirculations: recirculations(&tracking),
 	}
 	out.read(net, opts)
@@ -73,20 +73,10 @@ func recirculations(tracking *conntrack.Options) int {
 
 // OVSRelease is the release of Open vSwitch that a chassis is taken to run, and
 // why: only the types of interface that it knows tell, no other column does.
-// srv6 came with 3.2, lisp went with 3.6; of the releases between, the last are
-// the likeliest. Before 3.2 OVN tells which one goes with it.
+// Before 3.2 OVN tells which one goes with it.
 func OVSRelease(net *network.Network, c *network.Chassis) (r conntrack.Release, why string) {
 	types := strings.Split(c.Options["iface-types"], ",")
-	switch {
-	case !slices.Contains(types, "srv6") && !net.Has(network.BuiltWithOVS3):
-		return conntrack.OVS217, "it knows no interfaces of type srv6, and its OVN is of before Open vSwitch 3.0"
-	case !slices.Contains(types, "srv6"):
-		return conntrack.OVS31, "it knows no interfaces of type srv6, which came with 3.2"
-	case slices.Contains(types, "lisp"):
-		return conntrack.OVS33, "it knows interfaces of type srv6, which came with 3.2, and of lisp, which went " +
-			"with 3.6"
-	}
-	return conntrack.OVS36, "it knows interfaces of type srv6 and none of lisp, which went with 3.6"
+	return conntrack.ReleaseOf(types, !net.Has(network.BuiltWithOVS3))
 }
 
 // read takes what the chassis needs to know of the network. Zones that it has

@@ -127,7 +127,7 @@ type backend struct {
 
 // leftByBackends are the connections to backends that load balancers have no more.
 func (e *Engine) leftByBackends(c *chassis, was *flushable) (list []conntrack.Selection) {
-	if !e.has(c.AZ, network.FlushesBackends) || c.ovs != 0 && c.ovs < conntrack.OVS31 {
+	if !e.has(c.AZ, network.FlushesBackends) || !c.flushesTuples {
 		return nil
 	}
 	before, now := map[string]*network.LoadBalancer{}, map[string]*network.LoadBalancer{}
