@@ -113,45 +113,26 @@ func (p *peer) readOptions(opt []byte) {
 	}
 	p.scale = 0
 	p.flags &= peerLiberal
-	for len(opt) > 0 {
-		if opt[0] == optEnd {
-			return
-		}
-		if opt[0] == optNop {
-			opt = opt[1:]
-			continue
-		}
-		if len(opt) < 2 || opt[1] < 2 || int(opt[1]) > len(opt) {
-			return
-		}
+	for kind, n := header.Option(opt); n > 0; kind, n = header.Option(opt) {
 		switch {
-		case opt[0] == optSackOK && opt[1] == 2:
+		case kind == header.OptionSackOK && n == 2:
 			p.flags |= peerSack
-		case opt[0] == optScale && opt[1] == 3:
+		case kind == header.OptionScale && n == 3:
 			p.scale = min(opt[2], maxScale)
 			p.flags |= peerScale
 		}
-		opt = opt[opt[1]:]
+		opt = opt[n:]
 	}
 }
 
 // highestSack is the right edge of the highest SACK block, or ack.
 func highestSack(opt []byte, ack uint32) uint32 {
-	if len(opt) == 12 && opt[0] == optNop && opt[1] == optNop && opt[2] == optTimestamp && opt[3] == 10 {
+	if len(opt) == 12 && opt[0] == header.OptionNop && opt[1] == header.OptionNop &&
+		opt[2] == header.OptionTimestamp && opt[3] == 10 {
 		return ack
 	}
-	for len(opt) > 0 {
-		if opt[0] == optEnd {
-			return ack
-		}
-		if opt[0] == optNop {
-			opt = opt[1:]
-			continue
-		}
-		if len(opt) < 2 || opt[1] < 2 || int(opt[1]) > len(opt) {
-			return ack
-		}
-		if n := opt[1]; opt[0] == optSack && n >= 10 && (n-2)%8 == 0 {
+	for kind, n := header.Option(opt); n > 0; kind, n = header.Option(opt) {
+		if kind == header.OptionSack && n >= 10 && (n-2)%8 == 0 {
 			for b := opt[2:n]; len(b) > 0; b = b[8:] {
 				edge := uint32(b[4])<<24 | uint32(b[5])<<16 | uint32(b[6])<<8 | uint32(b[7])
 				if after(edge, ack) {
@@ -160,7 +141,7 @@ func highestSack(opt []byte, ack uint32) uint32 {
 			}
 			return ack
 		}
-		opt = opt[opt[1]:]
+		opt = opt[n:]
 	}
 	return ack
 }

@@ -51,15 +51,5 @@ func (s *segment) end() uint32 {
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 func after(a, b uint32) bool  { return int32(b-a) < 0 }
 
-// TCP option kinds (RFC 9293, 7323, 2018).
-const (
-	optEnd       = 0
-	optNop       = 1
-	optScale     = 3
-	optSackOK    = 4
-	optSack      = 5
-	optTimestamp = 8
-)
-
 // maxScale is the largest window scale there is (RFC 7323).
 const maxScale = 14

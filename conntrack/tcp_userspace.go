@@ -44,19 +44,21 @@ func badUserFlags(f uint8) bool {
 	return f&header.FlagACK == 0 && f&(header.FlagFIN|header.FlagPSH|header.FlagURG) != 0
 }
 
-// windowScale reads the window scale option the way this tracker does: 0 or scaleKnown|factor.
+// windowScale reads the window scale option the way this tracker does, which looks behind a
+// malformed option, too: 0 or scaleKnown|factor.
 func windowScale(opt []byte) (scale uint8) {
 	for len(opt) >= 3 {
-		switch opt[0] {
-		case optEnd:
+		kind, n := header.Option(opt)
+		switch kind {
+		case header.OptionEnd:
 			return scale
-		case optNop:
-			opt = opt[1:]
-			continue
-		case optScale:
+		case header.OptionScale:
 			scale = min(opt[2], maxScale) | scaleKnown
 		}
-		opt = opt[min(max(int(opt[1]), 2), len(opt)):]
+		if n == 0 {
+			n = min(max(int(opt[1]), 2), len(opt))
+		}
+		opt = opt[n:]
 	}
 	return scale
 }

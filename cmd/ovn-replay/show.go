@@ -79,14 +79,11 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		return err
 	}
 	defer flows.Report(o.stderr, "packets")
-	file, err := store.OpenSession(path, false)
+	file, err := job.OpenKept(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := archive.Check(file); err != nil {
-		return err
-	}
 	if len(numbers) == 0 {
 		ranges = []archive.Range{{First: 1, Last: file.Len()}}
 	}

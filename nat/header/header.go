@@ -68,6 +68,31 @@ const (
 	FlagCWR
 )
 
+// Kinds of TCP options (RFC 9293, 7323, 2018).
+const (
+	OptionEnd = iota
+	OptionNop
+	OptionMSS
+	OptionScale
+	OptionSackOK
+	OptionSack
+	OptionTimestamp = 8
+)
+
+// Option returns the kind of the TCP option that b begins with, and how long the option is: 0
+// at the end of the options, or where one is none or is cut off.
+func Option(b []byte) (kind uint8, size int) {
+	switch {
+	case len(b) == 0, b[0] == OptionEnd:
+		return OptionEnd, 0
+	case b[0] == OptionNop:
+		return OptionNop, 1
+	case len(b) < 2 || b[1] < 2 || int(b[1]) > len(b):
+		return b[0], 0
+	}
+	return b[0], int(b[1])
+}
+
 // Extension reports whether proto is an IPv6 extension header that the walk to
 // the transport header steps over (RFC 8200). ESP, behind which everything is
 // encrypted, is none.

@@ -174,3 +174,40 @@ func TestAddresses(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// gopacket reads the same options, up to where one is malformed.
+func TestOptions(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	kinds := []layers.TCPOption{
+		{OptionType: OptionNop}, {OptionType: OptionMSS, OptionData: []byte{5, 0xb4}},
+		{OptionType: OptionScale, OptionData: []byte{7}}, {OptionType: OptionSackOK},
+		{OptionType: OptionSack, OptionData: make([]byte, 8)},
+		{OptionType: OptionTimestamp, OptionData: make([]byte, 8)},
+	}
+	for range 500 {
+		tcp := &layers.TCP{}
+		for range r.IntN(4) {
+			tcp.Options = append(tcp.Options, kinds[r.IntN(len(kinds))])
+		}
+		buf := gopacket.NewSerializeBuffer()
+		if err := tcp.SerializeTo(buf, gopacket.SerializeOptions{FixLengths: true}); err != nil {
+			t.Fatal(err)
+		}
+		left := buf.Bytes()[20:]
+		for _, want := range tcp.Options {
+			kind, n := Option(left)
+			if kind != uint8(want.OptionType) || kind != OptionNop && n != 2+len(want.OptionData) {
+				t.Fatalf("%x: kind %d of %d bytes, not %v", left, kind, n, want)
+			}
+			left = left[n:]
+		}
+		if kind, n := Option(left); kind != OptionEnd || n != 0 {
+			t.Errorf("%x is no end: %d, %d bytes", left, kind, n)
+		}
+	}
+	for _, bad := range [][]byte{{}, {OptionEnd, 1}, {OptionMSS}, {OptionMSS, 0}, {OptionMSS, 1}, {OptionMSS, 4, 5}} {
+		if _, n := Option(bad); n != 0 {
+			t.Errorf("%x: a step of %d bytes", bad, n)
+		}
+	}
+}

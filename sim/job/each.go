@@ -42,16 +42,25 @@ func (in *Spec) Each(ctx context.Context, session string, make Make) error {
 	return errors.Join(j.Run(ctx, j.Start(h, j.Ahead())), j.Damaged())
 }
 
+// OpenKept opens a session whose packets are to be read.
+func OpenKept(path string) (*store.Session, error) {
+	file, err := store.OpenSession(path, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := archive.Check(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
 // kept reads the packets of a session.
 func kept(ctx context.Context, session string, make Make) error {
-	file, err := store.OpenSession(session, false)
+	file, err := OpenKept(session)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := archive.Check(file); err != nil {
-		return err
-	}
 	x := &why.Explainer{Book: &trace.Book{Net: &network.Network{}}}
 	h, err := make(x, nil)
 	if err != nil {

@@ -43,7 +43,7 @@ func (p *parser) commitAffinity() Action {
 // endpoint returns the address and port in the string that is the current token.
 func (p *parser) endpoint() netip.AddrPort {
 	if p.tok.Type == TokenString {
-		if ap, ok := parseEndpoint(p.tok.Text); ok {
+		if ap, ok := ParseEndpoint(p.tok.Text); ok {
 			return ap
 		}
 	}

@@ -50,7 +50,7 @@ func (p *parser) checkEventOption(o *Option) {
 	value := o.Values[0].String
 	switch o.Code {
 	case eventVIP:
-		if _, ok := parseEndpoint(value); !ok {
+		if _, ok := ParseEndpoint(value); !ok {
 			p.fail("Invalid load balancer VIP '%s'", value)
 		}
 	case eventProtocol:

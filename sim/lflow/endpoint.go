@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// parseEndpoint reads "ip", "ip:port", "[ip6]" and "[ip6]:port" as OVS does:
+// ParseEndpoint reads "ip", "ip:port", "[ip6]" and "[ip6]:port" as OVS does:
 // the port is 0 when there is none, and more than one colon outside brackets
 // makes it a bare IPv6 address.
-func parseEndpoint(s string) (netip.AddrPort, bool) {
+func ParseEndpoint(s string) (netip.AddrPort, bool) {
 	host, port := splitEndpoint(s)
 	n := 0
 	if port != "" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ovnreplay/sim/lflow"
@@ -60,27 +59,11 @@ func ExpandTemplates(text string, vars map[string]string) string {
 }
 
 func parseEndpoint(text string) (netip.AddrPort, error) {
-	host, port := text, ""
-	if rest, ok := strings.CutPrefix(text, "["); ok {
-		host, port, ok = strings.Cut(rest, "]")
-		if !ok || port != "" && port[0] != ':' {
-			return netip.AddrPort{}, fmt.Errorf("%q is not an address", text)
-		}
-		port = strings.TrimPrefix(port, ":")
-	} else if strings.Count(text, ":") == 1 {
-		host, port, _ = strings.Cut(text, ":")
+	e, ok := lflow.ParseEndpoint(text)
+	if !ok {
+		return e, fmt.Errorf("%q is not an IP address, with a port or without", text)
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("%q is not an IP address", host)
-	}
-	n := uint64(0)
-	if port != "" {
-		if n, err = strconv.ParseUint(port, 10, 16); err != nil {
-			return netip.AddrPort{}, fmt.Errorf("%q is not a port number", port)
-		}
-	}
-	return netip.AddrPortFrom(ip, uint16(n)), nil
+	return e, nil
 }
 
 // Template reports whether the load balancer has VIPs to be expanded with a

@@ -165,8 +165,7 @@ func (m memory) twins() {
 		}
 	}
 	coding.Int(m.Coder, &t.turn)
-	codeMap(m, last, func(m memory, hash *uint64) { coding.Uint(m.Coder, hash) },
-		func(m memory, at *conntrack.Time) { coding.Int(m.Coder, at) })
+	codeMap(m, last, memory.hash, func(m memory, at *conntrack.Time) { coding.Int(m.Coder, at) })
 	if m.Reading() {
 		for hash, at := range last {
 			*t.seen.put(hash) = at
@@ -245,7 +244,7 @@ func (m memory) waiting() {
 			}
 		})
 	}
-	codeMap(m, held, func(m memory, ref *uint64) { coding.Uint(m.Coder, ref) }, memory.frame)
+	codeMap(m, held, memory.hash, memory.frame)
 	for ref, f := range held {
 		if !m.Reading() || m.Err() != nil {
 			return
@@ -308,6 +307,9 @@ func codeMap[K comparable, V any](m memory, of map[K]V, key func(memory, *K), va
 		return true
 	})
 }
+
+// hash codes a key that is one number.
+func (m memory) hash(k *uint64) { coding.Uint(m.Coder, k) }
 
 func (m memory) point(p *pointKey) {
 	coding.Int(m.Coder, &p.port)

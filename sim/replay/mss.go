@@ -61,23 +61,15 @@ func (t *segmentSizes) lower(mss uint16) {
 
 // announcedMSS reads the option of a SYN; 0 if it has none, or it is cut off.
 func announcedMSS(frame []byte, l4 int) uint16 {
-	const end, nop, maximum = 0, 1, 2
 	if l4 == 0 || len(frame) < l4+20 {
 		return 0
 	}
-	for opts := frame[l4+20 : max(l4+20, min(len(frame), l4+int(frame[l4+12]>>4)*4))]; len(opts) > 0; {
-		switch {
-		case opts[0] == end:
-			return 0
-		case opts[0] == nop:
-			opts = opts[1:]
-		case len(opts) < 2 || opts[1] < 2 || int(opts[1]) > len(opts):
-			return 0
-		case opts[0] == maximum && opts[1] == 4:
+	opts := frame[l4+20 : max(l4+20, min(len(frame), l4+int(frame[l4+12]>>4)*4))]
+	for kind, n := header.Option(opts); n > 0; kind, n = header.Option(opts) {
+		if kind == header.OptionMSS && n == 4 {
 			return uint16(opts[2])<<8 | uint16(opts[3])
-		default:
-			opts = opts[opts[1]:]
 		}
+		opts = opts[n:]
 	}
 	return 0
 }
@@ -130,8 +122,7 @@ func (m memory) sizes() {
 			}
 		}
 	}
-	codeMap(m, known, func(m memory, k *uint64) { coding.Uint(m.Coder, k) },
-		func(m memory, size *uint16) { coding.Uint(m.Coder, size) })
+	codeMap(m, known, memory.hash, func(m memory, size *uint16) { coding.Uint(m.Coder, size) })
 	if m.Reading() {
 		for k, size := range known {
 			*t.sizes.put(k) = size
