@@ -76,7 +76,8 @@ var traits = [behaviours]trait{
 	},
 	FlushesTuples: {
 		name: "flushes-tuples", what: "ovn-controller can have it flush the connections of a part of a tuple",
-		daemon: true, since: OVS31, authority: "OVS commit 08146bf7d, openflow: Add extension to flush CT by generic match",
+		daemon: true, since: OVS31,
+		authority: "OVS commit 08146bf7d, openflow: Add extension to flush CT by generic match",
 	},
 }
 

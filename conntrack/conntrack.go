@@ -148,10 +148,10 @@ type Outcome struct {
 	// DropFragment). Whoever drives the table keeps the packet's place under it.
 	Held uint64
 
-	// Released are the fragments of a datagram this packet completed, itself
+	// Freed are the fragments of a datagram this packet completed, itself
 	// included, in order of offset (OVSUserspace): each goes on from where it
 	// was held, with the bytes and the Meta given here.
-	Released []Fragment
+	Freed []Fragment
 
 	// Reassembled is the whole datagram this fragment completed (Linux): it goes
 	// on in the fragment's place, its largest fragment having had MRU bytes, to

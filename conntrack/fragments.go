@@ -364,7 +364,7 @@ func (t *Table) executeHeld(l *fragmentList, ip []byte, m *Meta, r *Request) Out
 			h.IP = ip
 			*m = meta
 		}
-		o.Released = append(o.Released, h.Fragment)
+		o.Freed = append(o.Freed, h.Fragment)
 	}
 	return o
 }

@@ -65,10 +65,10 @@ func checkFragments(t *testing.T, p Profile, o *Outcome, want [][]byte, whole []
 		}
 		return
 	}
-	if len(o.Released) != 3 {
-		t.Fatalf("%d released", len(o.Released))
+	if len(o.Freed) != 3 {
+		t.Fatalf("%d released", len(o.Freed))
 	}
-	for i, f := range o.Released {
+	for i, f := range o.Freed {
 		id := uint64(0)
 		if n := slices.Index(order, i); n < 2 {
 			id = held[n]

@@ -461,8 +461,8 @@ func TestFragmentsAgainstVSwitch(t *testing.T) {
 			var m Meta
 			o := ct.Execute(Second, ip, &m, &tt.req)
 			switch {
-			case o.Released != nil:
-				for _, f := range o.Released {
+			case o.Freed != nil:
+				for _, f := range o.Freed {
 					ours = append(ours, fmt.Sprintf("%v %x", f.Meta.State, f.IP))
 				}
 			case o.Drop == NoDrop:

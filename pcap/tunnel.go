@@ -31,7 +31,7 @@ func (k TunnelKind) String() string {
 const (
 	genevePort     = 6081
 	vxlanPort      = 4789
-	geneveEthernet = 0x6558
+	geneveEthernet = header.EtherTEB
 	ovnClass       = 0x0102
 	ovnOption      = 0x80
 

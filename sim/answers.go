@@ -84,7 +84,7 @@ func (e *Engine) compose(p *pkt, block lflow.NestedOp) (answer.Frame, trace.Reas
 
 func isConnection(p *pkt) bool {
 	proto := p.Key.Get(field.IPProto)
-	return proto == 6 || proto == 132
+	return proto == header.ProtoTCP || proto == header.ProtoSCTP
 }
 
 // injected returns a packet from the pool that ovn-controller puts back where

@@ -226,8 +226,8 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 		e.held = out.Held
 		return false
 	}
-	if len(out.Released) > 0 {
-		e.setFree(p, out.Released, show)
+	if len(out.Freed) > 0 {
+		e.setFree(p, out.Freed, show)
 		p.broken = true
 		return false
 	}

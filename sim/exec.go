@@ -79,7 +79,7 @@ func (e *Engine) execFrom(p *pkt, f *table.Flow, ops []table.Op, at position, to
 // or lets go.
 func (e *Engine) step(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, at position) (position, bool) {
 	to, moves := e.do(p, f, op, at)
-	if e.held != 0 || e.released != nil {
+	if e.held != 0 || e.freed != nil {
 		e.fragment(p, f, op, rest, at)
 		return position{}, false
 	}

@@ -65,8 +65,8 @@ func (e *Engine) flushZones(c *chassis, was *residence) {
 		}
 	}
 	for i, zone := range was.zones.port {
-		switch released := was.ports.Has(uint32(i)) && !c.resident.Has(uint32(i)); {
-		case released && e.Net.Ports[i].Type == network.VIF:
+		switch gone := was.ports.Has(uint32(i)) && !c.resident.Has(uint32(i)); {
+		case gone && e.Net.Ports[i].Type == network.VIF:
 			flush(zone)
 		case c.zones.port[i] != zone:
 			flush(c.zones.port[i])

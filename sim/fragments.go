@@ -58,7 +58,7 @@ func (e *Engine) setFree(p *pkt, list []conntrack.Fragment, show bool) {
 		if show {
 			e.showCT(q)
 		}
-		e.released = append(e.released, next)
+		e.freed = append(e.freed, next)
 	}
 }
 
@@ -76,11 +76,11 @@ func (e *Engine) fragment(p *pkt, f *table.Flow, op *table.Op, rest []table.Op, 
 		e.forgetParked(p.chassis)
 		return
 	}
-	released := e.released
-	e.released = nil
-	for i := range released {
-		x := released[i].parked
-		if released[i].last {
+	freed := e.freed
+	e.freed = nil
+	for i := range freed {
+		x := freed[i].parked
+		if freed[i].last {
 			q := x.p
 			x = here
 			x.p = q

@@ -12,15 +12,15 @@ type passage struct {
 	now conntrack.Time
 	out Outcome
 
-	outData  []byte    // of the outputs
-	steps    int       // stages visited
-	paused   []uint32  // translations that ended early, see pause
-	states   int       // of Given.States, how many were used
-	served   bool      // Given.Backend was used
-	quiet    bool      // record nothing: a look ahead
-	pin      nat.Tuple // of the conntrack request under way
-	held     uint64    // the fragment that the conntrack pass under way keeps
-	released []freed   // those that it lets go
+	outData []byte    // of the outputs
+	steps   int       // stages visited
+	paused  []uint32  // translations that ended early, see pause
+	states  int       // of Given.States, how many were used
+	served  bool      // Given.Backend was used
+	quiet   bool      // record nothing: a look ahead
+	pin     nat.Tuple // of the conntrack request under way
+	held    uint64    // the fragment that the conntrack pass under way keeps
+	freed   []freed   // those that it lets go
 }
 
 // reset begins the passage of another packet. Buffers are kept.

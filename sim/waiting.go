@@ -17,7 +17,7 @@ import (
 // Ethernet address of their next hop.
 type waiting struct {
 	queues []*waitQueue
-	ready  []*held // released, in order
+	ready  []*held // those that go on, in order
 }
 
 // waitQueue holds a chassis' packets for one next hop, oldest first.
@@ -183,7 +183,7 @@ func (e *Engine) Advance(now conntrack.Time) *Outcome {
 	w.ready = slices.Delete(w.ready, 0, 1)
 	e.reset(h.of, h.due)
 	e.out.Late = true
-	e.note(h.p, trace.Note, trace.Released, h.flow)
+	e.note(h.p, trace.Note, trace.GoesOn, h.flow)
 	if h.rest == nil {
 		e.output(h.p, h.flow, h.at)
 	} else {

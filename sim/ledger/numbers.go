@@ -197,11 +197,11 @@ func (c *numbered) move(f *replay.Frame, reply bool) {
 		return
 	}
 	switch flags, d := tcpFlags(f), b2i(reply); {
-	case flags&flagRST != 0:
+	case flags&header.FlagRST != 0:
 		c.closed = true
-	case flags&flagSYN != 0:
+	case flags&header.FlagSYN != 0:
 		c.tcp.syn[d] = true
-	case flags&flagFIN != 0:
+	case flags&header.FlagFIN != 0:
 		c.tcp.fin[d] = true
 		c.closed = c.tcp.fin == [2]bool{true, true}
 	}
@@ -210,4 +210,6 @@ func (c *numbered) move(f *replay.Frame, reply bool) {
 func isTCP(f *replay.Frame) bool { return f.Headers().Key.Get(ipProto) == header.ProtoTCP }
 
 // opens reports whether a packet opens a TCP connection.
-func opens(f *replay.Frame) bool { return isTCP(f) && tcpFlags(f)&(flagSYN|flagACK) == flagSYN }
+func opens(f *replay.Frame) bool {
+	return isTCP(f) && tcpFlags(f)&(header.FlagSYN|header.FlagACK) == header.FlagSYN
+}

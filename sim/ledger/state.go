@@ -13,15 +13,6 @@ import (
 
 const ipProto = field.IPProto
 
-// TCP flags (RFC 9293).
-const (
-	flagFIN = 1 << iota
-	flagSYN
-	flagRST
-	flagPSH
-	flagACK
-)
-
 // tcpState is what the flags of both directions have shown.
 type tcpState struct{ syn, fin [2]bool }
 
@@ -40,7 +31,7 @@ func segment(f *replay.Frame) (seq, end uint32, ok bool) {
 		length += f.Wire - len(f.Data)
 	}
 	end = seq + uint32(max(length, 0))
-	if b[13]&(flagSYN|flagFIN) != 0 {
+	if b[13]&(header.FlagSYN|header.FlagFIN) != 0 {
 		end++
 	}
 	return seq, end, true
@@ -58,15 +49,15 @@ func (c *Conn) move(f *replay.Frame, x *note) {
 		return
 	}
 	switch flags := tcpFlags(f); {
-	case flags&flagRST != 0:
+	case flags&header.FlagRST != 0:
 		c.enter(f, "reset")
-	case flags&flagSYN != 0:
+	case flags&header.FlagSYN != 0:
 		if x.tcp.syn[1] {
 			c.enter(f, "answered")
 		} else {
 			c.enter(f, "opening")
 		}
-	case flags&flagFIN != 0:
+	case flags&header.FlagFIN != 0:
 		if x.closed {
 			c.enter(f, "closed")
 		} else {

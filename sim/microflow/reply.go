@@ -1,6 +1,7 @@
 package microflow
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"ovnreplay/nat/header"
@@ -84,7 +85,7 @@ func replyTransport(f *Flow, l4 []byte, mac uint64) error {
 		if flags&4 != 0 {
 			return fmt.Errorf("nobody answers a TCP reset")
 		}
-		k.Set(field.TCPFlags, flags&(header.FlagSYN|1)|ack)
+		k.Set(field.TCPFlags, flags&(header.FlagSYN|header.FlagFIN)|ack)
 		if flags&header.FlagSYN != 0 && flags&ack != 0 {
 			k.Set(field.TCPFlags, ack)
 		}
@@ -130,11 +131,11 @@ func (f *Flow) acknowledge(out, l4 []byte) {
 	b := out[p.Layout.L4:]
 	switch f.Key.Get(field.IPProto) {
 	case header.ProtoTCP:
-		seq := u32(l4[4:])
-		if flags := l4[13]; flags&(header.FlagSYN|1) != 0 {
+		seq := binary.BigEndian.Uint32(l4[4:])
+		if flags := l4[13]; flags&(header.FlagSYN|header.FlagFIN) != 0 {
 			seq++
 		}
-		f.patch(b, 4, u32(l4[8:]))
+		f.patch(b, 4, binary.BigEndian.Uint32(l4[8:]))
 		f.patch(b, 8, seq)
 	case header.ProtoSCTP:
 		if len(l4) >= 20 && l4[12] == chunkInit {
@@ -144,13 +145,9 @@ func (f *Flow) acknowledge(out, l4 []byte) {
 		}
 	case header.ProtoICMP, header.ProtoICMPv6:
 		if t := b[0]; t == 0 || t == 129 {
-			f.patch(b, 4, u32(l4[4:]))
+			f.patch(b, 4, binary.BigEndian.Uint32(l4[4:]))
 		}
 	}
-}
-
-func u32(b []byte) uint32 {
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 }
 
 // patch writes v at an even offset of a transport header and mends the
@@ -160,13 +157,7 @@ func (f *Flow) patch(b []byte, at int, v uint32) {
 	if f.Key.Get(field.IPProto) == header.ProtoTCP {
 		sum = 16
 	}
-	old := u32(b[at:])
-	b[at], b[at+1], b[at+2], b[at+3] = byte(v>>24), byte(v>>16), byte(v>>8), byte(v)
-	acc := uint32(^(uint16(b[sum])<<8 | uint16(b[sum+1])))
-	acc += ^old>>16 + ^old&0xffff + v>>16 + v&0xffff
-	for acc > 0xffff {
-		acc = acc&0xffff + acc>>16
-	}
-	acc = ^acc
-	b[sum], b[sum+1] = byte(acc>>8), byte(acc)
+	old := binary.BigEndian.Uint32(b[at:])
+	binary.BigEndian.PutUint32(b[at:], v)
+	binary.BigEndian.PutUint16(b[sum:], header.UpdateWords(binary.BigEndian.Uint16(b[sum:]), old, v))
 }

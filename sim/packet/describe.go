@@ -125,12 +125,13 @@ func TCPFlags(f uint64) string {
 var tcpFlags = func() (all [512]string) {
 	for f := range all {
 		for i, c := range "FSRPUEWe" {
-			bit := [...]int{1, 2, 4, 8, 0x20, 0x40, 0x80, 0x100}[i]
+			bit := [...]int{header.FlagFIN, header.FlagSYN, header.FlagRST, header.FlagPSH, header.FlagURG,
+				header.FlagECE, header.FlagCWR, 0x100}[i]
 			if f&bit != 0 {
 				all[f] += string(c)
 			}
 		}
-		if f&0x10 != 0 {
+		if f&header.FlagACK != 0 {
 			all[f] += "."
 		}
 		if all[f] == "" {

@@ -183,7 +183,7 @@ func (x *flowSeen) acknowledges(w *waiter) bool {
 	}
 	seq := binary.BigEndian.Uint32(w.data[at+4:])
 	end := seq + uint32(max(0, statedEnd(w.data[h.Layout.L3:])-(at-h.Layout.L3)-int(w.data[at+12]>>4)*4))
-	if w.data[at+13]&(tcpSYN|tcpFIN) != 0 {
+	if w.data[at+13]&(header.FlagSYN|header.FlagFIN) != 0 {
 		end++
 	}
 	return end != seq && int32(x.acked-end) >= 0
@@ -202,7 +202,7 @@ func (v *Verifier) flowKey(p pointKey, data []byte, h *packet.Headers, answer bo
 // why. A capture vouches for its point from its first packet to its last only.
 func (v *Verifier) vouches(p pointKey, t conntrack.Time) (bool, Cause) {
 	why := Cause("")
-	for i, tap := range v.session.Taps {
+	for i, tap := range v.run.Taps {
 		if !v.at(tap, p) {
 			continue
 		}
@@ -259,7 +259,7 @@ func (v *Verifier) doubt(p pointKey, t conntrack.Time, file string, frame int) {
 func (v *Verifier) excuse(w *waiter) bool {
 	file := w.file
 	if file == "" {
-		file = v.session.Taps[w.capture].Name
+		file = v.run.Taps[w.capture].Name
 	}
 	if v.opts.Strict {
 		return false
@@ -309,7 +309,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return edge
 	}
 	if h := w.Headers(); resolution(h) &&
-		v.session.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
+		v.run.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
 		return CauseFilter
 	}
 	if v.longer(w) || v.withLonger(w) {
@@ -338,7 +338,7 @@ func (v *Verifier) cameIn(w *waiter) (found bool) {
 	if w.point.port <= 0 || !leadsOut(v.net().Ports[w.point.port]) {
 		return false
 	}
-	v.session.history.fates.each(w.id, func(x *fate) bool {
+	v.run.history.fates.each(w.id, func(x *fate) bool {
 		found = x.at == w.point && !x.inferred
 		return !found
 	})
@@ -406,7 +406,8 @@ func resolution(h *packet.Headers) bool {
 
 // opensTCP reports whether a packet is the first of a TCP connection.
 func opensTCP(h *packet.Headers) bool {
-	return h.Key.Get(field.IPProto) == header.ProtoTCP && h.Key.Get(field.TCPFlags)&(tcpSYN|0x10) == tcpSYN
+	const opens = header.FlagSYN | header.FlagACK
+	return h.Key.Get(field.IPProto) == header.ProtoTCP && h.Key.Get(field.TCPFlags)&opens == header.FlagSYN
 }
 
 // repeats reports whether the sender of a predicted packet sent it again, as it
@@ -476,7 +477,7 @@ func (v *Verifier) sawBeyond(w *waiter) (found bool) {
 	if w.point.port > 0 && !leadsOut(v.net().Ports[w.point.port]) {
 		return false
 	}
-	v.session.history.seen.each(w.id, func(x *sighting) bool {
+	v.run.history.seen.each(w.id, func(x *sighting) bool {
 		found = x.at != w.point && x.time >= w.time-soonest
 		return !found
 	})
@@ -506,7 +507,7 @@ func (v *Verifier) noteWay(w *waiter) {
 func (v *Verifier) unpredicted(w *waiter) Cause {
 	found := v.fate(w, w.id)
 	if found == nil {
-		found = v.fate(w, v.session.history.pieces.with(&w.seg, w.seg.start))
+		found = v.fate(w, v.run.history.pieces.with(&w.seg, w.seg.start))
 	}
 	if found != nil {
 		return v.misled(w, found)
@@ -533,7 +534,7 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 // in no capture shows, had not begun or had ended when it was observed.
 func (v *Verifier) outside(w *waiter) (why Cause) {
 	from := v.senders(w)
-	for i, t := range v.session.Taps {
+	for i, t := range v.run.Taps {
 		s := v.spans[i]
 		if i == w.capture || s == nil || v.at(t, w.point) || !slices.ContainsFunc(t.Sites(), from) {
 			continue
@@ -551,7 +552,7 @@ func (v *Verifier) outside(w *waiter) (why Cause) {
 // senders tells the sites where a packet may have entered: where its sender's
 // address is; on a wire if that is no interface's; anywhere if it stands for others.
 func (v *Verifier) senders(w *waiter) func(*Site) bool {
-	o := v.session.owners
+	o := v.run.owners
 	src := addrOf(w.Headers(), endpoints(w.Headers())[0])
 	var ports []*network.Port
 	others := o.announced[src] != 0 || o.floating[src].IsValid()
@@ -626,7 +627,7 @@ func (v *Verifier) groups() []Group {
 			v.said[n.cause] = n.evidence
 		}
 	}
-	if n := v.session.hops; n > 0 {
+	if n := v.run.hops; n > 0 {
 		v.said[CauseFilter] = fmt.Sprintf("no ARP or neighbor discovery tells the Ethernet address of %s: read from "+
 			"frames that go there", plural(n, "next hop"))
 		if v.causes[CauseFilter] == nil {

@@ -17,12 +17,12 @@ import (
 	"ovnreplay/sim/why"
 )
 
-func (v *Verifier) net() *network.Network { return v.session.Engine.Net }
+func (v *Verifier) net() *network.Network { return v.run.Engine.Net }
 
 // facts are what the match and the actions of the flow with an index say.
 func (v *Verifier) facts(flow int32) *why.Facts {
 	if v.parsed == nil {
-		v.parsed = why.New(v.session.Engine, nil)
+		v.parsed = why.New(v.run.Engine, nil)
 	}
 	return v.parsed.Facts(v.net().Flows[flow])
 }
@@ -30,7 +30,7 @@ func (v *Verifier) facts(flow int32) *why.Facts {
 func (v *Verifier) item(w *waiter) Item {
 	file := w.file
 	if file == "" {
-		file = v.session.Taps[w.capture].Name
+		file = v.run.Taps[w.capture].Name
 	}
 	it := Item{
 		Capture: file, Frame: w.number, Port: w.where.Name(), called: w.where.Called(),
@@ -156,7 +156,7 @@ func (v *Verifier) writer(x *fate, name string) int {
 		}
 	}
 	for i, s := range slices.Backward(x.way.steps()) {
-		if s.flow >= 0 && writes(v.session.Engine.Compiled(s.flow).Ops, name) {
+		if s.flow >= 0 && writes(v.run.Engine.Compiled(s.flow).Ops, name) {
 			return i
 		}
 	}
@@ -241,11 +241,11 @@ func (v *Verifier) isChoice(p visit, stage string) bool {
 func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	found := v.fate(w, w.id)
 	if found == nil {
-		found = v.fate(w, v.session.history.pieces.with(&w.seg, w.seg.start))
+		found = v.fate(w, v.run.history.pieces.with(&w.seg, w.seg.start))
 	}
 	answer := false
 	if found == nil && w.point.port > 0 && isAnswer(w) {
-		if found = v.fate(w, v.session.history.asked(w)); found != nil && found.time > w.time {
+		if found = v.fate(w, v.run.history.asked(w)); found != nil && found.time > w.time {
 			found = nil
 		}
 		answer = found != nil
@@ -283,7 +283,7 @@ func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
 	if id == 0 {
 		return nil
 	}
-	v.session.history.fates.each(id, func(x *fate) bool { // newest first
+	v.run.history.fates.each(id, func(x *fate) bool { // newest first
 		switch {
 		case found == nil, x.time <= w.time && found.time > w.time,
 			found.verdict == sim.Delivered && !found.waits && x.number == found.number && x.capture == found.capture:
@@ -355,7 +355,7 @@ func (v *Verifier) fileOf(capture int, file string) string {
 	if file != "" {
 		return file
 	}
-	return v.session.Taps[capture].Name
+	return v.run.Taps[capture].Name
 }
 
 // otherAddress finds the flow that gave a packet another address or port than
@@ -405,7 +405,7 @@ func (v *Verifier) chooser(x *fate, w *waiter) int {
 		if s.flow < 0 || s.egress {
 			continue
 		}
-		for _, op := range v.session.Engine.Compiled(s.flow).Ops {
+		for _, op := range v.run.Engine.Compiled(s.flow).Ops {
 			if op.Code != lflow.OpLoad || op.Dst.Field != field.Outport || op.Value.Lo == 0 ||
 				op.Value.Lo >= uint64(len(net.Ports)) {
 				continue
@@ -468,10 +468,10 @@ func leads(from, to *network.Port) bool {
 // neverEntered says why a packet that was observed is in no capture on its way in.
 func (v *Verifier) neverEntered(w *waiter) string {
 	if w.where.Port != nil {
-		if why := v.session.inferrer.unknown(w); why != "" {
+		if why := v.run.inferrer.unknown(w); why != "" {
 			return "observed, but never entered: " + why
 		}
-		for i, t := range v.session.Taps {
+		for i, t := range v.run.Taps {
 			s := v.spans[i]
 			if i == w.capture || s == nil || v.at(t, w.point) {
 				continue
@@ -529,7 +529,7 @@ func (inf *inferrer) unknown(w *waiter) string {
 // explainUnexpected says why a predicted packet was not observed.
 func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 	it.Reason = "predicted to leave here, but not in the capture"
-	for i, t := range v.session.Taps {
+	for i, t := range v.run.Taps {
 		s := v.spans[i]
 		if !v.at(t, w.point) {
 			continue
@@ -547,7 +547,7 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 				"later", t.Name, Timestamp(s.first))
 		}
 	}
-	v.session.history.seen.each(w.id, func(x *sighting) bool {
+	v.run.history.seen.each(w.id, func(x *sighting) bool {
 		if x.at == w.point || x.at == (pointKey{}) { // on its way, in a tunnel
 			return true
 		}

@@ -35,7 +35,7 @@ func sizeKey(f *Frame) (sum uint64) {
 // learn notes the MSS of a SYN.
 func (t *segmentSizes) learn(f *Frame) {
 	h := f.Headers()
-	if h.Key.Get(field.IPProto) != header.ProtoTCP || h.Key.Get(field.TCPFlags)&tcpSYN == 0 {
+	if h.Key.Get(field.IPProto) != header.ProtoTCP || h.Key.Get(field.TCPFlags)&header.FlagSYN == 0 {
 		return
 	}
 	mss := announcedMSS(f.Data, h.Layout.L4)

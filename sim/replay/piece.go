@@ -47,7 +47,7 @@ func (f *Frame) piece(seg *segment, part span) *Frame {
 	ip, tcp := g.Data[l.L3:], g.Data[l.L4:]
 	binary.BigEndian.PutUint32(tcp[4:], part.start)
 	if part.end != seg.end {
-		tcp[13] &^= tcpFIN | tcpPSH
+		tcp[13] &^= header.FlagFIN | header.FlagPSH
 	}
 	if ip[0]>>4 == 6 {
 		binary.BigEndian.PutUint16(ip[4:], uint16(g.Wire-l.L3-40))

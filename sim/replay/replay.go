@@ -22,7 +22,7 @@ import (
 
 // Frame is one captured frame, placed.
 type Frame struct {
-	Capture int    // which capture, an index into the session's taps
+	Capture int    // which capture, an index into the run's taps
 	File    string // the file it is in, where a capture is several
 	Number  int    // of the frame in its file, from 1
 	Time    conntrack.Time

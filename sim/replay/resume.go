@@ -84,7 +84,7 @@ func midway(f *Frame) (reply, ok bool) {
 	switch proto := uint8(k.Get(field.IPProto)); proto {
 	case header.ProtoTCP:
 		flags := k.Get(field.TCPFlags)
-		return flags&tcpSYN != 0, len(f.Data) >= h.Layout.L4+20 && flags&header.FlagACK != 0
+		return flags&header.FlagSYN != 0, len(f.Data) >= h.Layout.L4+20 && flags&header.FlagACK != 0
 	case header.ProtoUDP:
 		return true, serves(uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst)))
 	case header.ProtoICMP, header.ProtoICMPv6:
@@ -274,7 +274,7 @@ func (s *Run) openTowards(f, l *Frame) *Point {
 	if !s.open(f, from, header.FlagSYN, ack-1, 0) {
 		return nil
 	}
-	if k := &f.Headers().Key; k.Get(field.IPProto) == header.ProtoTCP && k.Get(field.TCPFlags)&tcpSYN == 0 {
+	if k := &f.Headers().Key; k.Get(field.IPProto) == header.ProtoTCP && k.Get(field.TCPFlags)&header.FlagSYN == 0 {
 		s.open(f, s.asItself(f), header.FlagSYN|header.FlagACK, seq-1, ack)
 		s.open(f, from, header.FlagACK, ack, seq)
 	}
@@ -424,10 +424,10 @@ func (hs handlers) resumed(f *Frame, at *Point) {
 // resumed implements resumer: the capture of where a connection was opened did
 // not hold that.
 func (v *Verifier) resumed(f *Frame, at *Point) {
-	if !v.session.inferrer.captured[at.key()] {
+	if !v.run.inferrer.captured[at.key()] {
 		return
 	}
-	v.blame(v.unopened(f.Time, at.key()), v.session.name(f), f.Number)
+	v.blame(v.unopened(f.Time, at.key()), v.run.name(f), f.Number)
 }
 
 // unopened is why no capture shows how a connection was opened of which one

@@ -19,33 +19,24 @@ type segment struct {
 	stream uint64
 }
 
-// TCP flags, by their bits in the second flag byte.
-const (
-	tcpFIN = 0x01
-	tcpSYN = 0x02
-	tcpRST = 0x04
-	tcpPSH = 0x08
-	tcpCWR = 0x80
-)
-
 // segmentOf reads the piece of a stream that a frame is.
 func segmentOf(data []byte, f *form) (s segment) {
 	if f.proto != header.ProtoTCP || f.l4 == 0 || f.fragment || f.end < f.l4+20 {
 		return s
 	}
 	tcp := data[f.l4:f.end]
-	header, flags := int(tcp[12]>>4)*4, tcp[13]
-	length := statedEnd(data[f.l3:]) - (f.l4 - f.l3) - header
-	if header < 20 || length <= 0 || flags&(tcpSYN|tcpRST) != 0 {
+	size, flags := int(tcp[12]>>4)*4, tcp[13]
+	length := statedEnd(data[f.l3:]) - (f.l4 - f.l3) - size
+	if size < 20 || length <= 0 || flags&(header.FlagSYN|header.FlagRST) != 0 {
 		return s
 	}
-	s.start, s.payload, s.fin = binary.BigEndian.Uint32(tcp[4:]), f.l4+header, flags&tcpFIN != 0
+	s.start, s.payload, s.fin = binary.BigEndian.Uint32(tcp[4:]), f.l4+size, flags&header.FlagFIN != 0
 	s.end = s.start + uint32(length)
 	if s.fin {
 		s.end++
 	}
 	h := hashBytes(14695981039346656037, tcp[8:12])
-	h = hashByte(hashByte(h, tcp[12]), flags&^(tcpFIN|tcpPSH|tcpCWR))
+	h = hashByte(hashByte(h, tcp[12]), flags&^(header.FlagFIN|header.FlagPSH|header.FlagCWR))
 	s.stream = hashBytes(h, tcp[14:16]) | 1
 	return s
 }

@@ -44,7 +44,7 @@ type Verifier struct {
 	Report Report
 
 	opts    VerifyOptions
-	session *Run
+	run     *Run
 	waiting map[waitKey]line   // linked by waiter.like
 	byID    map[expectKey]line // linked by waiter.kin
 	streams map[expectKey]*stream
@@ -152,7 +152,7 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 }
 
 func (v *Verifier) attach(s *Run) {
-	v.session, v.auto = s, newAutonomous(s.Engine.Net)
+	v.run, v.auto = s, newAutonomous(s.Engine.Net)
 	v.patches = s.Engine.Tracks(conntrack.PatchesPartialSums)
 }
 
@@ -162,7 +162,7 @@ func (v *Verifier) attach(s *Run) {
 // before it has heard of the change or has the change committed.
 func (v *Verifier) become(since conntrack.Time) {
 	v.former, v.changed = v.auto, since
-	v.auto = v.session.wires.auto
+	v.auto = v.run.wires.auto
 	for _, w := range v.order {
 		if !w.done && !w.predicted && !w.called && w.time+changeTime > since {
 			w.called = v.auto.sent(w.point, w.data, w.wire, w.bare)
@@ -209,7 +209,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		flow.came(f)
 		v.spoke(f, p)
 		if f.Lost {
-			v.doubt(p.key(), f.Time, v.session.name(f), f.Number)
+			v.doubt(p.key(), f.Time, v.run.name(f), f.Number)
 		}
 	}
 	if !f.Inferred && !out.Late {
@@ -218,11 +218,11 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		k := keyOf(o.Port, o.Chassis)
-		if !v.session.inferrer.captured[k] {
+		if !v.run.inferrer.captured[k] {
 			continue
 		}
 		w := v.prediction(f, p, out, o.Event)
-		w.where, w.point = v.session.Taps[f.Capture].point(o.Port, o.Chassis), k
+		w.where, w.point = v.run.Taps[f.Capture].point(o.Port, o.Chassis), k
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
 		if opensTCP(o.Headers()) && len(v.syns) < maxAnswers {
 			v.syns[v.flowKey(k, o.Data, o.Headers(), false)]++
@@ -231,11 +231,11 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	}
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
-		if !v.session.tunnels.shows(o) {
+		if !v.run.tunnels.shows(o) {
 			continue
 		}
 		w := v.prediction(f, p, out, o.Event)
-		w.where, w.point = v.session.Taps[f.Capture].tunnel(o.From, o.To), tunnelKey(o.From, o.To)
+		w.where, w.point = v.run.Taps[f.Capture].tunnel(o.From, o.To), tunnelKey(o.From, o.To)
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
 		w.keys = keysOf(o, pcap.Geneve)
 		v.meet(w, o.Data, o.Headers())
@@ -244,7 +244,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 
 // noteTies counts the packets that met flows of which any may be used.
 func (v *Verifier) noteTies(out *sim.Outcome) {
-	if !v.session.Engine.Tied() {
+	if !v.run.Engine.Tied() {
 		return
 	}
 	for _, ev := range out.Trace.Events() {
@@ -274,12 +274,12 @@ func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *
 	w := v.take()
 	w.predicted, w.inferred, w.own = true, f.Inferred && !f.Own, f.Own
 	w.capture, w.file, w.number = f.Capture, f.File, f.Number
-	w.origin = Origin{v.session.name(f), f.Number, p.Name()}
+	w.origin = Origin{v.run.name(f), f.Number, p.Name()}
 	w.original = append(w.original, f.Data...)
 	w.patched = v.patches
 	w.way.inferred = f.Inferred
 	w.way.original = endpoints(f.Headers())
-	w.way.read(&v.session.history.ways, out, event)
+	w.way.read(&v.run.history.ways, out, event)
 	return w
 }
 
@@ -316,7 +316,7 @@ func (v *Verifier) tooShort(f *Frame) {
 	case f.point != nil && f.point.Port != nil:
 		v.cutAt[f.point.key()]++
 	}
-	v.blame(CauseSnaplen, v.session.name(f), f.Number)
+	v.blame(CauseSnaplen, v.run.name(f), f.Number)
 }
 
 // Skipped implements Handler.
@@ -325,7 +325,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	v.basis.skipped(why)
 	switch {
 	case why == whyTwice:
-		v.blame(CauseTwice, v.session.name(f), f.Number)
+		v.blame(CauseTwice, v.run.name(f), f.Number)
 		fallthrough
 	case why == whyAgain, why == whyLoopback:
 		v.Report.Repeated++
@@ -340,7 +340,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 		return
 	}
 	v.Report.add("skipped", &v.Report.Skipped, Item{
-		Capture: v.session.name(f), Frame: f.Number, Port: p.Name(), Time: Moment(f.Time), Reason: why,
+		Capture: v.run.name(f), Frame: f.Number, Port: p.Name(), Time: Moment(f.Time), Reason: why,
 		Packet: packet.DescribeKey(&f.Headers().Key),
 	})
 }
@@ -365,9 +365,9 @@ func (v *Verifier) count(f *Frame) {
 	}
 	s.last = max(s.last, f.Time)
 	if f.Untagged {
-		v.blame(CauseVLAN, v.session.name(f), f.Number)
+		v.blame(CauseVLAN, v.run.name(f), f.Number)
 	}
-	v.basis.frame(f, v.session.owners)
+	v.basis.frame(f, v.run.owners)
 	v.now = max(v.now, f.Time)
 }
 

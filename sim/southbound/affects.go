@@ -30,9 +30,9 @@ func Affects(changes []store.Change) bool {
 	})
 }
 
-// Releases reports whether changes take a port from a chassis, which then flushes
+// Unbinds reports whether changes take a port from a chassis, which then flushes
 // its conntrack zone, however soon the port comes back.
-func Releases(changes []store.Change) bool {
+func Unbinds(changes []store.Change) bool {
 	return slices.ContainsFunc(changes, func(c store.Change) bool {
 		if c.Table != "Port_Binding" || c.Old == nil {
 			return false

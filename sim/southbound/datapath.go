@@ -152,7 +152,7 @@ func (l *loader) flows() {
 	for _, r := range rows {
 		f := network.Flow{Match: r.Text("match"), Actions: r.Text("actions"), Meter: r.Text("controller_meter"),
 			Tags: r.Map("tags"), Since: r.Since}
-		if !l.flowPlace(r, &f) || !l.flowDatapaths(r, &f, single) {
+		if !l.flowStage(r, &f) || !l.flowDatapaths(r, &f, single) {
 			continue
 		}
 		f.UUID = r.UUID.String()
@@ -174,8 +174,8 @@ func (l *loader) flows() {
 	}
 }
 
-// flowPlace reads a flow's pipeline, table and priority.
-func (l *loader) flowPlace(r *store.Row, f *network.Flow) bool {
+// flowStage reads a flow's pipeline, table and priority.
+func (l *loader) flowStage(r *store.Row, f *network.Flow) bool {
 	switch pipeline := r.Text("pipeline"); pipeline {
 	case "ingress":
 	case "egress":

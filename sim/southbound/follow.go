@@ -34,7 +34,7 @@ func Follow(ctx context.Context, sources []string, opts store.Options) (*Followe
 }
 
 // At returns the network as of time t, which must not be before that of the
-// last call; or as of a moment before, if a port was released then: it is to be
+// last call; or as of a moment before, if a port was unbound then: it is to be
 // called again until nothing has changed. changed tells that it is another Network than the last call's;
 // it was loaded anew, and nothing of the former can be used with it.
 func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err error) {
@@ -56,7 +56,7 @@ func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err erro
 				changed = true
 				f.since = latest(f.since, next)
 			}
-			if f.net != nil && Releases(changes) {
+			if f.net != nil && Unbinds(changes) {
 				break
 			}
 		}

@@ -285,7 +285,8 @@ func TestProblems(t *testing.T) {
 	want := []string{
 		"Datapath_Binding " + uuid("xx") + ` snat-ct-zone "much" is not a zone number`,
 		"FDB " + uuid("fe") + " no port of datapath sw has the tunnel key 333",
-		"Load_Balancer " + uuid("l1") + ` VIP "bad:80" = "10.0.0.1:80": "bad:80" is not an IP address, with a port or without`,
+		"Load_Balancer " + uuid("l1") + ` VIP "bad:80" = "10.0.0.1:80": "bad:80" is not an IP address, ` +
+			"with a port or without",
 		"Logical_Flow " + uuid("f4") + " its datapath group " + zz + " does not exist",
 		"Logical_Flow " + uuid("f4") + " it applies to no datapath",
 		"Logical_Flow " + uuid("f5") + " it applies to no datapath",

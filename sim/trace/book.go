@@ -9,6 +9,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
@@ -222,7 +223,9 @@ func appendEndpoint(b []byte, a netip.Addr, port uint16, proto uint8) []byte {
 	return b
 }
 
-func hasPorts(proto uint8) bool { return proto == 6 || proto == 17 || proto == 132 }
+func hasPorts(proto uint8) bool {
+	return proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP
+}
 
 // TupleString writes a tuple: "tcp 10.0.0.1:1 > 10.0.0.2:2".
 func TupleString(t *nat.Tuple) string {
@@ -232,15 +235,15 @@ func TupleString(t *nat.Tuple) string {
 
 func protoName(p uint8) string {
 	switch p {
-	case 1:
+	case header.ProtoICMP:
 		return "icmp"
-	case 6:
+	case header.ProtoTCP:
 		return "tcp"
-	case 17:
+	case header.ProtoUDP:
 		return "udp"
-	case 58:
+	case header.ProtoICMPv6:
 		return "icmpv6"
-	case 132:
+	case header.ProtoSCTP:
 		return "sctp"
 	}
 	return fmt.Sprint(p)

@@ -260,11 +260,11 @@ func (g *grower) blockName(ev *Event) string {
 		return "nd_na"
 	}
 	switch ev.Port { // the IP protocol of the packet made
-	case 6:
+	case header.ProtoTCP:
 		return "tcp_reset"
-	case 132:
+	case header.ProtoSCTP:
 		return "sctp_abort"
-	case 58:
+	case header.ProtoICMPv6:
 		return "icmp6"
 	}
 	return "icmp4"

@@ -175,7 +175,7 @@ const (
 	ApproxAction    // the action's effect is not modelled
 	MadeRA
 	LearnRouter
-	Released      // a packet that was held goes on
+	GoesOn        // a packet that was held goes on
 	GuessDNSOrder // the order of the addresses in a DNS answer
 	DropNoAction  // the flow neither forwards the packet nor says drop
 	DropRecirculated
@@ -237,7 +237,7 @@ var reasonText = [...]string{
 	ApproxAction:     "action's effect is not modelled",
 	MadeRA:           "ovn-controller sends a router advertisement",
 	LearnRouter:      "multicast router learned",
-	Released:         "held packet goes on: its next hop's address is known",
+	GoesOn:           "held packet goes on: its next hop's address is known",
 	GuessDNSOrder:    "order of addresses guessed: ovn-controller shuffles them",
 	DropNoAction:     "the flow's actions end here",
 	DropRecirculated: "more recirculations than Open vSwitch's userspace datapath allows",

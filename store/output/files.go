@@ -166,8 +166,8 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	}
 	out := &File{Stream: Stream{name: name, ctx: o.ctx, stop: o.stop}}
 	var err error
-	if info, statErr := os.Stat(name); own(name) != nil {
-		out.file = own(name)
+	if info, statErr := os.Stat(name); standard(name) != nil {
+		out.file = standard(name)
 	} else if statErr == nil && !info.Mode().IsRegular() || ofProcess(name) {
 		out.file, err = os.OpenFile(name, os.O_WRONLY, 0)
 	} else {
@@ -181,9 +181,9 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	return out, nil
 }
 
-// own is the standard stream that a name stands for: opened anew, a file that it
+// standard is the stream of the process that a name stands for: opened anew, a file that it
 // leads to would be written from its beginning.
-func own(name string) *os.File {
+func standard(name string) *os.File {
 	switch name {
 	case "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
 		return os.Stdout
@@ -250,7 +250,7 @@ func (o *Files) Finish() error {
 				err = errors.Join(err, bad)
 			}
 		}
-		if own(f.name) == nil {
+		if standard(f.name) == nil {
 			if bad := f.file.Close(); bad != nil && f.err == nil {
 				err = errors.Join(err, &Error{f.name, bad})
 			}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"ovnreplay/nat/header"
 )
 
 // A load is grown from the recorded nodePort session: as many connections of
@@ -51,16 +53,10 @@ const (
 	batch       = 64 // connections at a time
 )
 
-// put writes new bytes into a frame and mends its checksum (RFC 1624).
+// put writes new bytes into a frame and mends its checksum.
 func put(p []byte, at int, v []byte) {
-	sum := uint32(^binary.BigEndian.Uint16(p[tcpSum:]))
-	for i := 0; i < len(v); i += 2 {
-		sum += uint32(^binary.BigEndian.Uint16(p[at+i:])) + uint32(binary.BigEndian.Uint16(v[i:]))
-	}
-	for sum>>16 != 0 {
-		sum = sum&0xffff + sum>>16
-	}
-	binary.BigEndian.PutUint16(p[tcpSum:], ^uint16(sum))
+	sum := header.Update16(binary.BigEndian.Uint16(p[tcpSum:]), p[at:at+len(v)], v)
+	binary.BigEndian.PutUint16(p[tcpSum:], sum)
 	copy(p[at:], v)
 }
 
