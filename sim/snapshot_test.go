@@ -222,8 +222,8 @@ func TestSnapshotIsWhole(t *testing.T) {
 				"mru segment"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Segment Ref Given"},
 		{field(t, e, "fragments"), "parked"},
-		{field(t, e, "chassis"), "Chassis index ct ovs heldSince recirculations resident zones compiled entrances " +
-			"hairpins"},
+		{field(t, e, "chassis"), "Chassis index ct flushesTuples heldSince recirculations resident zones compiled " +
+			"entrances hairpins"},
 	} {
 		var fields string
 		for i := range x.of.NumField() {
