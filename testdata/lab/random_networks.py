@@ -1,11 +1,13 @@
-"""random_networks.py TOPOLOGY SEED...: scenarios of random networks and random traffic, for scenarios-random.sh.
+"""random_networks.py TOPOLOGY[-changing] SEED...: scenarios of random networks and random traffic, for scenarios-random.sh.
 
 What a seed means stays the same, so that a recording that was predicted wrongly can be made again.
 Networks are the kube and the cloud topology with a handful of features that nobody chose together:
 ACLs of every verdict, load balancers, NAT, policies, routes, port options.  Traffic goes between any
-hosts and any addresses, those that answer and those that do not.
+hosts and any addresses, those that answer and those that do not.  With -changing there are rarer
+features too, and the network changes while packets flow: connections outlive what they use.
 """
 import random
+import re
 import sys
 
 PORTS = [80, 8080, 53, 5353, 9999, 7]
@@ -426,9 +428,198 @@ class Scenario:
         return "\n".join(out) + "\n"
 
 
+class Changing(Scenario):
+    """A network with rarer features, which changes under the traffic."""
+
+    def __init__(self, topology, seed):
+        super().__init__(topology, f"changing-{seed}")
+        self.named = []  # NAT rows, ACLs, routes that were made and can be taken away: (undo words)
+
+    def nb(self, *words):
+        super().nb(*words)
+        text = " ".join(words)
+        if "acl-add" in text:
+            where, direction, priority, rest = text.split("acl-add ")[1].split(" ", 3)
+            self.named.append(
+                f"--type={text.split('--type=')[1].split()[0]} acl-del {where} {direction} {priority} {rest.rsplit(' ', 1)[0]}"
+            )
+        elif "lr-nat-add" in text:
+            router, kind, ext, inside = text.split("lr-nat-add ")[1].split()[:4]
+            self.named.append(f"lr-nat-del {router} {kind} {inside if kind == 'snat' else ext}")
+        elif "lr-policy-add" in text:
+            router, priority, rest = text.split("lr-policy-add ")[1].split(" ", 2)
+            self.named.append(f"lr-policy-del {router} {priority}")
+
+    def balancer(self):
+        before = self.count
+        super().balancer()
+        self.lbs = getattr(self, "lbs", []) + [(f"lb{before + 1}", self.targets[-1])]
+
+    def tiers(self):
+        r = self.r
+        kind, name = r.choice(self.t.acl_to).split(":")
+        direction = r.choice(["from-lport", "to-lport"])
+        for tier, verdict in ((0, "pass"), (1, r.choice(["drop", "reject", "allow-related"]))):
+            self.nb(
+                f"--type={kind} --tier={tier}",
+                "acl-add",
+                name,
+                direction,
+                str(r.randint(900, 1400)),
+                f"'{self.match(direction, kind + ':' + name)}'",
+                verdict,
+            )
+
+    def health(self):
+        r, t = self.r, self.t
+        picked = self.some(list(t.hosts), 2, 3)
+        src = t.gateways[0].rsplit(".", 1)[0] + ".250"
+        vip, name = r.choice(t.vips[:3]), self.fresh("lb")
+        port = r.choice([80, 81])
+        backends = ",".join(f"{t.hosts[h][0]}:{port}" for h in picked)
+        mappings = ",".join(f'"{t.hosts[h][0]}"="{t.ports[h]}:{src}"' for h in picked)
+        self.nb(
+            f"-- --id=@{name} create load_balancer name={name} protocol=tcp 'vips={{\"{vip}:8081\"=\"{backends}\"}}' 'ip_port_mappings={{{mappings}}}'"
+            f" -- --id=@h create load_balancer_health_check 'vip=\"{vip}:8081\"' options:interval=2 options:timeout=1 options:success_count=1 options:failure_count=1"
+            f" -- add load_balancer {name} health_check @h -- add logical_switch {t.switches[0]} load_balancer @{name} -- add logical_router {t.router} load_balancer @{name}"
+        )
+        self.targets += [("tcp", vip, 8081)] * 2
+
+    def affinity(self):
+        r, t = self.r, self.t
+        vip, name = r.choice(t.vips), self.fresh("lb")
+        backends = ",".join(f"{h[0]}:80" for h in self.some(t.hosts.values(), 2, 4))
+        self.nb(
+            f'-- --id=@{name} create load_balancer name={name} protocol=tcp \'vips={{"{vip}:82"="{backends}"}}\' options:affinity_timeout=30'
+            f" -- add logical_switch {r.choice(t.switches)} load_balancer @{name} -- add logical_router {t.router} load_balancer @{name}"
+        )
+        self.targets += [("tcp", vip, 82)] * 4
+
+    def dns(self):
+        self.nb(
+            f"-- --id=@d create dns records:one.test='\"{self.r.choice(list(self.t.hosts.values()))[0]}\"'"
+            f" -- add logical_switch {self.r.choice(self.t.switches)} dns_records @d"
+        )
+        self.asks = True
+
+    def arp_proxy(self):
+        port = {"kube": "stor-worker", "cloud": "net-a-r1"}[self.kind]
+        self.nb(
+            "lsp-set-options",
+            port,
+            f"router-port={'rtos-worker' if self.kind == 'kube' else 'r1-net-a'}",
+            "arp_proxy='169.254.1.1 10.99.0.0/24'",
+        )
+
+    def static_binding(self):
+        port = "r1-public" if self.kind == "cloud" else "rtoe-GR_worker"
+        self.nb(
+            "static-mac-binding-add", port, self.r.choice(self.t.unused[2:3] + self.t.nexthops), "52:54:00:aa:bb:cc"
+        )
+
+    def address_set(self):
+        r, t = self.r, self.t
+        kind, name = r.choice(t.acl_to).split(":")
+        members = " ".join(h[0] for h in self.some(t.hosts.values(), 2))
+        self.setup.append(f"tried nb create address_set name=few addresses='{members}'")
+        direction = r.choice(["from-lport", "to-lport"])
+        self.nb(
+            f"--type={kind}",
+            "acl-add",
+            name,
+            direction,
+            str(r.randint(900, 1400)),
+            f"'ip4.{r.choice(['src', 'dst'])} == $few && {r.choice(['tcp', 'udp', 'ip4'])}'",
+            r.choice(["allow-related", "drop", "reject"]),
+        )
+        self.set = True
+
+    def affine_template(self):
+        self.nb("set nb_global . options:use_ct_inv_match=" + self.r.choice(["true", "false"]))
+
+    def network(self):
+        menu = [
+            (self.acl, 6),
+            (self.balancer, 5),
+            (self.nat, 4),
+            (self.policy, 2),
+            (self.route, 3),
+            (self.port_option, 2),
+            (self.router_option, 2),
+            (self.port_mtu, 1),
+            (self.switch_option, 1),
+            (self.qos, 1),
+            (self.tiers, 2),
+            (self.health, 1),
+            (self.affinity, 2),
+            (self.dns, 1),
+            (self.arp_proxy, 1),
+            (self.static_binding, 1),
+            (self.address_set, 2),
+            (self.affine_template, 1),
+        ]
+        for make in self.r.choices([m for m, _ in menu], [w for _, w in menu], k=self.r.randint(5, 10)):
+            make()
+        self.setup.append("KEEP=history; nb --wait=hv sync; sleep 0.5")
+
+    # --- changes
+
+    def change(self):
+        r, t = self.r, self.t
+        picks = ["acl", "nat", "option", "bindings", "set-enabled"]
+        picks += ["undo"] * 3 if self.named else []
+        picks += ["lb"] * 3 if getattr(self, "lbs", []) else []
+        picks += ["set"] * 2 if getattr(self, "set", False) else []
+        pick = r.choice(picks)
+        if pick == "undo":
+            return "nb " + self.named.pop(r.randrange(len(self.named)))
+        if pick == "lb":
+            name, (proto, vip, port) = r.choice(self.lbs)
+            if r.random() < 0.25:
+                return f"nb --if-exists lb-del {name}"
+            key = f"[{vip}]:{port}" if ":" in vip else f"{vip}:{port}"
+            return f"nb set load_balancer {name} 'vips:\"{key}\"=\"{self.backends(':' in vip, r.choice([80, 5353]))}\"'"
+        if pick == "set":
+            return f"nb set address_set few addresses={r.choice(list(t.hosts.values()))[0]}"
+        if pick == "bindings":
+            return "sb --all destroy mac_binding"
+        if pick == "set-enabled":
+            port = t.ports[r.choice(list(t.hosts))]
+            return f"nb lsp-set-enabled {port} disabled; sleep 0.8; nb lsp-set-enabled {port} enabled"
+        at = len(self.setup)
+        {"acl": self.acl, "nat": self.nat, "option": self.port_option}[pick]()
+        made = [line.replace("tried ", "", 1) for line in self.setup[at:]]
+        del self.setup[at:]
+        return "; ".join(made) or "true"
+
+    def exchange(self):
+        r, t = self.r, self.t
+        if getattr(self, "asks", False) and r.random() < 0.15:
+            host = r.choice(list(t.hosts))
+            return f'craft {host} "ask(\'{r.choice(t.unused[:2])}\',\'{r.choice(["one.test", "two.test"])}\',\'A\',{r.randint(1, 999)},to=\'{t.router_macs[t.hosts[host][2]]}\',src=\'{t.hosts[host][0]}\')"'
+        line = super().exchange()
+        if line.startswith("get") and r.random() < 0.5:  # one that lives through changes
+            line = re.sub(" -[nizt] [0-9.]+", "", line) + f" -n {r.randint(2, 4)} -i {r.choice([0.4, 0.7])}"
+        if line.startswith("udp") and r.random() < 0.3:  # the same tuple again, later
+            line += "; sleep 0.6; " + line
+        return line
+
+    def traffic(self):
+        super().traffic()
+        changes = []
+        for _ in range(self.r.randint(3, 6)):
+            changes += [
+                f"sleep {self.r.choice([0.5, 0.9, 1.4])}",
+                f"{{ {self.change()}; }} > /dev/null || true",
+                self.r.choice(["true", "nb --wait=hv sync"]),
+            ]
+        self.lanes.append(changes)
+
+
 def main(topology, *seeds):
+    make = Changing if topology.endswith("-changing") else Scenario
     for seed in seeds:
-        print(Scenario(topology, seed).text())
+        print(make(topology.removesuffix("-changing"), seed).text())
 
 
 main(*sys.argv[1:])
