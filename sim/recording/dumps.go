@@ -116,9 +116,15 @@ func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
 			return nil, nil
 		}
 	}
+	// A switch keeps the flow that it has until that goes: of two of which one has
+	// gone since, the dump tells nothing.
+	last := make(map[string]bool, len(r.Net.Flows))
+	for _, f := range r.Net.Flows {
+		last[f.UUID] = true
+	}
 	return func(a, b *network.Flow) int {
 		switch x, y := have.Has(a.UUID), have.Has(b.UUID); {
-		case x == y:
+		case x == y || !last[a.UUID] || !last[b.UUID]:
 			return 0
 		case x:
 			return -1

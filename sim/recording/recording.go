@@ -77,6 +77,7 @@ type Recording struct {
 	spec     *Spec
 	files    Files
 	tell     func(format string, args ...any)
+	tie      func(a, b *network.Flow) int // see sim.Options
 	captures []*openCapture
 	pins     []conntrack.Entry
 	pipes    []*pipe
@@ -91,6 +92,10 @@ func (s *Spec) Open(ctx context.Context, net *network.Network, files Files,
 		tell = func(string, ...any) {}
 	}
 	r := &Recording{Net: net, spec: s, files: files, tell: tell}
+	var err error
+	if r.tie, err = r.installed(); err != nil {
+		return nil, err
+	}
 	if err := r.equip(func() error { return r.openAll(ctx) }); err != nil {
 		r.Close()
 		return nil, err
@@ -108,11 +113,7 @@ func (r *Recording) equip(place func() error) error {
 	if err := r.addZones(); err != nil {
 		return err
 	}
-	tie, err := r.installed()
-	if err != nil {
-		return err
-	}
-	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones, Tie: tie,
+	if r.Engine, err = sim.New(r.Net, sim.Options{Conntrack: profile, Zones: r.spec.Zones, Tie: r.tie,
 		Hops: r.spec.Hops}); err != nil {
 		return err
 	}
@@ -178,7 +179,8 @@ func (r *Recording) progress() (read, size int64) {
 // On is the recording's captures on another network, with an engine and places
 // of its own but no captures to read: they are fed with the first one's.
 func (r *Recording) On(net *network.Network) (*Recording, error) {
-	other := &Recording{Net: net, Names: r.Names, spec: r.spec, files: r.files, tell: func(string, ...any) {}}
+	other := &Recording{Net: net, Names: r.Names, spec: r.spec, files: r.files, tie: r.tie,
+		tell: func(string, ...any) {}}
 	for _, t := range r.Taps {
 		moved, err := t.On(net)
 		if err != nil {
