@@ -18,7 +18,6 @@ type compiled struct {
 	flows  []*table.Flow       // by network.Flow.Index
 	stages [][2][]*table.Stage // by datapath index, pipeline, table
 	envs   map[envKey]*lflow.Env
-	tied   bool // a stage met has flows of which OVN leaves open which is used
 }
 
 // compiledFor returns the compiled flows of a chassis.
@@ -76,22 +75,10 @@ func (x *compiled) stage(dp *network.Datapath, egress bool, tbl uint8) *table.St
 		for _, f := range dp.Flows[p][tbl] {
 			flows = append(flows, x.flow(f))
 		}
-		s = table.NewStage(flows, x.engine.opts.Tie)
+		s = table.NewStage(flows)
 		x.stages[dp.Index][p][tbl] = s
-		x.tied = x.tied || s.HasTies()
 	}
 	return s
-}
-
-// Tied reports whether packets may have met logical flows of which OVN leaves open
-// which is used; the trace of one that did says so (trace.TieUndefined).
-func (e *Engine) Tied() bool {
-	for _, c := range e.chassis {
-		if c != nil && c.compiled.tied {
-			return true
-		}
-	}
-	return false
 }
 
 // envKey is what the parsing of a flow depends on beside its text.

@@ -14,6 +14,7 @@ package sim
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
 )
 
@@ -31,9 +32,7 @@ type Options struct {
 	// takes a tunnel. It answers questions about networks that are nowhere yet.
 	Anywhere bool
 
-	// Tie, if not nil, orders logical flows of the same priority and match in the
-	// same stage, which OVN leaves undefined; the lesser is used.
-	Tie func(a, b *network.Flow) int
+	Tie Tie // nil: it knows of none
 
 	// Paths bounds how many stretches of packets' walks are remembered, for
 	// others to take: see paths.go. It makes no difference to any outcome or
@@ -57,6 +56,8 @@ type Engine struct {
 	changes     []network.Changes  // of each zone's OVN
 	chassis     []*chassis         // by index, made when first met
 	compiled    *compiled          // of the first chassis
+	rivals      []*table.Flow      // of the flow that a packet has just met
+	tied        bool               // a packet had such
 	groups      map[string]uint32  // multicast group name -> number
 	members     [][]*network.Group // by datapath, then group number
 	tunnels     []bool             // by availability zone: always_tunnel

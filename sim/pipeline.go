@@ -389,7 +389,7 @@ func (e *Engine) stage(p *pkt, at position) (position, bool) {
 			}
 			e.leaveOut(p, s, at)
 		}
-		f = e.lookup(p, s, p.chassis.resident)
+		f = e.applies(p, s, e.lookup(p, s, p.chassis.resident))
 	}
 	if f == nil {
 		e.event(p, trace.Event{Kind: trace.Miss, Egress: at.egress, Table: at.table, Flow: -1})
@@ -397,10 +397,7 @@ func (e *Engine) stage(p *pkt, at position) (position, bool) {
 		return position{}, false
 	}
 	e.event(p, trace.Event{Kind: trace.Match, Egress: at.egress, Table: at.table, Flow: int32(f.Index)})
-	for _, other := range s.Tied(f) {
-		e.event(p, trace.Event{Kind: trace.Note, Reason: trace.TieUndefined, Flow: int32(f.Index),
-			Arg: int32(other.Index)})
-	}
+	e.noteRivals(p, f)
 	return e.exec(p, f, f.Ops, at)
 }
 

@@ -183,7 +183,7 @@ type ours struct {
 // hashOrder orders logical flows as ovn-trace meets them: by where their
 // UUIDs fall in a hash table of that many rows. Flows of the same priority
 // stay in that order.
-func hashOrder(rows int) func(a, b *network.Flow) int {
+func hashOrder(rows int) sim.Tie {
 	mask := uint64(3)
 	for uint64(rows/2) > mask {
 		mask = mask<<1 | 1
@@ -192,7 +192,7 @@ func hashOrder(rows int) func(a, b *network.Flow) int {
 		first, _ := strconv.ParseUint(f.UUID[:8], 16, 64)
 		return first & mask
 	}
-	return func(a, b *network.Flow) int { return cmp.Compare(bucket(a), bucket(b)) }
+	return func(_ *network.Chassis, a, b *network.Flow) int { return cmp.Compare(bucket(a), bucket(b)) }
 }
 
 func openOurs(t *testing.T, db string) *ours {

@@ -153,7 +153,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 
 // tie is what orders flows of which OVN leaves open which is used: where neither
 // a packet nor what came before it decides, ovn-trace's choice.
-func (o *traceOptions) tie(net *network.Network) func(a, b *network.Flow) int {
+func (o *traceOptions) tie(net *network.Network) sim.Tie {
 	if o.session != "" || o.Packet != "" || o.Read != "" || len(o.ovs) > 0 {
 		return nil
 	}

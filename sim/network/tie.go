@@ -73,10 +73,10 @@ func appendTies(ties []Tie, flows []*Flow) []Tie {
 	return ties
 }
 
-// AsOVNTrace orders flows of the same priority as ovn-trace comes to try them: it
+// AsOVNTrace orders flows of the same priority as ovn-trace comes to try them (a sim.Tie): it
 // keeps rows in a table by the first 32 bits of their UUIDs, as many buckets as
 // a power of two, at least four, of which at most two rows a bucket are full.
-func (n *Network) AsOVNTrace() func(a, b *Flow) int {
+func (n *Network) AsOVNTrace() func(_ *Chassis, a, b *Flow) int {
 	mask := uint64(3)
 	for uint64(len(n.Flows))/2 > mask {
 		mask = mask<<1 | 1
@@ -88,5 +88,5 @@ func (n *Network) AsOVNTrace() func(a, b *Flow) int {
 		}
 		return v & mask
 	}
-	return func(a, b *Flow) int { return cmp.Compare(bucket(a), bucket(b)) }
+	return func(_ *Chassis, a, b *Flow) int { return cmp.Compare(bucket(a), bucket(b)) }
 }

@@ -91,29 +91,20 @@ func each(r io.Reader, name string, flow func(cookie uint64, line string)) (part
 
 // tableOf is the table of a flow, of which what it matches is given.
 func tableOf(match string) int {
+	n, _ := number(match, "table")
+	return n
+}
+
+// number is a number that a flow's match gives.
+func number(match, name string) (int, bool) {
 	for field := range strings.SplitSeq(match, ",") {
-		if number, ok := strings.CutPrefix(strings.TrimSpace(field), "table="); ok {
-			if n, err := strconv.Atoi(number); err == nil {
-				return n
+		if text, ok := strings.CutPrefix(strings.TrimSpace(field), name+"="); ok {
+			if n, err := strconv.Atoi(text); err == nil {
+				return n, true
 			}
 		}
 	}
-	return 0
-}
-
-// Installed is which logical flows switches have.
-type Installed map[uint64]bool
-
-// Add notes the logical flows of a dump, and says why these are only a part of
-// the bridge's: "" if they are all.
-func (i Installed) Add(r io.Reader, name string) (part string, err error) {
-	return each(r, name, func(cookie uint64, _ string) { i[cookie] = true })
-}
-
-// Has reports whether a switch has the logical flow with a UUID.
-func (i Installed) Has(uuid string) bool {
-	cookie, err := strconv.ParseUint(uuid[:min(8, len(uuid))], 16, 64)
-	return err == nil && i[cookie]
+	return 0, false
 }
 
 // Of returns the flows of the logical flow with a UUID, in the dump's order,

@@ -13,6 +13,7 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/pcap"
+	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/replay"
@@ -92,21 +93,20 @@ func (r *Recording) zonesOf() (only *network.Chassis) {
 	return only
 }
 
-// installed returns what orders logical flows of one priority and match: the one
-// that a switch's dump holds is the one that the switch has.
-func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
+// order returns what tells which of two logical flows that both match a switch uses:
+// what the dump of its flows shows, of flows that lived until it was taken.
+func (r *Recording) order() (sim.Tie, error) {
 	if len(r.spec.OpenFlow) == 0 {
 		return nil, nil
 	}
-	have := openflow.Installed{}
+	orders := map[*network.Chassis]*openflow.Order{} // nil: of a switch that is not said
 	for _, arg := range r.spec.OpenFlow {
-		name, _, _ := pcap.CutFile(arg)
-		f, err := r.files.Open(name)
-		if err != nil {
-			return nil, err
+		name, on, _ := pcap.CutFile(arg)
+		c := r.Net.ChassisByName(on)
+		if orders[c] == nil {
+			orders[c] = &openflow.Order{}
 		}
-		part, err := have.Add(f, name)
-		f.Close()
+		part, err := r.addOrder(orders[c], name)
 		switch {
 		case err != nil:
 			return nil, err
@@ -122,15 +122,26 @@ func (r *Recording) installed() (func(a, b *network.Flow) int, error) {
 	for _, f := range r.Net.Flows {
 		last[f.UUID] = true
 	}
-	return func(a, b *network.Flow) int {
-		switch x, y := have.Has(a.UUID), have.Has(b.UUID); {
-		case x == y || !last[a.UUID] || !last[b.UUID]:
+	return func(on *network.Chassis, a, b *network.Flow) int {
+		if !last[a.UUID] || !last[b.UUID] {
 			return 0
-		case x:
-			return -1
 		}
-		return 1
+		for _, c := range []*network.Chassis{r.Net.ChassisByName(on.Name), nil} {
+			if o := orders[c]; o != nil {
+				return o.Compare(a.UUID, b.UUID)
+			}
+		}
+		return 0
 	}, nil
+}
+
+func (r *Recording) addOrder(o *openflow.Order, name string) (part string, err error) {
+	f, err := r.files.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return o.Add(f, name)
 }
 
 // ReadDump reads a dump of connections from a file; - is standard input.

@@ -77,7 +77,7 @@ type Recording struct {
 	spec     *Spec
 	files    Files
 	tell     func(format string, args ...any)
-	tie      func(a, b *network.Flow) int // see sim.Options
+	tie      sim.Tie
 	captures []*openCapture
 	pins     []conntrack.Entry
 	pipes    []*pipe
@@ -93,7 +93,7 @@ func (s *Spec) Open(ctx context.Context, net *network.Network, files Files,
 	}
 	r := &Recording{Net: net, spec: s, files: files, tell: tell}
 	var err error
-	if r.tie, err = r.installed(); err != nil {
+	if r.tie, err = r.order(); err != nil {
 		return nil, err
 	}
 	if err := r.equip(func() error { return r.openAll(ctx) }); err != nil {

@@ -89,8 +89,8 @@ type Report struct {
 	Strict bool          `json:"strict,omitempty"`
 }
 
-// Tie is two logical flows of the same stage, priority and match that act
-// differently.
+// Tie is two logical flows of the same stage and priority that match the same packets
+// and act differently.
 type Tie struct {
 	Used     FlowRef `json:"used"`
 	Other    FlowRef `json:"other"`

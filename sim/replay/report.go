@@ -71,8 +71,7 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	for i := range r.Ties {
 		t := &r.Ties[i]
 		printable.Fprintf(&b, "tie-undefined: two logical flows of %s of %s have the same priority (%d) and match "+
-			"and act "+
-			"differently, and OVN leaves open which is used: %s used %s, not %s\n",
+			"the same packets but act differently, and OVN leaves open which is used: %s used %s, not %s\n",
 			t.Used.Stage, t.Used.Datapath, t.Priority, plural(t.Packets, "packet"), t.Used.UUID, t.Other.UUID)
 	}
 	r.writeRaces(&b)

@@ -107,13 +107,7 @@ func (s *Stage) LookupNoting(k *field.Key, res Resident, c *Consulted) *Flow {
 			break
 		}
 		ranks := t.find(k)
-		if ranks == nil {
-			t.noteMiss(k, c)
-			continue
-		}
-		for j := range t.mask {
-			c.Bits(t.mask[j].Word, t.mask[j].Mask)
-		}
+		t.note(k, c, ranks != nil)
 		for _, rank := range ranks {
 			if rank >= best {
 				break
@@ -157,6 +151,17 @@ func (m match) evalNoting(k *field.Key, res Resident, c *Consulted) bool {
 		if i < 0 {
 			return i == accept
 		}
+	}
+}
+
+// note notes what looking a key up in the tuple depended on.
+func (t *tuple) note(k *field.Key, c *Consulted, found bool) {
+	if !found {
+		t.noteMiss(k, c)
+		return
+	}
+	for j := range t.mask {
+		c.Bits(t.mask[j].Word, t.mask[j].Mask)
 	}
 }
 

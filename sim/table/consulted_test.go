@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"ovnreplay/sim/field"
@@ -41,6 +42,50 @@ func decideMany(t *testing.T) {
 	decide(t, rand.New(rand.NewPCG(3, 4)), NewStage(flows))
 }
 
+// linearRivals is what Rivals means.
+func (s *Stage) linearRivals(f *Flow, k *field.Key, res Resident) (list []*Flow) {
+	for _, g := range s.flows {
+		if g.Priority == f.Priority && g.Actions != f.Actions && g.Err == nil && g.match.eval(k, res) {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// sameFlows reports whether lists that hold a flow once have the same flows.
+func sameFlows(a, b []*Flow) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(f *Flow) bool { return !slices.Contains(b, f) })
+}
+
+// TestRivals has flows of the same priority that overlap, for all of which that is so.
+func TestRivals(t *testing.T) {
+	var flows []*Flow
+	for i, match := range []string{"ip4", "ip4.src == 10.0.0.1", "tcp.dst == 80", "ip4 && tcp", "ip4.dst == 10.0.0.0/8",
+		"tcp.dst == {80, 81}", "inport == \"a\" && tcp.dst == 80", "ip4.src != 10.0.0.1", "tcp.src > 1000", "1"} {
+		for p := range uint16(2) {
+			f := &network.Flow{UUID: fmt.Sprint(i, p), Priority: p, Match: match}
+			f.Actions = fmt.Sprintf("reg0 = %d; next;", i%4)
+			c := Compile(f, &lflow.Env{Pipeline: lflow.Ingress, Tables: 64}, ports{&network.Network{}})
+			if c.Err != nil {
+				t.Fatal(c.Err)
+			}
+			flows = append(flows, c)
+		}
+	}
+	s, r := NewStage(flows), rand.New(rand.NewPCG(5, 6))
+	found := 0
+	for range 200 {
+		decide(t, r, s)
+		k := randomKey(r, s)
+		if f := s.Lookup(&k, nil); f != nil {
+			found += len(s.Rivals(nil, f, &k, nil, nil))
+		}
+	}
+	if found < 100 {
+		t.Errorf("%d rivals found: the flows hardly overlap", found)
+	}
+}
+
 func decide(t *testing.T, r *rand.Rand, s *Stage) {
 	t.Helper()
 	res := make(Resident, 64)
@@ -50,6 +95,13 @@ func decide(t *testing.T, r *rand.Rand, s *Stage) {
 		f := s.LookupNoting(&k, res, &c)
 		if want := s.linear(&k, res); f != want {
 			t.Fatalf("noting: %v, want %v", f, want)
+		}
+		var rivals []*Flow
+		if f != nil {
+			rivals = s.Rivals(nil, f, &k, res, &c)
+			if want := s.linearRivals(f, &k, res); !sameFlows(rivals, want) {
+				t.Fatalf("rivals of %s: %d, want %d", f.UUID, len(rivals), len(want))
+			}
 		}
 		for range 20 {
 			other := randomKey(r, s)
@@ -64,6 +116,9 @@ func decide(t *testing.T, r *rand.Rand, s *Stage) {
 			}
 			if got := s.linear(&same, res); got != f {
 				t.Fatalf("%x meets %v, %x with the same bits of %x %v", k, f.UUID, same, c.Mask, got)
+			}
+			if f != nil && !sameFlows(rivals, s.linearRivals(f, &same, res)) {
+				t.Fatalf("%s has other rivals for %x, with the same bits of %x", f.UUID, same, c.Mask)
 			}
 		}
 	}

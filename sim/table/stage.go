@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"ovnreplay/sim/field"
-	"ovnreplay/sim/network"
 )
 
 // Stage is the compiled flows of one table of one datapath's pipeline.
@@ -17,7 +16,7 @@ type Stage struct {
 	flows  []*Flow // highest priority first
 	tuple  []tuple // by rank of their best flow
 	broken []*Flow
-	ties   map[*Flow][]*Flow // flows that others of the same match come after; nil if there are none
+	rivals []rivals // priorities at which flows act differently, highest first
 }
 
 // tuple is the flows whose cubes test the same bits, by the values they ask for.
@@ -99,24 +98,14 @@ func (t *tuple) find(k *field.Key) []int32 {
 }
 
 // NewStage builds a stage from flows, which need not be in order. Which of two
-// flows of the same priority wins OVN leaves undefined. northd writes such
-// pairs where one is for a port and the other for all: the one that tests more
-// bits is tried first, as recordings show. Of two with the same match the switch
-// has one, that which was there first; if that is not known UUIDs decide.
-//
-// A tie function given decides of two with the same match before all that.
-func NewStage(flows []*Flow, tie ...func(a, b *network.Flow) int) *Stage {
+// flows of the same priority that both match wins OVN leaves undefined; see
+// Rivals. northd writes such pairs where one is for a port and the other for all:
+// the one that tests more bits is tried first, as recordings show; then the older.
+func NewStage(flows []*Flow) *Stage {
 	s := &Stage{flows: slices.Clone(flows)}
 	slices.SortStableFunc(s.flows, func(a, b *Flow) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(b.bits(), a.bits()), cmp.Compare(a.UUID, b.UUID))
-	})
-	s.findTies(func(a, b *Flow) int {
-		if len(tie) > 0 && tie[0] != nil {
-			if c := tie[0](a.Flow, b.Flow); c != 0 {
-				return c
-			}
-		}
-		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.UUID, b.UUID))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(b.bits(), a.bits()),
+			cmp.Compare(a.Since, b.Since), cmp.Compare(a.UUID, b.UUID))
 	})
 	index := map[string]int{}
 	for rank, f := range s.flows {
@@ -132,70 +121,8 @@ func NewStage(flows []*Flow, tie ...func(a, b *network.Flow) int) *Stage {
 		s.tuple[i].settle()
 	}
 	slices.SortStableFunc(s.tuple, func(a, b tuple) int { return cmp.Compare(a.best, b.best) })
+	s.findRivals()
 	return s
-}
-
-// findTies puts flows of the same priority and match in order, and notes which
-// win over others only because one of them must.
-func (s *Stage) findTies(order func(a, b *Flow) int) {
-	for first := 0; first < len(s.flows); {
-		next := first + 1
-		for next < len(s.flows) && s.flows[next].Priority == s.flows[first].Priority {
-			next++
-		}
-		if next-first > 1 {
-			s.tiesAmong(s.flows[first:next], order)
-		}
-		first = next
-	}
-}
-
-// tiesAmong is findTies for the flows of one priority.
-func (s *Stage) tiesAmong(flows []*Flow, order func(a, b *Flow) int) {
-	same := make(map[string][]int, len(flows)) // places, by match
-	for i, f := range flows {
-		if f.Err == nil {
-			same[f.Match] = append(same[f.Match], i)
-		}
-	}
-	for match, places := range same {
-		if len(places) == 1 {
-			delete(same, match)
-			continue
-		}
-		equal := make([]*Flow, len(places))
-		for i, at := range places {
-			equal[i] = flows[at]
-		}
-		slices.SortFunc(equal, order)
-		for i, at := range places {
-			flows[at] = equal[i]
-			if equal[i].Actions != equal[0].Actions {
-				s.tie(equal[0], equal[i])
-			}
-		}
-	}
-}
-
-// tie notes that a flow applies although another may as well.
-func (s *Stage) tie(applies, other *Flow) {
-	if s.ties == nil {
-		s.ties = map[*Flow][]*Flow{}
-	}
-	s.ties[applies] = append(s.ties[applies], other)
-}
-
-// HasTies reports whether a flow of the stage wins over another only because one
-// of them must.
-func (s *Stage) HasTies() bool { return s.ties != nil }
-
-// Tied returns the flows that act differently from f, which has the same
-// priority and match and is the one that applies.
-func (s *Stage) Tied(f *Flow) []*Flow {
-	if s.ties == nil {
-		return nil
-	}
-	return s.ties[f]
 }
 
 func (s *Stage) file(index map[string]int, c cube, rank int32) {

@@ -182,7 +182,7 @@ const (
 	GuessMember  // which port of a forwarding group
 	DropBlocked  // the port is not active on this chassis
 	LearnActive  // now it is
-	TieUndefined // another flow (Arg, while its network lives) has the priority and match of Flow, and acts differently
+	TieUndefined // another flow (Arg, while its network lives) of the same priority matches and acts differently
 	DropNoTunnel // to a chassis of another availability zone, from one that does not interconnect
 	DropNotThere // the other availability zone does not know the tunnel's keys
 	UnknownWay   // its connection came through OVN by a way that no capture shows: whether it ends here is not known
@@ -229,7 +229,7 @@ var reasonText = [...]string{
 	GuessPort:      "source port guessed: the packet's own was taken",
 	GuessNextHop:   "next hop guessed: the datapath chooses by a hash of its own",
 	ObservedChoice: "choice read from a capture",
-	TieUndefined: "tie-undefined: another logical flow has the same priority and match and acts differently, and " +
+	TieUndefined: "tie-undefined: another logical flow of the same priority matches too and acts differently, and " +
 		"OVN leaves open which applies",
 	LostAffinity:     "the switch has forgotten the backend its client sticks to, as a capture shows",
 	Racing:           "racing: its next hop was learned, but the packet came too early to find it, as a capture shows",

@@ -26,3 +26,27 @@ traffic_cloud_sg_reject_out() {
     get vm2 10.1.0.11 8080 -s 43021; udp vm2 203.0.113.1 9999 -s 43022 -w 0.4; pings vm4 1 203.0.113.50
     get vm2 fd01:b::13 8080 -s 43023; udp vm2 fd01:a::11 9999 -s 43024 -w 0.4
 }
+
+scenario cloud-equal-priorities cloud "ACLs, policies and DNAT rows of equal priority that match the same packets and act differently"
+setup_cloud_equal_priorities() {
+    KEEP=history
+    nb acl-add net-a from-lport 2001 'ip4.src == 10.1.0.11 && udp.src == 47001' drop; nb acl-add net-a from-lport 2001 'udp.dst == 5353' allow-related
+    nb acl-add net-a from-lport 2002 'udp.dst == 9999' allow-related; nb acl-add net-a from-lport 2002 'ip4.src == 10.1.0.11 && udp.src == 47002' drop
+    nb acl-add net-b from-lport 2003 'udp.dst == 5353' drop; nb acl-add net-b from-lport 2003 'ip4.src == 10.2.0.13 && udp.src == 47003' allow-related
+    nb acl-add net-b from-lport 2004 'ip4.src == 10.2.0.13 && udp.src == 47004' allow-related; nb acl-add net-b from-lport 2004 'udp.dst == 9999' drop
+    nb lr-policy-add r1 310 'ip4.src == 10.1.0.12 && udp.src == 47011' drop; nb lr-policy-add r1 310 'ip4.dst == 203.0.113.50' allow
+    nb lr-policy-add r1 320 'ip4.dst == 203.0.113.1' drop; nb lr-policy-add r1 320 'ip4.src == 10.1.0.12 && udp.src == 47012' allow
+    nb lr-policy-add r1 330 'udp.src == 47013' drop; nb lr-policy-add r1 330 'ip4.src == 10.1.0.12' allow
+    nb lr-nat-add r1 dnat 203.0.113.130 10.2.0.14; nb lr-nat-add r1 dnat_and_snat 203.0.113.130 10.2.0.15
+    nb --wait=hv sync
+}
+traffic_cloud_equal_priorities() {
+    udp vm1 10.1.0.12 5353 -s 47001 -w 0.3; udp vm1 10.1.0.12 9999 -s 47002 -w 0.3
+    udp vm3 10.1.0.12 5353 -s 47003 -w 0.3; udp vm3 10.1.0.12 9999 -s 47004 -w 0.3
+    udp vm2 203.0.113.50 5353 -s 47011 -w 0.3; udp vm2 203.0.113.1 5353 -s 47012 -w 0.3; udp vm2 198.51.100.7 5353 -s 47013 -w 0.3
+    udp ext2 203.0.113.130 5353 -s 47021 -w 0.3
+    nb lr-policy-del r1 310 'ip4.dst == 203.0.113.50'; nb --wait=hv lr-policy-add r1 310 'ip4.dst == 203.0.113.50' allow
+    udp vm2 203.0.113.50 5353 -s 47011 -w 0.3
+    nb lr-policy-del r1 310 'ip4.src == 10.1.0.12 && udp.src == 47011'; nb --wait=hv lr-policy-add r1 310 'ip4.src == 10.1.0.12 && udp.src == 47011' drop
+    udp vm2 203.0.113.50 5353 -s 47011 -w 0.3
+}
