@@ -163,19 +163,22 @@ const learnDelay = 5_000_000
 
 // binding returns the MAC bound to an address behind a port, as get_arp finds it.
 func (l *learned) binding(now conntrack.Time, k macKey) (uint64, bool) {
+	mac, _, ok := l.bindingSince(now, k)
+	return mac, ok
+}
+
+// bindingSince is binding, with when the address was learned last; 0: it was not.
+func (l *learned) bindingSince(now conntrack.Time, k macKey) (mac uint64, since conntrack.Time, ok bool) {
 	static, isStatic := l.statics[k]
-	if isStatic && static.override {
-		return static.mac, true
+	e, learned := l.macs[k]
+	switch {
+	case isStatic && static.override:
+	case learned && now >= e.from:
+		return e.mac, e.since, true
+	case learned && e.known:
+		return e.old, e.since, true
 	}
-	if e, ok := l.macs[k]; ok {
-		if now >= e.from {
-			return e.mac, true
-		}
-		if e.known {
-			return e.old, true
-		}
-	}
-	return static.mac, isStatic
+	return static.mac, e.since, isStatic
 }
 
 // learnMAC is put_arp and put_nd.
@@ -200,9 +203,8 @@ const raceTime = 100e6
 
 // racing reports whether a packet for a next hop that was learned only just
 // found it unknown still: a capture shows that it made ovn-controller ask again.
-func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey) bool {
-	x := e.learned.macs[hop]
-	if x.since == 0 || e.now-x.since > raceTime || e.opts.Choose == nil || e.quiet ||
+func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey, since conntrack.Time) bool {
+	if since == 0 || e.now-since > raceTime || e.opts.Choose == nil || e.quiet ||
 		!e.opts.Choose.Asked(hop.ip, hop.v6, e.asker(p, at)) {
 		return false
 	}
@@ -227,11 +229,11 @@ func (e *Engine) asker(p *pkt, at position) uint64 {
 // applies to IPv6, too, finds that.
 func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at position) (position, bool) {
 	hop := p.macKey(op)
-	mac, ok := e.learned.binding(e.now, hop)
+	mac, since, ok := e.learned.bindingSince(e.now, hop)
 	if !ok && hop.v6 {
 		mac, ok = e.learned.binding(e.now, macKey{port: hop.port, ip: field.U64(p.Key.Get128(field.XXReg0).Hi >> 32)})
 	}
-	if ok && e.racing(p, f, at, hop) {
+	if ok && e.racing(p, f, at, hop, since) {
 		mac, ok = 0, false
 	} else if seen, shown := e.seenHop(p, f, at, hop, mac); shown {
 		mac, ok = seen, true

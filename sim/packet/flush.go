@@ -10,13 +10,25 @@ import (
 
 // Dirty reports whether the key's packet fields differ from the frame.
 func (p *Packet) Dirty() bool {
-	for w := range p.Key {
-		if (p.Key[w]^p.held[w])&packetMask[w] != 0 {
-			return true
+	k := p.Key[packetWords.from:packetWords.to]
+	held, mask := p.held.Key[packetWords.from:][:len(k)], packetMask[packetWords.from:][:len(k)]
+	differ := uint64(0)
+	for w := range k {
+		differ |= (k[w] ^ held[w]) & mask[w]
+	}
+	return differ != 0
+}
+
+// packetWords are the words of a key that hold packet fields, and those between them.
+var packetWords = func() (r struct{ from, to int }) {
+	r.from = field.Words
+	for w, m := range packetMask {
+		if m != 0 {
+			r.from, r.to = min(r.from, w), w+1
 		}
 	}
-	return false
-}
+	return r
+}()
 
 // Flush writes the packet fields that changed since Set, Reparse or the last
 // Flush into the frame. It writes no others: where something else changed the
@@ -27,7 +39,7 @@ func (p *Packet) Flush() {
 	if !p.Dirty() {
 		return
 	}
-	k, h, l := &p.Key, &p.held, &p.Layout
+	k, h, l := &p.Key, &p.held.Key, &p.Layout
 	if len(p.Data) < 14 {
 		p.Reparse()
 		return
@@ -49,14 +61,14 @@ func (p *Packet) Flush() {
 			p.flushL4()
 		}
 	}
-	p.held = p.Key
+	p.held.Key = p.Key
 }
 
 // beyondRouting reports whether packet fields other than those that a router
 // changes differ from the frame's.
 func (p *Packet) beyondRouting() bool {
 	for w := range p.Key {
-		if (p.Key[w]^p.held[w])&packetMask[w]&^routedMask[w] != 0 {
+		if (p.Key[w]^p.held.Key[w])&packetMask[w]&^routedMask[w] != 0 {
 			return true
 		}
 	}
@@ -80,7 +92,7 @@ var (
 // changed returns a field's new value and whether it differs from the frame's.
 func (p *Packet) changed(id field.ID) (uint64, bool) {
 	v := p.Key.Get(id)
-	return v, v != p.held.Get(id)
+	return v, v != p.held.Key.Get(id)
 }
 
 func (p *Packet) flushEthernet() {
@@ -93,7 +105,7 @@ func (p *Packet) flushEthernet() {
 
 // setVLAN pushes, pops or changes the outer tag.
 func (p *Packet) setVLAN(tci uint16) {
-	had := p.held.Get(field.VLANTCI) != 0
+	had := p.held.Key.Get(field.VLANTCI) != 0
 	switch {
 	case tci&tciPresent == 0 && had:
 		p.Data = append(p.Data[:12], p.Data[16:]...)
@@ -150,7 +162,7 @@ func (p *Packet) setAddr4(at []byte, v uint32) {
 	binary.BigEndian.PutUint32(at, v)
 	p.ipChecksum(old[:], at[:4])
 	p.pseudoChecksum(old[:], at[:4], partial)
-	if p.Userspace && p.held.Get(field.IPFrag)&FragLater != 0 {
+	if p.Userspace && p.held.Key.Get(field.IPFrag)&FragLater != 0 {
 		p.patchLater(old[:], at[:4])
 	}
 }
@@ -164,7 +176,7 @@ func (p *Packet) setAddr4(at []byte, v uint32) {
 func (p *Packet) patchLater(old, new []byte) {
 	ip := p.Data[p.Layout.L3:p.Layout.L3End]
 	at := ip[min(int(ip[0]&15)*4, len(ip)):]
-	switch proto := p.held.Get(field.IPProto); {
+	switch proto := p.held.Key.Get(field.IPProto); {
 	case proto == header.ProtoTCP && len(at) >= 20, proto == header.ProtoUDP && len(at) >= 8:
 		mendL4(at, proto, old, new)
 	}
@@ -173,7 +185,7 @@ func (p *Packet) patchLater(old, new []byte) {
 // partialSum reports whether the transport checksum is left to a network card:
 // it is the sum of the pseudo-header alone.
 func (p *Packet) partialSum() bool {
-	proto := p.held.Get(field.IPProto)
+	proto := p.held.Key.Get(field.IPProto)
 	if p.Layout.L4 == 0 || proto != header.ProtoTCP && proto != header.ProtoUDP {
 		return false
 	}
@@ -194,7 +206,7 @@ func (p *Packet) Upcall() {
 		return
 	}
 	at := p.Layout.L4 + 16
-	if p.held.Get(field.IPProto) == header.ProtoUDP {
+	if p.held.Key.Get(field.IPProto) == header.ProtoUDP {
 		at = p.Layout.L4 + 6
 	}
 	binary.BigEndian.PutUint16(p.Data[at:], q.Complete(ip))
@@ -223,7 +235,7 @@ func (p *Packet) flushIPv6() {
 
 func (p *Packet) setAddr6(at []byte, id field.ID) {
 	v := p.Key.Get128(id)
-	if v == p.held.Get128(id) {
+	if v == p.held.Key.Get128(id) {
 		return
 	}
 	var old [16]byte
@@ -237,7 +249,7 @@ func (p *Packet) setAddr6(at []byte, id field.ID) {
 // pseudoChecksum mends the transport checksum after an address changed. A
 // partial one is not inverted (inet_proto_csum_replace4 with a pseudo-header).
 func (p *Packet) pseudoChecksum(old, new []byte, partial bool) {
-	proto := p.held.Get(field.IPProto)
+	proto := p.held.Key.Get(field.IPProto)
 	if p.Layout.L4 == 0 || proto == header.ProtoICMP {
 		return
 	}
@@ -255,7 +267,7 @@ func (p *Packet) pseudoChecksum(old, new []byte, partial bool) {
 // l4Checksum mends the transport checksum after bytes it covers changed.
 // ICMP has its own in flushL4; SCTP's CRC does not cover addresses.
 func (p *Packet) l4Checksum(old, new []byte) {
-	mendL4(p.Data[p.Layout.L4:], p.held.Get(field.IPProto), old, new)
+	mendL4(p.Data[p.Layout.L4:], p.held.Key.Get(field.IPProto), old, new)
 }
 
 func mendL4(l4 []byte, proto uint64, old, new []byte) {
@@ -295,7 +307,7 @@ func (p *Packet) Complete() {
 
 func (p *Packet) flushL4() {
 	l4 := p.Data[p.Layout.L4:]
-	proto := p.held.Get(field.IPProto)
+	proto := p.held.Key.Get(field.IPProto)
 	if (proto == header.ProtoTCP || proto == header.ProtoUDP) && p.portsChanged() && p.partialSum() {
 		binary.BigEndian.PutUint16(l4[0:], uint16(p.Key.Get(field.TpSrc))) // the pseudo-header has no ports
 		binary.BigEndian.PutUint16(l4[2:], uint16(p.Key.Get(field.TpDst)))
@@ -348,7 +360,7 @@ func (p *Packet) flushSCTP(l4 []byte) {
 // beyond the captured bytes.
 func (p *Packet) statedEnd() int {
 	ip := p.Data[p.Layout.L3:]
-	if p.held.Get(field.EthType) == header.EtherIPv6 {
+	if p.held.Key.Get(field.EthType) == header.EtherIPv6 {
 		return p.Layout.L3 + 40 + int(be16(ip[4:]))
 	}
 	return p.Layout.L3 + int(be16(ip[2:]))
@@ -372,7 +384,7 @@ func (p *Packet) flushND(l4 []byte) {
 	if len(l4) < 24 {
 		return
 	}
-	if v := p.Key.Get128(field.NDTarget); v != p.held.Get128(field.NDTarget) {
+	if v := p.Key.Get128(field.NDTarget); v != p.held.Key.Get128(field.NDTarget) {
 		var old [16]byte
 		copy(old[:], l4[8:24])
 		new := v.Bytes()

@@ -82,7 +82,7 @@ type Packet struct {
 	// whoever looks at it unset this.
 	Changed bool
 
-	held field.Key // the packet fields as Data holds them
+	held Headers // as Data holds them; its Layout only in Headers
 }
 
 // Set makes p hold a copy of frame, which had the given length on the wire,
@@ -99,12 +99,15 @@ func (p *Packet) SetRead(frame []byte, wire int, h *Headers) {
 	p.Data = append(p.Data[:0], frame...)
 	p.Wire = max(wire, len(frame))
 	p.Key, p.Layout = h.Key, h.Layout
-	p.held, p.Changed = p.Key, true
+	p.held.Key, p.Changed = p.Key, true
 }
 
 // Headers returns the headers of the frame as Data holds it, changes of the
-// key that are not flushed left out.
-func (p *Packet) Headers() *Headers { return &Headers{p.held, p.Layout} }
+// key that are not flushed left out. They are valid until p changes.
+func (p *Packet) Headers() *Headers {
+	p.held.Layout = p.Layout
+	return &p.held
+}
 
 // CopyFrom makes p a copy of q that shares nothing with it.
 func (p *Packet) CopyFrom(q *Packet) {
@@ -118,7 +121,7 @@ func (p *Packet) CopyFrom(q *Packet) {
 func (p *Packet) Reparse() {
 	clearPacketFields(&p.Key)
 	p.Layout = Parse(p.Data, &p.Key)
-	p.held, p.Changed = p.Key, true
+	p.held.Key, p.Changed = p.Key, true
 }
 
 // Overlong reports whether the IP header states more than the frame had on the wire.
@@ -146,7 +149,7 @@ func (p *Packet) Unread() {
 	p.Key.Set(field.EthDst, dst)
 	p.Key.Set(field.EthType, typ)
 	p.Key.Set(field.VLANTCI, tci)
-	p.held = p.Key
+	p.held.Key = p.Key
 }
 
 // Translated reads the addresses and ports of an IP packet again, after NAT
@@ -166,7 +169,7 @@ func (p *Packet) Translated() {
 			ports(p.Data[p.Layout.L4:], k)
 		}
 	}
-	p.held = p.Key
+	p.held.Key = p.Key
 }
 
 // IP returns the frame from its IP header on, nil if it has none.

@@ -418,6 +418,10 @@ func (s *Run) furtherOf(data []byte, h *packet.Headers, may, enough func(*Frame)
 	if !ok {
 		return
 	}
+	first := s.alike(id.hash(data, h)).first
+	if first == nil && s.shows == nil {
+		return
+	}
 	same := func(f *Frame) bool {
 		other, ok := identify(f.Data, f.Headers())
 		return ok && other.same(&id)
@@ -425,7 +429,7 @@ func (s *Run) furtherOf(data []byte, h *packet.Headers, may, enough func(*Frame)
 	if f := s.shows; f != nil && may(f) && same(f) && enough(f) {
 		return
 	}
-	for f, n := s.alike(identityHash(data, h)).first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
+	for f, n := first, 0; f != nil && n < maxAlike; f, n = f.same, n+1 {
 		if (f.dir == Left || f.dir == Crossed) && may(f) && same(f) && enough(f) {
 			return
 		}

@@ -129,13 +129,18 @@ func (i *identity) same(j *identity) bool {
 // link layer.
 func identityHash(frame []byte, h *packet.Headers) uint64 {
 	i, ok := identify(frame, h)
-	hash := uint64(14695981039346656037)
 	if !ok {
 		if len(frame) < 14 {
 			return 1
 		}
-		return hashBytes(hash, frame[12:]) | 1
+		return hashBytes(14695981039346656037, frame[12:]) | 1
 	}
+	return i.hash(frame, h)
+}
+
+// hash is the identityHash of an IP packet.
+func (i *identity) hash(frame []byte, h *packet.Headers) uint64 {
+	hash := uint64(14695981039346656037)
 	hash = hashByte(hashByte(hash, byte(i.etherType>>8)), i.proto)
 	hash = hashByte(hashByte(hash, byte(i.id>>8)), byte(i.id))
 	hash = hashByte(hashByte(hash, byte(i.fragment>>8)), byte(i.fragment))

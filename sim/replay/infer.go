@@ -33,6 +33,7 @@ type inferrer struct {
 	captured  map[pointKey]bool
 	answers   map[answerKey]*awaited
 	older     map[answerKey]*awaited
+	recent    recentAnswer
 	ways      map[answerKey]*awaited // by what is observed, how it entered
 	sought    map[answerKey]bool     // what the frames read ahead tell nothing about
 	resumed   map[answerKey]bool     // flows from the middle of connections, see resume
@@ -200,13 +201,14 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 	a, b := flowEnds(f.Data, f.Headers()), flowEnds(o.Data, o.Headers())
 	proto := uint8(in.Get(field.IPProto))
 	k := answerKey{f.point.key(), proto, a[1], a[0]}
-	old := inf.answers[k]
+	old := inf.answer(k)
 	if old != nil && old.port == o.Port && old.dst == b[0] {
 		return
 	}
 	inf.rememberWay(f, keyOf(o.Port, o.Chassis), o.Headers(), a, b)
 	if len(inf.answers) >= maxAnswers {
 		inf.answers, inf.older = map[answerKey]*awaited{}, inf.answers
+		inf.recent = recentAnswer{}
 	}
 	to := out.Get(field.EthSrc)
 	if o.Port.Type == network.VIF { // it answers its neighbours directly, whoever handed on what they sent
@@ -220,6 +222,7 @@ func (inf *inferrer) remember(f *Frame, o *sim.Output) {
 		src: b[1], dst: b[0], hops: -1,
 		of: fmt.Sprintf("%s frame %d", inf.s.name(f), f.Number),
 	}
+	inf.recent = recentAnswer{}
 }
 
 // rememberWay notes how a packet with these ends, that came to a point with
@@ -242,10 +245,25 @@ func (inf *inferrer) rememberWay(f *Frame, at pointKey, h *packet.Headers, a, b 
 }
 
 func (inf *inferrer) find(k answerKey) *awaited {
-	if a := inf.answers[k]; a != nil {
+	if a := inf.answer(k); a != nil {
 		return a
 	}
 	return inf.older[k]
+}
+
+// answer looks among those noted last.
+func (inf *inferrer) answer(k answerKey) *awaited {
+	if inf.recent.awaited == nil || inf.recent.key != k {
+		inf.recent = recentAnswer{k, inf.answers[k]}
+	}
+	return inf.recent.awaited
+}
+
+// recentAnswer is what was looked for last: a packet asks for the same before it
+// enters and when it has.
+type recentAnswer struct {
+	key     answerKey
+	awaited *awaited // nil: not found
 }
 
 // name is the file a frame is in.

@@ -315,7 +315,7 @@ func (t *Tap) Explain() string {
 	}
 	placed := map[string]int{}
 	for at, n := range t.placed {
-		placed[at.dir.String()+" at "+at.point.Called()] += n
+		placed[at.dir.String()+" at "+at.point.Called()] += *n
 	}
 	for _, n := range counted(placed) {
 		printable.Fprintf(&b, "    %d %s\n", n.count, n.what)

@@ -418,9 +418,9 @@ func (s *Run) left(f *Frame) {
 // with a router's (a routing daemon's). Nothing replayed leads to the frame here.
 func (s *Run) claims(f *Frame) bool {
 	p := f.point.Port
-	due := s.inferrer.expected.has(expectKey{f.point.key(), f.id})
+	x, due := s.inferrer.expected.open[expectKey{f.point.key(), f.id}]
 	switch {
-	case due && !s.betterComes(f) || len(f.Data) < 14:
+	case due && !s.betterComes(f, x.sum) || len(f.Data) < 14:
 		return false
 	case p.IsFunction(), s.owners.mayClaim(p, macAt(f.Data[6:])):
 		return true
@@ -435,14 +435,13 @@ func (s *Run) claims(f *Frame) bool {
 // betterComes reports whether what is predicted at a frame's place, and what the
 // frame differs from, comes there just after: the host itself gave the same answer
 // as OVN.
-func (s *Run) betterComes(f *Frame) bool {
-	x := s.inferrer.expected.open[expectKey{f.point.key(), f.id}]
-	if x.sum == 0 || x.sum == smallSum(f.Data, f.Headers()) {
+func (s *Run) betterComes(f *Frame, sum uint64) bool {
+	if sum == 0 || sum == smallSum(f.Data, f.Headers()) {
 		return false
 	}
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		if l != f && l.point.Port == f.point.Port && l.point.Chassis == f.point.Chassis && l.Time-f.Time < wireWindow &&
-			x.sum == smallSum(l.Data, l.Headers()) {
+			sum == smallSum(l.Data, l.Headers()) {
 			return true
 		}
 	}

@@ -41,7 +41,9 @@ type Tap struct {
 
 	// Unplaced counts frames by why they were placed nowhere.
 	Unplaced map[string]int
-	placed   map[crossingPoint]int
+	placed   map[crossingPoint]*int
+	counted  crossingPoint // what counts counts
+	counts   *int
 
 	// Frames counts all, Faults those whose link layer cannot be read; Fault
 	// describes the first of them.
@@ -182,9 +184,17 @@ func (t *Tap) count(f *Frame) {
 		return
 	}
 	if t.placed == nil {
-		t.placed = map[crossingPoint]int{}
+		t.placed = map[crossingPoint]*int{}
 	}
-	t.placed[crossingPoint{f.dir, f.point}]++
+	if k := (crossingPoint{f.dir, f.point}); t.counts == nil || t.counted != k {
+		n := t.placed[k]
+		if n == nil {
+			n = new(int)
+			t.placed[k] = n
+		}
+		t.counted, t.counts = k, n
+	}
+	*t.counts++
 }
 
 // leaveOut notes why a frame was placed nowhere.
