@@ -18,6 +18,7 @@ type compiled struct {
 	flows  []*table.Flow       // by network.Flow.Index
 	stages [][2][]*table.Stage // by datapath index, pipeline, table
 	envs   map[envKey]*lflow.Env
+	makers map[envKey]*table.Maker
 }
 
 // compiledFor returns the compiled flows of a chassis.
@@ -37,6 +38,7 @@ func newCompiled(e *Engine, c *network.Chassis) *compiled {
 		flows:  make([]*table.Flow, len(e.Net.Flows)),
 		stages: make([][2][]*table.Stage, len(e.Net.Datapaths)),
 		envs:   map[envKey]*lflow.Env{},
+		makers: map[envKey]*table.Maker{},
 	}
 	for i, z := range e.Net.AZs {
 		x.base[i] = baseEnv(z, c)
@@ -50,14 +52,30 @@ func newCompiled(e *Engine, c *network.Chassis) *compiled {
 }
 
 // flow returns a logical flow, compiled.
-func (x *compiled) flow(f *network.Flow) *table.Flow {
+func (x *compiled) flow(f *network.Flow) *table.Flow { return x.outline(f).Made() }
+
+// outline returns a logical flow of which it is known whether it compiles, and how it
+// is found.
+func (x *compiled) outline(f *network.Flow) *table.Flow {
 	if x.shared != nil && !f.Varies() {
-		return x.shared.flow(f)
+		return x.shared.outline(f)
 	}
 	if x.flows[f.Index] == nil {
-		x.flows[f.Index] = table.Compile(f, x.env(f), resolver{x.engine, zoneOf(x.engine.Net, f)})
+		x.flows[f.Index] = x.maker(f).Flow(f)
 	}
 	return x.flows[f.Index]
+}
+
+// maker returns who makes flows at a flow's place.
+func (x *compiled) maker(f *network.Flow) *table.Maker {
+	z := zoneOf(x.engine.Net, f)
+	key := keyOf(f, z)
+	m, ok := x.makers[key]
+	if !ok {
+		m = table.NewMaker(x.env(f), resolver{x.engine, z})
+		x.makers[key] = m
+	}
+	return m
 }
 
 // stage returns a table of a datapath's pipeline, nil if it has no flows.
@@ -73,7 +91,7 @@ func (x *compiled) stage(dp *network.Datapath, egress bool, tbl uint8) *table.St
 	if s == nil {
 		var flows []*table.Flow
 		for _, f := range dp.Flows[p][tbl] {
-			flows = append(flows, x.flow(f))
+			flows = append(flows, x.outline(f))
 		}
 		s = table.NewStage(flows)
 		x.stages[dp.Index][p][tbl] = s
@@ -89,10 +107,14 @@ type envKey struct {
 	zone   int
 }
 
+func keyOf(f *network.Flow, z *network.AZ) envKey {
+	return envKey{f.Egress, f.Table, ctACL(f), z.Index}
+}
+
 // env returns the parsing environment of a flow.
 func (x *compiled) env(f *network.Flow) *lflow.Env {
 	z := zoneOf(x.engine.Net, f)
-	key := envKey{f.Egress, f.Table, ctACL(f), z.Index}
+	key := keyOf(f, z)
 	env, ok := x.envs[key]
 	if !ok {
 		env = EnvAt(x.base[z.Index], f)

@@ -173,7 +173,8 @@ func TestMemoryIsWhole(t *testing.T) {
 		{Run{}, "Engine Taps opts owners handler queue head held free later clients history inferrer tunnels wires " +
 			"waiting waited pins now race trial shows err asked twins resuming resolves hops beyond hoisting sizes"},
 		{twins{}, "seen old turn done head"},
-		{inferrer{}, "s captured answers older recent ways sought resumed opened datagrams puzzles expected parts scratch"},
+		{inferrer{}, "s captured answers older recent ways sought resumed opened datagrams puzzles expected parts " +
+			"scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops partial"},
 		{datagramKey{}, "id proto v6"},

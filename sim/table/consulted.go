@@ -112,7 +112,7 @@ func (s *Stage) LookupNoting(k *field.Key, res Resident, c *Consulted) *Flow {
 			if rank >= best {
 				break
 			}
-			if s.flows[rank].match.evalNoting(k, res, c) {
+			if s.made(rank).match.evalNoting(k, res, c) {
 				best = rank
 				break
 			}

@@ -28,6 +28,7 @@ type Flow struct {
 
 	match match
 	cubes []cube
+	maker *Maker // who is to make Ops and match; nil: they are made
 }
 
 // Compile compiles a logical flow. It always returns a Flow: one that could
@@ -80,11 +81,13 @@ func complete(f *network.Flow, e, prereqs *lflow.Expr, env *lflow.Env) (*lflow.E
 
 // Checker tells what Compile would find wrong with the flows of one
 // environment, for less: it makes nothing that lasts, and looks at actions
-// that several flows have once.
+// that several flows have, and at flows of one shape, once.
 type Checker struct {
 	env     *lflow.Env
 	match   matchCompiler
 	actions map[string]checked
+	read    *lflow.Shapes
+	right   map[string]bool // shapes of flows that compile
 }
 
 // checked is what is known of a flow's actions.
@@ -95,11 +98,24 @@ type checked struct {
 
 // NewChecker returns a checker of flows that are parsed in env.
 func NewChecker(env *lflow.Env, r Resolver) *Checker {
-	return &Checker{env: env, match: matchCompiler{resolve: r}, actions: map[string]checked{}}
+	return &Checker{env: env, match: matchCompiler{resolve: r}, actions: map[string]checked{},
+		read: lflow.NewShapes(env), right: map[string]bool{}}
 }
 
 // Check returns the error that Compile would leave in the flow.
 func (c *Checker) Check(f *network.Flow) error {
+	shape, _, ok := c.read.Of(f.Match, f.Actions)
+	if ok && c.right[string(shape)] {
+		return nil
+	}
+	err := c.check(f)
+	if err == nil && ok && len(c.right) < maxShapes {
+		c.right[string(shape)] = true
+	}
+	return err
+}
+
+func (c *Checker) check(f *network.Flow) error {
 	e, err := lflow.ParseMatch(f.Match, c.env)
 	if err != nil {
 		return &ParseError{"match", f.Match, err}

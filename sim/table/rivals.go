@@ -52,6 +52,7 @@ func (s *Stage) Rivals(buf []*Flow, f *Flow, k *field.Key, res Resident, c *Cons
 			if rank < r.from || rank >= r.end || g.Actions == f.Actions || slices.Contains(buf, g) {
 				continue
 			}
+			s.made(rank)
 			if c == nil && g.match.eval(k, res) || c != nil && g.match.evalNoting(k, res, c) {
 				buf = append(buf, g)
 			}

@@ -161,7 +161,7 @@ func (s *Stage) Lookup(k *field.Key, res Resident) *Flow {
 			if rank >= best {
 				break
 			}
-			if s.flows[rank].match.eval(k, res) {
+			if s.made(rank).match.eval(k, res) {
 				best = rank
 				break
 			}
@@ -171,6 +171,17 @@ func (s *Stage) Lookup(k *field.Key, res Resident) *Flow {
 		return nil
 	}
 	return s.flows[best]
+}
+
+// made returns a flow to be tried.
+func (s *Stage) made(rank int32) *Flow {
+	f := s.flows[rank]
+	if f.maker != nil {
+		if f.make(); f.Err != nil {
+			s.broken = append(s.broken, f)
+		}
+	}
+	return f
 }
 
 // Broken returns the stage's flows that do not compile.
