@@ -44,13 +44,13 @@ func (o *whyOptions) run(ctx context.Context, text string) error {
 		if j != nil {
 			taps = j.Taps
 		}
-		s = ledger.NewStories(x, taps)
+		s = ledger.NewStories(x, taps, text)
 		return s, nil
 	})
 	if s == nil {
 		return damage
 	}
-	lines, err := s.Why(text)
+	lines, err := s.Why()
 	for _, line := range lines {
 		printable.Fprintf(o.stdout, "%s\n", line)
 	}

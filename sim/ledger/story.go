@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ovnreplay/nat"
@@ -19,9 +20,18 @@ import (
 // explain one another: a way that worked and one that did not, by direction.
 type Stories struct {
 	*Ledger
-	all     []*told        // in the order they entered
+	asked   string
+	all     []told         // in the order they entered
+	spelled int            // of those, how many have their record
 	longest map[string]int // of the frames seen to leave, by port
+	ways    map[string][]step
+	way     []step // of the packet; key is the same as the map has it
+	key     []byte
 }
+
+// maxSpelled bounds of how many packets the record is kept, which the packet that
+// is asked about is compared with. It itself, and its connection, are kept always.
+const maxSpelled = 30_000
 
 // told is one packet with its way. Ways are kept of the first packets of a
 // connection only, and of those that did not arrive.
@@ -30,11 +40,11 @@ type told struct {
 	reply   bool
 	file    string
 	number  int
-	record  *replay.Record
+	record  *replay.Record // nil: it is not kept
 	arrived bool
 	late    bool   // the rest of a packet that was held
 	binding string // what would have translated it
-	way     []step
+	way     []step // shared by those that took the same
 }
 
 type step struct {
@@ -43,9 +53,10 @@ type step struct {
 	flow     *network.Flow // nil: none matched
 }
 
-// NewStories returns an empty account.
-func NewStories(x *why.Explainer, taps []*replay.Tap) *Stories {
-	return &Stories{Ledger: New(x, taps), longest: map[string]int{}}
+// NewStories returns an empty account, which Why is to be asked of the packet or
+// connection that a text names.
+func NewStories(x *why.Explainer, taps []*replay.Tap, asked string) *Stories {
+	return &Stories{Ledger: New(x, taps), asked: asked, longest: map[string]int{}, ways: map[string][]step{}}
 }
 
 // Observed implements replay.Handler.
@@ -61,7 +72,7 @@ const ways = 4
 // Entered implements replay.Handler.
 func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	c, reply := s.note(f, p, out)
-	x := &told{conn: c, reply: reply, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
+	x := told{conn: c, reply: reply, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
 		arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
 	if c != nil {
 		n := &c.kept[b2i(x.reply)]
@@ -71,30 +82,63 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 		}
 		*n++
 	}
+	if s.spelled >= maxSpelled && !s.names(&x) {
+		s.all = append(s.all, x)
+		return
+	}
+	s.spelled++
 	x.record = replay.NewRecord(s.why, f, p, x.file, out, false)
+	x.record.Path = nil // way is
 	for _, b := range s.why.Answers(f.Data) {
 		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(),
 			b.Name, b.Chassis.Name)
 	}
-	for _, ev := range out.Trace.Events() {
-		switch ev.Kind {
-		case trace.Match, trace.Miss:
-			st := step{datapath: s.why.Book.Net.Datapaths[ev.Datapath], chassis: s.why.Book.Net.Chassis[ev.Chassis]}
-			if ev.Kind == trace.Match {
-				st.flow = s.why.Book.Net.Flows[ev.Flow]
-			}
-			x.way = append(x.way, st)
-		}
-	}
+	x.way = s.wayOf(&out.Trace)
 	s.all = append(s.all, x)
 }
 
+// wayOf is the way of a packet.
+func (s *Stories) wayOf(t *trace.Trace) []step {
+	net := s.why.Book.Net
+	s.way, s.key = s.way[:0], s.key[:0]
+	for _, ev := range t.Events() {
+		if ev.Kind != trace.Match && ev.Kind != trace.Miss {
+			continue
+		}
+		st := step{datapath: net.Datapaths[ev.Datapath], chassis: net.Chassis[ev.Chassis]}
+		if ev.Kind == trace.Match {
+			st.flow = net.Flows[ev.Flow]
+		}
+		s.way = append(s.way, st)
+		s.key = fmt.Appendf(s.key, "%p %p %p,", st.datapath, st.chassis, st.flow)
+	}
+	way, ok := s.ways[string(s.key)]
+	if !ok {
+		way = slices.Clone(s.way)
+		s.ways[string(s.key)] = way
+	}
+	return way
+}
+
+// names reports whether a packet is asked about, or is of the connection that is:
+// by their numbers, of which a text names one.
+func (s *Stories) names(x *told) bool {
+	if file, number, ok := cutFrame(s.asked); ok {
+		return x.number == number && isFile(x.file, file)
+	}
+	return x.conn != nil && strconv.Itoa(x.conn.ID) == s.asked
+}
+
 // Why tells, in at most ten lines, what became of the packet or connection that
-// a text names: FILE:FRAME, a connection's number, or ADDRESS[:PORT] of one end.
-func (s *Stories) Why(text string) ([]string, error) {
-	x, err := s.find(text)
+// is asked about: FILE:FRAME, a connection's number, or ADDRESS[:PORT] of one end.
+func (s *Stories) Why() ([]string, error) {
+	x, err := s.find(s.asked)
 	if err != nil {
 		return nil, err
+	}
+	if x.record == nil && !x.arrived {
+		return nil, fmt.Errorf("%s: %s:%d is meant, of %s; only of the first %d packets it is kept what became of "+
+			"them: ask for %s:%d or %d", s.asked, x.file, x.number, x.conn.Text(), maxSpelled, x.file, x.number, x.conn.ID)
 	}
 	if x.record == nil {
 		c := x.conn
@@ -111,8 +155,8 @@ func (s *Stories) Why(text string) ([]string, error) {
 func (s *Stories) find(text string) (*told, error) {
 	if file, number, ok := cutFrame(text); ok {
 		var found *told
-		for _, x := range s.all { // the last: what became of it after it was held
-			if x.number == number && isFile(x.file, file) {
+		for i := range s.all { // the last: what became of it after it was held
+			if x := &s.all[i]; x.number == number && isFile(x.file, file) {
 				found = x
 			}
 		}
@@ -125,10 +169,14 @@ func (s *Stories) find(text string) (*told, error) {
 	if err != nil {
 		return nil, err
 	}
-	var first, held *told
-	for _, x := range s.all {
-		switch {
-		case x.conn != c || x.record == nil:
+	var first, held, bare *told
+	for i := range s.all {
+		switch x := &s.all[i]; {
+		case x.conn != c:
+		case x.record == nil:
+			if bare == nil || bare.arrived {
+				bare = x
+			}
 		case x.record.Verdict == sim.Dropped.String():
 			return x, nil
 		case !x.arrived && held == nil:
@@ -137,10 +185,7 @@ func (s *Stories) find(text string) (*told, error) {
 			first = x
 		}
 	}
-	if held != nil {
-		return held, nil
-	}
-	return first, nil
+	return cmp.Or(held, first, bare), nil
 }
 
 // isFile reports whether a capture is the one that a name means: its whole name
@@ -248,8 +293,8 @@ func (s *Stories) tell(x *told) []string {
 
 // first is the packet until it was held, x itself if it was not.
 func (s *Stories) first(x *told) *told {
-	for _, y := range s.all {
-		if y.file == x.file && y.number == x.number && y.record != nil {
+	for i := range s.all {
+		if y := &s.all[i]; y.file == x.file && y.number == x.number && y.record != nil {
 			return y
 		}
 	}
@@ -343,7 +388,8 @@ func (s *Stories) sibling(x *told) (best *told, how string) {
 		return nil, ""
 	}
 	score := 0
-	for _, y := range s.all {
+	for i := range s.all {
+		y := &s.all[i]
 		if y == x || y.record == nil || y.late || y.conn == nil || y.arrived == x.arrived && !otherwise(x, y) {
 			continue
 		}

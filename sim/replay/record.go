@@ -175,7 +175,7 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 		inport:  p.Called(),
 		Chassis: p.Chassis.Name,
 		Packet:  packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
-		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{}, Path: []PathInfo{},
+		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{},
 	}
 	if f.Inferred {
 		r.Inferred = f.Why
@@ -185,6 +185,13 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 	}
 	w := recorder{book: x.Book, record: r, trace: &out.Trace}
 	events := out.Trace.Events()
+	flows := 0
+	for i := range events {
+		if events[i].Kind == trace.Match || events[i].Kind == trace.Miss {
+			flows++
+		}
+	}
+	r.Path = make([]PathInfo, 0, flows)
 	for i := range events {
 		w.event(&events[i], i == out.DropAt)
 	}

@@ -7,16 +7,17 @@
 // (Content-Security-Policy) forbids it. What comes from captures and databases is
 // in it as compressed data alone, which its script puts into text, never markup.
 // A packet costs some hundred bytes of the page at most; beyond MaxBytes packets
-// the bytes of those that were simply delivered are left out, and this is said.
+// the bytes of those that were simply delivered are left out, and beyond MaxPackets
+// all but what verifying finds. Both is said.
 package report
 
 import (
-	"bytes"
 	"compress/gzip"
 	_ "embed"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -34,8 +35,12 @@ import (
 //go:embed page.html
 var page string
 
-// MaxBytes is up to how many packets the bytes of each are in the page.
-const MaxBytes = 20_000
+// MaxPackets is how many packets are in the page, and MaxBytes up to how many the
+// bytes of each are.
+const (
+	MaxPackets = 100_000
+	MaxBytes   = 20_000
+)
 
 // headers is how many bytes of a packet are shown.
 const headers = 128
@@ -68,14 +73,15 @@ type portOn struct {
 type data struct {
 	About   About        `json:"about"`
 	Begun   string       `json:"begun"` // time of the first packet, RFC 3339
-	Texts   []string     `json:"texts"`
+	Texts   []string     `json:"texts,omitempty"`
 	Ports   []portData   `json:"ports"`
 	Flows   []flowData   `json:"flows"`
-	Paths   [][]step     `json:"paths"`
-	Packets []packetData `json:"packets"`
-	Conns   []connData   `json:"conns"`
+	Paths   [][]step     `json:"paths,omitempty"`
+	Packets []packetData `json:"packets,omitempty"`
+	Conns   []connData   `json:"conns,omitempty"`
 	Result  *resultData  `json:"result,omitempty"`
 	Without int          `json:"without,omitempty"` // packets whose bytes are left out
+	Left    int          `json:"left,omitempty"`    // packets that are not in the page
 }
 
 // About is what the page says of itself.
@@ -160,7 +166,7 @@ func New(x *why.Explainer, taps []*replay.Tap, about About) *Report {
 	for _, t := range taps {
 		about.Captures = append(about.Captures, t.Name)
 	}
-	return &Report{why: x, taps: taps, data: data{About: about, Packets: []packetData{}, Conns: []connData{}},
+	return &Report{why: x, taps: taps, data: data{About: about},
 		texts: map[string]int{}, paths: map[string]int{}, flows: map[*network.Flow]int{}, ports: map[portOn]int{},
 		byConn: map[int]int{}}
 }
@@ -169,6 +175,10 @@ func New(x *why.Explainer, taps []*replay.Tap, about About) *Report {
 func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	if len(r.data.Packets) == 0 {
 		r.begun, r.data.Begun = int64(f.Time), replay.Timestamp(f.Time)
+	}
+	if len(r.data.Packets) >= MaxPackets {
+		r.data.Left++
+		return
 	}
 	rec := replay.NewRecord(r.why, f, p, replay.NameOf(r.taps, f), out, false)
 	d := packetData{
@@ -407,24 +417,73 @@ func (r *Report) Verified(v *replay.Report) {
 // maxDiffer bounds how many differences of a kind the page has.
 const maxDiffer = 2000
 
-// Write writes the page.
+// Write writes the page: its parts one after the other, so that it is never
+// there as a whole.
 func (r *Report) Write(w io.Writer) error {
-	var packed bytes.Buffer
-	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(r.data)
-	if err != nil {
-		return err
-	}
-	if _, err := z.Write(printable.JSON(nil, data)); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
 	before, after, _ := strings.Cut(page, "@DATA@")
-	_, err = io.WriteString(w, before+base64.StdEncoding.EncodeToString(packed.Bytes())+after)
+	if _, err := io.WriteString(w, before); err != nil {
+		return err
+	}
+	coded := base64.NewEncoder(base64.StdEncoding, w)
+	packed, err := gzip.NewWriterLevel(coded, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(r.data.write(packed), packed.Close(), coded.Close())
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, after)
 	return err
+}
+
+// write writes d as JSON, the lists that grow with packets an element at a time.
+func (d data) write(w io.Writer) error {
+	out := partWriter{w: w}
+	list(&out, "{", "texts", d.Texts)
+	list(&out, ",", "paths", d.Paths)
+	list(&out, ",", "packets", d.Packets)
+	list(&out, ",", "conns", d.Conns)
+	d.Texts, d.Paths, d.Packets, d.Conns = nil, nil, nil, nil
+	rest := out.json(d)
+	if len(rest) > 1 {
+		out.write(",")
+		out.write(string(rest[1:]))
+	}
+	return out.err
+}
+
+// partWriter writes JSON part by part, up to the first error.
+type partWriter struct {
+	w   io.Writer
+	err error
+	buf []byte
+}
+
+func (p *partWriter) write(text string) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.w, text)
+	}
+}
+
+func (p *partWriter) json(v any) []byte {
+	text, err := json.Marshal(v)
+	p.err = errors.Join(p.err, err)
+	p.buf = printable.JSON(p.buf[:0], text)
+	return p.buf
+}
+
+// list writes a member that is a list.
+func list[T any](p *partWriter, before, name string, of []T) {
+	p.write(before + `"` + name + `":`)
+	before = "["
+	for i := range of {
+		p.write(before)
+		p.write(string(p.json(of[i])))
+		before = ",\n"
+	}
+	if len(of) == 0 {
+		p.write(before)
+	}
+	p.write("]")
 }
