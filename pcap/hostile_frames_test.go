@@ -5,25 +5,33 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
 // A small compressed capture holds no more frames than a real one of its size
-// could, unless a limit is given; unpacked, and where frames differ, it may.
+// could, unless a limit is given; unpacked, and where it is no small one, it may. Of a stream
+// it counts what has been read.
 func TestFramesOfCompressedCaptures(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		frames, random int // bytes of each frame that do not compress
 		most           int
-		packed         bool
+		packed, file   bool
 		want           int // frames that are read
 	}{
-		{130_000, 0, 0, true, 100_000}, {130_000, 0, 0, false, 130_000}, {130_000, 0, 130_000, true, 130_000},
-		{130_000, 0, 50, true, 50}, {130_000, 24, 0, true, 130_000},
+		{130_000, 0, 0, true, false, 100_000}, {130_000, 0, 0, false, false, 130_000},
+		{130_000, 0, 130_000, true, false, 130_000}, {130_000, 0, 50, true, false, 50},
+		{130_000, 24, 0, true, false, 130_000}, {130_000, 24, 0, true, true, 100_000},
+		{130_000, 24, 0, false, true, 130_000}, {300_000, 24, 0, true, true, 300_000},
 	} {
-		r, err := NewReaderWith(bytes.NewReader(sameFrames(c.frames, c.random, c.packed)), "dense",
-			Options{MaxFrames: c.most})
+		data := sameFrames(c.frames, c.random, c.packed)
+		r, err := NewReaderWith(bytes.NewReader(data), "dense", Options{MaxFrames: c.most})
+		if c.file {
+			r, err = OpenWith(fileOf(t, data), Options{MaxFrames: c.most})
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,6 +44,15 @@ func TestFramesOfCompressedCaptures(t *testing.T) {
 			t.Errorf("%+v: %d frames, then %v", c, n, err)
 		}
 	}
+}
+
+func fileOf(t *testing.T, data []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "dense")
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // sameFrames is a capture whose frames differ in some bytes.

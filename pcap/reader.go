@@ -250,11 +250,12 @@ func (r *Reader) Next(rec *Record) error {
 // A frame of a capture differs from the one before it by its time at least, and
 // takes some bytes however it is compressed: of real captures 20 to 30, of the
 // densest 10. What has more frames was made to waste time, of which each takes as
-// much as it would of a larger file; it is the small ones that nobody expects it of.
+// much as it would of a larger file; it is the small ones that nobody expects it of. What keeps
+// something of each packet or connection is to stay within 512 MiB and 10 s for those.
 const (
 	denseFree  = 100_000
-	denseBytes = 16      // of the compressed file, for each frame
-	denseLarge = 4 << 20 // from here on
+	denseBytes = 16      // of a compressed stream, for each frame
+	denseLarge = 4 << 20 // bytes of the compressed file, from here on
 	denseMore  = 8       // for each frame more
 )
 
@@ -264,12 +265,16 @@ func (r *Reader) dense() error {
 		return nil
 	}
 	read, most := r.raw.offset(), int64(r.opts.MaxFrames)
-	if most == 0 {
+	switch {
+	case most != 0:
+	case r.size != 0:
+		most = denseFree + max(r.size-denseLarge, 0)/denseMore
+	default: // a stream: how large it becomes is not known
 		most = max(denseFree, min(read, denseLarge)/denseBytes+max(read-denseLarge, 0)/denseMore)
 	}
 	if int64(r.frame) > most {
 		return &FormatError{File: r.name, Frame: r.frame, Offset: r.in.offset(), Fault: Corrupt,
-			What: fmt.Sprintf("%d bytes of compressed data hold more than %d frames", read, most),
+			What: fmt.Sprintf("%d bytes of compressed data hold more than %d frames", max(read, r.size), most),
 			Advice: "if it is a real capture, raise the limit with --max-frames, or give it unpacked; " +
 				fmt.Sprintf("the %d frames before it were read", r.frame-1)}
 	}

@@ -15,6 +15,7 @@ import (
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
+	"ovnreplay/store"
 )
 
 // connectionsOptions is "connections": one row a connection.
@@ -68,6 +69,7 @@ func (o *asked) account(ctx context.Context, selected map[*ledger.Conn]bool) (l 
 }
 
 func (o *connectionsOptions) run(ctx context.Context) error {
+	defer store.Frugal()()
 	if err := ledger.Sort(nil, o.sort); err != nil {
 		return err
 	}
@@ -129,6 +131,7 @@ Exit status: 0 found, 1 no connection had the address, 2 bad usage or bad input.
 }
 
 func (o *whoOptions) run(ctx context.Context, args []string) error {
+	defer store.Frugal()()
 	at := ""
 	if len(args) == 2 {
 		if at = args[1]; !strings.HasPrefix(at, "@") {

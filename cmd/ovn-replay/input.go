@@ -73,7 +73,7 @@ func (in *input) captureFlags(f *pflag.FlagSet) {
 		"list only packets that match the logical flow expression `EXPR`, such as 'ip4.dst == 10.0.0.0/8 && ct.rpl'")
 	pcapFilterFlag(f, &in.Selects)
 	f.IntVar(&in.Frames, "max-frames", 0,
-		"the most frames of a compressed capture (default 100000, or as many as its bytes can hold)")
+		"the most frames of a compressed capture (default 100000, and one more for each 8 bytes beyond 4 MiB)")
 	f.BoolVar(&in.Explain, "explain-points", false, "tell on standard error how each capture was placed")
 	f.BoolVarP(&in.Quiet, "quiet", "q", false, "print less")
 }

@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
+	"ovnreplay/store"
 )
 
 // whyOptions is "why": what became of one packet or connection, and why.
@@ -38,6 +39,7 @@ packet that did not arrive is told.`,
 }
 
 func (o *whyOptions) run(ctx context.Context, text string) error {
+	defer store.Frugal()()
 	var s *ledger.Stories
 	damage := o.Each(ctx, o.session, func(x *why.Explainer, j *job.Job) (replay.Handler, error) {
 		var taps []*replay.Tap

@@ -31,7 +31,7 @@ type Stories struct {
 
 // maxSpelled bounds of how many packets the record is kept, which the packet that
 // is asked about is compared with. It itself, and its connection, are kept always.
-const maxSpelled = 30_000
+const maxSpelled = 10_000
 
 // told is one packet with its way. Ways are kept of the first packets of a
 // connection only, and of those that did not arrive.
@@ -228,19 +228,20 @@ func (s *Stories) connection(text string) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: give FILE:FRAME, a connection's number, or ADDRESS[:PORT] of one of its ends", text)
 	}
-	found, err := s.Who(q)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(found) == 0:
-		return nil, fmt.Errorf("%s: no connection in the captures had it", text)
-	}
-	for _, f := range found { // one in trouble, if there is one
-		if f.Conn.Dropped() > 0 || f.Conn.Dir[1].Packets == 0 {
-			return f.Conn, nil
+	var first *Conn
+	for _, c := range s.Conns { // one in trouble, if there is one
+		switch {
+		case s.role(c, &q) == "":
+		case c.Dropped() > 0 || c.Dir[1].Packets == 0:
+			return c, nil
+		case first == nil:
+			first = c
 		}
 	}
-	return found[0].Conn, nil
+	if first == nil {
+		return nil, fmt.Errorf("%s: no connection in the captures had it", text)
+	}
+	return first, nil
 }
 
 // maxLines is how long a story may be.
@@ -287,6 +288,8 @@ func (s *Stories) tell(x *told) []string {
 	s.conversation(x, add)
 	if y, how := s.sibling(first); y != nil {
 		s.parting(first, y, how, add)
+	} else if s.spelled >= maxSpelled {
+		add("nothing like it fared otherwise among the %d packets that are kept to compare", maxSpelled)
 	}
 	return lines
 }

@@ -425,7 +425,7 @@ func (r *Report) Write(w io.Writer) error {
 		return err
 	}
 	coded := base64.NewEncoder(base64.StdEncoding, w)
-	packed, err := gzip.NewWriterLevel(coded, gzip.BestCompression)
+	packed, err := gzip.NewWriterLevel(coded, gzip.DefaultCompression)
 	if err != nil {
 		return err
 	}
