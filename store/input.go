@@ -1,10 +1,12 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"math/bits"
 )
 
 // input is a window on a source, from which records and the JSON in them are
@@ -230,23 +232,42 @@ func (in *input) text() ([]byte, error) {
 	}
 	start := in.pos
 	for {
-		for in.pos < in.stop {
-			switch c := in.buf[in.pos]; {
-			case c == '"':
+		in.pos += unescaped(in.buf[in.pos:in.stop])
+		if in.pos < in.stop {
+			switch c := in.buf[in.pos]; c {
+			case '"':
 				in.pos++
 				return in.buf[start : in.pos-1], nil
-			case c == '\\':
+			case '\\':
 				return in.escaped(start)
-			case c < ' ':
+			default:
 				return nil, in.errorf("control character %#02x in a string", c)
 			}
-			in.pos++
 		}
 		if !in.more(start) {
 			return nil, errEnd
 		}
 		start = 0
 	}
+}
+
+// unescaped is how many bytes a string goes on before a quote, a backslash or a control
+// character. Eight at a time, a byte of a word has its high bit set in the end if it
+// is less than ' ', or equal to one of the other two, or comes after one that is.
+func unescaped(b []byte) (n int) {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(b)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		found := ((w-ones*' ')&^w | (quote-ones)&^quote | (slash-ones)&^slash) & high
+		if found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for n < len(b) && b[n] >= ' ' && b[n] != '"' && b[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // number takes a number's text. It lives until the next read.

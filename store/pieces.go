@@ -261,26 +261,38 @@ func (d *decoder) unpackRows(t *Table, piece []byte) error {
 				return errPiece
 			}
 			value := piece[size : size+int(length)]
-			if !wellFormed(string(value), t.columns[column].typ) {
+			if !wellFormed(value, t.columns[column].typ) {
 				return fmt.Errorf("column %s of row %s is malformed", t.columns[column].name, u)
 			}
 			d.row = append(d.row, cell{uint16(column), d.db.values.id(value)})
 			piece = piece[size+int(length):]
 		}
-		t.rows[u] = d.newRow(t, u, 0, d.cut())
+		r := d.newRow(t, u, 0, d.cut())
+		t.rows[u] = r
+		t.inOrder(r)
 	}
-	t.sorted = nil
 	return nil
 }
 
+// inOrder notes a row that was added to those that are in order. Pieces are, unless
+// somebody has made them otherwise.
+func (t *Table) inOrder(r *Row) {
+	n := len(t.sorted)
+	if n+1 != len(t.rows) || n > 0 && bytes.Compare(t.sorted[n-1].UUID[:], r.UUID[:]) >= 0 {
+		t.sorted = nil
+		return
+	}
+	t.sorted = append(t.sorted, r)
+}
+
 // wellFormed reports whether a value can be cut into its atoms.
-func wellFormed(s string, t columnType) bool {
+func wellFormed(s []byte, t columnType) bool {
 	if t.scalar() {
 		return t.key != uuidAtom || len(s) == 16
 	}
 	atoms := 0
-	for ; s != ""; atoms++ {
-		n, size := binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen64)]))
+	for ; len(s) > 0; atoms++ {
+		n, size := binary.Uvarint(s)
 		if size <= 0 || n > uint64(len(s)-size) {
 			return false
 		}

@@ -59,7 +59,7 @@ func (db *Database) Clone() *Database {
 	c.tables = make(map[string]*Table, len(db.tables))
 	for name, t := range db.tables {
 		ct := *t
-		ct.db, ct.rows = &c, maps.Clone(t.rows)
+		ct.db, ct.rows, ct.order = &c, maps.Clone(t.rows), nil
 		c.tables[name] = &ct
 	}
 	return &c
@@ -95,6 +95,7 @@ type Table struct {
 	index   map[string]int
 	rows    map[UUID]*Row
 	sorted  []*Row // nil when stale
+	order   []int  // of columns, as the row read last had them
 }
 
 // Len is the number of rows.
@@ -126,6 +127,23 @@ func (t *Table) Columns() []string {
 
 // HasColumn reports whether the database's schema has the column.
 func (t *Table) HasColumn(name string) bool { _, ok := t.index[name]; return ok }
+
+// column returns the number of a column, -1 if there is none. Names of few columns
+// are sooner compared than hashed.
+func (t *Table) column(name string) int {
+	if len(t.columns) > 24 {
+		if i, ok := t.index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range t.columns {
+		if t.columns[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
 
 // cell is a row's value in a column. Only values other than the column's
 // default have one.
@@ -159,8 +177,8 @@ func (r *Row) Table() *Table { return r.table }
 
 // raw finds a column's value in canonical form.
 func (r *Row) raw(name string) (string, columnType) {
-	i, ok := r.table.index[name]
-	if !ok {
+	i := r.table.column(name)
+	if i < 0 {
 		return "", columnType{}
 	}
 	return r.table.db.values.text[r.value(i)], r.table.columns[i].typ

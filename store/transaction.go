@@ -156,15 +156,15 @@ func (d *decoder) columns(t *Table, insert bool) error {
 	if err := d.in.take('{'); err != nil {
 		return err
 	}
-	for first := true; ; first = false {
-		name, more, err := d.in.member(first)
+	for n := 0; ; n++ {
+		name, more, err := d.in.member(n == 0)
 		if err != nil {
 			return err
 		}
 		if !more {
 			break
 		}
-		i, ok := t.index[string(name)]
+		i, ok := t.next(n, name)
 		if !ok {
 			d.warn(fmt.Sprintf("column %q of table %s is not in the schema and is ignored", name, t.Name))
 			if err := d.in.skip(); err != nil {
@@ -183,8 +183,23 @@ func (d *decoder) columns(t *Table, insert bool) error {
 			d.row = append(d.row, cell{uint16(i), v})
 		}
 	}
-	slices.SortStableFunc(d.row, func(a, b cell) int { return int(a.column) - int(b.column) })
+	if byColumn := func(a, b cell) int { return int(a.column) - int(b.column) }; !slices.IsSortedFunc(d.row, byColumn) {
+		slices.SortStableFunc(d.row, byColumn)
+	}
 	return nil
+}
+
+// next returns the number of the column that a row has as its nth: mostly the row
+// before had the same there.
+func (t *Table) next(n int, name []byte) (int, bool) {
+	if n < len(t.order) && t.columns[t.order[n]].name == string(name) {
+		return t.order[n], true
+	}
+	i, ok := t.index[string(name)]
+	if ok && n <= len(t.order) && n < len(t.columns) {
+		t.order = append(t.order[:n], i)
+	}
+	return i, ok
 }
 
 // cut copies d.row to where rows keep their cells.

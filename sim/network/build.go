@@ -83,9 +83,11 @@ func (n *Network) Complete() {
 // fileFlows files each flow with its datapaths, by pipeline and table.
 func (n *Network) fileFlows() {
 	order := slices.Clone(n.Flows)
-	slices.SortFunc(order, func(a, b *Flow) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), strings.Compare(a.UUID, b.UUID))
-	})
+	// Most databases' are by UUID already; a stable sort by priority leaves that.
+	if byUUID := func(a, b *Flow) int { return strings.Compare(a.UUID, b.UUID) }; !slices.IsSortedFunc(order, byUUID) {
+		slices.SortFunc(order, byUUID)
+	}
+	slices.SortStableFunc(order, func(a, b *Flow) int { return cmp.Compare(b.Priority, a.Priority) })
 	// Counting first, every list has just the room it needs.
 	counts := make([][2][256]int32, len(n.Datapaths))
 	tables := make([][2]int, len(n.Datapaths))
