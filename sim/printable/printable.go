@@ -93,17 +93,22 @@ func (w *Writer) Flush() error {
 
 // plain reports whether p is ASCII that needs no escape.
 func plain(p []byte) bool {
-	for ; len(p) >= 8; p = p[8:] {
-		// Eight at once: above 0x7e adding 1 sets the highest bit, below ' '
-		// taking ' ' away clears it. A byte that this does not clear is looked at.
-		const low, high = 0x0101010101010101, 0x8080808080808080
-		w := binary.LittleEndian.Uint64(p)
-		if (w|((w&^high)+low)|^((w|high)-low*' '))&high != 0 && !graphic(p[:8]) {
+	for ; len(p) >= 32; p = p[32:] {
+		b := (*[32]byte)(p)
+		odd := strange(binary.LittleEndian.Uint64(b[0:])) | strange(binary.LittleEndian.Uint64(b[8:])) |
+			strange(binary.LittleEndian.Uint64(b[16:])) | strange(binary.LittleEndian.Uint64(b[24:]))
+		if odd&high != 0 && !graphic(b[:]) {
 			return false
 		}
 	}
 	return graphic(p)
 }
+
+const low, high = 0x0101010101010101, 0x8080808080808080
+
+// strange has the highest bits set of those of eight bytes that are to be looked at:
+// above 0x7e adding 1 sets it, below ' ' taking ' ' away clears it.
+func strange(w uint64) uint64 { return w | ((w &^ high) + low) | ^((w | high) - low*' ') }
 
 func graphic(p []byte) bool {
 	for _, c := range p {
