@@ -27,6 +27,7 @@ type Renderer struct {
 	Hex bool // in JSON, the bytes of the packets that leave
 
 	paths        map[*trace.Path]*spelled
+	words        []*spelled // of the packet's stretches, that short has met
 	translations map[translation]*decided
 	objects      *network.Objects // that translations are explained by
 	scratch      Record           // the notes of a packet
@@ -65,6 +66,7 @@ func (r *Renderer) short(out *sim.Outcome) bool {
 		return false
 	}
 	short, t := true, &out.Trace
+	r.words = r.words[:0]
 	r.steps(t, func(s *spelled) { short = short && !s.decides }, func(ev *trace.Event, _, _ string) {
 		if ev.Kind == trace.NAT && r.Why.Stale(&t.NAT[ev.Arg], ev.Datapath, out.Of.Time) != "" {
 			short = false
@@ -154,13 +156,19 @@ func (s *spelled) step(x *why.Explainer, ev *trace.Event) {
 	}
 }
 
-// steps calls yield with each stretch of the packet's way in words, and with
-// each of its own events; the latter with the stage and flow they belong to.
+// steps calls words with each stretch of the packet's way in words, and event with
+// each of its own events and the stage and flow they belong to. What short has put in
+// words is not looked for again.
 func (r *Renderer) steps(t *trace.Trace, words func(*spelled), event func(ev *trace.Event, stage, uuid string)) {
 	stage, uuid := "", ""
+	met := 0
 	t.Parts(func(_ int, path *trace.Path, own []trace.Event) {
 		if path != nil {
-			s := r.spell(path)
+			if met == len(r.words) {
+				r.words = append(r.words, r.spell(path))
+			}
+			s := r.words[met]
+			met++
 			if s.json != nil {
 				stage, uuid = s.stage, s.uuid
 			}
@@ -365,6 +373,9 @@ func (r *Renderer) appendWayJSON(b []byte, t *trace.Trace, f *Frame) []byte {
 	b = append(b, ']')
 	if f.Inferred && f.Why != "" {
 		b = appendString(append(b, `,"inferred":`...), f.Why)
+	}
+	if !t.Noted() {
+		return b
 	}
 	if notes := r.noted(t); len(notes) > 0 {
 		b = append(append(b, `,"notes":`...), marshal(notes)...)
