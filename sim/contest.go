@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/table"
 	"ovnreplay/sim/trace"
@@ -19,14 +20,66 @@ func (e *Engine) applies(p *pkt, s *table.Stage, f *table.Flow) *table.Flow {
 		noting = &r.Consulted
 	}
 	e.rivals = s.Rivals(e.rivals[:0], f, &p.Key, p.chassis.resident, noting)
-	if tie := e.opts.Tie; tie != nil {
-		for i, g := range e.rivals {
-			if tie(p.chassis.Chassis, g.Flow, f.Flow) < 0 {
-				e.rivals[i], f = f, g
-			}
+	for i, g := range e.rivals {
+		if e.compare(p.chassis.Chassis, g.Flow, f.Flow) < 0 {
+			e.rivals[i], f = f, g
 		}
 	}
 	return f
+}
+
+// compare is negative if a switch uses a where b matches as well, positive if it uses
+// b, as far as that is known: captures showed it, or Options.Tie tells.
+func (e *Engine) compare(on *network.Chassis, a, b *network.Flow) int {
+	if len(e.preferred) > 0 {
+		switch {
+		case e.preferred[preference(on, a, b)]:
+			return -1
+		case e.preferred[preference(on, b, a)]:
+			return 1
+		}
+	}
+	if e.opts.Tie == nil {
+		return 0
+	}
+	return e.opts.Tie(on, a, b)
+}
+
+// preference is the name of a chassis' using one flow where another matches too.
+func preference(on *network.Chassis, used, other *network.Flow) string {
+	return on.Name + " " + used.UUID + " " + other.UUID
+}
+
+// Prefer makes a chassis use a logical flow where another matches as well, from now
+// on: both by index. It is part of the engine's state.
+func (e *Engine) Prefer(chassis, used, other int32) {
+	on, f, g := e.Net.Chassis[chassis], e.Net.Flows[used], e.Net.Flows[other]
+	if e.preferred == nil {
+		e.preferred = map[string]bool{}
+	}
+	delete(e.preferred, preference(on, g, f))
+	e.preferred[preference(on, f, g)] = true
+	e.forgetPaths()
+}
+
+// Settled reports whether it is known which of two flows a chassis uses.
+func (e *Engine) Settled(chassis, a, b int32) bool {
+	return e.compare(e.Net.Chassis[chassis], e.Net.Flows[a], e.Net.Flows[b]) != 0
+}
+
+// codePreferred writes or reads what captures showed of flows that both match.
+func (s *snapshot) codePreferred() {
+	if s.e.preferred == nil {
+		s.e.preferred = map[string]bool{}
+	}
+	coding.Map(s.Coder, s.e.preferred, 3, func(c *coding.Coder, name *string, used *bool) bool {
+		c.Text(name)
+		*used = true
+		return true
+	})
+	if s.Reading() && len(s.e.preferred) > 0 {
+		s.e.forgetPaths()
+	}
 }
 
 // noteRivals tells which flows might as well have applied as f: those of other

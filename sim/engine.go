@@ -58,6 +58,7 @@ type Engine struct {
 	compiled    *compiled          // of the first chassis
 	rivals      []*table.Flow      // of the flow that a packet has just met
 	tied        bool               // a packet had such
+	preferred   map[string]bool    // see Prefer
 	groups      map[string]uint32  // multicast group name -> number
 	members     [][]*network.Group // by datapath, then group number
 	tunnels     []bool             // by availability zone: always_tunnel

@@ -13,4 +13,8 @@ func (e *Engine) Forget() {
 	e.learned = learned{}
 	e.learned.init(e.Net)
 	e.fragments, e.selections, e.waiting = fragments{}, nil, waiting{}
+	if len(e.preferred) > 0 {
+		e.preferred = nil
+		e.forgetPaths()
+	}
 }

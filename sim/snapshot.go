@@ -12,7 +12,7 @@ import (
 )
 
 // snapshotVersion is the number of the form in which Snapshot writes.
-const snapshotVersion = 5
+const snapshotVersion = 6
 
 // Snapshot returns everything that changes as packets are replayed:
 // connections, what was learned, packets that are held. An engine that
@@ -130,6 +130,7 @@ func (s *snapshot) code() {
 	s.codeLearned()
 	s.codeSelections()
 	s.codeLeftOut()
+	s.codePreferred()
 	held := coding.NewWriter(nil)
 	if !s.Reading() {
 		w := *s

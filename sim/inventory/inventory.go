@@ -41,6 +41,7 @@ type Inventory struct {
 	Problems      []Problem      `json:"problems"`
 	Unparsed      []Unparsed     `json:"unparsed"`
 	Ties          []Tie          `json:"ties"`
+	AllTies       bool           `json:"all_ties"` // false: there are too many flows to look for them
 	Warnings      []string       `json:"warnings"`
 	Behaviour     *Behaviour     `json:"behaviour,omitempty"` // with --behaviour
 }
@@ -67,27 +68,39 @@ type Unparsed struct {
 	Reason string `json:"reason"`
 }
 
-// Tie is logical flows of which OVN leaves open which is used.
+// Tie is two logical flows of one stage and priority that may match the same packets
+// and act differently: OVN leaves open which is used.
 type Tie struct {
 	Datapath string   `json:"datapath"`
 	Stage    string   `json:"stage"`
 	Priority int      `json:"priority"`
-	Match    string   `json:"match"`
+	Match    string   `json:"match"` // of the first
 	Flows    []string `json:"flows"` // UUIDs
+	Matches  []string `json:"matches"`
 	Actions  []string `json:"actions"`
 }
 
-func ties(net *network.Network) []Tie {
-	list := []Tie{}
-	for _, t := range net.Ties() {
+// ties lists them; all is false if the network has too many flows for that.
+func ties(net *network.Network) (list []Tie, all bool) {
+	names, compiled := newNameNumbers(net), map[*network.Flow]*table.Flow{}
+	flow := func(f *network.Flow) *table.Flow {
+		if compiled[f] == nil {
+			compiled[f] = table.Compile(f, sim.NewEnv(net, f), names)
+		}
+		return compiled[f]
+	}
+	found, all := net.Ties(func(f, g *network.Flow) bool { return table.MayMeet(flow(f), flow(g)) })
+	list = []Tie{}
+	for _, t := range found {
 		f := t.Flows[0]
 		j := Tie{Datapath: t.Datapath.Name, Stage: f.StageName(), Priority: int(f.Priority), Match: f.Match}
 		for _, f := range t.Flows {
-			j.Flows, j.Actions = append(j.Flows, f.UUID), append(j.Actions, f.Actions)
+			j.Flows, j.Matches = append(j.Flows, f.UUID), append(j.Matches, f.Match)
+			j.Actions = append(j.Actions, f.Actions)
 		}
 		list = append(list, j)
 	}
-	return list
+	return list, all
 }
 
 // Of describes a database and the network that was made of it. Behaviour is
@@ -95,7 +108,7 @@ func ties(net *network.Network) []Tie {
 func Of(db *store.Database, net *network.Network) *Inventory {
 	i := describe(db, net)
 	i.Unparsed = unparsed(net)
-	i.Ties = ties(net)
+	i.Ties, i.AllTies = ties(net)
 	return i
 }
 
@@ -234,13 +247,7 @@ func (i *Inventory) Write(w io.Writer) {
 	for _, u := range i.Unparsed {
 		printable.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
 	}
-	for _, t := range i.Ties {
-		printable.Fprintf(w, "tie: %s of %s, priority %d, %s: OVN leaves open which of these is used\n", t.Stage,
-			t.Datapath, t.Priority, t.Match)
-		for n := range t.Flows {
-			printable.Fprintf(w, "    %s: %s\n", t.Flows[n], t.Actions[n])
-		}
-	}
+	i.writeTies(w)
 	printable.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems),
 		len(i.Unparsed))
 	if i.Behaviour != nil {
@@ -249,3 +256,24 @@ func (i *Inventory) Write(w io.Writer) {
 }
 
 func (i *Inventory) version() string { return cmp.Or(i.Version, "unknown version") }
+
+// maxTies is how many ties are written: JSON has all.
+const maxTies = 20
+
+func (i *Inventory) writeTies(w io.Writer) {
+	for n, t := range i.Ties {
+		if n == maxTies {
+			printable.Fprintf(w, "tie: %d more (--json lists them)\n", len(i.Ties)-n)
+			break
+		}
+		printable.Fprintf(w, "tie: %s of %s, priority %d: OVN leaves open which of these is used where both match\n",
+			t.Stage, t.Datapath, t.Priority)
+		for n := range t.Flows {
+			printable.Fprintf(w, "    %s: %s: %s\n", t.Flows[n], t.Matches[n], t.Actions[n])
+		}
+	}
+	if !i.AllTies {
+		fmt.Fprintln(w, "tie: not looked for: too many logical flows of one stage and priority; verify and run say "+
+			"where packets meet some")
+	}
+}

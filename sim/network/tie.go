@@ -4,40 +4,55 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
-// Tie is logical flows of one table that have the same priority and match and act
-// differently, in a datapath that all of them apply to: OVN leaves open which is
-// used.
+// Tie is two logical flows of one table that have the same priority, may match the
+// same packets and act differently, in a datapath that both apply to: OVN leaves open
+// which is used.
 type Tie struct {
 	Datapath *Datapath // the first of them
-	Flows    []*Flow   // by UUID
+	Flows    [2]*Flow  // by UUID
 }
 
-// Ties lists them, by datapath, pipeline, table and priority.
-func (n *Network) Ties() (ties []Tie) {
+// maxPairs bounds how many pairs of flows Ties looks at.
+const maxPairs = 1 << 22
+
+// Ties lists them, by datapath, pipeline, table and priority: flows of the same match,
+// and of what people write matches for (ACLs, policies, QoS rules) those of different
+// rows for which overlap says that packets may match both. all is false if there are
+// too many flows for each pair of them to be looked at.
+func (n *Network) Ties(overlap func(f, g *Flow) bool) (ties []Tie, all bool) {
 	type key struct {
 		egress   bool
 		table    uint8
 		priority uint16
-		match    string
+		match    string // "": of any
 	}
 	same := map[key][]*Flow{}
 	for _, f := range n.Flows {
 		k := key{f.Egress, f.Table, f.Priority, f.Match}
+		if f.written() {
+			k.match = ""
+		}
 		same[k] = append(same[k], f)
 	}
+	pairs := 0
 	for _, flows := range same {
-		if len(flows) > 1 {
-			ties = appendTies(ties, flows)
+		if pairs += len(flows) * (len(flows) - 1) / 2; pairs > maxPairs {
+			return nil, false
 		}
+	}
+	for _, flows := range same {
+		ties = append(ties, tiesAmong(flows, overlap)...)
 	}
 	slices.SortFunc(ties, func(a, b Tie) int {
 		f, g := a.Flows[0], b.Flows[0]
 		return cmp.Or(cmp.Compare(a.Datapath.Index, b.Datapath.Index), cmp.Compare(number(f.Egress), number(g.Egress)),
-			cmp.Compare(f.Table, g.Table), cmp.Compare(g.Priority, f.Priority), cmp.Compare(f.UUID, g.UUID))
+			cmp.Compare(f.Table, g.Table), cmp.Compare(g.Priority, f.Priority), cmp.Compare(f.UUID, g.UUID),
+			cmp.Compare(a.Flows[1].UUID, b.Flows[1].UUID))
 	})
-	return ties
+	return ties, true
 }
 
 func number(b bool) int {
@@ -47,30 +62,58 @@ func number(b bool) int {
 	return 0
 }
 
-// appendTies adds the ties among flows of the same table, priority and match:
-// one for those that share a datapath, the first in which they do.
-func appendTies(ties []Tie, flows []*Flow) []Tie {
-	in := map[*Datapath][]*Flow{}
-	var order []*Datapath
+// written reports whether the flow's match comes from a row that people write one in.
+func (f *Flow) written() bool {
+	return f.StageHint != "" && (strings.Contains(f.Stage, "_acl") || strings.Contains(f.Stage, "_qos") ||
+		strings.HasSuffix(f.Stage, "_policy"))
+}
+
+// tiesAmong lists the ties among flows of a table and priority: of two rows that
+// became several flows each the first, and none if both became the same.
+func tiesAmong(flows []*Flow, overlap func(f, g *Flow) bool) (ties []Tie) {
+	does := map[string][]string{} // what the flows of a row do
 	for _, f := range flows {
-		for _, d := range f.Datapaths {
-			if in[d] == nil {
-				order = append(order, d)
-			}
-			in[d] = append(in[d], f)
+		if list := does[f.StageHint]; !slices.Contains(list, f.Actions) {
+			does[f.StageHint] = append(list, f.Actions)
 		}
 	}
-	slices.SortFunc(order, func(a, b *Datapath) int { return cmp.Compare(a.Index, b.Index) })
-	first := len(ties)
-	for _, d := range order {
-		t := Tie{d, in[d]}
-		differ := slices.ContainsFunc(t.Flows, func(f *Flow) bool { return f.Actions != t.Flows[0].Actions })
-		known := slices.ContainsFunc(ties[first:], func(u Tie) bool { return slices.Equal(u.Flows, t.Flows) })
-		if differ && !known {
-			ties = append(ties, t)
+	for _, list := range does {
+		slices.Sort(list)
+	}
+	known := map[[2]string]bool{}
+	for i, f := range flows {
+		for _, g := range flows[i+1:] {
+			rows := [2]string{f.StageHint, g.StageHint}
+			if f.Match != g.Match && (known[rows] || slices.Equal(does[rows[0]], does[rows[1]])) {
+				continue
+			}
+			if t, ok := tieOf(f, g, overlap); ok {
+				known[rows], known[[2]string{rows[1], rows[0]}] = true, true
+				ties = append(ties, t)
+			}
 		}
 	}
 	return ties
+}
+
+// tieOf is the tie of two flows of a table and priority, if they are one.
+func tieOf(f, g *Flow, overlap func(f, g *Flow) bool) (t Tie, ok bool) {
+	if f.Actions == g.Actions || f.Match != g.Match && f.StageHint == g.StageHint {
+		return t, false
+	}
+	for _, d := range f.Datapaths {
+		if (t.Datapath == nil || d.Index < t.Datapath.Index) && slices.Contains(g.Datapaths, d) {
+			t.Datapath = d
+		}
+	}
+	if t.Datapath == nil || !overlap(f, g) {
+		return t, false
+	}
+	t.Flows = [2]*Flow{f, g}
+	if g.UUID < f.UUID {
+		t.Flows = [2]*Flow{g, f}
+	}
+	return t, true
 }
 
 // AsOVNTrace orders flows of the same priority as ovn-trace comes to try them (a sim.Tie): it

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"cmp"
+
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
@@ -10,7 +12,9 @@ import (
 // Which backend the datapath's hash chose may show in no frame: the packet was
 // dropped on its way there, or OVN answered it. Then what does not come tells: a
 // packet is replayed with the choice that the engine takes by rule, and where captures
-// show something else, with each of the others until one agrees with them.
+// show something else, with each of the others until one agrees with them. So it is
+// with logical flows of one priority that both match, and of which no dump of the
+// switch's flows tells which it uses.
 
 const (
 	// maxTrials bounds how many packets are tried: the engine's state is kept for each.
@@ -27,10 +31,14 @@ type trial struct {
 	asked  map[destination]int // packets for which nothing was to choose; chooses: something was
 	kept   int                 // states
 	open   []sim.ChoiceOption  // of the packet in progress, where no frame shows which was taken
+	ties   []contest           // of it: flows of which it is not known which the switch uses
 	forced *sim.ChoiceOption   // the one to be tried
 }
 
 const chooses = -1
+
+// contest is two logical flows that matched a packet, by index, on a chassis.
+type contest struct{ chassis, used, other int32 }
 
 // destination is where the first packet of a connection goes.
 type destination struct {
@@ -72,7 +80,7 @@ func (t *trial) note(d destination) {
 		t.asked = map[destination]int{}
 	}
 	switch {
-	case len(t.open) > 1:
+	case len(t.open) > 1 || len(t.ties) > 0:
 		t.asked[d] = chooses
 	case t.asked[d] != chooses:
 		t.asked[d]++
@@ -94,8 +102,9 @@ func (s *Run) decides(f *Frame) bool {
 	t.kept++
 	t.open, t.forced = t.open[:0], nil
 	out := s.put(s.Engine, f, f.point.Port, f.point.Chassis)
+	t.ties = s.contests(t.ties[:0], out)
 	t.note(d)
-	if len(t.open) > 1 {
+	if len(t.open) > 1 || len(t.ties) > 0 {
 		if _, agrees := s.check(f, out); !agrees {
 			out = s.otherwise(f, before, out)
 		}
@@ -104,24 +113,59 @@ func (s *Run) decides(f *Frame) bool {
 	return true
 }
 
+// contests appends the flows that a packet met, of which it is not known which the
+// switch uses.
+func (s *Run) contests(list []contest, out *sim.Outcome) []contest {
+	if !s.Engine.Tied() {
+		return list
+	}
+	for _, ev := range out.Trace.Events() {
+		if ev.Kind != trace.Note || ev.Reason != trace.TieUndefined {
+			continue
+		}
+		if x := (contest{ev.Chassis, ev.Flow, ev.Arg}); !s.Engine.Settled(x.chassis, x.used, x.other) {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
 // otherwise replays a frame with each of the choices that are open, until captures
 // agree with what becomes of it. If they agree with none, it is as it was.
 func (s *Run) otherwise(f *Frame, before []byte, out *sim.Outcome) *sim.Outcome {
 	t := &s.trial
-	defer func() { t.forced = nil }()
-	for i := range t.open {
-		t.forced = &t.open[i]
-		if !s.restore(before) {
-			return out
-		}
-		out = s.put(s.Engine, f, f.point.Port, f.point.Chassis)
-		if _, agrees := s.check(f, out); agrees {
-			return out
+	if len(t.open) > 1 {
+		for i := range t.open {
+			t.forced = &t.open[i]
+			put, agrees := s.anew(f, before, nil)
+			if t.forced = nil; agrees || put == nil {
+				return cmp.Or(put, out)
+			}
 		}
 	}
-	t.forced = nil
+	for _, x := range t.ties {
+		put, agrees := s.anew(f, before, &x)
+		if agrees || put == nil {
+			return cmp.Or(put, out)
+		}
+	}
 	if s.restore(before) {
 		out = s.put(s.Engine, f, f.point.Port, f.point.Chassis)
 	}
 	return out
+}
+
+// anew replays a frame from the state that was before it, with the other of two
+// flows where that is given, and reports whether captures agree with what becomes
+// of it. nil: it could not.
+func (s *Run) anew(f *Frame, before []byte, x *contest) (out *sim.Outcome, agrees bool) {
+	if !s.restore(before) {
+		return nil, false
+	}
+	if x != nil {
+		s.Engine.Prefer(x.chassis, x.other, x.used)
+	}
+	out = s.put(s.Engine, f, f.point.Port, f.point.Chassis)
+	_, agrees = s.check(f, out)
+	return out, agrees
 }

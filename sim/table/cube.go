@@ -86,6 +86,37 @@ func intersect(a, b cube) (cube, bool) {
 	return out, true
 }
 
+// MayMeet reports whether packets may match both of two flows, as far as tests for
+// equality tell: other tests are taken to be passed.
+func MayMeet(f, g *Flow) bool {
+	for _, a := range f.cubes {
+		for _, b := range g.cubes {
+			if !disjoint(a, b) {
+				return f.Err == nil && g.Err == nil
+			}
+		}
+	}
+	return false
+}
+
+// disjoint reports whether no key fits both: their terms are by word.
+func disjoint(a, b cube) bool {
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		x, y := a[i], b[j]
+		switch {
+		case x.Word < y.Word:
+			i++
+		case x.Word > y.Word:
+			j++
+		case (x.Value^y.Value)&x.Mask&y.Mask != 0:
+			return true
+		default:
+			i, j = i+1, j+1
+		}
+	}
+	return false
+}
+
 // bits counts the bits that a flow's match tests, at least.
 func (f *Flow) bits() int {
 	n := 0
