@@ -53,7 +53,8 @@ type Engine struct {
 	Net *network.Network
 
 	opts        Options
-	changes     []network.Changes  // of each zone's OVN
+	changes     []network.Changes // of each zone's OVN
+	monitorMACs []uint64
 	chassis     []*chassis         // by index, made when first met
 	compiled    *compiled          // of the first chassis
 	rivals      []*table.Flow      // of the flow that a packet has just met
@@ -129,7 +130,7 @@ func (e *Engine) Become(net *network.Network) {
 // has been made with was another description of it, and no change took place.
 func (e *Engine) Start(net *network.Network) {
 	e.Net.Become(net)
-	e.changes = changesOf(e.Net)
+	e.changes, e.monitorMACs = changesOf(e.Net), monitorMACs(e.Net)
 	e.readNet()
 	e.chassis = append(e.chassis, make([]*chassis, len(e.Net.Chassis)-len(e.chassis))...)
 	e.leftOut.fold()

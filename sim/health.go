@@ -76,15 +76,19 @@ type probe struct {
 	seq  uint32
 }
 
+// maxProbes bounds how many services' checks are remembered.
+const maxProbes = 1 << 16
+
 // Observe tells the engine of a frame that was seen to leave OVN at a port.
 // Health checks are made by ovn-controller alone, and what it answers depends
-// on the latest.
+// on the latest, also where the engine's network does not have the monitor yet.
 func (e *Engine) Observe(port *network.Port, frame []byte, h *packet.Headers) {
-	if len(e.Net.ServiceMonitors) == 0 {
+	if len(e.monitorMACs) == 0 {
 		return
 	}
 	k, l := &h.Key, &h.Layout
-	if l.L4 == 0 || k.Get(field.IPProto) != header.ProtoTCP || k.Get(field.TCPFlags) != header.FlagSYN {
+	if l.L4 == 0 || k.Get(field.IPProto) != header.ProtoTCP || k.Get(field.TCPFlags) != header.FlagSYN ||
+		!slices.Contains(e.monitorMACs, k.Get(field.EthSrc)) {
 		return
 	}
 	dst := header.IPv4(k.Get(field.IP4Dst))
@@ -92,17 +96,27 @@ func (e *Engine) Observe(port *network.Port, frame []byte, h *packet.Headers) {
 		dst = packet.Addr6(k.Get128(field.IP6Dst))
 	}
 	key := probeKey{port.Index, netip.AddrPortFrom(dst, uint16(k.Get(field.TpDst)))}
-	if e.checked(key, port) && e.monitorSends(k) {
+	if _, known := e.learned.probes[key]; known || len(e.learned.probes) < maxProbes {
 		e.learned.probes[key] = probe{uint16(k.Get(field.TpSrc)), binary.BigEndian.Uint32(frame[l.L4+4:])}
 	}
 }
 
-// monitorSends reports whether a frame comes from a monitor's Ethernet address:
-// clients open connections to the same service.
-func (e *Engine) monitorSends(k *field.Key) bool {
-	src := k.Get(field.EthSrc)
-	return slices.ContainsFunc(e.Net.ServiceMonitors, func(m network.ServiceMonitor) bool {
-		mac, ok := header.ParseMAC(m.SrcMAC)
-		return ok && header.MACNumber(mac) == src
-	})
+// monitorMACs are the Ethernet addresses from which services are checked: that
+// of northd's choice, which it keeps in an address set, and those of monitors.
+// Clients open connections to the same services from others.
+func monitorMACs(net *network.Network) (macs []uint64) {
+	add := func(text string) {
+		if mac, ok := header.ParseMAC(text); ok && !slices.Contains(macs, header.MACNumber(mac)) {
+			macs = append(macs, header.MACNumber(mac))
+		}
+	}
+	for _, z := range net.AZs {
+		for _, text := range z.AddressSets["svc_monitor_mac"] {
+			add(text)
+		}
+	}
+	for i := range net.ServiceMonitors {
+		add(net.ServiceMonitors[i].SrcMAC)
+	}
+	return macs
 }
