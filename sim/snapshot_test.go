@@ -209,8 +209,8 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{e, "Net opts changes monitorMACs chassis compiled rivals tied preferred groups members tunnels remote learned " +
-			"fragments selections choice waiting oldAffinity teaching hairpins security limits leftOut " +
+		{e, "Net opts changes monitorMACs chassis compiled rivals tied preferred groups members tunnels remote " +
+			"learned fragments selections choice waiting oldAffinity teaching hairpins security limits leftOut " +
 			"paths pkts walks passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},

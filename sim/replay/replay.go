@@ -158,7 +158,7 @@ type Run struct {
 	now      conntrack.Time
 	race     race
 	trial    trial
-	shows    *Frame          // what is being inferred comes out as this frame
+	shows    *Frame          // what is being inferred, or goes on, comes out as this frame
 	err      error           // of Changes
 	asked    map[askKey]bool // requests that a racing packet accounts for
 	twins    twins
@@ -357,8 +357,10 @@ func (s *Run) next(f *Frame) {
 	}
 	if f.dir == Left {
 		s.hurry(f)
+		s.shows = f // which choices a packet met that goes on because it is seen
 	}
 	s.goOn(f.Time)
+	s.shows = nil
 	s.Taps[f.Capture].count(f)
 	s.handle(f)
 }
@@ -485,18 +487,19 @@ func (s *Run) floods(x *fate) bool {
 	return p != nil && leadsOut(p) && x.verdict == sim.Dropped
 }
 
-// observe hands on a frame that left OVN.
 // hurry tells the engine of a packet it holds that a frame shows has left.
-func (s *Run) hurry(f *Frame) {
-	s.Engine.Hurry(f.Time, func(of *sim.Injection) bool {
-		var h packet.Headers
-		h.Read(of.Frame)
-		a, ok1 := identify(of.Frame, &h)
-		b, ok2 := identify(f.Data, f.Headers())
-		return ok1 && ok2 && a.same(&b)
-	})
+func (s *Run) hurry(f *Frame) { s.Engine.Hurry(f.Time, f.shows) }
+
+// shows reports whether a frame is the packet that was injected.
+func (f *Frame) shows(of *sim.Injection) bool {
+	var h packet.Headers
+	h.Read(of.Frame)
+	a, ok1 := identify(of.Frame, &h)
+	b, ok2 := identify(f.Data, f.Headers())
+	return ok1 && ok2 && a.same(&b)
 }
 
+// observe hands on a frame that left OVN.
 func (s *Run) observe(f *Frame) {
 	s.history.saw(f)
 	s.twins.replayed(f)
