@@ -138,7 +138,8 @@ func (s *Stories) Why() ([]string, error) {
 	}
 	if x.record == nil && !x.arrived {
 		return nil, fmt.Errorf("%s: %s:%d is meant, of %s; only of the first %d packets it is kept what became of "+
-			"them: ask for %s:%d or %d", s.asked, x.file, x.number, x.conn.Text(), maxSpelled, x.file, x.number, x.conn.ID)
+			"them: ask for %s:%d or %d", s.asked, x.file, x.number, x.conn.Text(), maxSpelled, x.file, x.number,
+			x.conn.ID)
 	}
 	if x.record == nil {
 		c := x.conn
