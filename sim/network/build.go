@@ -1,7 +1,6 @@
 package network
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -87,7 +86,7 @@ func (n *Network) fileFlows() {
 	if byUUID := func(a, b *Flow) int { return strings.Compare(a.UUID, b.UUID) }; !slices.IsSortedFunc(order, byUUID) {
 		slices.SortFunc(order, byUUID)
 	}
-	slices.SortStableFunc(order, func(a, b *Flow) int { return cmp.Compare(b.Priority, a.Priority) })
+	order = byPriority(order)
 	// Counting first, every list has just the room it needs.
 	counts := make([][2][256]int32, len(n.Datapaths))
 	tables := make([][2]int, len(n.Datapaths))
@@ -112,6 +111,24 @@ func (n *Network) fileFlows() {
 			d.Flows[p][f.Table] = append(d.Flows[p][f.Table], f)
 		}
 	}
+}
+
+// byPriority returns flows by priority, highest first, else in their order.
+func byPriority(flows []*Flow) []*Flow {
+	at := make([]int32, 1<<16) // how many flows of higher priority there are
+	for _, f := range flows {
+		at[f.Priority]++
+	}
+	n := int32(0)
+	for p := len(at) - 1; p >= 0; p-- {
+		n, at[p] = n+at[p], n
+	}
+	sorted := make([]*Flow, len(flows))
+	for _, f := range flows {
+		sorted[at[f.Priority]] = f
+		at[f.Priority]++
+	}
+	return sorted
 }
 
 func pipeline(egress bool) int {

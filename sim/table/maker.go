@@ -16,6 +16,10 @@ type Maker struct {
 	resolve Resolver
 	read    *lflow.Shapes
 	shapes  map[string]*shape
+
+	flows []Flow // room for the next
+	cubes []cube
+	words []field.Term
 }
 
 // NewMaker returns a maker of flows that are parsed in env.
@@ -106,11 +110,13 @@ func (c cube) has(t field.Term) bool {
 
 // outline returns a flow of a shape, to be made when it is needed.
 func (m *Maker) outline(f *network.Flow, s *shape, consts []lflow.Const) *Flow {
-	out := &Flow{Flow: f, maker: m}
-	cubes := make([]cube, len(s.finds))
-	for i, c := range s.finds {
-		cubes[i] = slices.Clone(c)
+	if len(m.flows) == 0 {
+		m.flows = make([]Flow, 64)
 	}
+	out := &m.flows[0]
+	m.flows = m.flows[1:]
+	out.Flow, out.maker = f, m
+	cubes := m.copied(s.finds)
 	var buf [2]field.Term
 	for i := range consts {
 		terms, ok := m.terms(buf[:0], &consts[i])
@@ -125,6 +131,24 @@ func (m *Maker) outline(f *network.Flow, s *shape, consts []lflow.Const) *Flow {
 		}
 	}
 	out.cubes = cubes
+	return out
+}
+
+// copied returns copies of cubes. Many share a piece of memory, as they live equally long.
+func (m *Maker) copied(cubes []cube) []cube {
+	const many = 512
+	if len(m.cubes) < len(cubes) {
+		m.cubes = make([]cube, max(many, len(cubes)))
+	}
+	out := m.cubes[:len(cubes):len(cubes)]
+	m.cubes = m.cubes[len(cubes):]
+	for i, c := range cubes {
+		if len(m.words) < len(c) {
+			m.words = make([]field.Term, max(many, len(c)))
+		}
+		out[i] = m.words[:copy(m.words, c):len(c)]
+		m.words = m.words[len(c):]
+	}
 	return out
 }
 
