@@ -35,7 +35,7 @@ func (e *Engine) admitted(p *pkt, port *network.Port) bool {
 	}
 	kinds := port.Activation(p.chassis.Chassis)
 	if !slices.ContainsFunc(port.Addresses, func(a network.Address) bool { return activates(&p.Key, kinds, &a) }) {
-		e.drop(p, trace.DropBlocked, nil)
+		e.dropAt(p, trace.DropBlocked, nil, port)
 		return false
 	}
 	k := activeKey{port.Index, p.chassis.Index}

@@ -113,7 +113,7 @@ func (e *Engine) toEgress(p *pkt, f *table.Flow, port *network.Port) {
 	e.loadZones(p, port, false)
 	flags := p.Key.Get(field.Flags)
 	if p.Key.Get(field.Inport) == uint64(port.Index) && flags&flagLoopback == 0 {
-		e.drop(p, trace.DropLoopback, f)
+		e.dropAt(p, trace.DropLoopback, f, port)
 		return
 	}
 	clearBits(&p.Key, &registerMask)
@@ -129,16 +129,16 @@ func (e *Engine) toEgress(p *pkt, f *table.Flow, port *network.Port) {
 func (e *Engine) toChassis(p *pkt, f *table.Flow, port *network.Port, to *network.Chassis) {
 	switch {
 	case to == nil:
-		e.drop(p, trace.DropUnbound, f)
+		e.dropAt(p, trace.DropUnbound, f, port)
 		return
 	case to == p.chassis.Chassis:
-		e.drop(p, trace.DropNotLocal, f)
+		e.dropAt(p, trace.DropNotLocal, f, port)
 		return
 	case p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0:
-		e.drop(p, trace.DropLocalOnly, f)
+		e.dropAt(p, trace.DropLocalOnly, f, port)
 		return
 	case !tunnels(p.chassis.Chassis, to):
-		e.drop(p, trace.DropNoTunnel, f)
+		e.dropAt(p, trace.DropNoTunnel, f, port)
 		return
 	}
 	c := e.copyOf(p)
@@ -157,11 +157,16 @@ func tunnels(from, to *network.Chassis) bool { return !to.RemoteTo(from) || from
 func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32, f *table.Flow) bool {
 	e.recordTunnel(p, to, outport)
 	if to.AZ != p.dp.AZ && !to.Remote() {
-		var ok bool
-		if outport, ok = e.cross(p, to.AZ, outport); !ok {
-			e.drop(p, trace.DropNotThere, f)
+		there, ok := e.cross(p, to.AZ, outport)
+		if !ok {
+			var at *network.Port
+			if outport&groupBit == 0 {
+				at = e.Net.Ports[outport]
+			}
+			e.dropAt(p, trace.DropNotThere, f, at)
 			return false
 		}
+		outport = there
 	}
 	e.arrived(p, to, outport)
 	return true
@@ -297,7 +302,7 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 	switch port.Type {
 	case network.Patch, network.L3Gateway:
 		if port.Peer == nil {
-			e.drop(p, trace.DropUnbound, f)
+			e.dropAt(p, trace.DropUnbound, f, port)
 			return
 		}
 		c := e.copyOf(p)
@@ -308,7 +313,7 @@ func (e *Engine) leave(p *pkt, f *table.Flow) {
 		return
 	}
 	if e.blocked(p, port) {
-		e.drop(p, trace.DropBlocked, f)
+		e.dropAt(p, trace.DropBlocked, f, port)
 		return
 	}
 	through := port

@@ -107,7 +107,7 @@ func (e *Engine) Refuse(in Injection) *Outcome {
 	p := e.begin(in, in.Time)
 	p.dp = in.Port.Datapath
 	e.event(p, trace.Event{Kind: trace.Enter, Port: uint32(in.Port.Index), Flow: -1})
-	e.drop(p, trace.DropUnbound, nil)
+	e.dropAt(p, trace.DropUnbound, nil, in.Port)
 	e.put(p)
 	e.judge()
 	return &e.out
@@ -402,12 +402,18 @@ func (e *Engine) stage(p *pkt, at position) (position, bool) {
 }
 
 // drop records that p, or this copy of it, ends here.
-func (e *Engine) drop(p *pkt, why trace.Reason, f *table.Flow) {
-	flow := int32(-1)
+func (e *Engine) drop(p *pkt, why trace.Reason, f *table.Flow) { e.dropAt(p, why, f, nil) }
+
+// dropAt is drop for a reason that is about a port.
+func (e *Engine) dropAt(p *pkt, why trace.Reason, f *table.Flow, at *network.Port) {
+	ev := trace.Event{Kind: trace.Drop, Reason: why, Flow: -1}
 	if f != nil {
-		flow = int32(f.Index)
+		ev.Flow = int32(f.Index)
 	}
-	e.event(p, trace.Event{Kind: trace.Drop, Reason: why, Flow: flow})
+	if at != nil {
+		ev.Port = uint32(at.Index)
+	}
+	e.event(p, ev)
 }
 
 // note records something that happened to p without ending it.

@@ -527,3 +527,21 @@ func TestSessionAnswersQuestions(t *testing.T) {
 		t.Errorf("exit status %d\n%s%s", status, out, errs)
 	}
 }
+
+// A session has the names of pods, services and VMs that the network had: what is
+// asked of it is answered as it is from the captures.
+func TestSessionNames(t *testing.T) {
+	for _, dir := range []string{"cases/nodeport", "cases/kube-hairpin-26.03", "cases/cloud-lb", "cases/ic-warm",
+		"reports/23.03/os-sg-drop"} {
+		of := filepath.Join("../../testdata", dir)
+		path := filepath.Join(t.TempDir(), "s.db")
+		if code, _, stderr := replayed(t, "run", "-q", "--case", of, "--session", path); code != 0 {
+			t.Fatalf("%s: %s", dir, stderr)
+		}
+		_, want, _ := replayed(t, "connections", "--case", of)
+		_, got, stderr := replayed(t, "connections", "--session", path)
+		if got != want || !strings.Contains(want, " (") {
+			t.Errorf("%s: its session says\n%s%sthe captures\n%s", dir, got, stderr, want)
+		}
+	}
+}

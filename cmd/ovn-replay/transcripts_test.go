@@ -138,6 +138,29 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// Packets of every kind that the recordings hold, each with what is said of it.
+func TestAnswers(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(root, "testdata/questions/answers.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const width = 480
+	now, n := checkTranscripts(t, string(text), root, width)
+	if n < 90 {
+		t.Errorf("only %d packets are told of", n)
+	}
+	if *golden.Update {
+		if err := os.WriteFile(name, []byte(now), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The README's answers are what the program prints.
 func TestQuestions(t *testing.T) {
 	root, err := filepath.Abs("../..")

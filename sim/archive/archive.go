@@ -24,7 +24,7 @@ import (
 )
 
 // Version is the number of the form in which packets and pieces are written.
-const Version = 3
+const Version = 4
 
 // Packet is a packet and what became of it.
 type Packet struct {
@@ -38,6 +38,8 @@ type Packet struct {
 	// Objects are the rows of the Northbound database that its flows were made of,
 	// as far as the replay knew them.
 	Objects *network.Objects
+	// Elsewhere is what why.Explainer.Elsewhere said of its flows.
+	Elsewhere map[*network.Flow]string
 
 	stages []stage
 	peers  []uint32
@@ -242,7 +244,7 @@ func (c *coder) event(ev, prev *trace.Event) {
 
 func (c *coder) eventPort(ev *trace.Event) {
 	switch ev.Kind {
-	case trace.Enter, trace.Out, trace.Member, trace.Jump, trace.Redirect, trace.Flood, trace.Tunnel:
+	case trace.Enter, trace.Out, trace.Member, trace.Jump, trace.Redirect, trace.Flood, trace.Tunnel, trace.Drop:
 		c.port(&ev.Port)
 	default:
 		coding.Uint(c.Coder, &ev.Port)

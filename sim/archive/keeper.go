@@ -38,6 +38,7 @@ const (
 	stateValue = "state" // sim's snapshot
 	tailValue  = "tail"  // JSON of tail
 	knownValue = "known" // what replay.Run.Memory returned, and hash of the network
+	namesValue = "names" // what Roster.Bytes returned
 	doneValue  = "done/" // + identity of a capture file: JSON of done
 )
 
@@ -70,6 +71,9 @@ type Keeper struct {
 	// and Share which part of the bytes of the state.
 	Every, Share int
 
+	// Roster notes who has the addresses of packets; nil: nobody does.
+	Roster Roster
+
 	next    replay.Handler
 	engine  *sim.Engine
 	tell    Tell
@@ -88,6 +92,15 @@ type Keeper struct {
 	earlier int // frames skipped because they are in the session
 	err     error
 }
+
+// Roster notes names of what packets show, to be kept with them.
+type Roster interface {
+	Note(f *replay.Frame, out *sim.Outcome)
+	Bytes() ([]byte, error)
+}
+
+// Names is what the roster of a session's packets returned, nil if it has none.
+func Names(file File) ([]byte, error) { return file.Value(namesValue) }
 
 // Tell is told what the user should know.
 type Tell func(format string, args ...any)
@@ -304,6 +317,9 @@ func (k *Keeper) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 		return
 	}
 	k.next.Entered(f, p, out)
+	if k.Roster != nil {
+		k.Roster.Note(f, out)
+	}
 	k.file.Append(b)
 	if !out.Late {
 		k.seen(f)
@@ -381,6 +397,11 @@ func (k *Keeper) set() {
 	k.size = len(state) + len(known)
 	k.file.Set(stateValue, state)
 	k.file.Set(knownValue, known)
+	if k.Roster != nil {
+		names, err := k.Roster.Bytes()
+		k.fail(err)
+		k.file.Set(namesValue, names)
+	}
 	k.json(aboutValue, k.about)
 	k.json(tailValue, t)
 	for _, f := range k.files {

@@ -48,7 +48,7 @@ func (r *Reader) Packet(b []byte) (*Packet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a packet's trace: %w", err)
 	}
-	p.Book, p.Objects = at.book(), at.objects
+	p.Book, p.Objects, p.Elsewhere = at.book(), at.objects, at.elsewhere
 	return p, nil
 }
 
@@ -116,7 +116,8 @@ type excerpt struct {
 	err    error
 	made   *trace.Book
 
-	objects *network.Objects
+	objects   *network.Objects
+	elsewhere map[*network.Flow]string
 }
 
 type zoneKey struct {
@@ -131,7 +132,7 @@ func (r *Reader) newExcerpt(n uint64) (*excerpt, error) {
 	}
 	at := &excerpt{reader: r, net: network.New(), known: map[uint64]thing{}, zones: map[zoneKey]string{},
 		peers:   map[int]string{},
-		objects: network.NewObjects("", nil)}
+		objects: network.NewObjects("", nil), elsewhere: map[*network.Flow]string{}}
 	c := &coder{coding.NewReader(b), at}
 	var x common
 	c.common(&x)
@@ -192,6 +193,9 @@ func (at *excerpt) read(c *coder, k kind) int32 {
 		x := flowFacts{flow: &network.Flow{}}
 		c.flow(&x)
 		at.net.AddFlow(x.flow)
+		if x.elsewhere != "" {
+			at.elsewhere[x.flow] = x.elsewhere
+		}
 		if x.object != nil {
 			at.objects.Add(x.object)
 		}

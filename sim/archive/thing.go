@@ -30,6 +30,8 @@ type flowFacts struct {
 	always bool
 	ports  []uint32 // that it names
 	object *network.Object
+
+	elsewhere string // what why.Explainer.Elsewhere says of it
 }
 
 func (c *coder) flow(x *flowFacts) {
@@ -43,6 +45,7 @@ func (c *coder) flow(x *flowFacts) {
 	}
 	c.texts(&f.Tags)
 	coding.Slice(c.Coder, &x.ports, 1, c.port)
+	c.Text(&x.elsewhere)
 	named := x.object != nil
 	c.Bools(&named)
 	if !named {
@@ -65,6 +68,7 @@ func (c *coder) portThing(p *network.Port, peer *string, datapath *int32) {
 	coding.Uint(c.Coder, &p.TunnelKey)
 	coding.Int(c.Coder, &p.Tag)
 	c.Bools(&p.Several)
+	coding.Slice(c.Coder, &p.PortSecurity, 1, func(s *string) { c.Text(s) })
 	c.need(datapathPiece, datapath)
 	c.Text(peer)
 }

@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 // Writer writes what an engine says became of packets.
@@ -20,6 +21,7 @@ type Writer struct {
 	Objects *network.Objects
 
 	engine  *sim.Engine
+	why     *why.Explainer
 	put     func(piece []byte) (uint64, error)
 	known   map[thing]uint64
 	paths   map[string]uint64
@@ -48,7 +50,7 @@ const maxPaths = 1 << 16
 // NewWriter returns a writer for an engine whose network has a hash; put keeps
 // a piece and returns its number, which is never 0 and always the same.
 func NewWriter(e *sim.Engine, hash [32]byte, put func(piece []byte) (uint64, error)) *Writer {
-	w := &Writer{engine: e, put: put}
+	w := &Writer{engine: e, put: put, why: why.New(e, nil)}
 	w.Changed(hash)
 	return w
 }
@@ -273,6 +275,11 @@ func (w *Writer) describe(c *coder, t thing) {
 		f := *net.Flows[t.index]
 		x := flowFacts{flow: &f, always: w.engine.Compiled(t.index).Always(), ports: w.named(f.Match + f.Actions),
 			object: w.Objects.ForFlow(&f)}
+		for _, d := range f.Datapaths {
+			if x.elsewhere = w.why.Elsewhere(net.Flows[t.index], d); x.elsewhere != "" {
+				break
+			}
+		}
 		if x.object != nil { // whoever codes it does not change it
 			o := *x.object
 			x.object = &o

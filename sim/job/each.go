@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
@@ -61,13 +62,21 @@ func kept(ctx context.Context, session string, make Make) error {
 		return err
 	}
 	defer file.Close()
-	x := &why.Explainer{Book: &trace.Book{Net: &network.Network{}}}
+	names, err := archive.Names(file)
+	if err != nil {
+		return err
+	}
+	named, err := ledger.ReadRoster(names)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file.Path(), err)
+	}
+	x := &why.Explainer{Book: &trace.Book{Net: &network.Network{}}, Names: named}
 	h, err := make(x, nil)
 	if err != nil {
 		return err
 	}
 	return archive.Each(ctx, file, 1, file.Len(), func(_ uint64, p *archive.Packet) error {
-		x.Book, x.Objects = p.Book, p.Objects
+		x.Book, x.Objects, x.KeptElsewhere = p.Book, p.Objects, p.Elsewhere
 		if p.Frame.File == "" {
 			p.Frame.File = p.Capture
 		}

@@ -206,6 +206,13 @@ func (j *Job) KeepIn(ctx context.Context, file archive.File, h replay.Handler, a
 	if err != nil {
 		return err
 	}
+	names, err := archive.Names(file)
+	if err == nil {
+		k.Roster, err = ledger.NewRoster(j.Engine, names)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", file.Path(), err)
+	}
 	j.Taps, j.changes, j.kept = k.Taps, k.Changes(j.changes), true
 	return k.Replay(j.Start(k, ahead), !j.Empty(), func(add func(*pcap.Record), end func()) error {
 		return j.FeedTo(ctx, add, end)

@@ -105,8 +105,9 @@ type Drop struct {
 
 // New returns an empty ledger of a replay that x explains.
 func New(x *why.Explainer, taps []*replay.Tap) *Ledger {
-	return &Ledger{why: x, names: NewNames(x.Book.Net), taps: taps,
-		groups: map[string]*why.Group{}}
+	names := NewNames(x.Book.Net)
+	names.kept = x.Names
+	return &Ledger{why: x, names: names, taps: taps, groups: map[string]*why.Group{}}
 }
 
 // Names are those of addresses.
@@ -128,11 +129,11 @@ func (l *Ledger) Note(f *replay.Frame, p *replay.Point, out *sim.Outcome) *Conn 
 	return c
 }
 
-// note is Note, and whether the packet is a reply.
-func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Conn, reply bool) {
+// note is Note, and what the packet is to its connection.
+func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Conn, x note) {
 	x, ok := l.numbers.note(f, p, out)
 	if !ok {
-		return nil, false
+		return nil, x
 	}
 	l.names.net = l.why.Book.Net
 	if x.opened {
@@ -153,7 +154,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 	if !x.about {
 		c.move(f, &x)
 	}
-	return c, x.reply
+	return c, x
 }
 
 // open begins a connection.
@@ -230,13 +231,19 @@ func noted(list []Drop, d *why.Decision) []Drop {
 func (l *Ledger) translated(c *Conn, out *sim.Outcome, decided []why.Decision) {
 	n := 0
 	for _, d := range decided {
-		if d.Kind != why.Translated {
+		var x NAT
+		switch d.Kind {
+		case why.Translated:
+			s := &out.Trace.NAT[n]
+			n++
+			x.Kind = s.Name()
+			x.From, x.To = s.Ends()
+		case why.Rewritten:
+			x.Kind = d.Rewrite.Name()
+			x.From, x.To = d.Rewrite.Ends()
+		default:
 			continue
 		}
-		s := &out.Trace.NAT[n]
-		n++
-		from, to := s.Ends()
-		x := NAT{Kind: s.Name(), From: from, To: to}
 		if d.Object != nil {
 			x.By = d.Object.String()
 		}

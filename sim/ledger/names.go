@@ -30,7 +30,10 @@ func (n *Names) Endpoint(t *nat.Tuple, dst bool) string {
 // Address names who has an address, "" if nobody here has.
 func (n *Names) Address(a netip.Addr) string {
 	n.refresh()
-	return n.by[a.String()]
+	if name := n.by[a.String()]; name != "" {
+		return name
+	}
+	return n.kept[a.String()]
 }
 
 // Owner is the port that has an address, nil if none has.
@@ -43,8 +46,23 @@ func (n *Names) service(a netip.Addr, port uint16) string {
 	n.refresh()
 	if s := n.ports[netip.AddrPortFrom(a, port).String()]; s != "" {
 		return s
+	} else if s := n.ports[a.String()]; s != "" {
+		return s
 	}
-	return n.ports[a.String()]
+	return n.kept[netip.AddrPortFrom(a, port).String()]
+}
+
+// each hands the names of a tuple's ends to keep, by what they are kept under.
+func (n *Names) each(t *nat.Tuple, keep func(key, name string)) {
+	for _, at := range [...]netip.AddrPort{netip.AddrPortFrom(t.SrcAddr(), t.SrcPort),
+		netip.AddrPortFrom(t.DstAddr(), t.DstPort)} {
+		if name := n.Address(at.Addr()); name != "" {
+			keep(at.Addr().String(), name)
+		}
+		if name := n.service(at.Addr(), at.Port()); name != "" && t.HasPorts() {
+			keep(at.String(), name)
+		}
+	}
 }
 
 // refresh reads the names anew when the network has become another.

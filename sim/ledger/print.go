@@ -179,11 +179,17 @@ func (r *Row) Line() string {
 	if r.ICMPID != 0 {
 		printable.Fprintf(&b, " id %d", r.ICMPID)
 	}
+	named := r.Server == nil || r.Server.Name == ""
 	for _, n := range r.NAT {
 		printable.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
+		if !named && strings.HasSuffix(n.Kind, "DNAT") &&
+			n.To == (Endpoint{r.Server.Address, r.Server.Port, ""}).String() {
+			printable.Fprintf(&b, " (%s)", r.Server.Name)
+			named = true
+		}
 	}
-	if r.Server != nil && r.Server.Name != "" {
-		printable.Fprintf(&b, " (%s)", r.Server.Name)
+	if !named {
+		printable.Fprintf(&b, " | answered by %s", r.Server)
 	}
 	printable.Fprintf(&b, " | %s", r.State)
 	printable.Fprintf(&b, " | %d+%d packets, %d+%d bytes", r.Original.Packets, r.Reply.Packets, r.Original.Bytes,

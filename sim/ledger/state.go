@@ -100,4 +100,5 @@ type Names struct {
 	by     map[string]string
 	ports  map[string]string
 	owner  map[netip.Addr]*network.Port
+	kept   map[string]string // by a session, see Roster
 }

@@ -27,6 +27,8 @@ type Stories struct {
 	ways    map[string][]step
 	way     []step // of the packet; key is the same as the map has it
 	key     []byte
+	seen    seen             // the frame that is asked about, if it did not enter
+	became  map[uint64]int32 // what left, and where, by hash: the last packet of all that it was; nil: not asked
 }
 
 // maxSpelled bounds of how many packets the record is kept, which the packet that
@@ -38,13 +40,15 @@ const maxSpelled = 10_000
 type told struct {
 	conn    *Conn
 	reply   bool
+	about   bool // it is an error about one of the connection's packets
 	file    string
 	number  int
 	record  *replay.Record // nil: it is not kept
 	arrived bool
-	late    bool   // the rest of a packet that was held
-	binding string // what would have translated it
-	way     []step // shared by those that took the same
+	late    bool               // the rest of a packet that was held
+	binding string             // what would have translated it
+	of      replay.DatagramKey // what it is a fragment of; the zero value: of none
+	way     []step             // shared by those that took the same
 }
 
 type step struct {
@@ -56,14 +60,11 @@ type step struct {
 // NewStories returns an empty account, which Why is to be asked of the packet or
 // connection that a text names.
 func NewStories(x *why.Explainer, taps []*replay.Tap, asked string) *Stories {
-	return &Stories{Ledger: New(x, taps), asked: asked, longest: map[string]int{}, ways: map[string][]step{}}
-}
-
-// Observed implements replay.Handler.
-func (s *Stories) Observed(f *replay.Frame, p *replay.Point) {
-	if p.Port != nil {
-		s.longest[p.Port.Name] = max(s.longest[p.Port.Name], f.Wire)
+	s := &Stories{Ledger: New(x, taps), asked: asked, longest: map[string]int{}, ways: map[string][]step{}}
+	if _, _, ok := cutFrame(asked); ok {
+		s.became = map[uint64]int32{}
 	}
+	return s
 }
 
 // ways is how many packets of a direction of a connection are kept.
@@ -71,9 +72,10 @@ const ways = 4
 
 // Entered implements replay.Handler.
 func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
-	c, reply := s.note(f, p, out)
-	x := told{conn: c, reply: reply, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
+	c, n := s.note(f, p, out)
+	x := told{conn: c, reply: n.reply, about: n.about, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
 		arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
+	s.leave(out)
 	if c != nil {
 		n := &c.kept[b2i(x.reply)]
 		if x.arrived && *n >= ways {
@@ -89,6 +91,7 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	s.spelled++
 	x.record = replay.NewRecord(s.why, f, p, x.file, out, false)
 	x.record.Path = nil // way is
+	x.of, _, _ = replay.DatagramOf(f.Data, f.Headers())
 	for _, b := range s.why.Answers(f.Data) {
 		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(),
 			b.Name, b.Chassis.Name)
@@ -133,26 +136,36 @@ func (s *Stories) names(x *told) bool {
 // is asked about: FILE:FRAME, a connection's number, or ADDRESS[:PORT] of one end.
 func (s *Stories) Why() ([]string, error) {
 	x, err := s.find(s.asked)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if x.record == nil && !x.arrived {
+	case x == nil:
+		return s.observed()
+	case x.record == nil && !x.arrived:
 		return nil, fmt.Errorf("%s: %s:%d is meant, of %s; only of the first %d packets it is kept what became of "+
 			"them: ask for %s:%d or %d", s.asked, x.file, x.number, x.conn.Text(), maxSpelled, x.file, x.number,
 			x.conn.ID)
 	}
-	if x.record == nil {
-		c := x.conn
-		return []string{
-			fmt.Sprintf("%s:%d belongs to %s", x.file, x.number, c.Text()),
-			"it arrived, as the packets of its connection before it did: " + s.Row(c).Line(),
-		}, nil
+	return s.story(x, maxLines), nil
+}
+
+// story tells of a packet; in short of one whose way was not kept.
+func (s *Stories) story(x *told, most int) []string {
+	if x.record != nil {
+		return s.tell(x, most)
 	}
-	return s.tell(x), nil
+	what := "it belongs to no connection"
+	if x.conn != nil {
+		what = fmt.Sprintf("%s:%d belongs to %s", x.file, x.number, x.conn.Text())
+		if x.arrived {
+			return []string{what, "it arrived, as the packets of its connection before it did: " + s.Row(x.conn).Line()}
+		}
+	}
+	return []string{what}
 }
 
 // find finds the packet that is meant: of a connection, the first that did not
-// arrive, else the first.
+// arrive, else the first. It is nil for a frame of which no packet entered.
 func (s *Stories) find(text string) (*told, error) {
 	if file, number, ok := cutFrame(text); ok {
 		var found *told
@@ -161,10 +174,7 @@ func (s *Stories) find(text string) (*told, error) {
 				found = x
 			}
 		}
-		if found != nil {
-			return found, nil
-		}
-		return nil, fmt.Errorf("%s: no such packet entered OVN; run lists those that did", text)
+		return found, nil
 	}
 	c, err := s.connection(text)
 	if err != nil {
@@ -248,24 +258,33 @@ func (s *Stories) connection(text string) (*Conn, error) {
 // maxLines is how long a story may be.
 const maxLines = 10
 
-func (s *Stories) tell(x *told) []string {
+func (s *Stories) tell(x *told, most int) []string {
 	r := x.record
 	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.At(), r.Chassis, r.Packet)}
 	add := func(format string, args ...any) {
-		if len(lines) < maxLines {
-			lines = append(lines, fmt.Sprintf(format, args...))
+		line := fmt.Sprintf(format, args...)
+		if len(lines) < most && !slices.Contains(lines, line) {
+			lines = append(lines, line)
 		}
 	}
 	if x.conn != nil {
-		which := "a packet"
-		if x.reply {
-			which = "an answer"
+		which := "a packet of"
+		switch {
+		case x.about:
+			which = "an error about"
+		case x.reply:
+			which = "an answer of"
 		}
 		row := s.Row(x.conn)
-		add("%s of conn %d: %s %s asked %s", which, x.conn.ID, row.Proto, row.Client, row.Asked)
+		add("%s conn %d: %s %s asked %s", which, x.conn.ID, row.Proto, row.Client, row.Asked)
 	}
-	for _, n := range r.NAT {
-		add("translated: %s %s -> %s at %s", n.Kind, n.From, n.To, n.Stage)
+	for i, n := range r.NAT {
+		add("translated: %s %s -> %s %s", n.Kind, n.From, n.To, cmp.Or(r.TranslatedBy(i), "at "+n.Stage))
+	}
+	for _, d := range r.Decided {
+		if d.Rewrite != "" {
+			add("translated: %s %s", d.Rewrite, d.Text)
+		}
 	}
 	s.unbalanced(s.first(x), add)
 	if s := r.Untranslated(); s != "" {
@@ -278,21 +297,41 @@ func (s *Stories) tell(x *told) []string {
 		add("first: %s", first.record.Fate())
 	}
 	add("%s", r.Fate())
+	if y := s.complete(x); y != nil {
+		add("the datagram was complete with %s:%d: %s", y.file, y.number, y.record.Fate())
+	}
 	s.unseen(x, add)
 	for _, d := range r.Decided {
 		if d.Kind == why.Marked.String() {
 			add("marked: %s", d.Text)
-		} else if d.Object != nil && d.Kind != "translated" && !strings.Contains(r.Fate(), d.Object.String()) {
+		} else if d.Object != nil && d.Kind != "translated" && d.Rewrite == "" &&
+			!strings.Contains(r.Fate(), d.Object.String()) {
 			add("asked for by: %s", d.Object)
 		}
 	}
 	s.conversation(x, add)
-	if y, how := s.sibling(first); y != nil {
+	if y, how := s.sibling(first); y != nil && len(lines)+3 <= most { // a comparison of one side tells nothing
 		s.parting(first, y, how, add)
 	} else if s.spelled >= maxSpelled {
 		add("nothing like it fared otherwise among the %d packets that are kept to compare", maxSpelled)
 	}
 	return lines
+}
+
+// complete is the fragment with which the datagram was complete that a fragment
+// waited for; nil if it waited for none, or in vain.
+func (s *Stories) complete(x *told) *told {
+	if x.of == (replay.DatagramKey{}) || x.record.Drop == nil || x.record.Drop.Reason != trace.DropFragment.String() {
+		return nil
+	}
+	for i := range s.all {
+		y := &s.all[i]
+		if y.of == x.of && y.file == x.file && y.number > x.number && y.record != nil &&
+			(y.record.Drop == nil || y.record.Drop.Reason != trace.DropFragment.String()) {
+			return y
+		}
+	}
+	return nil
 }
 
 // first is the packet until it was held, x itself if it was not.
@@ -410,6 +449,9 @@ func otherwise(x, y *told) bool {
 	return x.conn == y.conn && x.reply == y.reply && x.arrived && len(x.record.NAT) != len(y.record.NAT)
 }
 
+// sameClientText is that packets have the client alone in common.
+const sameClientText = "of the same client"
+
 // likeness is how much alike two packets are, and in what.
 func likeness(x, y *told) (int, string) {
 	a, b := x.conn, y.conn
@@ -425,7 +467,7 @@ func likeness(x, y *told) (int, string) {
 	case a.Asked.Dst == b.Asked.Dst:
 		return 3, "to the same address"
 	case a.Asked.Src == b.Asked.Src:
-		return 2, "of the same client"
+		return 2, sameClientText
 	}
 	return 0, ""
 }
@@ -443,7 +485,7 @@ func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 	for i < len(here) && i < len(there) && here[i].flow == there[i].flow && here[i].datapath == there[i].datapath {
 		i++
 	}
-	if i == len(here) && i == len(there) {
+	if i == len(here) && i == len(there) || how == sameClientText && i < len(here) && leads(here[i].flow, x) {
 		return
 	}
 	add("compared with %s:%d %s, %s, which %s:", y.file, y.number, y.record.Packet, how, fared)
@@ -457,6 +499,17 @@ func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 			add("  %s it went no further", side.name)
 		}
 	}
+}
+
+// leads reports whether a flow that did not decide about a packet is one of those
+// that find the way to an address: by them the ways of packets to different ones part,
+// which tells nothing.
+func leads(f *network.Flow, x *told) bool {
+	if f == nil || slices.ContainsFunc(x.record.Decided, func(d replay.DecisionInfo) bool { return d.Flow == f.UUID }) {
+		return false
+	}
+	return slices.ContainsFunc([]string{"_l2_lkup", "_ip_routing", "_pre_stateful", "_lb", "lr_in_dnat", "lr_in_defrag",
+		"lr_in_unsnat", "_arp_resolve"}, func(part string) bool { return strings.Contains(f.Stage, part) })
 }
 
 // within leaves of a packet's way what can be compared with another's: of those

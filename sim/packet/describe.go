@@ -23,7 +23,8 @@ func AppendDescription(b []byte, k *field.Key) []byte {
 	v6 := k.Get(field.EthType) == header.EtherIPv6
 	proto := uint8(k.Get(field.IPProto))
 	ports := proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP
-	if !ports || !v6 && k.Get(field.EthType) != header.EtherIPv4 || k.Get(field.IPFrag)&FragLater != 0 {
+	if !ports || !v6 && k.Get(field.EthType) != header.EtherIPv4 || k.Get(field.IPFrag)&FragLater != 0 ||
+		firstFragment(k) {
 		return append(b, describe(k)...)
 	}
 	src, dst := header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst))
@@ -37,6 +38,12 @@ func AppendDescription(b []byte, k *field.Key) []byte {
 		b = append(append(append(b, " ["...), TCPFlags(k.Get(field.TCPFlags))...), ']')
 	}
 	return b
+}
+
+// firstFragment reports whether a packet is the first fragment of a datagram, whose
+// ports Open vSwitch does not let flows see.
+func firstFragment(k *field.Key) bool {
+	return k.Get(field.IPFrag) != 0 && k.Get(field.TpSrc) == 0 && k.Get(field.TpDst) == 0
 }
 
 // describe describes packets without ports.
@@ -69,6 +76,8 @@ func describeIP(k *field.Key, src, dst netip.Addr) string {
 	proto := uint8(k.Get(field.IPProto))
 	if k.Get(field.IPFrag)&FragLater != 0 {
 		return fmt.Sprintf("%s fragment %s > %s", ProtoName(proto), src, dst)
+	} else if firstFragment(k) && proto != header.ProtoICMP && proto != header.ProtoICMPv6 {
+		return fmt.Sprintf("%s first fragment %s > %s", ProtoName(proto), src, dst)
 	}
 	switch proto {
 	case header.ProtoICMP:

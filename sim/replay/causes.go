@@ -448,20 +448,20 @@ func (v *Verifier) longer(w *waiter) bool {
 // pieceKey is a datagram's fragments at a point.
 type pieceKey struct {
 	point pointKey
-	of    datagramKey
+	of    DatagramKey
 }
 
 // withLonger reports whether a packet is a fragment of a datagram of which others
 // are too long for the port: a batch ends where one cannot be sent, and the kernel
 // sends all of a datagram or nothing.
 func (v *Verifier) withLonger(w *waiter) bool {
-	k, _, ok := datagramOf(w.data, w.Headers())
+	k, _, ok := DatagramOf(w.data, w.Headers())
 	return ok && v.tooLong[pieceKey{w.point, k}]
 }
 
 // noteLonger notes the datagram of a fragment that is too long for its port.
 func (v *Verifier) noteLonger(w *waiter) {
-	k, _, ok := datagramOf(w.data, w.Headers())
+	k, _, ok := DatagramOf(w.data, w.Headers())
 	if !ok {
 		return
 	}

@@ -13,8 +13,8 @@ import (
 // translation leave alone: how one of them entered says it of those that a capture
 // lost, cut off too early, or began too late to hold.
 
-// datagramKey is what the fragments of a datagram have in common everywhere.
-type datagramKey struct {
+// DatagramKey is what the fragments of a datagram have in common everywhere.
+type DatagramKey struct {
 	id    uint32
 	proto uint8
 	v6    bool
@@ -33,15 +33,15 @@ type datagram struct {
 // maxDatagram is how far apart the fragments of a datagram are at most.
 const maxDatagram = conntrack.Second
 
-// datagramOf names the datagram that a frame is a fragment of.
-func datagramOf(data []byte, h *packet.Headers) (k datagramKey, p nat.Packet, ok bool) {
+// DatagramOf names the datagram that a frame is a fragment of.
+func DatagramOf(data []byte, h *packet.Headers) (k DatagramKey, p nat.Packet, ok bool) {
 	if h.Key.Get(field.IPFrag) == 0 || h.Layout.L3 == 0 {
 		return k, p, false
 	}
 	if p.Parse(data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || !p.Fragment {
 		return k, p, false
 	}
-	k = datagramKey{p.FragID, p.Tuple.Proto, p.Tuple.V6}
+	k = DatagramKey{p.FragID, p.Tuple.Proto, p.Tuple.V6}
 	if k.v6 {
 		k.proto = p.FragNext
 	}
@@ -53,7 +53,7 @@ func (inf *inferrer) fragment(f *Frame) {
 	if f.skip != "" || f.point == nil || f.point.Port == nil {
 		return
 	}
-	k, p, ok := datagramOf(f.Data, f.Headers())
+	k, p, ok := DatagramOf(f.Data, f.Headers())
 	if !ok {
 		return
 	}
@@ -77,14 +77,14 @@ func (inf *inferrer) fragment(f *Frame) {
 // incomplete reports whether a frame is a fragment of a datagram of which the
 // captures show others entering, but not all.
 func (inf *inferrer) incomplete(data []byte, h *packet.Headers) bool {
-	k, _, ok := datagramOf(data, h)
+	k, _, ok := DatagramOf(data, h)
 	d := inf.datagrams[k]
 	return ok && d != nil && (d.whole == 0 || d.entered < d.whole)
 }
 
 // sibling finds how another fragment of a frame's datagram entered.
 func (inf *inferrer) sibling(f *Frame) *origin {
-	k, _, ok := datagramOf(f.Data, f.Headers())
+	k, _, ok := DatagramOf(f.Data, f.Headers())
 	d := inf.datagrams[k]
 	if !ok || d == nil || max(f.Time-d.time, d.time-f.Time) > maxDatagram || d.port == f.point.Port {
 		return nil

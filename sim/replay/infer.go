@@ -38,7 +38,7 @@ type inferrer struct {
 	sought    map[answerKey]bool     // what the frames read ahead tell nothing about
 	resumed   map[answerKey]bool     // flows from the middle of connections, see resume
 	opened    map[answerKey]bool     // flows whose first packet came nowhere
-	datagrams map[datagramKey]*datagram
+	datagrams map[DatagramKey]*datagram
 	puzzles   map[answerKey]bool // answers to what came by a way that no capture shows
 	expected  expectations[expectKey]
 	parts     ledger
@@ -80,7 +80,7 @@ func newInferrer(s *Run) *inferrer {
 	inf := &inferrer{s: s, captured: map[pointKey]bool{}, answers: map[answerKey]*awaited{},
 		ways: map[answerKey]*awaited{}, sought: map[answerKey]bool{}, resumed: map[answerKey]bool{},
 		opened: map[answerKey]bool{}, puzzles: map[answerKey]bool{},
-		datagrams: map[datagramKey]*datagram{},
+		datagrams: map[DatagramKey]*datagram{},
 		expected:  expectations[expectKey]{open: map[expectKey]expectation{}},
 		parts:     ledger{parts: map[expectKey][]piece{}}}
 	inf.become()

@@ -133,7 +133,7 @@ func (m memory) datagrams() {
 			}
 		}
 	}
-	codeMap(m, inf.datagrams, func(m memory, k *datagramKey) {
+	codeMap(m, inf.datagrams, func(m memory, k *DatagramKey) {
 		coding.Uint(m.Coder, &k.id)
 		coding.Uint(m.Coder, &k.proto)
 		m.Bools(&k.v6)

@@ -177,7 +177,7 @@ func TestMemoryIsWhole(t *testing.T) {
 			"scratch"},
 		{answerKey{}, "point proto src dst"},
 		{awaited{}, "port chassis ethSrc ethDst src dst of hops partial"},
-		{datagramKey{}, "id proto v6"},
+		{DatagramKey{}, "id proto v6"},
 		{datagram{}, "awaited time ttl entered whole"},
 		{segmentSizes{}, "sizes older least"},
 		{expectKey{}, "point id"},

@@ -63,7 +63,7 @@ type DropInfo struct {
 // DecisionInfo is a logical flow that decided, and the Northbound row behind it
 // where that is known.
 type DecisionInfo struct {
-	Kind     string      `json:"kind"` // dropped, answered, held, translated, rerouted, untranslated or marked
+	Kind     string      `json:"kind"` // what why.Kind.String returns: dropped, answered, held, translated …
 	Datapath string      `json:"datapath,omitempty"`
 	datapath string      // what people call it
 	Stage    string      `json:"stage,omitempty"`
@@ -74,6 +74,8 @@ type DecisionInfo struct {
 	Object   *ObjectInfo `json:"object,omitempty"`
 	Text     string      `json:"text"`
 	Stale    string      `json:"stale,omitempty"` // what the connection uses and the network no longer has
+	// Rewrite is what a stateless NAT row did: "stateless DNAT 203.0.113.5 -> 10.0.0.5".
+	Rewrite string `json:"rewrite,omitempty"`
 }
 
 // ObjectInfo is a row of the Northbound database.
@@ -88,6 +90,9 @@ type ObjectInfo struct {
 
 func decisionInfo(d *why.Decision) DecisionInfo {
 	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, Text: d.Text, Stale: d.Stale}
+	if d.Kind == why.Rewritten {
+		x.Rewrite = d.Rewrite.String()
+	}
 	if d.Datapath != nil {
 		x.Datapath, x.datapath = d.Datapath.Name, d.Datapath.Called()
 	}
@@ -310,6 +315,8 @@ func (w *recorder) flow(ev *trace.Event) (stage, uuid string) {
 	}
 	if n := len(w.record.Path); n > 0 && ev.Kind != trace.Miss {
 		return w.record.Path[n-1].Stage, w.record.Path[n-1].Flow
+	} else if ev.Kind == trace.Drop {
+		return "", "" // it came to no stage
 	}
 	return w.book.StageName(-1, ev.Table), ""
 }
@@ -361,6 +368,13 @@ func (r *Record) Line() string {
 			b.WriteString(" (stale: " + d.Stale + ")")
 		}
 	}
+	for i := 0; r.nth(why.Rewritten.String(), i) != nil; i++ {
+		d := r.nth(why.Rewritten.String(), i)
+		b.WriteString(" | " + d.Rewrite)
+		if d.Object != nil {
+			b.WriteString(" by " + d.Object.String())
+		}
+	}
 	for i := 0; r.nth("rerouted", i) != nil; i++ {
 		b.WriteString(" | rerouted " + r.nth("rerouted", i).Text)
 	}
@@ -406,6 +420,15 @@ func (r *Record) nth(kind string, n int) *DecisionInfo {
 	return nil
 }
 
+// TranslatedBy is the flow, or the row behind it, of the packet's translation with
+// that number: "by load balancer …"; "" if none is known.
+func (r *Record) TranslatedBy(n int) string {
+	if d := r.nth(why.Translated.String(), n); d != nil {
+		return d.Text
+	}
+	return ""
+}
+
 // Untranslated says which binding an answer passed by, "" if it is none.
 func (r *Record) Untranslated() string {
 	if d := r.nth(why.Untranslated.String(), 0); d != nil {
@@ -443,15 +466,17 @@ func (r *Record) Fate() string {
 		return s + ", " + d.Text
 	case r.Unknown != nil && d != nil:
 		return r.Verdict + ": " + r.Unknown.Reason + "; " + d.Text
-	case r.Drop != nil && r.Drop.Stage == "":
+	case r.Drop != nil && r.Drop.Stage == "" && (d == nil || d.Text == ""):
 		return r.Verdict + ": " + r.Drop.Reason
+	case r.Drop != nil && r.Drop.Stage == "":
+		return r.Verdict + ": " + r.Drop.Reason + ", " + d.Text
 	case r.Drop != nil && d != nil:
 		reason := r.Drop.Reason
 		if reason == trace.DropNoAction.String() {
 			reason = trace.DropAction.String() // the flow that decided says so
 		}
 		stage := r.Drop.Stage
-		if d.Flow == "" {
+		if d.Flow == "" && d.Stage != "" {
 			stage = d.Stage // no flow says what it is called, others of its table do
 		}
 		return fmt.Sprintf("%s at %s: %s, %s", r.Verdict, stage, reason, d.Text)

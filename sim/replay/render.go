@@ -152,7 +152,8 @@ func (s *spelled) step(x *why.Explainer, ev *trace.Event) {
 	if ev.Flow >= 0 {
 		f := x.Book.Net.Flows[ev.Flow]
 		_, marks := x.Marks(f)
-		s.decides = s.decides || marks || x.Reroutes(f)
+		_, rewrites := x.Rewrites(f)
+		s.decides = s.decides || marks || rewrites || x.Reroutes(f)
 	}
 }
 

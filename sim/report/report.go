@@ -235,7 +235,9 @@ func (r *Report) reason(rec *replay.Record) int {
 		parts = append(parts, rec.Unknown.Reason)
 	}
 	for _, d := range rec.Decided {
-		if d.Kind != why.Translated.String() && d.Kind != why.Rerouted.String() && d.Kind != why.Marked.String() {
+		switch d.Kind {
+		case why.Translated.String(), why.Rewritten.String(), why.Rerouted.String(), why.Marked.String():
+		default:
 			parts = append(parts, d.Text)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 
 // Packet writes a packet of a session; lines, if not nil, are those of a terminal.
 func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
-	r := replay.NewRecord(&why.Explainer{Book: p.Book, Objects: p.Objects}, &p.Frame, p.Point, p.Capture, &p.Outcome,
-		false)
+	x := &why.Explainer{Book: p.Book, Objects: p.Objects, KeptElsewhere: p.Elsewhere}
+	r := replay.NewRecord(x, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	return WriteFate(out, format, lines, r, p.Book, &p.Outcome.Trace)
 }
 

@@ -27,12 +27,17 @@ type sides struct {
 	writes   []write
 	makes    []making // of addresses
 	balances bool     // among backends, or looks for the one that was given
+	plain    string   // what it asks for, but that the port
+	resident string   // is resident
+	denies   bool     // it drops, or answers that the packet is not wanted
+	logged   string   // the name by which an ACL logs
 	marks    bool     // the packet's DSCP:
 	dscp     uint8
 	choice   *lflow.Select
 	regs     []bits     // of reg8 and reg9
 	hop      netip.Addr // by this one
-	asks     asks       // of the addresses and ports that it translates
+	rewrite  Rewrite
+	asks     asks // of the addresses and ports that it translates
 	facts    Facts
 	match    string // of the flow when its sides were read, and its actions:
 	does     string // a flow keeps its place when the network becomes another
@@ -54,17 +59,19 @@ func (x *Explainer) of(f *network.Flow) *sides {
 	if e, err := lflow.ParseMatch(f.Match, env); err == nil {
 		if e, err = lflow.Annotate(e, env); err == nil {
 			e = lflow.Simplify(e)
+			s.plain, s.resident = apart(e)
 			s.facts.read(e)
 			s.read(e)
 			s.asks.read(e, f)
 		}
 	}
 	if actions, _, err := lflow.ParseActions(f.Actions, env); err == nil {
-		s.facts.Sends = lflow.Writes(actions, field.Outport)
+		s.facts.Sends, s.denies = lflow.Writes(actions, field.Outport), denies(actions)
 		for _, a := range actions {
 			s.assign(a)
 			s.translate(a)
 			s.route(a)
+			s.rewrites(a)
 		}
 	}
 	if x.sides == nil {
@@ -128,6 +135,9 @@ func isMetadata(id field.ID) bool {
 
 // assign notes what an action writes.
 func (s *sides) assign(a lflow.Action) {
+	if l, ok := a.(lflow.Log); ok {
+		s.logged = l.Name
+	}
 	zero := false
 	if l, ok := a.(lflow.Load); ok && l.Dst.Symbol.OVNField == lflow.NoOVNField {
 		zero = l.Value.Value.IsZero() && l.Value.String == ""

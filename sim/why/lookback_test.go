@@ -95,3 +95,49 @@ func TestUnasked(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What said no is told in words, by what the flow that decided is for.
+func TestDenials(t *testing.T) {
+	for name, c := range map[string]struct {
+		flow *network.Flow
+		want string
+	}{
+		"an ACL's name in its log": {flow("ls_in_acl", "ip4", `log(name="no-smtp", verdict=drop, severity=info);`),
+			`by ACL "no-smtp", flow`},
+		"no route": {flow("lr_in_ip_routing", "1", "drop;"), "sw has no route: flow"},
+		"its own":  {flow("lr_in_arp_resolve", "ip4.dst == {10.0.0.1}", "drop;"), "the address is the router's own"},
+		"no backend": {flow("ls_in_lb", "ip4.dst == 10.0.0.9 && tcp.dst == 80", "drop;"),
+			"no backend: load balancer flow"},
+		"no next hop":    {flow("lr_in_arp_resolve", "1", "drop;"), "no next hop: flow"},
+		"port security":  {flow("ls_in_port_sec_l2", "1", "drop;"), "by port security: flow"},
+		"a stray frame":  {flow("lr_in_admission", "vlan.present", "drop;"), "this router port takes no such"},
+		"refused":        {flow("ls_out_acl", "ct.inv", "drop;"), "conntrack refused it: flow"},
+		"a router's own": {flow("lr_in_ip_input", "ip4.mcast", "drop;"), "the router itself takes no such"},
+	} {
+		x, out := way(c.flow)
+		if c.flow.Stage == "lr_in_ip_routing" {
+			c.flow.Priority = 0
+		}
+		if list := x.Decide(out); len(list) != 1 || !strings.HasPrefix(list[0].Text, c.want) {
+			t.Errorf("%s: %+v, want %s", name, list, c.want)
+		}
+	}
+}
+
+// A flow that drops what another does where a port is resident leads there.
+func TestElsewhere(t *testing.T) {
+	here := flow("lr_in_ip_input", "arp.op == 1 && arp.tpa == 10.0.0.1", "drop;")
+	x, out := way(here)
+	gateway := flow("lr_in_ip_input", `arp.op == 1 && arp.tpa == 10.0.0.1 && is_chassis_resident("cr")`, "next;")
+	gateway.Priority = here.Priority + 1
+	d := x.Book.Net.Datapaths[0]
+	d.Flows[0] = [][]*network.Flow{{gateway, here}}
+	if list := x.Decide(out); len(list) != 1 || !strings.HasSuffix(list[0].Text,
+		"; it is for the chassis of cr, which is on none") {
+		t.Errorf("%+v", list)
+	}
+	gateway.Match = `arp.op == 1 && arp.tpa == 10.0.0.2 && is_chassis_resident("cr")`
+	if list := x.Decide(out); strings.Contains(list[0].Text, "it is for") {
+		t.Errorf("another address: %+v", list)
+	}
+}

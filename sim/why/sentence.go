@@ -26,21 +26,23 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 		if d.Stale = stale; stale != "" {
 			parts = append(parts, "stale: "+stale)
 		}
-	} else if s := x.refused(t, at); s != "" {
+	} else if s := x.refused(t, at); s != "" && (decides(d.Reason) || d.Flow == nil) {
+		parts = append(parts, s)
+	}
+	if s := x.portAt(t, at); s != "" {
 		parts = append(parts, s)
 	}
 	switch {
-	case d.Flow == nil:
-		d.Stage = x.stageOf(t, at)
-		parts = append(parts, fmt.Sprintf("no flow of %s of %s matches", d.Stage, d.Datapath.Called()))
-	case decides(d.Reason):
-		d = x.blame(d, t, at)
-		parts = append(parts, x.denial(d.Flow, "by")+x.name(d.Flow, d.Datapath))
-		if s := x.unasked(t, &d, at); s != "" {
-			parts = append(parts, s)
-		}
-	default:
+	case d.Flow != nil && decides(d.Reason):
+		parts = append(parts, x.decided(&d, out, at))
+	case d.Flow != nil:
 		parts = append(parts, "at "+x.name(d.Flow, d.Datapath))
+	case d.Reason == trace.DropNoMatch:
+		d.Stage = x.stageOf(t, at)
+		parts = append(parts, x.noRoute(out, d.Stage, d.Datapath)+
+			fmt.Sprintf("no flow of %s of %s matches", d.Stage, d.Datapath.Called()))
+	case len(parts) == 0:
+		parts = append(parts, "in "+d.Datapath.Called())
 	}
 	if s := x.gap(out); s != "" {
 		parts = append(parts, s)
@@ -144,44 +146,6 @@ func (x *Explainer) isStateful(d *network.Datapath) bool {
 // nothing more.
 func decides(r trace.Reason) bool {
 	return r == trace.DropAction || r == trace.DropNoAction || r == trace.DropConsumed
-}
-
-// denial begins a sentence about a flow that decided: what kind of thing said no.
-func (x *Explainer) denial(f *network.Flow, otherwise string) string {
-	for _, k := range denials {
-		switch by := strings.HasPrefix(k.says, "by"); {
-		case !k.is(f), k.refusing && !x.of(f).refusing, otherwise != "by" && !by:
-		case by && x.Objects.ForFlow(f) != nil: // its name begins with what it is
-			return "by "
-		default:
-			return k.says + " "
-		}
-	}
-	return "by "
-}
-
-var denials = []struct {
-	is       func(*network.Flow) bool
-	says     string
-	refusing bool // its match tests ct.inv
-}{
-	{func(f *network.Flow) bool { return isACL(f.Stage) }, "conntrack refused it:", true},
-	{func(f *network.Flow) bool { return isACL(f.Stage) }, "by ACL", false},
-	{inStage("port_sec"), "by port security:", false},
-	{inStage("lr_in_admission"), "not for this router port:", false},
-	{inStage("lr_in_arp_resolve"), "no next hop:", false},
-	{inStage("lr_in_ip_routing"), "by route", false},
-	{inStage("lr_in_policy"), "by router policy", false},
-	{inStage("lr_in_ip_input"), "the router itself takes no such packet:", false},
-	{inStage("l2_unknown"), "no port is known for its Ethernet address:", false},
-	{inStage("larger_pkts"), "larger than the MTU:", false},
-	{inStage("_qos"), "by QoS rule", false},
-	{inStage("dhcp"), "by DHCP options", false},
-	{inStage("_lb"), "by load balancer", false},
-}
-
-func inStage(part string) func(*network.Flow) bool {
-	return func(f *network.Flow) bool { return strings.Contains(f.Stage, part) }
 }
 
 // refused tells which check made conntrack refuse the packet, if its last pass

@@ -3,6 +3,7 @@ package why
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"ovnreplay/conntrack"
@@ -146,7 +147,9 @@ func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 			}
 			return ""
 		}
-		looked = append(looked, fmt.Sprintf("%s: %s", x.zone(s), stateWord(s.State)))
+		if at := fmt.Sprintf("%s: %s", x.zone(s), stateWord(s.State)); !slices.Contains(looked, at) {
+			looked = append(looked, at)
+		}
 	}
 	d, snat := x.zoneOwner(b)
 	if d == nil {

@@ -36,6 +36,13 @@ type Explainer struct {
 	// that keep wants. It is nil where the database has no history.
 	Past func(keep func(*network.Flow) bool) []network.Departure
 
+	// Names are those of addresses, and of addresses with ports, where the network at
+	// hand does not tell: nil if it does.
+	Names map[string]string
+
+	// KeptElsewhere is what Elsewhere said of a session's flows, nil for none.
+	KeptElsewhere map[*network.Flow]string
+
 	// Gaps are the networks of other zones to which routers have no route.
 	Gaps func() []sim.Gap
 
@@ -61,10 +68,11 @@ const (
 	Untranslated                 // an answer leaves as it came, past the binding it needed
 	Marked                       // a QoS rule changes its DSCP
 	Unknown                      // it ends for want of what no capture shows
+	Rewritten                    // a stateless NAT row changes an address, without conntrack
 )
 
 var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked",
-	"not known"}
+	"not known", "rewritten"}
 
 // String returns the kind in a word, as JSON spells it.
 func (k Kind) String() string { return kindText[k] }
@@ -81,6 +89,7 @@ type Decision struct {
 	Object   *network.Object
 	Text     string // in a sentence, without the packet
 	Stale    string // what the connection uses and the network no longer has
+	Rewrite  Rewrite
 }
 
 // Sentence is the reason and the flow, for a decision that stands alone.
@@ -102,7 +111,12 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 			list = append(list, x.translated(t, i, out.Of.Time))
 		case trace.Match:
 			f := x.Book.Net.Flows[ev.Flow]
+			rewrite, rewrites := x.Rewrites(f)
 			switch dscp, marks := x.Marks(f); {
+			case rewrites:
+				d := x.decision(Rewritten, t, i, f)
+				d.Rewrite, d.Text = rewrite, "by "+x.name(f, d.Datapath)
+				list = append(list, d)
 			case x.Reroutes(f):
 				d := x.decision(Rerouted, t, i, f)
 				d.Text = "by " + x.name(f, d.Datapath)

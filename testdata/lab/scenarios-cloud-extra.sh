@@ -112,6 +112,22 @@ setup_cloud_ecmp() {
 traffic_cloud_ecmp() { local p; for p in 54071 54072 54073; do get vm2 192.0.2.1 80 -s $p; get vm4 192.0.2.129 80 -s $p; done; get ext2 $FIP3 80 -b 192.0.2.129 -s 54074; get ext1 $FIP3 80 -b 192.0.2.129 -s 54075; }
 cleanup_cloud_ecmp() { local n; for n in ext1 ext2; do ns $n ip addr del 192.0.2.1/32 dev lo; ns $n ip addr del 192.0.2.129/32 dev lo; done; }
 
+# OVN lets nobody ask for next hops of unequal weight, its logical flows and the switch's groups have them: northd is
+# held, and the action that it wrote is changed.
+scenario cloud-ecmp-weights cloud "equal-cost routes of unequal weight, three to one, as select() and the switch's groups have them"
+setup_cloud_ecmp_weights() { setup_cloud_ecmp; }
+before_cloud_ecmp_weights() {
+    local f actions
+    ovn-appctl -t ovn-northd pause
+    for f in $(sb --bare --columns=_uuid,match list logical_flow | awk 'NF == 1 { u = $1 } /192\.0\.2\.0\/25/ { print u }'); do
+        actions=$(sb get logical_flow "$f" actions)
+        case $actions in *"select("*) sb set logical_flow "$f" "actions=${actions/select(1, 2)/select(1=30, 2=10)}" ;; esac
+    done
+    sleep 2
+}
+traffic_cloud_ecmp_weights() { local p; for p in $(seq 54201 54216); do get vm2 192.0.2.1 80 -s $p; done; for p in $(seq 54217 54224); do get vm4 192.0.2.1 80 -s $p; done; }
+cleanup_cloud_ecmp_weights() { ovn-appctl -t ovn-northd resume; cleanup_cloud_ecmp; nb --wait=hv sync; }
+
 scenario cloud-known-connections cloud "connections older than the recording, across chassis, through SNAT and floating IPs"
 before_cloud_known_connections() { linger vm1 10.2.0.13 80 54081; linger vm2 203.0.113.50 80 54082; linger ext2 $FIP1 80 54083; linger ext2 $FIP3 80 54084; sleep 5; }
 traffic_cloud_known_connections() { sleep 8; }
