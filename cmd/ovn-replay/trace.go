@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -112,6 +113,8 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	o.Tell = func(format string, args ...any) { fmt.Fprintf(o.stderr, "ovn-replay: "+format+"\n", args...) }
 	t := &ovntrace.Tracer{Options: &o.Options, Out: bufio.NewWriter(o.stdout)}
 	defer func() { err = errors.Join(err, t.Out.Flush()) }()
+	// What it reads stays, and it ends soon: collecting while that grows is a tenth of the work.
+	defer debug.SetGCPercent(debug.SetGCPercent(250))
 	o.from.Stdin, o.from.Stderr = o.stdin, o.stderr
 	net, recorded, err := o.from.ForTrace(ctx)
 	if err != nil {
