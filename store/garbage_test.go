@@ -1,0 +1,47 @@
+package store
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// The more is alive, the sooner the next collection: not where nothing is alive, and as before
+// when it ends.
+func TestFrugal(t *testing.T) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		t.Skip("the environment says how often garbage is collected")
+	}
+	percent := func() int {
+		p := debug.SetGCPercent(100)
+		debug.SetGCPercent(p)
+		return p
+	}
+	was := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(was)
+	end := Frugal()
+	until := func(want func(int) bool) int {
+		for range 200 {
+			runtime.GC()
+			if want(percent()) {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		return percent()
+	}
+	if got := until(func(p int) bool { return p == 100 }); got != 100 {
+		t.Errorf("with nothing alive: %d %%", got)
+	}
+	alive := make([]byte, 300<<20)
+	if got := until(func(p int) bool { return p < 50 }); got >= 50 || got < frugalPercent {
+		t.Errorf("with 300 MiB alive: %d %%", got)
+	}
+	runtime.KeepAlive(alive)
+	end()
+	if got := percent(); got != 100 {
+		t.Errorf("at the end: %d %%", got)
+	}
+}
