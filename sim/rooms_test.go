@@ -38,6 +38,31 @@ func TestHeadersHaveOneHome(t *testing.T) {
 	}
 }
 
+// A command is flags in, calls out: what it does is in a library.
+func TestCommandIsThin(t *testing.T) {
+	t.Parallel()
+	const most = 2500
+	names, err := filepath.Glob("../cmd/ovn-replay/*.go")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	lines := 0
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += strings.Count(string(text), "\n")
+	}
+	if lines >= most {
+		t.Errorf("cmd/ovn-replay has %d lines without its tests, of fewer than %d: move what is logic to a library", lines,
+			most)
+	}
+}
+
 var quoted = regexp.MustCompile("\"[^\"]*\"|`[^`]*`")
 
 // What replays is a library: whoever imports it gets no database client, no

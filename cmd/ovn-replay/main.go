@@ -56,7 +56,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
 	err := manual.Unknown(root, args)
 	if err == nil {
-		if err = execute(ctx, root, files); err == errAbandoned {
+		err = files.Await(ctx, func() error { return root.ExecuteContext(ctx) })
+		if err == output.ErrAbandoned {
 			return abandon(ctx, files, slices.Contains(args, "--json"), stdout, stderr)
 		}
 	}

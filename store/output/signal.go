@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Signalled is the cause of a context that a signal ended.
@@ -41,4 +42,36 @@ func UntilSignal() context.Context {
 	// files and sessions are completed.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return ctx
+}
+
+// patience is how long an interrupted command may take to end by itself before
+// captures are read.
+const patience = 150 * time.Millisecond
+
+// ErrAbandoned is the error of a command that was not waited for.
+var ErrAbandoned = errors.New("interrupted")
+
+// Await runs a command. Interrupted before captures are read it is given up
+// where it is: what loads gigabytes, or waits for who writes a pipe, need not ask
+// at every step whether it is still wanted, and has nothing to complete.
+func (o *Files) Await(ctx context.Context, command func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- command() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	if !errors.As(context.Cause(ctx), new(Signalled)) {
+		return <-ended
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(patience):
+	}
+	if o.Begun() {
+		return <-ended
+	}
+	return ErrAbandoned
 }
