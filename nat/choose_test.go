@@ -34,6 +34,7 @@ func bind(kind Kind, lo, hi string, plo, phi uint16) Binding {
 }
 
 func TestChoose(t *testing.T) {
+	t.Parallel()
 	web := mk(header.ProtoTCP, "10.0.0.1", 48001, "10.0.0.9", 80)
 	ping := mk(header.ProtoICMP, "10.0.0.1", 7, "10.0.0.9", 7)
 	low := mk(header.ProtoTCP, "10.0.0.1", 511, "10.0.0.9", 80)
@@ -103,6 +104,7 @@ func TestChoose(t *testing.T) {
 
 // Every port of a range is found, and only when none is left is there none.
 func TestChooseExhaustsRange(t *testing.T) {
+	t.Parallel()
 	b := bind(Src, "1.1.1.1", "1.1.1.1", 5000, 5099)
 	z := zoneTuples{}
 	for i := range 100 {
@@ -120,6 +122,7 @@ func TestChooseExhaustsRange(t *testing.T) {
 }
 
 func TestChooseAddressRange(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []Kind{Src, Dst} {
 		b := bind(kind, "1.1.1.1", "1.1.1.4", 0, 0)
 		seen := map[byte]int{}

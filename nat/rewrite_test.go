@@ -43,6 +43,7 @@ func target(from Tuple, src, dst string, sport, dport uint16) Tuple {
 }
 
 func TestRewrite(t *testing.T) {
+	t.Parallel()
 	for _, tt := range translations {
 		t.Run(tt.name, func(t *testing.T) {
 			ip := append(bytes.Clone(tt.packet), 0xde, 0xad) // Ethernet padding
@@ -90,6 +91,7 @@ func checkSums(t *testing.T, ip []byte) {
 
 // A wrong checksum must stay wrong by the same amount.
 func TestRewriteKeepsWrongChecksumsWrong(t *testing.T) {
+	t.Parallel()
 	for _, tt := range translations {
 		ip := bytes.Clone(tt.packet)
 		var p Packet
@@ -117,6 +119,7 @@ func TestRewriteKeepsWrongChecksumsWrong(t *testing.T) {
 }
 
 func TestRewriteUDPWithoutChecksum(t *testing.T) {
+	t.Parallel()
 	ip := bytes.Clone(translations[2].packet)
 	ip[26], ip[27] = 0, 0
 	var p Packet
@@ -134,6 +137,7 @@ func TestRewriteUDPWithoutChecksum(t *testing.T) {
 
 // A UDP checksum that computes to zero is sent as ffff (RFC 768).
 func TestRewriteUDPZeroSum(t *testing.T) {
+	t.Parallel()
 	ip := bytes.Clone(translations[2].packet)
 	sum := binary.BigEndian.Uint16(ip[26:])
 	var p Packet
@@ -153,6 +157,7 @@ func TestRewriteUDPZeroSum(t *testing.T) {
 }
 
 func TestRewritePartialChecksum(t *testing.T) {
+	t.Parallel()
 	for _, i := range []int{0, 2, 5, 6} {
 		tt := translations[i]
 		ip := bytes.Clone(tt.packet)
@@ -184,6 +189,7 @@ func errorAbout(from string, packet []byte, n int) []byte {
 }
 
 func TestRewriteICMPError(t *testing.T) {
+	t.Parallel()
 	for _, tt := range translations[:8] {
 		for _, short := range []bool{false, true} {
 			// What was sent, as it looked behind the translation...
@@ -240,6 +246,7 @@ func TestRewriteAllocatesNothing(t *testing.T) {
 }
 
 func TestReverse(t *testing.T) {
+	t.Parallel()
 	for typ := range 256 {
 		for _, v6 := range []bool{false, true} {
 			tuple := Tuple{V6: v6, Proto: header.ProtoICMP, Type: uint8(typ), SrcPort: 5, DstPort: 5}
@@ -256,6 +263,7 @@ func TestReverse(t *testing.T) {
 
 // TestRewriteRandom: there and back again is the identity, and checksums are right in between.
 func TestRewriteRandom(t *testing.T) {
+	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
 		tt := translations[rnd.IntN(len(translations))]

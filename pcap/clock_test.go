@@ -17,6 +17,7 @@ const (
 )
 
 func TestClockCorrects(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		clock     Clock
 		raw, want int64
@@ -35,6 +36,7 @@ func TestClockCorrects(t *testing.T) {
 }
 
 func TestMulDiv(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][4]int64{
 		{6, 7, 2, 21}, {-7, 3, 2, -10}, {7, -3, -2, 10}, {math.MaxInt64, math.MaxInt64, math.MaxInt64, math.MaxInt64},
 		{math.MinInt64, 1, 2, math.MinInt64 / 2}, {math.MaxInt64, math.MaxInt64, 1, math.MaxInt64},
@@ -64,6 +66,7 @@ func exchange(seed int64, n int, span, least int64, off func(t int64) int64, way
 }
 
 func TestEstimateClock(t *testing.T) {
+	t.Parallel()
 	start := 1_700_000_000 * s
 	steady := func(d int64) func(int64) int64 { return func(int64) int64 { return d } }
 	drifting := func(d, ppm int64) func(int64) int64 {
@@ -107,6 +110,7 @@ func TestEstimateClock(t *testing.T) {
 
 // TestEstimateIsSteady: no drift is invented, outliers and order change nothing.
 func TestEstimateIsSteady(t *testing.T) {
+	t.Parallel()
 	pairs := exchange(1, 1000, 60*s, 200*µs, func(int64) int64 { return 3 * ms }, WayAB, WayBA)
 	want, _ := EstimateClock(pairs)
 	if want.Clock.Drift != 0 || want.OneWay || want.Uncertainty < 150*µs || want.Uncertainty > 300*µs {
@@ -133,6 +137,7 @@ func TestEstimateIsSteady(t *testing.T) {
 // TestSharedUnderlay compares two hosts' underlay captures, recorded by one
 // clock, after putting one of them off.
 func TestSharedUnderlay(t *testing.T) {
+	t.Parallel()
 	for _, off := range []int64{0, 80 * ms, -3 * s} {
 		var shared Shared
 		for i, name := range []string{"testdata/underlay-ch1.pcap", "testdata/underlay-ch2.pcap"} {
@@ -161,6 +166,7 @@ func TestSharedUnderlay(t *testing.T) {
 
 // TestSharedIsBounded: beyond the limit the sample stays common to both captures.
 func TestSharedIsBounded(t *testing.T) {
+	t.Parallel()
 	shared := Shared{Limit: 100}
 	for i := range 10000 {
 		m := LinkMeta{EtherType: header.EtherIPv4, Payload: []byte{byte(i), byte(i >> 8)}}
@@ -178,6 +184,7 @@ func TestSharedIsBounded(t *testing.T) {
 // TestAlign puts three hosts' captures on the first one's clock, the third by
 // way of whichever it shares most with; a fourth shares nothing.
 func TestAlign(t *testing.T) {
+	t.Parallel()
 	off := []int64{0, 80 * ms, -3 * s, 0}
 	var shared Shared
 	for i, name := range []string{"underlay-ch1.pcap", "underlay-ch2.pcap", "underlay-ch3.pcap", "nginx.pcap"} {
@@ -204,6 +211,7 @@ func TestAlign(t *testing.T) {
 // TestSharedAcrossNAT compares the client's side of a nodePort session with
 // the pod's, whose addresses and ports differ.
 func TestSharedAcrossNAT(t *testing.T) {
+	t.Parallel()
 	for _, off := range []int64{0, 80 * ms, -80 * ms} {
 		shared := Shared{AcrossNAT: true}
 		for i, name := range []string{"client.pcap", "nginx.pcap"} {

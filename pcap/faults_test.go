@@ -14,6 +14,7 @@ import (
 // TestCutAnywhere cuts captures at every byte: all whole frames are delivered,
 // and a cut inside something is an error that names the place.
 func TestCutAnywhere(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"client.pcap", "client.pcapng", "nginx.any.pcap"} {
 		t.Run(name, func(t *testing.T) {
 			data := mustRead(t, filepath.Join("testdata", name))
@@ -64,6 +65,7 @@ func frameEnds(t *testing.T, data []byte) (ends []int64) {
 }
 
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	valid := mustRead(t, "testdata/client.pcap")
 	edit := func(at int, b ...byte) []byte {
 		out := bytes.Clone(valid)
@@ -153,6 +155,7 @@ func TestFaults(t *testing.T) {
 
 // TestErrorIsFinal: an error comes again rather than something after it.
 func TestErrorIsFinal(t *testing.T) {
+	t.Parallel()
 	data := mustRead(t, "testdata/client.pcap")
 	r, err := NewReader(bytes.NewReader(data[:200]), "cut")
 	if err != nil {
@@ -165,6 +168,7 @@ func TestErrorIsFinal(t *testing.T) {
 }
 
 func TestOpenFaults(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for path, want := range map[string]string{
 		filepath.Join(dir, "absent"): "cannot open the capture: no such file or directory; check the name and " +
@@ -206,6 +210,7 @@ func TestClaimsCostNothing(t *testing.T) {
 
 // TestPacketByPacket: a stream's record is delivered as soon as its last byte is there.
 func TestPacketByPacket(t *testing.T) {
+	t.Parallel()
 	data := mustRead(t, "testdata/client.pcap")
 	ends := frameEnds(t, data)
 	pr, pw, err := os.Pipe()

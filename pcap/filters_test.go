@@ -22,6 +22,7 @@ func expression(t *testing.T, expr string) Options {
 
 // Records that the filter removes are not counted, and keep their numbers.
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	all := readFile(t, "testdata/client.pcap")
 	r, err := OpenWith("testdata/client.pcap", expression(t, "tcp[tcpflags] & tcp-push != 0"))
 	if err != nil {
@@ -50,6 +51,7 @@ func TestFilter(t *testing.T) {
 
 // The files of a set are in the order of their first packets, selected or not.
 func TestFilteredSet(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	all := rotated(t, dir)
 	s, err := OpenSet(filepath.Join(dir, "cap.pcap*"), expression(t, "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0"))
@@ -70,6 +72,7 @@ func TestFilteredSet(t *testing.T) {
 
 // Each interface of a pcapng has a program for its own link type.
 func TestFilterOfEachLinkType(t *testing.T) {
+	t.Parallel()
 	var b bytes.Buffer
 	w, err := NewWriter(&b, Section{})
 	if err != nil {
@@ -112,6 +115,7 @@ func TestFilterOfEachLinkType(t *testing.T) {
 // A filter that does not suit a capture's only link type is refused as it is
 // opened.
 func TestUnsuitableFilter(t *testing.T) {
+	t.Parallel()
 	_, err := OpenWith("testdata/client.pcap", expression(t, "inbound"))
 	if err == nil || !strings.HasPrefix(err.Error(),
 		"testdata/client.pcap: the filter does not suit its EN10MB frames: column 1: ") {

@@ -31,6 +31,7 @@ func same(t *testing.T, got, want []*Record, tick int64) {
 }
 
 func TestSameCaptureInEveryFormat(t *testing.T) {
+	t.Parallel()
 	want := readFile(t, "testdata/client.pcap")
 	if len(want) != 21 {
 		t.Fatalf("%d frames, want 21 (as capinfos says)", len(want))
@@ -59,6 +60,7 @@ func TestSameCaptureInEveryFormat(t *testing.T) {
 }
 
 func TestByteSwappedClassic(t *testing.T) {
+	t.Parallel()
 	want := readFile(t, "testdata/client.pcap")
 	for _, o := range []ClassicOptions{
 		{LinkType: LinkEthernet}, {LinkType: LinkEthernet, BigEndian: true},
@@ -122,6 +124,7 @@ func TestAgainstGopacket(t *testing.T) {
 
 // TestMergecapMixedLinkTypes reads a file with an interface per source and two link types.
 func TestMergecapMixedLinkTypes(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "mixed.pcapng")
 	run(t, "mergecap", "-w", out, "testdata/client.pcap", "testdata/nginx.any.pcap")
 	perLink := map[LinkType]int{}
@@ -138,6 +141,7 @@ func TestMergecapMixedLinkTypes(t *testing.T) {
 
 // TestEditcapAnnotations reads a comment and TLS secrets that another tool put in.
 func TestEditcapAnnotations(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	keys, out := filepath.Join(dir, "keys"), filepath.Join(dir, "out.pcapng")
 	if err := os.WriteFile(keys, []byte("CLIENT_RANDOM 00 11\n"), 0o644); err != nil {
@@ -165,6 +169,7 @@ func TestEditcapAnnotations(t *testing.T) {
 }
 
 func TestCompressedTruncation(t *testing.T) {
+	t.Parallel()
 	plain := mustRead(t, "testdata/client.pcapng")
 	var xzBuf, zstdBuf bytes.Buffer
 	xw, _ := xz.WriterConfig{DictCap: 1 << 16}.NewWriter(&xzBuf)

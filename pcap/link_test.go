@@ -18,6 +18,7 @@ func unhex(t testing.TB, s string) []byte {
 }
 
 func TestFrame(t *testing.T) {
+	t.Parallel()
 	src := [6]byte{2, 0, 0, 0, 0, 1}
 	for _, c := range []struct {
 		name   string
@@ -101,6 +102,7 @@ func sameMeta(a, b LinkMeta) bool {
 
 // TestCheckSequence: it is no part of the frame, and may be cut by the snap length.
 func TestCheckSequence(t *testing.T) {
+	t.Parallel()
 	data := append(make([]byte, 60), 1, 2, 3, 4)
 	for _, c := range []struct{ captured, orig, fcs, want int }{
 		{64, 64, 4, 60}, {64, 64, 0, 64}, {62, 64, 4, 60}, {60, 64, 4, 60}, {50, 64, 4, 50}, {50, 1500, 4, 50},
@@ -115,6 +117,7 @@ func TestCheckSequence(t *testing.T) {
 // TestAnyCaptureIsTheSameTraffic: the pod's "any" capture and its Ethernet one
 // hold the same packets above the link layer.
 func TestAnyCaptureIsTheSameTraffic(t *testing.T) {
+	t.Parallel()
 	anyCapture, ethernet := readFile(t, "testdata/nginx.any.pcap"), readFile(t, "testdata/nginx.pcap")
 	if len(anyCapture) != len(ethernet) {
 		t.Fatalf("%d and %d packets", len(anyCapture), len(ethernet))

@@ -47,6 +47,7 @@ func story(s Source) (out []string) {
 }
 
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	m := NewMerge(
 		timesCapture(t, "a", 0, 10, 20, 20, 50),
 		timesCapture(t, "b", 1, 5, 20, 30, 40), // its frame 4 is cut
@@ -63,6 +64,7 @@ func TestMerge(t *testing.T) {
 }
 
 func TestMergeCorrectsClocks(t *testing.T) {
+	t.Parallel()
 	a, b := timesCapture(t, "a", 0, 100, 200), timesCapture(t, "b", 0, 1120, 1180)
 	b.Clock = Clock{Offset: -1000}
 	want := []string{"a 0/1 at 100", "b 1/1 at 120", "b 1/2 at 180", "a 0/2 at 200"}
@@ -73,6 +75,7 @@ func TestMergeCorrectsClocks(t *testing.T) {
 
 // TestMergeKeepsRecords: a record stays what it was while the merge goes on, as long as it is not handed in again.
 func TestMergeKeepsRecords(t *testing.T) {
+	t.Parallel()
 	m := NewMerge(timesCapture(t, "a", 0, 1, 3, 5), timesCapture(t, "b", 0, 2, 4))
 	records := make([]Record, 5)
 	for i := range records {

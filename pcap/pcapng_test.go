@@ -14,6 +14,7 @@ import (
 
 // TestPcapngShapes reads what real tools rarely write, in both byte orders.
 func TestPcapngShapes(t *testing.T) {
+	t.Parallel()
 	for _, big := range []bool{false, true} {
 		t.Run(fmt.Sprintf("big=%v", big), func(t *testing.T) { testShapes(t, big) })
 	}
@@ -47,6 +48,7 @@ func shapes(big bool) *ngBuilder {
 
 // TestTsharkAgrees holds the reading of those shapes against tshark's.
 func TestTsharkAgrees(t *testing.T) {
+	t.Parallel()
 	for _, big := range []bool{false, true} {
 		path := filepath.Join(t.TempDir(), "shapes.pcapng")
 		if err := os.WriteFile(path, shapes(big).Bytes(), 0o644); err != nil {
@@ -136,6 +138,7 @@ func testShapes(t *testing.T, big bool) {
 }
 
 func TestResolutions(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		tsresol byte
 		offset  int64
@@ -180,6 +183,7 @@ func TestResolutions(t *testing.T) {
 // TestKeptBlocks passes name resolution, secrets and custom blocks through a
 // reader and a writer, whatever the input's byte order.
 func TestKeptBlocks(t *testing.T) {
+	t.Parallel()
 	build := func(big bool) *ngBuilder {
 		b := newNG(big)
 		b.section().iface(1, 0)

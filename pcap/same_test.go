@@ -11,6 +11,7 @@ import (
 
 // TestKeyAcrossLinkTypes: a packet has one key whatever its link layer, and packets differ.
 func TestKeyAcrossLinkTypes(t *testing.T) {
+	t.Parallel()
 	keys := map[Key]int{}
 	cooked, ethernet := readFile(t, "testdata/nginx.any.pcap"), readFile(t, "testdata/nginx.pcap")
 	for i := range cooked {
@@ -34,6 +35,7 @@ func TestKeyAcrossLinkTypes(t *testing.T) {
 
 // TestKeysSpread: every bit of a packet changes the key.
 func TestKeysSpread(t *testing.T) {
+	t.Parallel()
 	payload := bytes.Repeat([]byte{0}, 61)
 	keys := map[Key]bool{PacketKey(&LinkMeta{Payload: payload}): true}
 	for bit := range 8 * len(payload) {
@@ -51,6 +53,7 @@ func TestKeysSpread(t *testing.T) {
 }
 
 func TestSightings(t *testing.T) {
+	t.Parallel()
 	iface := &Interface{}
 	var s Sightings
 	for i, c := range []struct {
@@ -106,6 +109,7 @@ func TestSightingsBounded(t *testing.T) {
 // TestNATKey recognises the nodePort session's packets on both sides of DNAT
 // and SNAT, and tells them from each other.
 func TestNATKey(t *testing.T) {
+	t.Parallel()
 	sides := [2]map[Key]int{{}, {}}
 	for i, name := range []string{"testdata/client.pcap", "testdata/nginx.any.pcap"} {
 		for _, rec := range readFile(t, name) {
@@ -133,6 +137,7 @@ func TestNATKey(t *testing.T) {
 }
 
 func TestNATKeyRefuses(t *testing.T) {
+	t.Parallel()
 	ip := "45000030 12344000 40%s0000 0a000001 0a000002"
 	for _, c := range []struct {
 		name, protocol, rest string

@@ -31,6 +31,7 @@ func rotated(t *testing.T, dir string) []*Record {
 }
 
 func TestRotatedSet(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	want := rotated(t, dir)
 	s, err := OpenSet(filepath.Join(dir, "cap.pcap*"), Options{})
@@ -62,6 +63,7 @@ func TestRotatedSet(t *testing.T) {
 
 // TestSetGoesOn: a damaged part is reported in its place, the parts after it are read, alone and merged.
 func TestSetGoesOn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	rotated(t, dir)
 	middle := filepath.Join(dir, "cap.pcap10")
@@ -99,6 +101,7 @@ func TestSetGoesOn(t *testing.T) {
 }
 
 func TestSetFaults(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if _, err := OpenSet(filepath.Join(dir, "*.pcap"), Options{}); err == nil ||
 		!strings.HasSuffix(err.Error(), "names no capture file; check the pattern") {

@@ -15,6 +15,7 @@ import (
 // TestUnderlay takes a recorded underlay apart, holds the parts against
 // tshark's, and puts them together again: the bytes must be those OVS sent.
 func TestUnderlay(t *testing.T) {
+	t.Parallel()
 	ports := 0
 	for _, name := range []string{"testdata/underlay-ch1.pcap", "testdata/underlay-ch2.pcap",
 		"testdata/underlay-ch3.pcap"} {
@@ -78,6 +79,7 @@ func tunnels() []Tunnel {
 }
 
 func TestTunnelRoundTrip(t *testing.T) {
+	t.Parallel()
 	for _, want := range tunnels() {
 		frame, err := want.AppendEncap(nil)
 		if err != nil {
@@ -116,6 +118,7 @@ func TestTunnelRoundTrip(t *testing.T) {
 }
 
 func TestTunnelFaults(t *testing.T) {
+	t.Parallel()
 	geneve, _ := tunnels()[0].appendTo()
 	vxlan, _ := tunnels()[1].appendTo()
 	v6, _ := tunnels()[3].appendTo()
@@ -160,6 +163,7 @@ func (t Tunnel) appendTo() ([]byte, error) { return t.AppendEncap(nil) }
 
 // TestGeneveOtherOptions: options before and after OVN's, of the greatest length, are stepped over.
 func TestGeneveOtherOptions(t *testing.T) {
+	t.Parallel()
 	frame, _ := tunnels()[0].appendTo()
 	other := append([]byte{1, 3, 7, 31}, make([]byte, 124)...)
 	options := append(append(bytes.Clone(other), frame[50:58]...), 1, 3, 8, 0)
@@ -175,6 +179,7 @@ func TestGeneveOtherOptions(t *testing.T) {
 }
 
 func TestEncapRefuses(t *testing.T) {
+	t.Parallel()
 	geneve, vxlan := tunnels()[0], tunnels()[1]
 	for _, c := range []struct {
 		want   string

@@ -64,6 +64,7 @@ func writeAnnotated(t *testing.T, path string) (packets []Packet) {
 }
 
 func TestTsharkReadsBack(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "out.pcapng")
 	packets := writeAnnotated(t, path)
 	out := run(t, "tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e", "frame.interface_name", "-e",
@@ -90,6 +91,7 @@ func TestTsharkReadsBack(t *testing.T) {
 }
 
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "out.pcapng")
 	packets := writeAnnotated(t, path)
 	got := readFile(t, path)
@@ -111,6 +113,7 @@ func TestReadBack(t *testing.T) {
 }
 
 func TestLongComments(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("päckchen→", 20000) // 240,000 bytes, characters straddling the bound
 	var b bytes.Buffer
 	w, err := NewWriter(&b, Section{})
@@ -150,6 +153,7 @@ func TestLongComments(t *testing.T) {
 }
 
 func TestWriterRefuses(t *testing.T) {
+	t.Parallel()
 	w, err := NewWriter(new(bytes.Buffer), Section{})
 	if err != nil {
 		t.Fatal(err)

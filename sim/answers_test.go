@@ -13,6 +13,7 @@ import (
 // at the group of an address of all ones, or at its own (the three things that
 // pinctrl_handle_nd_ns has done). The other way round, ARP is sent or not.
 func TestNextHopOfOtherFamily(t *testing.T) {
+	t.Parallel()
 	ip4, _ := hex.DecodeString("0242ac110002" + "0242ac110001" + "0800" + "450000140000000040110000" + "0a000001" +
 		"0a000002")
 	ip6, _ := hex.DecodeString("0242ac110002" + "0242ac110001" + "86dd" + "6000000000003b40" +

@@ -13,6 +13,7 @@ import (
 
 // A code, a result or a bare word that the language gains needs a handler.
 func TestEveryOperationHasAHandler(t *testing.T) {
+	t.Parallel()
 	for c := lflow.OpCode(1); c < lflow.OpCodes; c++ {
 		if h := &handlers[c]; (h.stays == nil) == (h.moves == nil) {
 			t.Errorf("operation %d: not exactly one handler", c)
@@ -33,6 +34,7 @@ func TestEveryOperationHasAHandler(t *testing.T) {
 // No text is looked at where every packet passes: only what compiles, answers
 // for ovn-controller or snapshots has to do with strings.
 func TestPacketPathKnowsNoText(t *testing.T) {
+	t.Parallel()
 	allowed := map[string]string{
 		"answers.go":  "an error's text",
 		"chassis.go":  "reads the database",

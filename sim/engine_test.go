@@ -91,6 +91,7 @@ func BenchmarkEstablishedPacket(b *testing.B) {
 
 // Every logical flow of every recorded database compiles.
 func TestEveryFlowCompiles(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"nodeport", "nodeport-21.12", "nodeport-26.03", "seed-21.12"} {
 		net := load(t, "../testdata/cases/"+name+"/sb.db")
 		e, err := sim.New(net, sim.Options{})

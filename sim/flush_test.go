@@ -16,6 +16,7 @@ const flushingChassis = "4da007a6-ed1d-45ff-bcf4-62ae8914bbbc"
 // for it, connections to backends that are gone; by labels, those of next hops and
 // ACLs that are gone; zones that are let go of, or newly given.
 func TestFlushedByChanges(t *testing.T) {
+	t.Parallel()
 	const other = "udp,orig=(src=9.9.9.9,dst=8.8.8.8,sport=1,dport=2)," +
 		"reply=(src=8.8.8.8,dst=9.9.9.9,sport=2,dport=1),zone=%d%s"
 	const ofHop, ofOther = ",labels=0xf0123456789a00000000", ",labels=0xf0123456789b00000000"

@@ -4,6 +4,7 @@ import "testing"
 
 // ovn-controller writes a forwarding group's keys in decimal behind an 0x.
 func TestMisread(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct {
 		key  uint32
 		read uint64

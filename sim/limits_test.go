@@ -10,6 +10,7 @@ import (
 
 // A limit is told once, with how often and since when it was reached.
 func TestLimitsAreToldOnce(t *testing.T) {
+	t.Parallel()
 	e := &Engine{Net: &network.Network{}}
 	c := &chassis{Chassis: &network.Chassis{Name: "hv1"}, zones: zones{names: map[uint16]string{7: "lr_snat"}},
 		ct: conntrack.NewTable(conntrack.Options{MaxConns: 9})}
@@ -47,6 +48,7 @@ func TestLimitsAreToldOnce(t *testing.T) {
 
 // ovn-controller takes 1,000 bindings at a time and forgets the others.
 func TestLearnsSoMuchAtOnce(t *testing.T) {
+	t.Parallel()
 	var l learned
 	taken := 0
 	for range 3 * maxPending {

@@ -34,6 +34,7 @@ func encoded(options []answer.Option, width int) (b []byte) {
 
 // The wanted bytes are those of a DHCP offer that OVN 23.03.1 sent.
 func TestDHCPv4Options(t *testing.T) {
+	t.Parallel()
 	offer, options := dhcpv4Options(putOpts(t, `reg0[3] = put_dhcp_opts(offerip = 10.1.0.11, T1 = 3600, T2 = 7200,
 		bootfile_name = "boot.ipxe", classless_static_route = {169.254.169.254/32,10.1.0.2, 0.0.0.0/0,10.1.0.1},
 		dns_server = {10.1.0.3,8.8.8.8}, domain_name = "openstack.local",
@@ -54,6 +55,7 @@ func TestDHCPv4Options(t *testing.T) {
 }
 
 func TestOptionEncodings(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ option, want string }{
 		{`ip_forward_enable = 1`, "130101"},
 		{`default_ttl = 65`, "170141"},
@@ -72,6 +74,7 @@ func TestOptionEncodings(t *testing.T) {
 }
 
 func TestDHCPv6Options(t *testing.T) {
+	t.Parallel()
 	options := dhcpv6Options(putOpts(t, `reg0[3] = put_dhcpv6_opts(ia_addr = fd01:a::12, dns_server = {fd01:a::53, ::1},
 		domain_search = "ovn.org", fqdn = "vm.ovn.org", server_id = fa:16:3e:aa:0a:01); next;`))
 	want := "00050010fd01000a000000000000000000000012" +
@@ -85,6 +88,7 @@ func TestDHCPv6Options(t *testing.T) {
 // The wanted bytes are those of an advertisement that OVN 23.03.1 sent, with
 // the checksum as 0.
 func TestAdvert(t *testing.T) {
+	t.Parallel()
 	// A frame, with its IPv6 header and checksum.
 	options := putOpts(t, `reg0[5] = put_nd_ra_opts(addr_mode = "dhcpv6_stateful", slla = fa:16:3e:aa:0a:01,
 		mtu = 1400, router_preference = "HIGH", rdnss = fd01:a::53, dnssl = "ovn.org,a.b",
@@ -104,6 +108,7 @@ func TestAdvert(t *testing.T) {
 }
 
 func TestAdditionalRecordsByRelease(t *testing.T) {
+	t.Parallel()
 	for version, want := range map[string]answer.Additional{
 		"20.03.0": answer.AdditionalRepeated, "22.03.2": answer.AdditionalUncounted,
 		"22.03.3": answer.AdditionalIgnored,

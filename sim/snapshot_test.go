@@ -52,6 +52,7 @@ func told(t testing.TB, out *sim.Outcome) string {
 }
 
 func TestSnapshotGoesOn(t *testing.T) {
+	t.Parallel()
 	a, in := session(t)
 	b := fork(t, a)
 	for range 3 {
@@ -66,6 +67,7 @@ func TestSnapshotGoesOn(t *testing.T) {
 // TestSnapshotHoldsPackets takes a snapshot while ovn-controller asks for the
 // address of a next hop.
 func TestSnapshotHoldsPackets(t *testing.T) {
+	t.Parallel()
 	net := load(t, nodeport+"sb.db")
 	net.MACBindings = nil
 	a, err := sim.New(net, sim.Options{Profile: conntrack.OVSUserspace})
@@ -154,6 +156,7 @@ func answered(net *network.Network, at conntrack.Time) sim.Injection {
 }
 
 func TestSnapshotOnAnotherNetwork(t *testing.T) {
+	t.Parallel()
 	a, in := session(t)
 	conns := len(a.Conntrack(in.Chassis).Entries(in.Time))
 	state := a.Snapshot(testHash)
@@ -184,6 +187,7 @@ func TestSnapshotOnAnotherNetwork(t *testing.T) {
 }
 
 func TestBadSnapshots(t *testing.T) {
+	t.Parallel()
 	a, _ := session(t)
 	good := a.Snapshot(testHash)
 	for n := 0; n < len(good); n += 1 + n/50 {
@@ -204,6 +208,7 @@ func TestBadSnapshots(t *testing.T) {
 // TestSnapshotIsWhole fails when a type gains a field that nobody has thought
 // about: is it state, worked out from it, or of one packet only?
 func TestSnapshotIsWhole(t *testing.T) {
+	t.Parallel()
 	e := reflect.TypeFor[sim.Engine]()
 	for _, x := range []struct {
 		of     reflect.Type

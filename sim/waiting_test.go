@@ -103,6 +103,7 @@ const ms = conntrack.Time(1e6)
 
 // Of the packets that wait for one next hop OVN 23.03 keeps the last three.
 func TestHeldPacketsGoWhenTheirHopIsKnown(t *testing.T) {
+	t.Parallel()
 	h := newColdHop(t)
 	for ref := range uint64(5) {
 		h.ask(1000*ms+conntrack.Time(ref)*ms, ref)
@@ -121,6 +122,7 @@ func TestHeldPacketsGoWhenTheirHopIsKnown(t *testing.T) {
 }
 
 func TestHeldPacketsAreForgotten(t *testing.T) {
+	t.Parallel()
 	h := newColdHop(t)
 	h.ask(1000*ms, 1)
 	h.expect(12000 * ms)
@@ -130,6 +132,7 @@ func TestHeldPacketsAreForgotten(t *testing.T) {
 
 // What a capture shows goes before the delay that is assumed.
 func TestHurry(t *testing.T) {
+	t.Parallel()
 	h := newColdHop(t)
 	h.ask(1000*ms, 7)
 	h.inject("breth0_worker", h.reply, 1001*ms, 99)

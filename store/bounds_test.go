@@ -28,6 +28,7 @@ func shortTokens(t *testing.T, n int) {
 // Wherever a value stands that is longer than any database's, reading ends
 // there: the value is not held, and no more of it is read.
 func TestLongValues(t *testing.T) {
+	t.Parallel()
 	shortTokens(t, 1<<20)
 	long := strings.Repeat("A", 3<<20)
 	claimed := func(body string) string {
@@ -99,6 +100,7 @@ func manyRows(n int) string {
 // A database that takes more than it may is refused, saying which limit to
 // raise, in each of the forms.
 func TestMaxMemory(t *testing.T) {
+	t.Parallel()
 	rows := manyRows(20000)
 	plain := record("JSON", smallSchema) + record("JSON", rows)
 	dump := `{"caption":"Datapath_Binding table","headings":["_uuid","name"],"data":[`
@@ -138,6 +140,7 @@ func TestMaxMemory(t *testing.T) {
 
 // The same rows over and over, modified and deleted, are counted once.
 func TestMaxMemoryIsOfWhatIsThere(t *testing.T) {
+	t.Parallel()
 	text := record("JSON", smallSchema)
 	for i := range 300 {
 		text += record("JSON", manyRows(500))
@@ -157,6 +160,7 @@ func TestMaxMemoryIsOfWhatIsThere(t *testing.T) {
 
 // A small file that unpacks to a large database is none that anybody made.
 func TestBomb(t *testing.T) {
+	t.Parallel()
 	defer func(l compressed.Limits) { expansion = l }(expansion)
 	expansion = compressed.Limits{Free: 1 << 20, Ratio: 20}
 	bomb := record("JSON", smallSchema) + record("JSON", `{"Meter":{}`+strings.Repeat(" ", 8<<20)+`}`)
@@ -183,6 +187,7 @@ func TestBomb(t *testing.T) {
 
 // What is no file, or has holes, is passed over.
 func TestGatherPassesOver(t *testing.T) {
+	t.Parallel()
 	dir := writeTree(t, []treeFile{{"z/sb.db", strings.Join(small(), "")}})
 	path := func(name string) string { return filepath.Join(dir, name) }
 	if err := makeFifo(path("fifo")); err != nil {
@@ -231,6 +236,7 @@ func TestGatherPassesOver(t *testing.T) {
 // A tar's member that claims to be larger than anything is read as far as it
 // is of use.
 func TestTarMemberWithHoles(t *testing.T) {
+	t.Parallel()
 	header := "OVSDB JSON 1099511627776 " + strings.Repeat("0", 40) + "\n"
 	// A PAX header of version 1.0 with a sparse map of one piece (GNU tar).
 	var out bytes.Buffer
@@ -283,6 +289,7 @@ func TestTarMemberWithHoles(t *testing.T) {
 
 // Bytes that are no JSON do not make reading go on to a record's claimed end.
 func TestEndlessRecord(t *testing.T) {
+	t.Parallel()
 	text := record("JSON", smallSchema) +
 		fmt.Sprintf("OVSDB JSON %d %s\n", int64(1)<<40, hex.EncodeToString(make([]byte, 20)))
 	in := &counted{r: io.MultiReader(strings.NewReader(text), zeros{})}

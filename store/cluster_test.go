@@ -154,6 +154,7 @@ func entryOf(index int, name string) string {
 // Only what is committed counts, and an entry written again replaces the one
 // before and all after it.
 func TestClusterCommit(t *testing.T) {
+	t.Parallel()
 	const commit = `{"commit_index":%d}`
 	for _, c := range []struct {
 		what    string
@@ -195,6 +196,7 @@ func TestClusterCommit(t *testing.T) {
 
 // A damaged tail of a member's file is reported, and what comes before used.
 func TestClusterDamage(t *testing.T) {
+	t.Parallel()
 	text := clusterFile(entryOf(5, "five"), `{"commit_index":5}`, entryOf(6, "six"), `{"commit_index":6}`)
 	db := mustOpen(t, write(t, "db", text[:len(text)-5]), Options{})
 	var d *DamageError

@@ -9,6 +9,7 @@ import (
 // A schema changed without rows (OVS 3.2 and later write it so) keeps the
 // rows as far as the new schema has room for them.
 func TestConvert(t *testing.T) {
+	t.Parallel()
 	old := `{"name":"OVN_Southbound","version":"1.0.0","tables":{
 		"T":{"columns":{"same":{"type":"string"},"gone":{"type":"string"},"widened":{"type":"integer"},
 			"narrowed":{"type":{"key":"string","min":0,"max":"unlimited"}},"retyped":{"type":"string"},
@@ -47,6 +48,7 @@ func TestConvert(t *testing.T) {
 
 // A schema change that is read ahead, but not applied, is not seen.
 func TestConvertAhead(t *testing.T) {
+	t.Parallel()
 	old := `{"name":"OVN_Southbound","version":"1.0.0","tables":{"T":{"columns":{"a":{"type":"string"}}}}}`
 	changed := `{"name":"OVN_Southbound","version":"2.0.0","tables":{"T":{"columns":{"b":{"type":"string"}}}}}`
 	path := write(t, "db", record("CLUSTER",

@@ -51,6 +51,7 @@ func write(t testing.TB, name, text string) string {
 // What is said of damage names the record and byte, and what came before it
 // is used.
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	r := small()
 	sound := strings.Join(r, "")
 	offset := func(n int) int { return len(strings.Join(r[:n-1], "")) }
@@ -135,6 +136,7 @@ func TestDamage(t *testing.T) {
 // What is not a Southbound database is told apart, in one line that says what
 // to do.
 func TestNotASouthbound(t *testing.T) {
+	t.Parallel()
 	nb := strings.Replace(smallSchema, "OVN_Southbound", "OVN_Northbound", 1)
 	dir := t.TempDir()
 	for _, c := range []struct{ name, source, want string }{
@@ -199,6 +201,7 @@ func compressAs(t testing.TB, how, text string) string {
 // A database reads the same compressed as plain; one compressed and cut short
 // as one cut short.
 func TestCompressed(t *testing.T) {
+	t.Parallel()
 	path := recorded(t)[0]
 	want := mustOpen(t, path, Options{})
 	var text []byte

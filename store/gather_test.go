@@ -70,6 +70,7 @@ func gatheredFiles(t *testing.T) []treeFile {
 }
 
 func TestGather(t *testing.T) {
+	t.Parallel()
 	files := gatheredFiles(t)
 	dir := writeTree(t, files)
 	plain := write(t, "must-gather.tar", tarOf(t, files))
@@ -122,6 +123,7 @@ func TestGather(t *testing.T) {
 // Of several databases the user must choose, unless they are one cluster's:
 // then the newest is taken.
 func TestGatherSeveral(t *testing.T) {
+	t.Parallel()
 	one := strings.Join(small(), "")
 	dir := writeTree(t, []treeFile{{"a", one}, {"b", one}, {"c.gz", compressAs(t, "gzip", one)}})
 	if db := mustOpen(t, dir, Options{}); db.Source != dir+"/a" {

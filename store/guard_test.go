@@ -108,6 +108,7 @@ func ends(t *testing.T, do func()) {
 // TestStoresDamaged cuts and overwrites a session and a snapshot store at
 // random, with both states' checksums left right half of the time.
 func TestStoresDamaged(t *testing.T) {
+	t.Parallel()
 	session, shelf := storeFiles(t, 3000)
 	path := filepath.Join(t.TempDir(), "x")
 	rnd := rand.New(rand.NewPCG(7, 7))
@@ -141,6 +142,7 @@ func TestStoresDamaged(t *testing.T) {
 // TestStoreThatLeadsBack: a branch whose child is the branch itself, with all
 // checksums right, would use up the stack, which no recovery prevents.
 func TestStoreThatLeadsBack(t *testing.T) {
+	t.Parallel()
 	session, shelf := storeFiles(t, 3000)
 	for name, good := range map[string][]byte{"session": session, "shelf": shelf} {
 		path := filepath.Join(t.TempDir(), name)
@@ -200,6 +202,7 @@ func TestCloseAfterPanic(t *testing.T) {
 // TestSnapshotOfItself: lists that lead to the same piece over and over unpack
 // to no more than the file can mean.
 func TestSnapshotBomb(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shelf")
 	s := openShelf(t, path)
 	db, err := openAll(strings.NewReader(record("JSON", smallSchema) + record("JSON", manyRows(16))))
@@ -234,6 +237,7 @@ func TestSnapshotBomb(t *testing.T) {
 
 // A chunk holds so many packets and no more, however short they are.
 func TestChunkOfNothings(t *testing.T) {
+	t.Parallel()
 	s := openSession(t, filepath.Join(t.TempDir(), "s.db"), true)
 	packed := s.zip.EncodeAll(make([]byte, 32<<20), nil)
 	if list, err := s.unpackChunk(packed); err == nil || !strings.Contains(err.Error(), "more than 1024") {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestHistoryUntil(t *testing.T) {
+	t.Parallel()
 	path := write(t, "sb.db", strings.Join(small(), ""))
 	at := func(ms int64) time.Time { return time.UnixMilli(ms) }
 	for _, c := range []struct {
@@ -50,6 +51,7 @@ func TestHistoryUntil(t *testing.T) {
 
 // A clone stays as it was.
 func TestClone(t *testing.T) {
+	t.Parallel()
 	h, err := OpenHistory(context.Background(), write(t, "sb.db", strings.Join(small(), "")), Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 // Strings read as encoding/json reads them, wherever the window ends.
 func TestText(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		`"plain"`, `""`, `"a\"b\\c\/d\be\ff\ng\rh\ti"`, `"\u00e9\u20AC\ud83d\ude00"`, `"é€😀"`, `"` +
 			strings.Repeat(`x\n`, 100) + `"`,
@@ -35,6 +36,7 @@ func TestText(t *testing.T) {
 }
 
 func TestIntegers(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]int64{"0": 0, "-5": -5, "9223372036854775807": 1<<63 - 1, "1e3": 1000,
 		"10.0": 10} {
 		if got, ok := integer([]byte(text)); !ok || got != want {
@@ -50,6 +52,7 @@ func TestIntegers(t *testing.T) {
 
 // raw copies a value that is longer than the window.
 func TestRaw(t *testing.T) {
+	t.Parallel()
 	value := `{"a":[1,{"b":"` + strings.Repeat("long ", 50) + `"},null],"c":true}`
 	for size := 1; size < 40; size += 3 {
 		in := newInput(&slowReader{"  " + value + " 7", size})

@@ -127,6 +127,7 @@ func FuzzServer(f *testing.F) {
 }
 
 func TestMessages(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct {
 		text   string
 		length int64

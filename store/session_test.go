@@ -46,6 +46,7 @@ func checkPackets(t *testing.T, s *Session, want uint64) {
 }
 
 func TestSession(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s.db")
 	rnd := rand.New(rand.NewPCG(1, 1))
 	var n uint64
@@ -87,6 +88,7 @@ func TestSession(t *testing.T) {
 }
 
 func TestSessionPieces(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s.db")
 	s := openSession(t, path, true)
 	piece := func(content string, want uint64) {
@@ -118,6 +120,7 @@ func TestSessionPieces(t *testing.T) {
 }
 
 func TestSessionRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, name := range []string{"future", "shelf", "empty", "holes"} {
@@ -175,6 +178,7 @@ func TestSessionRefused(t *testing.T) {
 // TestSessionDamaged overwrites parts of a file: what is read is an error or
 // what was written.
 func TestSessionDamaged(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s.db")
 	s := openSession(t, path, true)
 	for n := uint64(1); n <= 3000; n++ {

@@ -27,6 +27,7 @@ func openShelf(t *testing.T, path string) *Shelf {
 
 // A snapshot holds what its source held, of every kind of column.
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a", "b", "store.db")
 	dbs := map[string]*Database{}
 	for i, p := range recorded(t) {
@@ -69,6 +70,7 @@ func TestSnapshot(t *testing.T) {
 // A hundred snapshots of a database that changes a little each time cost
 // little more than one, and removing all but one leaves that one whole.
 func TestSnapshotsShare(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := openShelf(t, path)
 	db := mustOpen(t, recorded(t)[0], Options{})

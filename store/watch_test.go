@@ -64,6 +64,7 @@ func TestOracleWatch(t *testing.T) {
 
 // A real Southbound database can be watched, whatever its version.
 func TestWatchSouthbound(t *testing.T) {
+	t.Parallel()
 	for _, path := range plainRecorded(t) {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "sb.db")

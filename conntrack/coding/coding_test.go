@@ -58,6 +58,7 @@ func samples() []sample {
 }
 
 func TestBothWays(t *testing.T) {
+	t.Parallel()
 	for i, want := range samples() {
 		b := encode(&want)
 		var got sample
@@ -74,6 +75,7 @@ func TestBothWays(t *testing.T) {
 }
 
 func TestEveryCutIsAnError(t *testing.T) {
+	t.Parallel()
 	for i, s := range samples() {
 		b := encode(&s)
 		for n := range b {
@@ -92,6 +94,7 @@ func TestEveryCutIsAnError(t *testing.T) {
 }
 
 func TestWrong(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		in   []byte
 		read func(*Coder)

@@ -13,6 +13,7 @@ import (
 
 // gopacket computes the same checksums, of every length, odd ones too.
 func TestChecksums(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for n := range 70 {
 		body := make([]byte, n)
@@ -61,6 +62,7 @@ func TestChecksums(t *testing.T) {
 
 // The checksum of SCTP is the standard library's CRC-32C with the field zero.
 func TestSCTP(t *testing.T) {
+	t.Parallel()
 	b := []byte{4, 210, 0, 80, 0, 0, 0, 9, 1, 2, 3, 4, 1, 0, 0, 20, 0, 0, 0, 1, 0, 0, 255, 255, 0, 1, 0, 1, 0, 0, 0, 1}
 	sum := func(b []byte) uint32 {
 		zeroed := append([]byte{}, b...)
@@ -83,6 +85,7 @@ func TestSCTP(t *testing.T) {
 // gopacket finds the same headers behind one another. (It does not look behind a
 // fragment header.)
 func TestStep(t *testing.T) {
+	t.Parallel()
 	udp := []byte{0, 53, 0, 53, 0, 8, 0, 0}
 	kinds := []struct {
 		proto uint8
@@ -134,6 +137,7 @@ func TestStep(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
+	t.Parallel()
 	m, ok := ParseMAC("0A:58:0a:f4:01:ff")
 	if want := [6]byte{0x0a, 0x58, 0x0a, 0xf4, 1, 0xff}; m != want || !ok {
 		t.Errorf("%v %v", m, ok)
@@ -177,6 +181,7 @@ func TestAddresses(t *testing.T) {
 
 // gopacket reads the same options, up to where one is malformed.
 func TestOptions(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	kinds := []layers.TCPOption{
 		{OptionType: OptionNop}, {OptionType: OptionMSS, OptionData: []byte{5, 0xb4}},

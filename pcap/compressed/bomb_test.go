@@ -47,6 +47,7 @@ func open(data io.Reader, limits Limits) (*Reader, *Meter, error) {
 }
 
 func TestBomb(t *testing.T) {
+	t.Parallel()
 	limits := Limits{Free: 1 << 20, Ratio: 100}
 	for _, name := range []string{"gzip", "xz", "zstd"} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +75,7 @@ func TestBomb(t *testing.T) {
 
 // What is compressed twice is measured against what came in from outside.
 func TestBombInBomb(t *testing.T) {
+	t.Parallel()
 	limits := Limits{Free: 1 << 20, Ratio: 100}
 	twice := pack(t, "gzip", pack(t, "gzip", make([]byte, 200<<20)))
 	outer, m, err := open(bytes.NewReader(twice), limits)

@@ -14,6 +14,7 @@ import (
 // TestXZ reads what the xz command writes: each check, several blocks, several
 // streams, padding between them.
 func TestXZ(t *testing.T) {
+	t.Parallel()
 	plain := bytes.Repeat(mustRead(t, "../testdata/client.pcap"), 40)
 	path := filepath.Join(t.TempDir(), "plain")
 	if err := os.WriteFile(path, plain, 0o644); err != nil {
@@ -58,6 +59,7 @@ func unxz(packed []byte) ([]byte, error) {
 
 // TestXZFlippedBits: with a check, a flipped bit is noticed or does no harm.
 func TestXZFlippedBits(t *testing.T) {
+	t.Parallel()
 	plain := mustRead(t, "../testdata/client.nsec.pcap")
 	packed := []byte(run(t, "xz", "-c", "../testdata/client.nsec.pcap"))
 	for i := range packed {
@@ -70,6 +72,7 @@ func TestXZFlippedBits(t *testing.T) {
 }
 
 func TestXZDictionaryIsBounded(t *testing.T) {
+	t.Parallel()
 	packed := []byte(run(t, "xz", "-c", "../testdata/client.nsec.pcap"))
 	h := packed[12:24] // block header: size 2, flags, filter, one property byte, padding, sum
 	if h[0] != 2 || h[2] != 0x21 {

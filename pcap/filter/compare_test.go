@@ -27,6 +27,7 @@ func randomExpressions(tb testing.TB) int {
 // TestRandomExpressions compiles made-up expressions here and by tcpdump, and
 // runs both programs on the same frames, half of which are cut.
 func TestRandomExpressions(t *testing.T) {
+	t.Parallel()
 	c := &comparison{tcpdump: newTcpdump(t), files: map[uint16]string{}, frames: map[uint16][]frame{}}
 	for _, link := range links {
 		c.frames[link] = frames(link, 1, 300, 300)
@@ -54,6 +55,7 @@ func TestRandomExpressions(t *testing.T) {
 
 // TestSoup: what tcpdump refuses is refused here, and what it takes is taken.
 func TestSoup(t *testing.T) {
+	t.Parallel()
 	o := newTcpdump(t)
 	file := o.write(linkEthernet, "soup", nil, binary.LittleEndian)
 	taken, n := 0, randomExpressions(t)/4

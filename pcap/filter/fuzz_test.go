@@ -105,6 +105,7 @@ func numbered(expr string) string {
 // TestCircle: authentication headers that lead to each other do not keep the
 // program forever.
 func TestCircle(t *testing.T) {
+	t.Parallel()
 	p, err := compile("ip protochain 6", Link{Type: linkIPv4})
 	if err != nil {
 		t.Fatal(err)

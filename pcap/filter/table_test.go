@@ -85,6 +85,7 @@ var onOtherLinks = []string{
 // TestExpressions has tcpdump read captures with every expression, and compares
 // frame by frame; half of the frames are cut by the snap length.
 func TestExpressions(t *testing.T) {
+	t.Parallel()
 	o := newTcpdump(t)
 	const whole, cut = 250, 250
 	var jobs sync.WaitGroup
@@ -136,6 +137,7 @@ func (o *tcpdump) compare(file string, link Link, packets []frame, expr string) 
 // TestBigEndian: the address family of a NULL frame is in the byte order of the
 // host that captured it.
 func TestBigEndian(t *testing.T) {
+	t.Parallel()
 	o := newTcpdump(t)
 	packets := frames(linkLoop, 4, 50, 0)
 	file := o.write(linkNull, "big", packets, binary.BigEndian)
@@ -147,6 +149,7 @@ func TestBigEndian(t *testing.T) {
 // TestUnsimplified compares programs as they are before they are simplified
 // with those of tcpdump without its optimizer.
 func TestUnsimplified(t *testing.T) {
+	t.Parallel()
 	o := newTcpdump(t)
 	packets := frames(linkEthernet, 5, 200, 200)
 	file := o.write(linkEthernet, "plain", nil, binary.LittleEndian)
@@ -174,6 +177,7 @@ func TestUnsimplified(t *testing.T) {
 // TestRefused gives tcpdump and Parse expressions that neither takes, and says
 // how the error reads here.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for _, c := range refused {
 		_, err := compile(c.expr, Link{Type: linkEthernet})
 		if err == nil {
@@ -273,6 +277,7 @@ var refused = []struct{ expr, want string }{
 // TestNotHere are expressions that tcpdump may take and this package does not:
 // names that only a resolver knows.
 func TestNotHere(t *testing.T) {
+	t.Parallel()
 	for expr, want := range map[string]string{
 		"host localhost": `column 6: "localhost" is no address; names of hosts are not looked up: give ` +
 			`the number`,

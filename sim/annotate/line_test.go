@@ -7,6 +7,7 @@ import (
 )
 
 func TestWrapped(t *testing.T) {
+	t.Parallel()
 	words := strings.Repeat("datapath > ", 60)
 	for _, text := range []string{"short", words, strings.Repeat("ä", 700), strings.Repeat("x", 199) + " y"} {
 		out := string(appendWrapped(nil, "path", []byte(text), "\n"))
@@ -31,6 +32,7 @@ func TestWrapped(t *testing.T) {
 }
 
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	lines := appendOnce(appendOnce(appendOnce(nil, []byte("ct: a b\n")), []byte("ct: a\n")), []byte("ct: a b\n"))
 	if string(lines) != "ct: a b\nct: a\n" {
 		t.Errorf("%q", lines)
@@ -38,6 +40,7 @@ func TestOnce(t *testing.T) {
 }
 
 func TestClean(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"plain": "plain", "päck": "päck", "a\nb": `a\nb`, "\x1b[31m": `\x1b[31m`, "a\u202eb": `a\u202eb`,
 		"\xff": `\xff`,

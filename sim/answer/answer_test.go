@@ -150,6 +150,7 @@ func compose(t *testing.T, r *recorded, in *packet.Packet) (Frame, bool) {
 
 // TestRecorded holds the answers against those of a running OVN.
 func TestRecorded(t *testing.T) {
+	t.Parallel()
 	for _, r := range readRecorded(t) {
 		t.Run(r.name, func(t *testing.T) {
 			var in, got, want packet.Packet
@@ -190,6 +191,7 @@ func TestRecorded(t *testing.T) {
 
 // TestSilent: what ovn-controller leaves unanswered.
 func TestSilent(t *testing.T) {
+	t.Parallel()
 	inputs := map[string][]byte{}
 	for _, r := range readRecorded(t) {
 		inputs[r.name] = r.in
@@ -256,6 +258,7 @@ func TestSilent(t *testing.T) {
 
 // TestCut: an error that quotes more than was captured says how long it is.
 func TestCut(t *testing.T) {
+	t.Parallel()
 	for _, r := range readRecorded(t) {
 		if r.name != "reject udp, long" {
 			continue
@@ -313,6 +316,7 @@ func FuzzAnswers(f *testing.F) {
 // TestRelay: hops and relay address go into the request, the client's
 // addresses into the response, and checksums stay right.
 func TestRelay(t *testing.T) {
+	t.Parallel()
 	var in packet.Packet
 	for _, r := range readRecorded(t) {
 		if r.name == "dhcp discover" {

@@ -10,6 +10,7 @@ import (
 // A control packet is made anew of what the database says and the packet
 // itself says of its session, and of nothing else.
 func TestBFDStands(t *testing.T) {
+	t.Parallel()
 	m := BFD{SrcMAC: [6]byte{2, 0, 0, 0, 0, 1}, Src: [16]byte{192, 0, 2, 1}, Dst: [16]byte{192, 0, 2, 2},
 		SrcPort: 49153,
 		Disc:    0x01020304, Mult: 4, MinTX: 500000, MinRX: 400000, State: 3, Final: true, RemoteDisc: 0x0a0b0c0d}
@@ -36,6 +37,7 @@ func TestBFDStands(t *testing.T) {
 
 // What a client has to refuse of an ADVERTISE is not requested.
 func TestOffered(t *testing.T) {
+	t.Parallel()
 	association := func(t1, t2, preferred, valid byte, more ...byte) []byte {
 		o := []byte{0, 25, 0, byte(12 + 29 + len(more)), 0, 0, 0, 7, 0, 0, 0, t1, 0, 0, 0, t2, 0, 26, 0, 25, 0, 0, 0,
 			preferred, 0, 0, 0, valid, 60}

@@ -105,6 +105,7 @@ func told(t testing.TB, b *trace.Book, f *replay.Frame, p *replay.Point, capture
 }
 
 func TestThereAndBack(t *testing.T) {
+	t.Parallel()
 	var s shelf
 	var w *archive.Writer
 	var packets [][]byte
@@ -179,6 +180,7 @@ func (s *shelf) packets(t testing.TB) [][]byte {
 
 // TestDamaged changes bytes of packets and pieces.
 func TestDamaged(t *testing.T) {
+	t.Parallel()
 	var s shelf
 	packets := s.packets(t)
 	rnd := rand.New(rand.NewPCG(8, 8))

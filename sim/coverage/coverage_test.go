@@ -13,6 +13,7 @@ import (
 // An ACL whose flows are several counts once, with the sum of them; what nothing
 // met is listed when it is asked for.
 func TestRows(t *testing.T) {
+	t.Parallel()
 	zone := &network.AZ{PortGroups: map[string][]string{"pg": {"vm1"}, "pg2": {"vm2"}}}
 	d := &network.Datapath{Name: "sw", AZ: zone}
 	p := &network.Port{Index: 1, Name: "vm1", Datapath: d}

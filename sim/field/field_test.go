@@ -4,6 +4,7 @@ import "testing"
 
 // No two fields may share a bit: a write to one would change the other.
 func TestPlacesAreDisjoint(t *testing.T) {
+	t.Parallel()
 	var used Key
 	for _, id := range All() {
 		var k Key
@@ -21,6 +22,7 @@ func TestPlacesAreDisjoint(t *testing.T) {
 }
 
 func TestSliceStoreLoad(t *testing.T) {
+	t.Parallel()
 	for _, s := range []Slice{
 		{XXReg0, 96, 32}, {XXReg0, 64, 64}, {CTLabel, 32, 48},
 		{CTMark, 1, 1}, {EthDst, 40, 1}, {XReg4, 32, 32}, Whole(IP6Src),
@@ -40,6 +42,7 @@ func TestSliceStoreLoad(t *testing.T) {
 
 // Terms must accept exactly the keys whose masked field has the value.
 func TestTerms(t *testing.T) {
+	t.Parallel()
 	mask, value := Ones(48).Lsh(32), Uint128{0x1234, 0xabcdef0100000000}
 	ts := Terms(CTLabel, value, mask)
 	if len(ts) != 2 {
@@ -58,6 +61,7 @@ func TestTerms(t *testing.T) {
 }
 
 func TestUint128(t *testing.T) {
+	t.Parallel()
 	v := Uint128{1, 0}
 	if v.Sub(U64(1)) != (Uint128{0, ^uint64(0)}) || U64(^uint64(0)).Add(U64(1)) != v {
 		t.Error("carry between halves is lost")

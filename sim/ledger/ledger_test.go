@@ -12,6 +12,7 @@ import (
 )
 
 func TestParseQuestion(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"10.0.0.1": "10.0.0.1 0", "10.0.0.1:80": "10.0.0.1 80", "fd00::1": "fd00::1 0", "[fd00::1]": "fd00::1 0",
 		"[fd00::1]:80": "fd00::1 80",
@@ -40,6 +41,7 @@ func itoa(n uint16) string {
 }
 
 func TestMoment(t *testing.T) {
+	t.Parallel()
 	c := &Conn{First: 1795320000 * conntrack.Second} // 2026-11-22T04:00:00Z
 	for at, want := range map[string]conntrack.Time{
 		"": 0, "04:00:01": c.First + conntrack.Second, "2026-11-22T04:00:02Z": c.First + 2*conntrack.Second, "noon": -1,
@@ -56,6 +58,7 @@ func TestMoment(t *testing.T) {
 }
 
 func TestCutConn(t *testing.T) {
+	t.Parallel()
 	for expr, want := range map[string]struct {
 		rest string
 		n    int
@@ -74,6 +77,7 @@ func TestCutConn(t *testing.T) {
 }
 
 func TestIsFile(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]bool{"b.pcap": true, "a/b.pcap": true, "b.pcap.gz": true, "a/b.pcap.gz": true,
 		"pcap": false, "x/b.pcap": false} {
 		if isFile("a/b.pcap.gz", name) != want {
@@ -84,6 +88,7 @@ func TestIsFile(t *testing.T) {
 
 // A connection that is given two members of one group flaps.
 func TestFlapping(t *testing.T) {
+	t.Parallel()
 	c := &Conn{Asked: nat.Tuple{Proto: header.ProtoTCP}}
 	for _, m := range []string{"a", "a", "b"} {
 		c.chose("vip", m, "")
@@ -100,6 +105,7 @@ func TestFlapping(t *testing.T) {
 // Shares hold what was seen beside what is configured, name who was given
 // nothing, and the connections that flap.
 func TestShares(t *testing.T) {
+	t.Parallel()
 	l := New(&why.Explainer{Book: &trace.Book{Net: &network.Network{}}}, nil)
 	l.groups["r1 ip4"] = &why.Group{Members: []why.GroupMember{{Hop: "192.0.2.1", Weight: 10},
 		{Hop: "192.0.2.2", Weight: 30}, {Hop: "192.0.2.3", Weight: 60}}}

@@ -278,6 +278,7 @@ func text(v any) string { s, _ := v.(string); return s }
 // Every logical flow of every recorded database must compile, and what is
 // formatted must mean the same when read again.
 func TestDatabases(t *testing.T) {
+	t.Parallel()
 	total := 0
 	for _, name := range databases(t) {
 		flows := databaseFlows(t, name)

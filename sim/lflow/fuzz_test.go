@@ -126,6 +126,7 @@ func checkActions(t *testing.T, src string, env *Env) {
 
 // What the golden files hold survives formatting as the same actions.
 func TestActionsSurviveFormatting(t *testing.T) {
+	t.Parallel()
 	env := Fixtures()
 	env.Strict = false
 	n := 0

@@ -158,6 +158,7 @@ var ovnVersions = []string{"23.03", "26.03"}
 // those with 23.03 are words that changed since, those with 26.03 the action
 // ct_commit(…) that it no longer takes and we do.
 func TestOVNCases(t *testing.T) {
+	t.Parallel()
 	env := Fixtures()
 	for _, test := range []struct {
 		file   string
@@ -194,6 +195,7 @@ func TestOVNCases(t *testing.T) {
 // Our own cases go on where OVN's end. They are not strict: they hold what
 // only versions up to 20.03 and 21.06 take.
 func TestOwnCases(t *testing.T) {
+	t.Parallel()
 	env := Fixtures()
 	env.Strict = false
 	env.Templates = map[string]string{"vip": "10.0.0.9", "backends": "10.0.0.1:80,10.0.0.2:80", "ports": `{"a", "b"}`}
@@ -211,6 +213,7 @@ func TestOwnCases(t *testing.T) {
 
 // Errors point at the place.
 func TestCarets(t *testing.T) {
+	t.Parallel()
 	env := Fixtures()
 	testGolden(t, "carets.txt", func(line string) []string {
 		src := strings.ReplaceAll(line, `\n`, "\n")
@@ -231,6 +234,7 @@ func TestCarets(t *testing.T) {
 // What every symbol stands for, its level, where it can be assigned and what
 // it requires.
 func TestSymbols(t *testing.T) {
+	t.Parallel()
 	for _, table := range []struct {
 		file string
 		tab  *Symtab

@@ -193,6 +193,7 @@ func randomKey(r *rand.Rand) *field.Key {
 // Annotate and Simplify keep the truth of thousands of random expressions on
 // random packets, and formatting keeps the expressions.
 func TestPassesKeepTruth(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 14))
 	parsed, truths := 0, 0
 	for range 20000 {
@@ -239,6 +240,7 @@ func TestPassesKeepTruth(t *testing.T) {
 // Every relational comparison of a four-bit field, under every contiguous
 // mask, on every value.
 func TestRelationalOperators(t *testing.T) {
+	t.Parallel()
 	for low := range 4 {
 		for high := low; high < 4; high++ {
 			for _, op := range []string{"==", "!=", "<", "<=", ">", ">="} {

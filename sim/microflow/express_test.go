@@ -14,6 +14,7 @@ import (
 
 // What Express writes, Parse takes, and the packet has the same fields.
 func TestExpressIsParsed(t *testing.T) {
+	t.Parallel()
 	dir := "../../testdata/cases/nodeport/"
 	net, _, err := southbound.Open(context.Background(), dir+"sb.db", store.Options{})
 	if err != nil {

@@ -58,6 +58,7 @@ var microflows = map[string]string{
 // The frame built from a microflow has the microflow's fields, the right
 // lengths and the right checksums.
 func TestFrame(t *testing.T) {
+	t.Parallel()
 	net := load(t)
 	for name, text := range microflows {
 		t.Run(name, func(t *testing.T) {
@@ -134,6 +135,7 @@ func add(sum uint32, b []byte) uint32 {
 
 // A TCP segment opens a connection unless the microflow says what it does.
 func TestSYN(t *testing.T) {
+	t.Parallel()
 	net := load(t)
 	for text, want := range map[string]uint64{"tcp": 2, "tcp flags": 0x11} {
 		f, err := microflow.Parse(in+microflows[text], net, nil)
@@ -149,6 +151,7 @@ func TestSYN(t *testing.T) {
 }
 
 func TestReply(t *testing.T) {
+	t.Parallel()
 	net := load(t)
 	for name, want := range map[string]string{
 		"tcp":           "tcp 10.0.0.2:80 > 10.0.0.1:1000 [S.]",

@@ -9,6 +9,7 @@ import (
 // Each change with releases around those in which it came, from before to after
 // in each series.
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	edges := [changes]string{
 		DNSAnyCase:       "-20.03.1 +20.06.0",
 		DHCPInform:       "-20.06.2 +20.09.0",
@@ -79,6 +80,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	for version, want := range map[string]Release{
 		"23.03.1-20.27.0-70.6": {23, 3, 1}, "21.12.90-20.21.0-58.3": {21, 12, 90}, "20.06": {20, 6, 0},
 	} {

@@ -3,6 +3,7 @@ package network
 import "testing"
 
 func TestResembles(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, text string
 		want       bool

@@ -11,6 +11,7 @@ import (
 )
 
 func TestHash(t *testing.T) {
+	t.Parallel()
 	load := func() *network.Network {
 		n, _, err := southbound.Open(context.Background(), "../../testdata/cases/nodeport/sb.db", store.Options{})
 		if err != nil {
@@ -56,6 +57,7 @@ func TestHash(t *testing.T) {
 
 // TestHashKnowsEveryType hashes a network with one of everything.
 func TestHashKnowsEveryType(t *testing.T) {
+	t.Parallel()
 	n := &network.Network{}
 	v := reflect.ValueOf(n).Elem()
 	for i := range v.NumField() {

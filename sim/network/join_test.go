@@ -53,6 +53,7 @@ func (z zoneRow) build() *Network {
 }
 
 func TestJoin(t *testing.T) {
+	t.Parallel()
 	one := zoneRow{"1", 9, map[uint32]string{2: "a", 3: "[b]"}, "10.0.0.2"}
 	two := zoneRow{"2", 9, map[uint32]string{2: "[a]", 3: "b"}, "10.0.0.1"}
 	n, err := Join(one.build(), two.build())
@@ -88,6 +89,7 @@ func TestJoin(t *testing.T) {
 
 // What zones say of each other and does not agree is told.
 func TestJoinTellsConflicts(t *testing.T) {
+	t.Parallel()
 	ports1, ports2 := map[uint32]string{2: "a", 3: "[b]"}, map[uint32]string{2: "[a]", 3: "b"}
 	for name, c := range map[string]struct {
 		one, two zoneRow
@@ -128,6 +130,7 @@ func TestJoinTellsConflicts(t *testing.T) {
 }
 
 func TestJoinRefusesOneZoneTwice(t *testing.T) {
+	t.Parallel()
 	row := zoneRow{"1", 9, map[uint32]string{2: "a"}, "10.0.0.2"}
 	if _, err := Join(row.build(), row.build()); err == nil || !strings.Contains(err.Error(), "databases of one zone") {
 		t.Errorf("one zone twice: %v", err)

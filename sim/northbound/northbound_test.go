@@ -14,6 +14,7 @@ import (
 const recorded = "../../testdata/cases/nodeport/"
 
 func TestLoad(t *testing.T) {
+	t.Parallel()
 	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +44,7 @@ func TestLoad(t *testing.T) {
 // Every flow that says where it comes from leads to a row of a table that fits
 // its stage.
 func TestHints(t *testing.T) {
+	t.Parallel()
 	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +79,7 @@ func TestHints(t *testing.T) {
 }
 
 func TestCandidates(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for source, want := range map[string]string{
 		"tcp:10.0.0.1:6642":                     "tcp:10.0.0.1:6641",

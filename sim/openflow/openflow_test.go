@@ -18,6 +18,7 @@ NXST_FLOW reply (xid=0x4):
 `
 
 func TestDump(t *testing.T) {
+	t.Parallel()
 	d, err := openflow.Read(strings.NewReader(dump), "dump")
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +54,7 @@ func TestDump(t *testing.T) {
 }
 
 func TestBadDump(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"":                            "f: no OpenFlow flows; give the output of ovs-ofctl dump-flows",
 		"table=0 actions=drop":        "f: no OpenFlow flows; give the output of ovs-ofctl dump-flows",
@@ -76,6 +78,7 @@ func FuzzRead(f *testing.F) {
 // A dump is a part of a bridge's flows if a line is cut, more was announced, or
 // nothing is in the table that packets leave by.
 func TestPart(t *testing.T) {
+	t.Parallel()
 	const last = " cookie=0x1, table=65, priority=100,reg15=0x1 actions=output:1\n"
 	for text, want := range map[string]string{
 		dump + last: "",

@@ -87,6 +87,7 @@ func samples(t testing.TB) map[string][]byte {
 
 // Parse agrees with gopacket on what both read.
 func TestParseAgreesWithGopacket(t *testing.T) {
+	t.Parallel()
 	for name, frame := range samples(t) {
 		var k field.Key
 		Parse(frame, &k)
@@ -182,6 +183,7 @@ func present(p *Packet) []field.ID {
 // After Flush the frame holds the changed fields and nothing else changed;
 // checksums that were right are right, computed in full.
 func TestFlush(t *testing.T) {
+	t.Parallel()
 	for name, frame := range samples(t) {
 		var p Packet
 		p.Set(frame, 0)
@@ -248,6 +250,7 @@ func sum(acc uint32, b []byte) uint32 {
 // A wrong checksum stays wrong by the same amount, and a UDP checksum of zero
 // stays zero.
 func TestFlushKeepsWrongChecksums(t *testing.T) {
+	t.Parallel()
 	s := samples(t)
 	udp := bytes.Clone(s["udp4"])
 	udp[40], udp[41] = 0, 0
@@ -271,6 +274,7 @@ func TestFlushKeepsWrongChecksums(t *testing.T) {
 }
 
 func TestVLANTag(t *testing.T) {
+	t.Parallel()
 	frame := samples(t)["udp4"]
 	var p Packet
 	p.Set(frame, 0)
@@ -334,6 +338,7 @@ func BenchmarkParse(b *testing.B) {
 // A packet whose IP header states more than came over the wire is not parsed by Open
 // vSwitch; one that only the capture cut is.
 func TestOverlongPacketsAreUnread(t *testing.T) {
+	t.Parallel()
 	frame := []byte{
 		0xf0, 0, 0, 0, 0, 1, 0xf0, 0, 0, 0, 0, 2, 8, 0,
 		0x45, 0, 0x01, 0xfc, 0, 1, 0, 0, 0x40, 0x11, 0x64, 0xe8, 10, 0, 0, 5, 10, 0, 0, 4,

@@ -8,6 +8,7 @@ import (
 )
 
 func TestLine(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"breth0_ovn-worker":                "breth0_ovn-worker",
 		"":                                 "",
@@ -31,6 +32,7 @@ func TestLine(t *testing.T) {
 
 // However text is cut into writes, the result is the same.
 func TestWriter(t *testing.T) {
+	t.Parallel()
 	text := "ab\u009bc\n立\U0001f600\t\xff\xe7\xab\x1b[0m\u202e"
 	want := `ab\u009bc` + "\n立\U0001f600\t" + `\xff\xe7\xab\x1b[0m\u202e`
 	for i := range len(text) {
@@ -80,6 +82,7 @@ func TestWriterAllocates(t *testing.T) {
 
 // What is decoded of JSON that went through JSON is fit to be shown.
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"plain":                    "plain",
 		"tab\tline\nbreak":         "tab\tline\nbreak",

@@ -32,6 +32,7 @@ func FuzzCase(f *testing.F) {
 }
 
 func TestCaseIsNotRead(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	name := filepath.Join(dir, "case.json")
 	if err := os.WriteFile(name, []byte(`{"db":"`), 0o600); err != nil {

@@ -9,6 +9,7 @@ import (
 
 // A full map is not walked for each prediction that finds no room in it.
 func TestAgingWalksSeldom(t *testing.T) {
+	t.Parallel()
 	times := map[int]conntrack.Time{}
 	walks := 0
 	all := func() iter.Seq2[int, conntrack.Time] {
@@ -43,6 +44,7 @@ func TestAgingWalksSeldom(t *testing.T) {
 }
 
 func TestExpectationsAreBounded(t *testing.T) {
+	t.Parallel()
 	e := expectations[int]{open: map[int]expectation{}}
 	for i := range maxExpected + 1000 {
 		e.add(i, 1)

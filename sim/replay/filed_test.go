@@ -7,6 +7,7 @@ import (
 
 // A filed table holds what a map does, whatever is put and dropped.
 func TestFiled(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	var table filed[int]
 	want := map[uint64]int{}
@@ -41,6 +42,7 @@ func TestFiled(t *testing.T) {
 }
 
 func TestHashWords(t *testing.T) {
+	t.Parallel()
 	seen := map[uint64][2]int{}
 	b := make([]byte, 300)
 	for n := range len(b) {

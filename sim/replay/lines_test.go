@@ -10,6 +10,7 @@ import (
 // On a terminal every line fits, verdict and cause are on it, and a translation
 // is told once.
 func TestLines(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("very-", 20) + "long"
 	records := []*Record{
 		{Time: "2026-11-22T11:32:44.407899000Z", Capture: "/tmp/a/client.pcap", Frame: 1, Inport: "breth0_ovn-worker",

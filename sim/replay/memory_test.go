@@ -35,6 +35,7 @@ func remembering(t testing.TB) *Run {
 }
 
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	s := remembering(t)
 	records := captured(t, "client.pcap")
 	for i := range records {
@@ -82,6 +83,7 @@ func (h *interrupted) Skipped(_ *Frame, _ *Point, reason string) { h.why = appen
 // ahead: those frames are not taken for their own duplicates, but one of the first
 // frame is.
 func TestMemoryOfReadingAhead(t *testing.T) {
+	t.Parallel()
 	records := captured(t, "client.pcap")[:1]
 	for i := range 8 { // within a millisecond; the first of them is its duplicate
 		rec := records[0]
@@ -116,6 +118,7 @@ func TestMemoryOfReadingAhead(t *testing.T) {
 }
 
 func TestBadMemory(t *testing.T) {
+	t.Parallel()
 	s := remembering(t)
 	for _, rec := range captured(t, "client.pcap") {
 		s.Add(&rec)
@@ -166,6 +169,7 @@ func remembering0(s *Run) *Run {
 // TestMemoryIsWhole fails when a type gains a field that nobody has thought
 // about: must a session that goes on know it?
 func TestMemoryIsWhole(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct {
 		of     any
 		fields string

@@ -22,6 +22,7 @@ import (
 // learned, guessed or assumed, the note. They are counted in the source: one
 // that is added without a sentence, or that this test does not reach, fails it.
 func TestReasonSentences(t *testing.T) {
+	t.Parallel()
 	d := &network.Datapath{Name: "sw"}
 	flow := &network.Flow{UUID: "0123456789ab", Stage: "ls_in_test", Match: "ip4.dst == 10.0.0.1", Priority: 7,
 		StageHint: "89abcdef"}
@@ -116,6 +117,7 @@ func constants(t *testing.T, file, first string) (names []string) {
 
 // Every reason is given by the engine, or by what infers: none is left over.
 func TestReasonsAreGiven(t *testing.T) {
+	t.Parallel()
 	given := map[string]bool{}
 	for _, dir := range []string{"..", "."} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))

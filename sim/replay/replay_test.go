@@ -102,6 +102,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 
 // The Ethernet header of a cooked frame is worked out from the network.
 func TestDressedFrames(t *testing.T) {
+	t.Parallel()
 	net := loaded(t, nodeport+"/sb.db")
 	o := NewOwners(net)
 	pod := net.Port("default_nginx-deployment-9456bbbf9-x6pc6")
@@ -150,6 +151,7 @@ func TestDressedFrames(t *testing.T) {
 
 // The ring finds the newest of an identity first and forgets the oldest.
 func TestRing(t *testing.T) {
+	t.Parallel()
 	var r ring[int]
 	of := func(id uint64) (out []int) {
 		r.each(id, func(v *int) bool {
@@ -182,6 +184,7 @@ func TestRing(t *testing.T) {
 }
 
 func TestTTL(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		observed uint64
 		hops     int
@@ -207,6 +210,7 @@ func TestTTL(t *testing.T) {
 // Two ICMP errors of a kind are told apart by what they quote, and each leads
 // to the packet it is about.
 func TestIdentityOfErrors(t *testing.T) {
+	t.Parallel()
 	about := func(frame []byte) []byte {
 		e := append([]byte(nil), frame[:14]...)
 		e = append(e, 0x45, 0, 0, 56, 0, 0, 0x40, 0, 64, header.ProtoICMP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2)

@@ -9,6 +9,7 @@ import (
 
 // What logical flows say of addresses, told by their actions and not their text.
 func TestFlowsSay(t *testing.T) {
+	t.Parallel()
 	const none = mac(0)
 	for _, c := range []struct {
 		match, actions string

@@ -14,6 +14,7 @@ import (
 
 // Which transactions after the first make another network.
 func TestAffects(t *testing.T) {
+	t.Parallel()
 	source := ""
 	for _, path := range cases(t) {
 		if strings.HasSuffix(path, "nodeport/sb.db") {

@@ -12,6 +12,7 @@ import (
 // A log of ovsdb-server's tells which flows and ports went, when and from where:
 // the recording replaced a SNAT of one router, and deleted a port.
 func TestDeparted(t *testing.T) {
+	t.Parallel()
 	source := "../../testdata/reports/23.03/network-changes/sb.db.gz"
 	list, err := Departed(context.Background(), []string{"snapshot:none", "unix:/none", source}, store.Options{},
 		func(f *network.Flow) bool {

@@ -12,6 +12,7 @@ import (
 // Networks of the same content under other UUIDs do not differ; what does is
 // told once, whatever the UUIDs.
 func TestDiff(t *testing.T) {
+	t.Parallel()
 	a := build(t, "nodeport/", town)
 	renumber := strings.NewReplacer("@f1@", "@F9@", "@p1@", "@P9@", "@sw@", "@SW@", "@g1@", "@G9@", "@l1@", "@L9@",
 		"@nb@", "@N9@")

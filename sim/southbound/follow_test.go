@@ -16,6 +16,7 @@ import (
 // A backend that changes at second 2, and a change of no consequence at
 // second 3, which makes no other network.
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	path := ""
 	for _, p := range cases(t) {
 		if filepath.Ext(p) == ".db" {

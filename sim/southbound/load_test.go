@@ -52,6 +52,7 @@ func load(t *testing.T, path string) (*store.Database, *network.Network) {
 
 // Every row of a recorded database finds its place, without a problem.
 func TestLoadCases(t *testing.T) {
+	t.Parallel()
 	for _, path := range cases(t) {
 		t.Run(filepath.Base(filepath.Dir(path)), func(t *testing.T) {
 			db, n := load(t, path)

@@ -131,6 +131,7 @@ const town = `{
 "_date":1}`
 
 func TestNetworkLinks(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport/", town)
 	p := n.Port
 	for _, c := range []struct {
@@ -193,6 +194,7 @@ func TestNetworkLinks(t *testing.T) {
 }
 
 func TestNetworkFlows(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport/", town)
 	sw, ro := n.DatapathByKey(2), n.DatapathByKey(1)
 	names := func(flows []*network.Flow) (list []string) {
@@ -222,6 +224,7 @@ func TestNetworkFlows(t *testing.T) {
 }
 
 func TestLoadBalancers(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport/", town)
 	lb := n.LoadBalancers[0]
 	ap := netip.MustParseAddrPort
@@ -247,6 +250,7 @@ func TestLoadBalancers(t *testing.T) {
 
 // Which datapaths a load balancer is on was written in five ways.
 func TestLoadBalancerVersions(t *testing.T) {
+	t.Parallel()
 	dp := `"Datapath_Binding":{"@d1@":{"tunnel_key":1%s},"@d2@":{"tunnel_key":2}},` +
 		`"Logical_DP_Group":{"@g1@":{"datapaths":["uuid","@d1@"]},"@g2@":{"datapaths":["uuid","@d2@"]}}`
 	for _, c := range []struct{ schema, datapath, lb string }{
@@ -266,6 +270,7 @@ func TestLoadBalancerVersions(t *testing.T) {
 
 // From 25.09 a datapath's kind has a column of its own.
 func TestDatapathTypeColumn(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport-26.03/",
 		`{"Datapath_Binding":{"@d1@":{"tunnel_key":1,"type":"logical-router","nb_uuid":["uuid","@nb@"]},`+
 			`"@d2@":{"tunnel_key":2,"type":"logical-switch","nb_uuid":["uuid","@nc@"]}}}`)
@@ -276,6 +281,7 @@ func TestDatapathTypeColumn(t *testing.T) {
 }
 
 func TestProblems(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport/", town)
 	var got []string
 	for _, p := range n.Problems {
@@ -304,6 +310,7 @@ func TestProblems(t *testing.T) {
 }
 
 func TestResident(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport/", town)
 	for _, c := range []struct{ port, resident, bound string }{
 		{"vm", "one three", "one"},
@@ -334,6 +341,7 @@ func TestResident(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport/", town)
 	for _, c := range []struct{ text, want string }{
 		{"vm", "vm"}, {"pretty", "vm"}, {uuid("p1"), "vm"},
@@ -362,6 +370,7 @@ func TestFind(t *testing.T) {
 
 // Two loads of one database give the same network, in the same order.
 func TestDeterministic(t *testing.T) {
+	t.Parallel()
 	path := cases(t)[0]
 	describe := func() string {
 		db, err := store.Open(context.Background(), path, store.Options{})
@@ -398,6 +407,7 @@ func TestDeterministic(t *testing.T) {
 
 // The tables behind what ovn-controller does of itself.
 func TestServices(t *testing.T) {
+	t.Parallel()
 	n := build(t, "nodeport-26.03/", `{
 "Datapath_Binding":{"@ro@":{"tunnel_key":1,"type":"logical-router"}},
 "Port_Binding":{"@p1@":{"logical_port":"lrp","type":"patch","datapath":["uuid","@ro@"],"tunnel_key":1},

@@ -13,6 +13,7 @@ import (
 
 // A key that has the same values as another in the bits noted meets the same flow.
 func TestConsultedBitsDecide(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"nodeport", "nodeport-26.03"} {
 		net := load(t, name)
 		r := rand.New(rand.NewPCG(1, 2))

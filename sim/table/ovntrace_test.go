@@ -164,6 +164,7 @@ func transport(r *rand.Rand, set func(...atom), k *field.Key) {
 }
 
 func TestMatchesAgreeWithOVN(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"ovsdb-tool", "ovsdb-server", "ovsdb-client", "ovn-trace", "ovn-appctl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getuid() == 0 {

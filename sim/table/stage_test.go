@@ -83,6 +83,7 @@ func randomKey(r *rand.Rand, s *Stage) (k field.Key) {
 
 // The classifier finds what a search through all flows finds.
 func TestLookupIsLinearSearch(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, name := range []string{"nodeport", "nodeport-26.03", "seed-21.12"} {
 		net := load(t, name)
@@ -141,6 +142,7 @@ func one(t *testing.T, match string) *Flow {
 }
 
 func TestMatch(t *testing.T) {
+	t.Parallel()
 	tcp := func(port uint64) (k field.Key) {
 		k.Set(field.EthType, 0x800)
 		k.Set(field.IPProto, 6)
@@ -181,6 +183,7 @@ func TestMatch(t *testing.T) {
 
 // A flow that does not compile matches nothing and is not forgotten.
 func TestBrokenFlow(t *testing.T) {
+	t.Parallel()
 	f := Compile(&network.Flow{Match: "ip4.src ==", Actions: "next;"}, &lflow.Env{Tables: 2}, ports{&network.Network{}})
 	if f.Err == nil {
 		t.Fatal("compiled")

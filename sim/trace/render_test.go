@@ -14,6 +14,7 @@ func branch(kind NodeKind, text string, children ...*Node) *Node {
 // What comes last in its list stands level with its parent; what does not, and
 // a group's member always, is indented.
 func TestForms(t *testing.T) {
+	t.Parallel()
 	member := branch(PipelineNode, "egress(member)", branch(TableNode, " 0. member", leaf(ActionNode, "output;"),
 		leaf(ModifyNode, `output("p")`)))
 	member.indent = true
@@ -90,6 +91,7 @@ output("p");
 }
 
 func TestShortenUUID(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{
 		"": "", "lp1": "lp1",
 		"a1d5c6e2-0b11-4c01-9a01-111111111111":      "a1d5c6",

@@ -11,6 +11,7 @@ import (
 // A flow that selects has the members that the next table's flows lead to, with
 // the weights of its action.
 func TestChooses(t *testing.T) {
+	t.Parallel()
 	choose := flow("lr_in_ip_routing", "ip4.dst == 10.0.0.0/8",
 		"ip.ttl--; reg8[0..15] = 3; reg8[16..31] = select(1=10, 2=30, 3);")
 	hop := func(group, member int, actions string) *network.Flow {

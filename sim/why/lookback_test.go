@@ -36,6 +36,7 @@ func flow(stage, match, actions string) *network.Flow {
 // The flow to blame is the one that set what the dropping flow tests; a flow
 // that tests the packet itself is to blame itself.
 func TestBlame(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		flows []*network.Flow
 		want  string // the stage of the flow named
@@ -81,6 +82,7 @@ func TestBlame(t *testing.T) {
 
 // An ACL of a switch that looks nothing up says so.
 func TestUnasked(t *testing.T) {
+	t.Parallel()
 	x, out := way(flow("ls_out_acl", "ip4", "drop;"))
 	x.Conntrack = func(*network.Chassis) *conntrack.Table { return nil }
 	if got := x.Decide(out)[0].Text; !strings.HasSuffix(got, "conntrack was never asked on sw: it has no "+

@@ -23,6 +23,7 @@ func tuple(src, dst string) nat.Tuple {
 
 // What a connection keeps is the same by its packets of both directions.
 func TestKeptBy(t *testing.T) {
+	t.Parallel()
 	dnat := trace.NATStep{Dst: true, From: tuple("1.1.1.1:1", "2.2.2.2:2"), To: tuple("1.1.1.1:1", "3.3.3.3:3")}
 	undnat := trace.NATStep{Undo: true, From: dnat.To.Reverse(), To: dnat.From.Reverse()}
 	snat := trace.NATStep{From: tuple("1.1.1.1:1", "2.2.2.2:2"), To: tuple("4.4.4.4:4", "2.2.2.2:2")}
@@ -44,6 +45,7 @@ func TestKeptBy(t *testing.T) {
 // A translation is stale if no flow of its datapath would make it now; since
 // when, the flow that made it last tells.
 func TestStale(t *testing.T) {
+	t.Parallel()
 	clock := time.Date(2026, 11, 27, 4, 33, 52, 0, time.UTC)
 	now := conntrack.Time(clock.Add(time.Minute).UnixNano())
 	lb := func(backends string) *network.Flow {
@@ -112,6 +114,7 @@ func TestStale(t *testing.T) {
 
 // Registers in which routers kept what was asked for count as addresses.
 func TestAsksOfRegisters(t *testing.T) {
+	t.Parallel()
 	x := &Explainer{Book: &trace.Book{Net: &network.Network{AZ: &network.AZ{}}}}
 	side := x.of(flow("lr_in_dnat", "ct.new && ip4 && reg0 == 10.96.0.10 && tcp && reg9[16..31] == 80",
 		"ct_lb(backends=10.1.0.1:80);"))
