@@ -58,8 +58,8 @@ func TestCommandIsThin(t *testing.T) {
 		lines += strings.Count(string(text), "\n")
 	}
 	if lines >= most {
-		t.Errorf("cmd/ovn-replay has %d lines without its tests, of fewer than %d: move what is logic to a library", lines,
-			most)
+		t.Errorf("cmd/ovn-replay has %d lines without its tests, of fewer than %d: move what is logic to a library",
+			lines, most)
 	}
 }
 
