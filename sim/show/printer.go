@@ -147,8 +147,11 @@ func (p *Printer) fate(f *replay.Frame, pt *replay.Point, name string, out *sim.
 	case trace.JSONFormat:
 		p.buf = p.Words.AppendJSON(p.buf[:0], f, pt, name, out)
 	default:
-		r := replay.NewRecord(why, f, pt, name, out, false)
-		return WriteFate(p.Out, p.Format, p.Lines, r, why.Book, &out.Trace)
+		p.buf = p.Words.AppendLine(append(p.buf[:0], "# "...), f, pt, name, out)
+		p.Out.Write(append(p.buf, '\n'))
+		err := why.Book.Write(p.Out, &out.Trace, p.Format)
+		p.Out.WriteByte('\n')
+		return err
 	}
 	_, err := p.Out.Write(append(p.buf, '\n'))
 	return err

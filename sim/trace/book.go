@@ -31,6 +31,40 @@ type Book struct {
 	// PlainNames shows ports and datapaths by their own names and UUIDs, not
 	// by those that people gave them.
 	PlainNames bool
+
+	spelled spelled
+}
+
+// spelled is flows and actions as traces write them, kept until the network is another:
+// thousands of packets meet the same.
+type spelled struct {
+	net    *network.Network
+	became int
+	plain  bool
+	texts  map[spelledKey]string
+}
+
+// spelledKey is a flow in a table, or one of its actions.
+type spelledKey struct {
+	flow, seq int32
+	table     uint8
+}
+
+// maxSpelled bounds how many texts are kept.
+const maxSpelled = 1 << 14
+
+// spell returns the text of a flow or action, which write makes if it is not kept.
+func (b *Book) spell(k spelledKey, write func() string) string {
+	if s := &b.spelled; s.net != b.Net || s.became != b.Net.Became || s.plain != b.PlainNames ||
+		len(s.texts) >= maxSpelled {
+		*s = spelled{b.Net, b.Net.Became, b.PlainNames, map[spelledKey]string{}}
+	}
+	text, ok := b.spelled.texts[k]
+	if !ok {
+		text = write()
+		b.spelled.texts[k] = text
+	}
+	return text
 }
 
 // Port returns the quoted name of a port, by its index; "" for none.
@@ -75,6 +109,10 @@ func (b *Book) host(port uint32, chassis int32) string {
 
 // Stage returns a matched flow as ovn-trace writes it.
 func (b *Book) Stage(ev *Event) string {
+	return b.spell(spelledKey{ev.Flow, -1, ev.Table}, func() string { return b.writeStage(ev) })
+}
+
+func (b *Book) writeStage(ev *Event) string {
 	f := b.Net.Flows[ev.Flow]
 	name := ""
 	switch {

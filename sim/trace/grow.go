@@ -74,6 +74,11 @@ func (n *Node) add(c *Node) *Node {
 }
 
 func (g *grower) node(kind NodeKind, format string, args ...any) *Node {
+	if format == "%s" {
+		if text, ok := args[0].(string); ok {
+			return &Node{Kind: kind, Text: text, Event: g.index}
+		}
+	}
 	return &Node{Kind: kind, Text: fmt.Sprintf(format, args...), Event: g.index}
 }
 
@@ -184,8 +189,9 @@ func (g *grower) act(ev *Event) {
 		return
 	}
 	f.next, f.sets = f.at, 0
-	text := g.book.Action(ev.Flow, ev.Arg)
-	g.say(f, ActionNode, "%s", g.book.friendly(text))
+	b := g.book
+	text := b.spell(spelledKey{ev.Flow, ev.Arg, 0}, func() string { return b.Action(ev.Flow, ev.Arg) })
+	g.say(f, ActionNode, "%s", b.spell(spelledKey{ev.Flow, ev.Arg, 1}, func() string { return b.friendly(text) }))
 	f.op = nil
 	if fl := g.book.flow(ev.Flow); fl != nil {
 		f.op = fl.Op(int(ev.Arg))
