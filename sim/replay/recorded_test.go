@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"path/filepath"
@@ -81,6 +82,13 @@ func TestRecordings(t *testing.T) {
 		"errors about what was translated": {"kube-port-unreachable-snat", "kube-frag-needed", "cloud-frag-needed",
 			"cloud-ttl-exceeded"},
 		"ports that move": {"cloud-migration", "cloud-failover", "cloud-virtual"},
+		"networks and traffic that nobody chose": {"random-kube-3", "random-kube-4", "random-kube-5", "random-kube-13",
+			"random-kube-33-26.03", "random-kube-39-26.03", "random-cloud-10", "random-cloud-19"},
+		"checksums left to cards": {"kube-offloads", "kube-offloads-26.03"},
+		"wires that chassis share": {"cloud-spine-26.03", "cloud-external", "cloud-own-address-26.03",
+			"cloud-trunk"},
+		"backends that no frame shows": {"kube-hash-fields", "kube-client-port-collision"},
+		"odd packets":                  {"kube-odd-packets", "kube-tcp-odd", "kube-forged-mac"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -452,6 +460,10 @@ func TestAWrittenFieldIsNamed(t *testing.T) {
 			t.Errorf("%s is written: %s", field, text.String())
 			continue
 		}
+		observed, wire := r.Mismatched[0].Bytes()
+		if predicted, _ := r.Mismatched[0].Predicted(); len(predicted) != wire || bytes.Equal(observed, predicted) {
+			t.Errorf("%s: %x was observed, %x predicted", field, observed, predicted)
+		}
 		for _, d := range r.Mismatched[0].Fields {
 			if d.Field == field && d.Flow == "" {
 				t.Errorf("%s: no flow is named", field)
@@ -730,6 +742,65 @@ func TestNoTunnelWithoutInterconnection(t *testing.T) {
 		if lost := why[trace.DropNoTunnel] > 0; lost != (value != "true") || r.OK() != (value == "true") {
 			t.Errorf("is-interconn=%s: %d packets have no tunnel, all is well: %v", value, why[trace.DropNoTunnel],
 				r.OK())
+		}
+	}
+}
+
+// Nothing compared is no success: the report says why there was nothing.
+func TestNothingToVerify(t *testing.T) {
+	t.Parallel()
+	stranger := func(rec *pcap.Record) *pcap.Record {
+		d := bytes.Clone(rec.Data)
+		copy(d, []byte{2, 9, 9, 9, 9, 1, 2, 9, 9, 9, 9, 2}) // addresses of no network here
+		copy(d[26:34], []byte{203, 0, 113, 1, 203, 0, 113, 2})
+		rec.Data = d
+		return rec
+	}
+	for says, alter := range map[string]func(n int, rec *pcap.Record, add func(*pcap.Record)){
+		"the captures hold no packets": func(int, *pcap.Record, func(*pcap.Record)) {},
+		"no packet was observed leaving OVN; 1 entered; give the capture of a port where they leave, too": func(n int,
+			rec *pcap.Record, add func(*pcap.Record)) {
+			if n == 1 {
+				add(rec)
+			}
+		},
+		"no address of the captures": func(n int, rec *pcap.Record, add func(*pcap.Record)) {
+			if n == 1 {
+				add(stranger(rec))
+			}
+		},
+	} {
+		j := recorded(t, "nodeport", func(s *recording.Spec, _ *network.Network) {
+			s.Captures = s.Captures[:1] // at the wire: what leaves at the pod is in none
+		})
+		r := fed(t, j, alter)
+		if r.OK() || !strings.Contains(r.Unverified, says) {
+			t.Errorf("%q is not %q", r.Unverified, says)
+		}
+	}
+}
+
+// A moment survives JSON, and a frame's reference being taken apart.
+func TestMomentsAndReferences(t *testing.T) {
+	t.Parallel()
+	for _, m := range []replay.Moment{0, 1, 1795341635_000000001, 1795341635_500000000} {
+		text, err := json.Marshal(m)
+		var back replay.Moment
+		if err = errors.Join(err, json.Unmarshal(text, &back)); err != nil || back != m {
+			t.Errorf("%d became %d by %s: %v", m, back, text, err)
+		}
+	}
+	for _, bad := range []string{`"yesterday"`, `17`, `""`} {
+		var m replay.Moment
+		if json.Unmarshal([]byte(bad), &m) == nil {
+			t.Errorf("%s is a moment: %d", bad, m)
+		}
+	}
+	for _, capture := range []int{0, 1, 300} {
+		for _, rest := range []uint64{0, 7, 1<<40 - 1} {
+			if c, r := replay.SplitRef(replay.JoinRef(capture, rest)); c != capture || r != rest {
+				t.Errorf("%d, %d became %d, %d", capture, rest, c, r)
+			}
 		}
 	}
 }
