@@ -109,7 +109,6 @@ func fill(n int) *Table {
 
 // A connection costs at most 256 bytes, index and expiry included.
 func TestBytesPerConnection(t *testing.T) {
-	t.Parallel()
 	const n = 1 << 18
 	if per := float64(millionBytes(n)) / n; per > 256 || per < 100 {
 		t.Errorf("%.0f bytes a connection", per)

@@ -13,7 +13,6 @@ import (
 // every way there is, and holds what is remembered of them against the table.
 // Another table that never remembers does the same with every packet.
 func TestCrowd(t *testing.T) {
-	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		opt := Options{Profile: p, MaxConns: 2100}
 		ct, plain := NewTable(opt), NewTable(opt)

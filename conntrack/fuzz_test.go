@@ -74,7 +74,6 @@ func randomRequest(rnd *rand.Rand) Request {
 // TestRandomActions drives tables with random traffic and actions: tuples
 // stay unique, limits are kept, checksums stay right.
 func TestRandomActions(t *testing.T) {
-	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		for seed := range uint64(40) {
 			rnd := rand.New(rand.NewPCG(seed, 7))
@@ -113,7 +112,6 @@ func TestRandomActions(t *testing.T) {
 
 // TestThereAndBack: a packet, its answer, and what the first sender sees.
 func TestThereAndBack(t *testing.T) {
-	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		rnd := rand.New(rand.NewPCG(3, 4))
 		for range 2000 {
@@ -152,7 +150,6 @@ func TestThereAndBack(t *testing.T) {
 
 // A flood of SYNs never exceeds the table's limit.
 func TestFlood(t *testing.T) {
-	t.Parallel()
 	n := 1000000
 	if testing.Short() {
 		n = 50000

@@ -8,7 +8,6 @@ import (
 )
 
 func TestReadProfile(t *testing.T) {
-	t.Parallel()
 	o, err := ReadProfile(strings.NewReader(`
 # a bench
 profile ovs-userspace
@@ -59,7 +58,6 @@ net.netfilter.nf_conntrack_tcp_timeout_max_retrans = 7
 }
 
 func TestFlush(t *testing.T) {
-	t.Parallel()
 	ct := NewTable(Options{Profile: OVSUserspace})
 	fill := func() {
 		for z := range uint16(3) {

@@ -58,7 +58,6 @@ func samples() []sample {
 }
 
 func TestBothWays(t *testing.T) {
-	t.Parallel()
 	for i, want := range samples() {
 		b := encode(&want)
 		var got sample
@@ -75,7 +74,6 @@ func TestBothWays(t *testing.T) {
 }
 
 func TestEveryCutIsAnError(t *testing.T) {
-	t.Parallel()
 	for i, s := range samples() {
 		b := encode(&s)
 		for n := range b {
@@ -94,7 +92,6 @@ func TestEveryCutIsAnError(t *testing.T) {
 }
 
 func TestWrong(t *testing.T) {
-	t.Parallel()
 	for name, test := range map[string]struct {
 		in   []byte
 		read func(*Coder)
