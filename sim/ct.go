@@ -86,11 +86,11 @@ func binding(op *table.Op) nat.Binding {
 }
 
 // pinSource makes SNAT take the port, or ID of ICMP, that the datapath took by a
-// hash or at random, where a capture shows it: of a range, or in the kernel
-// another one than the packet's own, if that was taken.
+// hash or at random, where a capture shows it: of a range, or another one than the
+// packet's own, if that was taken, which a connection from before the captures may
+// have done. Open vSwitch's userspace then takes the next that is free.
 func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
-	fixed := req.NAT.PortLo == req.NAT.PortHi &&
-		(req.NAT.PortLo != 0 || e.opts.Conntrack.Profile == conntrack.OVSUserspace)
+	fixed := req.NAT.PortLo == req.NAT.PortHi && req.NAT.PortLo != 0
 	if req.NAT.Kind != nat.Src || fixed || e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
 		return
 	}
@@ -106,7 +106,8 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 		if port < req.NAT.PortLo || port > req.NAT.PortHi {
 			return
 		}
-	case port == read.Tuple.SrcPort:
+	case port == read.Tuple.SrcPort,
+		e.opts.Conntrack.Profile == conntrack.OVSUserspace && (port < read.Tuple.SrcPort || read.Tuple.ICMP()):
 		return
 	}
 	e.pin = read.Tuple.Reverse()

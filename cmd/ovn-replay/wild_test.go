@@ -40,7 +40,8 @@ var wildMutations = []string{
 // not, and nothing is said to be dropped that was delivered; the causes are named,
 // with how many packets they touch. WILD=all tries every mutation on every case,
 // WILD=MUTATION that one; else each meets some of the cases. WILD=sweep takes
-// WILD_CASES (60) of all recordings there are, as WILD_SEED (1) has it.
+// WILD_CASES (60) of all recordings there are, as WILD_SEED (1) has it, and
+// WILD_MUTATION only, if there is one. What goes wrong is kept in WILD_KEEP.
 func TestWildCapturesVerify(t *testing.T) {
 	only := os.Getenv("WILD")
 	dirs := wildDirs(t, only)
@@ -50,8 +51,9 @@ func TestWildCapturesVerify(t *testing.T) {
 			clean := drops(t, "--case", dir)
 			for j, m := range wildMutations {
 				seeds := 1
-				switch {
-				case only == "" && (i+j)%3 != 0, only != "" && only != "all" && only != "sweep" && only != m:
+				switch one := os.Getenv("WILD_MUTATION"); {
+				case only == "" && (i+j)%3 != 0, only != "" && only != "all" && only != "sweep" && only != m,
+					one != "" && one != m:
 					continue
 				case strings.Contains(m, "loss"):
 					seeds = 3
@@ -109,9 +111,12 @@ func envInt(t *testing.T, name string, otherwise int) int {
 func checkWild(t *testing.T, dir, mutations string, seed int64, clean map[string]bool) {
 	t.Helper()
 	c := mutated(t, dir, mutations, seed)
-	args := c.save(t, t.TempDir())
-	status, out, errs := replayed(t, append([]string{"verify", "--json"}, args...)...)
 	what := fmt.Sprintf("%s, seed %d", mutations, seed)
+	args := c.save(t, wildFolder(t, filepath.Base(dir), what))
+	if os.Getenv("WILD_KEEP") != "" {
+		what += "\n\tovn-replay verify --list " + strings.Join(args, " ") + "\n\t"
+	}
+	status, out, errs := replayed(t, append([]string{"verify", "--json"}, args...)...)
 	var r replay.Report
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Errorf("%s: %v: %s", what, err, errs)
@@ -131,6 +136,16 @@ func checkWild(t *testing.T, dir, mutations string, seed int64, clean map[string
 	if !strings.Contains(mutations, " ") {
 		checkCauses(t, what, strings.TrimRight(mutations, "=.0123456789"), c, &r)
 	}
+}
+
+// wildFolder is where a mutated case goes: it is kept in WILD_KEEP.
+func wildFolder(t *testing.T, name, what string) string {
+	t.Helper()
+	keep := os.Getenv("WILD_KEEP")
+	if keep == "" {
+		return t.TempDir()
+	}
+	return filepath.Join(keep, name, strings.NewReplacer(", seed ", ".", " ", "+").Replace(what))
 }
 
 // checkCauses holds the causes that a report names against what one mutation did.

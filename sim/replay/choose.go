@@ -122,12 +122,6 @@ func (s *Run) wouldShow(p *network.Port, c *sim.Choice) bool {
 // the first one never comes through, its retransmission shows the choice, or the
 // next packet of the connection, under whatever address that leaves.
 func (s *Run) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
-	if s.clients == nil {
-		s.clients = map[endpoint]chain{}
-		for _, f := range s.queue[s.head:] {
-			s.byClient(f)
-		}
-	}
 	h := p.Headers()
 	proto, ends := h.Key.Get(field.IPProto), endpoints(h)
 	taken, ok := 0, false
@@ -139,7 +133,7 @@ func (s *Run) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 		}
 		return ok
 	}
-	for f, n := s.clients[ends[0]].first, 0; f != nil && n < maxSameHead; f, n = f.peer, n+1 {
+	for f, n := s.filedBy(ends[0]).first, 0; f != nil && n < maxSameHead; f, n = f.peer, n+1 {
 		if f.dir != Entered {
 			if shown(f) {
 				break
@@ -181,8 +175,19 @@ func (s *Run) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 	return 0, false
 }
 
+// filedBy are the frames read ahead that came from an end, oldest first.
+func (s *Run) filedBy(e endpoint) chain {
+	if s.clients == nil {
+		s.clients = map[endpoint]chain{}
+		for _, f := range s.queue[s.head:] {
+			s.byClient(f)
+		}
+	}
+	return s.clients[e]
+}
+
 // byClient files a frame that enters or leaves by where it came from, once
-// laterOf has asked for that.
+// filedBy has been asked for that.
 func (s *Run) byClient(f *Frame) {
 	if s.clients == nil || f.dir != Entered && f.dir != Left && f.dir != Crossed {
 		return
@@ -219,7 +224,7 @@ func (s *Run) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16,
 	if pin := s.pinned(p); pin != nil && pin.Reply.Dst == addr {
 		return pin.Reply.DstPort, true
 	}
-	s.further(p, anyFrame, func(f *Frame) bool {
+	shown := func(f *Frame) bool {
 		var p nat.Packet
 		if l := &f.Headers().Layout; l.L3 == 0 || p.Parse(f.Data[l.L3:l.L3End]) != nat.NoFault {
 			return false
@@ -228,7 +233,47 @@ func (s *Run) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16,
 			port, ok = p.Tuple.SrcPort, true // or the ID of ICMP
 		}
 		return ok
-	})
+	}
+	if s.further(p, anyFrame, shown); !ok {
+		port, ok = s.laterPort(p, addr, shown)
+	}
+	return port, ok
+}
+
+// laterPort finds the port that SNAT to an address gave a connection in a later packet
+// of it, where no capture shows the first one leaving: of the same sender to the
+// same end, or of that end's answers.
+func (s *Run) laterPort(p *packet.Packet, addr [16]byte, shown func(*Frame) bool) (port uint16, ok bool) {
+	ends, filed := flowEnds(p.Data, p.Headers()), endpoints(p.Headers())
+	proto := p.Headers().Key.Get(field.IPProto)
+	of := func(f *Frame) bool {
+		return f.dir == Entered && f.skip == "" && f.Headers().Key.Get(field.IPProto) == proto
+	}
+	for f, n := s.filedBy(filed[0]).first, 0; f != nil && n < maxSameHead && !ok; f, n = f.peer, n+1 {
+		if !of(f) || flowEnds(f.Data, f.Headers())[0] != ends[0] {
+			continue
+		}
+		s.furtherOf(f.Data, f.Headers(), anyFrame, func(l *Frame) bool {
+			e := flowEnds(l.Data, l.Headers())
+			if ok = e[1].addr == ends[1].addr && (e[1].port == ends[1].port || isEcho(uint8(proto), l.Headers())) &&
+				shown(l); ok {
+				port = e[0].port
+			}
+			return ok
+		})
+	}
+	for f, n := s.filedBy(filed[1]).first, 0; f != nil && n < maxSameHead && !ok; f, n = f.peer, n+1 {
+		e := flowEnds(f.Data, f.Headers())
+		if !of(f) || e[1].addr != addr {
+			continue
+		}
+		s.furtherOf(f.Data, f.Headers(), anyFrame, func(l *Frame) bool {
+			if ok = flowEnds(l.Data, l.Headers())[1] == ends[0]; ok {
+				port = e[1].port
+			}
+			return ok
+		})
+	}
 	return port, ok
 }
 

@@ -24,7 +24,8 @@ import (
 // resumption is a connection being opened before a packet from its middle.
 type resumption struct {
 	of    *Frame
-	reply bool // the packet goes the other way than the first one did
+	as    *Frame // which shows it leaving
+	reply bool   // the packet goes the other way than the first one did
 }
 
 // resumer is a handler that is told of connections that began in no capture:
@@ -131,7 +132,7 @@ func (s *Run) resume(f, l *Frame) bool {
 	if k.proto == header.ProtoTCP && !reply {
 		reply = s.owners.answers(f, l)
 	}
-	s.resuming = &resumption{f, reply}
+	s.resuming = &resumption{f, l, reply}
 	var at *Point
 	if reply {
 		at = s.openTowards(f, l)
@@ -382,12 +383,7 @@ func tcpNumbers(f *Frame) (seq, ack uint32) {
 func (r *resumption) takes(s *Run, kind trace.Reason, o *sim.ChoiceOption) bool {
 	h := r.of.Headers()
 	if !r.reply {
-		for l, n := s.alike(r.of.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
-			if (l.dir == Left || l.dir == Crossed) && takes(l, kind, o) {
-				return true
-			}
-		}
-		return false
+		return r.shown(s, func(l *Frame) bool { return takes(l, kind, o) })
 	}
 	switch e := endpoints(h); kind {
 	case trace.GuessNextHop:
@@ -400,16 +396,29 @@ func (r *resumption) takes(s *Run, kind trace.Reason, o *sim.ChoiceOption) bool 
 }
 
 // sourcePort is the port that SNAT to an address gave the connection's first packet.
-func (r *resumption) sourcePort(s *Run, addr [16]byte) (uint16, bool) {
+func (r *resumption) sourcePort(s *Run, addr [16]byte) (port uint16, ok bool) {
 	if k := flowOf(r.of); r.reply {
 		return k.dst.port, k.dst.addr == addr
 	}
+	ok = r.shown(s, func(l *Frame) bool {
+		e := flowEnds(l.Data, l.Headers())
+		port = e[0].port
+		return e[0].addr == addr
+	})
+	return port, ok
+}
+
+// shown reports whether a frame by which the packet leaves is what is looked for.
+func (r *resumption) shown(s *Run, is func(*Frame) bool) bool {
+	if is(r.as) {
+		return true
+	}
 	for l, n := s.alike(r.of.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
-		if e := flowEnds(l.Data, l.Headers()); (l.dir == Left || l.dir == Crossed) && e[0].addr == addr {
-			return e[0].port, true
+		if (l.dir == Left || l.dir == Crossed) && is(l) {
+			return true
 		}
 	}
-	return 0, false
+	return false
 }
 
 // resumed implements resumer.
