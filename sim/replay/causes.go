@@ -522,12 +522,31 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 		return CauseSnaplen
 	}
 	if couldBeMade(h) {
-		return ""
+		return v.unasked(w)
 	}
 	if _, ok := identify(w.data, h); !ok {
 		return ""
 	}
 	return v.outside(w)
+}
+
+// unasked says why no capture shows what OVN answers with a frame, where that must
+// have entered: an ICMP error quotes it, and nobody is reset who has sent nothing.
+func (v *Verifier) unasked(w *waiter) Cause {
+	h := w.Headers()
+	reset := h.Key.Get(field.IPProto) == header.ProtoTCP
+	if w.point.port <= 0 || !reset && quotedHash(w.data, h) == 0 {
+		return ""
+	}
+	if x := v.fate(w, v.session.history.asked(w)); x != nil && x.at == w.point {
+		return ""
+	}
+	for i, t := range v.session.Taps {
+		if s := v.spans[i]; s != nil && v.at(t, w.point) && w.time-s.first < conntrack.Second {
+			return CauseLate
+		}
+	}
+	return CauseLost
 }
 
 // outside says whether a capture of where a packet may have come from, whose way
