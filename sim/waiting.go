@@ -153,17 +153,28 @@ func (e *Engine) resolved(k macKey, mac uint64, from conntrack.Time) {
 }
 
 // Hurry lets packets go that wait for a binding which is learned but not known
-// to have taken effect: a capture shows one of them leave by now. shown says
+// to have taken effect, or of which no capture shows how it was learned: one shows a
+// packet of them leave by now, to an Ethernet address (0: not known). shown says
 // whether it is the one that was so injected.
-func (e *Engine) Hurry(now conntrack.Time, shown func(of *Injection) bool) {
+func (e *Engine) Hurry(now conntrack.Time, mac uint64, shown func(of *Injection) bool) {
 	for _, q := range e.waiting.queues {
-		if q.goesOn <= now || !slices.ContainsFunc(q.packets, func(h *held) bool { return shown(&h.of) }) {
+		untold := q.goesOn == 0 && mac != 0
+		if q.goesOn <= now && !untold ||
+			!slices.ContainsFunc(q.packets, func(h *held) bool { return shown(&h.of) }) {
 			continue
 		}
 		q.goesOn = now
-		if entry, ok := e.learned.macs[e.bound(q.hop)]; ok && entry.from > now {
+		k := e.bound(q.hop)
+		entry, ok := e.learned.macs[k]
+		switch {
+		case ok && entry.from > now:
 			entry.from = now
-			e.learned.macs[e.bound(q.hop)] = entry
+			e.learned.macs[k] = entry
+		case untold && !ok && !e.learned.another(k, mac):
+			q.mac = mac
+			e.learned.macs[k] = macEntry{mac: mac, since: now}
+		case untold:
+			q.goesOn = 0
 		}
 	}
 }

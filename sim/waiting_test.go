@@ -136,11 +136,36 @@ func TestHurry(t *testing.T) {
 	h := newColdHop(t)
 	h.ask(1000*ms, 7)
 	h.inject("breth0_worker", h.reply, 1001*ms, 99)
-	h.e.Hurry(1002*ms, func(of *sim.Injection) bool { return of.Ref == 8 })
+	h.e.Hurry(1002*ms, 0, func(of *sim.Injection) bool { return of.Ref == 8 })
 	h.expect(1002 * ms)
-	h.e.Hurry(1002*ms, func(of *sim.Injection) bool { return of.Ref == 7 })
+	h.e.Hurry(1002*ms, 0, func(of *sim.Injection) bool { return of.Ref == 7 })
 	h.expect(1002*ms, 7)
 	if out := h.inject("default_pod3", h.datagram, 1002*ms, 5); out.Verdict != sim.Delivered {
 		t.Errorf("the next packet was %v", out.Verdict)
 	}
+}
+
+// What a capture shows to leave, was told where it goes, although none shows that.
+func TestHurryUntold(t *testing.T) {
+	h := newColdHop(t)
+	h.ask(1000*ms, 7)
+	to := macOf(h.reply.Data[6:])
+	seven := func(of *sim.Injection) bool { return of.Ref == 7 }
+	h.e.Hurry(1002*ms, 0, seven)
+	h.expect(1002 * ms)
+	h.e.Hurry(1002*ms, to, func(of *sim.Injection) bool { return of.Ref == 8 })
+	h.expect(1002 * ms)
+	h.e.Hurry(1003*ms, to, seven)
+	h.expect(1003*ms, 7)
+	if out := h.inject("default_pod3", h.datagram, 1004*ms, 5); out.Verdict != sim.Delivered ||
+		macOf(out.Outputs[0].Data) != to {
+		t.Errorf("the next packet was %v", out.Verdict)
+	}
+}
+
+func macOf(frame []byte) (m uint64) {
+	for _, b := range frame[:6] {
+		m = m<<8 | uint64(b)
+	}
+	return m
 }

@@ -212,9 +212,11 @@ func (o *Owners) nextHop(p *network.Port, m *pcap.LinkMeta) mac {
 }
 
 // neighbour returns the Ethernet address behind which a packet of one of a
-// switch's ports finds an address: the port's that has it, else the router's.
+// switch's ports finds an address: the port's that has it, else the router's. 0: it is
+// on the same network, and nobody's there that is known.
 func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 	var router, first mac
+	near := false
 	own := mac(header.MACOfLinkLocal(dst))
 	for _, q := range p.Datapath.Ports {
 		r := q
@@ -230,7 +232,7 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 					return macOf(addr.MAC)
 				}
 				if q.Peer != nil && ip.Contains(src) && router == 0 {
-					router = macOf(addr.MAC)
+					router, near = macOf(addr.MAC), ip.Contains(dst)
 				}
 			}
 			if q.Peer != nil && first == 0 {
@@ -247,7 +249,10 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 	if a := o.outside[o.floating[dst]]; a != 0 && leadsOut(p) {
 		return a
 	}
-	if router != 0 {
+	switch {
+	case near && !leadsOut(p) && o.announced[dst] == 0 && !o.floating[dst].IsValid():
+		return 0
+	case router != 0:
 		return router
 	}
 	return first

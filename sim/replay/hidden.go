@@ -55,7 +55,11 @@ func (inf *inferrer) quoting(f *Frame) *awaited {
 		return nil
 	}
 	q := p.Inner.Tuple.Reverse()
-	a := inf.ways[answerKey{f.point.key(), q.Proto, endpoint{q.Src, q.SrcPort}, endpoint{q.Dst, q.DstPort}}]
+	k := answerKey{f.point.key(), q.Proto, endpoint{q.Src, q.SrcPort}, endpoint{q.Dst, q.DstPort}}
+	a := inf.ways[k]
+	if a == nil {
+		a = inf.find(k)
+	}
 	if a == nil || p.Tuple.Src != q.Src || !inf.reached(quotedHash(f.Data, h), a.port) {
 		return nil
 	}

@@ -377,19 +377,50 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 			s.carried(f, x.at) || goesOn(f, x.wire, x.sender):
 		case x.left() && !slices.Contains(x.outs, f.point.Port):
 			gone = append(gone, x.outs...)
+		case s.accounted(f, x):
 		default:
 			found = true
 		}
 		return !found
 	})
-	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
-		found = l.dir == Entered && !s.carried(f, l.point.key()) && !goesOn(f, leadsOut(l.point.Port),
-			macAt(l.Data[6:])) &&
-			(f.tunnel == nil || sameZone(l.point.Chassis, f.tunnel.from))
-	}
+	found = found || s.entersLater(f)
 	seg := f.segment()
 	first, last := s.history.pieces.with(&seg, seg.start), s.history.pieces.with(&seg, seg.end-1)
 	return found || first != 0 && last != 0 && (first != f.id || last != f.id), gone
+}
+
+// againTime is within what time a packet is sent again at first.
+const againTime = 2 * conntrack.Second
+
+// accounted reports whether a packet came to where a frame was observed that is not
+// it: another was observed there before, and what is sent again enters again.
+func (s *Run) accounted(f *Frame, x *fate) (found bool) {
+	if x.verdict != sim.Delivered || f.point.Port != nil && !slices.Contains(x.outs, f.point.Port) {
+		return false
+	}
+	here := f.spot()
+	s.history.seen.each(f.id, func(y *sighting) bool {
+		found = y.at == here.at && y.arrived == here.arrived && f.Time-y.time > twinWindow && f.Time-y.time <= againTime
+		return !found
+	})
+	return found
+}
+
+// entersLater reports whether a frame's packet is still to enter, among those read
+// ahead: more often than it leaves there after this frame.
+func (s *Run) entersLater(f *Frame) bool {
+	enters := 0
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		switch {
+		case l.dir == Entered && !s.carried(f, l.point.key()) && !goesOn(f, leadsOut(l.point.Port), macAt(l.Data[6:])) &&
+			(f.tunnel == nil || sameZone(l.point.Chassis, f.tunnel.from)):
+			enters++
+		case l != f && l.dir == f.dir && l.dir != Entered && l.skip == "" && !l.twin && l.point.key() == f.point.key() &&
+			l.Time-f.Time > twinWindow:
+			enters--
+		}
+	}
+	return enters > 0
 }
 
 // sameZone reports whether two chassis are of one zone whose database is given.
@@ -428,7 +459,7 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
 	if a := inf.quoting(f); a != nil {
-		return &origin{awaited: a, keepIP: true, quotes: true, why: "the error about what reached its sender, as " +
+		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: true, quotes: true, why: "the error about what reached its sender, as " +
 			a.of + " was sent"}
 	}
 	if made {
@@ -602,6 +633,9 @@ func (inf *inferrer) fromPort(p *network.Port, src netip.Addr, e [2]endpoint, f 
 		return nil
 	}
 	dst := inf.s.owners.neighbour(p, src, addrOf(f.Headers(), e[1]))
+	if dst == 0 && f.point.Port != nil && f.point.Port.Datapath == p.Datapath {
+		dst = macAt(f.Data)
+	}
 	if dst == 0 {
 		return nil
 	}

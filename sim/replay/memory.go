@@ -12,7 +12,7 @@ import (
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 6
+const memoryVersion = 7
 
 // Memory returns what a session knows beyond its engine's state: what is
 // expected where, and what was seen before. A session on the same network and
@@ -71,6 +71,7 @@ func (m memory) code() {
 	m.datagrams()
 	m.sent()
 	m.fates()
+	m.sightings()
 	m.twins()
 	m.sizes()
 	m.pieces()
@@ -426,6 +427,51 @@ func (m memory) fates() {
 			}
 			x.spot, x.way = &at, &went
 			*r.push(id) = x
+		}
+	}
+}
+
+// sightings codes where packets were observed that may be sent again, oldest first.
+func (m memory) sightings() {
+	r := &m.s.history.seen
+	var late []*entry[sighting]
+	for i := range r.values {
+		if e := &r.values[(r.next+i)%len(r.values)]; !m.Reading() && m.s.now-e.value.time <= againTime {
+			late = append(late, e)
+		}
+	}
+	n, net := m.Len(len(late), 6), m.s.Engine.Net
+	for i := range n {
+		e, arrived := entry[sighting]{value: sighting{spot: &spot{}}}, -1
+		if !m.Reading() {
+			if e = *late[i]; e.value.arrived != nil {
+				arrived = e.value.arrived.Index
+			}
+		}
+		at := *e.value.spot
+		if at.file == "" && !m.Reading() {
+			at.file = m.s.Taps[at.capture].Name
+		}
+		coding.Uint(m.Coder, &e.id)
+		m.Text(&at.file)
+		m.Text(&at.port)
+		m.point(&at.at)
+		coding.Int(m.Coder, &arrived)
+		coding.Int(m.Coder, &e.value.number)
+		coding.Int(m.Coder, &e.value.time)
+		if m.Err() != nil {
+			return
+		}
+		if arrived >= len(net.Chassis) {
+			m.Fail("chassis %d", arrived)
+			return
+		}
+		if m.Reading() {
+			if arrived >= 0 {
+				at.arrived = net.Chassis[arrived]
+			}
+			at.capture = 0
+			*r.push(e.id) = sighting{&at, e.value.number, e.value.time}
 		}
 	}
 }

@@ -355,7 +355,7 @@ func (s *Run) next(f *Frame) {
 	if f.skip == whyCut && f.dir == Entered && s.complete(f) {
 		f.skip = ""
 	}
-	if f.dir == Left {
+	if f.dir == Left || f.dir == Crossed {
 		s.hurry(f)
 		s.shows = f // which choices a packet met that goes on because it is seen
 	}
@@ -488,7 +488,13 @@ func (s *Run) floods(x *fate) bool {
 }
 
 // hurry tells the engine of a packet it holds that a frame shows has left.
-func (s *Run) hurry(f *Frame) { s.Engine.Hurry(f.Time, f.shows) }
+func (s *Run) hurry(f *Frame) {
+	to := uint64(0)
+	if !f.Bare && len(f.Data) >= 14 && s.owners.foreign(macAt(f.Data)) {
+		to = uint64(macAt(f.Data))
+	}
+	s.Engine.Hurry(f.Time, to, f.shows)
+}
 
 // shows reports whether a frame is the packet that was injected.
 func (f *Frame) shows(of *sim.Injection) bool {

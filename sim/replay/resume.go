@@ -310,6 +310,12 @@ func (s *Run) turned(l *Frame, at *Point) *awaited {
 	if a.ethSrc == 0 && len(at.Port.Addresses) > 0 && !leadsOut(at.Port) { // a cooked capture does not tell
 		a.ethSrc = uint64(macOf(at.Port.Addresses[0].MAC))
 	}
+	if at.Port.Type == network.VIF { // it answers its neighbours directly, whoever handed on what they sent
+		h := l.Headers()
+		if n := s.owners.neighbour(at.Port, addrOf(h, a.src), addrOf(h, a.dst)); n != 0 {
+			a.ethDst = uint64(n)
+		}
+	}
 	return a
 }
 
