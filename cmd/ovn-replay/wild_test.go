@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand"
@@ -48,7 +49,7 @@ func TestWildCapturesVerify(t *testing.T) {
 	for i, dir := range dirs {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			t.Parallel()
-			clean := drops(t, "--case", dir)
+			clean := cleanRun(t, dir)
 			for j, m := range wildMutations {
 				seeds := 1
 				switch one := os.Getenv("WILD_MUTATION"); {
@@ -108,7 +109,30 @@ func envInt(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-func checkWild(t *testing.T, dir, mutations string, seed int64, clean map[string]bool) {
+// wildClean is what is said of a case as it was recorded: recordings have duplicates
+// and losses of their own.
+type wildClean struct {
+	drops map[string]bool
+	told  map[replay.Cause]int
+}
+
+func cleanRun(t *testing.T, dir string) *wildClean {
+	t.Helper()
+	c := mutated(t, dir, "", 1)
+	args := c.save(t, t.TempDir())
+	_, out, errs := replayed(t, append([]string{"verify", "--json"}, args...)...)
+	var r replay.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%s: %v: %s", dir, err, errs)
+	}
+	clean := &wildClean{drops(t, args...), map[replay.Cause]int{}}
+	for _, g := range r.Groups {
+		clean.told[g.Cause] += g.Packets
+	}
+	return clean
+}
+
+func checkWild(t *testing.T, dir, mutations string, seed int64, clean *wildClean) {
 	t.Helper()
 	c := mutated(t, dir, mutations, seed)
 	what := fmt.Sprintf("%s, seed %d", mutations, seed)
@@ -122,6 +146,12 @@ func checkWild(t *testing.T, dir, mutations string, seed int64, clean map[string
 		t.Errorf("%s: %v: %s", what, err, errs)
 		return
 	}
+	if strings.HasPrefix(mutations, "snap") && status == exitBad && strings.Contains(r.Unverified, "snaplen") {
+		return // it is said that headers are cut, and so that nothing can be told
+	}
+	if c.untold(&r) {
+		status = exitOK
+	}
 	if n := len(r.Mismatched) + len(r.Missing) + len(r.Unexpected); status != exitOK || n > 0 {
 		var text strings.Builder
 		r.List = true
@@ -129,12 +159,12 @@ func checkWild(t *testing.T, dir, mutations string, seed int64, clean map[string
 		t.Errorf("%s: exit status %d\n%.1500s%s", what, status, text.String(), errs)
 	}
 	for line := range drops(t, args...) {
-		if !clean[line] {
+		if !clean.drops[line] {
 			t.Errorf("%s: run drops what the network delivered: %s", what, line)
 		}
 	}
 	if !strings.Contains(mutations, " ") {
-		checkCauses(t, what, strings.TrimRight(mutations, "=.0123456789"), c, &r)
+		checkCauses(t, what, strings.TrimRight(mutations, "=.0123456789"), c, &r, clean)
 	}
 }
 
@@ -148,35 +178,80 @@ func wildFolder(t *testing.T, name, what string) string {
 	return filepath.Join(keep, name, strings.NewReplacer(", seed ", ".", " ", "+").Replace(what))
 }
 
+// untold takes out of a report what is predicted and was taken away, where nothing in
+// what is left shows that it came: that it is not told as lost is right. It reports
+// whether there was no other difference. One packet in twenty that were taken away
+// may be such.
+func (c *wildCase) untold(r *replay.Report) bool {
+	removed, left := 0, 0
+	gone := map[string]bool{}
+	for _, x := range c.captures {
+		removed += x.removed
+		for _, f := range x.lost {
+			gone[hex.EncodeToString(f.data)] = true
+		}
+	}
+	r.Unexpected = slices.DeleteFunc(r.Unexpected, func(it replay.Item) bool {
+		if !gone[it.Hex] || left > removed/20 {
+			return false
+		}
+		left++
+		return true
+	})
+	return left > 0 && len(r.Mismatched)+len(r.Missing)+len(r.Unexpected) == 0
+}
+
+// shown is how many of the frames that were taken away another capture still shows.
+func (c *wildCase) shown() (n int) {
+	const tail = 12 // of its bytes, which no translation changes
+	left := map[string]bool{}
+	for _, x := range c.captures {
+		for _, f := range x.frames {
+			left[string(f.data[max(0, len(f.data)-tail):])] = true
+		}
+	}
+	for _, x := range c.captures {
+		for _, f := range x.lost {
+			if left[string(f.data[max(0, len(f.data)-tail):])] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // checkCauses holds the causes that a report names against what one mutation did.
-func checkCauses(t *testing.T, what, mutation string, c *wildCase, r *replay.Report) {
+func checkCauses(t *testing.T, what, mutation string, c *wildCase, r *replay.Report, clean *wildClean) {
 	t.Helper()
 	told := map[replay.Cause]int{}
 	for _, g := range r.Groups {
 		told[g.Cause] += g.Packets
+	}
+	lacks := func(told map[replay.Cause]int) int {
+		return told[replay.CauseLost] + told[replay.CauseLate] + told[replay.CauseEarly] + told[replay.CauseFlight] +
+			told[replay.CauseEmpty]
 	}
 	var did wildCapture
 	for _, x := range c.captures {
 		did.removed, did.twice, did.sums = did.removed+x.removed, did.twice+x.twice, did.sums+x.sums
 		did.untagged, did.cut = did.untagged+x.untagged, did.cut+x.cut
 	}
-	missing := told[replay.CauseLost] + told[replay.CauseLate] + told[replay.CauseEarly] + told[replay.CauseFlight] +
-		told[replay.CauseEmpty]
+	missing := lacks(told)
 	switch mutation {
 	case "dup", "dupall":
-		if told[replay.CauseTwice] != did.twice {
-			t.Errorf("%s: %d frames are there twice, told %d", what, did.twice, told[replay.CauseTwice])
+		if n := told[replay.CauseTwice]; n < did.twice || n > did.twice+2*clean.told[replay.CauseTwice] {
+			t.Errorf("%s: %d frames are there twice, told %d", what, did.twice, n)
 		}
 	case "untag":
 		if told[replay.CauseVLAN] != did.untagged {
 			t.Errorf("%s: %d frames have lost their tag, told %d", what, did.untagged, told[replay.CauseVLAN])
 		}
-	case "csum", "csum-local":
-		if (told[replay.CauseChecksum] > 0) != (did.sums > 0) || told[replay.CauseChecksum] > 4*did.sums {
-			t.Errorf("%s: %d checksums are left to the card, told %d", what, did.sums, told[replay.CauseChecksum])
+	case "csum", "csum-local": // what OVN answers itself is compared nowhere
+		if n := told[replay.CauseChecksum]; n > 4*did.sums || did.sums > 4 && n == 0 {
+			t.Errorf("%s: %d checksums are left to the card, told %d", what, did.sums, n)
 		}
 	case "loss", "late", "early":
-		if missing > did.removed || did.removed > 4 && missing == 0 {
+		if missing > did.removed+lacks(clean.told) || c.shown() > 4 && missing == 0 {
 			t.Errorf("%s: %d frames are missing, told %v", what, did.removed, told)
 		}
 	case "snap", "snapmix":

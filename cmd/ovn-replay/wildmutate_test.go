@@ -41,6 +41,7 @@ type wildCapture struct {
 	// What mutations did: how many frames they took away, showed twice, left to a
 	// card, took the tag off, and cut.
 	removed, twice, sums, untagged, cut int
+	lost                                []wildFrame // those taken away
 }
 
 // wildCase is a case in memory.
@@ -362,7 +363,13 @@ func (c *wildCase) mutateCapture(x *wildCapture, s wildStep) {
 		}
 	}
 	keep := func(keep func(f *wildFrame) bool) {
-		x.frames = slices.DeleteFunc(x.frames, func(f wildFrame) bool { return !keep(&f) })
+		x.frames = slices.DeleteFunc(x.frames, func(f wildFrame) bool {
+			kept := keep(&f)
+			if !kept {
+				x.lost = append(x.lost, f)
+			}
+			return !kept
+		})
 		x.removed += before - len(x.frames)
 	}
 	switch s.name {
@@ -450,13 +457,21 @@ func (c *wildCase) cook(hosts []string) {
 			for i := range x.frames {
 				f := &x.frames[i]
 				kind := byte(4) // sent by this host
+				group := f.data[0] & 1
+				if string(f.data[:6]) == "\xff\xff\xff\xff\xff\xff" {
+					group = 1
+				} else if group == 1 {
+					group = 2
+				}
 				if x.underlay {
 					if len(f.data) >= 30 && c.endpoint[fmt.Sprintf("%d.%d.%d.%d", f.data[26], f.data[27], f.data[28],
 						f.data[29])] != h {
 						kind = 0
 					}
 				} else if c.entered(x, f) {
-					kind = 3
+					if kind = 3; group != 0 { // broadcast, multicast
+						kind = group
+					}
 				}
 				y.frames = append(y.frames, cookedFrame(f, kind, uint32(k+3)))
 			}
