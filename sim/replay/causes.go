@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -136,68 +135,6 @@ type doubt struct {
 	frame int
 }
 
-// flowSeen is what a point shows of a flow.
-type flowSeen struct {
-	matched int            // left there as predicted
-	entered conntrack.Time // entered there last; 0: never
-	entries int            // how often it did
-	acks    bool           // TCP: it acknowledged
-	acked   uint32         // all before this number
-}
-
-// noteFlow returns what is known of a frame's flow at a point; answer: of the
-// flow that answers it.
-func (v *Verifier) noteFlow(p pointKey, data []byte, h *packet.Headers, answer bool) *flowSeen {
-	k := v.flowKey(p, data, h, answer)
-	f := v.flows[k]
-	if f == nil {
-		if len(v.flows) >= maxAnswers {
-			clear(v.flows)
-		}
-		f = &flowSeen{}
-		v.flows[k] = f
-	}
-	return f
-}
-
-// came notes a frame of the flow that entered.
-func (x *flowSeen) came(f *Frame) {
-	x.entered, x.entries = max(x.entered, f.Time), x.entries+1
-	h := f.Headers()
-	const ack = 0x10
-	if h.Key.Get(field.IPProto) != header.ProtoTCP || h.Key.Get(field.TCPFlags)&ack == 0 {
-		return
-	}
-	if _, n := tcpNumbers(f); !x.acks || int32(n-x.acked) > 0 {
-		x.acks, x.acked = true, n
-	}
-}
-
-// acknowledges reports whether the flow acknowledged what a predicted packet of the
-// other way carries: it arrived.
-func (x *flowSeen) acknowledges(w *waiter) bool {
-	h := w.Headers()
-	at := h.Layout.L4
-	if !x.acks || h.Key.Get(field.IPProto) != header.ProtoTCP || at == 0 || len(w.data) < at+14 {
-		return false
-	}
-	seq := binary.BigEndian.Uint32(w.data[at+4:])
-	end := seq + uint32(max(0, statedEnd(w.data[h.Layout.L3:])-(at-h.Layout.L3)-int(w.data[at+12]>>4)*4))
-	if w.data[at+13]&(header.FlagSYN|header.FlagFIN) != 0 {
-		end++
-	}
-	return end != seq && int32(x.acked-end) >= 0
-}
-
-// flowKey is a flow at a point; echoes are told apart by their ids.
-func (v *Verifier) flowKey(p pointKey, data []byte, h *packet.Headers, answer bool) answerKey {
-	e := flowEnds(data, h)
-	if answer {
-		e[0], e[1] = e[1], e[0]
-	}
-	return answerKey{p, uint8(h.Key.Get(field.IPProto)), e[0], e[1]}
-}
-
 // vouches says whether the captures of a point held it at a moment, and if not,
 // why. A capture vouches for its point from its first packet to its last only.
 func (v *Verifier) vouches(p pointKey, t conntrack.Time) (bool, Cause) {
@@ -231,13 +168,13 @@ const inFlight = 2 * conntrack.Second / 1000
 // what was before or after its capture.
 func (v *Verifier) settleDoubts() {
 	for _, d := range v.doubts {
-		if v.cutAt[d.point] > 0 {
+		if v.evidence.at(d.point).cut > 0 {
 			continue // it is there, and was told of
 		}
 		vouched, why := v.vouches(d.point, d.time)
 		if vouched {
 			why = CauseLost
-			v.Report.Lost++
+			v.lose(d.point)
 		}
 		v.blame(why, d.file, d.frame)
 	}
@@ -250,8 +187,14 @@ func (v *Verifier) doubt(p pointKey, t conntrack.Time, file string, frame int) {
 		v.doubts = append(v.doubts, doubt{p, t, file, frame})
 		return
 	}
-	v.Report.Lost++
+	v.lose(p)
 	v.blame(CauseLost, file, frame)
+}
+
+// lose notes that a capture of a point is proved to have lost a packet.
+func (v *Verifier) lose(p pointKey) {
+	v.Report.Lost++
+	v.evidence.at(p).lost++
 }
 
 // excuse reports whether an artefact of capturing explains that a prediction or
@@ -273,7 +216,7 @@ func (v *Verifier) excuse(w *waiter) bool {
 		case "":
 			return false
 		case CauseLost:
-			v.Report.Lost++
+			v.lose(w.point)
 		}
 		v.blame(why, file, w.number)
 		return true
@@ -300,7 +243,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	if v.cameIn(w) {
 		return "" // it is in the capture, the other way
 	}
-	if v.cutAt[w.point] > 0 {
+	if v.evidence.at(w.point).cut > 0 {
 		return CauseSnaplen
 	}
 	repeated := v.repeats(w)
@@ -316,7 +259,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return CauseMTU
 	}
 	h := w.Headers()
-	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	if flow == nil {
 		flow = &flowSeen{}
 	}
@@ -326,7 +269,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	case flow.matched > 0, flow.acknowledges(w), v.sawBeyond(w), v.heard(w),
 		v.hinges(w) && v.lossy():
 		return CauseLost
-	case v.ways[v.wayKey(w, 0)]+v.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h) && edge == "":
+	case v.evidence.ways[v.wayKey(w, 0)]+v.evidence.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h) && edge == "":
 		return CauseLost
 	}
 	return edge
@@ -345,38 +288,12 @@ func (v *Verifier) cameIn(w *waiter) (found bool) {
 	return found
 }
 
-// speaker is a port whose owner sends to an Ethernet address.
-type speaker struct {
-	at pointKey
-	to mac
-}
-
-// spoke notes that a unicast frame entered.
-func (v *Verifier) spoke(f *Frame, p *Point) {
-	if len(f.Data) < 14 || f.Bare || f.Inferred || macAt(f.Data).multicast() {
-		return
-	}
-	if len(v.speaks) >= maxAnswers {
-		clear(v.speaks)
-	}
-	v.speaks[speaker{p.key(), macAt(f.Data)}] = f.Time
-}
-
-// heard reports whether a predicted answer of ARP or neighbor discovery came,
-// since its asker went on to send to the Ethernet address it tells.
-func (v *Verifier) heard(w *waiter) bool {
-	k := &w.Headers().Key
-	answer := k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2 ||
-		k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136
-	return answer && v.speaks[speaker{w.point, macAt(w.data[6:])}] >= w.time
-}
-
 // answersOnce reports whether a predicted packet answers one that its receiver
 // sent, on a connection that is established, and that was not sent again: it may have
 // got its answer.
 func (v *Verifier) answersOnce(w *waiter) bool {
 	proto := w.Headers().Key.Get(field.IPProto)
-	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	return proto != header.ProtoTCP && flow != nil && flow.entries == 1 && flow.entered != 0 &&
 		w.time-flow.entered < conntrack.Second && w.time >= flow.entered
 }
@@ -385,7 +302,7 @@ func (v *Verifier) answersOnce(w *waiter) bool {
 // a predicted packet: its receiver sent nothing but one packet that it answers, or
 // goes on to send.
 func (v *Verifier) hinges(w *waiter) bool {
-	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	return flow != nil && (flow.entered >= w.time && flow.entered != 0 || v.answersOnce(w))
 }
 
@@ -393,7 +310,7 @@ func (v *Verifier) hinges(w *waiter) bool {
 func (v *Verifier) lossy() bool {
 	return v.Report.Lost > 0 || slices.ContainsFunc(v.doubts, func(d doubt) bool {
 		vouched, _ := v.vouches(d.point, d.time)
-		return vouched && v.cutAt[d.point] == 0
+		return vouched && v.evidence.at(d.point).cut == 0
 	})
 }
 
@@ -416,16 +333,15 @@ func (v *Verifier) repeats(w *waiter) bool {
 	if !opensTCP(w.Headers()) {
 		return false
 	}
-	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	return v.syns[v.flowKey(w.point, w.data, w.Headers(), false)] > 1 &&
-		(flow == nil || flow.matched == 0 && flow.entered == 0)
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	return flow != nil && flow.opened > 1 && flow.matched == 0 && flow.entered == 0
 }
 
 // longer reports whether a packet is longer than anything that ever left at the
 // point, beyond what every link carries.
 func (v *Verifier) longer(w *waiter) bool {
 	const everyLink = 1280 + 14
-	most := v.longest[w.point]
+	most := v.evidence.at(w.point).longest
 	is := w.seg.stream == 0 && w.wire > everyLink && most > 0 && w.wire > most
 	mtu := v.opts.MTU[w.where.Name()]
 	if mtu > 0 && w.point.port > 0 {
@@ -445,32 +361,6 @@ func (v *Verifier) longer(w *waiter) bool {
 	return is
 }
 
-// pieceKey is a datagram's fragments at a point.
-type pieceKey struct {
-	point pointKey
-	of    DatagramKey
-}
-
-// withLonger reports whether a packet is a fragment of a datagram of which others
-// are too long for the port: a batch ends where one cannot be sent, and the kernel
-// sends all of a datagram or nothing.
-func (v *Verifier) withLonger(w *waiter) bool {
-	k, _, ok := DatagramOf(w.data, w.Headers())
-	return ok && v.tooLong[pieceKey{w.point, k}]
-}
-
-// noteLonger notes the datagram of a fragment that is too long for its port.
-func (v *Verifier) noteLonger(w *waiter) {
-	k, _, ok := DatagramOf(w.data, w.Headers())
-	if !ok {
-		return
-	}
-	if len(v.tooLong) >= maxAnswers {
-		clear(v.tooLong)
-	}
-	v.tooLong[pieceKey{w.point, k}] = true
-}
-
 // sawBeyond reports whether a packet predicted on a way between chassis was
 // observed where that leads.
 func (v *Verifier) sawBeyond(w *waiter) (found bool) {
@@ -484,24 +374,6 @@ func (v *Verifier) sawBeyond(w *waiter) (found bool) {
 	return found
 }
 
-// wayKey is a packet's way through the logical network, with one of its ends:
-// packets that go the same way to or from the same service fare alike.
-func (v *Verifier) wayKey(w *waiter, side int) uint64 {
-	h := 14695981039346656037 ^ w.way.way.hash()
-	e := endpoints(w.Headers())[side]
-	h = hashByte(hashByte(hashBytes(h, e.addr[:]), byte(e.port>>8)), byte(e.port))
-	return hashByte(hashByte(h, byte(w.point.port)), byte(w.point.port>>8))
-}
-
-// noteWay counts a packet that came out where it was predicted.
-func (v *Verifier) noteWay(w *waiter) {
-	if len(v.ways) >= maxAnswers {
-		clear(v.ways)
-	}
-	v.ways[v.wayKey(w, 0)]++
-	v.ways[v.wayKey(w, 1)]++
-}
-
 // unpredicted says which artefact explains that an observed packet was not
 // predicted, "" if none does.
 func (v *Verifier) unpredicted(w *waiter) Cause {
@@ -513,12 +385,12 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 		return v.misled(w, found)
 	}
 	h := w.Headers()
-	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	back := v.flows[v.flowKey(w.point, w.data, w.Headers(), true)]
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	back := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), true)]
 	if flow != nil && flow.matched > 0 || back != nil && back.matched > 0 && flow != nil && flow.entered > 0 {
 		return CauseLost // the rest of its connection entered in the captures
 	}
-	if v.cut > 0 && (w.form.cut || isAnswer(w)) {
+	if v.evidence.cut > 0 && (w.form.cut || isAnswer(w)) {
 		return CauseSnaplen
 	}
 	if couldBeMade(h) {
@@ -538,10 +410,10 @@ func (v *Verifier) unasked(w *waiter) Cause {
 	if w.point.port <= 0 || !reset && quotedHash(w.data, h) == 0 {
 		return ""
 	}
-	if x := v.fate(w, v.session.history.asked(w)); x != nil && x.at == w.point {
+	if x := v.fate(w, v.run.history.asked(w)); x != nil && x.at == w.point {
 		return ""
 	}
-	for i, t := range v.session.Taps {
+	for i, t := range v.run.Taps {
 		if s := v.spans[i]; s != nil && v.at(t, w.point) && w.time-s.first < conntrack.Second {
 			return CauseLate
 		}
@@ -599,7 +471,7 @@ func (v *Verifier) senders(w *waiter) func(*Site) bool {
 func (v *Verifier) misled(w *waiter, x *fate) Cause {
 	switch {
 	case x.drop == trace.UnknownRest:
-		if v.cut > 0 {
+		if v.evidence.cut > 0 {
 			return CauseSnaplen
 		}
 		return cmp.Or(v.outside(w), CauseLost)
@@ -615,7 +487,7 @@ func (v *Verifier) misled(w *waiter, x *fate) Cause {
 }
 
 func (v *Verifier) flowKnown(w *waiter) bool {
-	flow := v.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	return flow != nil && flow.matched > 0
 }
 

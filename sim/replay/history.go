@@ -210,8 +210,17 @@ func quote(ip []byte, proto uint8) uint64 {
 	return hashBytes(hashBytes(hashByte(14695981039346656037, proto), id), part) | 1
 }
 
-// saw notes an observed frame.
-func (h *history) saw(f *Frame) {
+// saw reports whether a packet was observed at another port than a prediction of it.
+func (h *history) saw(w *waiter) (found bool) {
+	h.seen.each(w.id, func(x *sighting) bool {
+		found = x.at != w.point && max(x.time-w.time, w.time-x.time) < soonest
+		return !found
+	})
+	return found
+}
+
+// note notes an observed frame.
+func (h *history) note(f *Frame) {
 	if f.id == 0 {
 		return
 	}

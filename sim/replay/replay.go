@@ -497,6 +497,7 @@ func (s *Run) hurry(f *Frame) {
 }
 
 // shows reports whether a frame is the packet that was injected.
+// shows reports whether a frame is the packet that was injected.
 func (f *Frame) shows(of *sim.Injection) bool {
 	var h packet.Headers
 	h.Read(of.Frame)
@@ -507,7 +508,7 @@ func (f *Frame) shows(of *sim.Injection) bool {
 
 // observe hands on a frame that left OVN.
 func (s *Run) observe(f *Frame) {
-	s.history.saw(f)
+	s.history.note(f)
 	s.twins.replayed(f)
 	s.handler.Observed(f, f.point)
 }

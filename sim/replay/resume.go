@@ -448,7 +448,7 @@ func (v *Verifier) resumed(f *Frame, at *Point) {
 // unopened is why no capture shows how a connection was opened of which one
 // shows a packet at a moment.
 func (v *Verifier) unopened(t conntrack.Time, at pointKey) Cause {
-	if v.cutAt[at] > 0 {
+	if v.evidence.at(at).cut > 0 {
 		return CauseSnaplen
 	}
 	const soon = conntrack.Second

@@ -62,18 +62,11 @@ type Verifier struct {
 	begin   conntrack.Time   // of all of them
 
 	// What causes are told by.
-	causes  map[Cause]*tally
-	said    map[Cause]string
-	doubts  []doubt
-	flows   map[answerKey]*flowSeen
-	syns    map[answerKey]int // connections' first packets predicted at a point
-	speaks  map[speaker]conntrack.Time
-	ways    map[uint64]int   // packets that came out as predicted, see wayKey
-	longest map[pointKey]int // length of what left there
-	tooLong map[pieceKey]bool
-	patches bool             // conntrack.PatchesPartialSums
-	cutAt   map[pointKey]int // frames that were cut too short
-	cut     int
+	causes   map[Cause]*tally
+	said     map[Cause]string
+	doubts   []doubt
+	evidence evidence
+	patches  bool // conntrack.PatchesPartialSums
 
 	undecided []*waiter // predictions that wait for the end, see postpone
 	ending    bool
@@ -125,6 +118,8 @@ type waiter struct {
 	origin   Origin
 	original []byte
 	way      fate
+	said     *Item // to be listed, if it is
+	copied   bool  // another of its copies to a group was observed
 
 	heads packet.HeadersOnce // of data
 }
@@ -142,10 +137,8 @@ func NewVerifier(opts VerifyOptions) *Verifier {
 	}
 	v := &Verifier{opts: opts, waiting: map[waitKey]line{}, byID: map[expectKey]line{},
 		streams: map[expectKey]*stream{}, asks: map[askedKey]int{}, causes: map[Cause]*tally{},
-		said:  map[Cause]string{},
-		flows: map[answerKey]*flowSeen{}, syns: map[answerKey]int{}, speaks: map[speaker]conntrack.Time{},
-		ways: map[uint64]int{}, longest: map[pointKey]int{}, tooLong: map[pieceKey]bool{}, cutAt: map[pointKey]int{},
-		spans: map[int]*held{}, basis: newBasis()}
+		said:     map[Cause]string{},
+		evidence: newEvidence(), spans: map[int]*held{}, basis: newBasis()}
 	v.Report.Mismatched, v.Report.Missing, v.Report.Unexpected = []Item{}, []Item{}, []Item{}
 	v.Report.Strict, v.Report.Version = opts.Strict, FormVersion
 	return v
@@ -224,8 +217,8 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		w := v.prediction(f, p, out, o.Event)
 		w.where, w.point = v.run.Taps[f.Capture].point(o.Port, o.Chassis), k
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
-		if opensTCP(o.Headers()) && len(v.syns) < maxAnswers {
-			v.syns[v.flowKey(k, o.Data, o.Headers(), false)]++
+		if opensTCP(o.Headers()) {
+			v.noteFlow(k, o.Data, o.Headers(), false).opened++
 		}
 		v.meet(w, o.Data, o.Headers())
 	}
@@ -300,21 +293,19 @@ func (v *Verifier) Observed(f *Frame, p *Point) {
 		w.point, w.keys = tunnelKey(p.From, p.Chassis), f.tunnel.keys
 		w.outer = outerDifferences(f)
 	}
-	if v.longest[w.point] < f.Wire {
-		v.longest[w.point] = f.Wire
-	}
+	v.evidence.at(w.point).observed(f)
 	v.basis.observed(w)
 	v.meet(w, f.Data, f.Headers())
 }
 
 // tooShort notes a frame that its capture cut before the end of its headers.
 func (v *Verifier) tooShort(f *Frame) {
-	v.cut++
+	v.evidence.cut++
 	switch {
 	case f.tunnel != nil && f.tunnel.from != nil && f.tunnel.to != nil:
-		v.cutAt[tunnelKey(f.tunnel.from, f.tunnel.to)]++
+		v.evidence.at(tunnelKey(f.tunnel.from, f.tunnel.to)).cut++
 	case f.point != nil && f.point.Port != nil:
-		v.cutAt[f.point.key()]++
+		v.evidence.at(f.point.key()).cut++
 	}
 	v.blame(CauseSnaplen, v.run.name(f), f.Number)
 }
@@ -648,11 +639,6 @@ func (v *Verifier) Interrupt() {
 // Finish decides about everything that has found no partner.
 func (v *Verifier) Finish() *Report {
 	v.ending = true
-	for _, w := range v.undecided {
-		if !v.excuse(w) {
-			v.report(w)
-		}
-	}
 	for _, w := range v.order[v.front:] {
 		if !w.done && !w.predicted {
 			v.settle(w)
@@ -665,10 +651,34 @@ func (v *Verifier) Finish() *Report {
 	}
 	v.order, v.front = nil, 0
 	v.settleDoubts()
+	v.decide()
 	v.Report.sort()
 	v.Report.Groups = v.groups()
 	v.basis.report(&v.Report, v.net())
 	return &v.Report
+}
+
+// decide decides about the predictions that waited for the end: those first that
+// something shows to have come, which tells how many the captures lost.
+func (v *Verifier) decide() {
+	open := slices.DeleteFunc(v.undecided, v.excuse)
+	v.undecided = nil
+	flows, points := map[answerKey]int{}, map[pointKey]int{}
+	for _, w := range open {
+		flows[v.flowKey(w.point, w.data, w.Headers(), false)]++
+		if !w.copied {
+			points[w.point]++
+		}
+	}
+	for _, w := range open {
+		ofFlow := flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+		if v.opts.Strict || v.cameIn(w) || v.repeats(w) || !v.evidence.at(w.point).loses(ofFlow, points[w.point]) {
+			v.Report.add("unexpected", &v.Report.Unexpected, *w.said)
+			continue
+		}
+		v.Report.Lost++
+		v.blame(CauseLost, v.fileOf(w.capture, w.file), w.number)
+	}
 }
 
 // settle decides about a waiter whose time is over.
@@ -698,26 +708,37 @@ func (v *Verifier) settle(w *waiter) {
 		v.Report.Autonomous++
 		return
 	}
-	if v.postpone(w) || v.excuse(w) {
+	if v.hangs(w) && v.postpone(w) || v.excuse(w) {
 		return
 	}
-	v.report(w)
+	if !w.predicted || !v.postpone(w) {
+		v.report(w)
+	}
 }
 
-// postpone keeps a prediction after the last packet so far of its capture, which
-// may go on or have ended; and one of which only what else captures lost can tell
-// whether they lost it.
-func (v *Verifier) postpone(w *waiter) bool {
-	if v.ending || !w.predicted || len(v.undecided) >= maxUndecided {
+// hangs reports whether it is known at the end only why a prediction was not
+// observed: it comes after the last packet so far of its capture, which may go on or
+// have ended, or only what else captures lost can tell whether they lost it.
+func (v *Verifier) hangs(w *waiter) bool {
+	if v.ending || !w.predicted {
 		return false
 	}
 	_, why := v.vouches(w.point, w.time)
-	if why != CauseEarly && why != CauseFlight && why != CauseEmpty && !v.hinges(w) {
+	return why == CauseEarly || why == CauseFlight || why == CauseEmpty || v.hinges(w)
+}
+
+// postpone keeps a prediction until the end, and what is to be said of it if nothing
+// explains it then.
+func (v *Verifier) postpone(w *waiter) bool {
+	if len(v.undecided) >= maxUndecided {
 		return false
 	}
 	x := *w
 	x.data, x.original, x.rest = slices.Clone(w.data), slices.Clone(w.original), nil
 	x.way.nat = slices.Clone(w.way.nat)
+	it := v.item(w)
+	v.explainUnexpected(w, &it)
+	x.said, x.copied = &it, len(w.data) >= 14 && macAt(w.data).multicast() && v.run.history.saw(w)
 	v.undecided = append(v.undecided, &x)
 	return true
 }

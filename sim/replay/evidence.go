@@ -1,0 +1,189 @@
+package replay
+
+import (
+	"encoding/binary"
+
+	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/packet"
+)
+
+// evidence is what captures show, point by point and flow by flow, of what others of
+// them lack: one account of it, which every excuse asks.
+type evidence struct {
+	points  map[pointKey]*pointSeen
+	flows   map[answerKey]*flowSeen
+	speaks  map[speaker]conntrack.Time
+	ways    map[uint64]int // packets that came out as predicted, see wayKey
+	tooLong map[pieceKey]bool
+	cut     int // frames that were cut too short
+}
+
+func newEvidence() evidence {
+	return evidence{map[pointKey]*pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
+		map[uint64]int{}, map[pieceKey]bool{}, 0}
+}
+
+// pointSeen is what the captures of one point show of themselves.
+type pointSeen struct {
+	longest int // of what left there
+	left    int // how many frames did
+	cut     int // how many were cut too short
+	lost    int // how many are proved not to be in them that were there
+}
+
+// at returns what is known of a point.
+func (e *evidence) at(p pointKey) *pointSeen {
+	x := e.points[p]
+	if x == nil {
+		x = &pointSeen{}
+		e.points[p] = x
+	}
+	return x
+}
+
+// observed notes a frame that left at the point.
+func (x *pointSeen) observed(f *Frame) {
+	x.longest, x.left = max(x.longest, f.Wire), x.left+1
+}
+
+// loses reports whether captures of a point that are proved to have lost packets may
+// well have lost so many more of a flow of which they show none: no more are open
+// there than are proved, and of a flow one, or two where one in twenty is lost.
+func (x *pointSeen) loses(ofFlow, open int) bool {
+	const often = 20
+	return x.lost > 0 && open <= x.lost && (ofFlow == 1 || ofFlow == 2 && x.lost*often >= x.left+x.lost)
+}
+
+// flowSeen is what a point shows of a flow.
+type flowSeen struct {
+	opened  int            // TCP: how often a first packet was predicted
+	matched int            // left there as predicted
+	entered conntrack.Time // entered there last; 0: never
+	entries int            // how often it did
+	acks    bool           // TCP: it acknowledged
+	acked   uint32         // all before this number
+}
+
+// noteFlow returns what is known of a frame's flow at a point; answer: of the
+// flow that answers it.
+func (v *Verifier) noteFlow(p pointKey, data []byte, h *packet.Headers, answer bool) *flowSeen {
+	k := v.flowKey(p, data, h, answer)
+	f := v.evidence.flows[k]
+	if f == nil {
+		if len(v.evidence.flows) >= maxAnswers {
+			clear(v.evidence.flows)
+		}
+		f = &flowSeen{}
+		v.evidence.flows[k] = f
+	}
+	return f
+}
+
+// came notes a frame of the flow that entered.
+func (x *flowSeen) came(f *Frame) {
+	x.entered, x.entries = max(x.entered, f.Time), x.entries+1
+	h := f.Headers()
+	if h.Key.Get(field.IPProto) != header.ProtoTCP || h.Key.Get(field.TCPFlags)&header.FlagACK == 0 {
+		return
+	}
+	if _, n := tcpNumbers(f); !x.acks || int32(n-x.acked) > 0 {
+		x.acks, x.acked = true, n
+	}
+}
+
+// acknowledges reports whether the flow acknowledged what a predicted packet of the
+// other way carries: it arrived.
+func (x *flowSeen) acknowledges(w *waiter) bool {
+	h := w.Headers()
+	at := h.Layout.L4
+	if !x.acks || h.Key.Get(field.IPProto) != header.ProtoTCP || at == 0 || len(w.data) < at+14 {
+		return false
+	}
+	seq := binary.BigEndian.Uint32(w.data[at+4:])
+	end := seq + uint32(max(0, statedEnd(w.data[h.Layout.L3:])-(at-h.Layout.L3)-int(w.data[at+12]>>4)*4))
+	if w.data[at+13]&(header.FlagSYN|header.FlagFIN) != 0 {
+		end++
+	}
+	return end != seq && int32(x.acked-end) >= 0
+}
+
+// flowKey is a flow at a point; echoes are told apart by their ids.
+func (v *Verifier) flowKey(p pointKey, data []byte, h *packet.Headers, answer bool) answerKey {
+	e := flowEnds(data, h)
+	if answer {
+		e[0], e[1] = e[1], e[0]
+	}
+	return answerKey{p, uint8(h.Key.Get(field.IPProto)), e[0], e[1]}
+}
+
+// speaker is a port whose owner sends to an Ethernet address.
+type speaker struct {
+	at pointKey
+	to mac
+}
+
+// spoke notes that a unicast frame entered.
+func (v *Verifier) spoke(f *Frame, p *Point) {
+	if len(f.Data) < 14 || f.Bare || f.Inferred || macAt(f.Data).multicast() {
+		return
+	}
+	if len(v.evidence.speaks) >= maxAnswers {
+		clear(v.evidence.speaks)
+	}
+	v.evidence.speaks[speaker{p.key(), macAt(f.Data)}] = f.Time
+}
+
+// heard reports whether a predicted answer of ARP or neighbor discovery came,
+// since its asker went on to send to the Ethernet address it tells.
+func (v *Verifier) heard(w *waiter) bool {
+	k := &w.Headers().Key
+	answer := k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2 ||
+		k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136
+	return answer && v.evidence.speaks[speaker{w.point, macAt(w.data[6:])}] >= w.time
+}
+
+// wayKey is a packet's way through the logical network, with one of its ends:
+// packets that go the same way to or from the same service fare alike.
+func (v *Verifier) wayKey(w *waiter, side int) uint64 {
+	h := 14695981039346656037 ^ w.way.way.hash()
+	e := endpoints(w.Headers())[side]
+	h = hashByte(hashByte(hashBytes(h, e.addr[:]), byte(e.port>>8)), byte(e.port))
+	return hashByte(hashByte(h, byte(w.point.port)), byte(w.point.port>>8))
+}
+
+// noteWay counts a packet that came out where it was predicted.
+func (v *Verifier) noteWay(w *waiter) {
+	if len(v.evidence.ways) >= maxAnswers {
+		clear(v.evidence.ways)
+	}
+	v.evidence.ways[v.wayKey(w, 0)]++
+	v.evidence.ways[v.wayKey(w, 1)]++
+}
+
+// pieceKey is a datagram's fragments at a point.
+type pieceKey struct {
+	point pointKey
+	of    DatagramKey
+}
+
+// withLonger reports whether a packet is a fragment of a datagram of which others
+// are too long for the port: a batch ends where one cannot be sent, and the kernel
+// sends all of a datagram or nothing.
+func (v *Verifier) withLonger(w *waiter) bool {
+	k, _, ok := DatagramOf(w.data, w.Headers())
+	return ok && v.evidence.tooLong[pieceKey{w.point, k}]
+}
+
+// noteLonger notes the datagram of a fragment that is too long for its port.
+func (v *Verifier) noteLonger(w *waiter) {
+	k, _, ok := DatagramOf(w.data, w.Headers())
+	if !ok {
+		return
+	}
+	if len(v.evidence.tooLong) >= maxAnswers {
+		clear(v.evidence.tooLong)
+	}
+	v.evidence.tooLong[pieceKey{w.point, k}] = true
+}
