@@ -263,7 +263,8 @@ func checkCauses(t *testing.T, what, mutation string, c *wildCase, r *replay.Rep
 
 // A network that was changed is caught in such captures, too, and the flow named.
 func TestWildCapturesOfChangedNetworks(t *testing.T) {
-	artefacts := []string{"csum gso gro", "snap=128", "loss=0.02", "loss=0.05", "late=0.2", "lateall=0.1", "dup", "skew=0.7", "noarp",
+	artefacts := []string{"csum gso gro", "snap=128", "loss=0.02", "loss=0.05", "late=0.2", "lateall=0.1",
+		"dup", "skew=0.7", "noarp",
 		"csum gso gro snap=128 loss=0.0005 dup skew=0.7 drift=20 res=10 noarp"}
 	for _, name := range []string{"nodeport", "clusterip", "udp-service", "kube-transfer", "cloud-l3-geneve",
 		"cloud-snat", "cloud-fip-distributed"} {

@@ -412,11 +412,12 @@ func (s *Run) entersLater(f *Frame) bool {
 	enters := 0
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
-		case l.dir == Entered && !s.carried(f, l.point.key()) && !goesOn(f, leadsOut(l.point.Port), macAt(l.Data[6:])) &&
+		case l.dir == Entered && !s.carried(f, l.point.key()) &&
+			!goesOn(f, leadsOut(l.point.Port), macAt(l.Data[6:])) &&
 			(f.tunnel == nil || sameZone(l.point.Chassis, f.tunnel.from)):
 			enters++
-		case l != f && l.dir == f.dir && l.dir != Entered && l.skip == "" && !l.twin && l.point.key() == f.point.key() &&
-			l.Time-f.Time > twinWindow:
+		case l != f && l.dir == f.dir && l.dir != Entered && l.skip == "" && !l.twin &&
+			l.point.key() == f.point.key() && l.Time-f.Time > twinWindow:
 			enters--
 		}
 	}
@@ -459,8 +460,8 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
 	if a := inf.quoting(f); a != nil {
-		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: true, quotes: true, why: "the error about what reached its sender, as " +
-			a.of + " was sent"}
+		return &origin{awaited: a, to: inf.handedOn(f, a), keepIP: true, quotes: true,
+			why: "the error about what reached its sender, as " + a.of + " was sent"}
 	}
 	if made {
 		return nil
