@@ -202,10 +202,17 @@ func (e *Engine) askAffinity(p *pkt, f *table.Flow, k *affinityKey, x *affinityE
 // seenBackend is the backend to which a capture shows that the packet went, of
 // those that clients of a virtual address stick to.
 func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
+	o, _, ok := e.shownBackend(p, k, false)
+	return o, ok
+}
+
+// shownBackend is seenBackend, with how long clients stick to it; itself: the packet
+// itself must be shown, and no other of its connection.
+func (e *Engine) shownBackend(p *pkt, k *affinityKey, itself bool) (o ChoiceOption, sticks conntrack.Time, ok bool) {
 	if e.opts.Choose == nil || e.quiet {
-		return ChoiceOption{}, false
+		return o, 0, false
 	}
-	c := Choice{Kind: trace.GuessBackend, Time: e.now}
+	c := Choice{Kind: trace.GuessBackend, Time: e.now, Itself: itself}
 	for _, g := range e.teaching[p.dp.Index] {
 		for _, op := range e.Compiled(int32(g.Index)).Ops {
 			a, ok := op.Action.(lflow.CommitLBAffinity)
@@ -213,14 +220,34 @@ func (e *Engine) seenBackend(p *pkt, k *affinityKey) (ChoiceOption, bool) {
 				b := a.Backend
 				c.Options = append(c.Options, ChoiceOption{Addr: header.Bytes(b.Addr()), V6: b.Addr().Is6(),
 					Port: b.Port()})
+				sticks = conntrack.Time(a.Timeout) * conntrack.Second
 			}
 		}
 	}
+	if len(c.Options) == 0 {
+		return o, 0, false
+	}
 	i, ok := e.opts.Choose.Choose(&c, &p.Packet)
 	if !ok || i < 0 || i >= len(c.Options) {
-		return ChoiceOption{}, false
+		return o, 0, false
 	}
-	return c.Options[i], true
+	return c.Options[i], sticks, true
+}
+
+// stuckBefore reports whether a capture shows that the packet went to a backend,
+// although its client is not known to stick to any: the packet that teaches the
+// switch is never passed on, so that was before the captures.
+func (e *Engine) stuckBefore(p *pkt, f *table.Flow, k *affinityKey) bool {
+	o, sticks, ok := e.shownBackend(p, k, true)
+	if !ok {
+		return false
+	}
+	x := affinityEntry{backend: o.Addr, port: o.Port, timeout: sticks, used: e.now}
+	e.learned.affinity[*k] = x
+	e.stick(p, o.V6, &x)
+	p.seen = true
+	e.note(p, trace.Note, trace.ObservedChoice, f)
+	return true
 }
 
 // forgot reports whether a capture shows that the packet went to another backend
@@ -243,10 +270,11 @@ func (e *Engine) checkAffinity(p *pkt, f *table.Flow) bool {
 	if !ok {
 		return false
 	}
-	for _, k := range [...]affinityKey{
+	keys := [...]affinityKey{
 		{p.dp.Index, t.Src, t.Dst, t.DstPort, t.Proto},
 		{p.dp.Index, t.Src, t.Dst, 0, 0},
-	} {
+	}
+	for _, k := range keys {
 		x, ok := e.learned.affinity[k]
 		if !ok || e.now-x.used >= x.timeout {
 			continue
@@ -262,6 +290,11 @@ func (e *Engine) checkAffinity(p *pkt, f *table.Flow) bool {
 		e.learned.affinity[k] = x
 		e.stick(p, t.V6, &x)
 		return true
+	}
+	for i := range keys {
+		if e.stuckBefore(p, f, &keys[i]) {
+			return true
+		}
 	}
 	return false
 }

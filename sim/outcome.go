@@ -89,6 +89,7 @@ type Choice struct {
 	Time    conntrack.Time
 	Chassis *network.Chassis // GuessBackend: where it is made
 	Options []ChoiceOption
+	Itself  bool // only the packet itself shows it, and no other of its connection
 }
 
 // ChoiceOption is one of a choice's alternatives: a destination, for

@@ -394,12 +394,29 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 		return CauseSnaplen
 	}
 	if couldBeMade(h) {
-		return v.unasked(w)
+		return cmp.Or(v.unasked(w), v.outside(w), v.first(w))
 	}
 	if _, ok := identify(w.data, h); !ok {
-		return ""
+		return v.first(w)
 	}
 	return v.outside(w)
+}
+
+// first says whether a capture of another place had not begun when a frame was
+// observed whose sender's place no address tells, or whether a capture begins with
+// what may answer what came just before.
+func (v *Verifier) first(w *waiter) Cause {
+	const just = conntrack.Second / 100
+	for i, t := range v.run.Taps {
+		s := v.spans[i]
+		if s == nil {
+			continue
+		}
+		if here := v.at(t, w.point); !here && w.time < s.first || here && w.time-s.first < just && isAnswer(w) {
+			return CauseLate
+		}
+	}
+	return ""
 }
 
 // unasked says why no capture shows what OVN answers with a frame, where that must

@@ -28,6 +28,9 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 		}
 		return 0, false
 	}
+	if c.Itself {
+		return s.itself(p, c)
+	}
 	if pin := s.pinned(p); pin != nil && c.Kind == trace.GuessBackend {
 		if i := optionOf(c, pin.Reply.Src, pin.Reply.SrcPort, pin.Reply.V6); i >= 0 {
 			return i, true
@@ -55,6 +58,25 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 	if !ok {
 		taken, ok = s.trial.left(c)
 	}
+	return taken, ok
+}
+
+// itself finds the option in a frame that is the packet itself on its way out, and
+// not another that is sent again with the same bytes.
+func (s *Run) itself(p *packet.Packet, c *sim.Choice) (taken int, ok bool) {
+	s.further(p, anyFrame, func(f *Frame) bool {
+		for g, n := s.alike(f.id).first, 0; g != nil && n < maxAlike; g, n = g.same, n+1 {
+			if g.dir == Entered && g.Time <= f.Time && g.Time > s.now {
+				return false
+			}
+		}
+		for i := range c.Options {
+			if takes(f, c.Kind, &c.Options[i]) {
+				taken, ok = i, true
+			}
+		}
+		return ok
+	})
 	return taken, ok
 }
 

@@ -144,13 +144,10 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 // machines say the same again and again.
 func (s *Run) entersNear(f *Frame) (found bool) {
 	s.history.fates.each(f.id, func(x *fate) bool {
-		found = found || !x.inferred && f.Time-x.time < soonest && x.time-f.Time < soonest
+		found = found || !x.inferred && f.Time-x.time < soonest && x.time-f.Time < soonest && !s.accounted(f, x)
 		return !found
 	})
-	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
-		found = l.dir == Entered && l.Time-f.Time < soonest
-	}
-	return found
+	return found || s.entersLater(f)
 }
 
 // mayBeFrom reports whether a frame with an Ethernet source may have entered at a

@@ -398,6 +398,9 @@ func (s *Run) accounted(f *Frame, x *fate) (found bool) {
 	if x.verdict != sim.Delivered || f.point.Port != nil && !slices.Contains(x.outs, f.point.Port) {
 		return false
 	}
+	if f.Time-x.time > againTime {
+		return true
+	}
 	here := f.spot()
 	s.history.seen.each(f.id, func(y *sighting) bool {
 		found = y.at == here.at && y.arrived == here.arrived && f.Time-y.time > twinWindow && f.Time-y.time <= againTime
@@ -456,7 +459,8 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 		return &origin{awaited: a, why: "as " + a.of + " of its connection"}
 	}
 	made := couldBeMade(f.Headers())
-	if a := inf.answered(f); a != nil && !(made && inf.captured[keyOf(a.port, a.chassis)]) {
+	if a := inf.answered(f); a != nil &&
+		(!made || !inf.captured[keyOf(a.port, a.chassis)] || inf.handedOut(f, a.port)) {
 		return &origin{awaited: a, to: inf.handedOn(f, a), why: "the answer to " + a.of}
 	}
 	if a := inf.quoting(f); a != nil {
@@ -481,6 +485,21 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 		return &origin{awaited: a, why: "from the one sender whose packets leave with its address"}
 	}
 	return inf.passedOn(f, nil)
+}
+
+// handedOut reports whether what a frame answers was handed out at a port: then the
+// answer came from there, and not from OVN.
+func (inf *inferrer) handedOut(f *Frame, port *network.Port) (found bool) {
+	e, h := endpoints(f.Headers()), inf.s.history
+	e[0], e[1] = e[1], e[0]
+	h.links.each(askHash(f.point.key(), &e), func(id *uint64) bool {
+		h.fates.each(*id, func(x *fate) bool {
+			found = found || x.verdict == sim.Delivered && slices.Contains(x.outs, port)
+			return !found
+		})
+		return false
+	})
+	return found
 }
 
 // cameBack finds where a packet entered that was sent out of OVN before.
