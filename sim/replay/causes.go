@@ -402,17 +402,19 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 	return v.outside(w)
 }
 
-// first says whether a capture of another place had not begun when a frame was
-// observed whose sender's place no address tells, or whether a capture begins with
+// first says whether a capture of another place had not begun when a frame to a group
+// was observed whose sender's place no address tells, or whether a capture begins with
 // what may answer what came just before.
 func (v *Verifier) first(w *waiter) Cause {
 	const just = conntrack.Second / 100
+	k, group := &w.Headers().Key, len(w.data) >= 14 && macAt(w.data).multicast()
+	answer := isAnswer(w) && k.Get(field.ARPOp) != 1 && k.Get(field.ICMP6Type) != 135
 	for i, t := range v.run.Taps {
 		s := v.spans[i]
 		if s == nil {
 			continue
 		}
-		if here := v.at(t, w.point); !here && w.time < s.first || here && w.time-s.first < just && isAnswer(w) {
+		if here := v.at(t, w.point); !here && group && w.time < s.first || here && w.time-s.first < just && answer {
 			return CauseLate
 		}
 	}

@@ -497,7 +497,6 @@ func (s *Run) hurry(f *Frame) {
 }
 
 // shows reports whether a frame is the packet that was injected.
-// shows reports whether a frame is the packet that was injected.
 func (f *Frame) shows(of *sim.Injection) bool {
 	var h packet.Headers
 	h.Read(of.Frame)
