@@ -148,6 +148,14 @@ func (e *Engine) toChassis(p *pkt, f *table.Flow, port *network.Port, to *networ
 	e.put(c)
 }
 
+// portNumbered is the port of an outport, nil if that is a group or none.
+func (e *Engine) portNumbered(outport uint32) *network.Port {
+	if outport&groupBit != 0 {
+		return nil
+	}
+	return e.Net.Ports[outport]
+}
+
 // tunnels reports whether a chassis has a tunnel to another: to those of other
 // availability zones only if it takes part in interconnection (ovn-ic(8)).
 func tunnels(from, to *network.Chassis) bool { return !to.RemoteTo(from) || from.Interconn() }
@@ -156,14 +164,15 @@ func tunnels(from, to *network.Chassis) bool { return !to.RemoteTo(from) || from
 // false if nothing comes out: the chassis' zone does not know p's keys.
 func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32, f *table.Flow) bool {
 	e.recordTunnel(p, to, outport)
+	if from := p.chassis.Chassis; to.AZ != from.AZ && !to.Remote() && !from.Remote() &&
+		!(tunnels(to, from) && to.AZ.Reaches(from) && from.AZ.Reaches(to)) {
+		e.dropAt(p, trace.DropStranger, f, e.portNumbered(outport))
+		return false
+	}
 	if to.AZ != p.dp.AZ && !to.Remote() {
 		there, ok := e.cross(p, to.AZ, outport)
 		if !ok {
-			var at *network.Port
-			if outport&groupBit == 0 {
-				at = e.Net.Ports[outport]
-			}
-			e.dropAt(p, trace.DropNotThere, f, at)
+			e.dropAt(p, trace.DropNotThere, f, e.portNumbered(outport))
 			return false
 		}
 		outport = there

@@ -113,7 +113,7 @@ func TestBecomingTheSameNetworkChangesNothing(t *testing.T) {
 				if calls++; calls%10 != 0 {
 					return nil, 0, nil
 				}
-				net, _, err := southbound.OpenAll(t.Context(), j.Sources, store.Options{})
+				net, _, err := southbound.OpenAll(t.Context(), j.Sources, store.Options{}, nil)
 				return net, now, err
 			}
 			v := replay.NewVerifier(replay.VerifyOptions{})

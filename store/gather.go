@@ -290,16 +290,22 @@ func choose(ctx context.Context, source string, items []Item, opts Options) (str
 	if len(distinct) != 1 {
 		return "", Several(source, paths, opts)
 	}
-	return distinct[0], nil
+	return distinct[0].Source, nil
 }
 
-// Databases returns the sources of the databases that a directory or tar file
-// holds, by their names: of copies the first, of one cluster's files the newest.
-// Of any other source it returns the source.
-func Databases(ctx context.Context, source string, opts Options) ([]string, error) {
+// Found is a database among those that a directory or tar file holds.
+type Found struct {
+	Source   string
+	Database *Database // nil: it need not be read to know that it is one of them
+}
+
+// Databases returns the databases that a directory or tar file holds, by their
+// names: of copies the first, of one cluster's files the newest. Of any other source
+// it returns the source. What had to be read for that need not be read again.
+func Databases(ctx context.Context, source string, opts Options) ([]Found, error) {
 	if remote(source) || strings.HasPrefix(source, "snapshot:") || strings.Contains(source, "!") ||
 		!isArchive(source, opts) {
-		return []string{source}, nil
+		return []Found{{Source: source}}, nil
 	}
 	items, _, err := Gather(ctx, source)
 	if err != nil {
@@ -312,7 +318,7 @@ func Databases(ctx context.Context, source string, opts Options) ([]string, erro
 		}
 	}
 	if len(paths) < 2 {
-		return []string{source}, nil // Open finds the one, or says what is there
+		return []Found{{Source: source}}, nil // Open finds the one, or says what is there
 	}
 	return distinct(ctx, source, paths, opts)
 }
@@ -340,7 +346,7 @@ func isArchive(source string, opts Options) bool {
 
 // distinct returns the first of the files that hold the same bytes, and the
 // newest of the files of one cluster's members.
-func distinct(ctx context.Context, source string, paths []string, opts Options) ([]string, error) {
+func distinct(ctx context.Context, source string, paths []string, opts Options) ([]Found, error) {
 	sums := make(map[string]string, len(paths))
 	v := visitor{limits: expansion, each: func(name string, r *bufio.Reader, _ *compressed.Meter) error {
 		if slices.Contains(paths, name) {
@@ -362,14 +368,14 @@ func distinct(ctx context.Context, source string, paths []string, opts Options) 
 		}
 	}
 	if len(list) == 1 {
-		return list, nil
+		return []Found{{Source: list[0]}}, nil
 	}
 	return newestOfClusters(ctx, list, opts), nil
 }
 
 // newestOfClusters leaves of each cluster's files the newest, and none that
 // cannot be read if others can.
-func newestOfClusters(ctx context.Context, paths []string, opts Options) (list []string) {
+func newestOfClusters(ctx context.Context, paths []string, opts Options) (list []Found) {
 	at := make(map[string]int) // cluster -> place in list
 	newest := make(map[string]*Database)
 	for _, path := range paths {
@@ -387,16 +393,18 @@ func newestOfClusters(ctx context.Context, paths []string, opts Options) (list [
 		switch {
 		case cluster == "" || was == nil:
 			at[cluster] = len(list)
-			list = append(list, path)
+			list = append(list, Found{path, h.db})
 		case h.db.index > was.index:
-			list[at[cluster]] = path
+			list[at[cluster]] = Found{path, h.db}
 		default:
 			continue
 		}
 		newest[cluster] = h.db
 	}
 	if list == nil {
-		return paths // whoever opens them is told why
+		for _, path := range paths { // whoever opens them is told why
+			list = append(list, Found{Source: path})
+		}
 	}
 	return list
 }

@@ -31,7 +31,7 @@ import (
 func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 	t.Helper()
 	ctx := context.Background()
-	net, warnings, err := southbound.OpenAll(ctx, s.DBs, store.Options{})
+	net, warnings, err := southbound.OpenAll(ctx, s.DBs, store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestSessionInterrupted(t *testing.T) {
 // cutShort returns a session of which at packets were committed.
 func cutShort(t *testing.T, s *recording.Spec, at int) string {
 	t.Helper()
-	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{})
+	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func (c *copier) Skipped(*replay.Frame, *replay.Point, string) {}
 // resumed is replaySpec for captures of which a part is in the session.
 func resumed(t *testing.T, s *recording.Spec, session string) string {
 	t.Helper()
-	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{})
+	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +368,7 @@ func TestSessionSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{})
+	net, _, err := southbound.OpenAll(context.Background(), s.DBs, store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

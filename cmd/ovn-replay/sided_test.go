@@ -155,7 +155,10 @@ func TestUnderlay(t *testing.T) {
 		if before, _, _ := strings.Cut(name, "-2"); beyondUnderlay[before] {
 			continue
 		}
-		args := []string{"--db", filepath.Join(dir, c.DB[0]), "--ct-profile", "ovs-userspace"}
+		args := []string{"--ct-profile", "ovs-userspace"}
+		for _, db := range c.DB {
+			args = append(args, "--db", filepath.Join(dir, db))
+		}
 		for _, u := range c.Underlay {
 			args = append(args, "-r", filepath.Join(dir, u.File)+"@underlay:"+u.Chassis)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -131,5 +132,99 @@ func TestZonesOfTheOwnChassis(t *testing.T) {
 	if status, _, errs := replayed(t, append(common, zones+"@elsewhere")...); status != exitBad ||
 		!strings.Contains(errs, want) {
 		t.Errorf("status %d, %s; want %q", status, errs, want)
+	}
+}
+
+// However the databases of zones that ovn-ic joined were collected, they are one
+// network: sosreports of the nodes, kube-ovn's backups, files of clusters. All of
+// them are what was recorded, with every packet.
+func TestZonesLayouts(t *testing.T) {
+	const of = "../../testdata/cases/ic-az/"
+	database := func(node string) []byte { return gunzip(t, read(t, of+"sb-"+node+".db.gz")) }
+	for name, lay := range map[string]func(t *testing.T, dir, node string){
+		"sosreports": func(t *testing.T, dir, node string) {
+			packTar(t, filepath.Join(dir, "sosreport-"+node+"-2026-11-28-abcdefg.tar"),
+				"sosreport-"+node+"-2026-11-28-abcdefg/var/lib/ovn/ovnsb_db.db", database(node))
+		},
+		"kube-ovn": func(t *testing.T, dir, node string) {
+			put(t, filepath.Join(dir, node, "origin", "ovnsb_db.112826172200.backup"), database(node))
+			put(t, filepath.Join(dir, node, "origin", "ovnnb_db.112826172200.backup"), []byte("OVSDB JSON 2 x\n{}\n"))
+		},
+		"clusters": func(t *testing.T, dir, node string) {
+			needsTool(t, "ovsdb-tool")
+			alone, file := filepath.Join(t.TempDir(), node), filepath.Join(dir, node, "etc", "ovnsb_db.db")
+			put(t, alone, database(node))
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command("ovsdb-tool", "create-cluster", file, alone, "tcp:127.0.0.1:6644").CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, node := range []string{"node1", "node2", "node3"} {
+				lay(t, dir, node)
+			}
+			status, r := verified(t, "--case", of, "--db", dir)
+			if status != exitOK || r.Matched != 46 || r.Underlay == nil || r.Underlay.Matched != 44 {
+				t.Errorf("status %d, %d matched, underlay %+v", status, r.Matched, r.Underlay)
+			}
+			_, out, _ := replayed(t, "db", "gather", dir)
+			for _, want := range []string{"zone node1: ", "zone node3: ", "joined by ts1", "ports pod2"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("db gather lacks %q: %s", want, out)
+				}
+			}
+		})
+	}
+}
+
+// put writes a file and the folders that it is in.
+func put(t *testing.T, name string, content []byte) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, content, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Zones that change while they are recorded are followed, each by its own history;
+// as they were last they predict something else.
+func TestZonesFollowed(t *testing.T) {
+	const of = "../../testdata/cases/ic-changes"
+	status, r := verified(t, "--case", of)
+	if status != exitOK || r.Matched != 6 {
+		t.Errorf("status %d, %d matched", status, r.Matched)
+	}
+	if status, _ := verified(t, "--case", of, "--db-time", "last"); status != exitDifference {
+		t.Errorf("as they were last: status %d", status)
+	}
+	for conn, want := range map[string]string{
+		"1": "delivered to pod2", "3": "node1 has no route to 10.244.2.0/24 of node2", "4": "dropped at ls_out_acl",
+		"5": "delivered to pod2",
+	} {
+		if _, out, errs := replayed(t, "why", conn, "--case", of); !strings.Contains(out, want) {
+			t.Errorf("connection %s lacks %q: %s%s", conn, want, out, errs)
+		}
+	}
+}
+
+// What one zone lacks of another is named where a packet ends for it, and so is
+// what takes no frames of a chassis that its zone does not know.
+func TestZonesLacking(t *testing.T) {
+	const of = "../../testdata/questions/ic-lacking"
+	for conn, want := range map[string]string{
+		"1": "the next hop 100.88.0.3 is not known: zone node1 has no remote port for it on transit switch " +
+			"transit_switch, where it is tstor-node2 of zone node2",
+		"2": "node2 has no route to 10.244.3.0/24 of node3 over the transit switch",
+		"3": "logical port is not bound, remote port tstor-node1 of transit_switch: zone node3 does not know chassis " +
+			"node1 of zone node1",
+		"4": "no tunnel takes it in: the chassis that it was sent to has none to the one that sent it",
+	} {
+		if _, out, errs := replayed(t, "why", conn, "--case", of); !strings.Contains(out, want) {
+			t.Errorf("connection %s lacks %q: %s%s", conn, want, out, errs)
+		}
 	}
 }

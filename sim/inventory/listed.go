@@ -41,11 +41,11 @@ type Zone network.ZoneSummary
 // Zones tells of the zones whose databases a source holds; of one database, or of
 // several without a connection, there is nothing to tell.
 func Zones(ctx context.Context, source string, opts store.Options) (zones []Zone, warnings []error, err error) {
-	sources, err := southbound.Zones(ctx, []string{source}, opts)
+	sources, read, err := southbound.Zones(ctx, []string{source}, opts)
 	if err != nil || len(sources) < 2 {
 		return nil, nil, nil // the list of files says all
 	}
-	net, warnings, err := southbound.OpenAll(ctx, sources, opts)
+	net, warnings, err := southbound.OpenAll(ctx, sources, opts, read)
 	if err != nil {
 		return nil, warnings, err
 	}

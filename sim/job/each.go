@@ -102,11 +102,11 @@ func (in *Spec) ForTrace(ctx context.Context) (*network.Network, *recording.Spec
 		s.DBs = []string{store.DefaultSource()}
 	}
 	s.Profile = cmp.Or(in.Profile, s.Profile)
-	sources, err := southbound.Zones(ctx, s.DBs, in.Source)
+	sources, read, err := southbound.Zones(ctx, s.DBs, in.Source)
 	if err != nil {
 		return nil, nil, err
 	}
-	net, warnings, err := southbound.OpenAll(ctx, sources, in.Source)
+	net, warnings, err := southbound.OpenAll(ctx, sources, in.Source, read)
 	for _, w := range warnings {
 		fmt.Fprintf(in.Stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
 	}

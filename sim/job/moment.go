@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"ovnreplay/conntrack"
@@ -31,37 +32,47 @@ func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 // captures begin and it changed after.
 func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
 	switch {
-	case in.Watch || in.DBTime == Last || in.DBTime == "" && in.GoesOn || len(spec.DBs) > 1 &&
-		(in.DBTime == "" || in.DBTime == Follow):
-		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+	case in.Watch || in.DBTime == Last || in.DBTime == "" && (in.GoesOn || !followable(spec.DBs)):
+		return in.last(ctx, spec)
 	case in.DBTime != "" && in.DBTime != Follow:
 		return in.fixed(ctx, spec.DBs)
 	}
 	begin, ok := spec.Begins()
 	if !ok && in.DBTime == "" {
-		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+		return in.last(ctx, spec)
 	}
 	from := time.Unix(0, begin)
-	past, err := southbound.OpenPast(ctx, spec.DBs[0], in.Source, from)
+	past, err := southbound.OpenPasts(ctx, spec.DBs, in.Source, from)
 	switch {
 	case in.DBTime == Follow && err != nil:
 		return nil, nil, err
 	case in.DBTime == Follow, err == nil && past.Changes == 0:
 		return past.Net, past.Warnings, nil
 	case err != nil: // no history; what else is wrong with it opening it says better
-		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+		return in.last(ctx, spec)
 	case !past.Covers(from):
 		in.Tell("the database's history begins at %s, after the captures: what the network was before is not "+
 			"known, and "+
 			"all packets meet its last state",
 			past.Since.Format(time.RFC3339))
-		return southbound.OpenAll(ctx, spec.DBs, in.Source)
+		return in.last(ctx, spec)
 	}
 	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment "+
 		"(--db-time last: "+
 		"the last)", times(past.Changes))
 	in.DBTime = Follow
 	return past.Net, past.Warnings, nil
+}
+
+// last is the network as it was last.
+func (in *Spec) last(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
+	return southbound.OpenAll(ctx, spec.DBs, in.Source, in.read)
+}
+
+// followable reports whether several databases may all have a history; of one,
+// opening it tells.
+func followable(sources []string) bool {
+	return len(sources) == 1 || !slices.ContainsFunc(sources, func(s string) bool { return !store.HasHistory(s) })
 }
 
 // fixed returns the network of the moment that --db-time names.

@@ -17,6 +17,7 @@ import (
 	"ovnreplay/pcap"
 	filters "ovnreplay/pcap/filter"
 	"ovnreplay/sim/recording"
+	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 	"ovnreplay/store/output"
 )
@@ -53,6 +54,8 @@ type Spec struct {
 
 	Stdin  io.Reader
 	Stderr io.Writer
+
+	read southbound.Read // of DBs
 }
 
 // Reading is how captures are read with an expression of pcap-filter(7).

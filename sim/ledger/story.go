@@ -260,7 +260,8 @@ const maxLines = 10
 
 func (s *Stories) tell(x *told, most int) []string {
 	r := x.record
-	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.At(), r.Chassis, r.Packet)}
+	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.At(), s.host(r.Chassis),
+		r.Packet)}
 	add := func(format string, args ...any) {
 		line := fmt.Sprintf(format, args...)
 		if len(lines) < most && !slices.Contains(lines, line) {
@@ -316,6 +317,16 @@ func (s *Stories) tell(x *told, most int) []string {
 		add("nothing like it fared otherwise among the %d packets that are kept to compare", maxSpelled)
 	}
 	return lines
+}
+
+// host is what people call a chassis: its host's name, if it says.
+func (s *Stories) host(chassis string) string {
+	for _, c := range s.why.Book.Net.Chassis {
+		if c.Name == chassis {
+			return cmp.Or(c.Hostname, c.Name)
+		}
+	}
+	return chassis
 }
 
 // complete is the fragment with which the datagram was complete that a fragment

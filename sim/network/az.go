@@ -1,5 +1,7 @@
 package network
 
+import "slices"
+
 // AZ is an availability zone (ovn-ic(8); OVN-Kubernetes has one a node): what
 // its Southbound database says beside its datapaths, and the names and tunnel
 // keys that mean something only within it.
@@ -20,6 +22,19 @@ type AZ struct {
 
 	portByName map[string]*Port
 	dpByKey    map[uint32]*Datapath
+	knows      map[string][]Encap // of joined zones: the chassis in its database, by name, with their addresses
+}
+
+// Reaches reports whether a zone's chassis have tunnels to a chassis, as far as the
+// zone's database is concerned: it knows it by an address that it has. Open vSwitch
+// takes frames from no other address.
+func (z *AZ) Reaches(c *Chassis) bool {
+	if z.knows == nil || c.AZ == z || c.Remote() {
+		return true
+	}
+	return slices.ContainsFunc(z.knows[c.Name], func(e Encap) bool {
+		return slices.ContainsFunc(c.Encaps, func(own Encap) bool { return own.IP == e.IP })
+	})
 }
 
 func newAZ() *AZ {

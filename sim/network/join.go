@@ -60,7 +60,10 @@ func (j *joiner) zone(n *Network, i int) error {
 				z.Source, n.Source, d.Name, d.UUID)
 		}
 	}
-	n.AZ.Index = i
+	n.AZ.Index, n.AZ.knows = i, map[string][]Encap{}
+	for _, c := range n.Chassis {
+		n.AZ.knows[c.Name] = c.Encaps
+	}
 	n.AZ.Name = j.freeName(n)
 	j.AZs = append(j.AZs, n.AZ)
 	return nil

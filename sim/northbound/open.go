@@ -40,12 +40,25 @@ func Beside(ctx context.Context, southbound string, opts store.Options, net *net
 }
 
 // InCase looks for the Northbound database in a case's folder, nb.db, which may
-// be compressed; nil if there is none.
+// be compressed, or for those of several zones, nb-ZONE.db; nil if there is none.
 func InCase(ctx context.Context, dir string, opts store.Options) (*network.Objects, error) {
 	for _, ext := range [...]string{"", ".gz", ".xz", ".zst"} {
 		if name := filepath.Join(dir, "nb.db"+ext); exists(name) {
 			return Open(ctx, name, opts)
 		}
+		zones, err := filepath.Glob(filepath.Join(dir, "nb-*.db"+ext))
+		if err != nil || len(zones) == 0 {
+			continue
+		}
+		var all []*network.Objects
+		for _, name := range zones {
+			objects, err := Open(ctx, name, opts)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, objects)
+		}
+		return network.JoinObjects(all...), nil
 	}
 	return nil, nil
 }

@@ -67,7 +67,7 @@ func TestEstablishedAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := southbound.OpenAll(ctx, spec.DBs, store.Options{})
+	net, _, err := southbound.OpenAll(ctx, spec.DBs, store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

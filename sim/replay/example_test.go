@@ -14,7 +14,7 @@ import (
 func Example() {
 	ctx, files := context.Background(), recording.Files{Open: store.OpenFile}
 	spec := must(recording.ReadCase("../../testdata/cases/nodeport", files))
-	net, _, err := southbound.OpenAll(ctx, spec.DBs, store.Options{})
+	net, _, err := southbound.OpenAll(ctx, spec.DBs, store.Options{}, nil)
 	if err != nil {
 		panic(err)
 	}

@@ -35,7 +35,7 @@ func recorded(t *testing.T, name string, change func(*recording.Spec, *network.N
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _, err := southbound.OpenAll(t.Context(), s.DBs, store.Options{})
+	net, _, err := southbound.OpenAll(t.Context(), s.DBs, store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -489,7 +489,7 @@ func TestTheSameNetworkAgain(t *testing.T) {
 			if calls++; calls%7 != 0 {
 				return nil, 0, nil
 			}
-			net, _, err := southbound.OpenAll(t.Context(), spec.DBs, store.Options{})
+			net, _, err := southbound.OpenAll(t.Context(), spec.DBs, store.Options{}, nil)
 			return net, now, err
 		})
 		if err := j.Run(t.Context(), s); err != nil {

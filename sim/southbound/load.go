@@ -29,19 +29,28 @@ func Open(ctx context.Context, source string, opts store.Options) (net *network.
 	return net, db.Warnings, err
 }
 
-// OpenAll reads the Southbound databases of several availability zones, and
-// joins their networks. Of one it is Open.
-func OpenAll(ctx context.Context, sources []string, opts store.Options) (*network.Network, []error, error) {
+// OpenAll reads the Southbound databases of several availability zones, unless
+// they are read, and joins their networks. Of one it is Open.
+func OpenAll(ctx context.Context, sources []string, opts store.Options, read Read) (*network.Network, []error, error) {
 	var nets []*network.Network
 	var warnings []error
 	for _, source := range sources {
-		net, w, err := Open(ctx, source, opts)
-		if err != nil {
-			return nil, nil, err
+		x, ok := read[source]
+		if !ok {
+			var err error
+			if x.net, x.warnings, err = Open(ctx, source, opts); err != nil {
+				return nil, nil, err
+			}
 		}
-		warnings = append(warnings, w...)
-		nets = append(nets, net)
+		delete(read, source) // what is joined is used up
+		warnings = append(warnings, x.warnings...)
+		nets = append(nets, x.net)
 	}
+	return joined(nets, warnings)
+}
+
+// joined joins networks; what they do not agree on is a warning.
+func joined(nets []*network.Network, warnings []error) (*network.Network, []error, error) {
 	known := 0
 	for _, n := range nets {
 		known += len(n.Problems)

@@ -24,6 +24,30 @@ type Past struct {
 // Covers reports whether the network of a moment is known.
 func (p *Past) Covers(t time.Time) bool { return !p.Since.IsZero() && !p.Since.After(t) }
 
+// OpenPasts is OpenPast for the databases of several zones, whose networks it joins.
+// What is known since when counts of those that change after the moment.
+func OpenPasts(ctx context.Context, sources []string, opts store.Options, from time.Time) (*Past, error) {
+	if len(sources) == 1 {
+		return OpenPast(ctx, sources[0], opts, from)
+	}
+	all := &Past{}
+	var nets []*network.Network
+	for _, source := range sources {
+		p, err := OpenPast(ctx, source, opts, from)
+		if err != nil {
+			return nil, err
+		}
+		nets, all.Warnings = append(nets, p.Net), append(all.Warnings, p.Warnings...)
+		if p.Changes > 0 {
+			all.Changes += p.Changes
+			all.Since = latest(all.Since, p.Since)
+		}
+	}
+	var err error
+	all.Net, all.Warnings, err = joined(nets, all.Warnings)
+	return all, err
+}
+
 // OpenPast reads a database file's history; what matters is what came after a
 // moment, that of the first packet.
 func OpenPast(ctx context.Context, source string, opts store.Options, from time.Time) (*Past, error) {

@@ -187,6 +187,7 @@ const (
 	DropNotThere // the other availability zone does not know the tunnel's keys
 	UnknownWay   // its connection came through OVN by a way that no capture shows: whether it ends here is not known
 	UnknownRest  // of its datagram no capture shows other fragments, without which conntrack holds it
+	DropStranger // of another availability zone, which knows no tunnel to the chassis that sent it
 )
 
 var reasonText = [...]string{
@@ -244,6 +245,7 @@ var reasonText = [...]string{
 	DropBlocked:      "the port is not active on this chassis: its machine has not announced itself here",
 	LearnActive:      "port activated",
 	DropNoTunnel:     "no tunnel: the port is on a remote chassis, and this one has no is-interconn=true",
+	DropStranger:     "no tunnel takes it in: the chassis that it was sent to has none to the one that sent it",
 	DropNotThere:     "the other availability zone's database has no datapath or port of the tunnel's keys",
 	UnknownWay:       "its connection came by a way that no capture shows",
 	UnknownRest:      "other fragments of its datagram are in no capture",
@@ -253,7 +255,7 @@ var reasonText = [...]string{
 // Ends reports whether a packet, or a copy of it, goes no further for the reason.
 func (r Reason) Ends() bool {
 	switch r {
-	case DropNoAction, DropRecirculated, DropBlocked, DropNoTunnel, DropNotThere:
+	case DropNoAction, DropRecirculated, DropBlocked, DropNoTunnel, DropNotThere, DropStranger:
 		return true
 	}
 	return r >= DropAction && r < NotCommitted

@@ -186,7 +186,7 @@ func (x *Explainer) portAt(t *trace.Trace, at int) string {
 	if p.TypeName != "" {
 		kind = p.TypeName + " port"
 	}
-	return fmt.Sprintf("%s %s of %s", kind, p.Called(), p.Datapath.Called())
+	return fmt.Sprintf("%s %s of %s", kind, p.Called(), p.Datapath.Called()) + x.lacking(t, at, p)
 }
 
 func (x *Explainer) portNumber(i int) *network.Port {

@@ -218,6 +218,10 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 			continue
 		}
 		if f := x.Book.Net.Flows[ev.Flow]; strings.HasPrefix(f.Stage, "lr_in_ip_routing") && x.of(f).facts.Sends {
+			if hop := x.of(f).hop; hop.IsValid() {
+				d.Text = "the Ethernet address of the next hop " + hop.String() + " is not known"
+				d.Text += x.strange(hop, d.Datapath)
+			}
 			d.Text += "; the way is by " + x.name(f, d.Datapath)
 			d.Object = x.Objects.ForFlow(f)
 			break

@@ -28,7 +28,7 @@ CASES=${CASES:-$HERE/../cases}
 for part in ovn record topology-kube topology-cloud topology-ic; do . "$HERE/$part.sh"; done
 for part in "$HERE"/scenarios-*.sh; do . "$part"; done
 
-PACKAGES="ovn-central ovn-host openvswitch-switch tcpdump python3 python3-scapy iproute2 ethtool iputils-ping procps gzip"
+PACKAGES="ovn-central ovn-host ovn-ic ovn-ic-db openvswitch-switch tcpdump python3 python3-scapy iproute2 ethtool iputils-ping procps gzip"
 
 ROOTS=${ROOTS:-/var/lib/ovn-replay-lab}
 

@@ -197,6 +197,7 @@ serve() { # NAME: the host answers TCP and UDP (see talk.py); not a child of thi
 lab_down() {
     local f n
     for f in "$RUN"/tcpdump-*.pid "$RUN"/serve-*.pid "$RUN"/*/ovn-controller.pid "$RUN"/ovn-northd.pid "$RUN"/*/ovn-northd.pid \
+             "$RUN"/*/ovn-ic.pid \
              "$RUN"/*/ovs-vswitchd.pid "$RUN"/*/ovsdb-*.pid "$RUN"/ovsdb-*.pid; do
         [ ! -e "$f" ] || stop_pidfile "$f"
     done

@@ -38,3 +38,78 @@ traffic_ic_egress_ip() {
     get pod1 fd18::1 80 -s 45203; pings pod1 1 fd18::1; get pod1 10.244.3.5 8080 -s 45204; get pod2 172.18.0.1 80 -s 45205
     get pod1 172.18.0.5 30080 -s 45206
 }
+
+scenario ic-az ic "availability zones that ovn-ic itself joins: its transit switch, ports and chassis, IPv4 and IPv6"
+# ovn-ic takes transit switches that it does not know away: what the zones had by hand is gone until they are built anew
+setup_ic_az() {
+    local i o
+    ovsdb "$RUN" icnb /usr/share/ovn/ovn-ic-nb.ovsschema; ovsdb "$RUN" icsb /usr/share/ovn/ovn-ic-sb.ovsschema
+    ovn-ic-nbctl --db="unix:$RUN/icnb.sock" ts-add ts1
+    each_zone ic_az_up
+    for i in $IC_NODES; do in_zone node$i ic_az_until 'ls-list' ts1; in_zone node$i ic_az_router $i; done
+    for i in $IC_NODES; do
+        for o in $IC_NODES; do [ $o = $i ] || in_zone node$i ic_az_until 'lsp-list ts1' ts1-node$o; done
+    done
+    for i in $IC_NODES; do in_zone node$i ic_az_routes $i; done
+    each_zone nb --wait=hv sync; sleep 2
+    for i in 2 3; do ns pod1 ping -q -c2 -W1 10.244.$i.5 || true; ns pod1 ping -q -c2 -W1 fd00:10:244:$i::5 || true; done > /dev/null
+}
+ic_az_up() {
+    (cd "$CENTRAL" && daemon "$CENTRAL" ovn-ic ovn-ic --ovnnb-db="$OVN_NB_DB" --ovnsb-db="$OVN_SB_DB" \
+        --ic-nb-db="unix:$RUN/icnb.sock" --ic-sb-db="unix:$RUN/icsb.sock" --unixctl="$CENTRAL/ovn-ic.ctl")
+}
+ic_az_until() { # COMMAND WORD: until it says WORD
+    local k
+    for k in $(seq 1 100); do ! nb $1 | grep -qw -- "$2" || return 0; sleep 0.1; done
+    die "ovn-ic has not made $2"
+}
+ic_az_router() { # N
+    nb -- lrp-add ovn_cluster_router ts1-r$1 "$(ic_mac 64:64:64 $1)" 169.254.100.$1/24 fd99::$1/64 \
+       -- lrp-set-gateway-chassis ts1-r$1 "$(ic_id $1)" 1 \
+       -- lsp-add ts1 ts1-node$1 -- lsp-set-type ts1-node$1 router -- lsp-set-addresses ts1-node$1 router \
+       -- lsp-set-options ts1-node$1 router-port=ts1-r$1
+}
+ic_az_routes() { # N
+    local o
+    for o in $IC_NODES; do
+        [ $o != $1 ] || continue
+        nb -- --if-exists lr-route-del ovn_cluster_router 10.244.$o.0/24 -- --if-exists lr-route-del ovn_cluster_router fd00:10:244:$o::/64
+        nb -- lr-route-add ovn_cluster_router 10.244.$o.0/24 169.254.100.$o -- lr-route-add ovn_cluster_router fd00:10:244:$o::/64 fd99::$o
+    done
+}
+traffic_ic_az() {
+    get pod1 10.244.3.5 8080 -s 45301; get pod2 fd00:10:244:1::5 8080 -s 45302; udp pod3 10.244.1.5 9999 -s 45303
+    get pod1 10.96.0.10 80 -s 45304; pings pod1 2 10.244.2.5; pings pod3 1 fd00:10:244:2::5; get ext 172.18.0.3 30080 -s 45305
+}
+cleanup_ic_az() {
+    local z f
+    for z in $ZONES; do stop_pidfile "$RUN/zone-$z/ovn-ic.pid"; done
+    for f in icnb icsb; do stop_pidfile "$RUN/ovsdb-$f.pid"; done
+    rm -f "$RUN/topology"
+}
+
+scenario ic-lacking ic "what one zone lacks of another: node1 the port of node2 on the transit switch, node2 a route to node3, node3 the chassis of node1"
+setup_ic_lacking() {
+    in_zone node1 nb lsp-del tstor-node2
+    in_zone node2 nb -- lr-route-del ovn_cluster_router 10.244.3.0/24 -- lr-route-del ovn_cluster_router fd00:10:244:3::/64
+    in_zone node3 sb chassis-del "$(ic_id 1)"
+    each_zone nb --wait=hv sync; sleep 2
+}
+traffic_ic_lacking() {
+    udp pod1 10.244.2.5 9999 -s 45401 -w 1; udp pod2 10.244.3.5 9999 -s 45402 -w 1; udp pod3 10.244.1.5 9999 -s 45403 -w 1
+    udp pod1 10.244.3.5 9999 -s 45404 -w 1; udp pod3 10.244.2.5 9999 -s 45405 -w 1
+}
+cleanup_ic_lacking() { rm -f "$RUN/topology"; }
+
+scenario ic-changes ic "zones that change while they are recorded: node1 loses and gets back its route to node2, node3 drops a port by an ACL"
+setup_ic_changes() { KEEP=history; }
+traffic_ic_changes() {
+    udp pod1 10.244.2.5 9999 -s 45501 -w 0.5; udp pod1 10.244.3.5 9999 -s 45502 -w 0.5
+    in_zone node1 nb --wait=hv lr-route-del ovn_cluster_router 10.244.2.0/24
+    in_zone node3 nb --wait=hv acl-add node3 to-lport 1001 'outport == "pod3" && udp.dst == 9999' drop
+    sleep 1
+    udp pod1 10.244.2.5 9999 -s 45503 -w 0.5; udp pod1 10.244.3.5 9999 -s 45504 -w 0.5
+    in_zone node1 nb --wait=hv lr-route-add ovn_cluster_router 10.244.2.0/24 100.88.0.3
+    sleep 1
+    udp pod1 10.244.2.5 9999 -s 45505 -w 0.5
+}
