@@ -82,12 +82,12 @@ func (s *snapshot) codePreferred() {
 	}
 }
 
-// noteRivals tells which flows might as well have applied as f: those of other
-// rows of the northbound database, or of the same match. What northd writes by
-// itself is not told.
+// noteRivals tells which flows might as well have applied as f: those of the same
+// match, and of what people write matches for those of other rows. Where northd's own
+// matches overlap is not told.
 func (e *Engine) noteRivals(p *pkt, f *table.Flow) {
 	for _, g := range e.rivals {
-		if g.Match != f.Match && (f.StageHint == "" || g.StageHint == "" || f.StageHint == g.StageHint) {
+		if g.Match != f.Match && (!f.Written() || !g.Written() || f.StageHint == g.StageHint) {
 			continue
 		}
 		e.tied = true

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
@@ -20,7 +22,8 @@ type learned struct {
 	hairpins map[replyKey]bool
 	mrouters []mrouter
 
-	rows   map[macKey]uint64 // the MAC bindings of the database
+	rows   map[macKey]uint64         // the MAC bindings of the database
+	dates  map[macKey]conntrack.Time // of them: since when they are as they are; 0: it does not say
 	probes map[probeKey]probe
 	active map[activeKey]conntrack.Time // ports that became active, and when
 
@@ -116,12 +119,15 @@ func (l *learned) init(net *network.Network) {
 // there before; those that the database has no more are forgotten.
 func (l *learned) read(net *network.Network) (fresh []macKey) {
 	rows := map[macKey]uint64{}
+	l.dates = map[macKey]conntrack.Time{}
 	for _, b := range net.MACBindings {
 		if b.Port == nil {
 			continue
 		}
 		k, mac := bindingKey(&b), header.MACNumber(b.MAC)
-		rows[k] = mac
+		if rows[k], l.dates[k] = mac, 0; b.Timestamp != 0 {
+			l.dates[k] = conntrack.Time(b.Timestamp)*1e6 + 999_999 // a row tells milliseconds, cut
+		}
 		if was, ok := l.rows[k]; !ok || was != mac {
 			l.macs[k] = macEntry{mac: mac}
 			fresh = append(fresh, k)
@@ -213,6 +219,39 @@ func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey, since co
 	return true
 }
 
+// younger reports whether the database's binding of a next hop was not there when a
+// packet came. Its row says so, or not since when it is (OVN before 22.09), and a capture
+// shows that the packet made ovn-controller ask. Between routers none would: there the
+// row decides, where it came soon after and is not renewed as it is used. The binding
+// is then forgotten: what is learned counts.
+func (e *Engine) younger(p *pkt, f *table.Flow, at position, hop macKey, since conntrack.Time) bool {
+	k := e.bound(hop)
+	date, ofDatabase := e.learned.dates[k]
+	if since != 0 || !ofDatabase || date != 0 && date <= e.now || e.opts.Choose == nil || e.quiet {
+		return false
+	}
+	inside := date != 0 && date-e.now < waitTimeout && amongRouters(e.port(k.port))
+	if !inside && !e.opts.Choose.Asked(hop.ip, hop.v6, e.asker(p, at)) {
+		return false
+	}
+	delete(e.learned.macs, k)
+	p.seen = true
+	e.note(p, trace.Note, trace.Younger, f)
+	return true
+}
+
+// amongRouters reports whether a router's port leads to none but other routers' ports,
+// and its bindings are as old as their rows say.
+func amongRouters(port *network.Port) bool {
+	if port == nil || port.Peer == nil || port.Datapath.BindingsAge() {
+		return false
+	}
+	if d := port.Peer.Datapath; !d.Router {
+		return !slices.ContainsFunc(d.Ports, func(p *network.Port) bool { return p.Peer == nil })
+	}
+	return true
+}
+
 // asker is the address from which ovn-controller would ask for p's next hop: a
 // later stage may make it that of a distributed floating IP.
 func (e *Engine) asker(p *pkt, at position) uint64 {
@@ -233,7 +272,7 @@ func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at position) (p
 	if !ok && hop.v6 {
 		mac, ok = e.learned.binding(e.now, macKey{port: hop.port, ip: field.U64(p.Key.Get128(field.XXReg0).Hi >> 32)})
 	}
-	if ok && e.racing(p, f, at, hop, since) {
+	if ok && (e.racing(p, f, at, hop, since) || e.younger(p, f, at, hop, since)) {
 		mac, ok = 0, false
 	} else if seen, shown := e.seenHop(p, f, at, hop, mac); shown {
 		mac, ok = seen, true

@@ -217,7 +217,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 		{e, "Net opts changes monitorMACs chassis compiled rivals tied preferred groups members tunnels remote " +
 			"learned fragments selections choice waiting oldAffinity teaching hairpins security limits leftOut " +
 			"paths pkts walks passage"},
-		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows probes active pending"},
+		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows dates probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires goesOn mac"},
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},

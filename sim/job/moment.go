@@ -46,16 +46,16 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	switch {
 	case in.DBTime == Follow && err != nil:
 		return nil, nil, err
-	case in.DBTime == Follow, err == nil && past.Changes == 0:
+	case in.DBTime == Follow:
 		return past.Net, past.Warnings, nil
 	case err != nil: // no history; what else is wrong with it opening it says better
 		return in.last(ctx, spec)
-	case !past.Covers(from):
-		in.Tell("the database's history begins at %s, after the captures: what the network was before is not "+
-			"known, and "+
-			"all packets meet its last state",
-			past.Since.Format(time.RFC3339))
+	case past.Since.After(from):
+		in.Tell("the database begins at %s, after the captures: what the network was before is not known, and all "+
+			"packets meet its last state, but for MAC bindings that came later", past.Since.Format(time.RFC3339))
 		return in.last(ctx, spec)
+	case past.Changes == 0:
+		return past.Net, past.Warnings, nil
 	}
 	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment "+
 		"(--db-time last: "+

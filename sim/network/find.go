@@ -207,3 +207,10 @@ func (n *Network) NoChassis(text string) error {
 	}
 	return fmt.Errorf("no chassis %q in the database%s", text, didYouMean(close))
 }
+
+// BindingsAge reports whether a router's MAC bindings age, and are renewed as they
+// are used (ovn-nb(5), mac_binding_age_threshold).
+func (d *Datapath) BindingsAge() bool {
+	threshold := d.ExternalIDs["mac_binding_age_threshold"]
+	return threshold != "" && threshold != "0"
+}

@@ -32,7 +32,7 @@ func (n *Network) Ties(overlap func(f, g *Flow) bool) (ties []Tie, all bool) {
 	same := map[key][]*Flow{}
 	for _, f := range n.Flows {
 		k := key{f.Egress, f.Table, f.Priority, f.Match}
-		if f.written() {
+		if f.Written() {
 			k.match = ""
 		}
 		same[k] = append(same[k], f)
@@ -62,8 +62,8 @@ func number(b bool) int {
 	return 0
 }
 
-// written reports whether the flow's match comes from a row that people write one in.
-func (f *Flow) written() bool {
+// Written reports whether the flow's match comes from a row that people write one in.
+func (f *Flow) Written() bool {
 	return f.StageHint != "" && (strings.Contains(f.Stage, "_acl") || strings.Contains(f.Stage, "_qos") ||
 		strings.HasSuffix(f.Stage, "_policy"))
 }

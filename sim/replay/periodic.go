@@ -48,7 +48,7 @@ func (a *autonomous) periodic(net *network.Network) {
 // keep adds the questions by which a router keeps a MAC binding that would age: to
 // the machine, or to all. Releases differ in which they ask.
 func (a *autonomous) keep(net *network.Network, b *network.MACBinding) {
-	if b.Port == nil || b.Port.Peer == nil || !b.Port.Datapath.Router || !ages(b.Port.Datapath) {
+	if b.Port == nil || b.Port.Peer == nil || !b.Port.Datapath.Router || !b.Port.Datapath.BindingsAge() {
 		return
 	}
 	if src, ok := firstOf(b.Port, b.IP.Is6()); ok { // as for neighbours of its own subnet, so for all
@@ -89,13 +89,6 @@ func (a *autonomous) monitor(net *network.Network, h *network.ECMPNexthop) {
 	case has6 && h.Nexthop.Is6():
 		a.flood(net, h.Port.Peer.Datapath, neighbourProbe([6]byte{}, mac[0].MAC, v6, h.Nexthop))
 	}
-}
-
-// ages reports whether a router's MAC bindings age (ovn-nb(5),
-// mac_binding_age_threshold).
-func ages(dp *network.Datapath) bool {
-	threshold := dp.ExternalIDs["mac_binding_age_threshold"]
-	return threshold != "" && threshold != "0"
 }
 
 // neighbourProbe asks a machine, or with no Ethernet address all, for an address.

@@ -186,6 +186,7 @@ const (
 	DropNoTunnel // to a chassis of another availability zone, from one that does not interconnect
 	DropNotThere // the other availability zone does not know the tunnel's keys
 	UnknownWay   // its connection came through OVN by a way that no capture shows: whether it ends here is not known
+	Younger      // its next hop's binding is younger than the packet
 	UnknownRest  // of its datagram no capture shows other fragments, without which conntrack holds it
 	DropStranger // of another availability zone, which knows no tunnel to the chassis that sent it
 )
@@ -234,6 +235,7 @@ var reasonText = [...]string{
 		"OVN leaves open which applies",
 	LostAffinity:     "the switch has forgotten the backend its client sticks to, as a capture shows",
 	Racing:           "racing: its next hop was learned, but the packet came too early to find it, as a capture shows",
+	Younger:          "asked for: the database's binding of its next hop is younger than the packet",
 	LooseConnection:  "its connection was never committed in this zone: tracked from here on",
 	ApproxAction:     "action's effect is not modelled",
 	MadeRA:           "ovn-controller sends a router advertisement",
