@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
@@ -154,17 +155,18 @@ func (e *Engine) resolved(k macKey, mac uint64, from conntrack.Time) {
 
 // Hurry lets packets go that wait for a binding which is learned but not known
 // to have taken effect, or of which no capture shows how it was learned: one shows a
-// packet of them leave by now, to an Ethernet address (0: not known). shown says
-// whether it is the one that was so injected.
-func (e *Engine) Hurry(now conntrack.Time, mac uint64, shown func(of *Injection) bool) {
+// packet of them leave by now, to an Ethernet address (0: not known) and from that of
+// the router's port where it waits. shown says whether it is the one that was so
+// injected.
+func (e *Engine) Hurry(now conntrack.Time, mac, from uint64, shown func(of *Injection) bool) {
 	for _, q := range e.waiting.queues {
-		untold := q.goesOn == 0 && mac != 0
+		k := e.bound(q.hop)
+		untold := q.goesOn == 0 && mac != 0 && sends(e.port(k.port), from)
 		if q.goesOn <= now && !untold ||
 			!slices.ContainsFunc(q.packets, func(h *held) bool { return shown(&h.of) }) {
 			continue
 		}
 		q.goesOn = now
-		k := e.bound(q.hop)
 		entry, ok := e.learned.macs[k]
 		switch {
 		case ok && entry.from > now:
@@ -177,6 +179,13 @@ func (e *Engine) Hurry(now conntrack.Time, mac uint64, shown func(of *Injection)
 			q.goesOn = 0
 		}
 	}
+}
+
+// sends reports whether an Ethernet address is a port's own.
+func sends(p *network.Port, mac uint64) bool {
+	return p != nil && slices.ContainsFunc(p.Addresses, func(a network.Address) bool {
+		return header.MACNumber(a.MAC) == mac
+	})
 }
 
 // Advance goes on with the packets that ovn-controller held and that are due

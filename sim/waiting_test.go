@@ -136,9 +136,9 @@ func TestHurry(t *testing.T) {
 	h := newColdHop(t)
 	h.ask(1000*ms, 7)
 	h.inject("breth0_worker", h.reply, 1001*ms, 99)
-	h.e.Hurry(1002*ms, 0, func(of *sim.Injection) bool { return of.Ref == 8 })
+	h.e.Hurry(1002*ms, 0, 0, func(of *sim.Injection) bool { return of.Ref == 8 })
 	h.expect(1002 * ms)
-	h.e.Hurry(1002*ms, 0, func(of *sim.Injection) bool { return of.Ref == 7 })
+	h.e.Hurry(1002*ms, 0, 0, func(of *sim.Injection) bool { return of.Ref == 7 })
 	h.expect(1002*ms, 7)
 	if out := h.inject("default_pod3", h.datagram, 1002*ms, 5); out.Verdict != sim.Delivered {
 		t.Errorf("the next packet was %v", out.Verdict)
@@ -150,12 +150,15 @@ func TestHurryUntold(t *testing.T) {
 	h := newColdHop(t)
 	h.ask(1000*ms, 7)
 	to := macOf(h.reply.Data[6:])
+	from := macOf(h.reply.Data)
 	seven := func(of *sim.Injection) bool { return of.Ref == 7 }
-	h.e.Hurry(1002*ms, 0, seven)
+	h.e.Hurry(1002*ms, 0, 0, seven)
 	h.expect(1002 * ms)
-	h.e.Hurry(1002*ms, to, func(of *sim.Injection) bool { return of.Ref == 8 })
+	h.e.Hurry(1002*ms, to, from, func(of *sim.Injection) bool { return of.Ref == 8 })
 	h.expect(1002 * ms)
-	h.e.Hurry(1003*ms, to, seven)
+	h.e.Hurry(1003*ms, to, to, seven) // from another router
+	h.expect(1003 * ms)
+	h.e.Hurry(1003*ms, to, from, seven)
 	h.expect(1003*ms, 7)
 	if out := h.inject("default_pod3", h.datagram, 1004*ms, 5); out.Verdict != sim.Delivered ||
 		macOf(out.Outputs[0].Data) != to {

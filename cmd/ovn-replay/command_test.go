@@ -224,7 +224,7 @@ func TestProfileFile(t *testing.T) {
 	dir := cases + "/udp-service"
 	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/pod2.pcap", "-r", dir + "/weba.pcap",
 		"--offset", dir +
-			"/weba.pcap=+5s", "--no-align", "--json"}
+			"/weba.pcap=+5s", "--no-align", "--no-infer", "--json"}
 	unNATed := func(profile string) int {
 		status, out, errs := replayed(t, append(args, "--ct-profile", profile)...)
 		if status != exitOK {

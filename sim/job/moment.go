@@ -51,8 +51,7 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	case err != nil: // no history; what else is wrong with it opening it says better
 		return in.last(ctx, spec)
 	case past.Since.After(from):
-		in.Tell("the database begins at %s, after the captures: what the network was before is not known, and all "+
-			"packets meet its last state, but for MAC bindings that came later", past.Since.Format(time.RFC3339))
+		in.tellYounger(past, from)
 		return in.last(ctx, spec)
 	case past.Changes == 0:
 		return past.Net, past.Warnings, nil
@@ -62,6 +61,23 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 		"the last)", times(past.Changes))
 	in.DBTime = Follow
 	return past.Net, past.Warnings, nil
+}
+
+// tellYounger says what a database that begins after the captures cannot tell, where
+// it shows that the network was another.
+func (in *Spec) tellYounger(past *southbound.Past, from time.Time) {
+	younger := 0
+	for i := range past.Net.MACBindings {
+		if past.Net.MACBindings[i].Timestamp > from.UnixMilli() {
+			younger++
+		}
+	}
+	if past.Changes == 0 && younger == 0 {
+		return
+	}
+	in.Tell("the database begins at %s, after the captures: what the network was before is not known, and all packets "+
+		"meet its last state, but for the MAC bindings of it that came later (%d)", past.Since.Format(time.RFC3339),
+		younger)
 }
 
 // last is the network as it was last.

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 
 	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/trace"
 )
@@ -25,6 +27,7 @@ type Switches struct {
 	of      map[string]*Dump  // by chassis name
 	lacking map[string]string // logical flows that were used but are not there: UUID to stage and match
 	tied    map[string]string // those with the priority and match of one that was used
+	net     *network.Network  // as it is, at the end as it was when the dumps were taken
 }
 
 // Open is how a file is opened, compressed or not.
@@ -70,6 +73,7 @@ func (s *Switches) Attach(b *trace.Book) {
 	if s == nil {
 		return
 	}
+	s.net = b.Net
 	b.OpenFlow = func(chassis, flow int32) ([]string, bool) {
 		dump := s.on(b, chassis)
 		if dump == nil {
@@ -120,11 +124,28 @@ func (s *Switches) Report(w io.Writer, packets string) {
 	if s == nil {
 		return
 	}
+	s.dropGone()
 	for uuid := range s.lacking {
 		delete(s.tied, uuid)
 	}
 	listed(w, s.lacking, "that "+packets+" used")
 	listed(w, s.tied, "with the priority and match of one that "+packets+" used: OVN leaves open which applies")
+}
+
+// dropGone forgets flows that the network has no more: the switch lacks them rightly.
+func (s *Switches) dropGone() {
+	if s.net == nil {
+		return
+	}
+	there := make(map[string]bool, len(s.net.Flows))
+	for _, f := range s.net.Flows {
+		if f != nil {
+			there[f.UUID] = true
+		}
+	}
+	gone := func(uuid, _ string) bool { return !there[uuid] }
+	maps.DeleteFunc(s.lacking, gone)
+	maps.DeleteFunc(s.tied, gone)
 }
 
 // listed tells of logical flows without OpenFlow flows.

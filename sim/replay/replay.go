@@ -489,11 +489,11 @@ func (s *Run) floods(x *fate) bool {
 
 // hurry tells the engine of a packet it holds that a frame shows has left.
 func (s *Run) hurry(f *Frame) {
-	to := uint64(0)
+	to, from := uint64(0), uint64(0)
 	if !f.Bare && len(f.Data) >= 14 && s.owners.foreign(macAt(f.Data)) {
-		to = uint64(macAt(f.Data))
+		to, from = uint64(macAt(f.Data)), uint64(macAt(f.Data[6:]))
 	}
-	s.Engine.Hurry(f.Time, to, f.shows)
+	s.Engine.Hurry(f.Time, to, from, f.shows)
 }
 
 // shows reports whether a frame is the packet that was injected.
