@@ -107,6 +107,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	flows.There(j.Net)
 	defer flows.Report(o.Stderr, "packets")
 	p = show.New(j, out, format)
 	p.Words.Hex, p.Only, p.Conn, p.Lines, p.Switches = o.hex, only, conn, o.lines, flows

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -27,7 +26,7 @@ type Switches struct {
 	of      map[string]*Dump  // by chassis name
 	lacking map[string]string // logical flows that were used but are not there: UUID to stage and match
 	tied    map[string]string // those with the priority and match of one that was used
-	net     *network.Network  // as it is, at the end as it was when the dumps were taken
+	there   map[string]bool   // the logical flows of when the dumps were taken; nil: all
 }
 
 // Open is how a file is opened, compressed or not.
@@ -73,7 +72,6 @@ func (s *Switches) Attach(b *trace.Book) {
 	if s == nil {
 		return
 	}
-	s.net = b.Net
 	b.OpenFlow = func(chassis, flow int32) ([]string, bool) {
 		dump := s.on(b, chassis)
 		if dump == nil {
@@ -81,7 +79,7 @@ func (s *Switches) Attach(b *trace.Book) {
 		}
 		f := b.Net.Flows[flow]
 		lines := dump.Of(f.UUID)
-		if len(lines) == 0 && dump.Part != "" {
+		if len(lines) == 0 && (dump.Part != "" || s.gone(f.UUID)) {
 			return nil, false
 		}
 		if len(lines) == 0 {
@@ -111,7 +109,8 @@ func (s *Switches) Met(b *trace.Book, t *trace.Trace) {
 		}
 		used, other := b.Net.Flows[ev.Flow], b.Net.Flows[ev.Arg]
 		dump := s.on(b, ev.Chassis)
-		if other == nil || other.Match != used.Match || dump == nil || dump.Part != "" || len(dump.Of(other.UUID)) > 0 {
+		if other == nil || s.gone(other.UUID) ||
+			other.Match != used.Match || dump == nil || dump.Part != "" || len(dump.Of(other.UUID)) > 0 {
 			continue // the network has changed since, or nothing is lacking
 		}
 		s.tied[other.UUID] = b.StageName(ev.Flow, used.Table) + " (" + used.UUID + " was used): " + used.Match
@@ -124,7 +123,6 @@ func (s *Switches) Report(w io.Writer, packets string) {
 	if s == nil {
 		return
 	}
-	s.dropGone()
 	for uuid := range s.lacking {
 		delete(s.tied, uuid)
 	}
@@ -132,21 +130,20 @@ func (s *Switches) Report(w io.Writer, packets string) {
 	listed(w, s.tied, "with the priority and match of one that "+packets+" used: OVN leaves open which applies")
 }
 
-// dropGone forgets flows that the network has no more: the switch lacks them rightly.
-func (s *Switches) dropGone() {
-	if s.net == nil {
+// There tells the network of when the dumps were taken: what it has no more the
+// switch lacks rightly.
+func (s *Switches) There(net *network.Network) {
+	if s == nil {
 		return
 	}
-	there := make(map[string]bool, len(s.net.Flows))
-	for _, f := range s.net.Flows {
-		if f != nil {
-			there[f.UUID] = true
-		}
+	s.there = make(map[string]bool, len(net.Flows))
+	for _, f := range net.Flows {
+		s.there[f.UUID] = true
 	}
-	gone := func(uuid, _ string) bool { return !there[uuid] }
-	maps.DeleteFunc(s.lacking, gone)
-	maps.DeleteFunc(s.tied, gone)
 }
+
+// gone reports whether a logical flow was no more when the dumps were taken.
+func (s *Switches) gone(uuid string) bool { return s.there != nil && !s.there[uuid] }
 
 // listed tells of logical flows without OpenFlow flows.
 func listed(w io.Writer, lacking map[string]string, which string) {
