@@ -252,19 +252,6 @@ func (s *systemTest) neverLearned(t *testing.T) bool {
 	return len(s.items()) > 0 && len(s.report.Missing)+len(s.report.Mismatched) == 0
 }
 
-func addr4(b []byte) string {
-	var parts []string
-	for _, x := range b {
-		parts = append(parts, itoa(int(x)))
-	}
-	return strings.Join(parts, ".")
-}
-
-func itoa(n int) string {
-	text, _ := json.Marshal(n)
-	return string(text)
-}
-
 // differing is a connection whose choice of a backend differs, as compareTables has it.
 var differing = regexp.MustCompile(`^different: tcp,orig=\(src=([^,]+),dst=([^,]+),sport=(\d+),.*state=SYN_SENT\)` +
 	`: reply `)
