@@ -1,7 +1,6 @@
 package store
 
 import (
-	"os"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -11,9 +10,8 @@ import (
 // The more is alive, the sooner the next collection: not where nothing is alive, and as before
 // when it ends.
 func TestFrugal(t *testing.T) {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		t.Skip("the environment says how often garbage is collected")
-	}
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "")
 	percent := func() int {
 		p := debug.SetGCPercent(100)
 		debug.SetGCPercent(p)

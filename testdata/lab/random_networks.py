@@ -433,7 +433,8 @@ class Changing(Scenario):
 
     def __init__(self, topology, seed):
         super().__init__(topology, f"changing-{seed}")
-        self.named = []  # NAT rows, ACLs, routes that were made and can be taken away: (undo words)
+        self.named = []  # what was made and can be taken away: nbctl's words for that
+        self.lbs, self.asks, self.few = [], False, False
 
     def nb(self, *words):
         super().nb(*words)
@@ -453,7 +454,7 @@ class Changing(Scenario):
     def balancer(self):
         before = self.count
         super().balancer()
-        self.lbs = getattr(self, "lbs", []) + [(f"lb{before + 1}", self.targets[-1])]
+        self.lbs.append((f"lb{before + 1}", self.targets[-1]))
 
     def tiers(self):
         r = self.r
@@ -532,9 +533,9 @@ class Changing(Scenario):
             f"'ip4.{r.choice(['src', 'dst'])} == $few && {r.choice(['tcp', 'udp', 'ip4'])}'",
             r.choice(["allow-related", "drop", "reject"]),
         )
-        self.set = True
+        self.few = True
 
-    def affine_template(self):
+    def inverse_match(self):
         self.nb("set nb_global . options:use_ct_inv_match=" + self.r.choice(["true", "false"]))
 
     def network(self):
@@ -556,7 +557,7 @@ class Changing(Scenario):
             (self.arp_proxy, 1),
             (self.static_binding, 1),
             (self.address_set, 2),
-            (self.affine_template, 1),
+            (self.inverse_match, 1),
         ]
         for make in self.r.choices([m for m, _ in menu], [w for _, w in menu], k=self.r.randint(5, 10)):
             make()
@@ -568,8 +569,8 @@ class Changing(Scenario):
         r, t = self.r, self.t
         picks = ["acl", "nat", "option", "bindings", "set-enabled"]
         picks += ["undo"] * 3 if self.named else []
-        picks += ["lb"] * 3 if getattr(self, "lbs", []) else []
-        picks += ["set"] * 2 if getattr(self, "set", False) else []
+        picks += ["lb"] * 3 if self.lbs else []
+        picks += ["set"] * 2 if self.few else []
         pick = r.choice(picks)
         if pick == "undo":
             return "nb " + self.named.pop(r.randrange(len(self.named)))
@@ -594,7 +595,7 @@ class Changing(Scenario):
 
     def exchange(self):
         r, t = self.r, self.t
-        if getattr(self, "asks", False) and r.random() < 0.15:
+        if self.asks and r.random() < 0.15:
             host = r.choice(list(t.hosts))
             return f'craft {host} "ask(\'{r.choice(t.unused[:2])}\',\'{r.choice(["one.test", "two.test"])}\',\'A\',{r.randint(1, 999)},to=\'{t.router_macs[t.hosts[host][2]]}\',src=\'{t.hosts[host][0]}\')"'
         line = super().exchange()
