@@ -101,6 +101,15 @@ func ParseTuple(ip []byte) (Tuple, bool) {
 	return p.Tuple, f == NoFault && !p.Fragment
 }
 
+// FirstTuple returns the tuple of a fragment parsed from ip that is the first of its
+// datagram: Tuple has no ports then, as for whoever tracks connections. It is false
+// for other packets, and where the fragment is too short for them.
+func (p *Packet) FirstTuple(ip []byte) (Tuple, bool) {
+	t := p.Tuple
+	ok := p.Fragment && p.FragOffset == 0 && parseL4(ip[:p.End], p.L4, &t, true) == NoFault
+	return t, ok
+}
+
 func (p *Packet) parseL3(ip []byte) Fault {
 	if len(ip) == 0 {
 		return FaultTruncated

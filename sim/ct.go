@@ -222,7 +222,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 		clearBits(&p.Key, &ctMask)
 	}
 	if out.Drop != conntrack.NoDrop {
-		e.drop(p, ctDrop(out.Drop), f)
+		e.drop(p, ctDrop(&out), f)
 		p.broken = true
 		e.held = out.Held
 		return false
@@ -270,6 +270,11 @@ func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *co
 	})
 	step := &t.CT[len(t.CT)-1]
 	step.Reply, step.Connected = p.chassis.ct.Reply(&p.ct)
+	if !step.Connected && p.ct.State&conntrack.Invalid == 0 {
+		// A look-up that translates keeps no hold of the connection, which is still in
+		// the table.
+		step.Reply, step.Connected = p.chassis.ct.ReplyOf(req.Zone, &p.ct.Orig)
+	}
 	e.event(p, trace.Event{Kind: trace.CT, Flow: int32(f.Index), Arg: int32(len(t.CT) - 1)})
 	if out.Guess {
 		p.guess = true
@@ -304,8 +309,8 @@ func (e *Engine) addNAT(p *pkt, f *table.Flow, s trace.NATStep) {
 	e.event(p, trace.Event{Kind: trace.NAT, Flow: int32(f.Index), Arg: int32(len(t.NAT) - 1)})
 }
 
-func ctDrop(d conntrack.Drop) trace.Reason {
-	switch d {
+func ctDrop(out *conntrack.Outcome) trace.Reason {
+	switch out.Drop {
 	case conntrack.DropPortsTaken:
 		return trace.DropPortsTaken
 	case conntrack.DropTableFull:
@@ -313,6 +318,9 @@ func ctDrop(d conntrack.Drop) trace.Reason {
 	case conntrack.DropZoneLimit:
 		return trace.DropZoneLimit
 	case conntrack.DropFragment:
+		if out.Held == 0 {
+			return trace.DropPiece
+		}
 		return trace.DropFragment
 	case conntrack.DropClash:
 		return trace.DropClash

@@ -532,7 +532,7 @@ func TestSessionAnswersQuestions(t *testing.T) {
 // asked of it is answered as it is from the captures.
 func TestSessionNames(t *testing.T) {
 	for _, dir := range []string{"cases/nodeport", "cases/kube-hairpin-26.03", "cases/cloud-lb", "cases/ic-warm",
-		"reports/23.03/os-sg-drop"} {
+		"reports/23.03/os-sg-drop", "cases/cloud-fragments", "cases/kube-port-unreachable-snat"} {
 		of := filepath.Join("../../testdata", dir)
 		path := filepath.Join(t.TempDir(), "s.db")
 		if code, _, stderr := replayed(t, "run", "-q", "--case", of, "--session", path); code != 0 {
@@ -542,6 +542,20 @@ func TestSessionNames(t *testing.T) {
 		_, got, stderr := replayed(t, "connections", "--session", path)
 		if got != want || !strings.Contains(want, " (") {
 			t.Errorf("%s: its session says\n%s%sthe captures\n%s", dir, got, stderr, want)
+		}
+	}
+}
+
+// A replay that is kept meets the network of each packet's moment, as one does that is
+// not: of databases with a history, without being told to.
+func TestSessionFollowsTheNetwork(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"cases/ic-changes", "reports/23.03/network-changes"} {
+		of := filepath.Join("../../testdata", dir)
+		want := replayedWell(t, "run", "--case", of)
+		session := filepath.Join(t.TempDir(), "s.db")
+		if got := replayedWell(t, "run", "--case", of, "--session", session); got != want {
+			t.Errorf("%s: with --session\n%s\nwithout\n%s", dir, got, want)
 		}
 	}
 }

@@ -83,6 +83,7 @@ func (t *teller) event(ev *trace.Event, i int) {
 		if ev.Kind != trace.Enter {
 			t.last = ev
 			t.match(ev)
+			t.rewrite(ev)
 		}
 	case trace.CT:
 		t.track(&out.Trace.CT[ev.Arg])
@@ -119,7 +120,7 @@ func (t *teller) brief(path *trace.Path) []int32 {
 		tells := false
 		switch ev.Kind {
 		case trace.Enter, trace.Match, trace.Miss:
-			tells = ev.Chassis != on || ev.Datapath != dp || t.acls(ev) || ev.Kind == trace.Enter
+			tells = ev.Chassis != on || ev.Datapath != dp || t.acls(ev) || t.rewrites(ev) || ev.Kind == trace.Enter
 			on, dp = ev.Chassis, ev.Datapath
 		case trace.CT, trace.NAT, trace.Broken, trace.Note, trace.Learn, trace.Made, trace.Drop:
 			tells = true
@@ -157,7 +158,7 @@ func (t *teller) decide() {
 		switch d := &list[n-1]; d.Kind {
 		case why.Answered, why.Held:
 			t.verdict, t.end = sim.Consumed, d
-		case why.Dropped, why.Unknown:
+		case why.Dropped, why.Taken, why.Unknown:
 			t.end = d
 		}
 	}
@@ -298,7 +299,8 @@ func (t *teller) consumer() string {
 	events := t.out.Trace.Events()
 	for i := range events {
 		ev := &events[i]
-		if ev.Kind == trace.Drop && (ev.Reason == trace.DropConsumed || ev.Reason == trace.DropWaits) {
+		if ev.Kind == trace.Drop && (ev.Reason == trace.DropConsumed || ev.Reason == trace.DropWaits ||
+			ev.Reason == trace.DropFragment) {
 			return ev.Reason.String()
 		}
 	}
@@ -400,6 +402,37 @@ func (t *teller) translate(s *trace.NATStep, ev, flow *trace.Event) {
 	t.nat = t.once(t.nat, "nat", t.appendAt(b, ev, flow))
 }
 
+// rewrites reports whether an event is that a flow of a stateless NAT row matched.
+func (t *teller) rewrites(ev *trace.Event) bool {
+	if ev.Kind != trace.Match {
+		return false
+	}
+	_, rewrites := t.why.Rewrites(t.book.Net.Flows[ev.Flow])
+	return rewrites
+}
+
+// rewrite tells of a translation without conntrack.
+func (t *teller) rewrite(ev *trace.Event) {
+	if !t.rewrites(ev) {
+		return
+	}
+	r, _ := t.why.Rewrites(t.book.Net.Flows[ev.Flow])
+	from, to := r.Ends()
+	b := append(append(t.value[:0], r.Name()...), [...]string{" src ", " dst "}[b2i(r.Dst)]...)
+	if from != "" {
+		b = append(append(b, from...), ' ')
+	}
+	b = append(append(b, "-> "...), to...)
+	t.nat = t.once(t.nat, "nat", t.appendAt(b, ev, nil))
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // translated makes the lines on translations those on the way to an event: of
 // copies of a packet each has its own.
 func (t *teller) translated(event int) {
@@ -420,6 +453,7 @@ func (t *teller) translated(event int) {
 		switch ev := &events[i]; ev.Kind {
 		case trace.Match, trace.Miss:
 			flow = ev
+			t.rewrite(ev)
 		case trace.NAT:
 			t.translate(&t.out.Trace.NAT[ev.Arg], ev, flow)
 		}

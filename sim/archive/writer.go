@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"ovnreplay/conntrack/coding"
+	"ovnreplay/nat"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
@@ -321,7 +322,7 @@ func (w *Writer) named(text string) []uint32 {
 }
 
 // headers returns the beginning of a frame with such headers that says all that
-// flows can see.
+// flows can see, and of an ICMP error which packet it is about.
 func headers(frame []byte, h *packet.Headers) []byte {
 	l := &h.Layout
 	end := l.L3 + 60
@@ -329,6 +330,9 @@ func headers(frame []byte, h *packet.Headers) []byte {
 		end = l.L4 + 8
 		if h.Key.Get(field.IPProto) == header.ProtoTCP {
 			end = l.L4 + 20
+		}
+		if n := quoted(frame, h); n > 0 {
+			end = n
 		}
 	}
 	for _, n := range [...]int{end, end + 56, 256} {
@@ -341,4 +345,18 @@ func headers(frame []byte, h *packet.Headers) []byte {
 		}
 	}
 	return frame
+}
+
+// quoted is where the ports end of the packet that an ICMP error quotes, 0 if a frame
+// is none.
+func quoted(frame []byte, h *packet.Headers) int {
+	if p := h.Key.Get(field.IPProto); p != header.ProtoICMP && p != header.ProtoICMPv6 {
+		return 0
+	}
+	var p nat.Packet
+	l := &h.Layout
+	if p.Parse(frame[l.L3:l.L3End]) != nat.NoFault || !p.IsError {
+		return 0
+	}
+	return l.L3 + p.Inner.L4 + 8
 }

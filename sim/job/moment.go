@@ -32,7 +32,7 @@ func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 // captures begin and it changed after.
 func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
 	switch {
-	case in.Watch || in.DBTime == Last || in.DBTime == "" && (in.GoesOn || !followable(spec.DBs)):
+	case in.Watch || in.DBTime == Last || in.DBTime == "" && !followable(spec.DBs):
 		return in.last(ctx, spec)
 	case in.DBTime != "" && in.DBTime != Follow:
 		return in.fixed(ctx, spec.DBs)

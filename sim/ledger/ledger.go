@@ -47,12 +47,13 @@ type Conn struct {
 	NAT         []NAT    // on the way there
 	States      []State
 	Drops       []Drop
-	Instead     []Drop   // packets that OVN answered itself, or held for their next hop
+	Instead     []Drop   // packets that OVN answered itself, or held for their next hop: see instead
 	Members     []Member // chosen of load balancers and ECMP routes
 
 	// Who had the addresses when the connection had them: what is asked about was
 	// then, and the network may have become another.
 	client, asked, source, server string
+	partial                       []partial
 	stale                         string // the translation it uses that the network no longer has
 	ends                          ends
 	marked                        []string // what a Marker said of it last
@@ -96,11 +97,19 @@ type State struct {
 	State string
 }
 
-// Drop is packets of it that were dropped for one reason.
+// partial is fragments of a datagram that wait for the rest of it.
+type partial struct {
+	of *datagram
+	Drop
+}
+
+// Drop is packets of it that were dropped for one reason, or of which something else
+// became than that they left.
 type Drop struct {
 	Packets int
 	Stage   string
 	Reason  string
+	What    string // became of them, in a few words; "": they were dropped
 }
 
 // New returns an empty ledger of a replay that x explains.
@@ -137,7 +146,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 	}
 	l.names.net = l.why.Book.Net
 	if x.opened {
-		l.open(f, p, x.tuple)
+		l.open(f, p, &x)
 	}
 	c = l.Conns[x.id-1]
 	at := Place{p.Name(), p.Chassis.Name}
@@ -153,13 +162,20 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 	c.ends.note(l.why, l.names, [2]netip.Addr{c.Asked.SrcAddr(), c.serverAddr()}, out, f.Time)
 	if !x.about {
 		c.move(f, &x)
+		c.answer(f, out)
 	}
 	return c, x
 }
 
 // open begins a connection.
-func (l *Ledger) open(f *replay.Frame, p *replay.Point, t nat.Tuple) *Conn {
-	c := &Conn{ID: len(l.Conns) + 1, Asked: t, From: Place{p.Name(), p.Chassis.Name}, First: f.Time, Last: f.Time}
+func (l *Ledger) open(f *replay.Frame, p *replay.Point, x *note) *Conn {
+	t := x.tuple
+	c := &Conn{ID: len(l.Conns) + 1, Asked: t, First: f.Time, Last: f.Time}
+	if at := (Place{p.Name(), p.Chassis.Name}); x.reply {
+		c.To = at
+	} else {
+		c.From = at
+	}
 	c.client, c.asked = l.names.Endpoint(&t, false), l.names.Endpoint(&t, true)
 	l.Conns = append(l.Conns, c)
 	return c
@@ -170,6 +186,9 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 	t := &out.Trace
 	for i := range t.CT {
 		l.zone(c, &t.CT[i])
+	}
+	if x.of != nil && out.Drop != trace.DropFragment { // with this fragment the datagram is complete
+		c.partial = slices.DeleteFunc(c.partial, func(p partial) bool { return p.of == x.of })
 	}
 	decided := l.why.Decide(out)
 	if x.way {
@@ -191,14 +210,59 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 	for _, d := range decided {
 		switch d.Kind {
 		case why.Dropped:
-			c.Drops = noted(c.Drops, &d)
-		case why.Answered, why.Held, why.Unknown:
-			c.Instead = noted(c.Instead, &d)
+			c.Drops = noted(c.Drops, &d, "")
+		case why.Held:
+			if d.Reason == trace.DropFragment && x.of != nil {
+				c.wait(x.of, &d)
+			} else {
+				c.Instead = noted(c.Instead, &d, what(&d, out))
+			}
+		case why.Answered, why.Taken, why.Unknown:
+			c.Instead = noted(c.Instead, &d, what(&d, out))
 		}
 		if d.Stale != "" {
 			c.stale = d.Stale
 		}
 	}
+}
+
+// maxPartial bounds the datagrams of a connection of which fragments wait.
+const maxPartial = 64
+
+// wait notes a fragment that waits for the rest of its datagram.
+func (c *Conn) wait(of *datagram, d *why.Decision) {
+	if len(c.partial) >= maxPartial {
+		c.Instead = noted(c.Instead, d, "held")
+		return
+	}
+	c.partial = append(c.partial, partial{of, Drop{1, d.Stage, d.Sentence(), "held"}})
+}
+
+// instead are the connection's packets that OVN answered itself, or that are held.
+func (c *Conn) instead() []Drop {
+	list := slices.Clone(c.Instead)
+	for i := range c.partial {
+		list = counted(list, &c.partial[i].Drop)
+	}
+	return list
+}
+
+// what became of a packet that did not leave and was not dropped.
+func what(d *why.Decision, out *sim.Outcome) string {
+	switch d.Kind {
+	case why.Held:
+		return "held"
+	case why.Taken:
+		return "taken by ovn-controller"
+	case why.Unknown:
+		return "not known what became of"
+	}
+	if o := answerOf(out); o != nil {
+		if text := o.Headers().Message(o.Data); text != "" {
+			return "answered by OVN with " + text
+		}
+	}
+	return "answered by OVN"
 }
 
 // marks are what a Marker said of a packet.
@@ -212,17 +276,21 @@ func marks(t *trace.Trace) (texts []string) {
 }
 
 // noted counts a packet among those that fared alike.
-func noted(list []Drop, d *why.Decision) []Drop {
-	reason := d.Sentence()
+func noted(list []Drop, d *why.Decision, what string) []Drop {
+	return counted(list, &Drop{1, d.Stage, d.Sentence(), what})
+}
+
+// counted adds packets to those that fared alike.
+func counted(list []Drop, x *Drop) []Drop {
 	for i := range list {
-		if list[i].Stage == d.Stage && list[i].Reason == reason {
-			list[i].Packets++
+		if list[i].Stage == x.Stage && list[i].Reason == x.Reason && list[i].What == x.What {
+			list[i].Packets += x.Packets
 			return list
 		}
 	}
 	const most = 8
 	if len(list) < most {
-		list = append(list, Drop{1, d.Stage, reason})
+		list = append(list, *x)
 	}
 	return list
 }
@@ -231,6 +299,9 @@ func noted(list []Drop, d *why.Decision) []Drop {
 func (l *Ledger) translated(c *Conn, out *sim.Outcome, decided []why.Decision) {
 	n := 0
 	for _, d := range decided {
+		if made(&out.Trace, d.Event) {
+			break // what OVN made in its place is translated
+		}
 		var x NAT
 		switch d.Kind {
 		case why.Translated:
@@ -253,18 +324,20 @@ func (l *Ledger) translated(c *Conn, out *sim.Outcome, decided []why.Decision) {
 	}
 }
 
+// made reports whether OVN has made something of a packet before an event.
+func made(t *trace.Trace, event int) bool {
+	for _, ev := range t.Events()[:event] {
+		if ev.Kind == trace.Made && ev.Reason != trace.MadeARP && ev.Reason != trace.MadeNDNS {
+			return true
+		}
+	}
+	return false
+}
+
 // zone notes a look-up.
 func (l *Ledger) zone(c *Conn, s *trace.CTStep) {
 	at := l.why.Book.Net.Chassis[s.Chassis]
-	reply, known := s.Reply, s.Connected
-	if !known && s.State&conntrack.Invalid == 0 && l.why.Conntrack != nil {
-		// A look-up that translates keeps no hold of the connection, which is
-		// still in the table.
-		if table := l.why.Conntrack(at); table != nil {
-			reply, known = table.ReplyOf(s.Zone, &s.Orig)
-		}
-	}
-	if !known {
+	if !s.Connected {
 		return
 	}
 	chassis := at.Name
@@ -274,7 +347,7 @@ func (l *Ledger) zone(c *Conn, s *trace.CTStep) {
 		c.Zones = append(c.Zones, Zone{Chassis: chassis, Zone: s.Zone, Name: l.why.Book.Zone(s.Chassis, s.Zone)})
 	}
 	z := &c.Zones[i]
-	z.Orig, z.Reply, z.State = s.Orig, reply, trace.StateString(s.State)
+	z.Orig, z.Reply, z.State = s.Orig, s.Reply, trace.StateString(s.State)
 }
 
 // count adds a packet to a direction of a connection.

@@ -1,13 +1,16 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
+	"ovnreplay/sim/packet"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
@@ -15,7 +18,7 @@ import (
 
 // Member is a backend or a next hop that was chosen for a connection.
 type Member struct {
-	Group  string // the load balancer's address, or the route
+	Group  string // the protocol and load balancer's address, or the route
 	Member string // the backend, or the next hop
 	Flow   string // of the flow that chose
 	Times  int
@@ -28,11 +31,11 @@ func (l *Ledger) members(c *Conn, out *sim.Outcome) {
 	net := l.why.Book.Net
 	for i := range t.NAT {
 		s := &t.NAT[i]
-		if s.Undo || !s.Dst || s.Flow < 0 {
+		if s.Undo || !s.Dst || s.Flow < 0 || l.why.Fixed(net.Flows[s.Flow]) {
 			continue
 		}
 		from, to := s.Ends()
-		c.chose(from, to, net.Flows[s.Flow].UUID)
+		c.chose(packet.ProtoName(s.From.Proto)+" "+from, to, net.Flows[s.Flow].UUID)
 	}
 	group := ""
 	for _, ev := range t.Events() {
@@ -153,7 +156,8 @@ func (l *Ledger) complete(g *Shares) {
 	}
 	for _, lb := range l.why.Book.Net.LoadBalancers {
 		for i := range lb.VIPs {
-			if v := &lb.VIPs[i]; route == nil && v.Text == g.Group {
+			proto := packet.ProtoName(cmp.Or(lb.Protocol, header.ProtoTCP))
+			if v := &lb.VIPs[i]; route == nil && proto+" "+v.Text == g.Group {
 				for _, b := range v.Backends {
 					g.member(b.String())
 				}

@@ -88,6 +88,11 @@ func (n *Names) refresh() {
 			}
 		}
 	}
+	for i := range n.net.ServiceMonitors {
+		if m := &n.net.ServiceMonitors[i]; n.by[m.SrcIP] == "" && m.SrcIP != "" {
+			n.by[m.SrcIP] = "OVN's health checks"
+		}
+	}
 	for _, lb := range n.net.LoadBalancers {
 		for i := range lb.VIPs {
 			v := &lb.VIPs[i]

@@ -1,12 +1,14 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 	"ovnreplay/sim/replay"
 )
 
@@ -22,6 +24,7 @@ type Numbers struct {
 	last        int
 	now, before map[key]end // those not met for long are before
 	datapaths   map[string]int32
+	datagrams   map[fragment]*datagram
 }
 
 // key is a tuple where it was seen: the same one may be in use elsewhere.
@@ -48,6 +51,21 @@ type numbered struct {
 	ends   *ends // whose its addresses are, where that is asked for
 }
 
+// fragment is what the fragments of a datagram have in common where they enter.
+type fragment struct {
+	datapath int32
+	src, dst [16]byte
+	replay.DatagramKey
+}
+
+// datagram is one of which the first fragment has entered: it alone has ports.
+type datagram struct {
+	tuple nat.Tuple
+}
+
+// maxDatagrams bounds the datagrams that are remembered.
+const maxDatagrams = 1 << 14
+
 // maxTuples bounds the tuples of each generation that are remembered.
 const maxTuples = 1 << 19
 
@@ -56,9 +74,10 @@ type note struct {
 	*numbered
 	tuple  nat.Tuple // as it entered; of an error, turned round: it travels against what it is about
 	reply  bool
-	about  bool // it is an error about one of its packets
-	opened bool // it is its first
-	way    bool // it shows the way there, of a leg
+	about  bool      // it is an error about one of its packets
+	opened bool      // it is its first
+	way    bool      // it shows the way there, of a leg
+	of     *datagram // it is a fragment of this one
 	left   *sim.Output
 	as     nat.Tuple // what left, of the way there
 }
@@ -71,11 +90,14 @@ func (n *Numbers) Number(f *replay.Frame, p *replay.Point, out *sim.Outcome) int
 	return 0
 }
 
-// note enters a packet. It has no connection if it is no IP packet, or no first
-// one of its datagram.
+// note enters a packet. It has no connection if it is no IP packet, or a fragment
+// of a datagram whose first one has not entered.
 func (n *Numbers) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (x note, ok bool) {
 	if x.tuple, x.about, ok = read(f); !ok {
-		return x, false
+		if x.of = n.datagram(f, n.datapathOf(p, out)); x.of == nil {
+			return x, false
+		}
+		x.tuple = x.of.tuple
 	}
 	k := key{n.datapathOf(p, out), x.tuple}
 	e, known := n.find(k)
@@ -84,7 +106,10 @@ func (n *Numbers) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (x no
 		return x, false
 	case !known || e.conn.closed && opens(f) && !e.reply:
 		n.last++
-		e = end{conn: &numbered{id: n.last, asked: x.tuple}}
+		if e.reply = !known && answers(f); e.reply { // what it answers is in no capture
+			k.Tuple, x.tuple = x.tuple.Reverse(), x.tuple.Reverse()
+		}
+		e.conn = &numbered{id: n.last, asked: x.tuple}
 		n.file(k, e.conn)
 		x.opened = true
 	}
@@ -107,21 +132,64 @@ func (n *Numbers) leave(x *note, out *sim.Outcome) {
 	c := x.numbered
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		var packet nat.Packet
-		h := o.Headers()
-		if o.Made || h.Layout.L3 == 0 || h.Layout.L3End > len(o.Data) ||
-			packet.Parse(o.Data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || packet.IsError || packet.Fragment {
+		as, ok := leaving(o)
+		if !ok {
 			continue
 		}
 		if c.leg || c.sent == (nat.Tuple{}) {
 			c.leg = false
-			c.sent, x.as, x.left = packet.Tuple, packet.Tuple, o
+			c.sent, x.as, x.left = as, as, o
 		}
-		k := key{n.index(o.Port.Datapath), packet.Tuple}
-		if _, known := n.find(k); !known || c.sent == packet.Tuple {
+		k := key{n.index(o.Port.Datapath), as}
+		if _, known := n.find(k); !known || c.sent == as {
 			n.file(k, c)
 		}
 	}
+}
+
+// leaving is the tuple of a connection's packet as it leaves; false if it tells none.
+func leaving(o *sim.Output) (nat.Tuple, bool) {
+	var p nat.Packet
+	h := o.Headers()
+	if o.Made || h.Layout.L3 == 0 || h.Layout.L3End > len(o.Data) {
+		return nat.Tuple{}, false
+	}
+	ip := o.Data[h.Layout.L3:h.Layout.L3End]
+	switch {
+	case p.Parse(ip) != nat.NoFault || p.IsError:
+		return nat.Tuple{}, false
+	case p.Fragment:
+		return p.FirstTuple(ip)
+	}
+	return p.Tuple, true
+}
+
+// datagram is the one that a frame is a fragment of, nil if it is of none whose
+// first fragment is known.
+func (n *Numbers) datagram(f *replay.Frame, datapath int32) *datagram {
+	k, p, ok := replay.DatagramOf(f.Data, f.Headers())
+	if !ok {
+		return nil
+	}
+	of := fragment{datapath, p.Tuple.Src, p.Tuple.Dst, k}
+	if t, first := firstOf(f.Data, f.Headers()); first {
+		if n.datagrams == nil || len(n.datagrams) >= maxDatagrams {
+			n.datagrams = map[fragment]*datagram{}
+		}
+		n.datagrams[of] = &datagram{t}
+	}
+	return n.datagrams[of]
+}
+
+// firstOf is the tuple of the first fragment of a datagram; false for other frames.
+func firstOf(frame []byte, h *packet.Headers) (nat.Tuple, bool) {
+	l := &h.Layout
+	_, p, ok := replay.DatagramOf(frame, h)
+	if !ok {
+		return nat.Tuple{}, false
+	}
+	t, first := p.FirstTuple(frame[l.L3:l.L3End])
+	return t, first && (t.HasPorts() || t.ICMP() && t.Reversible())
 }
 
 // read returns the tuple of a frame; of an ICMP error, that of the packet it is
@@ -208,6 +276,21 @@ func (c *numbered) move(f *replay.Frame, reply bool) {
 }
 
 func isTCP(f *replay.Frame) bool { return f.Headers().Key.Get(ipProto) == header.ProtoTCP }
+
+// answers reports whether a packet is what a host sends for a SYN: it accepts the
+// connection, or refuses it with a reset that has no sequence number of its own.
+func answers(f *replay.Frame) bool {
+	l4 := f.Headers().Layout.L4
+	if !isTCP(f) || l4 == 0 || l4+20 > len(f.Data) {
+		return false
+	}
+	switch flags := tcpFlags(f); {
+	case flags&header.FlagRST != 0:
+		return flags&header.FlagACK != 0 && binary.BigEndian.Uint32(f.Data[l4+4:]) == 0
+	default:
+		return flags&header.FlagSYN != 0 && flags&header.FlagACK != 0
+	}
+}
 
 // opens reports whether a packet opens a TCP connection.
 func opens(f *replay.Frame) bool {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
@@ -94,6 +95,7 @@ type RowDrop struct {
 	Packets int    `json:"packets"`
 	Stage   string `json:"stage"`
 	Reason  string `json:"reason"`
+	What    string `json:"what,omitempty"` // became of them: "held", "answered by OVN with …"; none: dropped
 }
 
 // RowMember is a backend or next hop that was chosen.
@@ -117,10 +119,10 @@ func (l *Ledger) Row(c *Conn) *Row {
 	if c.To.Port != "" {
 		to := Where(c.To)
 		r.To = &to
-		if c.Sent.Src != c.Asked.Src || c.Sent.SrcPort != c.Asked.SrcPort {
+		if c.Sent != (nat.Tuple{}) && (c.Sent.Src != c.Asked.Src || c.Sent.SrcPort != c.Asked.SrcPort) {
 			r.Source = &Endpoint{c.Sent.SrcAddr().String(), c.Sent.SrcPort, c.source}
 		}
-		if c.Sent.Dst != c.Asked.Dst || c.Sent.DstPort != c.Asked.DstPort {
+		if c.Sent != (nat.Tuple{}) && (c.Sent.Dst != c.Asked.Dst || c.Sent.DstPort != c.Asked.DstPort) {
 			r.Server = &Endpoint{c.Sent.DstAddr().String(), c.Sent.DstPort, c.server}
 		}
 	}
@@ -146,7 +148,7 @@ func (l *Ledger) Row(c *Conn) *Row {
 	for _, d := range c.Drops {
 		r.Drops = append(r.Drops, RowDrop(d))
 	}
-	for _, d := range c.Instead {
+	for _, d := range c.instead() {
 		r.Instead = append(r.Instead, RowDrop(d))
 	}
 	for _, m := range c.Members {
@@ -204,7 +206,7 @@ func (r *Row) Line() string {
 		printable.Fprintf(&b, " | %d dropped at %s: %s", r.Dropped, r.Drops[0].Stage, r.Drops[0].Reason)
 	}
 	for _, d := range r.Instead {
-		printable.Fprintf(&b, " | %d answered by OVN or held: %s", d.Packets, d.Reason)
+		printable.Fprintf(&b, " | %d %s: %s", d.Packets, d.What, d.Reason)
 	}
 	if len(r.Flapping) > 0 {
 		printable.Fprintf(&b, " | flapping: several members of %s", strings.Join(r.Flapping, ", "))
@@ -216,7 +218,11 @@ func (r *Row) Line() string {
 func (r *Row) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, r.Line())
-	printable.Fprintf(&b, "    from %s (%s)", r.From.Port, r.From.Chassis)
+	from := "from " + r.From.Port + " (" + r.From.Chassis + ")"
+	if r.From == (Where{}) {
+		from = "from where no capture shows it"
+	}
+	b.WriteString("    " + printable.Line(from))
 	if r.To != nil {
 		printable.Fprintf(&b, " to %s (%s)", r.To.Port, r.To.Chassis)
 	}
@@ -238,6 +244,9 @@ func (r *Row) Write(w io.Writer) error {
 	}
 	for _, d := range r.Drops {
 		printable.Fprintf(&b, "    %d dropped at %s: %s\n", d.Packets, d.Stage, d.Reason)
+	}
+	for _, d := range r.Instead {
+		printable.Fprintf(&b, "    %d %s at %s: %s\n", d.Packets, d.What, d.Stage, d.Reason)
 	}
 	for _, m := range r.Members {
 		printable.Fprintf(&b, "    chosen of %s: %s, %d times\n", m.Group, m.Member, m.Times)

@@ -54,11 +54,15 @@ func (r *Roster) Note(f *replay.Frame, out *sim.Outcome) {
 	}
 	if t, _, ok := read(f); ok {
 		r.note(t)
+	} else if t, ok := firstOf(f.Data, f.Headers()); ok {
+		r.note(t)
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		left := replay.Frame{Data: o.Data}
 		if t, _, ok := read(&left); ok {
+			r.note(t)
+		} else if t, ok := firstOf(o.Data, o.Headers()); ok {
 			r.note(t)
 		}
 	}

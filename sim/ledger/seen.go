@@ -5,7 +5,6 @@ import (
 	"hash/fnv"
 
 	"ovnreplay/sim"
-	"ovnreplay/sim/packet"
 	"ovnreplay/sim/replay"
 )
 
@@ -39,7 +38,7 @@ func (s *Stories) Observed(f *replay.Frame, p *replay.Point) {
 	if !s.asksFor(f) {
 		return
 	}
-	text := packet.DescribeKey(&f.Headers().Key)
+	text := f.Headers().Describe(f.Data)
 	s.seen = seen{replay.NameOf(s.taps, f), f.Number, p.Called() + ": " + text, "", -1}
 	if i, known := s.became[leaves(p.Port.Name, text)]; known {
 		s.seen.packet = int(i)
@@ -70,7 +69,7 @@ func (s *Stories) leave(out *sim.Outcome) {
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		s.became[leaves(o.Port.Name, packet.DescribeKey(&o.Headers().Key))] = int32(len(s.all))
+		s.became[leaves(o.Port.Name, o.Headers().Describe(o.Data))] = int32(len(s.all))
 	}
 }
 

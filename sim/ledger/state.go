@@ -5,10 +5,14 @@ import (
 	"net/netip"
 	"slices"
 
+	"ovnreplay/nat"
 	"ovnreplay/nat/header"
+	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 const ipProto = field.IPProto
@@ -68,6 +72,41 @@ func (c *Conn) move(f *replay.Frame, x *note) {
 	case c.state() == "answered" && !x.reply:
 		c.enter(f, "established")
 	}
+}
+
+// answer notes that OVN answered a packet itself.
+func (c *Conn) answer(f *replay.Frame, out *sim.Outcome) {
+	o := answerOf(out)
+	if o == nil {
+		return
+	}
+	k := &o.Headers().Key
+	switch proto := k.Get(ipProto); {
+	case proto == header.ProtoTCP && k.Get(field.TCPFlags)&header.FlagRST != 0:
+		c.enter(f, "reset by OVN")
+	case proto == header.ProtoSCTP:
+		c.enter(f, "aborted by OVN")
+	case isError(o):
+		c.enter(f, "ICMP error by OVN")
+	default:
+		c.enter(f, "answered by OVN")
+	}
+}
+
+// answerOf is the answer that OVN gave to a packet in place of whom it was for, nil if
+// it gave none.
+func answerOf(out *sim.Outcome) *sim.Output {
+	if !why.Instead(out) || out.Trace.Has(trace.DropWaits) {
+		return nil
+	}
+	return &out.Outputs[0]
+}
+
+// isError reports whether a packet that leaves is an ICMP error.
+func isError(o *sim.Output) bool {
+	var p nat.Packet
+	l := &o.Headers().Layout
+	return l.L3 != 0 && p.Parse(o.Data[l.L3:l.L3End]) == nat.NoFault && p.IsError
 }
 
 // state is the present one.

@@ -190,7 +190,7 @@ func (s *Stories) find(text string) (*told, error) {
 			}
 		case x.record.Verdict == sim.Dropped.String():
 			return x, nil
-		case !x.arrived && held == nil:
+		case !x.arrived && held == nil && s.complete(x) == nil:
 			held = x
 		case first == nil:
 			first = x
@@ -300,6 +300,8 @@ func (s *Stories) tell(x *told, most int) []string {
 	add("%s", r.Fate())
 	if y := s.complete(x); y != nil {
 		add("the datagram was complete with %s:%d: %s", y.file, y.number, y.record.Fate())
+	} else if x.waits() {
+		add("nothing in the captures completes the datagram: conntrack gives it up after a while")
 	}
 	s.unseen(x, add)
 	for _, d := range r.Decided {
@@ -332,17 +334,22 @@ func (s *Stories) host(chassis string) string {
 // complete is the fragment with which the datagram was complete that a fragment
 // waited for; nil if it waited for none, or in vain.
 func (s *Stories) complete(x *told) *told {
-	if x.of == (replay.DatagramKey{}) || x.record.Drop == nil || x.record.Drop.Reason != trace.DropFragment.String() {
+	if !x.waits() {
 		return nil
 	}
 	for i := range s.all {
 		y := &s.all[i]
-		if y.of == x.of && y.file == x.file && y.number > x.number && y.record != nil &&
-			(y.record.Drop == nil || y.record.Drop.Reason != trace.DropFragment.String()) {
+		if y.of == x.of && y.file == x.file && y.number > x.number && y.record != nil && !y.waits() {
 			return y
 		}
 	}
 	return nil
+}
+
+// waits reports whether a packet is a fragment that waited for the rest of its datagram.
+func (x *told) waits() bool {
+	return x.of != (replay.DatagramKey{}) && x.record != nil && x.record.Drop != nil &&
+		x.record.Drop.Reason == trace.DropFragment.String()
 }
 
 // first is the packet until it was held, x itself if it was not.
@@ -385,9 +392,13 @@ func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
 		if met < 0 || x.way[met].flow == f {
 			continue // it did not come so far
 		}
-		add("not given a backend: flow %.8s of %s of %s, which gives one, did not match on %s: %s",
+		but := ""
+		if x.of != (replay.DatagramKey{}) {
+			but = "; of fragments, flows see no ports"
+		}
+		add("not given a backend: flow %.8s of %s of %s, which gives one, did not match on %s: %s%s",
 			f.UUID, f.StageName(), at.datapath.Called(), cmp.Or(at.chassis.Hostname, at.chassis.Name),
-			cut(f.Match, 200))
+			cut(f.Match, 200), but)
 		return
 	}
 }
@@ -438,13 +449,13 @@ func undone(r *replay.Record) bool {
 // sibling finds a packet like x that fared otherwise: of the same connection and
 // direction, else of another with the same service, address or client.
 func (s *Stories) sibling(x *told) (best *told, how string) {
-	if x.conn == nil || x.late {
+	if x.conn == nil || x.late || x.waits() {
 		return nil, ""
 	}
 	score := 0
 	for i := range s.all {
 		y := &s.all[i]
-		if y == x || y.record == nil || y.late || y.conn == nil || y.arrived == x.arrived && !otherwise(x, y) {
+		if y == x || y.record == nil || y.late || y.waits() || y.conn == nil || y.arrived == x.arrived && !otherwise(x, y) {
 			continue
 		}
 		if n, what := likeness(x, y); n > score {

@@ -12,20 +12,21 @@ import (
 func Describe(frame []byte) string {
 	var h Headers
 	h.Read(frame)
-	return DescribeKey(&h.Key)
+	return h.Describe(frame)
 }
 
-// DescribeKey describes the packet whose fields k holds.
-func DescribeKey(k *field.Key) string { return string(AppendDescription(nil, k)) }
+// Describe describes the frame whose headers h holds.
+func (h *Headers) Describe(frame []byte) string { return string(h.AppendDescription(nil, frame)) }
 
-// AppendDescription appends what DescribeKey returns.
-func AppendDescription(b []byte, k *field.Key) []byte {
+// AppendDescription appends what Describe returns.
+func (h *Headers) AppendDescription(b, frame []byte) []byte {
+	k := &h.Key
 	v6 := k.Get(field.EthType) == header.EtherIPv6
 	proto := uint8(k.Get(field.IPProto))
 	ports := proto == header.ProtoTCP || proto == header.ProtoUDP || proto == header.ProtoSCTP
 	if !ports || !v6 && k.Get(field.EthType) != header.EtherIPv4 || k.Get(field.IPFrag)&FragLater != 0 ||
 		firstFragment(k) {
-		return append(b, describe(k)...)
+		return append(b, h.withoutPorts(frame)...)
 	}
 	src, dst := header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst))
 	if v6 {
@@ -46,13 +47,14 @@ func firstFragment(k *field.Key) bool {
 	return k.Get(field.IPFrag) != 0 && k.Get(field.TpSrc) == 0 && k.Get(field.TpDst) == 0
 }
 
-// describe describes packets without ports.
-func describe(k *field.Key) string {
+// withoutPorts describes packets without ports.
+func (h *Headers) withoutPorts(frame []byte) string {
+	k := &h.Key
 	switch t := k.Get(field.EthType); t {
 	case header.EtherIPv4:
-		return describeIP(k, header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst)))
+		return h.describeIP(frame, header.IPv4(k.Get(field.IP4Src)), header.IPv4(k.Get(field.IP4Dst)))
 	case header.EtherIPv6:
-		return describeIP(k, Addr6(k.Get128(field.IP6Src)), Addr6(k.Get128(field.IP6Dst)))
+		return h.describeIP(frame, Addr6(k.Get128(field.IP6Src)), Addr6(k.Get128(field.IP6Dst)))
 	case header.EtherARP:
 		return describeARP(k)
 	default:
@@ -72,7 +74,8 @@ func describeARP(k *field.Key) string {
 	return fmt.Sprintf("arp op %d", k.Get(field.ARPOp))
 }
 
-func describeIP(k *field.Key, src, dst netip.Addr) string {
+func (h *Headers) describeIP(frame []byte, src, dst netip.Addr) string {
+	k := &h.Key
 	proto := uint8(k.Get(field.IPProto))
 	if k.Get(field.IPFrag)&FragLater != 0 {
 		return fmt.Sprintf("%s fragment %s > %s", ProtoName(proto), src, dst)
@@ -80,30 +83,10 @@ func describeIP(k *field.Key, src, dst netip.Addr) string {
 		return fmt.Sprintf("%s first fragment %s > %s", ProtoName(proto), src, dst)
 	}
 	switch proto {
-	case header.ProtoICMP:
-		return fmt.Sprintf("icmp %s > %s %s", src, dst, icmpName(k.Get(field.ICMP4Type), k.Get(field.ICMP4Code),
-			icmp4Names))
-	case header.ProtoICMPv6:
-		return fmt.Sprintf("icmp6 %s > %s %s", src, dst, icmpName(k.Get(field.ICMP6Type), k.Get(field.ICMP6Code),
-			icmp6Names))
+	case header.ProtoICMP, header.ProtoICMPv6:
+		return fmt.Sprintf("%s %s > %s %s", ProtoName(proto), src, dst, h.icmp(frame, proto))
 	}
 	return fmt.Sprintf("%s %s > %s", ProtoName(proto), src, dst)
-}
-
-var icmp4Names = map[uint64]string{0: "echo reply", 3: "unreachable", 5: "redirect", 8: "echo request",
-	11: "time exceeded"}
-
-var icmp6Names = map[uint64]string{
-	1: "unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",
-	133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation",
-	136: "neighbor advertisement", 143: "multicast listener report",
-}
-
-func icmpName(typ, code uint64, names map[uint64]string) string {
-	if name, ok := names[typ]; ok {
-		return name
-	}
-	return fmt.Sprintf("type %d code %d", typ, code)
 }
 
 // ProtoName returns the name of an IP protocol, or its number.

@@ -357,6 +357,6 @@ func TestOverlongPacketsAreUnread(t *testing.T) {
 	if k := &p.Key; k.Get(field.EthType) != 0x800 || k.Get(field.EthDst) != 0xf00000000001 ||
 		k.Get(field.IP4Src)|k.Get(field.IPProto)|k.Get(field.TpDst)|k.Get(field.IPTTL) != 0 ||
 		string(p.Data) != string(frame) {
-		t.Errorf("%s, frame %x", DescribeKey(k), p.Data)
+		t.Errorf("%s, frame %x", p.Headers().Describe(p.Data), p.Data)
 	}
 }

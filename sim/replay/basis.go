@@ -145,7 +145,7 @@ func (b *basis) why(r *Report, net *network.Network) string {
 		s += fmt.Sprintf(", %d were dropped (%s)", n, most(b.drops))
 	}
 	if n := b.fates[sim.Consumed]; n > 0 {
-		s += fmt.Sprintf(", %d went to ovn-controller", n)
+		s += fmt.Sprintf(", %d went to ovn-controller or are held", n)
 	}
 	if !b.known {
 		return s + "; " + b.foreign.told(net)

@@ -35,7 +35,7 @@ func (v *Verifier) item(w *waiter) Item {
 	it := Item{
 		Capture: file, Frame: w.number, Port: w.where.Name(), called: w.where.Called(),
 		Chassis: w.where.Chassis.Name,
-		Time:    Moment(w.time), Inferred: w.inferred, Packet: packet.DescribeKey(&w.Headers().Key),
+		Time:    Moment(w.time), Inferred: w.inferred, Packet: w.Headers().Describe(w.data),
 		Hex: hex.EncodeToString(w.data), data: slices.Clone(w.data), wire: w.wire,
 	}
 	if w.predicted {
@@ -328,6 +328,8 @@ func (v *Verifier) fateOf(x *fate, w *waiter, answer bool) (string, visit) {
 			return from + ", but was answered by OVN", at
 		}
 		return fmt.Sprintf("%s, but was predicted to leave at %s", from, names(x.outs)), at
+	case x.drop == trace.DropFragment:
+		return fmt.Sprintf("%s, but at %s waits for the rest of its datagram", from, v.ref(at).Stage), at
 	case x.verdict == sim.Consumed:
 		return fmt.Sprintf("%s, but ovn-controller took it at %s", from, v.ref(at).Stage), at
 	}

@@ -59,7 +59,7 @@ func TestReasonSentences(t *testing.T) {
 			out.Trace.Add(trace.Event{Kind: trace.Match})
 			out.Trace.Add(trace.Event{Kind: trace.Drop, Reason: r})
 		}
-		if r == trace.DropWaits || r == trace.DropConsumed {
+		if r == trace.DropWaits || r == trace.DropConsumed || r == trace.DropFragment {
 			out.Verdict = sim.Consumed
 		}
 		line := NewRecord(&why.Explainer{Book: book}, &Frame{Data: make([]byte, 14)}, point, "x.pcap", out,
@@ -85,6 +85,8 @@ func sentence(r trace.Reason) string {
 	switch r {
 	case trace.DropWaits:
 		return "held at sw; the next hop's Ethernet address is not known"
+	case trace.DropFragment:
+		return "held at sw; conntrack holds it until its datagram is complete"
 	case trace.DropNoAction:
 		return "drop, by flow 01234567"
 	case trace.LooseConnection:

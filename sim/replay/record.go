@@ -179,7 +179,7 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 		Version: FormVersion, Frame: f.Number, Time: Timestamp(f.Time), Capture: capture, Inport: p.Name(),
 		inport:  p.Called(),
 		Chassis: p.Chassis.Name,
-		Packet:  packet.DescribeKey(&f.Headers().Key), Verdict: out.Verdict.String(),
+		Packet:  f.Headers().Describe(f.Data), Verdict: out.Verdict.String(),
 		Outputs: []OutInfo{}, CT: []CTInfo{}, NAT: []NATInfo{},
 	}
 	if f.Inferred {
@@ -226,7 +226,7 @@ func Timestamp(t conntrack.Time) string {
 
 func outInfo(o *sim.Output, hexed bool) OutInfo {
 	info := OutInfo{Port: o.Port.Name, called: o.Port.Called(), Chassis: o.Chassis.Name, Bytes: o.Wire,
-		Packet: packet.DescribeKey(&o.Headers().Key), Guessed: o.Guess, Made: o.Made}
+		Packet: o.Headers().Describe(o.Data), Guessed: o.Guess, Made: o.Made}
 	if hexed {
 		info.Hex = hex.EncodeToString(o.Data)
 	}
@@ -439,7 +439,7 @@ func (r *Record) Untranslated() string {
 
 // end is the decision by which the packet itself did not leave, nil if it did.
 func (r *Record) end() *DecisionInfo {
-	for _, kind := range [...]why.Kind{why.Dropped, why.Held, why.Answered, why.Unknown} {
+	for _, kind := range [...]why.Kind{why.Dropped, why.Held, why.Answered, why.Taken, why.Unknown} {
 		if d := r.nth(kind.String(), 0); d != nil {
 			return d
 		}

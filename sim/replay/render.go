@@ -227,7 +227,7 @@ func (r *Renderer) AppendLine(b []byte, f *Frame, p *Point, capture string, out 
 	b = append(append(append(b, ' '), capture...), ':')
 	b = strconv.AppendInt(b, int64(f.Number), 10)
 	b = append(append(append(b, ' '), p.Called()...), ' ')
-	b = packet.AppendDescription(b, &f.Headers().Key)
+	b = f.Headers().AppendDescription(b, f.Data)
 	for i := range t.NAT {
 		n := &t.NAT[i]
 		b = append(append(append(b, " | "...), n.Name()...), ' ')
@@ -289,7 +289,7 @@ func (r *Renderer) AppendJSON(b []byte, f *Frame, p *Point, capture string, out 
 	b = appendString(append(b, `","capture":`...), capture)
 	b = appendString(append(b, `,"inport":`...), p.Name())
 	b = appendString(append(b, `,"chassis":`...), p.Chassis.Name)
-	b = appendDescription(append(b, `,"packet":`...), f.Headers())
+	b = appendDescription(append(b, `,"packet":`...), f.Headers(), f.Data)
 	b = appendString(append(b, `,"verdict":`...), out.Verdict.String())
 	b = r.appendDecided(b, &out.Trace)
 	b = append(b, `,"outputs":[`...)
@@ -326,7 +326,7 @@ func (r *Renderer) appendOutput(b []byte, o *sim.Output) []byte {
 	b = appendString(append(b, `{"port":`...), o.Port.Name)
 	b = appendString(append(b, `,"chassis":`...), o.Chassis.Name)
 	b = strconv.AppendInt(append(b, `,"bytes":`...), int64(o.Wire), 10)
-	b = appendDescription(append(b, `,"packet":`...), o.Headers())
+	b = appendDescription(append(b, `,"packet":`...), o.Headers(), o.Data)
 	if o.Guess {
 		b = append(b, `,"guessed":true`...)
 	}
@@ -425,9 +425,9 @@ func appendTimestamp(b []byte, t conntrack.Time) []byte {
 	return time.Unix(0, int64(t)).UTC().AppendFormat(b, "2006-01-02T15:04:05.000000000Z")
 }
 
-func appendDescription(b []byte, h *packet.Headers) []byte {
+func appendDescription(b []byte, h *packet.Headers, frame []byte) []byte {
 	var room [128]byte
-	return appendText(b, packet.AppendDescription(room[:0], &h.Key))
+	return appendText(b, h.AppendDescription(room[:0], frame))
 }
 
 // appendString appends a string as encoding/json writes it.

@@ -332,7 +332,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	}
 	v.Report.add("skipped", &v.Report.Skipped, Item{
 		Capture: v.run.name(f), Frame: f.Number, Port: p.Name(), Time: Moment(f.Time), Reason: why,
-		Packet: packet.DescribeKey(&f.Headers().Key),
+		Packet: f.Headers().Describe(f.Data),
 	})
 }
 

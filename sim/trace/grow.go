@@ -398,7 +398,7 @@ func (g *grower) drop(ev *Event) {
 	f := g.of(ev)
 	switch ev.Reason {
 	case DropAction, DropNoMatch:
-	case DropConsumed, DropWaits:
+	case DropConsumed, DropWaits, DropFragment:
 		g.say(f, NoteNode, "%s", ev.Reason)
 	case DropLoopback:
 		n := g.node(OutputNode, "/* %s */", ev.Reason)

@@ -296,8 +296,10 @@ func (t *Trace) AppendValues(list []field.Uint128) []field.Uint128 {
 type Ending struct {
 	Drop     int    // index of the first event that ends a packet, -1: none
 	Why      Reason // its reason
-	Consumed bool   // ovn-controller has a packet
+	Consumed bool   // ovn-controller has a packet, or conntrack holds it
 	Match    int    // index of the last event at which a flow matched, -1: none
+
+	held int // one more than the index of the last event at which conntrack held a fragment
 }
 
 // Ending sums the trace up.
@@ -319,6 +321,9 @@ func (t *Trace) Ending() Ending {
 		at += len(p.path.events)
 	}
 	e.read(t.own[from:], at)
+	if e.held > 0 && e.Drop < 0 { // else the fragments went on with this one, and ended elsewhere
+		e.Drop, e.Why, e.Consumed = e.held-1, DropFragment, true
+	}
 	return e
 }
 
@@ -328,6 +333,10 @@ func (e *Ending) read(events []Event, at int) {
 		case Match:
 			e.Match = at + i
 		case Drop:
+			if ev.Reason == DropFragment {
+				e.held = at + i + 1
+				continue
+			}
 			if e.Drop < 0 {
 				e.Drop, e.Why = at+i, ev.Reason
 			}

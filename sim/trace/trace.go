@@ -189,6 +189,7 @@ const (
 	Younger      // its next hop's binding is younger than the packet
 	UnknownRest  // of its datagram no capture shows other fragments, without which conntrack holds it
 	DropStranger // of another availability zone, which knows no tunnel to the chassis that sent it
+	DropPiece    // a fragment that conntrack cannot put together with others
 )
 
 var reasonText = [...]string{
@@ -201,7 +202,7 @@ var reasonText = [...]string{
 	DropPortsTaken: "SNAT: every source port, or ICMP id, of the range is taken",
 	DropTableFull:  "conntrack table is full",
 	DropZoneLimit:  "conntrack zone limit is reached",
-	DropFragment:   "fragment waits for its siblings",
+	DropFragment:   "held until its datagram is complete",
 	DropTTL:        "TTL exceeded",
 	DropTooDeep:    "more crossings than Open vSwitch allows",
 	DropNotLocal:   "the port is bound to no chassis",
@@ -249,6 +250,7 @@ var reasonText = [...]string{
 	DropNoTunnel:     "no tunnel: the port is on a remote chassis, and this one has no is-interconn=true",
 	DropStranger:     "no tunnel takes it in: the chassis that it was sent to has none to the one that sent it",
 	DropNotThere:     "the other availability zone's database has no datapath or port of the tunnel's keys",
+	DropPiece:        "fragment that conntrack cannot put together with others",
 	UnknownWay:       "its connection came by a way that no capture shows",
 	UnknownRest:      "other fragments of its datagram are in no capture",
 	GuessMember:      "port of the forwarding group guessed: the datapath chooses by a hash of its own",
@@ -257,7 +259,7 @@ var reasonText = [...]string{
 // Ends reports whether a packet, or a copy of it, goes no further for the reason.
 func (r Reason) Ends() bool {
 	switch r {
-	case DropNoAction, DropRecirculated, DropBlocked, DropNoTunnel, DropNotThere, DropStranger:
+	case DropNoAction, DropRecirculated, DropBlocked, DropNoTunnel, DropNotThere, DropStranger, DropPiece:
 		return true
 	}
 	return r >= DropAction && r < NotCommitted

@@ -92,6 +92,13 @@ func (x *Explainer) Leads(f *network.Flow) (hop string, ok bool) {
 // its backends.
 func (x *Explainer) Balances(f *network.Flow) bool { return x.of(f).balances }
 
+// Fixed reports whether a flow gives packets the one address that it names, as those of
+// NAT rows do: there is nothing to choose from.
+func (x *Explainer) Fixed(f *network.Flow) bool {
+	s := x.of(f)
+	return len(s.makes) > 0 && !s.balances
+}
+
 // Balancer is a flow of a datapath that gives packets to an address a backend, if
 // all else that it asks for is so; nil if there is none.
 func (x *Explainer) Balancer(d *network.Datapath, to netip.AddrPort) *network.Flow {

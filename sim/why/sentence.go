@@ -19,7 +19,9 @@ import (
 func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	t := &out.Trace
 	d := x.decision(Dropped, t, at, x.flowAt(t, at))
-	d.Reason = out.Drop
+	if d.Reason = out.Drop; out.Verdict == sim.Consumed {
+		d.Kind = Taken
+	}
 	var parts []string
 	if s, stale := x.unanswered(out); s != "" {
 		parts = append(parts, s)

@@ -62,17 +62,18 @@ type Kind uint8
 const (
 	Dropped      Kind = iota + 1 // it ends the packet
 	Answered                     // OVN answers in its place
-	Held                         // ovn-controller asks for the next hop first
+	Held                         // ovn-controller asks for the next hop first, or it is a fragment of more
 	Translated                   // conntrack changes an address
 	Rerouted                     // a router policy sends it elsewhere
 	Untranslated                 // an answer leaves as it came, past the binding it needed
 	Marked                       // a QoS rule changes its DSCP
 	Unknown                      // it ends for want of what no capture shows
 	Rewritten                    // a stateless NAT row changes an address, without conntrack
+	Taken                        // ovn-controller has it, and sends nothing for it
 )
 
 var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked",
-	"not known", "rewritten"}
+	"not known", "rewritten", "taken"}
 
 // String returns the kind in a word, as JSON spells it.
 func (k Kind) String() string { return kindText[k] }
@@ -157,6 +158,9 @@ func (x *Explainer) end(out *sim.Outcome) (Decision, bool) {
 		if i := find(&out.Trace, trace.DropWaits); i >= 0 {
 			return x.held(&out.Trace, i), true
 		}
+		if i := find(&out.Trace, trace.DropFragment); i >= 0 {
+			return x.collected(&out.Trace, i), true
+		}
 	}
 	at := out.DropAt
 	if at < 0 {
@@ -226,6 +230,16 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 			d.Object = x.Objects.ForFlow(f)
 			break
 		}
+	}
+	return d
+}
+
+// collected is the decision by which a fragment waits for the rest of its datagram.
+func (x *Explainer) collected(t *trace.Trace, i int) Decision {
+	d := x.decision(Held, t, i, x.flowAt(t, i))
+	d.Reason, d.Text = trace.DropFragment, "conntrack holds it until its datagram is complete"
+	if d.Flow != nil {
+		d.Text += ", at " + x.name(d.Flow, d.Datapath)
 	}
 	return d
 }

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovnreplay/sim/ledger"
+)
+
+// rowsOf are the connections of a recording, as JSON has them.
+func rowsOf(t *testing.T, args ...string) (rows []ledger.Row) {
+	t.Helper()
+	out := replayedWell(t, append([]string{"connections", "--json"}, args...)...)
+	for line := range strings.Lines(out) {
+		var r ledger.Row
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// What OVN answers itself is the connection's state, and so is what answers its health
+// checks: the check asked, also where no capture of what ovn-controller sends is read.
+func TestConnectionsThatOVNAnswers(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		dir   string
+		id    int
+		state string
+		what  string
+	}{
+		{"kube-ctl-lb-reject", 1, "reset by OVN", "answered by OVN with a reset"},
+		{"kube-ctl-lb-reject", 2, "ICMP error by OVN", "answered by OVN with port unreachable"},
+		{"kube-ctl-lb-reject", 7, "aborted by OVN", "answered by OVN with an abort"},
+		{"kube-frag-needed", 3, "ICMP error by OVN", "answered by OVN with packet too big, MTU 1100"},
+		{"cloud-ttl-exceeded", 1, "ICMP error by OVN", "answered by OVN with time exceeded"},
+		{"cloud-dns", 1, "answered by OVN", "answered by OVN"},
+		{"cloud-lb-health", 4, "reset", "taken by ovn-controller"},
+		{"cloud-lb-health", 5, "reset by OVN", "answered by OVN with a reset"},
+	} {
+		r := rowsOf(t, "--case", filepath.Join(cases, x.dir))[x.id-1]
+		if r.State != x.state || len(r.Instead) == 0 || r.Instead[0].What != x.what || r.NAT != nil && x.dir != "cloud-dns" {
+			t.Errorf("%s, conn %d: %s, %+v, NAT %v; want %s, %s", x.dir, x.id, r.State, r.Instead, r.NAT, x.state, x.what)
+		}
+		if checks := r.Client.Name == "OVN's health checks"; checks != (x.dir == "cloud-lb-health") ||
+			checks && (r.Asked.Name == "" || r.Original.Packets != 0) {
+			t.Errorf("%s, conn %d: %+v asks %+v", x.dir, x.id, r.Client, r.Asked)
+		}
+	}
+}
+
+// Fragments are of the connection that the first of their datagram names; one that
+// waits for others is held and not dropped, and what became of the datagram is said of
+// the fragment that completed it.
+func TestFragmentsBelongToConnections(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(cases, "kube-fragments")
+	rows := rowsOf(t, "--case", dir)
+	if r := rows[0]; r.Original.Packets != 3 || r.Reply.Packets != 3 || r.Original.Bytes < 3000 ||
+		r.State != "answered" || len(r.NAT) != 1 || r.Instead != nil || r.Source == nil || r.Source.Port != 44041 {
+		t.Errorf("conn 1: %+v", r)
+	}
+	if r := rows[2]; r.Dropped != 1 || r.Instead != nil || r.Drops[0].Stage != "lr_in_arp_resolve" {
+		t.Errorf("conn 3: %+v", r)
+	}
+	if out := replayedWell(t, "who", "172.30.0.4:44041", "--case", dir); !strings.Contains(out,
+		"172.30.0.4:44041 was 10.128.1.12:44041 (pod default/pod2)") {
+		t.Errorf("who says\n%s", out)
+	}
+	held := 0
+	for line := range strings.Lines(replayedWell(t, "run", "--case", dir, "--json")) {
+		if strings.Contains(line, "until its datagram is complete") {
+			held++
+			if !strings.Contains(line, `"verdict":"consumed"`) {
+				t.Errorf("a fragment that waits: %.200s", line)
+			}
+		}
+	}
+	if held < 10 {
+		t.Errorf("%d fragments wait", held)
+	}
+}
+
+// Stateless NAT is translation, too: annotated captures have it as that of conntrack.
+func TestStatelessNATIsAnnotated(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "x.pcapng")
+	replayedWell(t, "run", "-q", "--case", filepath.Join(cases, "cloud-fip-stateless"), "-w", out)
+	found := tsharked(t, out, "-T", "fields", "-e", "ovn.nat")
+	for _, want := range []string{"stateless DNAT dst 203.0.113.101 -> 10.1.0.11",
+		"stateless SNAT src 10.1.0.11 -> 203.0.113.101"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("annotated are\n%s\nand not %s", found, want)
+		}
+	}
+}
