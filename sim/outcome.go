@@ -46,7 +46,7 @@ type Verdict uint8
 const (
 	Delivered Verdict = iota + 1 // something left at a port
 	Dropped                      // nothing left, and nothing was learned from it
-	Consumed                     // ovn-controller took it, or holds it, or conntrack holds it until its datagram is complete
+	Consumed                     // ovn-controller took it or holds it, or conntrack holds it for its datagram
 	Unknown                      // nothing left, for want of what no capture shows: see Outcome.Untold
 )
 

@@ -43,8 +43,10 @@ func TestConnectionsThatOVNAnswers(t *testing.T) {
 		{"cloud-lb-health", 5, "reset by OVN", "answered by OVN with a reset"},
 	} {
 		r := rowsOf(t, "--case", filepath.Join(cases, x.dir))[x.id-1]
-		if r.State != x.state || len(r.Instead) == 0 || r.Instead[0].What != x.what || r.NAT != nil && x.dir != "cloud-dns" {
-			t.Errorf("%s, conn %d: %s, %+v, NAT %v; want %s, %s", x.dir, x.id, r.State, r.Instead, r.NAT, x.state, x.what)
+		if r.State != x.state || len(r.Instead) == 0 || r.Instead[0].What != x.what ||
+			r.NAT != nil && x.dir != "cloud-dns" {
+			t.Errorf("%s, conn %d: %s, %+v, NAT %v; want %s, %s", x.dir, x.id, r.State, r.Instead, r.NAT, x.state,
+				x.what)
 		}
 		if checks := r.Client.Name == "OVN's health checks"; checks != (x.dir == "cloud-lb-health") ||
 			checks && (r.Asked.Name == "" || r.Original.Packets != 0) {

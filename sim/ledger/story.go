@@ -455,7 +455,8 @@ func (s *Stories) sibling(x *told) (best *told, how string) {
 	score := 0
 	for i := range s.all {
 		y := &s.all[i]
-		if y == x || y.record == nil || y.late || y.waits() || y.conn == nil || y.arrived == x.arrived && !otherwise(x, y) {
+		if y == x || y.record == nil || y.late || y.waits() || y.conn == nil ||
+			y.arrived == x.arrived && !otherwise(x, y) {
 			continue
 		}
 		if n, what := likeness(x, y); n > score {
