@@ -51,20 +51,57 @@ func TestWildCapturesVerify(t *testing.T) {
 			t.Parallel()
 			clean := cleanRun(t, dir)
 			for j, m := range wildMutations {
-				seeds := 1
 				switch one := os.Getenv("WILD_MUTATION"); {
 				case only == "" && (i+j)%3 != 0, only != "" && only != "all" && only != "sweep" && only != m,
 					one != "" && one != m:
 					continue
-				case strings.Contains(m, "loss"):
-					seeds = 3
 				}
-				for seed := range seeds {
+				for seed := range wildSeeds(m) {
 					checkWild(t, dir, m, int64(seed+1), clean)
 				}
 			}
 		})
 	}
+}
+
+// wildKinds are captures of which something was said once that is not so, a few of
+// each kind.
+var wildKinds = map[string][]string{
+	"cloud-equal-priorities":        {"dupall"},                    // a network that changes
+	"cloud-sg-reject-in-25.03":      {"dupall"},                    // more BFD than tunnelled packets
+	"cloud-l2gateway-22.03":         {"dupall"},                    // the same answer twice, and all of it twice
+	"kube-multicast":                {"dup", "dupall"},             // answers to two, alike but for their addresses
+	"kube-affinity":                 {"dup"},                       // a first packet that is sent again
+	"cloud-vlan-tenant-25.03":       {"noarp"},                     // ARP behind tags
+	"cloud-spine-26.03":             {"noarp"},                     // ARP in tunnels
+	"cloud-prefix-delegation-26.03": {"noarp"},                     // ARP to all chassis
+	"cloud-dhcpv4-25.03":            {"loss=0.05", wildTogether()}, // questions to all chassis
+}
+
+// wildTogether are all mutations at once.
+func wildTogether() string { return wildMutations[len(wildMutations)-1] }
+
+func TestWildCapturesOfEachKindVerify(t *testing.T) {
+	for name, mutations := range wildKinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(cases, name)
+			clean := cleanRun(t, dir)
+			for _, m := range mutations {
+				for seed := range wildSeeds(m) {
+					checkWild(t, dir, m, int64(seed+1), clean)
+				}
+			}
+		})
+	}
+}
+
+// wildSeeds is with how many seeds a mutation is tried.
+func wildSeeds(mutations string) int {
+	if strings.Contains(mutations, "loss") {
+		return 3
+	}
+	return 1
 }
 
 // wildDirs are the folders of the cases that are mutated.

@@ -112,6 +112,10 @@ func (s *Run) arrives(f *Frame, at pointKey) (found bool) {
 // chassis that sent it, if that place is captured but not this packet.
 func (s *Run) inferCrossed(f *Frame) bool {
 	inf := s.inferrer
+	if from := inf.inport(f); from != nil {
+		s.enter(f, from)
+		return true
+	}
 	id, ok := identify(f.Data, f.Headers())
 	if !ok || id.fragment&0x1fff != 0 || couldBeMade(f.Headers()) || macAt(f.Data).multicast() {
 		return false
@@ -131,6 +135,24 @@ func (s *Run) inferCrossed(f *Frame) bool {
 	}
 	s.enter(f, sent)
 	return true
+}
+
+// inport finds the captured interface at which a frame in a tunnel entered that stays on
+// its switch: the tunnel tells which it is.
+func (inf *inferrer) inport(f *Frame) *origin {
+	u := f.tunnel
+	dp := u.from.AZ.DatapathByKey(u.keys.datapath)
+	if dp == nil || len(f.Data) < 14 || !stays(f) ||
+		inf.s.wires.auto.sent(f.point.key(), f.Data, f.Wire, f.Bare) {
+		return nil
+	}
+	p := dp.PortByKey(u.keys.inport)
+	if p == nil || p.Type != network.VIF || !p.ResidentOn(u.from) || !inf.captured[keyOf(p, u.from)] ||
+		!hasMAC(p, macAt(f.Data[6:])) {
+		return nil
+	}
+	return &origin{awaited: &awaited{port: p, chassis: u.from, ethSrc: uint64(macAt(f.Data[6:])),
+		ethDst: uint64(macAt(f.Data)), hops: 0}, keepIP: true, why: "at the port that the tunnel tells"}
 }
 
 // fromInterface finds the captured interface of the chassis a tunnelled frame

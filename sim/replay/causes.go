@@ -133,6 +133,7 @@ type doubt struct {
 	time  conntrack.Time
 	file  string // which shows that it should
 	frame int
+	asks  asking
 }
 
 // vouches says whether the captures of a point held it at a moment, and if not,
@@ -172,7 +173,10 @@ func (v *Verifier) settleDoubts() {
 			continue // it is there, and was told of
 		}
 		vouched, why := v.vouches(d.point, d.time)
-		if vouched {
+		switch {
+		case v.run.filters(d.point, d.asks):
+			why = CauseFilter
+		case vouched:
 			why = CauseLost
 			v.lose(d.point)
 		}
@@ -182,13 +186,13 @@ func (v *Verifier) settleDoubts() {
 }
 
 // doubts are bounded as the lists of a report are.
-func (v *Verifier) doubt(p pointKey, t conntrack.Time, file string, frame int) {
+func (v *Verifier) doubt(d doubt) {
 	if len(v.doubts) < maxItems {
-		v.doubts = append(v.doubts, doubt{p, t, file, frame})
+		v.doubts = append(v.doubts, d)
 		return
 	}
-	v.lose(p)
-	v.blame(CauseLost, file, frame)
+	v.lose(d.point)
+	v.blame(CauseLost, d.file, d.frame)
 }
 
 // lose notes that a capture of a point is proved to have lost a packet.
@@ -246,14 +250,13 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	if v.evidence.at(w.point).cut > 0 {
 		return CauseSnaplen
 	}
+	if v.run.filters(w.point, askingOf(w.Headers())) {
+		return CauseFilter
+	}
 	repeated := v.repeats(w)
 	vouched, edge := v.vouches(w.point, w.time)
 	if !vouched && !repeated {
 		return edge
-	}
-	if h := w.Headers(); resolution(h) &&
-		v.run.resolves[family(h.Key.Get(field.EthType) == header.EtherIPv6)] == 0 {
-		return CauseFilter
 	}
 	if v.longer(w) || v.withLonger(w) {
 		return CauseMTU
@@ -310,7 +313,7 @@ func (v *Verifier) hinges(w *waiter) bool {
 func (v *Verifier) lossy() bool {
 	return v.Report.Lost > 0 || slices.ContainsFunc(v.doubts, func(d doubt) bool {
 		vouched, _ := v.vouches(d.point, d.time)
-		return vouched && v.evidence.at(d.point).cut == 0
+		return vouched && v.evidence.at(d.point).cut == 0 && !v.run.filters(d.point, d.asks)
 	})
 }
 

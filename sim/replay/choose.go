@@ -431,15 +431,33 @@ func (s *Run) requested(ip field.Uint128, v6 bool) bool {
 	})
 }
 
+// asking is what of a frame matters to filters of ARP and neighbor discovery.
+type asking struct{ is, v6, tagged bool }
+
+func askingOf(h *packet.Headers) asking {
+	return asking{resolution(h), h.Key.Get(field.EthType) == header.EtherIPv6, h.Key.Get(field.VLANTCI) != 0}
+}
+
 // resolving notes a frame that tells or asks for an Ethernet address.
 func (s *Run) resolving(f *Frame) {
-	k := &f.Headers().Key
-	switch t := icmpType(k); {
-	case k.Get(field.EthType) == header.EtherARP:
-		s.resolves[0]++
-	case k.Get(field.IPProto) == header.ProtoICMPv6 && (t == 135 || t == 136):
-		s.resolves[1]++
+	a := askingOf(f.Headers())
+	if !a.is {
+		return
 	}
+	s.resolves[family(a.v6)]++
+	if f.tunnel == nil && (f.Untagged || !a.tagged) {
+		s.unfiltered[family(a.v6)]++
+	}
+}
+
+// filters reports whether a user's filter has kept a frame out of the captures that tells
+// or asks for an Ethernet address: none is in any of them. Filters look neither into
+// tunnels nor behind a VLAN's tag.
+func (s *Run) filters(p pointKey, a asking) bool {
+	if p.port < 0 || a.tagged {
+		return a.is && s.resolves[family(a.v6)] == 0
+	}
+	return a.is && s.unfiltered[family(a.v6)] == 0
 }
 
 // Answer implements sim.Chooser.

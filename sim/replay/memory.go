@@ -169,7 +169,7 @@ func (m memory) twins() {
 	codeMap(m, last, memory.hash, func(m memory, at *conntrack.Time) { coding.Int(m.Coder, at) })
 	if m.Reading() {
 		for hash, at := range last {
-			*t.seen.put(hash) = at
+			*t.seen.put(hash) = twinSeen{at, 1}
 			t.done = append(t.done, aged[uint64]{hash, at})
 		}
 		slices.SortFunc(t.done, func(x, y aged[uint64]) int { return cmp.Compare(x.time, y.time) })

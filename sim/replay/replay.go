@@ -64,6 +64,7 @@ type Frame struct {
 	peer    *Frame // the next that left and came from the same end, if it is filed
 	filed   bool
 	twin    bool   // the same was there just before: see shownTwice
+	nth     int32  // the how manieth of the same it is
 	twinKey uint64 // what twins know it by; 0: they do not
 	played  bool   // replayed already, before its turn
 	rest    []span // what of a piece of a stream was not predicted where it was observed
@@ -139,35 +140,36 @@ type Run struct {
 	Engine *sim.Engine
 	Taps   []*Tap
 
-	opts     Options
-	owners   *Owners
-	handler  Handler
-	queue    []*Frame // frames read ahead, oldest first, from head on
-	head     int
-	held     int // bytes of them
-	free     []*Frame
-	later    filed[chain]       // the queue's frames by identity
-	clients  map[endpoint]chain // those that left, by where they came from: see laterOf
-	history  *history
-	inferrer *inferrer
-	tunnels  *tunnels
-	wires    *wires
-	waiting  map[uint64]*Frame // injected packets that ovn-controller may hold
-	waited   aging[uint64]     // of them
-	pins     map[pinKey]*conntrack.Entry
-	now      conntrack.Time
-	race     race
-	trial    trial
-	shows    *Frame          // what is being inferred, or goes on, comes out as this frame
-	err      error           // of Changes
-	asked    map[askKey]bool // requests that a racing packet accounts for
-	twins    twins
-	resuming *resumption // what is being opened
-	resolves [2]int      // frames of ARP, and of neighbor discovery, so far
-	hops     int         // next hops that other frames told
-	beyond   beyond
-	hoisting int // how deep causes are being replayed before what they led to
-	sizes    segmentSizes
+	opts       Options
+	owners     *Owners
+	handler    Handler
+	queue      []*Frame // frames read ahead, oldest first, from head on
+	head       int
+	held       int // bytes of them
+	free       []*Frame
+	later      filed[chain]       // the queue's frames by identity
+	clients    map[endpoint]chain // those that left, by where they came from: see laterOf
+	history    *history
+	inferrer   *inferrer
+	tunnels    *tunnels
+	wires      *wires
+	waiting    map[uint64]*Frame // injected packets that ovn-controller may hold
+	waited     aging[uint64]     // of them
+	pins       map[pinKey]*conntrack.Entry
+	now        conntrack.Time
+	race       race
+	trial      trial
+	shows      *Frame          // what is being inferred, or goes on, comes out as this frame
+	err        error           // of Changes
+	asked      map[askKey]bool // requests that a racing packet accounts for
+	twins      twins
+	resuming   *resumption // what is being opened
+	resolves   [2]int      // frames of ARP, and of neighbor discovery, so far
+	unfiltered [2]int      // those of them that a filter for them would have taken away
+	hops       int         // next hops that other frames told
+	beyond     beyond
+	hoisting   int // how deep causes are being replayed before what they led to
+	sizes      segmentSizes
 }
 
 // NewRun returns a session on an engine.
@@ -290,9 +292,9 @@ func (s *Run) placeAgain() {
 
 // again places a frame as the network is now.
 func (s *Run) again(f *Frame) {
-	sight, twin, key := f.sight, f.twin, f.twinKey
+	sight, twin, nth, key := f.sight, f.twin, f.nth, f.twinKey
 	f.reset()
-	f.sight, f.twin, f.twinKey = sight, twin, key
+	f.sight, f.twin, f.nth, f.twinKey = sight, twin, nth, key
 	s.place(f.rec, f)
 }
 
@@ -368,6 +370,8 @@ func (s *Run) next(f *Frame) {
 // handle decides what a frame is, and replays it or hands it on.
 func (s *Run) handle(f *Frame) {
 	switch {
+	case f.skip != "" && f.skip != whyCut && f.twin:
+		s.skip(f, whyTwice)
 	case f.skip != "":
 		s.skip(f, f.skip)
 	case s.shownTwice(f):

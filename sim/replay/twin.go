@@ -12,14 +12,20 @@ import (
 type twins struct {
 	// When a frame was there last, by twinHash: those since turn, and those before
 	// it, back to twinWindow before it at least. They are few, to lie close together.
-	seen filed[conntrack.Time]
-	old  filed[conntrack.Time]
+	seen filed[twinSeen]
+	old  filed[twinSeen]
 	turn conntrack.Time // when seen began
 
 	// Those of a moment ago that are replayed, from head on: frames that were only
 	// read ahead are read again by a session that goes on from here.
 	done []aged[uint64]
 	head int
+}
+
+// twinSeen is when the same frame was there last, and the how manieth it was.
+type twinSeen struct {
+	last conntrack.Time
+	nth  int32
 }
 
 // replayed notes that a frame is.
@@ -57,6 +63,8 @@ const (
 	maxTwins = 1 << 13
 	// A capture that shows one frame in twinShare twice shows them so for a reason.
 	twinShare = 4
+	// twinsOfAll is how many of a hundred frames are there twice where all are.
+	twinsOfAll = 45
 )
 
 // again notes a frame and reports whether it was there just before.
@@ -79,17 +87,14 @@ func (t *twins) again(f *Frame) bool {
 	return t.note(k, f)
 }
 
-// skippedAgain notes a frame that is placed nowhere; its reason is that, if it was
-// there just before: nobody counts on it.
+// skippedAgain notes a frame that is placed nowhere and reports whether it was there
+// just before: nobody counts on it.
 func (t *twins) skippedAgain(f *Frame) bool {
 	k := twinHash(f, pointKey{}, f.Capture)
 	if f.tunnel != nil {
 		k = hashWords(k, f.tunnel.whole)
 	}
-	if t.note(k, f) {
-		f.skip = whyTwice
-	}
-	return false
+	return t.note(k, f)
 }
 
 // note notes a frame and reports whether it was there just before.
@@ -104,19 +109,27 @@ func (t *twins) note(k uint64, f *Frame) bool {
 	if before == nil {
 		before = t.old.get(k)
 	}
-	again := before != nil && now-*before <= twinWindow
-	*t.seen.put(k) = now
-	return again
+	f.nth = 1
+	if before != nil && now-before.last <= twinWindow {
+		f.nth = before.nth + 1
+	}
+	*t.seen.put(k) = twinSeen{now, f.nth}
+	return f.nth > 1
 }
 
 // shownTwice decides about a frame that was there just before: is it the same
 // packet, or was it sent twice? A capture that shows many so shows all so. Else
 // what other places show decides: whoever sees it twice, got it twice.
 func (s *Run) shownTwice(f *Frame) bool {
-	switch t := s.Taps[f.Capture]; {
-	case !f.twin, s.isDue(f):
+	t := s.Taps[f.Capture]
+	switch all := t.doubles(); {
+	case !f.twin:
 		return false
-	case t.twins*twinShare >= t.Frames:
+	case all && f.nth%2 == 0:
+		return true
+	case s.isDue(f):
+		return false
+	case !all && t.twins*twinShare >= t.Frames:
 		return true
 	case f.dir == Left:
 		return !s.enters(f)
@@ -125,7 +138,7 @@ func (s *Run) shownTwice(f *Frame) bool {
 	}
 	seen := map[pointKey]int{}
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
-		if l != f && l.dir == Left && !l.twin {
+		if l != f && l.dir == Left && !s.copied(l) {
 			seen[l.point.key()]++
 		}
 	}
@@ -135,6 +148,14 @@ func (s *Run) shownTwice(f *Frame) bool {
 		}
 	}
 	return len(seen) > 0 || f.unique()
+}
+
+// doubles reports whether a capture shows all its frames twice, one after the other.
+func (t *Tap) doubles() bool { return t.twins*100 >= t.Frames*twinsOfAll }
+
+// copied reports whether a frame, to look at it by itself, is the copy of one before it.
+func (s *Run) copied(f *Frame) bool {
+	return f.twin && (f.nth%2 == 0 || !s.Taps[f.Capture].doubles())
 }
 
 // unique reports whether no sender makes another packet with the same bytes
@@ -161,7 +182,7 @@ func (s *Run) isDue(f *Frame) bool {
 // enters reports whether the packet of a frame that left is still to enter.
 func (s *Run) enters(f *Frame) (found bool) {
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
-		found = l.dir == Entered && !l.twin
+		found = l.dir == Entered && !s.copied(l)
 	}
 	return found
 }

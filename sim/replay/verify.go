@@ -202,7 +202,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		flow.came(f)
 		v.spoke(f, p)
 		if f.Lost {
-			v.doubt(p.key(), f.Time, v.run.name(f), f.Number)
+			v.doubt(doubt{p.key(), f.Time, v.run.name(f), f.Number, askingOf(f.Headers())})
 		}
 	}
 	if !f.Inferred && !out.Late {
