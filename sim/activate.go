@@ -20,10 +20,14 @@ type activeKey struct{ port, chassis int }
 
 // blocked reports whether a port is not active yet on p's chassis.
 func (e *Engine) blocked(p *pkt, port *network.Port) bool {
-	if len(port.Additional) == 0 || port.Activation(p.chassis.Chassis) == nil {
+	k := activeKey{port.Index, p.chassis.Index}
+	if len(port.Additional) == 0 {
 		return false
 	}
-	from, known := e.learned.active[activeKey{port.Index, p.chassis.Index}]
+	if _, needed := e.activation[k]; !needed {
+		return false
+	}
+	from, known := e.learned.active[k]
 	return !known || e.now < from
 }
 
@@ -33,12 +37,12 @@ func (e *Engine) admitted(p *pkt, port *network.Port) bool {
 	if !e.blocked(p, port) {
 		return true
 	}
-	kinds := port.Activation(p.chassis.Chassis)
+	k := activeKey{port.Index, p.chassis.Index}
+	kinds := e.activation[k]
 	if !slices.ContainsFunc(port.Addresses, func(a network.Address) bool { return activates(&p.Key, kinds, &a) }) {
 		e.dropAt(p, trace.DropBlocked, nil, port)
 		return false
 	}
-	k := activeKey{port.Index, p.chassis.Index}
 	if _, known := e.learned.active[k]; !known {
 		e.learned.active[k] = e.now + learnDelay
 		e.event(p, trace.Event{Kind: trace.Learn, Reason: trace.LearnActive, Flow: -1})
@@ -48,14 +52,14 @@ func (e *Engine) admitted(p *pkt, port *network.Port) bool {
 
 // activates reports whether a packet is an announcement of one of the kinds
 // for an address.
-func activates(k *field.Key, kinds []string, a *network.Address) bool {
+func activates(k *field.Key, kinds announcements, a *network.Address) bool {
 	switch k.Get(field.EthType) {
 	case header.EtherRARP:
-		return slices.Contains(kinds, "rarp")
+		return kinds&byRARP != 0
 	case header.EtherARP:
-		return slices.Contains(kinds, "garp") && isGratuitous(k, a)
+		return kinds&byGARP != 0 && isGratuitous(k, a)
 	case header.EtherIPv6:
-		return slices.Contains(kinds, "na") && isAdvertised(k, a)
+		return kinds&byNA != 0 && isAdvertised(k, a)
 	}
 	return false
 }

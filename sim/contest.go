@@ -7,39 +7,77 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// applies returns which of a stage's flows applies to p: f, which was found by its
-// priority, or another that matches as well with the same one. Of these OVN leaves
-// open which the switch uses: Options.Tie decides, else the order of table.NewStage.
-// f may be nil.
-func (e *Engine) applies(p *pkt, s *table.Stage, f *table.Flow) *table.Flow {
-	if f == nil {
+// contest is two logical flows by index that both match on a chassis.
+type contest struct{ chassis, a, b int32 }
+
+// contested is what is known of a contest: its order is negative if the switch uses the
+// first, positive if it uses the second; and whether a packet that meets it tells.
+type contested struct {
+	order int
+	told  bool
+}
+
+// maxContests bounds how many are known at a time.
+const maxContests = 1 << 16
+
+// applies returns which of a stage's flows applies to p, nil if none matches: the one
+// that is found by its priority, or another that matches as well with the same one. Of
+// these OVN leaves open which the switch uses: Options.Tie decides, else the order of
+// table.NewStage.
+func (e *Engine) applies(p *pkt, s *table.Stage) *table.Flow {
+	noting := e.noting()
+	found := s.Find(&p.Key, p.chassis.resident, noting)
+	e.rivals = e.rivals[:0]
+	if found < 0 {
 		return nil
 	}
-	var noting *table.Consulted
-	if r := e.recording(); r != nil {
-		noting = &r.Consulted
-	}
-	e.rivals = s.Rivals(e.rivals[:0], f, &p.Key, p.chassis.resident, noting)
-	for i, g := range e.rivals {
-		if e.compare(p.chassis.Chassis, g.Flow, f.Flow) < 0 {
-			e.rivals[i], f = f, g
+	f := s.At(found)
+	e.ranks = s.Rivals(e.ranks[:0], found, &p.Key, p.chassis.resident, noting)
+	for _, rank := range e.ranks {
+		g := s.At(rank)
+		if e.contest(p.chassis.Chassis, g.Flow, f.Flow).order < 0 {
+			f, g = g, f
 		}
+		e.rivals = append(e.rivals, g)
 	}
 	return f
+}
+
+// contest returns what is known of two flows that both match on a chassis.
+func (e *Engine) contest(on *network.Chassis, a, b *network.Flow) contested {
+	k := contest{int32(on.Index), int32(a.Index), int32(b.Index)}
+	x, known := e.contests[k]
+	if !known {
+		x = e.examine(on, a, b)
+		if e.contests == nil || len(e.contests) >= maxContests {
+			e.contests = map[contest]contested{}
+		}
+		e.contests[k] = x
+	}
+	return x
+}
+
+// examine finds out, of what flows say, how they stand to each other on a chassis.
+func (e *Engine) examine(on *network.Chassis, a, b *network.Flow) contested {
+	return contested{e.compare(on, a, b), tells(a, b)}
+}
+
+// tells reports whether a packet that both flows match tells of it: they have the same
+// match, or matches that people wrote for different rows. Where northd's own matches
+// overlap is not told.
+func tells(a, b *network.Flow) bool {
+	return a.Match == b.Match || a.Written() && b.Written() && a.StageHint != b.StageHint
 }
 
 // compare is negative if a switch uses a where b matches as well, positive if it uses
 // b, as far as that is known: captures showed it, or Options.Tie tells.
 func (e *Engine) compare(on *network.Chassis, a, b *network.Flow) int {
-	if len(e.preferred) > 0 {
-		switch {
-		case e.preferred[preference(on, a, b)]:
-			return -1
-		case e.preferred[preference(on, b, a)]:
-			return 1
-		}
-	}
-	if e.opts.Tie == nil {
+	switch {
+	case e.preferred[preference(on, a, b)]:
+		return -1
+	case e.preferred[preference(on, b, a)]:
+		return 1
+	case e.opts.Tie == nil:
 		return 0
 	}
 	return e.opts.Tie(on, a, b)
@@ -59,6 +97,7 @@ func (e *Engine) Prefer(chassis, used, other int32) {
 	}
 	delete(e.preferred, preference(on, g, f))
 	e.preferred[preference(on, f, g)] = true
+	e.contests = nil
 	e.forgetPaths()
 }
 
@@ -77,17 +116,16 @@ func (s *snapshot) codePreferred() {
 		*used = true
 		return true
 	})
+	s.e.contests = nil
 	if s.Reading() && len(s.e.preferred) > 0 {
 		s.e.forgetPaths()
 	}
 }
 
-// noteRivals tells which flows might as well have applied as f: those of the same
-// match, and of what people write matches for those of other rows. Where northd's own
-// matches overlap is not told.
+// noteRivals tells which flows might as well have applied as f.
 func (e *Engine) noteRivals(p *pkt, f *table.Flow) {
 	for _, g := range e.rivals {
-		if g.Match != f.Match && (!f.Written() || !g.Written() || f.StageHint == g.StageHint) {
+		if !e.contest(p.chassis.Chassis, f.Flow, g.Flow).told {
 			continue
 		}
 		e.tied = true

@@ -37,7 +37,7 @@ func (e *Engine) mirror(p *pkt, f *table.Flow, op *table.Op) {
 func (e *Engine) bindVport(p *pkt, f *table.Flow, op *table.Op) {
 	from := e.port(uint32(p.Key.Load(op.A).Lo))
 	for _, n := range op.Ports {
-		if v := e.port(n); v != nil && from != nil && v.VirtualParent != from.Name {
+		if v := e.port(n); v != nil && from != nil && e.parents[v.Index] != from {
 			e.note(p, trace.Note, trace.ApproxAction, f)
 		}
 	}

@@ -3,7 +3,6 @@ package sim
 import (
 	"net/netip"
 
-	"ovnreplay/nat/header"
 	"ovnreplay/sim/answer"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -32,9 +31,9 @@ func (e *Engine) solicited(p *pkt, port *network.Port, iaid uint32) bool {
 	if port == nil {
 		return false
 	}
-	mac, addr, ok := port.Delegated()
-	if !ok || header.MACNumber(mac) != p.Key.Get(field.EthDst) ||
-		field.FromBytes(addr.As16()) != p.Key.Get128(field.IP6Dst) {
+	from, ok := e.delegated[port.Index]
+	if !ok || from.mac != p.Key.Get(field.EthDst) ||
+		field.FromBytes(from.addr.As16()) != p.Key.Get128(field.IP6Dst) {
 		return false
 	}
 	last, ok := e.learned.probes[solicitKey(port)]

@@ -55,15 +55,16 @@ type Engine struct {
 	opts        Options
 	changes     []network.Changes // of each zone's OVN
 	monitorMACs []uint64
-	chassis     []*chassis         // by index, made when first met
-	compiled    *compiled          // of the first chassis
-	rivals      []*table.Flow      // of the flow that a packet has just met
-	tied        bool               // a packet had such
-	preferred   map[string]bool    // see Prefer
-	groups      map[string]uint32  // multicast group name -> number
+	chassis     []*chassis            // by index, made when first met
+	compiled    *compiled             // of the first chassis
+	rivals      []*table.Flow         // of the flow that a packet has just met
+	ranks       []int32               // those that Stage.Rivals found
+	tied        bool                  // a packet had such
+	preferred   map[string]bool       // see Prefer
+	offers      map[*table.Op]*offers // see optionsOf
+	contests    map[contest]contested
+	groupNames  map[string]uint32  // multicast group name -> number
 	members     [][]*network.Group // by datapath, then group number
-	tunnels     []bool             // by availability zone: always_tunnel
-	remote      []*network.Chassis // of other availability zones
 	learned     learned
 	fragments   fragments
 	selections  map[selection]int // made by select, read from captures
@@ -80,6 +81,7 @@ type Engine struct {
 	pkts  []*pkt // free
 	walks uint32 // translations begun, see pause
 
+	reading // of the network's texts
 	passage // the packet in progress
 }
 
@@ -97,11 +99,11 @@ func New(net *network.Network, opts Options) (*Engine, error) {
 		opts.Conntrack.Profile = opts.Profile
 	}
 	e := &Engine{
-		Net:      net,
-		changes:  changesOf(net),
-		opts:     opts,
-		groups:   map[string]uint32{},
-		security: map[int]*portSecurity{},
+		Net:        net,
+		changes:    changesOf(net),
+		opts:       opts,
+		groupNames: map[string]uint32{},
+		security:   map[int]*portSecurity{},
 	}
 	e.readNet()
 	e.chassis = make([]*chassis, len(net.Chassis))
@@ -141,7 +143,7 @@ func (e *Engine) Start(net *network.Network) {
 			c.compiled = e.compiledFor(c.Chassis)
 		}
 	}
-	e.security = map[int]*portSecurity{}
+	e.security, e.contests, e.offers = map[int]*portSecurity{}, nil, nil
 	e.forgetPaths()
 	e.indexHairpins()
 	e.oldAffinity, e.teaching = oldAffinity(e.Net), e.Net.Teaching()
@@ -157,29 +159,16 @@ func (e *Engine) firstChassis() *network.Chassis {
 	return e.Net.Chassis[0]
 }
 
-// readNet works out what packets are to find without looking at text.
-func (e *Engine) readNet() {
-	e.tunnels = make([]bool, len(e.Net.AZs))
-	for i, z := range e.Net.AZs {
-		e.tunnels[i] = z.SBGlobal["always_tunnel"] == "true"
-	}
-	e.remote = e.remote[:0]
-	for _, c := range e.Net.Chassis {
-		if c.Remote() || len(e.Net.AZs) > 1 {
-			e.remote = append(e.remote, c)
-		}
-	}
-	e.numberGroups()
-}
-
 func (e *Engine) numberGroups() {
 	e.members = make([][]*network.Group, len(e.Net.Datapaths))
-	for _, g := range e.Net.Groups {
-		n, ok := e.groups[g.Name]
+	e.groups = make([]uint32, len(e.Net.Groups))
+	for i, g := range e.Net.Groups {
+		n, ok := e.groupNames[g.Name]
 		if !ok {
-			n = uint32(len(e.groups))
-			e.groups[g.Name] = n
+			n = uint32(len(e.groupNames))
+			e.groupNames[g.Name] = n
 		}
+		e.groups[i] = n
 		byNumber := e.members[g.Datapath.Index]
 		for int(n) >= len(byNumber) {
 			byNumber = append(byNumber, nil)
@@ -205,7 +194,7 @@ func (e *Engine) notPort(name string) (uint32, bool) {
 	if name == "none" { // ovn-controller's name for no port
 		return 0, true
 	}
-	if n, ok := e.groups[name]; ok {
+	if n, ok := e.groupNames[name]; ok {
 		return groupBit | n, true
 	}
 	return 0, false

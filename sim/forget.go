@@ -14,7 +14,7 @@ func (e *Engine) Forget() {
 	e.learned.init(e.Net)
 	e.fragments, e.selections, e.waiting = fragments{}, nil, waiting{}
 	if len(e.preferred) > 0 {
-		e.preferred = nil
+		e.preferred, e.contests = nil, nil
 		e.forgetPaths()
 	}
 }

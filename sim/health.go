@@ -39,7 +39,7 @@ func (e *Engine) monitored(p *pkt, port *network.Port) bool {
 		src = packet.Addr6(p.Key.Get128(field.IP6Src))
 	}
 	key := probeKey{port.Index, netip.AddrPortFrom(src, uint16(p.Key.Get(field.TpSrc)))}
-	if !e.checked(key, port) {
+	if !e.checks[key] {
 		return false
 	}
 	last, ok := e.learned.probes[key]
@@ -49,18 +49,6 @@ func (e *Engine) monitored(p *pkt, port *network.Port) bool {
 	}
 	ack := binary.BigEndian.Uint32(p.Data[p.Layout.L4+8:])
 	return uint64(last.port) == p.Key.Get(field.TpDst) && ack == last.seq+1
-}
-
-// checked reports whether a service is checked over TCP.
-func (e *Engine) checked(k probeKey, port *network.Port) bool {
-	for i := range e.Net.ServiceMonitors {
-		m := &e.Net.ServiceMonitors[i]
-		if addr, err := netip.ParseAddr(m.IP); err == nil && addr == k.service.Addr() &&
-			m.LogicalPort == port.Name && (m.Protocol == "" || m.Protocol == "tcp") && m.Port == int(k.service.Port()) {
-			return true
-		}
-	}
-	return false
 }
 
 // probeKey names a monitored service, or a router's port that asks for a

@@ -230,7 +230,7 @@ func (e *Engine) younger(p *pkt, f *table.Flow, at position, hop macKey, since c
 	if since != 0 || !ofDatabase || date != 0 && date <= e.now || e.opts.Choose == nil || e.quiet {
 		return false
 	}
-	inside := date != 0 && date-e.now < waitTimeout && amongRouters(e.port(k.port))
+	inside := date != 0 && date-e.now < waitTimeout && e.amongRouters(e.port(k.port))
 	if !inside && !e.opts.Choose.Asked(hop.ip, hop.v6, e.asker(p, at)) {
 		return false
 	}
@@ -242,8 +242,8 @@ func (e *Engine) younger(p *pkt, f *table.Flow, at position, hop macKey, since c
 
 // amongRouters reports whether a router's port leads to none but other routers' ports,
 // and its bindings are as old as their rows say.
-func amongRouters(port *network.Port) bool {
-	if port == nil || port.Peer == nil || port.Datapath.BindingsAge() {
+func (e *Engine) amongRouters(port *network.Port) bool {
+	if port == nil || port.Peer == nil || e.aging[port.Datapath.Index] {
 		return false
 	}
 	if d := port.Peer.Datapath; !d.Router {

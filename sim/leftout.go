@@ -36,11 +36,16 @@ func (e *Engine) leaveOut(p *pkt, s *table.Stage, at position) {
 	if e.quiet {
 		return
 	}
-	l := &e.leftOut
-	if m := l.met[s]; m != nil {
+	if m := e.leftOut.met[s]; m != nil {
 		m.count++
 		return
 	}
+	e.tellBroken(p, s, at)
+}
+
+// tellBroken tells of a stage's flows that do not compile.
+func (e *Engine) tellBroken(p *pkt, s *table.Stage, at position) {
+	l := &e.leftOut
 	l.init()
 	l.met[s] = &meeting{count: 1}
 	var first *table.Flow

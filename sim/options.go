@@ -25,21 +25,54 @@ func (e *Engine) putOptions(p *pkt, f *table.Flow, op *table.Op) {
 	p.Flush()
 	var frame answer.Frame
 	why := trace.MadeDHCP
+	with := e.optionsOf(op, &a)
 	switch a.Op {
 	case lflow.PutDHCPv4Opts:
-		offer, options := dhcpv4Options(a.Options)
 		style := answer.DHCPv4Style{Inform: e.has(p.chassis.AZ, network.DHCPInform),
 			Strict: e.has(p.chassis.AZ, network.DHCPEthernetOnly)}
-		frame, ok = answer.DHCPv4(&p.Packet, style, offer, options)
+		frame, ok = answer.DHCPv4(&p.Packet, style, with.offer, with.options)
 	case lflow.PutDHCPv6Opts:
 		frame, ok = answer.DHCPv6(&p.Packet, answer.DHCPv6Style{Release: e.has(p.chassis.AZ, network.DHCPv6Release)},
-			dhcpv6Options(a.Options))
+			with.options)
 	case lflow.PutNDRAOpts:
 		why = trace.MadeRA
-		frame, ok = answer.RouterAdvertisement(&p.Packet, advert(a.Options),
+		frame, ok = answer.RouterAdvertisement(&p.Packet, with.advert,
 			e.has(p.chassis.AZ, network.AdvertToAllNodes))
 	}
 	e.become(p, f, op, frame, why, ok)
+}
+
+// offers is the options of an action as they are sent.
+type offers struct {
+	offer   [4]byte // DHCPv4's offered address
+	options []answer.Option
+	advert  *answer.Advert
+}
+
+// optionsOf returns the options of an operation, encoded once.
+func (e *Engine) optionsOf(op *table.Op, a *lflow.PutOpts) *offers {
+	x := e.offers[op]
+	if x == nil {
+		x = encode(a)
+		if e.offers == nil {
+			e.offers = map[*table.Op]*offers{}
+		}
+		e.offers[op] = x
+	}
+	return x
+}
+
+func encode(a *lflow.PutOpts) *offers {
+	x := &offers{}
+	switch a.Op {
+	case lflow.PutDHCPv4Opts:
+		x.offer, x.options = dhcpv4Options(a.Options)
+	case lflow.PutDHCPv6Opts:
+		x.options = dhcpv6Options(a.Options)
+	case lflow.PutNDRAOpts:
+		x.advert = advert(a.Options)
+	}
+	return x
 }
 
 // become makes p the reply, if there is one, and stores whether there is.

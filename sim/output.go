@@ -137,7 +137,7 @@ func (e *Engine) toChassis(p *pkt, f *table.Flow, port *network.Port, to *networ
 	case p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0:
 		e.dropAt(p, trace.DropLocalOnly, f, port)
 		return
-	case !tunnels(p.chassis.Chassis, to):
+	case !e.connected(p.chassis.Chassis, to):
 		e.dropAt(p, trace.DropNoTunnel, f, port)
 		return
 	}
@@ -156,20 +156,16 @@ func (e *Engine) portNumbered(outport uint32) *network.Port {
 	return e.Net.Ports[outport]
 }
 
-// tunnels reports whether a chassis has a tunnel to another: to those of other
-// availability zones only if it takes part in interconnection (ovn-ic(8)).
-func tunnels(from, to *network.Chassis) bool { return !to.RemoteTo(from) || from.Interconn() }
-
 // arrive sends p through a tunnel, to come out of it at a chassis. It returns
 // false if nothing comes out: the chassis' zone does not know p's keys.
 func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32, f *table.Flow) bool {
 	e.recordTunnel(p, to, outport)
-	if from := p.chassis.Chassis; to.AZ != from.AZ && !to.Remote() && !from.Remote() &&
-		!(tunnels(to, from) && to.AZ.Reaches(from) && from.AZ.Reaches(to)) {
+	if from := p.chassis.Chassis; to.AZ != from.AZ && !e.remote[to.Index] && !e.remote[from.Index] &&
+		!(e.connected(to, from) && e.reaches[to.AZ.Index][from.Index] && e.reaches[from.AZ.Index][to.Index]) {
 		e.dropAt(p, trace.DropStranger, f, e.portNumbered(outport))
 		return false
 	}
-	if to.AZ != p.dp.AZ && !to.Remote() {
+	if to.AZ != p.dp.AZ && !e.remote[to.Index] {
 		there, ok := e.cross(p, to.AZ, outport)
 		if !ok {
 			e.dropAt(p, trace.DropNotThere, f, e.portNumbered(outport))
@@ -200,7 +196,7 @@ func (e *Engine) toGroup(p *pkt, f *table.Flow, out uint32) {
 	local := p.Key.Get(field.Flags)&(flagLocalOnly|flagLocalport) != 0
 	if !e.stopped(p) && !local && len(p.dp.Localnet) == 0 && !e.opts.Anywhere {
 		for _, to := range e.Net.Chassis {
-			if to != p.chassis.Chassis && e.hasMember(g, p.chassis.Chassis, to) && tunnels(p.chassis.Chassis, to) {
+			if to != p.chassis.Chassis && e.hasMember(g, p.chassis.Chassis, to) && e.connected(p.chassis.Chassis, to) {
 				c := e.copyOf(p)
 				if e.arrive(c, to, out, f) {
 					e.toMembers(c, f, e.group(c.dp, uint32(c.Key.Get(field.Outport))), true)
@@ -231,7 +227,7 @@ func (e *Engine) toMembers(p *pkt, f *table.Flow, g *network.Group, bound bool) 
 		case network.Patch, network.Localport, network.Localnet:
 		case network.Remote:
 			if to := port.ActiveChassis(); !e.isHere(port, p.chassis.Chassis) &&
-				(to == nil || !tunnels(p.chassis.Chassis, to)) {
+				(to == nil || !e.connected(p.chassis.Chassis, to)) {
 				continue
 			}
 		case network.ChassisRedirect:
@@ -269,7 +265,7 @@ func (e *Engine) servedFirst(port *network.Port) bool {
 	case network.Localport:
 		return true
 	case network.Patch:
-		return !port.Datapath.TransitSwitch() || !e.has(port.Datapath.AZ, network.TransitPatches)
+		return !e.transit[port.Datapath.Index] || !e.has(port.Datapath.AZ, network.TransitPatches)
 	case network.Remote:
 		return e.has(port.Datapath.AZ, network.RemoteCopies)
 	}

@@ -389,7 +389,7 @@ func (e *Engine) stage(p *pkt, at position) (position, bool) {
 			}
 			e.leaveOut(p, s, at)
 		}
-		f = e.applies(p, s, e.lookup(p, s, p.chassis.resident))
+		f = e.applies(p, s)
 	}
 	if f == nil {
 		e.event(p, trace.Event{Kind: trace.Miss, Egress: at.egress, Table: at.table, Flow: -1})

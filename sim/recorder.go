@@ -50,10 +50,15 @@ func (e *Engine) abandon() { e.paths.recorder.on = false }
 
 // lookup finds the flow of a stage that p matches.
 func (e *Engine) lookup(p *pkt, s *table.Stage, res table.Resident) *table.Flow {
+	return s.At(s.Find(&p.Key, res, e.noting()))
+}
+
+// noting is where what a look-up depends on is noted, nil if that is of no interest.
+func (e *Engine) noting() *table.Consulted {
 	if r := e.recording(); r != nil {
-		return s.LookupNoting(&p.Key, res, &r.Consulted)
+		return &r.Consulted
 	}
-	return s.Lookup(&p.Key, res)
+	return nil
 }
 
 // takes notes what an operation about to be done on p reads and sets, or

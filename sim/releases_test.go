@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/importer"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -89,52 +91,52 @@ type goPackage struct {
 
 	exports map[string]string // all packages' export data
 	root    string            // file names are told from here
+
+	once  sync.Once // the rest is set by it, see check
+	set   *token.FileSet
+	files []*ast.File
+	info  *types.Info
+	err   error
 }
 
-func listPackages(t *testing.T) (list []*goPackage) {
+func listPackages(t *testing.T) []*goPackage {
+	t.Helper()
+	list, err := goPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// goPackages lists this module's packages. Several tests read them, and check each once.
+var goPackages = sync.OnceValues(func() (list []*goPackage, err error) {
 	out, err := exec.Command("go", "list", "-export", "-deps",
 		"-json=ImportPath,Dir,Export,GoFiles,Module", "ovnreplay/...").Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		return nil, fmt.Errorf("go list: %w", err)
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	exports := map[string]string{}
 	for in := json.NewDecoder(bytes.NewReader(out)); ; {
 		p := &goPackage{exports: exports, root: root}
 		if err := in.Decode(p); errors.Is(err, io.EOF) {
-			return list
+			return list, nil
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		exports[p.ImportPath] = p.Export
 		if p.Module != nil && p.Module.Main {
 			list = append(list, p)
 		}
 	}
-}
+})
 
 // releaseUses lists, as FILE:LINE, where the package compares, names or reads a release.
 func (p *goPackage) releaseUses(t *testing.T) (uses []string) {
-	set := token.NewFileSet()
-	var files []*ast.File
-	for _, name := range p.GoFiles {
-		f, err := parser.ParseFile(set, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, f)
-	}
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{},
-		Selections: map[*ast.SelectorExpr]*types.Selection{}}
-	c := types.Config{Importer: importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) {
-		return os.Open(p.exports[path])
-	})}
-	if _, err := c.Check(p.ImportPath, set, files, info); err != nil {
-		t.Fatal(err)
-	}
+	set, files, info := p.check(t)
 	for _, f := range files {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if n != nil && usesRelease(info, n) {
@@ -150,6 +152,32 @@ func (p *goPackage) releaseUses(t *testing.T) (uses []string) {
 		})
 	}
 	return uses
+}
+
+// check parses the package's files and type-checks them.
+func (p *goPackage) check(t *testing.T) (*token.FileSet, []*ast.File, *types.Info) {
+	t.Helper()
+	p.once.Do(func() {
+		p.set = token.NewFileSet()
+		for _, name := range p.GoFiles {
+			f, err := parser.ParseFile(p.set, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				p.err = err
+				return
+			}
+			p.files = append(p.files, f)
+		}
+		p.info = &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{},
+			Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
+		c := types.Config{Importer: importer.ForCompiler(p.set, "gc", func(path string) (io.ReadCloser, error) {
+			return os.Open(p.exports[path])
+		})}
+		_, p.err = c.Check(p.ImportPath, p.set, p.files, p.info)
+	})
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	return p.set, p.files, p.info
 }
 
 // usesRelease says whether a node of the syntax tree compares, names or reads a release.

@@ -214,9 +214,9 @@ func TestSnapshotIsWhole(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{e, "Net opts changes monitorMACs chassis compiled rivals tied preferred groups members tunnels remote " +
-			"learned fragments selections choice waiting oldAffinity teaching hairpins security limits leftOut " +
-			"paths pkts walks passage"},
+		{e, "Net opts changes monitorMACs chassis compiled rivals ranks tied preferred offers contests groupNames " +
+			"members learned fragments selections choice waiting oldAffinity teaching hairpins security limits " +
+			"leftOut paths pkts walks reading passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows dates probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires goesOn mac"},

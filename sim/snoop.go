@@ -54,7 +54,7 @@ func (e *Engine) reinject(p *pkt, f *table.Flow, g *network.Group) {
 		return
 	}
 	c := e.snooped(p)
-	c.Key.Set(field.Outport, uint64(groupBit|e.groups[g.Name]))
+	c.Key.Set(field.Outport, uint64(groupBit|e.groups[g.Index]))
 	e.output(c, f, position{})
 	e.put(c)
 }

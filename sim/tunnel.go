@@ -67,10 +67,10 @@ func (e *Engine) floodRemote(p *pkt, f *table.Flow) {
 		return
 	}
 	here := p.chassis.Chassis
-	for _, to := range e.remote {
+	for _, to := range e.away {
 		switch {
-		case to == here || !to.RemoteTo(here) || !tunnels(here, to):
-		case to.Remote():
+		case to == here || !e.foreign(here, to) || !e.connected(here, to):
+		case e.remote[to.Index]:
 			e.recordTunnel(p, to, 0)
 			e.event(p, trace.Event{Kind: trace.Tunnel, Flow: -1, Arg: int32(to.Index)})
 		default:
@@ -227,7 +227,7 @@ func (e *Engine) tunnelOutport(dp *network.Datapath, key uint32) (uint32, *netwo
 		return uint32(port.Index), nil
 	}
 	if g := dp.GroupByKey(key); g != nil {
-		return groupBit | e.groups[g.Name], g
+		return groupBit | e.groups[g.Index], g
 	}
 	return 0, nil
 }

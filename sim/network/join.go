@@ -292,9 +292,6 @@ func (d *Datapath) In(z *AZ) *Datapath {
 // given (other_config:is-remote).
 func (c *Chassis) Remote() bool { return c.Options["is-remote"] == "true" }
 
-// RemoteTo reports whether a chassis belongs to another zone than c does.
-func (c *Chassis) RemoteTo(from *Chassis) bool { return c.Remote() || c.AZ != from.AZ }
-
 // Interconn reports whether the chassis takes part in interconnection
 // (other_config:is-interconn): others have no tunnels to chassis of other zones.
 func (c *Chassis) Interconn() bool { return c.Options["is-interconn"] == "true" }

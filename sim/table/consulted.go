@@ -98,32 +98,6 @@ func muchOf(t field.Term) (much int) {
 	return much
 }
 
-// LookupNoting is Lookup, and notes which bits of the key it depended on.
-func (s *Stage) LookupNoting(k *field.Key, res Resident, c *Consulted) *Flow {
-	best := int32(len(s.flows))
-	for i := range s.tuple {
-		t := &s.tuple[i]
-		if t.best >= best {
-			break
-		}
-		ranks := t.find(k)
-		t.note(k, c, ranks != nil)
-		for _, rank := range ranks {
-			if rank >= best {
-				break
-			}
-			if s.made(rank).match.evalNoting(k, res, c) {
-				best = rank
-				break
-			}
-		}
-	}
-	if int(best) == len(s.flows) {
-		return nil
-	}
-	return s.flows[best]
-}
-
 // evalNoting is eval, and notes which bits of the key decided.
 func (m match) evalNoting(k *field.Key, res Resident, c *Consulted) bool {
 	for i := int32(0); ; {

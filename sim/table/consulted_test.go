@@ -78,7 +78,7 @@ func TestRivals(t *testing.T) {
 	for range 200 {
 		decide(t, r, s)
 		k := randomKey(r, s)
-		if f := s.Lookup(&k, nil); f != nil {
+		if f := s.Find(&k, nil, nil); f >= 0 {
 			found += len(s.Rivals(nil, f, &k, nil, nil))
 		}
 	}
@@ -93,13 +93,16 @@ func decide(t *testing.T, r *rand.Rand, s *Stage) {
 	for range 20 {
 		k := randomKey(r, s)
 		var c Consulted
-		f := s.LookupNoting(&k, res, &c)
+		rank := s.Find(&k, res, &c)
+		f := s.At(rank)
 		if want := s.linear(&k, res); f != want {
 			t.Fatalf("noting: %v, want %v", f, want)
 		}
 		var rivals []*Flow
 		if f != nil {
-			rivals = s.Rivals(nil, f, &k, res, &c)
+			for _, r := range s.Rivals(nil, rank, &k, res, &c) {
+				rivals = append(rivals, s.At(r))
+			}
 			if want := s.linearRivals(f, &k, res); !sameFlows(rivals, want) {
 				t.Fatalf("rivals of %s: %d, want %d", f.UUID, len(rivals), len(want))
 			}

@@ -150,27 +150,52 @@ func (s *Stage) file(index map[string]int, c cube, rank int32) {
 
 // Lookup returns the flow of highest priority that matches the key on a
 // chassis where the given ports are resident, nil if none does.
-func (s *Stage) Lookup(k *field.Key, res Resident) *Flow {
+func (s *Stage) Lookup(k *field.Key, res Resident) *Flow { return s.At(s.Find(k, res, nil)) }
+
+// At returns the flow of a rank, nil for -1.
+func (s *Stage) At(rank int32) *Flow {
+	if rank < 0 {
+		return nil
+	}
+	return s.flows[rank]
+}
+
+// Find is Lookup, and returns the flow's rank in the stage, -1 if none matches. Which
+// bits of the key that depended on is noted in c unless that is nil.
+func (s *Stage) Find(k *field.Key, res Resident, c *Consulted) int32 {
 	best := int32(len(s.flows))
 	for i := range s.tuple {
 		t := &s.tuple[i]
 		if t.best >= best {
 			break
 		}
-		for _, rank := range t.find(k) {
+		ranks := t.find(k)
+		if c != nil {
+			t.note(k, c, ranks != nil)
+		}
+		for _, rank := range ranks {
 			if rank >= best {
 				break
 			}
-			if s.made(rank).match.eval(k, res) {
+			if s.matches(rank, k, res, c) {
 				best = rank
 				break
 			}
 		}
 	}
 	if int(best) == len(s.flows) {
-		return nil
+		return -1
 	}
-	return s.flows[best]
+	return best
+}
+
+// matches reports whether the flow of a rank matches a key.
+func (s *Stage) matches(rank int32, k *field.Key, res Resident, c *Consulted) bool {
+	m := s.made(rank).match
+	if c == nil {
+		return m.eval(k, res)
+	}
+	return m.evalNoting(k, res, c)
 }
 
 // made returns a flow to be tried.
