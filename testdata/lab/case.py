@@ -5,13 +5,13 @@ last second at which all of them were running, and frames outside are cut.  Larg
 captures are compressed here, so that case.json names the final files; the
 databases and flow dumps are compressed afterwards by the caller.
 """
-import gzip
 import json
 import os
 import re
-import struct
 import subprocess
 import sys
+
+from recorded import compress, cut
 
 BIG = 8192
 
@@ -25,25 +25,10 @@ def packed(folder, name):
     path = os.path.join(folder, name)
     if os.path.getsize(path) < BIG:
         return name
-    with open(path, "rb") as f, open(path + ".gz", "wb") as out:
-        with gzip.GzipFile("", "wb", 9, out, mtime=0) as z:
-            z.write(f.read())
+    with open(path, "rb") as f:
+        compress(path, f.read())
     os.remove(path)
     return name + ".gz"
-
-
-def cut(path, first, last):
-    """Keep a pcap's records between two instants."""
-    with open(path, "rb") as f:
-        data = f.read()
-    kept, at = [data[:24]], 24
-    while at + 16 <= len(data):
-        seconds, micros, length = struct.unpack_from("<III", data, at)
-        if first <= seconds + micros / 1e6 <= last:
-            kept.append(data[at:at + 16 + length])
-        at += 16 + length
-    with open(path, "wb") as f:
-        f.write(b"".join(kept))
 
 
 def release():
@@ -56,7 +41,10 @@ def main(folder, window, description):
     with open(window) as f:
         first, last = (float(line) for line in f)
     for file, *_ in rows("POINTS") + rows("UNDERLAYS"):
-        cut(os.path.join(folder, file), first, last)
+        path = os.path.join(folder, file)
+        data, _ = cut(path, first, last)
+        with open(path, "wb") as f:
+            f.write(data)
     zones = os.environ["ZONES"].split()
     case = {"description": description, "db": [f"sb-{z}.db.gz" for z in zones] or "sb.db.gz"}
     case["captures"] = [
@@ -85,4 +73,5 @@ def main(folder, window, description):
         f.write("\n")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -5,14 +5,14 @@ dumps.  The logical port of a capture is what Open vSwitch's own database said o
 interface: the port of its iface-id, or the localnet port of the network that its bridge
 was mapped to.  Frames after the end (when ovn-controller was told to exit) are cut.
 """
-import gzip
 import json
 import os
 import re
 import shutil
-import struct
 import subprocess
 import sys
+
+from recorded import compress, cut
 
 
 def log(path):
@@ -93,19 +93,6 @@ class Switch:
         return (ports[0], "") if len(ports) == 1 else (None, f"bridge {bridge} has the localnet ports {ports}")
 
 
-def cut(path, first, last):
-    """A pcap's records between two instants, and how many there are."""
-    with open(path, "rb") as f:
-        data = f.read()
-    kept, at = [data[:24]], 24
-    while at + 16 <= len(data):
-        seconds, micros, length = struct.unpack_from("<III", data, at)
-        if at + 16 + length <= len(data) and first <= seconds + micros / 1e6 <= last:
-            kept.append(data[at:at + 16 + length])
-        at += 16 + length
-    return b"".join(kept), len(kept) - 1
-
-
 def instant(path):
     with open(path, encoding="ascii") as f:
         return float(f.read())
@@ -118,11 +105,6 @@ def parts(rec):
         found.append((first, instant(f"{rec}/before,{n}"), f"{rec}/conntrack,{n}", f"{rec}/zones,{n}", False))
         first, n = instant(f"{rec}/after,{n}"), n + 1
     return found + [(first, instant(f"{rec}/end"), f"{rec}/conntrack-after.txt", f"{rec}/ct-zone-list.txt", True)]
-
-
-def write(path, data):
-    with open(path + ".gz", "wb") as f, gzip.GzipFile("", "wb", 9, f, mtime=0) as z:
-        z.write(data)
 
 
 def read(path):
@@ -162,7 +144,7 @@ def one(rec, out, switch, part, description, openvswitch, notes):
         port, why = switch.port(file.rsplit(",", 1)[0])
         if port and frames:
             short = file.replace(",0.", ".").replace(",", ".")
-            write(os.path.join(out, short), data)
+            compress(os.path.join(out, short), data)
             captures.append({"file": short + ".gz", "port": port})
         elif frames:
             notes = notes + [f"{file}: {frames} frames, {why}"]
@@ -178,7 +160,7 @@ def one(rec, out, switch, part, description, openvswitch, notes):
         shutil.copy(os.path.join(rec, "fragments.txt"), out)
     for file, source in files.items():
         if os.path.exists(source):
-            write(os.path.join(out, file), read(source))
+            compress(os.path.join(out, file), read(source))
     shutil.copy(zones, os.path.join(out, "ct-zone-list.txt"))
     if notes:
         with open(os.path.join(out, "notes.txt"), "w", encoding="utf-8") as f:
