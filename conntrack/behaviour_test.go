@@ -8,6 +8,7 @@ import (
 // Each behaviour with the last release that lacks it and the first that has it.
 // The kernel's tracker has none of them but those of ovs-vswitchd, which it is a datapath of.
 func TestBehaviours(t *testing.T) {
+	t.Parallel()
 	type edge struct{ without, with Release }
 	edges := [behaviours][]edge{
 		FreshReplies:         {{OVS30, OVS217}, {OVS31, OVS32}},
@@ -51,6 +52,7 @@ func TestBehaviours(t *testing.T) {
 // What types of interface a chassis knows tells its release, so that the likeliest of
 // those that behave alike is taken; each type where NEWS of Open vSwitch says that it came or went.
 func TestReleaseOf(t *testing.T) {
+	t.Parallel()
 	for types, want := range map[string]Release{
 		"": OVS31, "geneve,vxlan,lisp": OVS31, "geneve,lisp,srv6": OVS33, "geneve,srv6": OVS36,
 	} {
@@ -68,6 +70,7 @@ func TestReleaseOf(t *testing.T) {
 
 // A table that comes out of a snapshot behaves as the one that went in.
 func TestRestoredBehaviour(t *testing.T) {
+	t.Parallel()
 	for _, o := range []Options{{}, {Profile: OVSUserspace, OVS: OVS217}, {Profile: OVSUserspace, OVS: OVS40}} {
 		was := NewTable(o)
 		is, err := Restore(was.Snapshot(nil), o, nil)

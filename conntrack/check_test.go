@@ -4,6 +4,7 @@ import "testing"
 
 // What each profile says when it refuses a segment, with the numbers compared.
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	const a, b = "10.0.0.1", "10.0.0.2"
 	out := func(s tcpSeg) []byte { return tcpPacket(a, 40000, b, 80, s) }
 	back := func(s tcpSeg) []byte { return tcpPacket(b, 80, a, 40000, s) }

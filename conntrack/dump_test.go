@@ -14,6 +14,7 @@ import (
 // TestDumpsComeBack: what is read from a real dump is written as it was, and
 // a table filled from it lists the same.
 func TestDumpsComeBack(t *testing.T) {
+	t.Parallel()
 	files, _ := filepath.Glob("testdata/dumps/*.txt")
 	if len(files) < 8 {
 		t.Fatalf("only %d dumps", len(files))
@@ -91,6 +92,7 @@ func get(s []string, i int) string {
 // A dump is taken some time after the last packet: connections that had little time
 // left are in none, unless one is that had less.
 func TestEndedBeforeDump(t *testing.T) {
+	t.Parallel()
 	entry := func(port uint16, left Time) Entry {
 		return Entry{Zone: 1, Orig: nat.Tuple{Proto: 17, SrcPort: port}, Timeout: left * Second}
 	}
@@ -123,6 +125,7 @@ func TestEndedBeforeDump(t *testing.T) {
 }
 
 func TestBadDumps(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ line, want string }{
 		{"hello", "d:1:1: not a line of a conntrack dump"},
 		{"tcp,orig=(src=10.0.0.1", "d:1:23: the line ends within parentheses"},
@@ -153,6 +156,7 @@ func TestBadDumps(t *testing.T) {
 
 // A session that began before the capture goes on right after an import.
 func TestImportedConnectionGoesOn(t *testing.T) {
+	t.Parallel()
 	const dump = "tcp,orig=(src=10.0.0.1,dst=172.18.0.4,sport=1000,dport=30007),reply=(src=10.244.1.3,dst=10.0.0.1," +
 		"sport=80,dport=1000),zone=1,mark=2,protoinfo=(state=ESTABLISHED)\n"
 	profiles(t, func(t *testing.T, p Profile) {
@@ -184,6 +188,7 @@ func TestImportedConnectionGoesOn(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
+	t.Parallel()
 	read := func(lines ...string) []Entry {
 		es, err := ReadDump(strings.NewReader(strings.Join(lines, "\n")), "d")
 		if err != nil {
@@ -218,6 +223,7 @@ func TestCompare(t *testing.T) {
 }
 
 func TestZones(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		"rtoe-GR_ovn-worker 2\nGR_ovn-worker_dnat 4\n\na_snat 0\n",
 		`{ct-zone-GR_ovn-worker_dnat="4", ct-zone-a_snat="0", ct-zone-rtoe-GR_ovn-worker="2", hostname=x}` + "\n",

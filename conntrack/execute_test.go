@@ -48,6 +48,7 @@ var conversation = []struct {
 }
 
 func TestNewUntilCommittedAndAnswered(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		for _, c := range conversation {
 			ct := NewTable(Options{Profile: p})
@@ -83,6 +84,7 @@ func TestNewUntilCommittedAndAnswered(t *testing.T) {
 }
 
 func TestMarkAndLabel(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		ask, tell := conversation[0].ask(), conversation[0].tell()
@@ -114,6 +116,7 @@ func TestMarkAndLabel(t *testing.T) {
 
 // nodePort: DNAT in one zone, forced SNAT in another, and the reply back through both.
 func TestDNATThenSNATAndBack(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		for _, proto := range []string{"tcp", "udp"} {
 			ct := NewTable(Options{Profile: p})
@@ -174,6 +177,7 @@ func TestDNATThenSNATAndBack(t *testing.T) {
 }
 
 func TestUnNATOfNothing(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		ip := conversation[0].ask()
@@ -190,6 +194,7 @@ func TestUnNATOfNothing(t *testing.T) {
 
 // Two clients on one source port behind one address.
 func TestSNATCollision(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		snat := Request{Zone: 1, Commit: true, NAT: bind(nat.Src, "1.1.1.1", 0)}
@@ -215,6 +220,7 @@ func TestSNATCollision(t *testing.T) {
 
 // A colliding ICMP id: userspace passes the packet as it is, the kernel moves the id.
 func TestSNATCollisionICMP(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		snat := Request{Zone: 1, Commit: true, NAT: bind(nat.Src, "1.1.1.1", 0)}
@@ -245,6 +251,7 @@ func TestSNATCollisionICMP(t *testing.T) {
 
 // A SYN sent again is still new; userspace translates it at the look-up, the kernel does not.
 func TestRetransmittedSYN(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		syn := func() []byte {
@@ -276,6 +283,7 @@ func TestRetransmittedSYN(t *testing.T) {
 
 // An ICMP error about a translated connection comes back translated inside and outside.
 func TestICMPErrorRelated(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		for _, v6 := range []bool{false, true} {
 			client, out, server, router := "10.0.0.1", "1.1.1.1", "9.9.9.9", "5.5.5.5"
@@ -305,6 +313,7 @@ func TestICMPErrorRelated(t *testing.T) {
 }
 
 func TestInvalid(t *testing.T) {
+	t.Parallel()
 	bad := func(ip []byte, f func([]byte)) []byte { f(ip); return ip }
 	for _, tt := range []struct {
 		name string
@@ -334,6 +343,7 @@ func TestInvalid(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		p           Profile
 		lives, dead Time // seconds after an unanswered UDP packet
@@ -352,6 +362,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	for _, p := range []Profile{Linux, OVSUserspace} {
 		ct := NewTable(Options{Profile: p, MaxConns: 10, ZoneLimit: map[uint16]int{7: 2}})
 		for i := range 4 {

@@ -16,6 +16,7 @@ func cut(ip []byte, mtu int) (out [][]byte) {
 }
 
 func TestFragments(t *testing.T) {
+	t.Parallel()
 	big := strings.Repeat("0123456789abcdef", 250)
 	for _, v6 := range []bool{false, true} {
 		src, dst, out := "10.0.0.1", "10.0.0.2", "1.1.1.1"
@@ -81,6 +82,7 @@ func checkFragments(t *testing.T, p Profile, o *Outcome, want [][]byte, whole []
 }
 
 func TestBadFragments(t *testing.T) {
+	t.Parallel()
 	whole := udpPacket("10.0.0.1", 1000, "10.0.0.2", 53, strings.Repeat("x", 3000))
 	t.Run("too small for userspace", func(t *testing.T) {
 		ct := NewTable(Options{Profile: OVSUserspace})

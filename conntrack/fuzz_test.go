@@ -74,6 +74,7 @@ func randomRequest(rnd *rand.Rand) Request {
 // TestRandomActions drives tables with random traffic and actions: tuples
 // stay unique, limits are kept, checksums stay right.
 func TestRandomActions(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		for seed := range uint64(40) {
 			rnd := rand.New(rand.NewPCG(seed, 7))
@@ -112,6 +113,7 @@ func TestRandomActions(t *testing.T) {
 
 // TestThereAndBack: a packet, its answer, and what the first sender sees.
 func TestThereAndBack(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		rnd := rand.New(rand.NewPCG(3, 4))
 		for range 2000 {

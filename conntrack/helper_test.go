@@ -26,6 +26,7 @@ func control(t *testing.T, ct *Table, fromServer bool, say string) Outcome {
 }
 
 func TestFTP(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name       string
 		fromServer bool
@@ -78,6 +79,7 @@ func TestFTP(t *testing.T) {
 }
 
 func TestTFTP(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		r := commit
@@ -91,6 +93,7 @@ func TestTFTP(t *testing.T) {
 }
 
 func TestHelperOfTranslatedConnection(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		r := Request{Zone: 1, Commit: true, Helper: FTP, NAT: bind(nat.Src, "1.1.1.1", 0)}

@@ -58,6 +58,7 @@ net.netfilter.nf_conntrack_tcp_timeout_max_retrans = 7
 }
 
 func TestFlush(t *testing.T) {
+	t.Parallel()
 	ct := NewTable(Options{Profile: OVSUserspace})
 	fill := func() {
 		for z := range uint16(3) {

@@ -10,6 +10,7 @@ import (
 // Since 3.2 Open vSwitch's userspace knows the ports of SCTP, and refuses
 // packets that are not whole chunks with a right checksum.
 func TestSCTPByRelease(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		release Release
 		port    uint16
@@ -33,6 +34,7 @@ func TestSCTPByRelease(t *testing.T) {
 // An ICMP error about the first fragment of a datagram: the kernel takes it for one
 // about the datagram's connection, Open vSwitch's userspace since 3.6 if it is IPv4.
 func TestErrorAboutAFragment(t *testing.T) {
+	t.Parallel()
 	userspace := func(r Release) Options { return Options{Profile: OVSUserspace, OVS: r} }
 	for _, tt := range []struct {
 		name  string
@@ -75,6 +77,7 @@ func TestErrorAboutAFragment(t *testing.T) {
 }
 
 func TestWholeChunks(t *testing.T) {
+	t.Parallel()
 	header := make([]byte, 12)
 	for _, tt := range []struct {
 		chunks []byte
@@ -98,6 +101,7 @@ func TestWholeChunks(t *testing.T) {
 // Two hosts that send echo requests of one ID to one host, from behind one
 // address: since 4.0 the second gets another ID, before it is not translated.
 func TestICMPIDsByRelease(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		release Release
 		source  string
@@ -130,6 +134,7 @@ func TestICMPIDsByRelease(t *testing.T) {
 }
 
 func TestParseRelease(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]Release{"3.2": OVS32, "3.1.0": 0x0301, "4.0.0": OVS40, "2.17.9": 0x0211} {
 		if got, err := ParseRelease(text); err != nil || got != want {
 			t.Errorf("%s: %v, %v", text, got, err)

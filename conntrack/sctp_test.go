@@ -30,6 +30,7 @@ func sctpPacket(src string, sport uint16, dst string, dport uint16, tag uint32, 
 }
 
 func TestSCTPAssociation(t *testing.T) {
+	t.Parallel()
 	ask := func(tag uint32, chunks ...[]byte) []byte {
 		return sctpPacket("10.0.0.1", 1000, "10.0.0.2", 2000, tag, chunks...)
 	}
@@ -77,6 +78,7 @@ func TestSCTPAssociation(t *testing.T) {
 
 // Ports of SCTP are translated by the kernel, and its CRC with them; userspace looks at addresses only.
 func TestSCTPNAT(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		ip := sctpPacket("10.0.0.1", 1000, "10.0.0.2", 2000, 0, chunkOf(chunkInit, 77))

@@ -37,6 +37,7 @@ func routed(ip []byte) {
 // become, as if it kept none: good and bad ones, copies made on the way, routed in
 // between, others in between.
 func TestSightChangesNothing(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		with, without := NewTable(Options{Profile: p}), NewTable(Options{Profile: p})
 		again := 0

@@ -60,6 +60,7 @@ func (x *traffic) step() func(t *Table, m Meta) (Meta, string) {
 // TestSnapshotGoesOn takes a snapshot in the middle of random traffic: the
 // table restored does what the other one does, packet by packet.
 func TestSnapshotGoesOn(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		waiting := 0
 		for seed := range uint64(12) {
@@ -117,6 +118,7 @@ func goOn(t *testing.T, seed uint64, x *traffic, a, b *Table, m Meta) {
 }
 
 func TestSnapshotRezoned(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		for zone := range uint16(3) {
@@ -145,6 +147,7 @@ func TestSnapshotRezoned(t *testing.T) {
 
 // TestSnapshotOfExpectations restores what a helper has announced.
 func TestSnapshotOfExpectations(t *testing.T) {
+	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
 		control(t, ct, false, "PORT 10,0,0,1,19,137\r\n")
@@ -169,6 +172,7 @@ func TestSnapshotOfExpectations(t *testing.T) {
 }
 
 func TestBadSnapshots(t *testing.T) {
+	t.Parallel()
 	x := newTraffic(3)
 	ct := NewTable(Options{})
 	for range 200 {
@@ -199,6 +203,7 @@ func TestBadSnapshots(t *testing.T) {
 // TestSnapshotIsWhole fails when a type gains a field that nobody has thought
 // about: is it state, or worked out from it?
 func TestSnapshotIsWhole(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct {
 		of     any
 		fields string

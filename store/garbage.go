@@ -8,14 +8,50 @@ import (
 	"sync"
 )
 
+// held is by how many the collector's pace is held: the first sets it, the last gives it back.
+var held struct {
+	sync.Mutex
+	by, before int
+}
+
+// hold lets garbage pile up to some percent of what is alive, unless somebody else in the
+// process holds the pace already. It returns what ends that; set may change the percentage until
+// then.
+func hold(percent int) (set func(percent int), end func()) {
+	held.Lock()
+	defer held.Unlock()
+	first := held.by == 0
+	if held.by++; first {
+		held.before = debug.SetGCPercent(percent)
+	}
+	set = func(percent int) {
+		if first {
+			debug.SetGCPercent(percent)
+		}
+	}
+	return set, func() {
+		held.Lock()
+		defer held.Unlock()
+		if held.by--; held.by == 0 {
+			debug.SetGCPercent(held.before)
+		}
+	}
+}
+
+// Spare lets garbage pile up: for what reads much that stays, and ends soon. It returns what
+// ends that.
+func Spare() func() {
+	_, end := hold(250)
+	return end
+}
+
 // SpareGC lets garbage pile up while large files are read: what is read of a
 // database stays, and collecting it again and again while it grows is a fifth
 // of the work. It returns what ends that.
 func SpareGC(files []string) func() {
 	for _, f := range files {
 		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && info.Size() > 32<<20 {
-			before := debug.SetGCPercent(250)
-			return func() { debug.SetGCPercent(before) }
+			return Spare()
 		}
 	}
 	return func() {}
@@ -28,7 +64,8 @@ func Frugal() func() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
-	p := &pacer{before: debug.SetGCPercent(100), percent: 100}
+	p := &pacer{percent: 100}
+	p.set, p.release = hold(p.percent)
 	runtime.SetFinalizer(&cycle{p}, (*cycle).next)
 	return p.end
 }
@@ -40,9 +77,11 @@ const (
 
 // pacer sets after each collection when the next one is due.
 type pacer struct {
-	mu              sync.Mutex
-	before, percent int
-	ended           bool
+	mu      sync.Mutex
+	percent int
+	set     func(percent int)
+	release func()
+	ended   bool
 }
 
 // cycle is garbage from the beginning: its finalizer runs after each collection.
@@ -59,7 +98,7 @@ func (c *cycle) next() {
 	if live := sample[0].Value.Uint64(); live > 0 {
 		percent := max(frugalPercent, min(100, 100*frugalHeap/int(live)-100))
 		if d := percent - c.percent; d > 5 || d < -5 {
-			debug.SetGCPercent(percent)
+			c.set(percent)
 			c.percent = percent
 		}
 	}
@@ -70,5 +109,5 @@ func (p *pacer) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
-	debug.SetGCPercent(p.before)
+	p.release()
 }

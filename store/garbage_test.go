@@ -43,3 +43,26 @@ func TestFrugal(t *testing.T) {
 		t.Errorf("at the end: %d %%", got)
 	}
 }
+
+// Of several that hold the collector's pace at a time the first decides, and the last to end
+// gives it back.
+func TestPaceIsGivenBack(t *testing.T) {
+	percent := func() int {
+		p := debug.SetGCPercent(100)
+		debug.SetGCPercent(p)
+		return p
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(120))
+	first, second := Spare(), Spare()
+	set, third := hold(40)
+	set(30)
+	first()
+	if got := percent(); got != 250 {
+		t.Errorf("while others hold it: %d %%, want 250", got)
+	}
+	third()
+	second()
+	if got := percent(); got != 120 {
+		t.Errorf("at the end: %d %%, want 120", got)
+	}
+}

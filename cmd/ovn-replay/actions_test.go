@@ -100,6 +100,7 @@ func (s *seen) Skipped(*replay.Frame, *replay.Point, string) {}
 // The table of actions in docs/ACTIONS.md is made from the recordings: which of them
 // shows each action at work.
 func TestActionTable(t *testing.T) {
+	t.Parallel()
 	shown := map[string][]string{}
 	files, err := filepath.Glob(cases + "/*/case.json")
 	if err != nil || len(files) == 0 {

@@ -26,6 +26,7 @@ var nodeportFiles = map[string]string{
 // One "any" capture of the whole host: the same packets, each seen on the
 // device it came in and again on the bridge behind, and on the pods' devices.
 func TestAnyCaptureOfTheHost(t *testing.T) {
+	t.Parallel()
 	c := openCase(t, cases+"/nodeport")
 	var frames []frame
 	ifindex := map[string]uint32{"client.pcap": 2, "nginx.pcap": 10, "pod2.pcap": 11}
@@ -60,6 +61,7 @@ func TestAnyCaptureOfTheHost(t *testing.T) {
 
 // Raw IP of both sides, without any Ethernet header.
 func TestRawCaptures(t *testing.T) {
+	t.Parallel()
 	c := openCase(t, cases+"/nodeport")
 	args := []string{"--db", c.dir + "/sb.db", "--ct-profile", "ovs-userspace"}
 	for file, port := range nodeportFiles {
@@ -89,6 +91,7 @@ func shifted(t *testing.T, file string, by time.Duration) string {
 // A capture whose clock is 80 ms off is recognised by what would arrive before
 // it is sent, and corrected; by hand too.
 func TestShiftedClock(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	for _, by := range []time.Duration{80 * time.Millisecond, -80 * time.Millisecond, 3 * time.Hour} {
 		base := []string{"--db", dir + "/sb.db", "--ct-profile", "ovs-userspace",
@@ -132,6 +135,7 @@ func quiet(frames []frame) (middle int64) {
 // and without a dump of the table, the reason is that it began before; where it may,
 // its beginning is, and a cause says so; with a dump nothing is missing.
 func TestFirstHalfCutOff(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/seed-21.12"
 	wire, pod := "@breth0_ovn-worker", "@default_nginx-deployment-9456bbbf9-x6pc6"
 	client, server := framesOf(t, dir+"/client.pcap"), framesOf(t, dir+"/pod.pcap")
@@ -180,6 +184,7 @@ func TestFirstHalfCutOff(t *testing.T) {
 
 // A rotated set is one capture.
 func TestRotatedSet(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	frames := framesOf(t, dir+"/client.pcap")
 	set := t.TempDir()
@@ -195,6 +200,7 @@ func TestRotatedSet(t *testing.T) {
 
 // A pattern whose files are from different ports is several captures.
 func TestPatternOfDifferentPorts(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	status, r := verified(t, "--db", dir+"/sb.db", "--ct-profile", "ovs-userspace", "-r", dir+"/[cn]*[tx].pcap")
 	if status != exitOK || r.Matched != 20 || r.Inferred != 0 {
@@ -268,6 +274,7 @@ func frameSizes(capture []byte) (out []int) {
 // The interfaces of a pcapng say where its packets were captured: by name, or
 // by the iface-id of Open vSwitch in a comment.
 func TestPortsByInterfaceName(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	var b bytes.Buffer
 	w, err := pcap.NewWriter(&b, pcap.Section{})
@@ -306,6 +313,7 @@ func TestPortsByInterfaceName(t *testing.T) {
 // The filter is the logical flow language, with the connection's state as the
 // packet met it.
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	count := func(filter string) int {
 		return len(packets(t, "nodeport", "--filter", filter))
 	}
@@ -331,6 +339,7 @@ func TestFilter(t *testing.T) {
 
 // Fields that are told to be ignored do not make a difference.
 func TestIgnoredField(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/seed-21.12"
 	changed := replaceFrames(t, read(t, dir+"/client.pcap"), func(n int, f []byte) {
 		if n == 2 {

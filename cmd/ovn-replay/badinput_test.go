@@ -31,6 +31,7 @@ func read(t *testing.T, file string) []byte {
 
 // Every bad input is one line that says what is wrong, where, and what to do.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	db, client := dir+"/sb.db", dir+"/client.pcap"
 	data, capture := read(t, db), read(t, client)
@@ -90,6 +91,7 @@ func linkType(capture []byte, n byte) []byte {
 // What comes before a truncation is replayed and reported; then the exit
 // status says that the input was bad.
 func TestTruncatedCapture(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	capture := read(t, dir+"/client.pcap")
 	cut := write(t, "cut.pcap", capture[:len(capture)/2])
@@ -104,6 +106,7 @@ func TestTruncatedCapture(t *testing.T) {
 
 // A database whose tail is missing is used as far as it goes, as ovsdb-server does.
 func TestTruncatedDatabase(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	data := read(t, dir+"/sb.db")
 	whole := bytes.LastIndex(data, []byte("OVSDB JSON"))

@@ -43,6 +43,7 @@ func needsTool(t *testing.T, name string) string {
 var unpredicted = map[string]string{}
 
 func TestEveryCaseVerifies(t *testing.T) {
+	t.Parallel()
 	dirs, err := filepath.Glob(cases + "/*/case.json")
 	if err != nil || len(dirs) == 0 {
 		t.Fatalf("no cases under %s (%v)", cases, err)
@@ -74,6 +75,7 @@ func TestEveryCaseVerifies(t *testing.T) {
 
 // The capture points are found from the packets when nobody names them.
 func TestPortsAreFoundFromPackets(t *testing.T) {
+	t.Parallel()
 	for name, files := range map[string][]string{
 		"nodeport":    {"client.pcap", "nginx.pcap"},
 		"clusterip":   {"client.pcap", "nginx.pcap", "pod2.pcap"},
@@ -117,6 +119,7 @@ func packets(t *testing.T, name string, more ...string) []replay.Record {
 // The story the project began with: the reply of the nodePort session is
 // un-NATed on the gateway router and leaves as the client expects it.
 func TestReplyIsUnNATedOnTheGatewayRouter(t *testing.T) {
+	t.Parallel()
 	all := packets(t, "seed-21.12")
 	forward, reply := all[0], all[1]
 	if got := natAt(forward, "lr_out_snat"); got != "SNAT 172.18.0.1:53642 -> 100.64.0.3:53642" {
@@ -157,6 +160,7 @@ func visits(r replay.Record, datapath, stage string) bool {
 
 // tshark must read back every interface, frame and comment.
 func TestAnnotatedCaptureReadsInTshark(t *testing.T) {
+	t.Parallel()
 	tshark := needsTool(t, "tshark")
 	file := filepath.Join(t.TempDir(), "out.pcapng")
 	if status, _, errs := replayed(t, "run", "--case", cases+"/nodeport", "--format", "none", "-w",
@@ -204,6 +208,7 @@ func TestOutputIsReproducible(t *testing.T) {
 }
 
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	status, out, errs := replayed(t, "demo")
 	for line := range strings.Lines(out) {
 		if utf8.RuneCountInString(line) > 121 || strings.Contains(line, os.TempDir()) {
@@ -220,6 +225,7 @@ func TestDemo(t *testing.T) {
 // with an entry that lives shorter than the pause, here made to be five
 // seconds, the answer is not un-NATed.
 func TestProfileFile(t *testing.T) {
+	t.Parallel()
 	short := write(t, "short.profile", []byte("profile ovs-userspace\nudp_first 1\nudp_single 1\nudp_multiple 1\n"))
 	dir := cases + "/udp-service"
 	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/pod2.pcap", "-r", dir + "/weba.pcap",

@@ -11,6 +11,7 @@ import (
 
 // Any file that a case names may be compressed: dumps and zone lists too.
 func TestCompressedCase(t *testing.T) {
+	t.Parallel()
 	const dir = "../../testdata/cases/kube-known-connections"
 	files, err := os.ReadDir(dir)
 	if err != nil {

@@ -111,6 +111,7 @@ func (c *connected) holds(t *testing.T, zones []int, captures []string, truth ma
 // observed is missing, nothing that went through is dropped. So a capture more
 // never makes an answer worse.
 func TestEverySubsetOfConnectedZones(t *testing.T) {
+	t.Parallel()
 	names := slices.Sorted(maps.Keys(warm.captures))
 	truth := warm.dropped(t, []int{1, 2}, names)
 	tried := 0
@@ -139,6 +140,7 @@ func TestEverySubsetOfConnectedZones(t *testing.T) {
 // A network to which a zone lost its route is named: where the zones are told, and
 // where a packet for it ends.
 func TestZoneWithoutARoute(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	from := filepath.Join(cases, "ic-pods")
 	write := func(name string, data []byte) string {
@@ -201,6 +203,7 @@ func withoutText(t *testing.T, data []byte, old, by string) []byte {
 // The same of three zones: each capture alone, all but one, and those of one zone
 // or two.
 func TestPartsOfThreeZones(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"ic-pods", "ic-nodeport"} {
 		t.Run(name, func(t *testing.T) {
 			c := threeZones(t, name)

@@ -27,6 +27,7 @@ func conntrackCommand(t *testing.T, args ...string) (string, error) {
 
 // After each recorded case the table equals the real one, up to timeouts.
 func TestConntrackTableEqualsTheRealOne(t *testing.T) {
+	t.Parallel()
 	dumps, _ := filepath.Glob("../../testdata/cases/*/conntrack-after.txt")
 	if len(dumps) < 5 {
 		t.Fatalf("only %d cases with a dump", len(dumps))
@@ -57,6 +58,7 @@ var guessedTables = map[string]bool{"kube-affinity": true, "kube-affinity-udp": 
 
 // The same for what the lab keeps: a table of every chassis after each case.
 func TestConntrackTablesEqualTheLabs(t *testing.T) {
+	t.Parallel()
 	cases, _ := filepath.Glob("../../testdata/cases/*/case.json")
 	compared := 0
 	for _, file := range cases {
@@ -107,6 +109,7 @@ func labTables(t *testing.T, file string) (args []string) {
 }
 
 func TestConntrackCompareFindsDifferences(t *testing.T) {
+	t.Parallel()
 	out, err := conntrackCommand(t, "list", "--case", "../../testdata/cases/nodeport", "--compare",
 		"../../testdata/cases/icmp/conntrack-after.txt")
 	if !errors.Is(err, errDifference) || !strings.Contains(out, "stale: tcp,") ||
@@ -117,6 +120,7 @@ func TestConntrackCompareFindsDifferences(t *testing.T) {
 
 // An exported table is a dump that can be imported again.
 func TestConntrackExportImport(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"dpctl", "dpctl-m", "dpctl-s"} {
 		out, err := conntrackCommand(t, "export", "--case", "../../testdata/cases/nodeport", "--format", format)
 		if err != nil {

@@ -59,6 +59,7 @@ var northdError = regexp.MustCompile("^actions flags\\.(force|skip)_snat_for_lb 
 // Every recorded database is told of without anything left unparsed, and each
 // flow row is in a stage.
 func TestDBInfo(t *testing.T) {
+	t.Parallel()
 	for _, path := range recordedDatabases(t) {
 		out, _, err := db(t, "info", "--json", path)
 		if err != nil {
@@ -90,6 +91,7 @@ func TestDBInfo(t *testing.T) {
 }
 
 func TestDBSnapshots(t *testing.T) {
+	t.Parallel()
 	found := recordedDatabases(t)
 	store := "--store=" + filepath.Join(t.TempDir(), "store.db")
 	if _, _, err := db(t, "list", store); err == nil || !strings.Contains(err.Error(), "there are no snapshots yet") {
@@ -130,6 +132,7 @@ func TestDBSnapshots(t *testing.T) {
 }
 
 func TestDBHistory(t *testing.T) {
+	t.Parallel()
 	path := recordedDatabases(t)[0]
 	out, _, err := db(t, "history", path)
 	if err != nil || !strings.HasPrefix(out, "record 2  20") || !strings.Contains(out, "Logical_Flow +") ||
@@ -149,6 +152,7 @@ func TestDBHistory(t *testing.T) {
 // A recorded case's folder: its database, captures and dumps are found, and
 // the database is taken from it.
 func TestDBGather(t *testing.T) {
+	t.Parallel()
 	for _, path := range recordedDatabases(t) {
 		if !strings.HasSuffix(path, "nodeport/sb.db") {
 			continue
@@ -187,6 +191,7 @@ func TestDBFlags(t *testing.T) {
 
 // What a database's OVN does, and why that is known.
 func TestDBBehaviour(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(cases, "nodeport", "sb.db")
 	text, _, err := db(t, "info", "--behaviour", path)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 // ACL, a backend, an address or a route was changed some do not, and the flow
 // that was changed is named.
 func TestDiff(t *testing.T) {
+	t.Parallel()
 	c := openCase(t, cases+"/nodeport")
 	args := []string{"diff", "--db", c.dir + "/sb.db", "--ct-profile", "ovs-userspace",
 		"-r", c.dir + "/client.pcap@breth0_ovn-worker", "-r", c.dir + "/nginx.pcap"}
@@ -53,6 +54,7 @@ func TestDiff(t *testing.T) {
 }
 
 func TestDiffNeedsTwoDatabases(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{
 		{"diff", "--db", cases + "/nodeport/sb.db", "-r", cases + "/nodeport/client.pcap"},
 		{"diff", "--case", cases + "/nodeport"},
@@ -66,6 +68,7 @@ func TestDiffNeedsTwoDatabases(t *testing.T) {
 
 // A case's own network against another.
 func TestDiffOfACase(t *testing.T) {
+	t.Parallel()
 	status, out, errs := replayed(t, "diff", "--case", cases+"/nodeport", "--db", cases+"/nodeport/sb.db")
 	if status != exitOK {
 		t.Errorf("exit status %d\n%s%s", status, out, errs)

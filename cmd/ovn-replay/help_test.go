@@ -18,6 +18,7 @@ import (
 // Help fits 80 columns, and each command has an example that works as typed
 // where the sources are.
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	bin := filepath.Join(t.TempDir(), "ovn-replay")
 	if text, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
@@ -62,6 +63,7 @@ var withoutExample = map[string]bool{
 
 // Manual pages are there for every command, and have what help has.
 func TestManuals(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if status, _, errs := replayed(t, "man", dir); status != exitOK {
 		t.Fatal(errs)
@@ -93,6 +95,7 @@ func TestManuals(t *testing.T) {
 
 // Shells complete ports of the database after FILE@.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	_, out, _ := replayed(t, "__complete", "run", "--db", cases+"/nodeport/sb.db", "-r", "client.pcap@breth0")
 	if !strings.HasPrefix(out, "client.pcap@breth0_ovn-") {
 		t.Errorf("completes %q", out)

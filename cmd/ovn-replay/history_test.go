@@ -33,6 +33,7 @@ func changing(t *testing.T, db string, at int64, change string) string {
 // the database predicts other packets than were seen, the state of their own
 // moment the right ones.
 func TestEachPacketMeetsTheNetworkOfItsMoment(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	flow := ""
 	for _, r := range packets(t, "nodeport") {

@@ -33,6 +33,7 @@ func brokenFlows(t *testing.T, n int) (db string) {
 // Flows that do not compile are told of once a run, with how often they were left
 // out and cut to a line, however many packets and forms.
 func TestBrokenFlowsAreSaidOnce(t *testing.T) {
+	t.Parallel()
 	nodeport := filepath.Join(cases, "nodeport")
 	db, session := brokenFlows(t, 50), filepath.Join(t.TempDir(), "s.db")
 	const told = "logical flow 00000000-0000-0000-0000-000000000002 of ls_in_broken does not compile and was " +
@@ -90,6 +91,7 @@ func TestBrokenFlowsAreSaidOnce(t *testing.T) {
 // A session tells of broken flows once, however often it goes on: with a count
 // and since when, both of all of it.
 func TestBrokenFlowsAreSaidOnceInASession(t *testing.T) {
+	t.Parallel()
 	nodeport := filepath.Join(cases, "nodeport")
 	db, session := brokenFlows(t, 5), filepath.Join(t.TempDir(), "s.db")
 	args := []string{"run", "--json", "--session", session, "--db", db, "-r",

@@ -39,6 +39,7 @@ func lflowDB(t *testing.T) string {
 }
 
 func TestLflowCommand(t *testing.T) {
+	t.Parallel()
 	db := lflowDB(t)
 	for _, test := range []struct{ name, args, in, out string }{
 		{"lex", "lex --plain", "a==1\n01 x\n", "a == 1\nerror(\"Decimal constants must not have leading zeros.\") x\n"},
@@ -83,6 +84,7 @@ func TestLflowCommand(t *testing.T) {
 }
 
 func TestLflowCommandErrors(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ args, in, err string }{
 		{"match --db /nonexistent/sb.db", "", "/nonexistent/sb.db"},
 		{"match --fixtures --db x", "", "none of the others can be"},

@@ -69,6 +69,7 @@ var mutations = []mutation{
 // Whatever is changed in a database of a recorded case, verify fails and names
 // the flow that was changed.
 func TestMutatedDatabaseFailsAndNamesTheFlow(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob(cases + "/*/case.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases (%v)", err)

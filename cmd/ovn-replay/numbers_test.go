@@ -15,6 +15,7 @@ import (
 // A connection has one number: in what connections, who and why say, as a filter,
 // in annotated captures, reports and sessions, those that went on too.
 func TestConnectionsHaveOneNumber(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"nodeport", "kube-affinity", "cloud-lb", "cloud-ttl-exceeded", "ic-warm"} {
 		dir := filepath.Join(cases, name)
 		file, session := filepath.Join(t.TempDir(), "out.pcapng"), filepath.Join(t.TempDir(), "s.db")
@@ -50,6 +51,7 @@ func TestConnectionsHaveOneNumber(t *testing.T) {
 
 // A session that goes on numbers on.
 func TestSessionsNumberOn(t *testing.T) {
+	t.Parallel()
 	nodeport := filepath.Join(cases, "nodeport")
 	session, file := filepath.Join(t.TempDir(), "s.db"), filepath.Join(t.TempDir(), "out.pcapng")
 	args := []string{"run", "--format", "none", "--session", session, "--db", nodeport + "/sb.db", "-r"}

@@ -15,6 +15,7 @@ var sameFlow = map[string]bool{"cloud-lb": true}
 // Every logical flow that the packets of a case used is in the switch's tables
 // as they were recorded.
 func TestSwitchesHaveTheFlowsUsed(t *testing.T) {
+	t.Parallel()
 	dumps, _ := filepath.Glob("../../testdata/cases/*/br-int.flows*.gz")
 	done := map[string]bool{}
 	for _, dump := range dumps {
@@ -52,6 +53,7 @@ func without(t *testing.T, cookie string) string {
 
 // run and show tell which flows a packet used that the switch lacks, in every form.
 func TestRunAndShowOpenFlow(t *testing.T) {
+	t.Parallel()
 	const found = "finding: the switch lacks the OpenFlow flows of 1 logical flow(s) that packets used\n    " +
 		"b58a56f7-28d2-49b2-8819-478b2663ac5b, ls_in_l2_lkup: "
 	session := filepath.Join(t.TempDir(), "session.db")
@@ -96,6 +98,7 @@ func TestRunAndShowOpenFlow(t *testing.T) {
 }
 
 func TestOpenFlowSources(t *testing.T) {
+	t.Parallel()
 	dump := recorded + "br-int.flows.txt"
 	for name, tt := range map[string]struct{ arg, want string }{
 		"no such file":  {"no/such.txt", "no such file"},
@@ -113,6 +116,7 @@ func TestOpenFlowSources(t *testing.T) {
 
 // What a cut dump lacks is no finding, wherever it was cut.
 func TestCutDumpIsNoFinding(t *testing.T) {
+	t.Parallel()
 	whole := text(t, cases+"/nodeport/br-int.flows.txt")
 	file := filepath.Join(t.TempDir(), "flows.txt")
 	line := strings.LastIndex(whole[:len(whole)/2], "\n") + 1
@@ -135,6 +139,7 @@ func TestCutDumpIsNoFinding(t *testing.T) {
 // A finding does not depend on how packets are shown. Here it is of two flows of
 // which OVN leaves open which applies: the switch has one.
 func TestFindingIsNeverSilent(t *testing.T) {
+	t.Parallel()
 	const found = "finding: the switch lacks the OpenFlow flows of 2 logical flow(s) with the priority and " +
 		"match of one that packets used: OVN leaves open which applies\n    8bda5088-255b-46e5-8666-7e67a7430f50, " +
 		"lr_in_dnat (9c06eb53-aa34-4007-aa84-6f125175c526 was used): "

@@ -40,6 +40,7 @@ func filtered(t *testing.T, from, expr string) (dir string) {
 // A replay with a filter is one of captures that were made with it, but for the
 // frames' numbers. In captures of the underlay it sees the outer frame.
 func TestPcapFilterIsTcpdumps(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, expr string }{
 		{"nodeport", "tcp[tcpflags] & tcp-syn != 0"},
 		{"nodeport", "tcp port 30007 or src host 10.244.1.3"},
@@ -96,6 +97,7 @@ func unnumbered(t *testing.T, lines string) string {
 
 // The frames' numbers are the file's, however it is read.
 func TestPcapFilterKeepsNumbers(t *testing.T) {
+	t.Parallel()
 	const expr, port = "tcp[tcpflags] & tcp-syn != 0", "breth0_ovn-worker"
 	client := cases + "/nodeport/client.pcap"
 	common := []string{"run", "--json", "--db", cases + "/nodeport/sb.db", "--no-infer", "--pcap-filter", expr}
@@ -151,6 +153,7 @@ func cookedCapture(t *testing.T, file string) string {
 
 // A bad filter is bad usage: one line that says where, and what was expected.
 func TestBadPcapFilter(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	nothing := write(t, "nothing.pcap", classic(t, pcap.LinkEthernet, nil))
 	for _, c := range []struct {
@@ -189,6 +192,7 @@ func TestBadPcapFilter(t *testing.T) {
 
 // Where nothing is selected, nothing is replayed, and that is no error.
 func TestPcapFilterOfNothing(t *testing.T) {
+	t.Parallel()
 	status, out, errs := replayed(t, "run", "--case", cases+"/nodeport", "--pcap-filter", "ip and arp")
 	if status != exitOK || out != "" || errs != "" {
 		t.Errorf("exit status %d, %q, %q", status, out, errs)
@@ -199,6 +203,7 @@ func TestPcapFilterOfNothing(t *testing.T) {
 // which the filter selects few or none, and which of a pattern's files belong
 // together.
 func TestPcapFilterPlacesByAllPackets(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	args := []string{"run", "--db", dir + "/sb.db", "-r", dir + "/*.pcap", "--explain-points"}
 	status, _, all := replayed(t, args...)
@@ -226,6 +231,7 @@ func placed(errs string) []string {
 
 // Each packet's state is printed with its number in the file.
 func TestPcapFilterOfStates(t *testing.T) {
+	t.Parallel()
 	status, out, errs := replayed(t, "conntrack", "states", "-r", cases+"/nodeport/client.pcap", "--pcap-filter",
 		"tcp[13] = 0x12 or tcp[13] = 2")
 	if want := "1: new|trk\n2: est|rpl|trk\n12: new|trk\n13: est|rpl|trk\n"; status != exitOK || out != want {

@@ -12,6 +12,7 @@ import (
 // With the clients' captures alone nothing shows which backend the datapath
 // chose: a guess, unless a dump of the real table dictates it.
 func TestPinnedChoices(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/kube-many-backends"
 	type chosen struct {
 		port    string

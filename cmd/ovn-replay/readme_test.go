@@ -11,6 +11,7 @@ import (
 // The transcripts of the three uses that the README opens with are what the
 // commands print, where the sources are and the plugin is installed.
 func TestReadmeTranscripts(t *testing.T) {
+	t.Parallel()
 	needsTool(t, "tshark")
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -34,6 +34,7 @@ func reported(t *testing.T, args ...string) string {
 // The page works in a browser as people use it: search, open a packet, follow
 // its connection, print; without an error, and without a request.
 func TestReportInBrowser(t *testing.T) {
+	t.Parallel()
 	chromium := needsTool(t, "chromium")
 	page := reported(t, "--case", cases+"/nodeport", "--title", hostile)
 	if strings.Contains(page, "<img") {
@@ -114,6 +115,7 @@ func browsed(t *testing.T, chromium, page, user string) (seen []string) {
 
 // A page of many packets draws those that are in view, however one gets there.
 func TestReportOfManyPackets(t *testing.T) {
+	t.Parallel()
 	chromium := needsTool(t, "chromium")
 	many := filepath.Join(t.TempDir(), "many.pcap")
 	repeated(t, cases+"/nodeport/client.pcap", many, 1500)
@@ -149,6 +151,7 @@ const ready = setInterval(() => {
 
 // 10,000 packets make a page of less than 5 MB.
 func TestReportIsSmall(t *testing.T) {
+	t.Parallel()
 	many := filepath.Join(t.TempDir(), "many.pcap")
 	repeated(t, cases+"/nodeport/client.pcap", many, 1000)
 	page := reported(t, "--db", cases+"/nodeport/sb.db", "-r", many+"@breth0_ovn-worker")

@@ -75,6 +75,7 @@ func schemas() map[string]struct {
 // What the commands print over recordings, a library finds to be as the schemas
 // say; and they name every field of it.
 func TestJSONSatisfiesSchemas(t *testing.T) {
+	t.Parallel()
 	printed := map[string]int{} // objects, by schema
 	for _, name := range []string{
 		"nodeport", "cloud-ecmp", "cloud-lb", "kube-acl-verdicts", "kube-odd-packets", "cloud-arp-nd",
@@ -194,6 +195,7 @@ func closeObjects(v any) {
 // rewrites it. A field that is taken away or changes its type must come with
 // another replay.FormVersion; one that is new is added by -update.
 func TestSchema(t *testing.T) {
+	t.Parallel()
 	for name, of := range schemas() {
 		s := schemaOf(reflect.TypeOf(of.v), map[reflect.Type]bool{})
 		s["$schema"], s["title"] = "https://json-schema.org/draft/2020-12/schema", of.title
@@ -300,6 +302,7 @@ func schemaOf(t reflect.Type, within map[reflect.Type]bool) map[string]any {
 // What is printed satisfies the schema, as far as that says, and is plain: no
 // \u003e, and times in RFC 3339.
 func TestJSONIsPlain(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/nodeport"
 	_, run, _ := replayed(t, "run", "--case", dir, "--json")
 	_, verify, _ := replayed(t, "verify", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker", "-r",
@@ -327,6 +330,7 @@ func TestJSONIsPlain(t *testing.T) {
 
 // verify --junit is XML with a test for each capture.
 func TestJUnit(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "junit.xml")
 	dir := cases + "/nodeport"
 	status, _, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker", "-r",

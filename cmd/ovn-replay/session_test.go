@@ -141,6 +141,7 @@ var sessionCases = []string{
 // TestSessionGoesOn cuts cases at every third packet: replayed run by run with
 // a session they give, byte for byte, what one run gives.
 func TestSessionGoesOn(t *testing.T) {
+	t.Parallel()
 	for _, name := range sessionCases {
 		t.Run(name, func(t *testing.T) {
 			s, err := recording.ReadCase(filepath.Join(cases, name), filesOf(nil))
@@ -189,6 +190,7 @@ func sameLines(t *testing.T, what, got, want string) {
 // TestShow holds what show prints of a stored packet against what run printed
 // of it, in every format, names of the Northbound database included.
 func TestShow(t *testing.T) {
+	t.Parallel()
 	more := []string{"kube-acl-verdicts", "kube-template", "cloud-flood", "cloud-dhcpv4", "cloud-dns", "kube-multicast",
 		"kube-ctl-lb-reject",
 		"../reports/23.03/asked-for", "../reports/23.03/os-sg-drop"}
@@ -364,6 +366,7 @@ const maxPacketBytes = 24
 // TestSessionSize keeps 100,000 packets along the paths of one session: they
 // cost little more than the paths.
 func TestSessionSize(t *testing.T) {
+	t.Parallel()
 	s, err := recording.ReadCase(filepath.Join(cases, "nodeport"), filesOf(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -408,6 +411,7 @@ func TestSessionSize(t *testing.T) {
 }
 
 func TestSessionRefusals(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	nodeport, other := filepath.Join(cases, "nodeport"), filepath.Join(cases, "egress-snat-26.03")
 	session := filepath.Join(dir, "s.db")
@@ -462,6 +466,7 @@ func TestSessionHeldByAnother(t *testing.T) {
 }
 
 func TestSessionTables(t *testing.T) {
+	t.Parallel()
 	session := filepath.Join(t.TempDir(), "s.db")
 	if status, _, errs := replayed(t, "run", "--case", filepath.Join(cases, "nodeport"), "--session",
 		session); status != exitOK {
@@ -499,6 +504,7 @@ func TestSessionTables(t *testing.T) {
 // A hypothetical packet meets the real connections of a session, the session's
 // tables can be listed, and each of its packets asked about with ovn-trace.
 func TestSessionAnswersQuestions(t *testing.T) {
+	t.Parallel()
 	session := filepath.Join(t.TempDir(), "s.db")
 	if status, _, errs := replayed(t, "run", "--case", cases+"/nodeport", "--session", session, "--format",
 		"none"); status != exitOK {
@@ -531,6 +537,7 @@ func TestSessionAnswersQuestions(t *testing.T) {
 // A session has the names of pods, services and VMs that the network had: what is
 // asked of it is answered as it is from the captures.
 func TestSessionNames(t *testing.T) {
+	t.Parallel()
 	for _, dir := range []string{"cases/nodeport", "cases/kube-hairpin-26.03", "cases/cloud-lb", "cases/ic-warm",
 		"reports/23.03/os-sg-drop", "cases/cloud-fragments", "cases/kube-port-unreachable-snat"} {
 		of := filepath.Join("../../testdata", dir)

@@ -28,6 +28,7 @@ func verified(t *testing.T, args ...string) (int, replay.Report) {
 // With the captures of one side only, the packets of the other are inferred;
 // what cannot be known is missing, with its reason.
 func TestOneSide(t *testing.T) {
+	t.Parallel()
 	const snat = "behind SNAT"
 	for _, c := range []struct {
 		name, files                                 string
@@ -82,6 +83,7 @@ func TestOneSide(t *testing.T) {
 // An inferred answer is held against what un-NAT predicts: a client that sees
 // another address than the one it called is told so.
 func TestInferredAnswerIsChecked(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/seed-21.12"
 	capture := read(t, dir+"/client.pcap")
 	changed := replaceFrames(t, capture, func(n int, frame []byte) {
@@ -97,6 +99,7 @@ func TestInferredAnswerIsChecked(t *testing.T) {
 
 // Without inference, and strictly, what was inferred does not pass.
 func TestInferenceIsMarked(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/seed-21.12"
 	args := []string{"--db", dir + "/sb.db", "-r", dir + "/client.pcap"}
 	if status, r := verified(t, append(args, "--strict")...); status != exitDifference || r.Inferred != 5 {
@@ -146,6 +149,7 @@ func cloudCases(t *testing.T) map[string]recording.Case {
 // With the captures of the sending side too, the same packets are
 // observations, and none is injected but those of chassis without captures.
 func TestUnderlay(t *testing.T) {
+	t.Parallel()
 	injected, observed := 0, 0
 	for dir, c := range cloudCases(t) {
 		if status, _, _ := replayed(t, "verify", "--case", dir, "-q"); status != exitOK {
@@ -226,6 +230,7 @@ func everyChassisCaptured(t *testing.T, dir string, c recording.Case) bool {
 // VXLAN carries the datapath's and the outport's keys only: the same packets,
 // encapsulated that way, come out at the same ports.
 func TestUnderlayInVXLAN(t *testing.T) {
+	t.Parallel()
 	dir := cases + "/cloud-l3-geneve"
 	c, ok := cloudCases(t)[dir]
 	if !ok {

@@ -12,6 +12,7 @@ import (
 // that have become another's, too; in lines, JSON, annotated captures and sessions.
 // A session lists the connections that use it as the replay does.
 func TestStaleIsToldOfEachPacket(t *testing.T) {
+	t.Parallel()
 	dir := "../../testdata/reports/23.03/network-changes"
 	session, file := filepath.Join(t.TempDir(), "s.db"), filepath.Join(t.TempDir(), "out.pcapng")
 	const owner = "stale: 10.2.0.14 was vm4 until 10:13:57, and is vm4-again now"

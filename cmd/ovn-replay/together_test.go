@@ -9,6 +9,7 @@ import (
 // Captures that nobody places are placed together: an interface has one, or several
 // that show the same packets.
 func TestCapturesArePlacedTogether(t *testing.T) {
+	t.Parallel()
 	c := mutated(t, filepath.Join(cases, "cloud-l3-geneve"), "", 1)
 	dir := t.TempDir()
 	var whole *wildCapture
@@ -55,6 +56,7 @@ func TestCapturesArePlacedTogether(t *testing.T) {
 // A database that knows none of the packets is another cluster's; the message says
 // whose it is.
 func TestAnotherClustersDatabase(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"", "@vm1", "@any@5b1f5a1c-9a0e-4f5b-8a43-10c1a0000001"} {
 		status, out, errs := replayed(t, "verify", "--db", cases+"/cloud-l3-geneve/sb.db.gz", "-r",
 			cases+"/kube-mixed/pod1.pcap"+place)

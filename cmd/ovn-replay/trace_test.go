@@ -49,6 +49,7 @@ ct_dnat {
 `
 
 func TestTraceSeed(t *testing.T) {
+	t.Parallel()
 	status, out, errs := replayed(t, "trace", "--db", cases+"/seed-21.12/sb.db", "--minimal",
 		text(t, recorded+"fwd.expr"))
 	if status != exitOK || errs != "" {
@@ -68,6 +69,7 @@ func TestTraceSeed(t *testing.T) {
 }
 
 func TestTraceSeedReply(t *testing.T) {
+	t.Parallel()
 	args := []string{"trace", "--db", cases + "/seed-21.12/sb.db", "--reply", text(t, recorded+"fwd.expr")}
 	status, out, _ := replayed(t, append(args, "--minimal")...)
 	if status != exitOK || !strings.Contains(out, `output("breth0_ovn-worker");`) {
@@ -93,6 +95,7 @@ func TestTraceSeedReply(t *testing.T) {
 
 // Up to the first look-up in conntrack all is as ovn-trace recorded it.
 func TestTraceRecorded(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ expr, form string }{
 		{"fwd", "detailed"}, {"fwd", "summary"}, {"rpl", "detailed"}, {"last", "minimal"},
 	} {
@@ -137,6 +140,7 @@ func openFlows(trace string) map[string][]string {
 }
 
 func TestTraceOpenFlow(t *testing.T) {
+	t.Parallel()
 	want := openFlows(text(t, recorded+"fwd-detailed-ovs.txt"))
 	status, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "--ovs="+recorded+"br-int.flows.txt",
 		text(t, recorded+"fwd.expr"))
@@ -162,6 +166,7 @@ func TestTraceOpenFlow(t *testing.T) {
 
 // A logical flow that the switch lacks is shown, and is a finding.
 func TestTraceOpenFlowMissing(t *testing.T) {
+	t.Parallel()
 	dump := without(t, "b58a56f7")
 	_, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "--ovs="+dump, text(t, recorded+"fwd.expr"))
 	if !strings.Contains(out, "uuid b58a56f7\n    *** no OpenFlow flows\n    outport =") ||
@@ -176,6 +181,7 @@ func TestTraceOpenFlowMissing(t *testing.T) {
 const enters = `inport == "breth0_ovn-worker" && eth.src == 02:42:7a:79:82:ca && `
 
 func TestTraceStatus(t *testing.T) {
+	t.Parallel()
 	db := recorded + "sb.db"
 	for name, c := range map[string]struct {
 		args   []string
@@ -226,6 +232,7 @@ func TestTraceStatus(t *testing.T) {
 
 // --ct overrides what conntrack says, look-up by look-up.
 func TestTraceCT(t *testing.T) {
+	t.Parallel()
 	args := []string{"trace", "--db", recorded + "sb.db", "--ct", "est", "--ct", "trk,est"}
 	_, out, _ := replayed(t, append(args, text(t, recorded+"fwd.expr"))...)
 	if strings.Contains(out, "lr_in_dnat (northd.c:10603): ct.new") || !strings.Contains(out, "\nct_dnat\n-------\n") {
@@ -235,6 +242,7 @@ func TestTraceCT(t *testing.T) {
 
 // A frame of a capture is traced as it is; so are its bytes.
 func TestTraceRealPacket(t *testing.T) {
+	t.Parallel()
 	file := cases + "/nodeport/client.pcap"
 	args := []string{"trace", "--case", cases + "/nodeport", "--minimal"}
 	status, captured, errs := replayed(t, append(args, "-r", file+"#1")...)
@@ -259,6 +267,7 @@ func TestTraceRealPacket(t *testing.T) {
 }
 
 func TestTraceForms(t *testing.T) {
+	t.Parallel()
 	_, out, _ := replayed(t, "trace", "--db", recorded+"sb.db", "--all", text(t, recorded+"last.expr"))
 	at := -1
 	for _, banner := range []string{"# tcp,", "\n# Detailed trace.\n", "\n# Summary trace.\n", "\n# Minimal trace.\n"} {
@@ -271,6 +280,7 @@ func TestTraceForms(t *testing.T) {
 }
 
 func TestTraceJSON(t *testing.T) {
+	t.Parallel()
 	_, out, _ := replayed(t, "trace", "--db", recorded+"sb.db", "--json", text(t, recorded+"fwd.expr"))
 	var r struct {
 		Verdict, Inport, Datapath string
@@ -310,6 +320,7 @@ var backendList = regexp.MustCompile(`ct_lb_mark\(backends=([^;)]*)`)
 
 // --lb-dst says which backend a load balancer takes.
 func TestTraceLBDst(t *testing.T) {
+	t.Parallel()
 	const question = `inport == "default_pod1" && eth.src == 0a:58:0a:80:01:0b && eth.dst == 0a:58:0a:80:01:01 && ` +
 		`ip4.src == 10.128.1.11 && ip4.dst == 10.96.0.40 && ip.ttl == 64 && tcp.src == 4000 && tcp.dst == 80`
 	args := []string{"trace", "--case", cases + "/kube-many-backends"}
@@ -333,6 +344,7 @@ func TestTraceLBDst(t *testing.T) {
 // In a datapath that is named the packet need not have an inport, as with
 // ovn-trace, which crashes where port security asks for it.
 func TestTraceWithoutInport(t *testing.T) {
+	t.Parallel()
 	packet := "eth.src == 02:42:7a:79:82:ca && eth.dst == 02:42:ac:12:00:04 && ip4.src == 1.2.3.4 && ip4.dst == " +
 		"172.18.0.4 && ip.ttl == 64 && icmp4.type == 8"
 	status, out, errs := replayed(t, "trace", "--db", recorded+"sb.db", "GR_ovn-worker", packet)

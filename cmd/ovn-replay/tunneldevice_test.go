@@ -96,6 +96,7 @@ func TestCapturesOnTunnelDevices(t *testing.T) {
 
 // Where none is said, such a capture is not placed at a port that it shows.
 func TestTunnelDeviceIsNoPort(t *testing.T) {
+	t.Parallel()
 	c := mutated(t, filepath.Join(cases, "cloud-l3-geneve"), "", 1)
 	args := c.inTunnelDevices(t)
 	for i, a := range args {

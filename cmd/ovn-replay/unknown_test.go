@@ -9,6 +9,7 @@ import (
 
 // A command that does not exist says which was meant, whatever follows it.
 func TestUnknownCommand(t *testing.T) {
+	t.Parallel()
 	for args, want := range map[string]string{
 		"rn --db sb.db -r client.pcap": "run?", "verfy": "did you mean verify?", "nonsense": "--help lists them",
 	} {
@@ -23,6 +24,7 @@ func TestUnknownCommand(t *testing.T) {
 
 // A capture without packets is passed over; the others are replayed.
 func TestEmptyCapture(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(cases, "nodeport")
 	empty := filepath.Join(t.TempDir(), "empty.pcap")
 	if err := os.WriteFile(empty, read(t, dir+"/client.pcap")[:24], 0o600); err != nil {

@@ -17,6 +17,7 @@ import (
 
 // A verdict needs something that was compared; what it rests on is told.
 func TestNothingVerified(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(cases, "nodeport")
 	db, client, pod := dir+"/sb.db", dir+"/client.pcap@breth0_ovn-worker", dir+"/nginx.pcap"
 	empty := filepath.Join(t.TempDir(), "empty.pcap")
@@ -116,6 +117,7 @@ func TestInterrupted(t *testing.T) {
 
 // What would be ignored is refused: a session was replayed already.
 func TestNothingIsIgnoredBesideASession(t *testing.T) {
+	t.Parallel()
 	nodeport := filepath.Join(cases, "nodeport")
 	session := filepath.Join(t.TempDir(), "s.db")
 	if status, _, errs := replayed(t, "run", "--format", "none", "--case", nodeport, "--session",

@@ -14,6 +14,7 @@ import (
 // In what verify -w writes, the word selects exactly the packets that --json
 // lists: here a capture with another TTL in its first packet, and without its second.
 func TestVerifyWrites(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(cases, "nodeport")
 	file := filepath.Join(t.TempDir(), "out.pcapng")
 	pod := filepath.Join(t.TempDir(), "pod.pcap")

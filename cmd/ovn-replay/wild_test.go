@@ -402,6 +402,7 @@ func drops(t *testing.T, args ...string) map[string]bool {
 // An answer that came once and is in no capture of where it should have left may
 // have been dropped: nothing says that the capture lost it, unless it lost others.
 func TestAnAnswerThatDidNotComeIsNoLoss(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct{ name, file string }{{"udp-service", "client.pcap"}} {
 		c := mutated(t, filepath.Join(cases, x.name), "", 1)
 		var ends string // of the client's first datagram

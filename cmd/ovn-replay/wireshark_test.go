@@ -120,6 +120,7 @@ func TestPluginSelects(t *testing.T) {
 // A packet and what it became have one number, and a connection one over both
 // directions and all translations.
 func TestPluginTiesPacketsTogether(t *testing.T) {
+	t.Parallel()
 	file := annotated(t, "--case", cases+"/nodeport", "--epb-verdict")
 	rows := strings.Split(strings.TrimSuffix(tsharked(t, file, "-T", "fields", "-e", "frame.packet_id", "-e",
 		"ovn.verdict",
@@ -154,6 +155,7 @@ func TestPluginTiesPacketsTogether(t *testing.T) {
 // What a pcapng carries beside its packets is in the annotated one too, and
 // Wireshark's own tools keep what is added.
 func TestAnnotatedCaptureKeepsWhatWasThere(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := filepath.Join(dir, "client.pcapng")
 	names := pcap.Block{Type: 4, Body: []byte{1, 0, 6, 0, 9, 9, 9, 9, 'x', 0, 0, 0, 0, 0, 0, 0}}
@@ -264,6 +266,7 @@ func holdsWhatWasThere(t *testing.T, file string, block pcap.Block, all bool) {
 
 // Addresses have the names of pods and services where Wireshark looks for them.
 func TestAnnotatedCaptureNamesAddresses(t *testing.T) {
+	t.Parallel()
 	out := tsharked(t, annotated(t, "--case", cases+"/nodeport"), "-o", "nameres.network_name:TRUE",
 		"-o", "nameres.use_external_name_resolver:FALSE", "-T", "fields", "-e", "ip.dst_host", "-Y",
 		"ip.dst == 10.244.1.3", "-c", "4")

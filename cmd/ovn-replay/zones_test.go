@@ -20,6 +20,7 @@ var bothZones = []string{"--db", zonesCase + "sb-node1.db.gz", "--db", zonesCase
 // Two zones of one node each are one network: packets cross from one's
 // pipelines through the tunnel into the other's, and are what was recorded there.
 func TestZonesJoined(t *testing.T) {
+	t.Parallel()
 	captures := []string{"pod1.pcap", "pod2.pcap", "ext1.pcap@br-ex_node1", "ext2.pcap@br-ex_node2"}
 	for name, underlay := range map[string][]string{
 		"without the underlay": nil, "with it": {"ul1.pcap@underlay", "ul2.pcap@underlay"},
@@ -44,6 +45,7 @@ func TestZonesJoined(t *testing.T) {
 // The path of a packet shows both nodes, whether it is sent to the pod or to a
 // service that has it.
 func TestZonesPath(t *testing.T) {
+	t.Parallel()
 	status, out, errs := replayed(t,
 		append([]string{"run", "--format", "summary", "-r", zonesCase + "ext1.pcap@br-ex_node1",
 			"--filter", "tcp.dst == 30007 && tcp.flags == 2"}, bothZones...)...)
@@ -59,6 +61,7 @@ func TestZonesPath(t *testing.T) {
 }
 
 func TestZonesRefused(t *testing.T) {
+	t.Parallel()
 	one := []string{"--db", zonesCase + "sb-node1.db.gz", "-r", zonesCase + "pod1.pcap"}
 	for want, args := range map[string][]string{
 		"are databases of one zone":  append([]string{"verify", "--db", zonesCase + "sb-node1.db.gz"}, one...),
@@ -75,6 +78,7 @@ func TestZonesRefused(t *testing.T) {
 // An archive laid out as OVN-Kubernetes' must-gather holds every node's
 // databases: they are joined by themselves.
 func TestZonesOfAnArchive(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, node := range []string{"node1", "node2"} {
 		packTar(t, filepath.Join(dir, "network_logs", "ovnk_database_store", "ovnkube-"+node+".tar"),
@@ -120,6 +124,7 @@ func writeAll(w io.Writer, b []byte) error {
 // Of one node's database only that node's zones can be meant: the chassis of
 // other zones are remote in it. A hostname is as good as a chassis' name.
 func TestZonesOfTheOwnChassis(t *testing.T) {
+	t.Parallel()
 	zones := zonesCase + "ct-zone-list-node1.txt"
 	common := []string{"run", "-q", "--db", zonesCase + "sb-node1.db.gz", "-r", zonesCase + "pod1.pcap", "--ct-profile",
 		"ovs-userspace:3.1", "--ct-zones"}
@@ -139,6 +144,7 @@ func TestZonesOfTheOwnChassis(t *testing.T) {
 // network: sosreports of the nodes, kube-ovn's backups, files of clusters. All of
 // them are what was recorded, with every packet.
 func TestZonesLayouts(t *testing.T) {
+	t.Parallel()
 	const of = "../../testdata/cases/ic-az/"
 	database := func(node string) []byte { return gunzip(t, read(t, of+"sb-"+node+".db.gz")) }
 	for name, lay := range map[string]func(t *testing.T, dir, node string){
@@ -193,6 +199,7 @@ func put(t *testing.T, name string, content []byte) {
 // Zones that change while they are recorded are followed, each by its own history;
 // as they were last they predict something else.
 func TestZonesFollowed(t *testing.T) {
+	t.Parallel()
 	const of = "../../testdata/cases/ic-changes"
 	status, r := verified(t, "--case", of)
 	if status != exitOK || r.Matched != 6 {
@@ -214,6 +221,7 @@ func TestZonesFollowed(t *testing.T) {
 // What one zone lacks of another is named where a packet ends for it, and so is
 // what takes no frames of a chassis that its zone does not know.
 func TestZonesLacking(t *testing.T) {
+	t.Parallel()
 	const of = "../../testdata/questions/ic-lacking"
 	for conn, want := range map[string]string{
 		"1": "the next hop 100.88.0.3 is not known: zone node1 has no remote port for it on transit switch " +
