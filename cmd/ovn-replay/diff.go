@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/pcap"
-	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
 )
@@ -89,9 +88,6 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 	}
 	if !o.Quiet && !o.json && damage == nil {
 		fmt.Fprintf(o.stdout, "%d packets, %d fare differently\n", d.Packets, d.Different)
-	}
-	if by := new(job.Interruption); o.json && errors.As(damage, &by) {
-		damage = errors.Join(damage, output.Encoder(o.stdout).Encode(interruptedJSON{true, by.Packets}))
 	}
 	switch {
 	case damage != nil:

@@ -25,6 +25,7 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 		"run --json --db PIPE -r CASE/client.pcap", "verify --db PIPE -r CASE/client.pcap",
 		"diff --db PIPE --db CASE/sb.db -r CASE/client.pcap",
 		"report -o DIR/r.html --db PIPE -r CASE/client.pcap", "trace --db PIPE -r CASE/client.pcap#1", "db info PIPE",
+		"run --format=json --db PIPE -r CASE/client.pcap", "who 10.0.0.1 --json=true --db PIPE -r CASE/client.pcap",
 		"conntrack states -r PIPE",
 		"run --db CASE/sb.db -r PIPE --format none -w DIR/out.pcapng",
 		"run --db CASE/sb.db -r CASE/client.pcap --ct-import PIPE",
@@ -46,7 +47,7 @@ func TestInterruptedBeforeCaptures(t *testing.T) {
 			!strings.Contains(errs.String(), "interrupted after 0 packets: no verdict") || took > 5*time.Second {
 			t.Errorf("%s: exit status %d after %v: %s", args, status, took, errs.String())
 		}
-		if strings.Contains(args, "--json") && !strings.Contains(out.String(), `"interrupted":true`) {
+		if strings.Contains(args, "json") && !strings.Contains(out.String(), `"interrupted":true`) {
 			t.Errorf("%s: %s", args, out.String())
 		}
 	}

@@ -4,19 +4,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ovnreplay/cmd/interrupts"
 	"ovnreplay/packaging/manual"
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/job"
@@ -27,7 +26,7 @@ import (
 )
 
 func main() {
-	os.Exit(run(output.UntilSignal(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(output.UntilSignal(interrupts.Came, interrupts.Signals), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // Exit statuses.
@@ -54,11 +53,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetArgs(args)
 	profile := profileFlag(root)
 	manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
+	cmd, _, _ := root.Find(args)
 	err := manual.Unknown(root, args)
 	if err == nil {
 		err = files.Await(ctx, func() error { return root.ExecuteContext(ctx) })
 		if err == output.ErrAbandoned {
-			return abandon(ctx, files, slices.Contains(args, "--json"), stdout, stderr)
+			return abandon(ctx, files, cmd, stdout, stderr)
 		}
 	}
 	for _, end := range []func() error{profile, out.Flush, out.Err, files.Finish} {
@@ -67,13 +67,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 	}
 	status := statusOf(ctx, err)
-	if status > exitSignal && !errors.As(err, new(*job.Interruption)) {
-		err = job.Interrupted(ctx, 0) // before the captures were read
-		if slices.Contains(args, "--json") {
-			json.NewEncoder(out).Encode(interruptedJSON{Interrupted: true})
-		}
+	const gone = exitSignal + int(syscall.SIGPIPE)
+	if status > exitSignal && status != gone {
+		err = interrupted(ctx, err, cmd, out)
 	}
-	if status != exitOK && status != exitDifference && status != exitSignal+int(syscall.SIGPIPE) {
+	if status != exitOK && status != exitDifference && status != gone {
 		fmt.Fprintf(errs, "ovn-replay: %s\n", printable.Errors(err))
 	}
 	errs.Flush()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/annotate"
-	"ovnreplay/sim/job"
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/replay"
@@ -147,9 +145,6 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if b := replay.BoundsOf(j.Engine); !b.Empty() && format == trace.JSONFormat {
 		err = errors.Join(err, output.Encoder(out).Encode(boundsJSON{replay.FormVersion, b}))
 	}
-	if by := new(job.Interruption); errors.As(err, &by) && format == trace.JSONFormat {
-		err = errors.Join(err, json.NewEncoder(out).Encode(interruptedJSON{true, by.Packets}))
-	}
 	return err
 }
 
@@ -157,10 +152,4 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 type boundsJSON struct {
 	Version int `json:"version"`
 	replay.Bounds
-}
-
-// interruptedJSON is the last line of JSON that an interrupted command prints.
-type interruptedJSON struct {
-	Interrupted bool `json:"interrupted"`
-	Packets     int  `json:"packets"` // read until then
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Bounds of an expression: the parser recurses, and programs grow with it.
@@ -53,21 +54,26 @@ func (t token) String() string {
 	return strconv.Quote(t.source)
 }
 
-// shapes of words. Where several fit, the longest does, and of equally long
-// ones the first.
-var shapes = []struct {
+// wordShape is what words of a kind look like.
+type wordShape struct {
 	kind  kind
 	shape *regexp.Regexp
-}{
-	{mac, shape(`B:B:B:B:B:B|B-B-B-B-B-B|B\.B\.B\.B\.B\.B|D\.D\.D|E`)},
-	{number, shape(`N`)},
-	{dots, shape(`N\.N(\.N(\.N)?)?`)},
-	{ipv6, shape(ipv6Shapes())},
-	{notMAC, shape(`B:+(B:+)+`)},
-	{name, shape(`[A-Za-z0-9]([-_.A-Za-z0-9]*[.A-Za-z0-9])?`)},
-	{name, shape(`\\[^ !()\n\t]+`)},
-	{symbol, shape(`&&|\|\||[<>!=]=|<<|>>|[-+*/%:\[\]!<>()&|^=]`)},
 }
+
+// shapes of words. Where several fit, the longest does, and of equally long
+// ones the first. To compile them takes longer than most commands that need none.
+var shapes = sync.OnceValue(func() []wordShape {
+	return []wordShape{
+		{mac, shape(`B:B:B:B:B:B|B-B-B-B-B-B|B\.B\.B\.B\.B\.B|D\.D\.D|E`)},
+		{number, shape(`N`)},
+		{dots, shape(`N\.N(\.N(\.N)?)?`)},
+		{ipv6, shape(ipv6Shapes())},
+		{notMAC, shape(`B:+(B:+)+`)},
+		{name, shape(`[A-Za-z0-9]([-_.A-Za-z0-9]*[.A-Za-z0-9])?`)},
+		{name, shape(`\\[^ !()\n\t]+`)},
+		{symbol, shape(`&&|\|\||[<>!=]=|<<|>>|[-+*/%:\[\]!<>()&|^=]`)},
+	}
+})
 
 // shape compiles a pattern in which B stands for a byte in hexadecimal, W for
 // up to four digits of it, D for four, E for twelve, and N for a number.
@@ -125,7 +131,7 @@ func lex(s string) ([]token, error) {
 
 // scan reads the token that s begins with.
 func scan(s string) (t token, size int, err error) {
-	for _, c := range shapes {
+	for _, c := range shapes() {
 		if m := c.shape.FindStringIndex(s); m != nil && m[1] > size {
 			t.kind, size = c.kind, m[1]
 		}

@@ -23,16 +23,10 @@ func SignalOf(cause error) syscall.Signal {
 	return syscall.SIGINT
 }
 
-// UntilSignal returns a context that SIGINT, SIGTERM and SIGHUP end. The next
-// signal ends the program.
-func UntilSignal() context.Context {
+// UntilSignal returns a context that the first signal that came ends. The next
+// of these signals ends the program.
+func UntilSignal(came <-chan os.Signal, ends []os.Signal) context.Context {
 	ctx, stop := context.WithCancelCause(context.Background())
-	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup
-		ends = append(ends, syscall.SIGHUP)
-	}
-	came := make(chan os.Signal, 1)
-	signal.Notify(came, ends...)
 	go func() {
 		s := <-came
 		signal.Reset(ends...)
