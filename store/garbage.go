@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -15,9 +16,9 @@ var held struct {
 }
 
 // hold lets garbage pile up to some percent of what is alive, unless somebody else in the
-// process holds the pace already. It returns what ends that; set may change the percentage until
-// then.
-func hold(percent int) (set func(percent int), end func()) {
+// process holds the pace already. It returns what ends that, as the context's end does; set may
+// change the percentage until then.
+func hold(ctx context.Context, percent int) (set func(percent int), end func()) {
 	held.Lock()
 	defer held.Unlock()
 	first := held.by == 0
@@ -29,29 +30,31 @@ func hold(percent int) (set func(percent int), end func()) {
 			debug.SetGCPercent(percent)
 		}
 	}
-	return set, func() {
+	end = sync.OnceFunc(func() {
 		held.Lock()
 		defer held.Unlock()
 		if held.by--; held.by == 0 {
 			debug.SetGCPercent(held.before)
 		}
-	}
+	})
+	context.AfterFunc(ctx, end) // of a command that is given up where it is
+	return set, end
 }
 
 // Spare lets garbage pile up: for what reads much that stays, and ends soon. It returns what
 // ends that.
-func Spare() func() {
-	_, end := hold(250)
+func Spare(ctx context.Context) func() {
+	_, end := hold(ctx, 250)
 	return end
 }
 
 // SpareGC lets garbage pile up while large files are read: what is read of a
 // database stays, and collecting it again and again while it grows is a fifth
 // of the work. It returns what ends that.
-func SpareGC(files []string) func() {
+func SpareGC(ctx context.Context, files []string) func() {
 	for _, f := range files {
 		if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && info.Size() > 32<<20 {
-			return Spare()
+			return Spare(ctx)
 		}
 	}
 	return func() {}
@@ -60,12 +63,12 @@ func SpareGC(files []string) func() {
 // Frugal lets less garbage pile up the more is alive, as far as that keeps all
 // within frugalHeap: for what keeps much of every packet or connection. It returns what
 // ends that. Whoever set GOGC or GOMEMLIMIT is left alone.
-func Frugal() func() {
+func Frugal(ctx context.Context) func() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
 	p := &pacer{percent: 100}
-	p.set, p.release = hold(p.percent)
+	p.set, p.release = hold(ctx, p.percent)
 	runtime.SetFinalizer(&cycle{p}, (*cycle).next)
 	return p.end
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -19,7 +20,7 @@ func TestFrugal(t *testing.T) {
 	}
 	was := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(was)
-	end := Frugal()
+	end := Frugal(t.Context())
 	until := func(want func(int) bool) int {
 		for range 200 {
 			runtime.GC()
@@ -53,14 +54,22 @@ func TestPaceIsGivenBack(t *testing.T) {
 		return p
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(120))
-	first, second := Spare(), Spare()
-	set, third := hold(40)
+	ctx, stop := context.WithCancel(t.Context())
+	first, second := Spare(t.Context()), Spare(ctx)
+	set, third := hold(t.Context(), 40)
 	set(30)
 	first()
 	if got := percent(); got != 250 {
 		t.Errorf("while others hold it: %d %%, want 250", got)
 	}
 	third()
+	stop() // of a command that never returns
+	for range 200 {
+		if percent() == 120 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 	second()
 	if got := percent(); got != 120 {
 		t.Errorf("at the end: %d %%, want 120", got)

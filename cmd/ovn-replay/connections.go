@@ -69,7 +69,7 @@ func (o *asked) account(ctx context.Context, selected map[*ledger.Conn]bool) (l 
 }
 
 func (o *connectionsOptions) run(ctx context.Context) error {
-	defer store.Frugal()()
+	defer store.Frugal(ctx)()
 	if err := ledger.Sort(nil, o.sort); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ Exit status: 0 found, 1 no connection had the address, 2 bad usage or bad input.
 }
 
 func (o *whoOptions) run(ctx context.Context, args []string) error {
-	defer store.Frugal()()
+	defer store.Frugal(ctx)()
 	at := ""
 	if len(args) == 2 {
 		if at = args[1]; !strings.HasPrefix(at, "@") {

@@ -68,7 +68,7 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	add := func(use, short string, args cobra.PositionalArgs, canJSON bool,
 		do func(ctx context.Context, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
-			defer store.SpareGC(args)()
+			defer store.SpareGC(cmd.Context(), args)()
 			o.stdout = bufio.NewWriter(stdout)
 			err := do(cmd.Context(), args)
 			if flushed := o.stdout.Flush(); err == nil {

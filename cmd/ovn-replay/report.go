@@ -61,7 +61,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	if about.Title == "" {
 		about.Title = "Replay of " + fmt.Sprint(len(j.Taps)) + " captures"
 	}
-	defer store.Frugal()()
+	defer store.Frugal(cmd.Context())()
 	r := report.New(j.Explainer(), j.Taps, about)
 	v := replay.NewVerifier(replay.VerifyOptions{})
 	damage := errors.Join(j.Run(cmd.Context(), j.Start(replay.Handlers(v, r), job.LookAhead)), j.Damaged())

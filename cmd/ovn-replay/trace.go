@@ -113,7 +113,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	t := &ovntrace.Tracer{Options: &o.Options, Out: bufio.NewWriter(o.stdout)}
 	defer func() { err = errors.Join(err, t.Out.Flush()) }()
 	// What it reads stays, and it ends soon: collecting while that grows is a tenth of the work.
-	defer store.Spare()()
+	defer store.Spare(ctx)()
 	o.from.Stdin, o.from.Stderr = o.stdin, o.stderr
 	net, recorded, err := o.from.ForTrace(ctx)
 	if err != nil {

@@ -39,7 +39,7 @@ packet that did not arrive is told.`,
 }
 
 func (o *whyOptions) run(ctx context.Context, text string) error {
-	defer store.Frugal()()
+	defer store.Frugal(ctx)()
 	var s *ledger.Stories
 	damage := o.Each(ctx, o.session, func(x *why.Explainer, j *job.Job) (replay.Handler, error) {
 		var taps []*replay.Tap
