@@ -76,6 +76,12 @@ var wildKinds = map[string][]string{
 	"cloud-spine-26.03":             {"noarp"},                     // ARP in tunnels
 	"cloud-prefix-delegation-26.03": {"noarp"},                     // ARP to all chassis
 	"cloud-dhcpv4-25.03":            {"loss=0.05", wildTogether()}, // questions to all chassis
+	"cloud-vlan-tenant":             {"loss=0.05", "lateall=0.4"},  // a wire that others are on, too
+	"kube-hairpin":                  {"lateall=0.4", "loss=0.05"},  // a virtual address of the sender itself
+	"cloud-ha-group-25.03":          {"lateall=0.4"},               // the last packet of its direction
+	"kube-port-security-26.03":      {"lateall=0.4"},               // an answer to what was before
+	"kube-egress-v6":                {"loss=0.05", "loss=0.01"},    // datagrams that begin alike
+	"cloud-dns-22.03":               {"snapmix", "late=0.3"},       // cut questions of DNS, and errors about them
 }
 
 // wildTogether are all mutations at once.

@@ -106,6 +106,7 @@ func (e *expectations[K]) met(k K) bool {
 		delete(e.open, k)
 	default:
 		x.n--
+		x.sum = 0 // which of them is left is not known
 		e.open[k] = x
 	}
 	return true

@@ -10,7 +10,7 @@ import (
 // Where the other's capture of the wire lost it, what that chassis does with it
 // shows that it came.
 
-// sentFrame is a frame predicted to leave on a wire.
+// sentFrame is a frame predicted to leave on a wire, or seen to come over it.
 type sentFrame struct {
 	port    int
 	chassis int
@@ -29,6 +29,17 @@ func (w *wires) remember(o *sim.Output) {
 	}
 	x := w.frames.push(identityHash(o.Data, o.Headers()))
 	*x = sentFrame{o.Port.Index, o.Chassis.Index, o.Time, o.Wire, append(x.data[:0], o.Data...)}
+}
+
+// reached notes a frame that came over a wire which is captured at several chassis: a
+// physical switch may have handed it to others of them, too.
+func (w *wires) reached(f *Frame) {
+	p := f.point.Port
+	if f.Inferred || f.Bare || p == nil || !leadsOut(p) || !w.shared[p.Index] {
+		return
+	}
+	x := w.frames.push(f.id)
+	*x = sentFrame{p.Index, f.point.Chassis.Index, f.Time, f.Wire, append(x.data[:0], f.Data...)}
 }
 
 // share notes which wires are captured at several chassis.
@@ -72,7 +83,7 @@ func (s *Run) overWire(f *Frame, c *network.Chassis) (found bool) {
 	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: append([]byte(nil), x.data...),
 		Wire:     x.wire,
 		Inferred: true, Lost: true, dir: Entered, point: s.Taps[f.Capture].point(p, c)}
-	g.Why = "in no capture: over the wire from chassis " + s.Engine.Net.Chassis[x.chassis].Name
+	g.Why = "in no capture: over the wire that chassis " + s.Engine.Net.Chassis[x.chassis].Name + " is on, too"
 	g.point.Found = "inferred"
 	s.inject(g)
 	return true
@@ -137,12 +148,12 @@ func (s *Run) inferCrossed(f *Frame) bool {
 	return true
 }
 
-// inport finds the captured interface at which a frame in a tunnel entered that stays on
-// its switch: the tunnel tells which it is.
+// inport finds the captured interface at which a frame in a tunnel entered that its
+// switch has not changed: the tunnel tells which it is.
 func (inf *inferrer) inport(f *Frame) *origin {
 	u := f.tunnel
 	dp := u.from.AZ.DatapathByKey(u.keys.datapath)
-	if dp == nil || len(f.Data) < 14 || !stays(f) ||
+	if dp == nil || len(f.Data) < 14 || !stays(f) && !couldBeMade(f.Headers()) ||
 		inf.s.wires.auto.sent(f.point.key(), f.Data, f.Wire, f.Bare) {
 		return nil
 	}
@@ -150,6 +161,10 @@ func (inf *inferrer) inport(f *Frame) *origin {
 	if p == nil || p.Type != network.VIF || !p.ResidentOn(u.from) || !inf.captured[keyOf(p, u.from)] ||
 		!hasMAC(p, macAt(f.Data[6:])) {
 		return nil
+	}
+	e, h := endpoints(f.Headers()), f.Headers()
+	if !stays(f) && (!hasIP(p, addrOf(h, e[0])) || inf.s.owners.serving(addrOf(h, e[1]), e[1].port)) {
+		return nil // a load balancer may have changed it
 	}
 	return &origin{awaited: &awaited{port: p, chassis: u.from, ethSrc: uint64(macAt(f.Data[6:])),
 		ethDst: uint64(macAt(f.Data)), hops: 0}, keepIP: true, why: "at the port that the tunnel tells"}

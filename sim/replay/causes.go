@@ -183,6 +183,29 @@ func (v *Verifier) settleDoubts() {
 		v.blame(why, d.file, d.frame)
 	}
 	v.doubts = nil
+	for i := range v.cameOut {
+		x := &v.cameOut[i]
+		if why := v.notHeld(&x.passage); why != "" {
+			v.blame(why, x.file, x.number)
+		}
+	}
+	v.cameOut = nil
+}
+
+// emerged is a packet that was replayed where it came out of a tunnel.
+type emerged struct {
+	passage
+	file   string
+	number int
+}
+
+// emerges notes a packet that was replayed where it came out of a tunnel: a capture of
+// where it entered may have begun late.
+func (v *Verifier) emerges(f *Frame) {
+	if len(v.cameOut) < maxItems {
+		v.cameOut = append(v.cameOut, emerged{passage{f.Capture, f.Time, f.point.key(), v.senders(f.Headers())},
+			v.run.name(f), f.Number})
+	}
 }
 
 // doubts are bounded as the lists of a report are.
@@ -232,13 +255,24 @@ func (v *Verifier) excuse(w *waiter) bool {
 	if why == CauseLost {
 		v.Report.Lost++
 	}
+	v.explained(w)
+	v.blame(why, file, w.number)
+	return true
+}
+
+// explained counts an observed packet that an artefact explains.
+func (v *Verifier) explained(w *waiter) {
 	if w.point.port < 0 {
 		v.Report.Underlay.Explained++
 	} else {
 		v.Report.Explained++
 	}
-	v.blame(why, file, w.number)
-	return true
+}
+
+// aboutCut reports whether a packet is an ICMP error of a connection that is not known,
+// where captures cut what opens connections.
+func (v *Verifier) aboutCut(w *waiter, x *fate) bool {
+	return v.evidence.cut > 0 && w.form.quotes && x.loose
 }
 
 // unseen says which artefact explains that a predicted packet was not observed,
@@ -393,7 +427,7 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 	if flow != nil && flow.matched > 0 || back != nil && back.matched > 0 && flow != nil && flow.entered > 0 {
 		return CauseLost // the rest of its connection entered in the captures
 	}
-	if v.evidence.cut > 0 && (w.form.cut || isAnswer(w)) {
+	if v.evidence.cut > 0 && (w.form.cut || isAnswer(w) || v.run.asksName(h)) {
 		return CauseSnaplen
 	}
 	if couldBeMade(h) {
@@ -445,17 +479,30 @@ func (v *Verifier) unasked(w *waiter) Cause {
 
 // outside says whether a capture of where a packet may have come from, whose way
 // in no capture shows, had not begun or had ended when it was observed.
-func (v *Verifier) outside(w *waiter) (why Cause) {
-	from := v.senders(w)
+func (v *Verifier) outside(w *waiter) Cause {
+	return v.notHeld(&passage{w.capture, w.time, w.point, v.senders(w.Headers())})
+}
+
+// passage is that a capture shows a packet at a point, and where it may have entered.
+type passage struct {
+	capture int
+	time    conntrack.Time
+	point   pointKey
+	from    func(*Site) bool
+}
+
+// notHeld says whether a capture of where a packet may have entered had not begun then,
+// or had ended.
+func (v *Verifier) notHeld(p *passage) (why Cause) {
 	for i, t := range v.run.Taps {
 		s := v.spans[i]
-		if i == w.capture || s == nil || v.at(t, w.point) || !slices.ContainsFunc(t.Sites(), from) {
+		if i == p.capture || s == nil || v.at(t, p.point) || !slices.ContainsFunc(t.Sites(), p.from) {
 			continue
 		}
 		switch {
-		case w.time < s.first:
+		case p.time < s.first:
 			return CauseLate
-		case w.time > s.last:
+		case p.time > s.last:
 			why = CauseEarly
 		}
 	}
@@ -464,9 +511,9 @@ func (v *Verifier) outside(w *waiter) (why Cause) {
 
 // senders tells the sites where a packet may have entered: where its sender's
 // address is; on a wire if that is no interface's; anywhere if it stands for others.
-func (v *Verifier) senders(w *waiter) func(*Site) bool {
+func (v *Verifier) senders(h *packet.Headers) func(*Site) bool {
 	o := v.run.owners
-	src := addrOf(w.Headers(), endpoints(w.Headers())[0])
+	src := addrOf(h, endpoints(h)[0])
 	var ports []*network.Port
 	others := o.announced[src] != 0 || o.floating[src].IsValid()
 	for _, p := range o.byIP[src] {
@@ -492,6 +539,8 @@ func (v *Verifier) senders(w *waiter) func(*Site) bool {
 // observed: the replay lacks what captures do not hold.
 func (v *Verifier) misled(w *waiter, x *fate) Cause {
 	switch {
+	case v.aboutCut(w, x):
+		return CauseSnaplen
 	case x.drop == trace.UnknownRest:
 		if v.evidence.cut > 0 {
 			return CauseSnaplen

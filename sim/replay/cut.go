@@ -50,6 +50,15 @@ func tooShort(data []byte, h *packet.Headers, wire int) bool {
 	return false
 }
 
+// asksName reports whether a packet is of DNS, and ovn-controller may answer it by what
+// is in it.
+func (s *Run) asksName(h *packet.Headers) bool {
+	const dns = 53
+	k := &h.Key
+	return len(s.Engine.Net.DNS) > 0 && k.Get(field.IPProto) == header.ProtoUDP &&
+		(k.Get(field.TpSrc) == dns || k.Get(field.TpDst) == dns)
+}
+
 // needsMore reports whether a transport header that could not be read is cut,
 // rather than one that is malformed on the wire too.
 func needsMore(ip []byte, proto uint8) bool {

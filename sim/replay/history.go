@@ -34,6 +34,7 @@ type fate struct {
 
 	number   int
 	time     conntrack.Time
+	sum      uint64 // see payloadSum
 	inferred bool
 	late     bool
 	verdict  sim.Verdict
@@ -119,7 +120,7 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	}
 	x := h.fates.push(f.id)
 	*x = fate{
-		spot: f.spot(), number: f.Number, time: f.Time,
+		spot: f.spot(), number: f.Number, time: f.Time, sum: payloadSum(f.Data, f.Headers(), f.Wire),
 		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop, waits: holds(out), nat: x.nat[:0],
 	}
 	if x.wire {

@@ -162,6 +162,21 @@ func smallSum(frame []byte, h *packet.Headers) uint64 {
 	return 0
 }
 
+// payloadSum is a hash of what a datagram carries that no number tells from others of
+// its ends, which begin alike; 0 for any other frame, and where a capture cut it.
+func payloadSum(frame []byte, h *packet.Headers, wire int) uint64 {
+	const enough = 64
+	k := &h.Key
+	if k.Get(field.EthType) != header.EtherIPv6 || k.Get(field.IPProto) != header.ProtoUDP || len(frame) < wire {
+		return 0
+	}
+	i, ok := identify(frame, h)
+	if !ok || len(i.payload) <= i.telling() {
+		return 0
+	}
+	return hashBytes(14695981039346656037, i.payload[:min(len(i.payload), enough)]) | 1
+}
+
 // telling is how much of the payload tells packets apart that have the same
 // header. It is no more than captures hold that cut frames at 64 bytes, so that
 // a packet has the same hash wherever it was captured; of neighbor discovery,
@@ -175,6 +190,9 @@ func (i *identity) telling() int {
 	}
 	return 8
 }
+
+// differ reports whether two sums, both known, are of different packets.
+func differ(a, b uint64) bool { return a != 0 && b != 0 && a != b }
 
 func hashBytes(h uint64, b []byte) uint64 {
 	for _, c := range b {

@@ -177,13 +177,15 @@ func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
 	seg := segmentOf(o.Data, &form)
 	inf.parts.add(keyOf(o.Port, o.Chassis), &seg, now)
 	inf.expected.addExact(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, now,
-		smallSum(o.Data, o.Headers()))
+		smallSum(o.Data, o.Headers())|payloadSum(o.Data, o.Headers(), o.Wire))
 }
 
 // due reports whether the frame was predicted where it was observed, and takes
 // the prediction as met.
 func (inf *inferrer) due(f *Frame) bool {
-	found := inf.expected.met(expectKey{f.point.key(), f.id})
+	k := expectKey{f.point.key(), f.id}
+	x := inf.expected.open[k]
+	found := (x.n > 1 || !differ(x.sum, payloadSum(f.Data, f.Headers(), f.Wire))) && inf.expected.met(k)
 	if seg := f.segment(); seg.stream != 0 {
 		f.rest = inf.parts.take(f.point.key(), &seg, f.rest)
 		found = found || len(f.rest) == 0
@@ -367,6 +369,7 @@ func (s *Run) comesIn(g, f *Frame) *sim.Outcome {
 // nothing is to be inferred, however it fared. Of one that was sent out of OVN and
 // may have come back it returns the ports by which it went.
 func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
+	sum := payloadSum(f.Data, f.Headers(), f.Wire)
 	s.history.fates.each(f.id, func(x *fate) bool {
 		// What came out of a tunnel goes on from there, not on the same way; and
 		// into one goes what was where that begins.
@@ -374,7 +377,7 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 			x.was(func(c *network.Chassis) bool { return sameZone(c, f.tunnel.from) })
 		switch {
 		case x.inferred || !elsewhere || x.verdict == sim.Unknown && x.drop != trace.UnknownRest ||
-			s.carried(f, x.at) || goesOn(f, x.wire, x.sender):
+			s.carried(f, x.at) || goesOn(f, x.wire, x.sender) || differ(x.sum, sum):
 		case x.left() && !slices.Contains(x.outs, f.point.Port):
 			gone = append(gone, x.outs...)
 		case s.accounted(f, x):
@@ -415,7 +418,8 @@ func (s *Run) entersLater(f *Frame) bool {
 	enters := 0
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
-		case l.dir == Entered && !s.carried(f, l.point.key()) &&
+		case l.dir == Entered && !s.carried(f, l.point.key()) && !differ(payloadSum(f.Data, f.Headers(), f.Wire),
+			payloadSum(l.Data, l.Headers(), l.Wire)) &&
 			!goesOn(f, leadsOut(l.point.Port), macAt(l.Data[6:])) &&
 			(f.tunnel == nil || sameZone(l.point.Chassis, f.tunnel.from)):
 			enters++

@@ -76,7 +76,7 @@ func (s *Run) place(rec *pcap.Record, f *Frame) {
 			s.placeInside(t, site, f)
 		}
 	}
-	if f.skip == "" && tooShort(f.Data, f.Headers(), f.Wire) {
+	if f.skip == "" && (tooShort(f.Data, f.Headers(), f.Wire) || len(f.Data) < f.Wire && s.asksName(f.Headers())) {
 		f.skip = whyCut
 	}
 	if f.skip == "" {

@@ -518,6 +518,7 @@ func (s *Run) observe(f *Frame) {
 
 // inject puts a frame into OVN where it entered.
 func (s *Run) inject(f *Frame) {
+	s.wires.reached(f)
 	s.resume(f, nil)
 	s.allowSmall(f)
 	if !s.tries(f) && !s.decides(f) {

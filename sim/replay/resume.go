@@ -124,6 +124,9 @@ func (s *Run) resume(f, l *Frame) bool {
 	}
 	inf.resumed[k] = true
 	if l == nil {
+		l = s.leaving(f)
+	}
+	if l == nil {
 		l = s.shownLeaving(k)
 	}
 	if l == nil || s.end(l).Port.IsFunction() {
@@ -173,7 +176,7 @@ func (s *Run) shownLeaving(k answerKey) *Frame {
 func (s *Run) leaving(o *Frame) (crossing *Frame) {
 	for l, n := s.alike(o.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
-		case l == o || l.skip != "" || l.dir == Left && l.point.key() == o.point.key():
+		case l == o || l.skip != "" || l.dir == Left && l.point.key() == o.point.key() && !turnsBack(o, l):
 		case l.dir == Left && o.point.Port != nil && goesOn(l, leadsOut(o.point.Port), macAt(o.Data[6:])):
 		case l.dir == Left:
 			return l
@@ -182,6 +185,13 @@ func (s *Run) leaving(o *Frame) (crossing *Frame) {
 		}
 	}
 	return crossing
+}
+
+// turnsBack reports whether a frame leaves at the interface where its packet entered, as
+// what an interface sends to a virtual address that is its own backend does.
+func turnsBack(o, l *Frame) bool {
+	return o.point.Port != nil && o.point.Port.Type == network.VIF &&
+		endpoints(o.Headers()) != endpoints(l.Headers())
 }
 
 // outport is the port that a frame in a tunnel is on its way to, nil if it is
@@ -442,18 +452,35 @@ func (v *Verifier) resumed(f *Frame, at *Point) {
 	if !v.run.inferrer.captured[at.key()] {
 		return
 	}
-	v.blame(v.unopened(f.Time, at.key()), v.run.name(f), f.Number)
+	v.blame(v.unopened(f, at.key()), v.run.name(f), f.Number)
 }
 
-// unopened is why no capture shows how a connection was opened of which one
-// shows a packet at a moment.
-func (v *Verifier) unopened(t conntrack.Time, at pointKey) Cause {
+// unopened is why no capture shows how the connection of a frame was opened: what is
+// answered was sent just before.
+func (v *Verifier) unopened(f *Frame, at pointKey) Cause {
 	if v.evidence.at(at).cut > 0 {
 		return CauseSnaplen
 	}
 	const soon = conntrack.Second
-	if v.Report.Lost > 0 && t-v.begin > soon {
+	if v.Report.Lost > 0 && f.Time-v.begin > soon || answersFirst(f) && v.begun(at, f.Time-soon) {
 		return CauseLost
 	}
 	return CauseLate
+}
+
+// begun reports whether a capture of a point had begun at a moment.
+func (v *Verifier) begun(p pointKey, t conntrack.Time) bool {
+	for i, tap := range v.run.Taps {
+		if s := v.spans[i]; s != nil && s.first <= t && v.at(tap, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// answersFirst reports whether a packet is the first answer on a connection, as far as it
+// tells itself.
+func answersFirst(f *Frame) bool {
+	reply, ok := midway(f)
+	return reply && ok
 }

@@ -65,6 +65,7 @@ type Verifier struct {
 	causes   map[Cause]*tally
 	said     map[Cause]string
 	doubts   []doubt
+	cameOut  []emerged
 	evidence evidence
 	patches  bool // conntrack.PatchesPartialSums
 
@@ -192,6 +193,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	case p.Port == nil:
 		v.count(f)
 		v.Report.Underlay.Entered++
+		v.emerges(f)
 	default:
 		v.count(f)
 		v.Report.Entered++
@@ -686,7 +688,7 @@ func (v *Verifier) settle(w *waiter) {
 	v.forget(w)
 	other := v.byID[expectKey{w.point, w.id}].first
 	for n := 0; other != nil && n < maxSameHead; other, n = other.kin, n+1 {
-		if other.predicted != w.predicted && w.parts+other.parts == 0 {
+		if other.predicted != w.predicted && w.parts+other.parts == 0 && samePacket(w, other) {
 			v.forget(other)
 			v.differ(w, other)
 			return
@@ -714,6 +716,21 @@ func (v *Verifier) settle(w *waiter) {
 	if !w.predicted || !v.postpone(w) {
 		v.report(w)
 	}
+}
+
+// samePacket reports whether two frames of one identity are one packet that may have
+// been changed on its way: OVN changes nothing of what a packet carries, unless it made it.
+// Of what is cut the length tells more than the little that is held.
+func samePacket(a, b *waiter) bool {
+	if couldBeMade(a.Headers()) && !a.form.cut && !b.form.cut {
+		return true
+	}
+	i, ok := identify(a.data, a.Headers())
+	j, both := identify(b.data, b.Headers())
+	if !ok || !both {
+		return ok == both
+	}
+	return i.same(&j) && (!a.form.cut && !b.form.cut || a.wire-a.form.l3 == b.wire-b.form.l3)
 }
 
 // hangs reports whether it is known at the end only why a prediction was not
@@ -779,6 +796,11 @@ func (v *Verifier) differ(a, b *waiter) {
 	p, o := a, b
 	if o.predicted {
 		p, o = b, a
+	}
+	if v.aboutCut(p, &p.way) && !v.opts.Strict {
+		v.explained(o)
+		v.blame(CauseSnaplen, v.fileOf(o.capture, o.file), o.number)
+		return
 	}
 	it := v.mismatch(p, o)
 	if v.ignored(it.Fields) {
