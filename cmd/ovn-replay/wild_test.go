@@ -82,6 +82,11 @@ var wildKinds = map[string][]string{
 	"kube-port-security-26.03":      {"lateall=0.4"},               // an answer to what was before
 	"kube-egress-v6":                {"loss=0.05", "loss=0.01"},    // datagrams that begin alike
 	"cloud-dns-22.03":               {"snapmix", "late=0.3"},       // cut questions of DNS, and errors about them
+	"kube-dnat":                     {"any"},                       // stateless translation
+	"cloud-gateway-router":          {"any"},                       // a load balancer that only a router knows
+	"cloud-arp-nd":                  {"any"},                       // the one interface beside a sender
+	"kube-cold-ingress-24.03":       {"res=1000"},                  // a request before the packet that calls for it
+	"random-kube-5":                 {"any"},                       // a packet to a router on its own network
 }
 
 // wildTogether are all mutations at once.

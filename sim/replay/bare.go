@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -153,10 +154,14 @@ func (s *Run) addressed(f *Frame) {
 	var to mac
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
+		case l != f && l.dir == Left && routed(f, l) && to == 0 && !leadsOut(f.point.Port) &&
+			s.owners.ofInterface(macAt(f.Data)):
+			to = s.owners.routerOf(f)
 		case l == f || len(l.Data) < 14 || macAt(l.Data[6:]) != macAt(f.Data[6:]):
 		case macAt(f.Data).multicast() && f.Headers().Key.Get(field.EthType) != header.EtherARP:
 		case !l.Bare && l.dir != Entered:
-			to = macAt(l.Data)
+			s.readdress(f, macAt(l.Data))
+			return
 		case l.dir != Left || l.point.Port == nil || l.point.Port.Datapath != f.point.Port.Datapath ||
 			l.point.Port.Type != network.VIF || len(l.point.Port.Addresses) == 0:
 		case macAt(f.Data).multicast() && !hasIP(l.point.Port, header.IPv4(f.Headers().Key.Get(field.ARPTPA))):
@@ -167,6 +172,39 @@ func (s *Run) addressed(f *Frame) {
 			to = broadcast
 		}
 	}
+	s.readdress(f, to)
+}
+
+// routed reports whether a router has handed a packet on between two frames of it.
+func routed(f, l *Frame) bool {
+	was, is := f.Headers().Key.Get(field.IPTTL), l.Headers().Key.Get(field.IPTTL)
+	return is < was && len(l.Data) >= 14 && macAt(l.Data[6:]) != macAt(f.Data[6:])
+}
+
+// ofInterface reports whether an Ethernet address is an interface's.
+func (o *Owners) ofInterface(m mac) bool {
+	return slices.ContainsFunc(o.ports[m], func(p *network.Port) bool { return p.Type == network.VIF })
+}
+
+// routerOf is the Ethernet address of the router on the network from which a frame
+// was sent.
+func (o *Owners) routerOf(f *Frame) mac {
+	src := addrOf(f.Headers(), endpoints(f.Headers())[0])
+	for q := range o.portsOf(f.point.Port.Datapath) {
+		if q.Peer == nil {
+			continue
+		}
+		for _, a := range q.Peer.Addresses {
+			if slices.ContainsFunc(a.IPs, func(ip netip.Prefix) bool { return ip.Contains(src) }) {
+				return macOf(a.MAC)
+			}
+		}
+	}
+	return 0
+}
+
+// readdress gives a frame a destination, if that is known.
+func (s *Run) readdress(f *Frame, to mac) {
 	if to != 0 && to != macAt(f.Data) {
 		b := to.bytes()
 		copy(f.Data, b[:])
@@ -218,7 +256,7 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 	var router, first mac
 	near := false
 	own := mac(header.MACOfLinkLocal(dst))
-	for _, q := range p.Datapath.Ports {
+	for q := range o.portsOf(p.Datapath) {
 		r := q
 		if q.Peer != nil {
 			r = q.Peer
@@ -256,4 +294,43 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 		return router
 	}
 	return first
+}
+
+// portsOf yields the ports of a switch, and those of others that it is linked to: they are
+// one network.
+func (o *Owners) portsOf(dp *network.Datapath) iter.Seq[*network.Port] {
+	return func(yield func(*network.Port) bool) {
+		for _, q := range dp.Ports {
+			if !yield(q) {
+				return
+			}
+		}
+		for _, other := range o.links[dp] {
+			for _, q := range other.Ports {
+				if !yield(q) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// readLinks notes which other switches each is linked to, also by way of others.
+func (o *Owners) readLinks() {
+	for _, dp := range o.net.Datapaths {
+		if dp.Router {
+			continue
+		}
+		all := []*network.Datapath{dp}
+		for i := 0; i < len(all); i++ {
+			for _, q := range all[i].Ports {
+				if q.Peer != nil && !q.Peer.Datapath.Router && !slices.Contains(all, q.Peer.Datapath) {
+					all = append(all, q.Peer.Datapath)
+				}
+			}
+		}
+		if len(all) > 1 {
+			o.links[dp] = all[1:]
+		}
+	}
 }

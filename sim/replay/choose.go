@@ -420,15 +420,49 @@ func family(v6 bool) int {
 	return 0
 }
 
-// requested reports whether a capture shows that an address is asked for.
+// requested reports whether a capture shows that an address is asked for, or has just
+// been: where timestamps are coarse, before the packet that asks.
 func (s *Run) requested(ip field.Uint128, v6 bool) bool {
-	return slices.ContainsFunc(s.queue[s.head:], func(f *Frame) bool {
-		k := &f.Headers().Key
-		if v6 {
-			return k.Get(field.ICMP6Type) == 135 && k.Get128(field.NDTarget) == ip
+	for i, x := range s.premature {
+		if x.v6 == v6 && x.ip == ip && s.now-x.time < askTime {
+			s.premature = slices.Delete(s.premature, i, i+1) // one packet calls for it
+			return true
 		}
-		return k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 1 && k.Get(field.ARPTPA) == ip.Lo
+	}
+	return slices.ContainsFunc(s.queue[s.head:], func(f *Frame) bool {
+		of, v6Asked, ok := askedFor(f.Headers())
+		return ok && v6Asked == v6 && of == ip
 	})
+}
+
+// askedFor is the address that a request of ARP or neighbor discovery asks for.
+func askedFor(h *packet.Headers) (ip field.Uint128, v6, ok bool) {
+	k := &h.Key
+	if k.Get(field.ICMP6Type) == 135 {
+		return k.Get128(field.NDTarget), true, true
+	}
+	return field.Uint128{Lo: k.Get(field.ARPTPA)}, false, k.Get(field.EthType) == header.EtherARP &&
+		k.Get(field.ARPOp) == 1
+}
+
+// premature is a request that left before any packet was replayed that calls for it.
+type premature struct {
+	ip   field.Uint128
+	v6   bool
+	time conntrack.Time
+}
+
+// asksEarly notes a request that is not predicted where it left.
+func (s *Run) asksEarly(f *Frame) {
+	const few = 8
+	ip, v6, ok := askedFor(f.Headers())
+	if !ok {
+		return
+	}
+	if len(s.premature) == few {
+		s.premature = append(s.premature[:0], s.premature[1:]...)
+	}
+	s.premature = append(s.premature, premature{ip, v6, f.Time})
 }
 
 // asking is what of a frame matters to filters of ARP and neighbor discovery.

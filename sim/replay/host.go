@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"slices"
+
 	"net/netip"
 
 	"ovnreplay/nat/header"
@@ -99,21 +101,19 @@ func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pc
 	return nil, Unknown
 }
 
-// lastOf is the one interface of a chassis behind no device that frames told so far,
-// provided that it is beside the sender of a frame, an interface or a router of OVN's:
-// the frame's device is its.
+// lastOf is the one interface of a chassis behind no device that frames told so far
+// which is beside the sender of a frame, an interface or a router of OVN's: the frame's
+// device is its.
 func (o *Owners) lastOf(t *Tap, c *network.Chassis, src mac) (last *network.Port) {
 	for _, p := range o.net.Ports[1:] {
-		if p.Type != network.VIF || p.Parent != nil || !p.ResidentOn(c) || t.hosts(p) {
+		if p.Type != network.VIF || p.Parent != nil || !p.ResidentOn(c) || t.hosts(p) || src == 0 ||
+			hasMAC(p, src) || !o.near(p.Datapath, src) {
 			continue
 		}
 		if last != nil {
 			return nil
 		}
 		last = p
-	}
-	if last == nil || src == 0 || hasMAC(last, src) || !o.near(last.Datapath, src) {
-		return nil
 	}
 	return last
 }
@@ -256,15 +256,18 @@ func (o *Owners) interfaceByIP(m *pcap.LinkMeta, c *network.Chassis, src mac) *n
 }
 
 // near reports whether an Ethernet address belongs to a port of the datapath
-// or to a peer of one.
+// or to a peer of one, or of a switch that it is linked to.
 func (o *Owners) near(dp *network.Datapath, m mac) bool {
 	for _, p := range o.ports[m] {
-		if p.Datapath == dp || p.Peer != nil && p.Peer.Datapath == dp {
+		if o.same(p.Datapath, dp) || p.Peer != nil && o.same(p.Peer.Datapath, dp) {
 			return true
 		}
 	}
 	return false
 }
+
+// same reports whether two datapaths are one, or switches that are linked.
+func (o *Owners) same(a, b *network.Datapath) bool { return a == b || slices.Contains(o.links[b], a) }
 
 // routerByIP returns the router port a frame is for, by its IP address.
 func (o *Owners) routerByIP(m *pcap.LinkMeta) *network.Port {

@@ -56,8 +56,9 @@ type Owners struct {
 	announcer map[mac]*network.Port
 	outside   map[netip.Addr]mac // by an address inside, what it is sent from outside if that is its own
 	floating  map[netip.Addr]netip.Addr
-	virtual   map[netip.Addr]bool // addresses of load balancers
-	networks  []wireNetwork       // of wires
+	virtual   map[netip.Addr]bool                       // addresses that routers answer for and no port has
+	links     map[*network.Datapath][]*network.Datapath // see readLinks
+	networks  []wireNetwork                             // of wires
 
 	heard map[heardKey]mac // what frames without Ethernet destination tell
 
@@ -92,7 +93,7 @@ func NewOwners(net *network.Network) *Owners {
 	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{},
 		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{},
 		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{},
-		virtual: map[netip.Addr]bool{}, heard: map[heardKey]mac{}}
+		virtual: map[netip.Addr]bool{}, heard: map[heardKey]mac{}, links: map[*network.Datapath][]*network.Datapath{}}
 	for _, p := range net.Ports[1:] {
 		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
 			continue // the address of its peer
@@ -126,6 +127,7 @@ func NewOwners(net *network.Network) *Owners {
 			o.virtual[lb.VIPs[i].Addr] = true
 		}
 	}
+	o.readLinks()
 	o.readWires()
 	o.readFlows()
 	return o

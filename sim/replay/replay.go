@@ -166,7 +166,8 @@ type Run struct {
 	resuming   *resumption // what is being opened
 	resolves   [2]int      // frames of ARP, and of neighbor discovery, so far
 	unfiltered [2]int      // those of them that a filter for them would have taken away
-	hops       int         // next hops that other frames told
+	premature  []premature
+	hops       int // next hops that other frames told
 	beyond     beyond
 	hoisting   int // how deep causes are being replayed before what they led to
 	sizes      segmentSizes
@@ -197,9 +198,8 @@ func NewRun(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Run {
 func (s *Run) Add(rec *pcap.Record) {
 	f := s.take()
 	s.read(rec, f)
-	if f.twin = s.twins.again(f); f.twin {
-		s.Taps[f.Capture].twins++
-	}
+	f.twin = s.twins.again(f)
+	s.Taps[f.Capture].countTwin(f)
 	if f.skip == "" && len(f.Data) >= 14 {
 		s.sizes.learn(f)
 		s.resolving(f)
@@ -406,6 +406,7 @@ func (s *Run) skip(f *Frame, why string) {
 // left handles a frame that left OVN.
 func (s *Run) left(f *Frame) {
 	if !s.inferrer.due(f) {
+		s.asksEarly(f)
 		s.infer(f)
 		if leadsOut(f.point.Port) && s.wires.arrived(f) {
 			f.dir = Entered // from a chassis whose own capture lacks the packet

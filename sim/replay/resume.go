@@ -2,6 +2,7 @@ package replay
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -124,7 +125,7 @@ func (s *Run) resume(f, l *Frame) bool {
 	}
 	inf.resumed[k] = true
 	if l == nil {
-		l = s.leaving(f)
+		l = s.answered(f, reply)
 	}
 	if l == nil {
 		l = s.shownLeaving(k)
@@ -147,6 +148,32 @@ func (s *Run) resume(f, l *Frame) bool {
 		h.resumed(f, at)
 	}
 	return at != nil
+}
+
+// answered is the frame by which an answer leaves that is the only packet of its
+// direction which a capture shows, nil if it is none, or leaves so anyway. Of UDP, which
+// of two ports is a server's is a guess.
+func (s *Run) answered(f *Frame, reply bool) *Frame {
+	proto := uint8(f.Headers().Key.Get(field.IPProto))
+	l := s.leaving(f)
+	switch {
+	case l == nil, proto == header.ProtoUDP, !reply && !s.owners.answers(f, l), s.leavesAnyway(f, l):
+		return nil
+	}
+	return l
+}
+
+// leavesAnyway reports whether a frame leaves as another shows without its connection
+// being opened before: somebody may have sent it without one.
+func (s *Run) leavesAnyway(f, l *Frame) bool {
+	before, ok := s.saved()
+	if !ok || l.dir != Left {
+		return true
+	}
+	asked, hops := maps.Clone(s.asked), s.hops
+	found := predicts(s.put(s.Engine, f, f.point.Port, f.point.Chassis), l)
+	s.asked, s.hops = asked, hops
+	return !s.restore(before) || found
 }
 
 // tracked reports whether conntrack has the connection of a frame already, from

@@ -3,6 +3,7 @@ package replay
 import (
 	"math/bits"
 	"net/netip"
+	"slices"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
@@ -42,8 +43,43 @@ func (o *Owners) readFlows() {
 				o.outside[inside.Addr()] = macOf(addr)
 			}
 		}
+		if f.Datapaths[0].Router && answers(actions) {
+			o.readAnswered(match)
+		}
 		if outside, ok := translatedTo(actions); ok && stands {
 			o.readTranslation(outside, match, several)
+		}
+	}
+}
+
+// answers reports whether actions make an answer of ARP or neighbor discovery.
+func answers(actions []lflow.Action) bool {
+	return slices.ContainsFunc(actions, func(a lflow.Action) bool {
+		switch a := a.(type) {
+		case lflow.Load:
+			return a.Dst.Slice().Field == field.ARPOp && a.Value.Value.Lo == 2
+		case lflow.Nested:
+			return a.Op == lflow.NDNA || a.Op == lflow.NDNARouter
+		}
+		return false
+	})
+}
+
+// readAnswered notes the addresses that a router is asked about and answers for: those of
+// load balancers and of stateless translation are in nothing else of the database.
+func (o *Owners) readAnswered(e *lflow.Expr) {
+	switch e.Kind {
+	case lflow.And, lflow.Or:
+		for _, x := range e.Args {
+			o.readAnswered(x)
+		}
+	case lflow.Cmp:
+		switch {
+		case e.Op != lflow.EQ:
+		case e.Symbol.Field == field.ARPTPA && uint32(e.Mask.Lo) == ^uint32(0):
+			o.virtual[header.IPv4(e.Value.Lo)] = true
+		case e.Symbol.Field == field.NDTarget && e.Mask == prefixMask(128):
+			o.virtual[netip.AddrFrom16(e.Value.Bytes())] = true
 		}
 	}
 }

@@ -53,6 +53,8 @@ type Tap struct {
 	first   conntrack.Time // of its frames
 	last    conntrack.Time
 	twins   int // frames that were there just before
+	firsts  int // those that were not
+	seconds int // those that were once
 	tags    int // frames that have their VLAN's tag
 	points  map[pointKey]*Point
 	at      *Point // of the last frame

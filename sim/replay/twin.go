@@ -63,8 +63,9 @@ const (
 	maxTwins = 1 << 13
 	// A capture that shows one frame in twinShare twice shows them so for a reason.
 	twinShare = 4
-	// twinsOfAll is how many of a hundred frames are there twice where all are.
-	twinsOfAll = 45
+	// A capture shows all frames twice if it does so with allTwins of a hundred, of
+	// manyTwins at least.
+	allTwins, manyTwins = 90, 4
 )
 
 // again notes a frame and reports whether it was there just before.
@@ -150,8 +151,22 @@ func (s *Run) shownTwice(f *Frame) bool {
 	return len(seen) > 0 || f.unique()
 }
 
+// countTwin counts a frame by the how manieth of the same it is.
+func (t *Tap) countTwin(f *Frame) {
+	switch f.nth {
+	case 0: // nothing tells it from others
+	case 1:
+		t.firsts++
+	case 2:
+		t.seconds++
+	}
+	if f.twin {
+		t.twins++
+	}
+}
+
 // doubles reports whether a capture shows all its frames twice, one after the other.
-func (t *Tap) doubles() bool { return t.twins*100 >= t.Frames*twinsOfAll }
+func (t *Tap) doubles() bool { return t.firsts >= manyTwins && t.seconds*100 >= t.firsts*allTwins }
 
 // copied reports whether a frame, to look at it by itself, is the copy of one before it.
 func (s *Run) copied(f *Frame) bool {

@@ -193,7 +193,9 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	case p.Port == nil:
 		v.count(f)
 		v.Report.Underlay.Entered++
-		v.emerges(f)
+		if f.partial {
+			v.emerges(f)
+		}
 	default:
 		v.count(f)
 		v.Report.Entered++
