@@ -70,8 +70,8 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	d := &replay.Differ{
-		A: replay.NewFates(ja.Engine, ja.Taps, ja.Filter), B: replay.NewFates(jb.Engine, jb.Taps, jb.Filter),
-		Report: o.report,
+		A: replay.NewFates(ja.Engine, ja.Objects, ja.Taps, ja.Filter),
+		B: replay.NewFates(jb.Engine, jb.Objects, jb.Taps, jb.Filter), Report: o.report,
 	}
 	sa, sb := ja.Start(d.A, ja.Ahead()), jb.Start(d.B, ja.Ahead())
 	var failed error

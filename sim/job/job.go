@@ -230,7 +230,11 @@ func (j *Job) On(ctx context.Context, source string) (*Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
-	other := &Job{Recording: r, Spec: j.Spec, Warnings: warnings, Sources: []string{source}}
+	other := &Job{Recording: r, Spec: j.Spec, Warnings: warnings, Sources: []string{source},
+		Objects: northbound.Beside(ctx, source, j.Spec.Source, net)}
+	if other.Objects == nil && len(j.Spec.NBs) > 0 {
+		other.Objects = j.Objects
+	}
 	if other.Filter, err = replay.NewFilter(other.Engine, j.Spec.Filter); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("--filter: %w", err)

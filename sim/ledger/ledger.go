@@ -65,6 +65,13 @@ type Conn struct {
 type Place struct {
 	Port    string
 	Chassis string
+
+	called, host string // the same in the words of people
+}
+
+// placeOf is where a packet enters.
+func placeOf(p *replay.Point) Place {
+	return Place{p.Name(), p.Chassis.Name, p.Called(), p.Chassis.Host()}
 }
 
 // Count is one direction's packets; Bytes are of whole frames.
@@ -83,6 +90,8 @@ type Zone struct {
 	Name        string
 	Orig, Reply nat.Tuple
 	State       string // ct_state of the last look-up
+
+	called, host string // zone and chassis in the words of people
 }
 
 // NAT is a translation of the first packet, with who asked for it.
@@ -149,7 +158,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 		l.open(f, p, &x)
 	}
 	c = l.Conns[x.id-1]
-	at := Place{p.Name(), p.Chassis.Name}
+	at := placeOf(p)
 	d := &c.Dir[b2i(x.reply)]
 	if d.at == (Place{}) {
 		d.at = at
@@ -171,7 +180,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 func (l *Ledger) open(f *replay.Frame, p *replay.Point, x *note) *Conn {
 	t := x.tuple
 	c := &Conn{ID: len(l.Conns) + 1, Asked: t, First: f.Time, Last: f.Time}
-	if at := (Place{p.Name(), p.Chassis.Name}); x.reply {
+	if at := placeOf(p); x.reply {
 		c.To = at
 	} else {
 		c.From = at
@@ -195,7 +204,7 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 		l.translated(c, out, decided)
 	}
 	if o := x.left; o != nil {
-		c.Sent, c.To = x.as, Place{o.Port.Name, o.Chassis.Name}
+		c.Sent, c.To = x.as, Place{o.Port.Name, o.Chassis.Name, o.Port.Called(), o.Chassis.Host()}
 		c.source, c.server = l.names.Address(x.as.SrcAddr()), l.names.Address(x.as.DstAddr())
 	}
 	l.members(c, out)
@@ -344,7 +353,9 @@ func (l *Ledger) zone(c *Conn, s *trace.CTStep) {
 	i := slices.IndexFunc(c.Zones, func(z Zone) bool { return z.Chassis == chassis && z.Zone == s.Zone })
 	if i < 0 {
 		i = len(c.Zones)
-		c.Zones = append(c.Zones, Zone{Chassis: chassis, Zone: s.Zone, Name: l.why.Book.Zone(s.Chassis, s.Zone)})
+		name := l.why.Book.Zone(s.Chassis, s.Zone)
+		c.Zones = append(c.Zones, Zone{Chassis: chassis, Zone: s.Zone, Name: name,
+			called: l.why.Book.ZoneCalled(name), host: at.Host()})
 	}
 	z := &c.Zones[i]
 	z.Orig, z.Reply, z.State = s.Orig, s.Reply, trace.StateString(s.State)

@@ -115,7 +115,7 @@ func (n *Numbers) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (x no
 	}
 	c := e.conn
 	x.numbered, x.reply = c, e.reply
-	if at := (Place{p.Name(), p.Chassis.Name}); !x.reply && !x.about && !slices.Contains(c.legs, at) {
+	if at := placeOf(p); !x.reply && !x.about && !slices.Contains(c.legs, at) {
 		c.legs, c.leg = append(c.legs, at), true
 	}
 	if x.way = !x.reply && (c.leg || c.sent == (nat.Tuple{})); !x.reply {

@@ -57,6 +57,8 @@ type Endpoint struct {
 type Where struct {
 	Port    string `json:"port"`
 	Chassis string `json:"chassis"`
+
+	called, host string // the same in the words of people
 }
 
 // Counts are a direction's packets.
@@ -82,6 +84,8 @@ type RowZone struct {
 	Original string `json:"original"`
 	Reply    string `json:"reply"`
 	State    string `json:"state"`
+
+	called, host string // zone and chassis in the words of people
 }
 
 // RowState is a state with the moment it began.
@@ -140,7 +144,7 @@ func (l *Ledger) Row(c *Conn) *Row {
 	for i := range c.Zones {
 		z := &c.Zones[i]
 		r.Zones = append(r.Zones, RowZone{z.Chassis, z.Zone, z.Name, trace.TupleString(&z.Orig),
-			trace.TupleString(&z.Reply), z.State})
+			trace.TupleString(&z.Reply), z.State, z.called, z.host})
 	}
 	for _, s := range c.States {
 		r.States = append(r.States, RowState{replay.Timestamp(s.Time), s.State})
@@ -218,13 +222,13 @@ func (r *Row) Line() string {
 func (r *Row) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, r.Line())
-	from := "from " + r.From.Port + " (" + r.From.Chassis + ")"
+	from := "from " + r.From.called + " (" + r.From.host + ")"
 	if r.From == (Where{}) {
 		from = "from where no capture shows it"
 	}
 	b.WriteString("    " + printable.Line(from))
 	if r.To != nil {
-		printable.Fprintf(&b, " to %s (%s)", r.To.Port, r.To.Chassis)
+		printable.Fprintf(&b, " to %s (%s)", r.To.called, r.To.host)
 	}
 	b.WriteByte('\n')
 	for _, n := range r.NAT {
@@ -233,7 +237,7 @@ func (r *Row) Write(w io.Writer) error {
 		}
 	}
 	for _, z := range r.Zones {
-		printable.Fprintf(&b, "    zone %d (%s) of %s: %s reply %s, last %s\n", z.Zone, z.Name, z.Chassis, z.Original,
+		printable.Fprintf(&b, "    zone %d (%s) of %s: %s reply %s, last %s\n", z.Zone, z.called, z.host, z.Original,
 			z.Reply, z.State)
 	}
 	for i, s := range r.States {

@@ -94,7 +94,7 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	x.of, _, _ = replay.DatagramOf(f.Data, f.Headers())
 	for _, b := range s.why.Answers(f.Data) {
 		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(),
-			b.Name, b.Chassis.Name)
+			s.why.Book.ZoneCalled(b.Name), b.Chassis.Host())
 	}
 	x.way = s.wayOf(&out.Trace)
 	s.all = append(s.all, x)
@@ -325,7 +325,7 @@ func (s *Stories) tell(x *told, most int) []string {
 func (s *Stories) host(chassis string) string {
 	for _, c := range s.why.Book.Net.Chassis {
 		if c.Name == chassis {
-			return cmp.Or(c.Hostname, c.Name)
+			return c.Host()
 		}
 	}
 	return chassis
@@ -397,7 +397,7 @@ func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
 			but = "; of fragments, flows see no ports"
 		}
 		add("not given a backend: flow %.8s of %s of %s, which gives one, did not match on %s: %s%s",
-			f.UUID, f.StageName(), at.datapath.Called(), cmp.Or(at.chassis.Hostname, at.chassis.Name),
+			f.UUID, f.StageName(), at.datapath.Called(), at.chassis.Host(),
 			cut(f.Match, 200), but)
 		return
 	}

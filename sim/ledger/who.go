@@ -136,7 +136,7 @@ func (l *Ledger) through(c *Conn, q *Question) string {
 		return ""
 	}
 	z := &c.Zones[i]
-	text := fmt.Sprintf(": SNAT in zone %s of %s", z.Name, z.Chassis)
+	text := fmt.Sprintf(": SNAT in zone %s of %s", z.called, z.host)
 	for _, n := range c.NAT {
 		if n.Kind == "SNAT" && n.By != "" {
 			text += " by " + n.By

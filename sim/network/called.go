@@ -18,6 +18,9 @@ func (d *Datapath) Called() string { return cmp.Or(d.Name2, d.Name) }
 // it, or the machine that it is of, or its own name.
 func (p *Port) Called() string { return cmp.Or(p.called, p.Name2, p.Name) }
 
+// Host is what people call a chassis: its host's name, if it says.
+func (c *Chassis) Host() string { return cmp.Or(c.Hostname, c.Name) }
+
 // neutron is the beginning of the names of Neutron's switches and routers.
 const neutron = "neutron-"
 
@@ -36,6 +39,15 @@ func (p *Port) otherNames() (names []string) {
 		add(ids["neutron:device_id"])
 	case owner == "network:distributed" || owner == "network:dhcp":
 		add("metadata of " + p.Datapath.Called())
+	}
+	// Neutron names these after rows of its own.
+	switch {
+	case p.Type == Localnet && strings.HasPrefix(p.Name, "provnet-"):
+		add(p.Options["network_name"])
+	case p.Datapath.Router && strings.HasPrefix(p.Name, "lrp-") && p.Peer != nil:
+		add(p.Datapath.Called() + " on " + p.Peer.Datapath.Called())
+	case strings.HasPrefix(ids["neutron:device_owner"], "network:router") && p.Peer != nil:
+		add(p.Datapath.Called() + " to " + p.Peer.Datapath.Called())
 	}
 	if ids["pod"] == "true" {
 		if pod, ok := strings.CutPrefix(p.Name, ids["namespace"]+"_"); ok {

@@ -33,6 +33,8 @@ func TestCalled(t *testing.T) {
 	router := add(d, "8a1e2d3c-0000-4000-8000-000000000009", "", map[string]string{
 		"neutron:device_id": "router", "neutron:device_owner": "network:router_interface"})
 	pod := add(k, "default_nginx-x6pc6", "", map[string]string{"pod": "true", "namespace": "default"})
+	provnet := add(d, "provnet-9a1e2d3c-0000-4000-8000-00000000000a", "", nil)
+	provnet.Type, provnet.Options = Localnet, map[string]string{"network_name": "physnet1"}
 	n.Complete()
 	for text, want := range map[string]*Port{
 		port: named, "web-1": named, vm: named, "3f1e2d": named,
@@ -45,7 +47,7 @@ func TestCalled(t *testing.T) {
 	}
 	for p, want := range map[*Port]string{
 		named: "web-1", unnamed: "88888888-0000-4000-8000-000000000005", meta: "metadata of web", eth: eth.Name,
-		router: router.Name, pod: "default_nginx-x6pc6",
+		router: router.Name, provnet: "physnet1", pod: "default_nginx-x6pc6",
 	} {
 		if got := p.Called(); got != want {
 			t.Errorf("%s is called %s, not %s", p.Name, got, want)

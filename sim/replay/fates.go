@@ -2,6 +2,8 @@ package replay
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -32,12 +34,17 @@ type Fates struct {
 	filter *Filter
 	why    *why.Explainer
 	fates  []*packetFate
+	stages map[string]bool // that the network has
 }
 
 // NewFates returns the Fates of a replay; packets that the filter does not
-// select are counted only.
-func NewFates(e *sim.Engine, taps []*Tap, filter *Filter) *Fates {
-	return &Fates{net: e.Net, taps: taps, filter: filter, why: why.New(e, nil)}
+// select are counted only. Objects are the Northbound database's rows, nil without one.
+func NewFates(e *sim.Engine, objects *network.Objects, taps []*Tap, filter *Filter) *Fates {
+	s := &Fates{net: e.Net, taps: taps, filter: filter, why: why.New(e, objects), stages: map[string]bool{}}
+	for _, f := range e.Net.Flows {
+		s.stages[f.Stage] = true
+	}
+	return s
 }
 
 type packetFate struct {
@@ -47,10 +54,13 @@ type packetFate struct {
 	late    bool
 	packet  string
 	port    string
+	at      string // the port, in the words of people
 	verdict string
 	drop    string
 	outs    []outFrame
+	ended   trace.Reason
 	path    []pathFlow
+	effects []effect
 	chosen  bool
 	decided string   // by which flow it did not leave as it was
 	looked  []string // what conntrack found, zone by zone
@@ -58,14 +68,25 @@ type packetFate struct {
 
 type outFrame struct {
 	port, chassis string
+	to            string // the port, in the words of people
 	data          []byte
 }
 
 // pathFlow is a logical flow as both networks can have it: UUIDs differ
 // between databases whose flows are the same.
 type pathFlow struct {
-	datapath, stage, match, actions, uuid string
-	priority                              uint16
+	datapath, stage, match, actions string
+	priority                        uint16
+
+	uuid, hint, object string
+	called             string // the datapath, in the words of people
+}
+
+// effect is what a flow did to a packet that shows outside of OVN's pipelines, which
+// differ from release to release: where it went, how it was translated, what it ended as.
+type effect struct {
+	text string
+	by   pathFlow // the zero value: none, it entered
 }
 
 // Entered implements Handler.
@@ -75,40 +96,84 @@ func (s *Fates) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	}
 	x := &packetFate{
 		capture: NameOf(s.taps, f), number: f.Number, index: f.Capture, late: out.Late,
-		packet: Line(f.Data), port: p.Name(), verdict: out.Verdict.String(), chosen: s.filter.Packet(f, p, out),
+		packet: Line(f.Data), port: p.Name(), at: p.Called(),
+		verdict: out.Verdict.String(), chosen: s.filter.Packet(f, p, out),
 	}
 	if out.Verdict != sim.Delivered {
-		x.drop = out.Drop.String()
+		x.drop, x.ended = out.Drop.String(), out.Drop
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		x.outs = append(x.outs, outFrame{o.Port.Name, o.Chassis.Name, bytes.Clone(o.Data)})
+		x.outs = append(x.outs, outFrame{o.Port.Name, o.Chassis.Name, o.Port.Called(), bytes.Clone(o.Data)})
 	}
-	events := out.Trace.Events()
-	for i := range events {
-		if ev := &events[i]; ev.Kind == trace.Match || ev.Kind == trace.Miss {
-			x.path = append(x.path, s.flow(ev))
-		}
-	}
+	s.way(x, out)
 	for _, d := range s.why.Decide(out) {
-		if d.Kind != why.Translated {
+		if d.Kind != why.Translated && d.Kind != why.Marked {
 			x.decided = d.Kind.String() + ": " + d.Text
+		}
+		if d.Kind == why.Dropped {
+			x.effects = append(x.effects, effect{"ends", s.ref(d.Flow, d.Datapath, d.Stage)})
 		}
 	}
 	for i := range out.Trace.CT {
 		c := &out.Trace.CT[i]
-		x.looked = append(x.looked, s.why.Book.Zone(c.Chassis, c.Zone)+" "+
+		x.looked = append(x.looked, s.why.Book.ZoneCalled(s.why.Book.Zone(c.Chassis, c.Zone))+" "+
 			trace.StateString(c.State&^conntrack.Tracked))
 	}
 	s.fates = append(s.fates, x)
 }
 
+// way notes the flows that a packet met, and what they did to it.
+func (s *Fates) way(x *packetFate, out *sim.Outcome) {
+	t := &out.Trace
+	var last pathFlow
+	did := func(ev *trace.Event, text string) {
+		by := last
+		if ev.Flow >= 0 {
+			by = s.flow(ev)
+		}
+		x.effects = append(x.effects, effect{text, by})
+	}
+	for i := range t.Events() {
+		switch ev := &t.Events()[i]; ev.Kind {
+		case trace.Match, trace.Miss:
+			last = s.flow(ev)
+			x.path = append(x.path, last)
+			if ev.Kind == trace.Match {
+				if r, rewrites := s.why.Rewrites(s.net.Flows[ev.Flow]); rewrites {
+					did(ev, r.String())
+				}
+			}
+		case trace.Enter:
+			did(ev, fmt.Sprint("enters ", s.net.Datapaths[ev.Datapath].Called(), ev.Egress))
+		case trace.NAT:
+			n := &t.NAT[ev.Arg]
+			from, to := n.Ends()
+			did(ev, n.Name()+" "+from+" -> "+to)
+		case trace.Made:
+			did(ev, ev.Reason.String())
+		case trace.Out:
+			did(ev, "leaves")
+		}
+	}
+}
+
 func (s *Fates) flow(ev *trace.Event) pathFlow {
-	net := s.net
-	x := pathFlow{datapath: net.Datapaths[ev.Datapath].Name, stage: s.why.Book.StageName(ev.Flow, ev.Table)}
+	var f *network.Flow
 	if ev.Flow >= 0 {
-		f := net.Flows[ev.Flow]
-		x.match, x.actions, x.priority, x.uuid = f.Match, f.Actions, f.Priority, f.UUID
+		f = s.net.Flows[ev.Flow]
+	}
+	return s.ref(f, s.net.Datapaths[ev.Datapath], s.why.Book.StageName(ev.Flow, ev.Table))
+}
+
+// ref is a flow of a datapath, nil: none that matched in a stage.
+func (s *Fates) ref(f *network.Flow, d *network.Datapath, stage string) pathFlow {
+	x := pathFlow{datapath: d.Name, stage: stage, called: d.Called()}
+	if f != nil {
+		x.match, x.actions, x.priority, x.uuid, x.hint = f.Match, f.Actions, f.Priority, f.UUID, f.StageHint
+		if o := s.why.Objects.ForFlow(f); o != nil {
+			x.object = o.String()
+		}
 	}
 	return x
 }
@@ -167,6 +232,7 @@ type FateDifference struct {
 	Capture string      `json:"capture"`
 	Frame   int         `json:"frame"`
 	Inport  string      `json:"inport"`
+	at      string      // the port, in the words of people
 	Packet  string      `json:"packet"`
 	A       FateSummary `json:"a"`
 	B       FateSummary `json:"b"`
@@ -177,6 +243,7 @@ type FateSummary struct {
 	Verdict string   `json:"verdict"`
 	Drop    string   `json:"drop,omitempty"`
 	Outputs []string `json:"outputs"`
+	left    []string // the same, with ports in the words of people
 	// Flow is where this network's way parts from the other's.
 	Flow *FlowRef `json:"flow,omitempty"`
 	// Decided is the flow that dropped, held, answered or rerouted it.
@@ -189,7 +256,8 @@ type FateSummary struct {
 // compare reports two fates of one packet that differ; nil: not entered there.
 func (d *Differ) compare(a, b *packetFate) error {
 	d.Packets++
-	if a != nil && b != nil && a.verdict == b.verdict && a.drop == b.drop && slices.EqualFunc(a.outs, b.outs, sameOut) {
+	if a != nil && b != nil && a.verdict == b.verdict && endedAlike(a.ended, b.ended) &&
+		slices.EqualFunc(a.outs, b.outs, sameOut) {
 		return nil
 	}
 	one := a
@@ -200,14 +268,51 @@ func (d *Differ) compare(a, b *packetFate) error {
 		return nil
 	}
 	d.Different++
-	x := FateDifference{Version: FormVersion, Capture: one.capture, Frame: one.number, Inport: one.port,
+	x := FateDifference{Version: FormVersion, Capture: one.capture, Frame: one.number, Inport: one.port, at: one.at,
 		Packet: one.packet, A: a.json(), B: b.json()}
 	if a != nil && b != nil {
-		i := part(a.path, b.path)
-		x.A.Flow, x.B.Flow = a.flow(i), b.flow(i)
+		if i := partInEffect(a.effects, b.effects); !maps.Equal(d.A.stages, d.B.stages) && i >= 0 {
+			x.A.Flow, x.B.Flow = a.caused(i), b.caused(i)
+		} else {
+			i := part(a.path, b.path)
+			x.A.Flow, x.B.Flow = a.flow(i), b.flow(i)
+		}
 		x.A.Conntrack, x.B.Conntrack = lookups(a.looked, b.looked)
 	}
 	return d.Report(&x)
+}
+
+// endedAlike reports whether packets ended alike: that a flow says drop, and that it says
+// nothing more, is the same.
+func endedAlike(a, b trace.Reason) bool {
+	said := func(r trace.Reason) trace.Reason {
+		if r == trace.DropNoAction {
+			return trace.DropAction
+		}
+		return r
+	}
+	return said(a) == said(b)
+}
+
+// partInEffect returns where two ways part in what became of the packet, -1: nowhere.
+func partInEffect(a, b []effect) int {
+	for i := range min(len(a), len(b)) {
+		if a[i].text != b[i].text {
+			return i
+		}
+	}
+	if len(a) == len(b) {
+		return -1
+	}
+	return min(len(a), len(b))
+}
+
+// caused is the flow of a packet's i-th effect, or of its last.
+func (x *packetFate) caused(i int) *FlowRef {
+	if i = min(i, len(x.effects)-1); i < 0 || x.effects[i].by.datapath == "" {
+		return nil
+	}
+	return x.effects[i].by.ref()
 }
 
 // lookups tells what two packets found in conntrack where that first differs.
@@ -236,8 +341,7 @@ func sameOut(a, b outFrame) bool {
 func part(a, b []pathFlow) int {
 	for i := range min(len(a), len(b)) {
 		x, y := a[i], b[i]
-		x.uuid, y.uuid = "", ""
-		if x != y {
+		if !x.says(&y) {
 			return i
 		}
 	}
@@ -250,8 +354,18 @@ func (x *packetFate) flow(i int) *FlowRef {
 			return nil
 		}
 	}
-	f := x.path[i]
-	return &FlowRef{UUID: f.uuid, Datapath: f.datapath, Stage: f.stage, Match: f.match}
+	return x.path[i].ref()
+}
+
+// says reports whether two flows are one, or say the same.
+func (f *pathFlow) says(g *pathFlow) bool {
+	return f.datapath == g.datapath && f.stage == g.stage && f.match == g.match && f.actions == g.actions &&
+		f.priority == g.priority
+}
+
+func (f pathFlow) ref() *FlowRef {
+	return &FlowRef{UUID: f.uuid, Datapath: f.datapath, Stage: f.stage, Match: f.match, Hint: f.hint, Object: f.object,
+		called: f.called}
 }
 
 func (x *packetFate) json() FateSummary {
@@ -260,7 +374,8 @@ func (x *packetFate) json() FateSummary {
 	}
 	out := FateSummary{Verdict: x.verdict, Drop: x.drop, Outputs: []string{}, Decided: x.decided}
 	for _, o := range x.outs {
-		out.Outputs = append(out.Outputs, o.port+": "+Line(o.data))
+		text := ": " + Line(o.data)
+		out.Outputs, out.left = append(out.Outputs, o.port+text), append(out.left, o.to+text)
 	}
 	return out
 }
@@ -268,7 +383,7 @@ func (x *packetFate) json() FateSummary {
 // String is the difference for people.
 func (x *FateDifference) String() string {
 	var b strings.Builder
-	printable.Fprintf(&b, "%s frame %d at %s: %s\n", x.Capture, x.Frame, x.Inport, x.Packet)
+	printable.Fprintf(&b, "%s frame %d at %s: %s\n", x.Capture, x.Frame, x.at, x.Packet)
 	for _, s := range []struct {
 		name string
 		fate FateSummary
@@ -277,8 +392,8 @@ func (x *FateDifference) String() string {
 		if s.fate.Drop != "" {
 			printable.Fprintf(&b, " (%s)", s.fate.Drop)
 		}
-		if len(s.fate.Outputs) > 0 {
-			printable.Fprintf(&b, " to %s", strings.Join(s.fate.Outputs, "; "))
+		if len(s.fate.left) > 0 {
+			printable.Fprintf(&b, " to %s", strings.Join(s.fate.left, "; "))
 		}
 		if s.fate.Flow != nil {
 			printable.Fprintf(&b, "\n       by %s", s.fate.Flow)

@@ -216,7 +216,8 @@ type FlowRef struct {
 	called   string // what people call the datapath
 	Stage    string `json:"stage"`
 	Match    string `json:"match,omitempty"`
-	Hint     string `json:"hint,omitempty"` // beginning of the Northbound row's UUID it was made from
+	Hint     string `json:"hint,omitempty"`   // beginning of the Northbound row's UUID it was made from
+	Object   string `json:"object,omitempty"` // that row, where diff knows it
 }
 
 // Lists of a report are bounded: a capture may have nothing to do with the network.

@@ -110,6 +110,7 @@ type OutInfo struct {
 	Port    string `json:"port"`
 	called  string // what people call it
 	Chassis string `json:"chassis"`
+	host    string // what people call it
 	Bytes   int    `json:"bytes"`
 	Packet  string `json:"packet"`
 	Guessed bool   `json:"guessed,omitempty"`
@@ -225,7 +226,8 @@ func Timestamp(t conntrack.Time) string {
 }
 
 func outInfo(o *sim.Output, hexed bool) OutInfo {
-	info := OutInfo{Port: o.Port.Name, called: o.Port.Called(), Chassis: o.Chassis.Name, Bytes: o.Wire,
+	info := OutInfo{Port: o.Port.Name, called: o.Port.Called(), Chassis: o.Chassis.Name,
+		host: o.Chassis.Host(), Bytes: o.Wire,
 		Packet: o.Headers().Describe(o.Data), Guessed: o.Guess, Made: o.Made}
 	if hexed {
 		info.Hex = hex.EncodeToString(o.Data)
@@ -455,7 +457,8 @@ func (r *Record) Fate() string {
 	case d != nil && d.Kind == why.Held.String():
 		s := "held at " + cmp.Or(d.datapath, d.Datapath)
 		for i, o := range r.Outputs {
-			s += [...]string{": ", ", "}[min(i, 1)] + fmt.Sprintf("%s sent to %s (%s)", o.Packet, o.to(), o.Chassis)
+			s += [...]string{": ", ", "}[min(i, 1)] + fmt.Sprintf("%s sent to %s (%s)", o.Packet, o.to(),
+				cmp.Or(o.host, o.Chassis))
 		}
 		return s + "; " + d.Text
 	case d != nil && d.Kind == why.Answered.String():

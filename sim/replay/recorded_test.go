@@ -255,8 +255,8 @@ func TestDiffer(t *testing.T) {
 			}
 		})
 		var told []string
-		d := &replay.Differ{A: replay.NewFates(j.Engine, j.Taps, nil),
-			B: replay.NewFates(other.Engine, other.Taps, nil)}
+		d := &replay.Differ{A: replay.NewFates(j.Engine, nil, j.Taps, nil),
+			B: replay.NewFates(other.Engine, nil, other.Taps, nil)}
 		d.Report = func(x *replay.FateDifference) error { told = append(told, x.String()); return nil }
 		a, b := j.Start(d.A, 0), other.Start(d.B, 0)
 		var failed error

@@ -159,5 +159,9 @@ func (r *FlowRef) String() string {
 	if len(match) > 100 {
 		match = match[:97] + "..."
 	}
-	return fmt.Sprintf("flow %s, %s of %s: %s", r.UUID, r.Stage, cmp.Or(r.called, r.Datapath), match)
+	text := fmt.Sprintf("flow %s, %s of %s: %s", r.UUID, r.Stage, cmp.Or(r.called, r.Datapath), match)
+	if r.Object != "" {
+		text += ", of " + r.Object
+	}
+	return text
 }

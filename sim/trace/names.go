@@ -117,6 +117,26 @@ func (b *Book) friendlyString(literal string) string {
 	return literal
 }
 
+// ZoneCalled is what people call a conntrack zone: after the port or the datapath that
+// it is of.
+func (b *Book) ZoneCalled(name string) string {
+	if p := b.Net.Port(name); p != nil && p.Name == name {
+		return p.Called()
+	}
+	for _, kind := range [...]string{"_dnat", "_snat"} {
+		of, is := strings.CutSuffix(name, kind)
+		if !is {
+			continue
+		}
+		for _, d := range b.Net.Datapaths {
+			if d.Name == of || d.UUID == of || d.NBUUID == of {
+				return d.Called() + kind
+			}
+		}
+	}
+	return name
+}
+
 // zoneName is what a conntrack zone is called: after a port or a datapath.
 func (b *Book) zoneName(name string) string {
 	if p := b.Net.Port(name); p != nil && p.Name == name {

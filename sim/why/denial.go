@@ -244,7 +244,7 @@ func (x *Explainer) Elsewhere(f *network.Flow, d *network.Datapath) string {
 			continue
 		}
 		if port := x.Book.Net.Port(side.resident); port != nil && port.Chassis != nil {
-			return "it is for " + host(port.Chassis) + ", where " + port.Called() + " is"
+			return "it is for " + port.Chassis.Host() + ", where " + port.Called() + " is"
 		}
 		return "it is for the chassis of " + side.resident + ", which is on none"
 	}

@@ -65,12 +65,12 @@ func (x *Explainer) stranger(z, of *network.AZ) string {
 		case c.Remote() || c.AZ != of:
 		case !z.Reaches(c):
 			return fmt.Sprintf(": zone %s does not know chassis %s of zone %s, or not at the address that it has",
-				z.Name, host(c), of.Name)
+				z.Name, c.Host(), of.Name)
 		}
 	}
 	for _, c := range x.Book.Net.Chassis {
 		if c.AZ == z && !c.Remote() && !c.Interconn() {
-			return fmt.Sprintf(": chassis %s of zone %s has no is-interconn=true", host(c), z.Name)
+			return fmt.Sprintf(": chassis %s of zone %s has no is-interconn=true", c.Host(), z.Name)
 		}
 	}
 	return ""

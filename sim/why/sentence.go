@@ -170,7 +170,7 @@ func (x *Explainer) refused(t *trace.Trace, at int) string {
 
 func (x *Explainer) zone(s *trace.CTStep) string {
 	if name := x.Book.Zone(s.Chassis, s.Zone); name != "" {
-		return name
+		return x.Book.ZoneCalled(name)
 	}
 	return fmt.Sprint(s.Zone)
 }

@@ -137,7 +137,7 @@ func (x *Explainer) untranslated(out *sim.Outcome) (Decision, bool) {
 // in its datapath.
 func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 	orig := trace.TupleString(&b.Orig)
-	text := fmt.Sprintf("it answers %s, whose %s is in zone %s", orig, b.Kind(), b.Name)
+	text := fmt.Sprintf("it answers %s, whose %s is in zone %s", orig, b.Kind(), x.Book.ZoneCalled(b.Name))
 	var looked []string
 	for i := range t.CT {
 		s := &t.CT[i]
@@ -160,8 +160,8 @@ func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 	case on == nil:
 		return ""
 	case on != b.Chassis:
-		text += fmt.Sprintf(" of %s, which was not looked up: the packet crossed %s on %s", host(b.Chassis), d.Name,
-			host(on))
+		text += fmt.Sprintf(" of %s, which was not looked up: the packet crossed %s on %s", b.Chassis.Host(),
+			d.Called(), on.Host())
 	case f != nil:
 		text += ", which was not looked up: " + x.name(f, d) + " passed it by"
 	default:
@@ -225,12 +225,4 @@ func (x *Explainer) lookup(t *trace.Trace, d *network.Datapath, snat bool, at *n
 		}
 	}
 	return f, on
-}
-
-// host names a chassis by its host, if it says.
-func host(c *network.Chassis) string {
-	if c.Hostname != "" {
-		return c.Hostname
-	}
-	return c.Name
 }
