@@ -156,12 +156,19 @@ func (e *Engine) portNumbered(outport uint32) *network.Port {
 	return e.Net.Ports[outport]
 }
 
+// takesIn reports whether a chassis takes in what another sends through a tunnel: of
+// another zone's, if its own knows it.
+func (e *Engine) takesIn(to, from *network.Chassis) bool {
+	return to.AZ == from.AZ || e.remote[to.Index] || e.remote[from.Index] ||
+		e.connected(to, from) && e.reaches[to.AZ.Index][from.Index]
+}
+
 // arrive sends p through a tunnel, to come out of it at a chassis. It returns
 // false if nothing comes out: the chassis' zone does not know p's keys.
 func (e *Engine) arrive(p *pkt, to *network.Chassis, outport uint32, f *table.Flow) bool {
 	e.recordTunnel(p, to, outport)
-	if from := p.chassis.Chassis; to.AZ != from.AZ && !e.remote[to.Index] && !e.remote[from.Index] &&
-		!(e.connected(to, from) && e.reaches[to.AZ.Index][from.Index] && e.reaches[from.AZ.Index][to.Index]) {
+	if from := p.chassis.Chassis; !e.takesIn(to, from) || to.AZ != from.AZ && !e.remote[to.Index] &&
+		!e.remote[from.Index] && !e.reaches[from.AZ.Index][to.Index] {
 		e.dropAt(p, trace.DropStranger, f, e.portNumbered(outport))
 		return false
 	}

@@ -118,7 +118,8 @@ func (e *Engine) cross(p *pkt, z *network.AZ, outport uint32) (uint32, bool) {
 // Arrival is a packet that comes out of a tunnel at a chassis.
 type Arrival struct {
 	Chassis         *network.Chassis
-	Datapath        uint32 // tunnel keys, as the underlay shows them
+	From            *network.Chassis // that sent it; nil: not known
+	Datapath        uint32           // tunnel keys, as the underlay shows them
 	Inport, Outport uint32
 	Time            conntrack.Time
 	Frame           []byte          // the inner frame
@@ -195,10 +196,14 @@ func (e *Engine) Arrive(in Arrival) (*Outcome, error) {
 	if inport != nil {
 		p.Key.Set(field.Inport, uint64(inport.Index))
 	}
-	e.arrived(p, in.Chassis, outport)
-	if group != nil {
+	switch {
+	case in.From != nil && !e.takesIn(in.Chassis, in.From):
+		e.dropAt(p, trace.DropStranger, nil, inport)
+	case group != nil:
+		e.arrived(p, in.Chassis, outport)
 		e.toMembers(p, nil, group, true)
-	} else {
+	default:
+		e.arrived(p, in.Chassis, outport)
 		e.toPort(p, nil, e.Net.Ports[outport])
 	}
 	e.put(p)

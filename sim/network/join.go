@@ -154,7 +154,7 @@ func (j *joiner) findStrangers(nets []*Network) {
 		for _, n := range nets {
 			if n.AZ != c.AZ && !c.Remote() && n.chassis[c.Name] == nil && n.transits() {
 				j.problem("Chassis", c.UUID, "zone %s does not know chassis %s of zone %s: it has no tunnel to it",
-					n.AZ.Name, c.Name, c.AZ.Name)
+					n.AZ.Name, c.Host(), c.AZ.Name)
 			}
 		}
 	}

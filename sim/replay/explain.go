@@ -285,6 +285,7 @@ func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
 	}
 	v.run.history.fates.each(id, func(x *fate) bool { // newest first
 		switch {
+		case v.echoes(x, w):
 		case found == nil, x.time <= w.time && found.time > w.time,
 			found.verdict == sim.Delivered && !found.waits && x.number == found.number && x.capture == found.capture:
 			found = x
@@ -292,6 +293,18 @@ func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
 		return true
 	})
 	return found
+}
+
+// echoes reports whether what entered is the copy, come over a wire to another chassis,
+// of an observed question for an Ethernet address that the router of its own chassis
+// asked: it is no packet of which that could have come.
+func (v *Verifier) echoes(x *fate, w *waiter) bool {
+	if w.predicted || w.point.port <= 0 || !resolution(w.Headers()) || x.at.chassis == w.point.chassis ||
+		x.at.port <= 0 || !leadsOut(v.net().Ports[x.at.port]) || !leadsOut(v.net().Ports[w.point.port]) {
+		return false
+	}
+	sent := v.run.owners.send[macAt(w.data[6:])]
+	return sent != nil && sent.has(v.net().Chassis[w.point.chassis])
 }
 
 // fateOf says in words what became of an injected packet that was observed

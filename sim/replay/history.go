@@ -39,8 +39,9 @@ type fate struct {
 	late     bool
 	verdict  sim.Verdict
 	drop     trace.Reason
-	waits    bool // ovn-controller asks for its next hop
-	loose    bool // its connection began before the capture
+	waits    bool          // ovn-controller asks for its next hop
+	asks     *network.Port // by this wire, nil: by none
+	loose    bool          // its connection began before the capture
 	original [2]endpoint
 	sender   mac // it came over a wire, from this Ethernet address
 	nat      []natStep
@@ -125,6 +126,11 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	}
 	if x.wire {
 		x.sender = macAt(f.Data[6:])
+	}
+	for i := range out.Outputs {
+		if o := &out.Outputs[i]; x.waits && o.Made && leadsOut(o.Port) {
+			x.asks = o.Port
+		}
 	}
 	heads := f.Headers()
 	x.original = endpoints(heads)

@@ -380,6 +380,8 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 			s.carried(f, x.at) || goesOn(f, x.wire, x.sender) || differ(x.sum, sum):
 		case x.left() && !slices.Contains(x.outs, f.point.Port):
 			gone = append(gone, x.outs...)
+		case x.asks != nil && f.point.Port != nil && !leadsOut(f.point.Port):
+			gone = append(gone, x.asks) // it went on by this wire before the replay lets it
 		case s.accounted(f, x):
 		default:
 			found = true

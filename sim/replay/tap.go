@@ -120,10 +120,15 @@ func (p *Point) Name() string {
 
 // Called is Name in the words of people.
 func (p *Point) Called() string {
-	if p != nil && p.Port != nil {
+	switch {
+	case p == nil:
+		return ""
+	case p.Port != nil:
 		return p.Port.Called()
+	case p.From != nil:
+		return fmt.Sprintf("tunnel %s > %s", p.From.Host(), p.Chassis.Host())
 	}
-	return p.Name()
+	return "underlay of " + p.Chassis.Host()
 }
 
 func (p *Point) key() pointKey {

@@ -204,7 +204,7 @@ func (s *Run) crossed(f *Frame) {
 		return
 	}
 	out, err := s.Engine.Arrive(sim.Arrival{
-		Chassis: u.to, Datapath: u.keys.datapath, Inport: u.keys.inport, Outport: u.keys.outport,
+		Chassis: u.to, From: u.from, Datapath: u.keys.datapath, Inport: u.keys.inport, Outport: u.keys.outport,
 		Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire, Ref: reference(f),
 	})
 	if err != nil {
