@@ -61,8 +61,12 @@ func (c *coder) flow(x *flowFacts) {
 }
 
 func (c *coder) portThing(p *network.Port, peer *string, datapath *int32) {
-	for _, s := range [...]*string{&p.UUID, &p.Name, &p.Name2, &p.TypeName} {
+	called := p.Called()
+	for _, s := range [...]*string{&p.UUID, &p.Name, &p.Name2, &called, &p.TypeName} {
 		c.Text(s)
+	}
+	if c.Reading() {
+		p.Call(called)
 	}
 	coding.Uint(c.Coder, &p.Type)
 	coding.Uint(c.Coder, &p.TunnelKey)

@@ -18,6 +18,9 @@ func (d *Datapath) Called() string { return cmp.Or(d.Name2, d.Name) }
 // it, or the machine that it is of, or its own name.
 func (p *Port) Called() string { return cmp.Or(p.called, p.Name2, p.Name) }
 
+// Call gives a port what Called returns, where the rest of its network is not at hand.
+func (p *Port) Call(name string) { p.called = name }
+
 // Host is what people call a chassis: its host's name, if it says.
 func (c *Chassis) Host() string { return cmp.Or(c.Hostname, c.Name) }
 
