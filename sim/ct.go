@@ -281,7 +281,7 @@ func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *co
 		e.note(p, trace.Note, trace.GuessPort, f)
 	}
 	if out.Uncommitted != conntrack.NoDrop {
-		e.note(p, trace.Note, trace.NotCommitted, f)
+		e.note(p, trace.Note, notCommitted(out.Uncommitted), f)
 	}
 	if out.Expired != 0 {
 		e.note(p, trace.Note, trace.Expired, f)
@@ -307,6 +307,17 @@ func (e *Engine) addNAT(p *pkt, f *table.Flow, s trace.NATStep) {
 	t := &e.out.Trace
 	t.NAT = append(t.NAT, s)
 	e.event(p, trace.Event{Kind: trace.NAT, Flow: int32(f.Index), Arg: int32(len(t.NAT) - 1)})
+}
+
+// notCommitted is why conntrack lets a packet pass and remembers nothing of it.
+func notCommitted(d conntrack.Drop) trace.Reason {
+	switch d {
+	case conntrack.DropZoneLimit:
+		return trace.NotInZone
+	case conntrack.DropPortsTaken:
+		return trace.NotTranslated
+	}
+	return trace.NotCommitted
 }
 
 func ctDrop(out *conntrack.Outcome) trace.Reason {

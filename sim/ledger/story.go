@@ -318,7 +318,25 @@ func (s *Stories) tell(x *told, most int) []string {
 	} else if s.spelled >= maxSpelled {
 		add("nothing like it fared otherwise among the %d packets that are kept to compare", maxSpelled)
 	}
+	for _, n := range r.Notes {
+		if remarkable(n.Reason) {
+			add("note: %s", n.Reason)
+		}
+	}
 	return lines
+}
+
+// remarkable reports whether a note may tell why a packet fared as it did: it is about
+// what conntrack or the network forgot, or did not take in, or about a choice.
+func remarkable(note string) bool {
+	for _, r := range [...]trace.Reason{trace.NotCommitted, trace.NotInZone, trace.NotTranslated, trace.Expired,
+		trace.LostAffinity, trace.Racing, trace.Younger, trace.TieUndefined, trace.GuessBackend, trace.GuessNextHop,
+		trace.GuessPort, trace.GuessMember, trace.ApproxAction} {
+		if note == r.String() {
+			return true
+		}
+	}
+	return strings.HasPrefix(note, "its connection was never committed")
 }
 
 // host is what people call a chassis: its host's name, if it says.

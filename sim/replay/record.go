@@ -213,7 +213,10 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 	}
 	for _, d := range x.Decide(out) {
 		r.Decided = append(r.Decided, decisionInfo(&d))
-		if d.Stale != "" { // it is said there
+		r.Notes = slices.DeleteFunc(r.Notes, func(n NoteInfo) bool { // it is said there
+			return n.Reason != "" && strings.Contains(d.Text, n.Reason)
+		})
+		if d.Stale != "" {
 			r.Notes = slices.DeleteFunc(r.Notes, func(n NoteInfo) bool { return n.Reason == stale+d.Stale })
 		}
 	}

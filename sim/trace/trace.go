@@ -150,7 +150,7 @@ const (
 	DropEmptyGroup // fwd_group or select without members
 	DropClash      // the new connection's tuple belongs to another
 	DropRedirect   // ICMP redirect about a translated connection
-	NotCommitted   // conntrack let the packet pass and remembers nothing
+	NotCommitted   // conntrack let the packet pass and remembers nothing: its table is full
 	Expired        // its connection timed out before
 
 	// What was made, learned or assumed.
@@ -179,17 +179,19 @@ const (
 	GuessDNSOrder // the order of the addresses in a DNS answer
 	DropNoAction  // the flow neither forwards the packet nor says drop
 	DropRecirculated
-	GuessMember  // which port of a forwarding group
-	DropBlocked  // the port is not active on this chassis
-	LearnActive  // now it is
-	TieUndefined // another flow (Arg, while its network lives) of the same priority matches and acts differently
-	DropNoTunnel // to a chassis of another availability zone, from one that does not interconnect
-	DropNotThere // the other availability zone does not know the tunnel's keys
-	UnknownWay   // its connection came through OVN by a way that no capture shows: whether it ends here is not known
-	Younger      // its next hop's binding is younger than the packet
-	UnknownRest  // of its datagram no capture shows other fragments, without which conntrack holds it
-	DropStranger // of another availability zone, which knows no tunnel to the chassis that sent it
-	DropPiece    // a fragment that conntrack cannot put together with others
+	GuessMember   // which port of a forwarding group
+	DropBlocked   // the port is not active on this chassis
+	LearnActive   // now it is
+	TieUndefined  // another flow (Arg, while its network lives) of the same priority matches and acts differently
+	DropNoTunnel  // to a chassis of another availability zone, from one that does not interconnect
+	DropNotThere  // the other availability zone does not know the tunnel's keys
+	UnknownWay    // its connection came through OVN by a way that no capture shows: whether it ends here is not known
+	Younger       // its next hop's binding is younger than the packet
+	UnknownRest   // of its datagram no capture shows other fragments, without which conntrack holds it
+	DropStranger  // of another availability zone, which knows no tunnel to the chassis that sent it
+	DropPiece     // a fragment that conntrack cannot put together with others
+	NotInZone     // NotCommitted, for the zone's limit
+	NotTranslated // NotCommitted, for want of a source port
 )
 
 var reasonText = [...]string{
@@ -215,7 +217,7 @@ var reasonText = [...]string{
 	DropEmptyGroup: "group without members",
 	DropClash:      "conntrack: the new connection's tuple belongs to another",
 	DropRedirect:   "conntrack: ICMP redirect about a translated connection",
-	NotCommitted:   "connection could not be committed; the packet passes as new",
+	NotCommitted:   "the connection could not be committed, for conntrack's table is full: the packet passes as new",
 	Expired:        "its connection had timed out",
 	MadeARP:        "ovn-controller sends an ARP request",
 	MadeNDNS:       "ovn-controller sends a neighbor solicitation",
@@ -251,9 +253,13 @@ var reasonText = [...]string{
 	DropStranger:     "no tunnel takes it in: the chassis that it was sent to has none to the one that sent it",
 	DropNotThere:     "the other availability zone's database has no datapath or port of the tunnel's keys",
 	DropPiece:        "fragment that conntrack cannot put together with others",
-	UnknownWay:       "its connection came by a way that no capture shows",
-	UnknownRest:      "other fragments of its datagram are in no capture",
-	GuessMember:      "port of the forwarding group guessed: the datapath chooses by a hash of its own",
+	NotInZone: "the connection could not be committed, for its zone's limit is reached: the packet passes as " +
+		"new",
+	NotTranslated: "the connection could not be committed, for every source port, or ICMP id, of SNAT is taken: the " +
+		"packet passes as new",
+	UnknownWay:  "its connection came by a way that no capture shows",
+	UnknownRest: "other fragments of its datagram are in no capture",
+	GuessMember: "port of the forwarding group guessed: the datapath chooses by a hash of its own",
 }
 
 // Ends reports whether a packet, or a copy of it, goes no further for the reason.

@@ -31,6 +31,9 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	} else if s := x.refused(t, at); s != "" && (decides(d.Reason) || d.Flow == nil) {
 		parts = append(parts, s)
 	}
+	if s := forgotten(t, at); s != "" {
+		parts = append(parts, s)
+	}
 	if s := x.portAt(t, at); s != "" {
 		parts = append(parts, s)
 	}
@@ -51,6 +54,20 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	}
 	d.Text = strings.Join(parts, "; ")
 	return d
+}
+
+// forgotten tells that conntrack does not know a packet's connection any more, or did
+// not take it in, which may be why the packet ends later; "" if that is not so.
+func forgotten(t *trace.Trace, at int) string {
+	for _, ev := range t.Events()[:at] {
+		switch ev.Reason {
+		case trace.NotCommitted, trace.NotInZone, trace.NotTranslated, trace.Expired:
+			if ev.Kind == trace.Note {
+				return ev.Reason.String()
+			}
+		}
+	}
+	return ""
 }
 
 // gap tells that a router on a packet's way has no route to the zone that has the

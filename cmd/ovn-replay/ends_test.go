@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovnreplay/nat/header"
+)
+
+// Ends of packets that no recording has, each from a run through the command line: what
+// is said of it, with the flow or port that it is about. Recordings have the others, see
+// testdata/questions/answers.md and the tests of zones.
+func TestEndsThatRecordingsLack(t *testing.T) {
+	t.Parallel()
+	nodeport, kube := filepath.Join(cases, "nodeport"), filepath.Join(cases, "random-kube-4")
+	profile := func(t *testing.T, text string) string {
+		file := filepath.Join(t.TempDir(), "profile")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	const pod, gateway, client = "0a58 0a80 010c", "0a58 0a80 0101", "10.128.1.12"
+	for _, x := range []struct {
+		name string
+		args func(t *testing.T) []string
+		want []string
+	}{
+		{"table full", func(t *testing.T) []string {
+			return []string{"why", "2", "--case", nodeport, "--ct-profile", profile(t, "profile linux\nmax 3\n")}
+		}, []string{"dropped at lr_in_defrag: conntrack table is full, at load balancer"}},
+		{"table full, userspace", func(t *testing.T) []string {
+			return []string{"why", "1", "--case", nodeport, "--ct-profile",
+				profile(t, "profile ovs-userspace\nmax 1\n")}
+		}, []string{"the connection could not be committed, for conntrack's table is full: the packet passes as new"}},
+		{"zone full", func(t *testing.T) []string {
+			return []string{"why", "2", "--case", nodeport, "--ct-profile",
+				profile(t, "profile linux\nzone_limit 4 1\n")}
+		}, []string{"dropped at lr_in_dnat: conntrack zone limit is reached, at load balancer"}},
+		{"zone full, userspace", func(t *testing.T) []string {
+			return []string{"why", "2", "--case", nodeport, "--ct-profile",
+				profile(t, "profile ovs-userspace\nzone_limit 4 1\n")}
+		}, []string{"dropped at lr_in_arp_resolve: drop, the connection could not be committed, for its zone's " +
+			"limit is reached", "the address is the router's own"}},
+		{"a fragment that fits none", func(t *testing.T) []string {
+			ip := datagram(client, "172.30.0.1", header.ProtoUDP, make([]byte, 13))
+			binary.BigEndian.PutUint16(ip[6:], 0x2000) // more follow, and 13 is no multiple of 8
+			sumIPv4(ip)
+			return []string{"run", "--db", kube + "/sb.db.gz", "--ct-profile", "linux", "-r",
+				captured(t, ethernet(gateway, pod, ip)) + "@default_pod2"}
+		}, []string{"udp first fragment 10.128.1.12 > 172.30.0.1 | dropped at ls_in_pre_stateful: fragment that " +
+			"conntrack cannot put together with others, "}},
+		{"no member", func(t *testing.T) []string {
+			db := northed(t, kube+"/sb.db.gz", kube+"/nb.db.gz", "--", "lsp-add", "worker", "nobody", "--",
+				"lsp-set-addresses", "nobody", "unknown")
+			ip := datagram(client, "10.128.1.77", header.ProtoUDP, unhex("0009 0009 000c 0000 01020304"))
+			return []string{"run", "--db", db, "-r",
+				captured(t, ethernet("0200 0000 0077", pod, ip)) + "@default_pod2"}
+		}, []string{"dropped at ls_in_l2_unknown: multicast group has no member here, at flow "}},
+		{"not in the other zone", func(t *testing.T) []string {
+			const of = "../../testdata/cases/ic-changes/"
+			db := northed(t, of+"sb-node2.db.gz", of+"nb-node2.db.gz", "ls-del", "transit_switch")
+			return []string{"run", "--db-time", "last", "--db", of + "sb-node1.db.gz", "--db", db, "-r",
+				of + "pod1.pcap"}
+		}, []string{"the other availability zone's database has no datapath or port of the tunnel's keys"}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			_, out, errs := replayed(t, x.args(t)...)
+			for _, want := range x.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is not said in\n%.1500s%s", want, out, errs)
+				}
+			}
+		})
+	}
+}
+
+// datagram is an IPv4 packet.
+func datagram(src, dst string, proto byte, payload []byte) []byte {
+	ip := append([]byte{0x45, 0, 0, 0, 0, 7, 0, 0, 64, proto, 0, 0}, netip.MustParseAddr(src).AsSlice()...)
+	ip = append(append(ip, netip.MustParseAddr(dst).AsSlice()...), payload...)
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
+	sumIPv4(ip)
+	return ip
+}
+
+func sumIPv4(ip []byte) {
+	ip[10], ip[11] = 0, 0
+	binary.BigEndian.PutUint16(ip[10:], header.Checksum(0, ip[:20]))
+}
+
+// ethernet is a frame; addresses are in hexadecimal.
+func ethernet(dst, src string, ip []byte) []byte {
+	frame := append(unhex(dst), unhex(src)...)
+	return append(append(frame, 8, 0), ip...)
+}
+
+// captured is a pcap file with frames a millisecond apart.
+func captured(t *testing.T, frames ...[]byte) string {
+	t.Helper()
+	b := binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4)
+	b = append(b, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(b, 1<<18), 1)
+	for i, f := range frames {
+		for _, v := range []uint32{1_700_000_000, uint32(i) * 1000, uint32(len(f)), uint32(len(f))} {
+			b = binary.LittleEndian.AppendUint32(b, v)
+		}
+		b = append(b, f...)
+	}
+	file := filepath.Join(t.TempDir(), "x.pcap")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func unhex(text string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
