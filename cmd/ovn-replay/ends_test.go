@@ -55,6 +55,27 @@ func TestEndsThatRecordingsLack(t *testing.T) {
 				captured(t, ethernet(gateway, pod, ip)) + "@default_pod2"}
 		}, []string{"udp first fragment 10.128.1.12 > 172.30.0.1 | dropped at ls_in_pre_stateful: fragment that " +
 			"conntrack cannot put together with others, "}},
+		{"a redirect about a translated connection", func(t *testing.T) []string {
+			asked := datagram(client, "172.30.0.1", header.ProtoUDP, unhex("0fa0 0035 000c 0000 01020304"))
+			sent := datagram("172.30.0.4", "172.30.0.1", header.ProtoUDP, unhex("0fa0 0035 000c 0000 01020304"))
+			told := append(unhex("0501 0000 ac1e 0009"), sent...)
+			binary.BigEndian.PutUint16(told[2:], header.Checksum(0, told))
+			return []string{"run", "--db", kube + "/sb.db.gz", "--ct-profile", "linux", "-r",
+				captured(t, ethernet(gateway, pod, asked)) + "@default_pod2", "-r",
+				captured(t, ethernet("0242 ac1e 0004", "0242 ac1e 0001",
+					datagram("172.30.0.1", "172.30.0.4", header.ProtoICMP, told))) + "@breth0_worker"}
+		}, []string{"icmp 172.30.0.1 > 172.30.0.4 redirect to 172.30.0.9 | dropped at lr_in_unsnat: conntrack: ICMP " +
+			"redirect about a translated connection, at "}},
+		{"no match", func(t *testing.T) []string {
+			c := openCase(t, nodeport)
+			dir := c.mutated(t, c.visited(mutations[1])[0].UUID, "next(pipeline=ingress,table=30);")
+			return []string{"why", "1", "--case", dir}
+		}, []string{"no match (implicit drop), no flow of table 30 of GR_ovn-worker matches"}},
+		{"round and round", func(t *testing.T) []string {
+			c := openCase(t, nodeport)
+			dir := c.mutated(t, c.visited(mutations[1])[0].UUID, "next(pipeline=ingress,table=0);")
+			return []string{"why", "1", "--case", dir, "--ct-profile", "linux"}
+		}, []string{"more crossings than Open vSwitch allows"}},
 		{"no member", func(t *testing.T) []string {
 			db := northed(t, kube+"/sb.db.gz", kube+"/nb.db.gz", "--", "lsp-add", "worker", "nobody", "--",
 				"lsp-set-addresses", "nobody", "unknown")
