@@ -99,3 +99,32 @@ func TestStatelessNATIsAnnotated(t *testing.T) {
 		}
 	}
 }
+
+// Who has a floating IP is named, stateless or not, and so is who has the Ethernet address
+// for which a switch knows no port.
+func TestNamesBehindAddresses(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct{ dir, address, name string }{
+		{"random-cloud-19", "203.0.113.103", "floating IP of vm3"},
+		{"cloud-fip-stateless", "203.0.113.104", "floating IP of vm4"},
+		{"random-kube-4", "172.30.0.130", "floating IP of pod default/pod4"},
+	} {
+		found := false
+		for _, r := range rowsOf(t, "--case", filepath.Join(cases, x.dir)) {
+			if r.Asked.Address == x.address {
+				found = true
+				if r.Asked.Name != x.name {
+					t.Errorf("%s: %+v", x.dir, r.Asked)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: nobody asked %s", x.dir, x.address)
+		}
+	}
+	out := replayedWell(t, "why", "4", "--case", filepath.Join(cases, "random-cloud-19"))
+	want := "no port is known for Ethernet address fa:16:3e:0a:00:11, which is that of vm1 of net-a"
+	if !strings.Contains(out, want) {
+		t.Errorf("%q is not said in\n%s", want, out)
+	}
+}

@@ -123,7 +123,7 @@ type Drop struct {
 
 // New returns an empty ledger of a replay that x explains.
 func New(x *why.Explainer, taps []*replay.Tap) *Ledger {
-	names := NewNames(x.Book.Net)
+	names := NewNames(x.Book.Net, x.Floating)
 	names.kept = x.Names
 	return &Ledger{why: x, names: names, taps: taps, groups: map[string]*why.Group{}}
 }

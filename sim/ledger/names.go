@@ -10,7 +10,11 @@ import (
 
 // NewNames returns the names of a network's addresses. They follow the network
 // as it changes.
-func NewNames(net *network.Network) *Names { return &Names{net: net} }
+//
+// Of those for which NAT rows give packets another floating tells, if it is not nil.
+func NewNames(net *network.Network, floating func() map[netip.Addr]netip.Addr) *Names {
+	return &Names{net: net, floating: floating}
+}
 
 // Endpoint names an end of a connection: the service at its address and port,
 // else the pod, VM, router or node that has the address; "" for one outside.
@@ -85,6 +89,13 @@ func (n *Names) refresh() {
 					n.by[key] = name
 					n.owner[ip.Addr()] = p
 				}
+			}
+		}
+	}
+	if n.floating != nil {
+		for from, to := range n.floating() {
+			if p := n.owner[to]; p != nil && n.by[from.String()] == "" {
+				n.by[from.String()] = "floating IP of " + PortName(p)
 			}
 		}
 	}

@@ -90,7 +90,7 @@ type Marker struct {
 func (m *Marker) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	if x, ok := m.numbers.note(f, p, out); ok {
 		if m.names == nil {
-			m.names = NewNames(m.Why.Book.Net)
+			m.names = NewNames(m.Why.Book.Net, m.Why.Floating)
 		}
 		if x.ends == nil {
 			x.ends = &ends{}

@@ -7,6 +7,7 @@ import (
 	"ovnreplay/nat"
 	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/why"
 )
 
 // Roster notes who had the addresses of packets, for whoever asks when the network
@@ -27,7 +28,8 @@ const maxRoster = 1 << 18
 // Bytes of an earlier one returned; nil: there is none.
 func NewRoster(e *sim.Engine, earlier []byte) (*Roster, error) {
 	named, err := ReadRoster(earlier)
-	return &Roster{engine: e, names: NewNames(e.Net), seen: map[nat.Tuple]bool{}, named: named}, err
+	names := NewNames(e.Net, why.New(e, nil).Floating)
+	return &Roster{engine: e, names: names, seen: map[nat.Tuple]bool{}, named: named}, err
 }
 
 // ReadRoster reads what Bytes of a Roster returned: names by address, and by

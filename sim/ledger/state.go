@@ -140,4 +140,6 @@ type Names struct {
 	ports  map[string]string
 	owner  map[netip.Addr]*network.Port
 	kept   map[string]string // by a session, see Roster
+
+	floating func() map[netip.Addr]netip.Addr
 }

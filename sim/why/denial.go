@@ -144,9 +144,22 @@ func (x *Explainer) ethernet(out *sim.Outcome, d *network.Datapath) string {
 	if ev := &out.Trace.Events()[0]; int(ev.Datapath) == d.Index {
 		var h packet.Headers
 		h.Read(out.Of.Frame)
-		return "Ethernet address " + header.FormatMAC(h.Key.Get(field.EthDst))
+		return "Ethernet address " + header.FormatMAC(h.Key.Get(field.EthDst)) + x.whose(h.Key.Get(field.EthDst), d)
 	}
 	return "its Ethernet address"
+}
+
+// whose tells whose Ethernet address another switch's port has that none of d has, ""
+// if there is no such.
+func (x *Explainer) whose(mac uint64, d *network.Datapath) string {
+	for _, p := range x.Book.Net.Ports[min(1, len(x.Book.Net.Ports)):] {
+		for _, a := range p.Addresses {
+			if header.MACNumber(a.MAC) == mac && p.Datapath != d && p.Twin == nil {
+				return ", which is that of " + p.Called() + " of " + p.Datapath.Called()
+			}
+		}
+	}
+	return ""
 }
 
 // secured names the port whose port security a packet met at a flow, and what that

@@ -2,6 +2,7 @@ package why
 
 import (
 	"net/netip"
+	"strings"
 
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
@@ -31,6 +32,31 @@ func (s *sides) translate(a lflow.Action) {
 	case lflow.CTSNATToVIP:
 		s.makes = append(s.makes, making{snat: true, vip: true})
 	}
+}
+
+// Floating are the addresses for which NAT rows give packets another, by flows that name
+// the one and the other.
+func (x *Explainer) Floating() map[netip.Addr]netip.Addr {
+	list := map[netip.Addr]netip.Addr{}
+	for _, f := range x.Book.Net.Flows {
+		if f.StageName() != "lr_in_dnat" || !strings.Contains(f.Actions, "ct_dnat") &&
+			!strings.Contains(f.Actions, ".dst") {
+			continue
+		}
+		if r, stateless := x.Rewrites(f); stateless && r.Dst && r.From.IsValid() {
+			list[r.From] = r.To
+			continue
+		}
+		s := x.of(f)
+		if len(s.makes) != 1 || s.makes[0].snat || s.makes[0].lb || len(s.asks.addr[1]) != 1 {
+			continue
+		}
+		to := s.makes[0].to.Addr()
+		if from := s.asks.addr[1][0].whole(to.Is4()); from.IsValid() {
+			list[from] = to
+		}
+	}
+	return list
 }
 
 // asks is what a match asks of a packet's source and destination: of each, bits
