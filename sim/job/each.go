@@ -80,6 +80,7 @@ func kept(ctx context.Context, session string, make Make) error {
 		if p.Frame.File == "" {
 			p.Frame.File = p.Capture
 		}
+		p.Outcome.Of.Frame, p.Outcome.Of.Time = p.Frame.Data, p.Frame.Time
 		h.Entered(&p.Frame, p.Point, &p.Outcome)
 		return nil
 	})

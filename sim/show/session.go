@@ -19,6 +19,7 @@ import (
 // Packet writes a packet of a session; lines, if not nil, are those of a terminal.
 func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
 	x := &why.Explainer{Book: p.Book, Objects: p.Objects, KeptElsewhere: p.Elsewhere}
+	p.Outcome.Of.Frame, p.Outcome.Of.Time = p.Frame.Data, p.Frame.Time
 	r := replay.NewRecord(x, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	return WriteFate(out, format, lines, r, p.Book, &p.Outcome.Trace)
 }

@@ -2,7 +2,6 @@ package why
 
 import (
 	"net/netip"
-	"strings"
 
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
@@ -39,8 +38,11 @@ func (s *sides) translate(a lflow.Action) {
 func (x *Explainer) Floating() map[netip.Addr]netip.Addr {
 	list := map[netip.Addr]netip.Addr{}
 	for _, f := range x.Book.Net.Flows {
-		if f.StageName() != "lr_in_dnat" || !strings.Contains(f.Actions, "ct_dnat") &&
-			!strings.Contains(f.Actions, ".dst") {
+		if f.StageName() != "lr_in_dnat" {
+			continue
+		}
+		switch f.Priority { // by which northd tells load balancers' flows, which may be many
+		case 110, 120, 130:
 			continue
 		}
 		if r, stateless := x.Rewrites(f); stateless && r.Dst && r.From.IsValid() {
