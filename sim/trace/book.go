@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
@@ -33,6 +34,8 @@ type Book struct {
 	PlainNames bool
 
 	spelled spelled
+	nodes   nodes        // of the tree that Write shows
+	text    bytes.Buffer // what it writes
 }
 
 // spelled is flows and actions as traces write them, kept until the network is another:

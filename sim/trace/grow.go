@@ -18,6 +18,7 @@ import (
 type grower struct {
 	book   *Book
 	trace  *Trace
+	nodes  *nodes
 	index  int // of the event at hand
 	frames []frame
 }
@@ -74,12 +75,16 @@ func (n *Node) add(c *Node) *Node {
 }
 
 func (g *grower) node(kind NodeKind, format string, args ...any) *Node {
+	n := g.nodes.take()
+	n.Kind, n.Event = kind, g.index
 	if format == "%s" {
 		if text, ok := args[0].(string); ok {
-			return &Node{Kind: kind, Text: text, Event: g.index}
+			n.Text = text
+			return n
 		}
 	}
-	return &Node{Kind: kind, Text: fmt.Sprintf(format, args...), Event: g.index}
+	n.Text = fmt.Sprintf(format, args...)
+	return n
 }
 
 // say adds a node to what happens at the frame's stage.

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"io"
 	"strings"
 
@@ -33,21 +34,31 @@ func ParseFormat(name string) (f Format, ok bool) {
 // Write shows the trace in ovn-trace's detailed, summary or minimal form
 // (ovn-trace(8), "Output").
 func (b *Book) Write(w io.Writer, t *Trace, f Format) error {
-	return WriteTree(w, b.Tree(t), f)
+	b.nodes.used = 0
+	b.text.Reset()
+	writeTree(&b.text, b.grow(t, &b.nodes), f)
+	_, err := w.Write(b.text.Bytes())
+	return err
 }
 
 // WriteTree is Write for a tree made before; it leaves the tree as it is.
 func WriteTree(w io.Writer, nodes []*Node, f Format) error {
-	var out strings.Builder
+	var out bytes.Buffer
+	writeTree(&out, nodes, f)
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func writeTree(out *bytes.Buffer, nodes []*Node, f Format) {
 	switch f {
 	case DetailedFormat:
 		nodes = prune(nodes, func(n *Node) bool { return n.Kind == NoteNode })
-		detailed(&out, nodes, 0)
+		detailed(out, nodes, 0)
 	case SummaryFormat:
 		nodes = prune(nodes, func(n *Node) bool {
 			return n.Kind == ModifyNode || n.Kind == TableNode || n.Kind == NoteNode
 		})
-		summary(&out, nodes, 0)
+		summary(out, nodes, 0)
 	case MinimalFormat:
 		nodes = prune(nodes, func(n *Node) bool {
 			switch n.Kind {
@@ -56,15 +67,13 @@ func WriteTree(w io.Writer, nodes []*Node, f Format) error {
 			}
 			return false
 		})
-		summary(&out, nodes, 0)
+		summary(out, nodes, 0)
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
 }
 
 // detailed writes nodes below one another. What is last in its list needs no
 // more indentation than its parent: the packet goes on there.
-func detailed(out *strings.Builder, nodes []*Node, level int) {
+func detailed(out *bytes.Buffer, nodes []*Node, level int) {
 	for i, n := range nodes {
 		if n.Kind == ModifyNode {
 			continue
@@ -92,7 +101,7 @@ func detailed(out *strings.Builder, nodes []*Node, level int) {
 }
 
 // summary writes nodes as a program with blocks.
-func summary(out *strings.Builder, nodes []*Node, level int) {
+func summary(out *bytes.Buffer, nodes []*Node, level int) {
 	for _, n := range nodes {
 		if n.Kind == ActionNode && strings.HasPrefix(n.Text, "next(") {
 			continue
@@ -118,13 +127,13 @@ func summary(out *strings.Builder, nodes []*Node, level int) {
 }
 
 // on ends a line with the chassis.
-func (n *Node) on(out *strings.Builder) {
+func (n *Node) on(out *bytes.Buffer) {
 	if n.On != "" {
 		out.WriteString(" /* on " + printable.Line(n.On) + " */")
 	}
 }
 
-func indent(out *strings.Builder, level int) {
+func indent(out *bytes.Buffer, level int) {
 	for range level {
 		out.WriteString("    ")
 	}

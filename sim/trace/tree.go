@@ -54,9 +54,12 @@ type Node struct {
 
 // Tree returns the trace as a tree. Its root is the list of what happened at
 // the top: one pipeline.
-func (b *Book) Tree(t *Trace) []*Node {
-	root := &Node{Event: -1}
-	g := grower{book: b, trace: t, frames: []frame{{depth: -1, at: root, next: root}}}
+func (b *Book) Tree(t *Trace) []*Node { return b.grow(t, &nodes{}) }
+
+func (b *Book) grow(t *Trace, of *nodes) []*Node {
+	root := of.take()
+	root.Event = -1
+	g := grower{book: b, trace: t, nodes: of, frames: []frame{{depth: -1, at: root, next: root}}}
 	events := t.Events()
 	for i := range events {
 		g.index = i
@@ -66,12 +69,29 @@ func (b *Book) Tree(t *Trace) []*Node {
 	return root.Children
 }
 
+// nodes are those of trees, to be used again once a tree has been shown.
+type nodes struct {
+	list []*Node
+	used int
+}
+
+// take returns an empty node.
+func (s *nodes) take() *Node {
+	if s.used == len(s.list) {
+		s.list = append(s.list, new(Node))
+	}
+	n := s.list[s.used]
+	s.used++
+	*n = Node{Children: n.Children[:0]}
+	return n
+}
+
 // finish puts the members of groups in order and drops the blocks of packets
 // that were not made.
 func (n *Node) finish() {
 	n.Children = slices.DeleteFunc(n.Children, func(c *Node) bool {
 		c.finish()
-		return c.Kind == TransformNode && c.ct == nil && c.Children == nil && c.order == emptyBlock
+		return c.Kind == TransformNode && c.ct == nil && len(c.Children) == 0 && c.order == emptyBlock
 	})
 	if len(n.Children) > 0 && n.order == floodOrder {
 		slices.SortStableFunc(n.Children, func(a, b *Node) int { return cmp.Compare(a.order, b.order) })
@@ -84,18 +104,35 @@ const (
 	emptyBlock = "\x00block"
 )
 
-// prune returns nodes with those of some kinds replaced by their children.
+// prune returns nodes with those of some kinds replaced by their children. Those that it
+// changes are copied.
 func prune(nodes []*Node, drop func(*Node) bool) []*Node {
-	var out []*Node
-	for _, n := range nodes {
-		children := prune(n.Children, drop)
-		if drop(n) {
-			out = append(out, children...)
-			continue
-		}
-		c := *n
-		c.Children = children
-		out = append(out, &c)
-	}
+	out, _ := pruned(nodes, drop)
 	return out
+}
+
+// pruned also reports whether the nodes are others than before.
+func pruned(nodes []*Node, drop func(*Node) bool) (out []*Node, changed bool) {
+	for i, n := range nodes {
+		children, other := pruned(n.Children, drop)
+		dropped := drop(n)
+		if !changed && (other || dropped) {
+			out, changed = append(out, nodes[:i]...), true
+		}
+		switch {
+		case !changed:
+		case dropped:
+			out = append(out, children...)
+		case other:
+			c := *n
+			c.Children = children
+			out = append(out, &c)
+		default:
+			out = append(out, n)
+		}
+	}
+	if !changed {
+		return nodes, false
+	}
+	return out, true
 }
