@@ -24,8 +24,9 @@ func TestFramesOfCompressedCaptures(t *testing.T) {
 	}{
 		{130_000, 0, 0, true, false, 100_000}, {130_000, 0, 0, false, false, 130_000},
 		{130_000, 0, 130_000, true, false, 130_000}, {130_000, 0, 50, true, false, 50},
-		{130_000, 24, 0, true, false, 130_000}, {130_000, 24, 0, true, true, 100_000},
+		{130_000, 24, 0, true, false, 100_000}, {130_000, 24, 0, true, true, 100_000},
 		{130_000, 24, 0, false, true, 130_000}, {300_000, 24, 0, true, true, 300_000},
+		{300_000, 24, 0, true, false, 300_000},
 	} {
 		data := sameFrames(c.frames, c.random, c.packed)
 		r, err := NewReaderWith(bytes.NewReader(data), "dense", Options{MaxFrames: c.most})

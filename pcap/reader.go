@@ -254,7 +254,6 @@ func (r *Reader) Next(rec *Record) error {
 // something of each packet or connection is to stay within 512 MiB and 10 s for those.
 const (
 	denseFree  = 100_000
-	denseBytes = 16      // of a compressed stream, for each frame
 	denseLarge = 4 << 20 // bytes of the compressed file, from here on
 	denseMore  = 8       // for each frame more
 )
@@ -264,17 +263,17 @@ func (r *Reader) dense() error {
 	if r.raw == r.in || r.opts.MaxFrames == 0 && r.frame <= denseFree {
 		return nil
 	}
-	read, most := r.raw.offset(), int64(r.opts.MaxFrames)
-	switch {
-	case most != 0:
-	case r.size != 0:
-		most = denseFree + max(r.size-denseLarge, 0)/denseMore
-	default: // a stream: how large it becomes is not known
-		most = max(denseFree, min(read, denseLarge)/denseBytes+max(read-denseLarge, 0)/denseMore)
+	size, most := max(r.size, r.raw.offset()), int64(r.opts.MaxFrames)
+	if most == 0 {
+		if enough := denseLarge + denseMore*int64(r.frame-denseFree); r.size == 0 && size < enough {
+			more, _ := r.raw.peek(int(enough - size)) // of a stream: an error is that of who reads on
+			size += int64(len(more))
+		}
+		most = denseFree + max(size-denseLarge, 0)/denseMore
 	}
 	if int64(r.frame) > most {
 		return &FormatError{File: r.name, Frame: r.frame, Offset: r.in.offset(), Fault: Corrupt,
-			What: fmt.Sprintf("%d bytes of compressed data hold more than %d frames", max(read, r.size), most),
+			What: fmt.Sprintf("%d bytes of compressed data hold more than %d frames", size, most),
 			Advice: "if it is a real capture, raise the limit with --max-frames, or give it unpacked; " +
 				fmt.Sprintf("the %d frames before it were read", r.frame-1)}
 	}

@@ -557,25 +557,25 @@ func (inf *inferrer) readAhead(f *Frame) *awaited {
 		return nil
 	}
 	inf.sought[k] = true
-	back := k.back()
-	var answer *awaited
-	for _, o := range inf.s.queue[inf.s.head:] {
-		if o.skip != "" || o.dir == Unknown || o.point.key() != k.point {
+	for o := inf.s.filedAs(k).first; o != nil; o = o.ofFlow {
+		if o.skip != "" || o.dir != f.dir || o.point.key() != k.point {
 			continue
 		}
-		switch {
-		case o.dir == f.dir && flowOf(o) == k:
-			if a := inf.enteringAs(o); a != nil {
-				return a
-			}
-		case answer == nil && o.dir == Entered && flowOf(o) == back:
-			if l := inf.s.leaving(o); l != nil {
-				answer = inf.s.turned(l, inf.s.end(l))
-				answer.of = fmt.Sprintf("what %s frame %d answers", inf.s.name(l), l.Number)
-			}
+		if a := inf.enteringAs(o); a != nil {
+			return a
 		}
 	}
-	return answer
+	for o := inf.s.filedAs(k.back()).first; o != nil; o = o.ofFlow {
+		if o.skip != "" || o.dir != Entered || o.point.key() != k.point {
+			continue
+		}
+		if l := inf.s.leaving(o); l != nil {
+			answer := inf.s.turned(l, inf.s.end(l))
+			answer.of = fmt.Sprintf("what %s frame %d answers", inf.s.name(l), l.Number)
+			return answer
+		}
+	}
+	return nil
 }
 
 // enteringAs finds how a frame that was read ahead and leaves enters.

@@ -63,6 +63,8 @@ type Frame struct {
 	same    *Frame // the next of the same identity in the queue
 	peer    *Frame // the next that left and came from the same end, if it is filed
 	filed   bool
+	ofFlow  *Frame // the next of the same flow, if inFlow: see filedAs
+	inFlow  bool
 	twin    bool   // the same was there just before: see shownTwice
 	nth     int32  // the how manieth of the same it is
 	twinKey uint64 // what twins know it by; 0: they do not
@@ -148,6 +150,7 @@ type Run struct {
 	held       int // bytes of them
 	free       []*Frame
 	later      filed[chain]       // the queue's frames by identity
+	flows      map[flowKey]chain  // the queue's frames by flow: see filedAs
 	clients    map[endpoint]chain // those that left, by where they came from: see laterOf
 	history    *history
 	inferrer   *inferrer
@@ -215,6 +218,7 @@ func (s *Run) Add(rec *pcap.Record) {
 // file makes a frame that was read ahead findable by its identity.
 func (s *Run) file(f *Frame) {
 	s.byClient(f)
+	s.byFlow(f)
 	s.beyond.note(f, s.owners)
 	if f.id == 0 {
 		return
@@ -260,6 +264,7 @@ func (s *Run) pop() {
 	s.now = max(s.now, f.Time)
 	s.change()
 	s.head++
+	s.unfileFlow(f)
 	if !f.played {
 		s.play(f)
 	}
@@ -274,7 +279,7 @@ func (s *Run) pop() {
 // now: each is replayed as its own moment's network has it.
 func (s *Run) placeAgain() {
 	s.later.clear()
-	s.clients, s.held, s.beyond = nil, 0, beyond{}
+	s.clients, s.flows, s.held, s.beyond = nil, nil, 0, beyond{}
 	for _, f := range s.queue[s.head:] {
 		if !f.played {
 			s.Taps[f.Capture].forget(f)

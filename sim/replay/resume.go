@@ -187,8 +187,8 @@ func (s *Run) tracked(f *Frame) bool {
 // shownLeaving finds where a capture shows a packet of a flow that enters
 // leaving, among the frames read ahead.
 func (s *Run) shownLeaving(k answerKey) *Frame {
-	for _, o := range s.queue[s.head:] {
-		if o.dir != Entered || o.skip != "" || o.point.Port == nil || o.point.key() != k.point || flowOf(o) != k {
+	for o := s.filedAs(k).first; o != nil; o = o.ofFlow {
+		if o.dir != Entered || o.skip != "" || o.point.Port == nil || o.point.key() != k.point {
 			continue
 		}
 		if l := s.leaving(o); l != nil {
