@@ -271,7 +271,7 @@ func (s *Run) laterPort(p *packet.Packet, addr [16]byte, shown func(*Frame) bool
 	of := func(f *Frame) bool {
 		return f.dir == Entered && f.skip == "" && f.Headers().Key.Get(field.IPProto) == proto
 	}
-	for f, n := s.filedBy(filed[0]).first, 0; f != nil && n < maxSameHead && !ok; f, n = f.peer, n+1 {
+	for f, n := s.filedBy(filed[0]).first, 0; f != nil && n < maxOfFlow && !ok; f, n = f.peer, n+1 {
 		if !of(f) || flowEnds(f.Data, f.Headers())[0] != ends[0] {
 			continue
 		}

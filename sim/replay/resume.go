@@ -184,10 +184,14 @@ func (s *Run) tracked(f *Frame) bool {
 	return t != nil && t.Knows(f.Data[l.L3:l.L3End])
 }
 
+// maxOfFlow bounds how many of a flow's frames are looked at for each of its packets: where
+// none of the next hundreds leaves, the one after them is asked about when they have gone by.
+const maxOfFlow = 256
+
 // shownLeaving finds where a capture shows a packet of a flow that enters
 // leaving, among the frames read ahead.
 func (s *Run) shownLeaving(k answerKey) *Frame {
-	for o := s.filedAs(k).first; o != nil; o = o.ofFlow {
+	for o, n := s.filedAs(k).first, 0; o != nil && n < maxOfFlow; o, n = o.ofFlow, n+1 {
 		if o.dir != Entered || o.skip != "" || o.point.Port == nil || o.point.key() != k.point {
 			continue
 		}
