@@ -378,6 +378,40 @@ func TestAnswersWithoutQuestionsEndSoon(t *testing.T) {
 	}
 }
 
+// Which of several backends a connection has is read in the answers of those, not in all that
+// was read ahead: 3 s for as many as here, of which most was that.
+func TestBackendsAreFoundSoon(t *testing.T) {
+	sample := read(t, filepath.Join(cases, "cloud-lb", "vm1.pcap"))
+	out := slices.Clone(sample[:24])
+	var syn []byte
+	for at := 24; at+16 < len(sample) && syn == nil; {
+		n := int(binary.LittleEndian.Uint32(sample[at+8:]))
+		if f := sample[at+16 : at+16+n]; n > 54 && f[23] == header.ProtoTCP && f[47] == header.FlagSYN {
+			syn = sample[at : at+16+n]
+		}
+		at += 16 + n
+	}
+	for i := range 60_000 {
+		r := slices.Clone(syn)
+		tcp := r[16+34:]
+		binary.BigEndian.PutUint16(tcp, uint16(1024+i))
+		binary.BigEndian.PutUint16(tcp[16:], 0)
+		sum := header.Sum(header.Sum(uint64(header.ProtoTCP+len(tcp)), r[16+26:16+34]), tcp)
+		binary.BigEndian.PutUint16(tcp[16:], ^header.Fold(sum))
+		out = append(out, r...)
+	}
+	path := filepath.Join(t.TempDir(), "syn.pcap")
+	if err := os.WriteFile(path, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := process(t.Context(), "verify", "--db", filepath.Join(cases, "cloud-lb", "sb.db.gz"), "-r", path+"@vm1")
+	said, _ := cmd.CombinedOutput()
+	if took := cmd.ProcessState.UserTime(); took > 5*time.Second ||
+		!strings.Contains(string(said), "packets 60000: entered 60000") {
+		t.Errorf("%v: %.600s", took, said)
+	}
+}
+
 // Whatever is asked about is kept, however many packets came before it.
 func TestWhyKeepsWhatIsAsked(t *testing.T) {
 	capture := flood(t, 12_000)

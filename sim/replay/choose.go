@@ -180,21 +180,42 @@ func (s *Run) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 	}
 	const window = 1 << 20
 	seq := binary.BigEndian.Uint32(p.Data[h.Layout.L4+4:])
-	for _, f := range s.queue[s.head:] {
+	answers := func(f *Frame) bool {
 		k := &f.Headers().Key
 		if f.dir != Entered || f.skip != "" || k.Get(field.IPProto) != header.ProtoTCP ||
 			k.Get(field.TCPFlags)&header.FlagACK == 0 {
-			continue
+			return false
 		}
 		_, ack := tcpNumbers(f)
-		for i := range c.Options {
-			o, e := &c.Options[i], endpoints(f.Headers())[0]
-			if ack-seq > 0 && ack-seq < window && o.Addr == e.addr && (o.Port == 0 || o.Port == e.port) {
-				return i, true
-			}
+		return ack-seq > 0 && ack-seq < window
+	}
+	taken, first := 0, (*Frame)(nil)
+	for i := range c.Options {
+		o := &c.Options[i]
+		if f := s.earliestFrom(endpoint{o.Addr, o.Port}, answers); f != nil && (first == nil || f.order < first.order) {
+			taken, first = i, f
 		}
 	}
-	return 0, false
+	return taken, first != nil
+}
+
+// earliestFrom is the first of the frames read ahead that came from an end, or from an
+// address if the port is 0, and are what is sought. Of an end's thousands the first are looked at.
+func (s *Run) earliestFrom(e endpoint, sought func(*Frame) bool) *Frame {
+	if e.port != 0 {
+		for f, n := s.filedBy(e).first, 0; f != nil && n < maxSameHead/4; f, n = f.peer, n+1 {
+			if sought(f) {
+				return f
+			}
+		}
+		return nil
+	}
+	for _, f := range s.queue[s.head:] {
+		if sought(f) && endpoints(f.Headers())[0].addr == e.addr {
+			return f
+		}
+	}
+	return nil
 }
 
 // filedBy are the frames read ahead that came from an end, oldest first.

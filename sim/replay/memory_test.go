@@ -174,9 +174,9 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Run{}, "Engine Taps opts owners handler queue head held free later flows clients history inferrer tunnels " +
-			"wires waiting waited pins now race trial shows err asked twins resuming resolves unfiltered premature hops " +
-			"beyond hoisting sizes"},
+		{Run{}, "Engine Taps opts owners handler queue head held orders free later flows clients history inferrer " +
+			"tunnels wires waiting waited pins now race trial shows err asked twins resuming resolves " +
+			"unfiltered premature hops beyond hoisting sizes"},
 		{twins{}, "seen old turn done head"},
 		{inferrer{}, "s captured answers older recent ways sought resumed opened datagrams puzzles expected parts " +
 			"scratch"},

@@ -61,6 +61,7 @@ type Frame struct {
 	id      uint64 // see identityHash
 	wired   uint64 // see wires.senders; 0: not known yet
 	same    *Frame // the next of the same identity in the queue
+	order   uint64 // in the queue
 	peer    *Frame // the next that left and came from the same end, if it is filed
 	filed   bool
 	ofFlow  *Frame // the next of the same flow, if inFlow: see filedAs
@@ -147,7 +148,8 @@ type Run struct {
 	handler    Handler
 	queue      []*Frame // frames read ahead, oldest first, from head on
 	head       int
-	held       int // bytes of them
+	held       int    // bytes of them
+	orders     uint64 // how many frames were put into it
 	free       []*Frame
 	later      filed[chain]       // the queue's frames by identity
 	flows      map[flowKey]chain  // the queue's frames by flow: see filedAs
@@ -217,6 +219,8 @@ func (s *Run) Add(rec *pcap.Record) {
 
 // file makes a frame that was read ahead findable by its identity.
 func (s *Run) file(f *Frame) {
+	s.orders++
+	f.order = s.orders
 	s.byClient(f)
 	s.byFlow(f)
 	s.beyond.note(f, s.owners)
