@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,6 +174,7 @@ func (t *Table) importUserspace(e *Entry, c *conn) (Time, error) {
 				return 0, fmt.Errorf("unknown TCP state %q", name)
 			}
 			c.peer[i].flags = uint8(s)
+			c.peer[i].maxWin = math.MaxUint16 // until it says: what it had offered is in no dump
 			c.peer[i].scale = scaleUnknown | scaleResume
 			if e.TCPFlags[i]&TCPWindowScale != 0 {
 				c.peer[i].scale = scaleKnown | scaleResume | e.Scale[i]
