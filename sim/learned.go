@@ -97,9 +97,10 @@ type fdbKey struct {
 	mac uint64
 }
 
+// fdbEntry is who is behind an Ethernet address: port, and old (0: nobody knows) until from.
 type fdbEntry struct {
-	port uint32
-	from conntrack.Time
+	port, old uint32
+	from      conntrack.Time
 }
 
 func (l *learned) init(net *network.Network) {
@@ -145,13 +146,26 @@ func (l *learned) read(net *network.Network) (fresh []macKey) {
 			l.statics[bindingKey(&b)] = staticMAC{header.MACNumber(b.MAC), b.Override}
 		}
 	}
+	l.readFDB(net)
+	return fresh
+}
+
+// readFDB takes the database's FDB rows, each from when it says that it was made.
+func (l *learned) readFDB(net *network.Network) {
 	for _, f := range net.FDB {
 		dp := f.Datapath
-		if port := dp.PortByKey(f.PortKey); port != nil {
-			l.fdb[fdbKey{uint32(dp.Index), header.MACNumber(f.MAC)}] = fdbEntry{port: uint32(port.Index)}
+		port := dp.PortByKey(f.PortKey)
+		if port == nil {
+			continue
+		}
+		k, entry := fdbKey{uint32(dp.Index), header.MACNumber(f.MAC)}, fdbEntry{port: uint32(port.Index)}
+		if !dp.FDBAges() {
+			entry.from = conntrack.Time(f.Timestamp) * 1e6
+		}
+		if l.fdb[k].port != entry.port {
+			l.fdb[k] = entry
 		}
 	}
-	return fresh
 }
 
 func bindingKey(b *network.MACBinding) macKey {
@@ -207,9 +221,13 @@ func (e *Engine) learnMAC(c *chassis, k macKey, mac uint64) bool {
 // into the flow tables: packets held for it may go before others find it.
 const raceTime = 100e6
 
-// racing reports whether a packet for a next hop that was learned only just
-// found it unknown still: a capture shows that it made ovn-controller ask again.
+// racing reports whether a packet for a next hop that was learned only just, by what was
+// replayed or by the database's row, found it unknown still: a capture shows that it made
+// ovn-controller ask again.
 func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey, since conntrack.Time) bool {
+	if date := e.learned.dates[e.bound(hop)]; date <= e.now {
+		since = max(since, date)
+	}
 	if since == 0 || e.now-since > raceTime || e.opts.Choose == nil || e.quiet ||
 		!e.opts.Choose.Asked(hop.ip, hop.v6, e.asker(p, at)) {
 		return false
@@ -289,7 +307,7 @@ func (e *Engine) seenHop(p *pkt, f *table.Flow, at position, hop macKey, bound u
 		return 0, false
 	}
 	mac, src, ok := e.opts.Choose.NextHop(hop.ip, hop.v6, bound, &p.Packet)
-	if !ok || src != e.asker(p, at) || e.learned.another(hop, mac) {
+	if !ok || src != 0 && src != e.asker(p, at) || e.learned.another(hop, mac) {
 		return 0, false
 	}
 	e.learned.macs[hop] = macEntry{mac: mac}
@@ -329,18 +347,37 @@ func (e *Engine) putMACBind(p *pkt, f *table.Flow, op *table.Op) {
 	}
 }
 
-// behind returns the FDB's entry for an Ethernet address, if it has taken effect.
-func (e *Engine) behind(p *pkt, op *table.Op) (fdbEntry, bool) {
-	entry, ok := e.learned.fdb[fdbKey{uint32(p.dp.Index), p.Key.Load(op.B).Lo}]
-	return entry, ok && e.now >= entry.from
+// behind returns the port that the FDB has for an Ethernet address now; 0: none.
+func (e *Engine) behind(p *pkt, op *table.Op) uint64 {
+	entry := e.learned.fdb[fdbKey{uint32(p.dp.Index), p.Key.Load(op.B).Lo}]
+	if e.now < entry.from {
+		return uint64(entry.old)
+	}
+	return uint64(entry.port)
 }
 
-func (e *Engine) getFDB(p *pkt, _ *table.Flow, op *table.Op) {
-	port := uint64(0)
-	if entry, ok := e.behind(p, op); ok {
-		port = uint64(entry.port)
+func (e *Engine) getFDB(p *pkt, f *table.Flow, op *table.Op) {
+	port := e.behind(p, op)
+	if port == 0 {
+		port = e.seenBehind(p, f, op)
 	}
 	p.Key.Store(op.Dst, field.U64(port))
+}
+
+// seenBehind returns the port that a capture shows p's destination to be behind, where
+// none shows how that was learned.
+func (e *Engine) seenBehind(p *pkt, f *table.Flow, op *table.Op) uint64 {
+	if e.opts.Choose == nil || e.quiet {
+		return 0
+	}
+	port := e.opts.Choose.Behind(p.dp, &p.Packet)
+	if port == nil {
+		return 0
+	}
+	e.learned.fdb[fdbKey{uint32(p.dp.Index), p.Key.Load(op.B).Lo}] = fdbEntry{port: uint32(port.Index)}
+	p.seen = true
+	e.note(p, trace.Note, trace.ObservedChoice, f)
+	return uint64(port.Index)
 }
 
 // getRemoteFDB: who is behind a VTEP of an EVPN network the chassis' kernel knows.
@@ -350,8 +387,7 @@ func (e *Engine) getRemoteFDB(p *pkt, f *table.Flow, op *table.Op) {
 }
 
 func (e *Engine) lookupFDB(p *pkt, f *table.Flow, op *table.Op) {
-	entry, ok := e.behind(p, op)
-	ok = ok && uint64(entry.port) == p.Key.Load(op.A).Lo
+	ok := e.behind(p, op) == p.Key.Load(op.A).Lo
 	e.found(p, f, ok, p.Key.Get(field.EthDst))
 	p.Key.Store(op.Dst, bit(ok))
 }
@@ -360,13 +396,15 @@ func (e *Engine) putFDB(p *pkt, f *table.Flow, op *table.Op) {
 	key := fdbKey{uint32(p.dp.Index), p.Key.Load(op.B).Lo}
 	port := uint32(p.Key.Load(op.A).Lo)
 	l := &e.learned
-	entry, ok := l.fdb[key]
+	entry := l.fdb[key]
+	soon := e.now + learnDelay
+	onItsWay := entry.from > e.now && entry.from <= soon
 	switch {
-	case ok && entry.port == port:
-	case (!ok || entry.from <= e.now) && !l.room(pendingFDB, p.chassis.index, e.now):
+	case entry.port == port && entry.from <= soon:
+	case !onItsWay && !l.room(pendingFDB, p.chassis.index, e.now):
 		e.reached(FDBFull, p.chassis, 0, maxPending)
 	default:
-		l.fdb[key] = fdbEntry{port, e.now + learnDelay}
+		l.fdb[key] = fdbEntry{port, uint32(e.behind(p, op)), soon}
 		e.note(p, trace.Learn, trace.LearnFDB, f)
 	}
 }

@@ -120,8 +120,12 @@ type Chooser interface {
 	Asked(ip field.Uint128, v6 bool, src uint64) bool
 	// NextHop returns the Ethernet addresses to and from which the packet is seen
 	// to go on towards a next hop whose address no capture shows being learned.
-	// bound is the one that is known, 0: none; false: that holds.
+	// bound is the one that is known, 0: none; false: that holds. src is 0 where nothing
+	// shows it.
 	NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool)
+	// Behind returns the port of a switch to which alone the packet is seen to go on, where
+	// the switch is not known to have learned who has its destination; nil: none is.
+	Behind(dp *network.Datapath, p *packet.Packet) *network.Port
 	// Answer returns the first UDP payload that leaves soon after for which is
 	// says that it is the one looked for, nil if none does.
 	Answer(is func(payload []byte) bool) []byte

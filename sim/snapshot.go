@@ -12,7 +12,7 @@ import (
 )
 
 // snapshotVersion is the number of the form in which Snapshot writes.
-const snapshotVersion = 6
+const snapshotVersion = 7
 
 // Snapshot returns everything that changes as packets are replayed:
 // connections, what was learned, packets that are held. An engine that

@@ -35,6 +35,7 @@ func (s *snapshot) codeLearned() {
 		k.dp = uint32(dp)
 		coding.Uint(s.Coder, &k.mac)
 		s.port(&v.port)
+		s.port(&v.old)
 		coding.Int(s.Coder, &v.from)
 	})
 	codeEntries(s, l.affinity, func(s *snapshot, k *affinityKey, v *affinityEntry) {

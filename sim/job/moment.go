@@ -32,8 +32,10 @@ func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 // captures begin and it changed after.
 func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
 	switch {
-	case in.Watch || in.DBTime == Last || in.DBTime == "" && !followable(spec.DBs):
+	case in.Watch || in.DBTime == Last:
 		return in.last(ctx, spec)
+	case in.DBTime == "" && !followable(spec.DBs):
+		return in.snapshot(ctx, spec)
 	case in.DBTime != "" && in.DBTime != Follow:
 		return in.fixed(ctx, spec.DBs)
 	}
@@ -49,9 +51,9 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	case in.DBTime == Follow:
 		return past.Net, past.Warnings, nil
 	case err != nil: // no history; what else is wrong with it opening it says better
-		return in.last(ctx, spec)
+		return in.snapshot(ctx, spec)
 	case past.Since.After(from):
-		in.tellYounger(past, from)
+		in.tellYounger(past.Net, past.Changes > 0, past.Since, from)
 		return in.last(ctx, spec)
 	case past.Changes == 0:
 		return past.Net, past.Warnings, nil
@@ -65,19 +67,32 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 
 // tellYounger says what a database that begins after the captures cannot tell, where
 // it shows that the network was another.
-func (in *Spec) tellYounger(past *southbound.Past, from time.Time) {
-	younger := 0
-	for i := range past.Net.MACBindings {
-		if past.Net.MACBindings[i].Timestamp > from.UnixMilli() {
-			younger++
-		}
-	}
-	if past.Changes == 0 && younger == 0 {
+func (in *Spec) tellYounger(net *network.Network, changed bool, since, from time.Time) {
+	younger := net.Younger(from.UnixMilli())
+	if !changed && younger == 0 {
 		return
 	}
 	in.Tell("the database begins at %s, after the captures: what the network was before is not known, and all packets "+
-		"meet its last state, but for the MAC bindings of it that came later (%d)", past.Since.Format(time.RFC3339),
-		younger)
+		"meet its last state, but for the MAC bindings and FDB entries of it that came later (%d)",
+		since.Format(time.RFC3339), younger)
+}
+
+// snapshot is the network of a database without history, which may be of a time after
+// the captures began, as its chassis tell or what was learned.
+func (in *Spec) snapshot(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
+	net, warnings, err := in.last(ctx, spec)
+	if err != nil {
+		return net, warnings, err
+	}
+	begin, ok := spec.Begins()
+	if !ok || net.Stamp <= begin/1e6 {
+		return net, warnings, nil
+	}
+	in.Tell("the database is of %s or later (its latest timestamp), when the captures had begun: what the network was "+
+		"before is not known, and all packets meet what it is, but for its MAC bindings and FDB entries that came "+
+		"later (%d)",
+		time.UnixMilli(net.Stamp).UTC().Format(time.RFC3339), net.Younger(begin/1e6))
+	return net, warnings, nil
 }
 
 // last is the network as it was last.

@@ -211,6 +211,31 @@ func (n *Network) NoChassis(text string) error {
 // BindingsAge reports whether a router's MAC bindings age, and are renewed as they
 // are used (ovn-nb(5), mac_binding_age_threshold).
 func (d *Datapath) BindingsAge() bool {
-	threshold := d.ExternalIDs["mac_binding_age_threshold"]
-	return threshold != "" && threshold != "0"
+	return d.ages("mac_binding_age_threshold")
+}
+
+// Younger counts the MAC bindings and FDB entries that came after a moment, in
+// milliseconds since 1970.
+func (n *Network) Younger(than int64) int {
+	count := 0
+	for i := range n.MACBindings {
+		if n.MACBindings[i].Timestamp > than {
+			count++
+		}
+	}
+	for i := range n.FDB {
+		if n.FDB[i].Timestamp > than {
+			count++
+		}
+	}
+	return count
+}
+
+// FDBAges reports whether a switch's FDB entries age, and are renewed as they are used
+// (ovn-nb(5), fdb_age_threshold).
+func (d *Datapath) FDBAges() bool { return d.ages("fdb_age_threshold") }
+
+func (d *Datapath) ages(threshold string) bool {
+	t := d.ExternalIDs[threshold]
+	return t != "" && t != "0"
 }

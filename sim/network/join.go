@@ -213,6 +213,7 @@ func (j *joiner) take(n *Network) {
 	j.ECMPNexthops = append(j.ECMPNexthops, n.ECMPNexthops...)
 	j.ACLIDs = append(j.ACLIDs, n.ACLIDs...)
 	j.Problems = append(j.Problems, n.Problems...)
+	j.Stamp = max(j.Stamp, n.Stamp)
 }
 
 // findTwins finds the ports that a transit switch's remote ports are in their

@@ -25,6 +25,11 @@ type Network struct {
 	Flows     []*Flow     // by UUID
 	Chassis   []*Chassis  // by name
 
+	// Stamp is the latest moment that a row tells, in milliseconds since 1970: what a chassis
+	// took over (Chassis_Private, nb_cfg_timestamp) or learned (MAC_Binding, FDB). The
+	// database was read no sooner. 0: no row tells.
+	Stamp int64
+
 	MACBindings     []MACBinding // by datapath, port name, IP
 	StaticMACs      []MACBinding
 	FDB             []FDBEntry

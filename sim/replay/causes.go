@@ -54,7 +54,7 @@ var advice = map[Cause]string{
 		"inferred from what others show",
 	CauseLate:     "start this capture before the others, or give the connections there were with --ct-import",
 	CauseEarly:    "stop this capture after the others",
-	CauseFlight:   "nothing: these packets were on their way when the capture ended",
+	CauseFlight:   "nothing: these packets were on their way when a capture began or ended",
 	CauseEmpty:    "is this the right interface? An empty capture vouches for nothing",
 	CauseClock:    "synchronize the hosts' clocks, or give --offset FILE=DURATION",
 	CauseFilter:   "capture without a filter, or include arp and icmp6",
@@ -436,16 +436,33 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 	if _, ok := identify(w.data, h); !ok {
 		return v.first(w)
 	}
-	return v.outside(w)
+	return cmp.Or(v.outside(w), v.turnedBack(w))
+}
+
+// turnedBack says whether a capture begins with an answer in a load balancer's name, which
+// its own machine may have given.
+func (v *Verifier) turnedBack(w *waiter) Cause {
+	h := w.Headers()
+	if e := endpoints(h)[0]; w.where.Port == nil ||
+		!v.run.owners.balancedOn(w.where.Port.Datapath, addrOf(h, e), e.port) {
+		return ""
+	}
+	for i, t := range v.run.Taps {
+		if s := v.spans[i]; s != nil && v.at(t, w.point) && w.time-s.first < askTime {
+			return CauseFlight
+		}
+	}
+	return ""
 }
 
 // first says whether a capture of another place had not begun when a frame to a group
 // was observed whose sender's place no address tells, or whether a capture begins with
-// what may answer what came just before.
+// what may answer what came just before, or with a router's question about its next hop.
 func (v *Verifier) first(w *waiter) Cause {
 	const just = conntrack.Second / 100
 	k, group := &w.Headers().Key, len(w.data) >= 14 && macAt(w.data).multicast()
 	answer := isAnswer(w) && k.Get(field.ARPOp) != 1 && k.Get(field.ICMP6Type) != 135
+	answer = answer || group && resolution(w.Headers()) && v.run.owners.ofRouter(macAt(w.data[6:]))
 	for i, t := range v.run.Taps {
 		s := v.spans[i]
 		if s == nil {
@@ -456,6 +473,11 @@ func (v *Verifier) first(w *waiter) Cause {
 		}
 	}
 	return ""
+}
+
+// ofRouter reports whether an Ethernet address is a router port's.
+func (o *Owners) ofRouter(m mac) bool {
+	return slices.ContainsFunc(o.ports[m], func(p *network.Port) bool { return p.Datapath.Router })
 }
 
 // unasked says why no capture shows what OVN answers with a frame, where that must
@@ -478,9 +500,15 @@ func (v *Verifier) unasked(w *waiter) Cause {
 }
 
 // outside says whether a capture of where a packet may have come from, whose way
-// in no capture shows, had not begun or had ended when it was observed.
+// in no capture shows, had not begun or had ended when it was observed, or had only just
+// begun.
 func (v *Verifier) outside(w *waiter) Cause {
-	return v.notHeld(&passage{w.capture, w.time, w.point, v.senders(w.Headers())})
+	p := passage{w.capture, w.time, w.point, v.senders(w.Headers())}
+	why := v.notHeld(&p)
+	if p.time -= askTime; why == "" && v.notHeld(&p) == CauseLate {
+		why = CauseFlight
+	}
+	return why
 }
 
 // passage is that a capture shows a packet at a point, and where it may have entered.
@@ -528,8 +556,8 @@ func (v *Verifier) senders(h *packet.Headers) func(*Site) bool {
 			return true
 		case s.Port == nil:
 			return false
-		case len(ports) == 0:
-			return leadsOut(s.Port)
+		case len(ports) == 0: // nobody's: over a wire, or from an interface that may send as anybody
+			return leadsOut(s.Port) || s.Port.Type == network.VIF && len(s.Port.PortSecurity) == 0
 		}
 		return slices.Contains(ports, s.Port)
 	}

@@ -333,14 +333,17 @@ func (s *Run) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 		if f.Time > s.now+askTime {
 			break
 		}
-		if f.Time < s.now || f.dir != Left && f.dir != Crossed || found[f.Capture] || s.asked[k] ||
+		if f.Time < min(s.now, s.turn.at) || f.dir != Left && f.dir != Crossed || found[f.Capture] ||
 			!asks(f.Headers(), ip, v6, src) {
 			continue
 		}
-		if s.asked == nil {
-			s.asked = map[askKey]bool{}
+		if by, taken := s.asked[k]; taken && by != s.turn.of { // a packet may be replayed more than once
+			continue
 		}
-		s.asked[k], found[f.Capture] = true, true
+		if s.asked == nil {
+			s.asked = map[askKey]uint64{}
+		}
+		s.asked[k], found[f.Capture] = s.turn.of, true
 	}
 	return len(found) > 0
 }
@@ -348,6 +351,12 @@ func (s *Run) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 // NextHop implements sim.Chooser: where captures hold no ARP or neighbor
 // discovery, the frame itself tells on its way out.
 func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool) {
+	if s.resuming != nil {
+		if dst, src, ok = s.resuming.nextHop(bound); !ok && bound == 0 {
+			dst = uint64(s.owners.only(hopAddr(ip, v6)))
+		}
+		return dst, src, ok || dst != 0
+	}
 	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
 		return 0, 0, false
 	}
@@ -365,6 +374,28 @@ func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet)
 		return ok
 	})
 	return dst, src, ok
+}
+
+// Behind implements sim.Chooser: a packet to an address that a switch has not learned is
+// flooded, in tunnels with a group's key, and to all ports of unknown addresses.
+func (s *Run) Behind(dp *network.Datapath, p *packet.Packet) (port *network.Port) {
+	unknown := func(q *network.Port) bool { return q != nil && q.Datapath == dp && q.Type == network.VIF && q.Unknown }
+	var left []*network.Port
+	s.further(p, anyFrame, func(f *Frame) bool {
+		switch {
+		case f.dir == Left && unknown(f.point.Port):
+			left = append(left, f.point.Port)
+		case f.dir == Crossed && f.tunnel.keys.datapath == dp.TunnelKey && unknown(dp.PortByKey(f.tunnel.keys.outport)):
+			port = dp.PortByKey(f.tunnel.keys.outport)
+		}
+		return port != nil
+	})
+	if port == nil && len(left) == 1 && slices.ContainsFunc(dp.Ports, func(q *network.Port) bool {
+		return q != left[0] && unknown(q) && s.inferrer.captures(q) && uint64(q.Index) != p.Key.Get(field.Inport)
+	}) {
+		return left[0]
+	}
+	return port
 }
 
 // beyond are the Ethernet addresses outside of OVN to which frames read ahead are
@@ -404,10 +435,7 @@ func (o *Owners) foreign(m mac) bool { return !m.multicast() && o.ports[m] == ni
 // onLink reports whether an Ethernet address is seen to be that of another
 // neighbor than ip, on one network with it, and not of ip.
 func (s *Run) onLink(m mac, ip field.Uint128, v6 bool) (other bool) {
-	hop := header.IPv4(ip.Lo)
-	if v6 {
-		hop = packet.Addr6(ip)
-	}
+	hop := hopAddr(ip, v6)
 	for _, f := range s.queue[s.head:] {
 		if f.dir != Entered || f.skip != "" || f.point.Port == nil || macAt(f.Data[6:]) != m ||
 			!leadsOut(f.point.Port) {
@@ -421,6 +449,26 @@ func (s *Run) onLink(m mac, ip field.Uint128, v6 bool) (other bool) {
 		}
 	}
 	return other
+}
+
+// hopAddr is the address of a next hop.
+func hopAddr(ip field.Uint128, v6 bool) netip.Addr {
+	if v6 {
+		return packet.Addr6(ip)
+	}
+	return header.IPv4(ip.Lo)
+}
+
+// only is the Ethernet address of the one router that has an address; 0: there is none.
+func (o *Owners) only(a netip.Addr) (one mac) {
+	for _, p := range o.byIP[a] {
+		m := macOf(p.Addresses[0].MAC)
+		if !p.Datapath.Router || one != 0 && one != m {
+			return 0
+		}
+		one = m
+	}
+	return one
 }
 
 // neighbours reports whether two addresses are of one network that a router has

@@ -120,7 +120,7 @@ func (inf *inferrer) neighbour(f *Frame) *origin {
 	var from *network.Port
 	for _, q := range p.Datapath.Ports {
 		if q == p || inf.s.unbound(q) || !inf.mayBeFrom(q, src) || inf.captures(q) &&
-			!(hasMAC(q, src) && macAt(f.Data).multicast()) {
+			!(hasMAC(q, src) && (macAt(f.Data).multicast() || asksNeighbour(f))) {
 			continue
 		}
 		if from != nil {
@@ -158,6 +158,12 @@ func (inf *inferrer) mayBeFrom(q *network.Port, src mac) bool {
 		return q.Type == network.VIF && hasMAC(q, src)
 	}
 	return o.passes(q)
+}
+
+// asksNeighbour reports whether a frame asks for an Ethernet address.
+func asksNeighbour(f *Frame) bool {
+	k := &f.Headers().Key
+	return k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 1 || k.Get(field.ICMP6Type) == 135
 }
 
 // stays reports whether no router hands a frame on: it is to a group, or asks for an

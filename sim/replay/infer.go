@@ -453,6 +453,7 @@ type origin struct {
 	keepIP bool // its addresses are as observed
 	quotes bool // but for those that it, an ICMP error, quotes
 	piece  bool // a fragment: its ports, if it has any, are as observed
+	tagged bool // its VLAN tag, if it has one, is as observed: it is the sender's own
 }
 
 // sender finds where an observed frame must have entered. One that was sent out of
@@ -688,7 +689,8 @@ func (inf *inferrer) fromRouter(f *Frame, gone []*network.Port) *awaited {
 		}
 		in, known := inf.entranceOf(f, e[0], q.Peer)
 		switch {
-		case known && inf.shown(in.ports, f.Time), !known && inf.wireCaptured(f.Time):
+		case known && inf.shown(in.ports, f.Time), !known && inf.wireCaptured(f.Time),
+			inf.s.owners.balancedOn(p.Datapath, addrOf(f.Headers(), e[0]), e[0].port):
 			return nil
 		case gone != nil && (!known || slices.ContainsFunc(in.ports, func(p *network.Port) bool {
 			return slices.Contains(gone, p)
@@ -761,6 +763,8 @@ func (inf *inferrer) rebuild(f *Frame, from *origin) *Frame {
 	p := &inf.scratch
 	p.SetRead(f.Data, f.Wire, f.Headers())
 	p.Key.Set(field.IPTTL, startTTL(p.Key.Get(field.IPTTL), from.hops))
+	from.tagged = f.tunnel != nil || f.point.Port.Tag == 0 && f.point.Port.Type == network.VIF &&
+		f.point.Port.Datapath == from.port.Datapath
 	inf.address(from)
 	if from.quotes {
 		inf.requote(from)
@@ -794,9 +798,11 @@ func (inf *inferrer) address(from *origin) {
 			inf.echoID(from.src.port)
 		}
 	}
-	k.Set(field.VLANTCI, 0)
-	if from.port.Tag != 0 {
+	switch {
+	case from.port.Tag != 0:
 		k.Set(field.VLANTCI, uint64(from.port.Tag)|1<<12)
+	case !from.tagged:
+		k.Set(field.VLANTCI, 0)
 	}
 	p.Flush()
 }

@@ -175,7 +175,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		fields string
 	}{
 		{Run{}, "Engine Taps opts owners handler queue head held orders free later flows clients history inferrer " +
-			"tunnels wires waiting waited pins now race trial shows err asked twins resuming resolves " +
+			"tunnels wires waiting waited pins now turn race trial shows err asked twins resuming resolves " +
 			"unfiltered premature hops beyond hoisting sizes"},
 		{twins{}, "seen old turn done head"},
 		{inferrer{}, "s captured answers older recent ways sought resumed opened datagrams puzzles expected parts " +

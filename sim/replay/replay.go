@@ -162,11 +162,12 @@ type Run struct {
 	waited     aging[uint64]     // of them
 	pins       map[pinKey]*conntrack.Entry
 	now        conntrack.Time
+	turn       turn
 	race       race
 	trial      trial
-	shows      *Frame          // what is being inferred, or goes on, comes out as this frame
-	err        error           // of Changes
-	asked      map[askKey]bool // requests that a racing packet accounts for
+	shows      *Frame            // what is being inferred, or goes on, comes out as this frame
+	err        error             // of Changes
+	asked      map[askKey]uint64 // requests that a racing packet accounts for, and which
 	twins      twins
 	resuming   *resumption // what is being opened
 	resolves   [2]int      // frames of ARP, and of neighbor discovery, so far
@@ -531,7 +532,7 @@ func (s *Run) inject(f *Frame) {
 	s.wires.reached(f)
 	s.resume(f, nil)
 	s.allowSmall(f)
-	if !s.tries(f) && !s.decides(f) {
+	if !s.tries(f) && !s.quotes(f) && !s.decides(f) {
 		s.fate(f, s.put(s.Engine, f, f.point.Port, f.point.Chassis))
 	}
 }

@@ -2,7 +2,7 @@ package replay
 
 import (
 	"encoding/binary"
-	"maps"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -27,6 +27,9 @@ type resumption struct {
 	of    *Frame
 	as    *Frame // which shows it leaving
 	reply bool   // the packet goes the other way than the first one did
+	// left are the first packet's ends as it had left, if told: an answer says so itself.
+	left [2]endpoint
+	told bool
 }
 
 // resumer is a handler that is told of connections that began in no capture:
@@ -117,62 +120,85 @@ func (s *Run) resume(f, l *Frame) bool {
 		return false
 	}
 	k := flowOf(f)
-	if inf.known(k) || inf.resumed[k] || s.tracked(f) {
+	if inf.known(k) || !inf.once(k) || s.tracked(f) {
 		return false
 	}
-	if len(inf.resumed) >= maxAnswers {
-		clear(inf.resumed)
-	}
-	inf.resumed[k] = true
 	if l == nil {
 		l = s.answered(f, reply)
 	}
 	if l == nil {
 		l = s.shownLeaving(k)
 	}
-	if l == nil || s.end(l).Port.IsFunction() {
+	if l == nil || l.dir == Crossed && s.outport(l) == nil || s.end(l).Port.IsFunction() {
 		return false
 	}
 	if k.proto == header.ProtoTCP && !reply {
 		reply = s.owners.answers(f, l)
 	}
-	s.resuming = &resumption{f, l, reply}
+	s.resuming = &resumption{of: f, as: l, reply: reply, left: [2]endpoint{k.dst, k.src}, told: reply}
 	var at *Point
 	if reply {
 		at = s.openTowards(f, l)
 	} else {
 		at = s.openFrom(f)
 	}
-	s.resuming = nil
-	if h, ok := s.handler.(resumer); ok && at != nil {
-		h.resumed(f, at)
+	if s.resuming = nil; at != nil {
+		s.began(f, at)
 	}
 	return at != nil
 }
 
+// began says that the connection of a frame was opened at a point.
+func (s *Run) began(f *Frame, at *Point) {
+	if h, ok := s.handler.(resumer); ok {
+		h.resumed(f, at)
+	}
+}
+
+// once reports whether a flow's beginning is looked for the first time.
+func (inf *inferrer) once(k answerKey) bool {
+	if inf.resumed[k] {
+		return false
+	}
+	if len(inf.resumed) >= maxAnswers {
+		clear(inf.resumed)
+	}
+	inf.resumed[k] = true
+	return true
+}
+
 // answered is the frame by which an answer leaves that is the only packet of its
 // direction which a capture shows, nil if it is none, or leaves so anyway. Of UDP, which
-// of two ports is a server's is a guess.
+// of two ports is a server's is a guess; that it gets addresses back tells.
 func (s *Run) answered(f *Frame, reply bool) *Frame {
 	proto := uint8(f.Headers().Key.Get(field.IPProto))
 	l := s.leaving(f)
 	switch {
-	case l == nil, proto == header.ProtoUDP, !reply && !s.owners.answers(f, l), s.leavesAnyway(f, l):
-		return nil
+	case l == nil:
+	case proto == header.ProtoUDP:
+		if s.owners.restores(f, l) {
+			return l
+		}
+	case (reply || s.owners.answers(f, l)) && !s.leavesAnyway(f, l):
+		return l
 	}
-	return l
+	return nil
 }
 
 // leavesAnyway reports whether a frame leaves as another shows without its connection
 // being opened before: somebody may have sent it without one.
 func (s *Run) leavesAnyway(f, l *Frame) bool {
-	before, ok := s.saved()
-	if !ok || l.dir != Left {
+	if l.dir != Left || s.trial.kept >= maxTrials {
 		return true
 	}
-	asked, hops := maps.Clone(s.asked), s.hops
+	before, ok := s.saved()
+	if !ok {
+		return true
+	}
+	s.trial.kept++
+	hops := s.hops
 	found := predicts(s.put(s.Engine, f, f.point.Port, f.point.Chassis), l)
-	s.asked, s.hops = asked, hops
+	s.hops = hops
 	return !s.restore(before) || found
 }
 
@@ -260,16 +286,30 @@ func (o *Owners) answers(f, l *Frame) bool {
 	return in[0].port < in[1].port
 }
 
+// restores reports whether an answer's translation is undone on a packet's way.
+func (o *Owners) restores(f, l *Frame) bool {
+	in, out := endpoints(f.Headers()), endpoints(l.Headers())
+	return in[0] != out[0] && o.balanced(addrOf(l.Headers(), out[0]), out[0].port) ||
+		in[1] != out[1] && !o.balanced(addrOf(f.Headers(), in[1]), in[1].port)
+}
+
 // balanced reports whether an address and port are a load balancer's.
 func (o *Owners) balanced(a netip.Addr, port uint16) bool {
-	for _, lb := range o.net.LoadBalancers {
-		for i := range lb.VIPs {
-			if v := &lb.VIPs[i]; v.Addr == a && (v.Port == 0 || v.Port == port) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.net.LoadBalancers, func(lb *network.LoadBalancer) bool { return hasVIP(lb, a, port) })
+}
+
+// balancedOn reports whether they are of one that a switch itself applies: who has them
+// there is answered for, by whichever backend.
+func (o *Owners) balancedOn(d *network.Datapath, a netip.Addr, port uint16) bool {
+	return slices.ContainsFunc(o.net.LoadBalancers, func(lb *network.LoadBalancer) bool {
+		return hasVIP(lb, a, port) && slices.Contains(lb.Datapaths, d)
+	})
+}
+
+func hasVIP(lb *network.LoadBalancer, a netip.Addr, port uint16) bool {
+	return slices.ContainsFunc(lb.VIPs, func(v network.VIP) bool {
+		return v.Addr == a && (v.Port == 0 || v.Port == port)
+	})
 }
 
 // leads reports whether a load balancer leads a virtual address to a backend.
@@ -332,6 +372,10 @@ func (s *Run) openFrom(f *Frame) *Point {
 	}
 	if a := s.inferrer.find(flowOf(f).back()); a != nil {
 		s.open(f, a, header.FlagSYN|header.FlagACK, ack-1, seq)
+		if f.Headers().Key.Get(field.IPProto) == header.ProtoTCP {
+			s.open(f, s.asItself(f), header.FlagACK, seq, ack)
+			s.open(f, a, header.FlagACK, ack, seq)
+		}
 	}
 	return f.point
 }
@@ -384,7 +428,7 @@ func (s *Run) open(f *Frame, from *awaited, flags uint8, seq, ack uint32) bool {
 
 // opening makes a packet of the opening of f's connection out of f: with its
 // addresses, and nothing of what it carries. Its header goes on where it is cut:
-// what a TCP connection's ends agreed on is not known.
+// what a TCP connection's ends agreed on is not known. So its window is the largest.
 func opening(f *Frame, flags uint8, seq, ack uint32) (data []byte, wire int) {
 	l := &f.Headers().Layout
 	held, stated := 8, 16
@@ -398,6 +442,7 @@ func opening(f *Frame, flags uint8, seq, ack uint32) (data []byte, wire int) {
 		binary.BigEndian.PutUint32(l4[4:], seq)
 		binary.BigEndian.PutUint32(l4[8:], ack)
 		l4[12], l4[13] = 10<<4, flags
+		binary.BigEndian.PutUint16(l4[14:], math.MaxUint16)
 	case header.ProtoUDP:
 		binary.BigEndian.PutUint16(l4[4:], uint16(stated))
 	case header.ProtoICMP:
@@ -429,23 +474,39 @@ func tcpNumbers(f *Frame) (seq, ack uint32) {
 // option was taken when the connection was opened.
 func (r *resumption) takes(s *Run, kind trace.Reason, o *sim.ChoiceOption) bool {
 	h := r.of.Headers()
-	if !r.reply {
+	switch e := r.left[1]; {
+	case r.told && kind == trace.GuessBackend:
+		return o.Addr == e.addr && (o.Port == 0 || o.Port == e.port)
+	case !r.reply:
 		return r.shown(s, func(l *Frame) bool { return takes(l, kind, o) })
-	}
-	switch e := endpoints(h); kind {
-	case trace.GuessNextHop:
+	case kind == trace.GuessNextHop:
 		return o.EthDst != 0 && o.EthDst == h.Key.Get(field.EthSrc) && o.EthSrc == h.Key.Get(field.EthDst)
-	case trace.GuessMember:
-		return o.Out == r.of.point.Port
 	default:
-		return o.Addr == e[0].addr && (o.Port == 0 || o.Port == e[0].port)
+		return o.Out == r.of.point.Port
 	}
+}
+
+// nextHop is the Ethernet address to which the connection's first packet was sent over
+// a wire, and from which, where none is bound: the packet shows it, or came from there.
+func (r *resumption) nextHop(bound uint64) (dst, src uint64, ok bool) {
+	f := r.of
+	if !r.reply {
+		f = r.as
+	}
+	if bound != 0 || f.Bare || f.dir == Crossed || !leadsOut(f.point.Port) {
+		return 0, 0, false
+	}
+	to, from := uint64(macAt(f.Data)), uint64(macAt(f.Data[6:]))
+	if r.reply {
+		return from, to, true
+	}
+	return to, from, true
 }
 
 // sourcePort is the port that SNAT to an address gave the connection's first packet.
 func (r *resumption) sourcePort(s *Run, addr [16]byte) (port uint16, ok bool) {
-	if k := flowOf(r.of); r.reply {
-		return k.dst.port, k.dst.addr == addr
+	if r.told {
+		return r.left[0].port, r.left[0].addr == addr
 	}
 	ok = r.shown(s, func(l *Frame) bool {
 		e := flowEnds(l.Data, l.Headers())

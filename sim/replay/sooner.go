@@ -84,7 +84,15 @@ func (s *Run) play(f *Frame) {
 	s.sooner(f)
 	s.hoisting--
 	s.now = max(s.now, f.Time)
+	s.turn = turn{reference(f), f.Time}
 	s.next(f)
+}
+
+// turn is the frame of the queue that is in progress, and its time: later ones may have
+// been replayed before it.
+type turn struct {
+	of uint64 // its reference
+	at conntrack.Time
 }
 
 // unlink takes a frame out of those that are found by their identity.

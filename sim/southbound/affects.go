@@ -10,8 +10,10 @@ import (
 // change often and that Load does not read.
 var loaded = map[string][]string{
 	"ACL_ID": nil, "Address_Set": nil, "BFD": nil, "Chassis": {"nb_cfg"}, "Chassis_Template_Var": nil,
-	"DHCP_Options": nil, "DHCPv6_Options": nil, "DNS": nil, "Datapath_Binding": nil, "ECMP_Nexthop": nil, "Encap": nil,
-	"FDB": nil, "Gateway_Chassis": nil, "HA_Chassis": nil, "HA_Chassis_Group": {"ref_chassis"}, "IP_Multicast": nil,
+	"Chassis_Private": {"chassis", "external_ids", "name", "nb_cfg", "nb_cfg_timestamp"},
+	"DHCP_Options":    nil, "DHCPv6_Options": nil, "DNS": nil, "Datapath_Binding": nil, "ECMP_Nexthop": nil,
+	"Encap": nil,
+	"FDB":   nil, "Gateway_Chassis": nil, "HA_Chassis": nil, "HA_Chassis_Group": {"ref_chassis"}, "IP_Multicast": nil,
 	"Load_Balancer": nil, "Logical_DP_Group": nil, "Logical_Flow": nil, "MAC_Binding": nil, "Meter": nil,
 	"Multicast_Group": nil, "Port_Binding": nil, "Port_Group": nil,
 	"SB_Global":       {"connections", "external_ids", "ipsec", "nb_cfg", "nb_cfg_timestamp", "ssl"},

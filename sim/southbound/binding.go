@@ -80,6 +80,20 @@ func (l *loader) fdb() {
 	})
 }
 
+// stamp finds the latest moment that a row tells.
+func (l *loader) stamp() {
+	n := l.net
+	for _, r := range l.rows("Chassis_Private") {
+		n.Stamp = max(n.Stamp, r.Integer("nb_cfg_timestamp"))
+	}
+	for i := range n.MACBindings {
+		n.Stamp = max(n.Stamp, n.MACBindings[i].Timestamp)
+	}
+	for i := range n.FDB {
+		n.Stamp = max(n.Stamp, n.FDB[i].Timestamp)
+	}
+}
+
 // services reads the tables behind what ovn-controller does of itself.
 func (l *loader) services() {
 	n := l.net

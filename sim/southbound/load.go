@@ -96,6 +96,7 @@ func Load(db *store.Database) (*network.Network, error) {
 	l.fdb()
 	l.loadBalancers()
 	l.services()
+	l.stamp()
 	slices.SortStableFunc(l.net.Problems, func(a, b network.Problem) int {
 		if c := strings.Compare(a.Table, b.Table); c != 0 {
 			return c

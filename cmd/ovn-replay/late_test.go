@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+
+	"ovnreplay/sim/recording"
+)
+
+// lateUnknown are recordings that differ when all their captures begin in the middle, by
+// what the rest does not tell; that they do is tested too.
+var lateUnknown = map[string]map[string]string{
+	"0.25": {
+		"cloud-migration":              "an answer to who is asked before, at a port of two chassis",
+		"cloud-migration-26.03":        "an answer to who is asked before, at a port of two chassis",
+		"cloud-network-function-26.03": "which way a connection went through a network function",
+		"cloud-remote-25.03":           "what the zone that is not given had sent",
+		"cloud-virtual":                "who had announced the virtual address",
+		"cloud-virtual-25.03":          "who had announced the virtual address",
+		"cloud-vlan-tenant-25.03":      "what wires between chassis carried",
+		"kube-cold-ingress":            "a connection whose packets OVN translates now so, now otherwise",
+		"kube-cold-ingress-24.03":      "a connection whose packets OVN translates now so, now otherwise",
+		"kube-ctl-snooping":            "which groups were joined",
+		"kube-fragments-26.03":         "a connection of which there are only an answer's fragments",
+		"kube-sctp-22.03":              "an association's tags",
+		"kube-sctp-24.03":              "an association's tags",
+		"kube-sctp-25.03":              "an association's tags",
+		"kube-syn-retransmit":          "that a first packet is not the first",
+	},
+	"0.5": {
+		"cloud-activation-26.03":       "which chassis a port was active on",
+		"cloud-igmp":                   "which groups were joined",
+		"cloud-remote-26.03":           "what the zone that is not given had sent",
+		"cloud-virtual":                "who had announced the virtual address",
+		"kube-cold-ingress":            "a connection whose packets OVN translates now so, now otherwise",
+		"kube-cold-ingress-24.03":      "a connection whose packets OVN translates now so, now otherwise",
+		"kube-ctl-snooping":            "which groups were joined",
+		"kube-icmp-id-collision":       "which ids were taken",
+		"kube-icmp-id-collision-24.03": "which ids were taken",
+		"kube-icmp-id-collision-25.03": "which ids were taken",
+		"kube-icmp-id-collision-26.03": "which ids were taken",
+		"kube-sctp":                    "an association's tags",
+		"kube-syn-retransmit":          "that a first packet is not the first",
+	},
+}
+
+// Of every recording, only the last half or three quarters of its time: what was before is
+// inferred from what is seen, and where nothing shows it, nothing is said to differ.
+func TestCapturesFromTheMiddle(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(cases, "*", "case.json"))
+	if err != nil || len(files) < 300 {
+		t.Fatalf("%d cases, %v", len(files), err)
+	}
+	for _, file := range files {
+		var c recording.Case
+		if err := json.Unmarshal(read(t, file), &c); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if len(c.DB) > 1 {
+			continue
+		}
+		dir := filepath.Dir(file)
+		for begin, unknown := range lateUnknown {
+			t.Run(filepath.Base(dir)+"/"+begin, func(t *testing.T) {
+				t.Parallel()
+				args := mutated(t, dir, "lateall="+begin, 1).save(t, t.TempDir())
+				status, out, errs := replayed(t, append([]string{"verify", "-q"}, args...)...)
+				switch why, ok := unknown[filepath.Base(dir)]; {
+				case ok && status == exitOK:
+					t.Errorf("verifies, although nothing tells %s", why)
+				case !ok && status != exitOK:
+					t.Errorf("status %d\n%.1000s%.300s", status, out, errs)
+				}
+			})
+		}
+	}
+}
