@@ -21,9 +21,6 @@ type Past struct {
 	Changes  int       // of the network after the moment
 }
 
-// Covers reports whether the network of a moment is known.
-func (p *Past) Covers(t time.Time) bool { return !p.Since.IsZero() && !p.Since.After(t) }
-
 // OpenPasts is OpenPast for the databases of several zones, whose networks it joins.
 // What is known since when counts of those that change after the moment.
 func OpenPasts(ctx context.Context, sources []string, opts store.Options, from time.Time) (*Past, error) {
