@@ -379,6 +379,9 @@ func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet)
 // Behind implements sim.Chooser: a packet to an address that a switch has not learned is
 // flooded, in tunnels with a group's key, and to all ports of unknown addresses.
 func (s *Run) Behind(dp *network.Datapath, p *packet.Packet) (port *network.Port) {
+	if !s.owners.strangers[dp] {
+		return nil
+	}
 	unknown := func(q *network.Port) bool { return q != nil && q.Datapath == dp && q.Type == network.VIF && q.Unknown }
 	var left []*network.Port
 	s.further(p, anyFrame, func(f *Frame) bool {

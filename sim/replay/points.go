@@ -59,6 +59,7 @@ type Owners struct {
 	virtual   map[netip.Addr]bool                       // addresses that routers answer for and no port has
 	links     map[*network.Datapath][]*network.Datapath // see readLinks
 	networks  []wireNetwork                             // of wires
+	strangers map[*network.Datapath]bool                // switches with interfaces whose addresses are not all known
 
 	heard map[heardKey]mac // what frames without Ethernet destination tell
 
@@ -93,8 +94,12 @@ func NewOwners(net *network.Network) *Owners {
 	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{},
 		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{},
 		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{},
-		virtual: map[netip.Addr]bool{}, heard: map[heardKey]mac{}, links: map[*network.Datapath][]*network.Datapath{}}
+		virtual: map[netip.Addr]bool{}, heard: map[heardKey]mac{}, links: map[*network.Datapath][]*network.Datapath{},
+		strangers: map[*network.Datapath]bool{}}
 	for _, p := range net.Ports[1:] {
+		if p.Type == network.VIF && p.Unknown {
+			o.strangers[p.Datapath] = true
+		}
 		if !p.Datapath.Router && (p.Type == network.Patch || p.Type == network.L3Gateway) {
 			continue // the address of its peer
 		}
