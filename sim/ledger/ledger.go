@@ -40,7 +40,7 @@ type Conn struct {
 	ID          int
 	Asked       nat.Tuple // as its first packet entered: client and what it asked for
 	Sent        nat.Tuple // as that packet left: source and who got it; zero: it did not
-	From, To    Place
+	From, To    Point
 	First, Last conntrack.Time
 	Dir         [2]Count // original direction, replies
 	Zones       []Zone   // in the order in which they were met
@@ -61,24 +61,24 @@ type Conn struct {
 	kept [2]int // packets whose ways are kept: see Stories
 }
 
-// Place is where a connection's packets enter or leave.
-type Place struct {
+// Point is the port of a chassis where a connection's packets enter or leave, by its names.
+type Point struct {
 	Port    string
 	Chassis string
 
 	called, host string // the same in the words of people
 }
 
-// placeOf is where a packet enters.
-func placeOf(p *replay.Point) Place {
-	return Place{p.Name(), p.Chassis.Name, p.Called(), p.Chassis.Host()}
+// pointOf is where a packet enters.
+func pointOf(p *replay.Point) Point {
+	return Point{p.Name(), p.Chassis.Name, p.Called(), p.Chassis.Host()}
 }
 
 // Count is one direction's packets; Bytes are of whole frames.
 type Count struct {
 	Packets, Bytes, Retransmissions int
 
-	at   Place  // where its packets enter
+	at   Point  // where its packets enter
 	next uint32 // sequence number behind all seen
 	seen bool
 }
@@ -158,9 +158,9 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 		l.open(f, p, &x)
 	}
 	c = l.Conns[x.id-1]
-	at := placeOf(p)
+	at := pointOf(p)
 	d := &c.Dir[b2i(x.reply)]
-	if d.at == (Place{}) {
+	if d.at == (Point{}) {
 		d.at = at
 	}
 	if !out.Late && d.at == at { // else it is the same packet, come over a wire between chassis
@@ -180,7 +180,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 func (l *Ledger) open(f *replay.Frame, p *replay.Point, x *note) *Conn {
 	t := x.tuple
 	c := &Conn{ID: len(l.Conns) + 1, Asked: t, First: f.Time, Last: f.Time}
-	if at := placeOf(p); x.reply {
+	if at := pointOf(p); x.reply {
 		c.To = at
 	} else {
 		c.From = at
@@ -204,7 +204,7 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 		l.translated(c, out, decided)
 	}
 	if o := x.left; o != nil {
-		c.Sent, c.To = x.as, Place{o.Port.Name, o.Chassis.Name, o.Port.Called(), o.Chassis.Host()}
+		c.Sent, c.To = x.as, Point{o.Port.Name, o.Chassis.Name, o.Port.Called(), o.Chassis.Host()}
 		c.source, c.server = l.names.Address(x.as.SrcAddr()), l.names.Address(x.as.DstAddr())
 	}
 	l.members(c, out)

@@ -43,7 +43,7 @@ type end struct {
 type numbered struct {
 	id     int
 	sent   nat.Tuple // as its first packet left; zero: it did not
-	legs   []Place   // where its packets entered: on their way they may come over wires between chassis
+	legs   []Point   // where its packets entered: on their way they may come over wires between chassis
 	leg    bool      // the packet that is noted is the first of a leg
 	asked  nat.Tuple // as its first packet entered
 	tcp    tcpState
@@ -115,7 +115,7 @@ func (n *Numbers) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (x no
 	}
 	c := e.conn
 	x.numbered, x.reply = c, e.reply
-	if at := placeOf(p); !x.reply && !x.about && !slices.Contains(c.legs, at) {
+	if at := pointOf(p); !x.reply && !x.about && !slices.Contains(c.legs, at) {
 		c.legs, c.leg = append(c.legs, at), true
 	}
 	if x.way = !x.reply && (c.leg || c.sent == (nat.Tuple{})); !x.reply {
