@@ -236,14 +236,8 @@ func (s *Run) byClient(f *Frame) {
 		return
 	}
 	k := endpoints(f.Headers())[0]
-	c := s.clients[k]
-	if f.filed = true; c.first == nil {
-		c.first = f
-	} else {
-		c.last.peer = f
-	}
-	c.last = f
-	s.clients[k] = c
+	f.filed = true
+	s.clients[k] = s.clients[k].with(f, func(f *Frame) **Frame { return &f.peer })
 }
 
 // unfile takes the oldest frame out of what byClient filed.

@@ -26,14 +26,8 @@ func (s *Run) byFlow(f *Frame) {
 		return
 	}
 	k := f.flowKey()
-	c := s.flows[k]
-	if f.inFlow = true; c.first == nil {
-		c.first = f
-	} else {
-		c.last.ofFlow = f
-	}
-	c.last = f
-	s.flows[k] = c
+	f.inFlow = true
+	s.flows[k] = s.flows[k].with(f, func(f *Frame) **Frame { return &f.ofFlow })
 }
 
 // unfileFlow takes the queue's oldest frame out of what byFlow filed.

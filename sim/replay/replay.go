@@ -233,13 +233,7 @@ func (s *Run) file(f *Frame) {
 		seg := f.segment()
 		s.history.pieces.add(&seg, f.id)
 	}
-	c := s.alike(f.id)
-	if c.first == nil {
-		c.first = f
-	} else {
-		c.last.same = f
-	}
-	c.last = f
+	c := s.alike(f.id).with(f, func(f *Frame) **Frame { return &f.same })
 	*s.later.put(f.id) = c
 }
 

@@ -107,6 +107,16 @@ func (s *Run) unlink(f *Frame) {
 	}
 }
 
+// with returns the chain with a frame at its end.
+func (c chain) with(f *Frame, next func(*Frame) **Frame) chain {
+	if c.first == nil {
+		return chain{first: f, last: f}
+	}
+	*next(c.last) = f
+	c.last = f
+	return c
+}
+
 // without returns the chain without a frame.
 func (c chain) without(f *Frame, next func(*Frame) **Frame) chain {
 	var before *Frame
