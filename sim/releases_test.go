@@ -69,7 +69,7 @@ func f(r, s conntrack.Release, z *network.AZ, o conntrack.Options, a, b time.Tim
 	if err := os.WriteFile(filepath.Join(dir, "bad.go"), []byte(src), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	bad := &goPackage{ImportPath: "bad", Dir: dir, GoFiles: []string{"bad.go"}, exports: p.exports, root: dir}
+	bad := &goPackage{ImportPath: "bad", Dir: dir, GoFiles: []string{"bad.go"}, imports: p.imports, root: dir}
 	var lines []string
 	for _, use := range bad.releaseUses(t) {
 		_, line, _ := strings.Cut(use, ":")
@@ -89,14 +89,29 @@ type goPackage struct {
 	GoFiles                 []string
 	Module                  *struct{ Main bool }
 
-	exports map[string]string // all packages' export data
-	root    string            // file names are told from here
+	imports *imports
+	root    string // file names are told from here
 
 	once  sync.Once // the rest is set by it, see check
-	set   *token.FileSet
 	files []*ast.File
 	info  *types.Info
 	err   error
+}
+
+// imports is what packages import, of which export data is read once for all of them.
+type imports struct {
+	sync.Mutex
+	exports map[string]string // files of export data
+	set     *token.FileSet
+	from    types.Importer
+}
+
+func newImports() *imports {
+	i := &imports{exports: map[string]string{}, set: token.NewFileSet()}
+	i.from = importer.ForCompiler(i.set, "gc", func(path string) (io.ReadCloser, error) {
+		return os.Open(i.exports[path])
+	})
+	return i
 }
 
 func listPackages(t *testing.T) []*goPackage {
@@ -119,15 +134,15 @@ var goPackages = sync.OnceValues(func() (list []*goPackage, err error) {
 	if err != nil {
 		return nil, err
 	}
-	exports := map[string]string{}
+	imports := newImports()
 	for in := json.NewDecoder(bytes.NewReader(out)); ; {
-		p := &goPackage{exports: exports, root: root}
+		p := &goPackage{imports: imports, root: root}
 		if err := in.Decode(p); errors.Is(err, io.EOF) {
 			return list, nil
 		} else if err != nil {
 			return nil, err
 		}
-		exports[p.ImportPath] = p.Export
+		imports.exports[p.ImportPath] = p.Export
 		if p.Module != nil && p.Module.Main {
 			list = append(list, p)
 		}
@@ -157,10 +172,12 @@ func (p *goPackage) releaseUses(t *testing.T) (uses []string) {
 // check parses the package's files and type-checks them.
 func (p *goPackage) check(t *testing.T) (*token.FileSet, []*ast.File, *types.Info) {
 	t.Helper()
+	set := p.imports.set
 	p.once.Do(func() {
-		p.set = token.NewFileSet()
+		p.imports.Lock()
+		defer p.imports.Unlock()
 		for _, name := range p.GoFiles {
-			f, err := parser.ParseFile(p.set, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			f, err := parser.ParseFile(set, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
 			if err != nil {
 				p.err = err
 				return
@@ -169,15 +186,13 @@ func (p *goPackage) check(t *testing.T) (*token.FileSet, []*ast.File, *types.Inf
 		}
 		p.info = &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{},
 			Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
-		c := types.Config{Importer: importer.ForCompiler(p.set, "gc", func(path string) (io.ReadCloser, error) {
-			return os.Open(p.exports[path])
-		})}
-		_, p.err = c.Check(p.ImportPath, p.set, p.files, p.info)
+		c := types.Config{Importer: p.imports.from}
+		_, p.err = c.Check(p.ImportPath, set, p.files, p.info)
 	})
 	if p.err != nil {
 		t.Fatal(p.err)
 	}
-	return p.set, p.files, p.info
+	return set, p.files, p.info
 }
 
 // usesRelease says whether a node of the syntax tree compares, names or reads a release.

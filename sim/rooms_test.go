@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -77,14 +78,8 @@ func TestRooms(t *testing.T) {
 		"sim/archive", "sim/microflow", "sim/openflow",
 		"sim/field", "sim/lflow", "sim/packet", "conntrack", "nat", "nat/header", "pcap", "pcap/filter",
 	} {
-		out, err := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}",
-			"ovnreplay/"+room).Output()
-		if err != nil {
-			t.Fatalf("go list %s: %v", room, err)
-		}
 		modules := map[string]bool{}
-		for line := range strings.Lines(string(out)) {
-			path, module, _ := strings.Cut(strings.TrimSpace(line), " ")
+		for path, module := range dependencies(t, room) {
 			if slices.ContainsFunc(banned, func(b string) bool { return path == b || strings.HasPrefix(path, b+"/") }) {
 				t.Errorf("%s depends on %s", room, path)
 			}
@@ -103,15 +98,50 @@ func TestRooms(t *testing.T) {
 		"conntrack": {"nat", "nat/header", "conntrack/coding"},
 		"pcap":      {"nat/header", "pcap/filter", "pcap/compressed"},
 	} {
-		out, err := exec.Command("go", "list", "-deps", "ovnreplay/"+room).Output()
-		if err != nil {
-			t.Fatalf("go list %s: %v", room, err)
-		}
-		for path := range strings.Lines(string(out)) {
-			path, ours := strings.CutPrefix(strings.TrimSpace(path), "ovnreplay/")
+		for path := range dependencies(t, room) {
+			path, ours := strings.CutPrefix(path, "ovnreplay/")
 			if ours && path != room && !slices.Contains(knows, path) {
 				t.Errorf("%s depends on %s", room, path)
 			}
 		}
 	}
 }
+
+// dependencies are the packages that a room depends on, itself too, with their modules.
+func dependencies(t *testing.T, room string) map[string]string {
+	t.Helper()
+	graph, err := importGraph()
+	if err != nil || graph["ovnreplay/"+room] == nil {
+		t.Fatalf("%s: %v", room, err)
+	}
+	found := map[string]string{}
+	for queue := []string{"ovnreplay/" + room}; len(queue) > 0; queue = queue[1:] {
+		p := graph[queue[0]]
+		if _, known := found[p.path]; known {
+			continue
+		}
+		found[p.path] = p.module
+		queue = append(queue, p.imports...)
+	}
+	return found
+}
+
+type imported struct {
+	path, module string
+	imports      []string
+}
+
+// importGraph is which package imports which.
+var importGraph = sync.OnceValues(func() (map[string]*imported, error) {
+	out, err := exec.Command("go", "list", "-deps", "-f",
+		`{{.ImportPath}} {{with .Module}}{{.Path}}{{else}}-{{end}}{{range .Imports}} {{.}}{{end}}`,
+		"ovnreplay/...").Output()
+	graph := map[string]*imported{"C": {path: "C"}}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		graph[words[0]] = &imported{words[0], strings.TrimPrefix(words[1], "-"), words[2:]}
+		// the standard library names what it carries with it by another path
+		graph[strings.TrimPrefix(words[0], "vendor/")] = graph[words[0]]
+	}
+	return graph, err
+})

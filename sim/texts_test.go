@@ -87,7 +87,7 @@ func away(s string) bool { return s == "c" }`
 		t.Fatal(err)
 	}
 	p := pathTexts{calls: map[string][]string{}, looks: map[string][]string{}}
-	p.read(t, &goPackage{ImportPath: "bad", Dir: dir, GoFiles: []string{"bad.go"}, exports: list[0].exports, root: dir})
+	p.read(t, &goPackage{ImportPath: "bad", Dir: dir, GoFiles: []string{"bad.go"}, imports: list[0].imports, root: dir})
 	found, _, doors := p.from([]string{"bad.path"}, map[string]string{"bad.door": "", "bad.away": ""})
 	var lines []string
 	for _, f := range found {

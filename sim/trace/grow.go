@@ -54,7 +54,7 @@ func (g *grower) begin(ev *Event, n *Node) *frame {
 	g.end(int(ev.Depth))
 	top := &g.frames[len(g.frames)-1]
 	if top.member && n.Kind == PipelineNode {
-		n.indent = true
+		n.Indent = true
 		n.order = g.book.Net.Ports[top.port].Name
 	}
 	top.next.add(n)

@@ -14,9 +14,9 @@ func (b *Book) portName(p *network.Port) string {
 		return p.Name
 	}
 	if p.Name2 != "" {
-		return shortenUUID(p.Name2)
+		return ShortenUUID(p.Name2)
 	}
-	return shortenUUID(p.Name)
+	return ShortenUUID(p.Name)
 }
 
 // datapath is what a datapath is called.
@@ -29,22 +29,22 @@ func (b *Book) datapath(index int32) string {
 		return b.uuidName(d.UUID)
 	}
 	if d.Name2 != "" {
-		return shortenUUID(d.Name2)
+		return ShortenUUID(d.Name2)
 	}
-	return shortenUUID(d.Name)
+	return ShortenUUID(d.Name)
 }
 
 func (b *Book) uuidName(uuid string) string {
 	if b.PlainNames {
 		return uuid
 	}
-	return shortenUUID(uuid)
+	return ShortenUUID(uuid)
 }
 
 const uuidLen, uuidShort = 36, 6
 
-// shortenUUID cuts a UUID at the end of a name to its first digits.
-func shortenUUID(s string) string {
+// ShortenUUID cuts a UUID at the end of a name to its first digits.
+func ShortenUUID(s string) string {
 	at := len(s) - uuidLen
 	if at < 0 || !isUUID(s[at:]) {
 		return s

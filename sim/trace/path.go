@@ -41,7 +41,7 @@ func NewPath(events []Event, values []field.Uint128, base uint16) *Path {
 			p.flows, p.power = HashFlow(p.flows, ev.Flow), p.power*flowPrime
 		}
 		switch {
-		case ev.valued():
+		case ev.Valued():
 			p.values = append(p.values, values[ev.Arg])
 			ev.Arg = int32(len(p.values) - 1)
 		case ev.Kind == Match:
@@ -100,8 +100,8 @@ func (p *Path) contents() uint64 {
 	return h
 }
 
-// valued reports whether the event's Arg names a value.
-func (ev *Event) valued() bool { return ev.Kind == Set || ev.Kind == Found || ev.Kind == Lost }
+// Valued reports whether the event's Arg names a value.
+func (ev *Event) Valued() bool { return ev.Kind == Set || ev.Kind == Found || ev.Kind == Lost }
 
 // notes reports whether the event is that something was learned, made, guessed or
 // left out.
@@ -230,7 +230,7 @@ func (t *Trace) extend(events []Event, values []field.Uint128, depth uint16) {
 	for i := n; i < len(t.flat); i++ {
 		ev := &t.flat[i]
 		ev.Depth += depth
-		if ev.valued() {
+		if ev.Valued() {
 			t.flatValues = append(t.flatValues, values[ev.Arg])
 			ev.Arg = int32(len(t.flatValues) - 1)
 		}
@@ -284,7 +284,7 @@ func (t *Trace) AppendValues(list []field.Uint128) []field.Uint128 {
 			list = append(list, path.values...)
 		}
 		for i := range own {
-			if own[i].valued() {
+			if own[i].Valued() {
 				list = append(list, t.values[own[i].Arg])
 			}
 		}

@@ -1,4 +1,4 @@
-package trace
+package trace_test
 
 import (
 	"math/rand/v2"
@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"ovnreplay/sim/field"
+	"ovnreplay/sim/trace"
 )
 
 // stretch is events in a row with the values that they are about.
 type stretch struct {
-	events []Event
+	events []trace.Event
 	values []field.Uint128
 	shared bool
 	depth  uint16
@@ -19,14 +20,15 @@ type stretch struct {
 
 // stretches are made up: any kinds in any order, at depths from where they begin.
 func stretches(r *rand.Rand) (list []stretch) {
-	kinds := []Kind{Match, Match, Match, Miss, Act, Set, Found, Lost, Drop, Note, Learn, Made, Out}
-	reasons := []Reason{DropAction, DropConsumed, DropTTL, GuessPort, LearnFDB}
+	kinds := []trace.Kind{trace.Match, trace.Match, trace.Match, trace.Miss, trace.Act, trace.Set, trace.Found,
+		trace.Lost, trace.Drop, trace.Note, trace.Learn, trace.Made, trace.Out}
+	reasons := []trace.Reason{trace.DropAction, trace.DropConsumed, trace.DropTTL, trace.GuessPort, trace.LearnFDB}
 	for range 1 + r.IntN(6) {
 		s := stretch{shared: r.IntN(2) == 0, depth: uint16(r.IntN(3))}
 		for range 1 + r.IntN(5) {
-			ev := Event{Kind: kinds[r.IntN(len(kinds))], Flow: int32(r.IntN(9)), Table: uint8(r.IntN(30)),
+			ev := trace.Event{Kind: kinds[r.IntN(len(kinds))], Flow: int32(r.IntN(9)), Table: uint8(r.IntN(30)),
 				Depth: s.depth + uint16(r.IntN(2)), Reason: reasons[r.IntN(len(reasons))]}
-			if ev.valued() {
+			if ev.Valued() {
 				ev.Arg = int32(len(s.values))
 				s.values = append(s.values, field.Uint128{Hi: r.Uint64(), Lo: r.Uint64()})
 			}
@@ -44,12 +46,12 @@ func TestPathsTellWhatEventsDo(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 7))
 	for range 500 {
 		list := stretches(r)
-		var one, shared Trace
+		var one, shared trace.Trace
 		one.Reset()
 		shared.Reset()
 		for _, s := range list {
 			for _, ev := range s.events {
-				if ev.valued() {
+				if ev.Valued() {
 					one.AddValue(ev, s.values[ev.Arg])
 				} else {
 					one.Add(ev)
@@ -57,7 +59,7 @@ func TestPathsTellWhatEventsDo(t *testing.T) {
 			}
 			if !s.shared {
 				for _, ev := range s.events {
-					if ev.valued() {
+					if ev.Valued() {
 						shared.AddValue(ev, s.values[ev.Arg])
 					} else {
 						shared.Add(ev)
@@ -65,7 +67,7 @@ func TestPathsTellWhatEventsDo(t *testing.T) {
 				}
 				continue
 			}
-			p, q := NewPath(s.events, s.values, s.depth), NewPath(s.events, s.values, s.depth)
+			p, q := trace.NewPath(s.events, s.values, s.depth), trace.NewPath(s.events, s.values, s.depth)
 			if !p.Same(q) || p.Hash() != q.Hash() || p.Len() != len(s.events) || len(p.Events()) != p.Len() {
 				t.Fatalf("a path is not the same as itself: %+v", s)
 			}
@@ -76,7 +78,7 @@ func TestPathsTellWhatEventsDo(t *testing.T) {
 }
 
 // alike holds two traces against each other in all that they tell.
-func alike(t *testing.T, one, shared *Trace) {
+func alike(t *testing.T, one, shared *trace.Trace) {
 	t.Helper()
 	if one.Len() != shared.Len() || !slices.Equal(one.Events(), shared.Events()) ||
 		!slices.Equal(one.Values(), shared.Values()) || !slices.Equal(one.Values(), shared.AppendValues(nil)) {
@@ -85,29 +87,29 @@ func alike(t *testing.T, one, shared *Trace) {
 	if one.Ending() != shared.Ending() || one.Noted() != shared.Noted() {
 		t.Errorf("ending %+v, noted %v; with paths %+v, %v", one.Ending(), one.Noted(), shared.Ending(), shared.Noted())
 	}
-	for _, why := range []Reason{DropAction, DropConsumed, DropTTL, DropNoOutport} {
+	for _, why := range []trace.Reason{trace.DropAction, trace.DropConsumed, trace.DropTTL, trace.DropNoOutport} {
 		if one.Has(why) != shared.Has(why) {
 			t.Errorf("%v: %v, with paths %v", why, one.Has(why), shared.Has(why))
 		}
 	}
-	var whole Trace
+	var whole trace.Trace
 	whole.Put(slices.Clone(shared.Events()), slices.Clone(shared.Values()))
 	if !slices.Equal(whole.Events(), one.Events()) || !slices.Equal(whole.Values(), one.Values()) {
 		t.Error("put as a whole it is another")
 	}
-	if last := shared.Last(Match); last != nil && !slices.ContainsFunc(one.Events(), func(ev Event) bool {
-		return ev.Kind == Match && ev.Flow == last.Flow && ev.Table == last.Table
+	if last := shared.Last(trace.Match); last != nil && !slices.ContainsFunc(one.Events(), func(ev trace.Event) bool {
+		return ev.Kind == trace.Match && ev.Flow == last.Flow && ev.Table == last.Table
 	}) {
 		t.Errorf("the last that matched is %+v, which never did", *last)
 	}
-	hash := func(of *Trace) (h uint64) {
-		of.Each(func(path *Path, _ uint16, own []Event) {
+	hash := func(of *trace.Trace) (h uint64) {
+		of.Each(func(path *trace.Path, _ uint16, own []trace.Event) {
 			if path != nil {
 				h = path.HashFlows(h)
 			}
 			for _, ev := range own {
-				if ev.Kind == Match || ev.Kind == Miss {
-					h = HashFlow(h, ev.Flow)
+				if ev.Kind == trace.Match || ev.Kind == trace.Miss {
+					h = trace.HashFlow(h, ev.Flow)
 				}
 			}
 		})
@@ -117,7 +119,7 @@ func alike(t *testing.T, one, shared *Trace) {
 		t.Error("the hash of the flows depends on what is shared")
 	}
 	var firsts []int
-	shared.Parts(func(first int, path *Path, own []Event) {
+	shared.Parts(func(first int, path *trace.Path, own []trace.Event) {
 		firsts = append(firsts, first)
 		if path != nil {
 			own = path.Events()
@@ -134,7 +136,7 @@ func alike(t *testing.T, one, shared *Trace) {
 // What a connection uses that is gone is told once.
 func TestUses(t *testing.T) {
 	t.Parallel()
-	var tr Trace
+	var tr trace.Trace
 	tr.Reset()
 	for range 3 {
 		tr.Uses("an address")
@@ -149,11 +151,11 @@ func TestUses(t *testing.T) {
 func TestParseFormat(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"detailed", "summary", "minimal", "line", "json", "none"} {
-		if _, ok := ParseFormat(name); !ok {
+		if _, ok := trace.ParseFormat(name); !ok {
 			t.Errorf("%s is no format", name)
 		}
 	}
-	if _, ok := ParseFormat("Detailed"); ok {
+	if _, ok := trace.ParseFormat("Detailed"); ok {
 		t.Error("Detailed is a format")
 	}
 }

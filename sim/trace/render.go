@@ -79,7 +79,7 @@ func detailed(out *bytes.Buffer, nodes []*Node, level int) {
 			continue
 		}
 		more := 0
-		if i < len(nodes)-1 || n.indent || n.Kind.terminal() {
+		if i < len(nodes)-1 || n.Indent || n.Kind.terminal() {
 			more = 1
 		}
 		title := n.Kind == PipelineNode || n.Kind == TransformNode

@@ -1,39 +1,43 @@
-package trace
+package trace_test
 
 import (
 	"strings"
 	"testing"
+
+	"ovnreplay/sim/trace"
 )
 
-func leaf(kind NodeKind, text string) *Node { return &Node{Kind: kind, Text: text, Event: -1} }
+func leaf(kind trace.NodeKind, text string) *trace.Node {
+	return &trace.Node{Kind: kind, Text: text, Event: -1}
+}
 
-func branch(kind NodeKind, text string, children ...*Node) *Node {
-	return &Node{Kind: kind, Text: text, Event: -1, Children: children}
+func branch(kind trace.NodeKind, text string, children ...*trace.Node) *trace.Node {
+	return &trace.Node{Kind: kind, Text: text, Event: -1, Children: children}
 }
 
 // What comes last in its list stands level with its parent; what does not, and
 // a group's member always, is indented.
 func TestForms(t *testing.T) {
 	t.Parallel()
-	member := branch(PipelineNode, "egress(member)", branch(TableNode, " 0. member", leaf(ActionNode, "output;"),
-		leaf(ModifyNode, `output("p")`)))
-	member.indent = true
-	tree := []*Node{branch(PipelineNode, "ingress(dp)",
-		branch(TableNode, " 0. first",
-			leaf(ActionNode, "clone { next; };"),
-			branch(TransformNode, "clone", leaf(ActionNode, "next;"),
-				branch(TableNode, " 1. of the clone", leaf(ActionNode, "drop;"))),
-			leaf(NoteNode, "what ovn-trace has no words for"),
-			leaf(ActionNode, "ip.ttl--;"),
-			leaf(ModifyNode, "ip.ttl--"),
-			leaf(ErrorNode, "*** wrong"),
-			leaf(ActionNode, "next(5);"),
-			branch(TableNode, " 5. last",
-				leaf(ActionNode, "output;"),
-				branch(PipelineNode, "multicast(dp)", member),
+	member := branch(trace.PipelineNode, "egress(member)", branch(trace.TableNode, " 0. member",
+		leaf(trace.ActionNode, "output;"), leaf(trace.ModifyNode, `output("p")`)))
+	member.Indent = true
+	tree := []*trace.Node{branch(trace.PipelineNode, "ingress(dp)",
+		branch(trace.TableNode, " 0. first",
+			leaf(trace.ActionNode, "clone { next; };"),
+			branch(trace.TransformNode, "clone", leaf(trace.ActionNode, "next;"),
+				branch(trace.TableNode, " 1. of the clone", leaf(trace.ActionNode, "drop;"))),
+			leaf(trace.NoteNode, "what ovn-trace has no words for"),
+			leaf(trace.ActionNode, "ip.ttl--;"),
+			leaf(trace.ModifyNode, "ip.ttl--"),
+			leaf(trace.ErrorNode, "*** wrong"),
+			leaf(trace.ActionNode, "next(5);"),
+			branch(trace.TableNode, " 5. last",
+				leaf(trace.ActionNode, "output;"),
+				branch(trace.PipelineNode, "multicast(dp)", member),
 			)))}
-	for format, want := range map[Format]string{
-		DetailedFormat: `
+	for format, want := range map[trace.Format]string{
+		trace.DetailedFormat: `
 ingress(dp)
 -----------
  0. first
@@ -58,7 +62,7 @@ multicast(dp)
          0. member
             output;
 `,
-		SummaryFormat: `ingress(dp) {
+		trace.SummaryFormat: `ingress(dp) {
     clone { next; };
     clone {
         next;
@@ -74,14 +78,14 @@ multicast(dp)
     };
 };
 `,
-		MinimalFormat: `clone;
+		trace.MinimalFormat: `clone;
 ip.ttl--;
 *** wrong;
 output("p");
 `,
 	} {
 		var out strings.Builder
-		if err := WriteTree(&out, tree, format); err != nil {
+		if err := trace.WriteTree(&out, tree, format); err != nil {
 			t.Fatal(err)
 		}
 		if got := out.String(); got != want {
@@ -99,7 +103,7 @@ func TestShortenUUID(t *testing.T) {
 		"lrp-1b2c3d4e-0001-4a01-8001-f0000000000g":  "lrp-1b2c3d4e-0001-4a01-8001-f0000000000g",
 		"1b2c3d4e-0001-4a01-8001-f00000000001-tail": "1b2c3d4e-0001-4a01-8001-f00000000001-tail",
 	} {
-		if got := shortenUUID(name); got != want {
+		if got := trace.ShortenUUID(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}

@@ -46,10 +46,11 @@ type Node struct {
 	Event int  // index of the event it tells of, -1 for none
 	Flow  bool // it is the line of an OpenFlow flow
 
-	indent bool   // the detailed form never puts it level with its parent
-	order  string // among the members of a multicast group
-	ct     *CTStep
-	nats   []*NATStep
+	Indent bool // the detailed form never puts it level with its parent
+
+	order string // among the members of a multicast group
+	ct    *CTStep
+	nats  []*NATStep
 }
 
 // Tree returns the trace as a tree. Its root is the list of what happened at
