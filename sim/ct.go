@@ -333,10 +333,8 @@ func ctDrop(out *conntrack.Outcome) trace.Reason {
 			return trace.DropPiece
 		}
 		return trace.DropFragment
-	case conntrack.DropClash:
-		return trace.DropClash
 	case conntrack.DropRedirect:
 		return trace.DropRedirect
 	}
-	return trace.DropBroken
+	return trace.DropClash
 }

@@ -89,6 +89,36 @@ func TestEndsThatRecordingsLack(t *testing.T) {
 			return []string{"run", "--db-time", "last", "--db", of + "sb-node1.db.gz", "--db", db, "-r",
 				of + "pod1.pcap"}
 		}, []string{"the other availability zone's database has no datapath or port of the tunnel's keys"}},
+		{"a clash", func(t *testing.T) []string {
+			const of = "../../testdata/cases/cloud-commit-all-26.03/sb.db.gz"
+			provider := func(to, segment string) []byte { // in VLAN 100
+				return append(unhex("fa16 3eaa 9910 5254 00e0 0050 8100 0064 0800"),
+					datagram("203.0.113.50", to, header.ProtoUDP, unhex(segment))...)
+			}
+			return []string{"run", "--db", of, "--ct-profile", "linux", "-r", captured(t,
+				provider("203.0.113.103", "9c40 0035 000c 0000 01020304"),
+				provider("10.2.0.13", "9c40 0035 000c 0000 01020304")) + "@provnet@gateway-1"}
+		}, []string{"udp 203.0.113.50:40000 > 10.2.0.13:53 | dropped at lr_in_dnat: conntrack: the new connection's tuple " +
+			"belongs to another, what answers it would answer udp 203.0.113.50:40000 > 203.0.113.103:53, whose DNAT " +
+			"zone r1_dnat keeps; at flow "}},
+		{"source ports taken", func(t *testing.T) []string { return ported(t, "linux") }, []string{
+			"dropped at lr_out_snat: SNAT: every source port, or ICMP id, of the range is taken, at flow ",
+			"(its connection had timed out)"}},
+		{"source ports taken, userspace", func(t *testing.T) []string { return ported(t, "ovs-userspace") }, []string{
+			"the connection could not be committed, for every source port, or ICMP id, of SNAT is taken: the packet " +
+				"passes as new"}},
+		{"no tunnel", func(t *testing.T) []string {
+			const of = "../../testdata/cases/ic-warm/"
+			file := filepath.Join(t.TempDir(), "sb.db")
+			if err := os.WriteFile(file, gunzip(t, read(t, of+"sb-node1.db.gz")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			needsTool(t, "ovsdb-tool")
+			command(t, "ovsdb-tool", "transact", file, `["OVN_Southbound", {"op": "mutate", "table": "Chassis",
+				"where": [], "mutations": [["other_config", "delete", ["set", ["is-interconn"]]]]}]`)
+			return []string{"run", "--db-time", "last", "--db", file, "--db", of + "sb-node2.db.gz", "-r", of +
+				"pod1.pcap"}
+		}, []string{"no tunnel: the port is on a remote chassis, and this one has no is-interconn=true, remote port "}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			_, out, errs := replayed(t, x.args(t)...)
@@ -99,6 +129,27 @@ func TestEndsThatRecordingsLack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ported asks about more connections than a SNAT has source ports, and about the first of
+// them again, minutes after.
+func ported(t *testing.T, profile string) []string {
+	var frames [][]byte
+	for port := range 12 {
+		segment := unhex("9c40 0035 000c 0000 01020304")
+		segment[1] += byte(port)
+		frames = append(frames, ethernet("0a58 0a80 0101", "0a58 0a80 010c",
+			datagram("10.128.1.12", "172.30.0.1", header.ProtoUDP, segment)))
+	}
+	file := captured(t, append(frames, frames[0])...)
+	b := read(t, file)
+	last := b[len(b)-len(frames[0])-16:]
+	binary.LittleEndian.PutUint32(last, binary.LittleEndian.Uint32(last)+400)
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"run", "--db", "../../testdata/cases/kube-snat-portrange/sb.db.gz", "--ct-profile", profile, "-r",
+		file + "@default_pod2"}
 }
 
 // datagram is an IPv4 packet.

@@ -144,7 +144,6 @@ const (
 	DropLocalOnly  // flags.local_only forbids the tunnel
 	DropUnbound    // logical port is not bound
 	DropNoGroup    // the multicast group has no member here
-	DropBroken     // not a packet we can follow
 	DropWaits      // held until its next hop is resolved
 	DropConsumed   // ovn-controller takes it
 	DropEmptyGroup // fwd_group or select without members
@@ -211,7 +210,6 @@ var reasonText = [...]string{
 	DropLocalOnly:  "local-only packet for a port of another chassis",
 	DropUnbound:    "logical port is not bound",
 	DropNoGroup:    "multicast group has no member here",
-	DropBroken:     "packet too short to follow",
 	DropWaits:      "held until the next hop's address is known",
 	DropConsumed:   "taken by ovn-controller",
 	DropEmptyGroup: "group without members",

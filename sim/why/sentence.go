@@ -34,6 +34,9 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	if s := forgotten(t, at); s != "" {
 		parts = append(parts, s)
 	}
+	if s := x.clash(t, at); s != "" {
+		parts = append(parts, s)
+	}
 	if s := x.portAt(t, at); s != "" {
 		parts = append(parts, s)
 	}
@@ -65,6 +68,24 @@ func forgotten(t *trace.Trace, at int) string {
 			if ev.Kind == trace.Note {
 				return ev.Reason.String()
 			}
+		}
+	}
+	return ""
+}
+
+// clash names the connection to which the answers to a packet's connection would belong,
+// for which it could not be committed; "" if that is not why it ends.
+func (x *Explainer) clash(t *trace.Trace, at int) string {
+	if t.Events()[at].Reason != trace.DropClash || x.Conntrack == nil || len(t.CT) == 0 {
+		return ""
+	}
+	s := &t.CT[len(t.CT)-1]
+	answer := s.Orig.Reverse()
+	for _, e := range x.Conntrack(x.Book.Net.Chassis[s.Chassis]).Answered(&answer) {
+		if e.Zone == s.Zone {
+			b := Binding{Entry: e}
+			return fmt.Sprintf("what answers it would answer %s, whose %s zone %s keeps", trace.TupleString(&e.Orig),
+				b.Kind(), x.zone(s))
 		}
 	}
 	return ""
