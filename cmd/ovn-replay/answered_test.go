@@ -87,10 +87,18 @@ func TestFragmentsBelongToConnections(t *testing.T) {
 	}
 }
 
-// Stateless NAT is translation, too: annotated captures have it as that of conntrack.
-func TestStatelessNATIsAnnotated(t *testing.T) {
+// Stateless NAT is translation, too: annotated captures have it as that of conntrack, and
+// it is counted and selected as that. What is selected is all that is listed.
+func TestStatelessNATIsTranslation(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "x.pcapng")
-	replayedWell(t, "run", "-q", "--case", filepath.Join(cases, "cloud-fip-stateless"), "-w", out)
+	dir := filepath.Join(cases, "cloud-fip-stateless")
+	if sums := replayedWell(t, "run", "-q", "--case", dir, "-w", out); !strings.Contains(sums, "; translated 32\n") {
+		t.Errorf("the sums are %s", sums)
+	}
+	listed := replayedWell(t, "run", "--only", "natted", "--case", dir)
+	if strings.Count(listed, "\n") != 32 || strings.Count(listed, "| stateless ") != 32 {
+		t.Errorf("listed are\n%s", listed)
+	}
 	found := tsharked(t, out, "-T", "fields", "-e", "ovn.nat")
 	for _, want := range []string{"stateless DNAT dst 203.0.113.101 -> 10.1.0.11",
 		"stateless SNAT src 10.1.0.11 -> 203.0.113.101"} {

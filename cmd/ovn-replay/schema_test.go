@@ -51,6 +51,8 @@ func schemas() map[string]struct {
 			"an ECMP route", ledger.Shares{}, []string{"connections --members --json --case CASE"}},
 		"who.schema.json": {"One line of ovn-replay who --json: a connection that had an address", ledger.Whose{},
 			[]string{"who ADDRESS --json --case CASE"}},
+		"why.schema.json": {"What ovn-replay why --json prints: what became of a packet or connection, and why",
+			ledger.Answer{}, []string{"why ASKED --json --case CASE", "why ASKED --json --session SESSION"}},
 		"coverage.schema.json": {"One line of ovn-replay coverage --json: what packets met", coverage.Row{},
 			[]string{"coverage --json --case CASE", "coverage --flows --json --case CASE"}},
 		"diff.schema.json": {"One line of ovn-replay diff --json: a packet that fares differently on two networks",
@@ -153,7 +155,8 @@ func placesOf(t *testing.T, dir string) *strings.Replacer {
 			`"external_ids":["map",[["stage-name","ls_in_check_port_sec"]]]}}`)
 	return strings.NewReplacer("CASE", dir, "SESSION", session, "BROKENDB", broken,
 		"BROKEN", "--db "+broken+" -r "+cases+"/nodeport/client.pcap@breth0_ovn-worker", "DROPPING", dropping,
-		"FRAME", fmt.Sprintf("%s#%d", entered.Capture, entered.Frame), "DB", spec.DBs[0],
+		"FRAME", fmt.Sprintf("%s#%d", entered.Capture, entered.Frame), "ASKED", fmt.Sprintf("%s:%d", entered.Capture,
+			entered.Frame), "DB", spec.DBs[0],
 		"ADDRESS", row.Client.Address, "NAME", "one", "STORE", filepath.Join(t.TempDir(), "store.db"))
 }
 

@@ -75,7 +75,7 @@ func TestInterrupted(t *testing.T) {
 	dir := filepath.Join(cases, "nodeport")
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		for _, command := range []string{"verify", "verify --json", "run --json", "diff --json --db " + dir + "/sb.db",
-			"run --format json", "connections --json=true", "coverage --json", "who 172.18.0.1 --json",
+			"run --format json", "connections --json=true", "coverage --json", "who 172.18.0.1 --json", "why 1 --json",
 			"run --format none -w FILE"} {
 			ctx, stop := context.WithCancelCause(t.Context())
 			in, feed := io.Pipe()

@@ -13,12 +13,14 @@ import (
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/why"
 	"ovnreplay/store"
+	"ovnreplay/store/output"
 )
 
 // whyOptions is "why": what became of one packet or connection, and why.
 type whyOptions struct {
 	asked
 	stdout io.Writer
+	json   bool
 }
 
 func newWhyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -35,6 +37,7 @@ packet that did not arrive is told.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
 	}
 	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object: the lines, the packet and its connection")
 	return cmd
 }
 
@@ -52,9 +55,15 @@ func (o *whyOptions) run(ctx context.Context, text string) error {
 	if s == nil {
 		return damage
 	}
-	lines, err := s.Why()
-	for _, line := range lines {
+	answer, err := s.Why()
+	switch {
+	case err != nil:
+		return errors.Join(err, damage)
+	case o.json:
+		return errors.Join(output.Encoder(o.stdout).Encode(answer), damage)
+	}
+	for _, line := range answer.Lines {
 		printable.Fprintf(o.stdout, "%s\n", line)
 	}
-	return errors.Join(err, damage)
+	return damage
 }

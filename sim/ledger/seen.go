@@ -74,17 +74,18 @@ func (s *Stories) leave(out *sim.Outcome) {
 }
 
 // observed answers for a frame that did not enter.
-func (s *Stories) observed() ([]string, error) {
+func (s *Stories) observed() (*Answer, error) {
 	switch y := &s.seen; {
 	case y.number == 0:
 		return nil, fmt.Errorf("%s: the captures have no such frame; run lists what entered OVN", s.asked)
 	case y.left == "":
-		return []string{fmt.Sprintf("%s:%d is none of OVN's packets: %s", y.file, y.number, y.why)}, nil
+		return s.answer([]string{fmt.Sprintf("%s:%d is none of OVN's packets: %s", y.file, y.number, y.why)}, nil), nil
 	case y.packet < 0:
-		return []string{fmt.Sprintf("%s:%d left OVN at %s", y.file, y.number, y.left),
-			"no packet in the captures was to become it: verify --list says more"}, nil
+		return s.answer([]string{fmt.Sprintf("%s:%d left OVN at %s", y.file, y.number, y.left),
+			"no packet in the captures was to become it: verify --list says more"}, nil), nil
 	default:
+		x := &s.all[y.packet]
 		first := fmt.Sprintf("%s:%d left OVN at %s", y.file, y.number, y.left)
-		return append([]string{first}, s.story(&s.all[y.packet], maxLines-1)...), nil
+		return s.answer(append([]string{first}, s.story(x, maxLines-1)...), x), nil
 	}
 }

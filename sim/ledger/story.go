@@ -134,7 +134,7 @@ func (s *Stories) names(x *told) bool {
 
 // Why tells, in at most ten lines, what became of the packet or connection that
 // is asked about: FILE:FRAME, a connection's number, or ADDRESS[:PORT] of one end.
-func (s *Stories) Why() ([]string, error) {
+func (s *Stories) Why() (*Answer, error) {
 	x, err := s.find(s.asked)
 	switch {
 	case err != nil:
@@ -146,7 +146,7 @@ func (s *Stories) Why() ([]string, error) {
 			"them: ask for %s:%d or %d", s.asked, x.file, x.number, x.conn.Text(), maxSpelled, x.file, x.number,
 			x.conn.ID)
 	}
-	return s.story(x, maxLines), nil
+	return s.answer(s.story(x, maxLines), x), nil
 }
 
 // story tells of a packet; in short of one whose way was not kept.

@@ -8,25 +8,30 @@ import (
 	"ovnreplay/sim"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
+	"ovnreplay/sim/why"
 )
 
 // Only is kinds of packets that are shown; none means all.
 type Only struct {
-	kinds []func(*replay.Frame, *sim.Outcome) bool
+	kinds []func(*why.Explainer, *replay.Frame, *sim.Outcome) bool
 	// Compared are verdicts of what was observed: matched, mismatched, missing,
 	// unexpected; nil: all, unless kinds are given.
 	Compared map[string]bool
 }
 
 // kinds are what --only takes.
-var kinds = map[string]func(*replay.Frame, *sim.Outcome) bool{
-	"delivered": func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Delivered && !answered(out) },
-	"dropped":   func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Dropped },
-	"consumed":  func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Consumed || answered(out) },
-	"unknown":   func(_ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Unknown },
-	"natted":    func(_ *replay.Frame, out *sim.Outcome) bool { return len(out.Trace.NAT) > 0 },
-	"inferred":  func(f *replay.Frame, _ *sim.Outcome) bool { return f.Inferred },
-	"guessed": func(_ *replay.Frame, out *sim.Outcome) bool {
+var kinds = map[string]func(*why.Explainer, *replay.Frame, *sim.Outcome) bool{
+	"delivered": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool {
+		return out.Verdict == sim.Delivered && !answered(out)
+	},
+	"dropped": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Dropped },
+	"consumed": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool {
+		return out.Verdict == sim.Consumed || answered(out)
+	},
+	"unknown":  func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Unknown },
+	"natted":   func(x *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool { return x.Translates(out) },
+	"inferred": func(_ *why.Explainer, f *replay.Frame, _ *sim.Outcome) bool { return f.Inferred },
+	"guessed": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool {
 		for i := range out.Outputs {
 			if out.Outputs[i].Guess {
 				return true
@@ -34,7 +39,7 @@ var kinds = map[string]func(*replay.Frame, *sim.Outcome) bool{
 		}
 		return false
 	},
-	"noted": func(_ *replay.Frame, out *sim.Outcome) bool {
+	"noted": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool {
 		for _, ev := range out.Trace.Events() {
 			if ev.Kind == trace.Note {
 				return true
@@ -86,9 +91,9 @@ func ParseOnly(text string, verified bool) (o Only, err error) {
 }
 
 // Has reports whether a packet that entered is of one of the kinds.
-func (o *Only) Has(f *replay.Frame, out *sim.Outcome) bool {
+func (o *Only) Has(x *why.Explainer, f *replay.Frame, out *sim.Outcome) bool {
 	for _, is := range o.kinds {
-		if is(f, out) {
+		if is(x, f, out) {
 			return true
 		}
 	}
@@ -99,7 +104,7 @@ func (o *Only) Has(f *replay.Frame, out *sim.Outcome) bool {
 type Counts struct{ packets, delivered, dropped, consumed, unknown, translated int }
 
 // Add counts a packet.
-func (c *Counts) Add(out *sim.Outcome) {
+func (c *Counts) Add(x *why.Explainer, out *sim.Outcome) {
 	c.packets++
 	switch {
 	case out.Verdict == sim.Dropped:
@@ -111,7 +116,7 @@ func (c *Counts) Add(out *sim.Outcome) {
 	default:
 		c.delivered++
 	}
-	if len(out.Trace.NAT) > 0 {
+	if x.Translates(out) {
 		c.translated++
 	}
 }

@@ -97,11 +97,11 @@ func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		conn = p.numbers.Number(f, pt, out)
 	}
 	other := p.Conn != 0 && conn != p.Conn
-	p.Counts.Add(out)
+	p.Counts.Add(p.Words.Why, out)
 	if p.Err != nil || p.Format == trace.NoFormat && p.Notes == nil && p.Words.Why.Book.OpenFlow == nil {
 		return
 	}
-	if other || !p.Job.Filter.Packet(f, pt, out) || !p.Only.Has(f, out) {
+	if other || !p.Job.Filter.Packet(f, pt, out) || !p.Only.Has(p.Words.Why, f, out) {
 		p.pass(f, pt)
 		return
 	}
@@ -181,7 +181,7 @@ func (p *Printer) pass(f *replay.Frame, pt *replay.Point) {
 func (p *Printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
 	p.pass(f, pt)
 	switch {
-	case p.Format != trace.LineFormat || p.Job.Spec.Filter != "" || p.Conn != 0:
+	case p.Format != trace.LineFormat || p.Job.Spec.Filter != "" || p.Conn != 0 || p.Only.Compared != nil:
 	case p.Lines != nil:
 		p.Out.WriteString(p.Lines.Skipped(replay.NameOf(p.Job.Taps, f), f.Number, pt.Name(), because))
 	default:

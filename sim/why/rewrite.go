@@ -3,12 +3,15 @@ package why
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"ovnreplay/nat/header"
+	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/trace"
 )
 
 // Rewrite is an address that a flow gives packets in another's place, as stateless
@@ -54,6 +57,34 @@ func (x *Explainer) Rewrites(f *network.Flow) (Rewrite, bool) {
 		r.From = from[0].whole(r.To.Is4())
 	}
 	return r, true
+}
+
+// Translates reports whether an address of a packet was changed, by conntrack or by a
+// stateless NAT row.
+func (x *Explainer) Translates(out *sim.Outcome) bool {
+	t := &out.Trace
+	if len(t.NAT) > 0 {
+		return true
+	}
+	net := x.Book.Net
+	if s := &x.stateless; s.rewrites == nil || s.of != net || s.became != net.Became {
+		s.of, s.became, s.rewrites = net, net.Became, map[*network.Flow]bool{}
+		for _, f := range net.Flows {
+			if _, is := x.Rewrites(f); is {
+				s.rewrites[f] = true
+			}
+		}
+	}
+	return len(x.stateless.rewrites) > 0 && slices.ContainsFunc(t.Events(), func(ev trace.Event) bool {
+		return ev.Kind == trace.Match && x.stateless.rewrites[net.Flows[ev.Flow]]
+	})
+}
+
+// stateless are the flows of a network that change addresses by themselves.
+type stateless struct {
+	of       *network.Network
+	became   int
+	rewrites map[*network.Flow]bool
 }
 
 // whole is the address that bits spell out, invalid if they leave some open.

@@ -49,6 +49,7 @@ type Explainer struct {
 	sides     map[*network.Flow]*sides
 	stateful  map[*network.Datapath]bool
 	staleness staleness
+	stateless stateless
 }
 
 // New returns an explainer of an engine's packets.
