@@ -136,3 +136,36 @@ func TestNamesBehindAddresses(t *testing.T) {
 		t.Errorf("%q is not said in\n%s", want, out)
 	}
 }
+
+// What packets met of rows of every kind: each packet once, however many flows of the row
+// it met; what is only for load balancers, and backends behind addresses without a port or of
+// a template, by their names; next hops by what they are chosen for.
+func TestCoverageOfEveryKind(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct{ dir, kind, line string }{
+		{"cloud-ecmp-26.03", "nat", "16  priority 100: ip && ip4.dst == 203.0.113.103 && inport == \"r1-public\""},
+		{"cloud-ecmp-26.03", "route", "12  next hop 203.0.113.1 of priority 204: reg7 == 0 && ip4.dst == 192.0.2.128/25"},
+		{"cloud-ecmp-26.03", "backend", ""},
+		{"random-cloud-10", "policy", "6  router policy 74cb3ddc of router r1 (809 reroute 203.0.113.1, 203.0.113.50: "},
+		{"random-cloud-10", "nat", "none  NAT cef635bb of router r1 (snat 203.0.113.10 <-> 10.1.0.0/24): flow "},
+		{"random-cloud-10", "load balancer", "9  load balancer \"lb1\" of switch net-a and 2 more"},
+		{"cloud-lb", "load balancer", "10  priority 120: ct.new && ip4.dst == 203.0.113.200 && tcp.dst == 80"},
+		{"cloud-lb", "backend", "5  203.0.113.200:80 -> 10.1.0.12:80, web"},
+		{"kube-template", "backend", "5  172.30.0.70:80 -> 10.128.1.14:80, templated"},
+		{"kube-sctp-26.03", "backend", "2  10.96.0.80:3868 -> 10.128.1.14:3868, assoc"},
+		{"kube-qos", "qos", "2  priority 100: inport == \"default_pod2\" && ip4 (ls_in_qos_mark of worker"},
+		{"cloud-dhcpv4", "dhcp", "ls_in_dhcp_options of "},
+		{"cloud-acl-tiers-26.03", "acl", "1  priority 2000: reg8[30..31] == 1 && reg0[9] == 1 && (outport == @web && "},
+	} {
+		_, section, there := strings.Cut(replayedWell(t, "coverage", "--untouched", "--case",
+			filepath.Join(cases, x.dir)), x.kind+":\n")
+		for i := 0; i < len(section); i++ { // to the next kind
+			if section[i] == '\n' && !strings.HasPrefix(section[i+1:], " ") {
+				section = section[:i]
+			}
+		}
+		if !strings.Contains(section, x.line) || there != (x.line != "") {
+			t.Errorf("%s, %s lacks %s:\n%s", x.dir, x.kind, x.line, section)
+		}
+	}
+}

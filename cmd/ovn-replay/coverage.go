@@ -35,7 +35,7 @@ func newCoverageCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Comman
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print one JSON object a row")
-	f.StringVar(&o.port, "port", "", "the ACLs of this `PORT` alone, those that nothing met too")
+	f.StringVar(&o.port, "port", "", "the ACLs of this `PORT` alone, with the packets to and from it, those that nothing met too")
 	f.BoolVar(&o.untouched, "untouched", false, "list what no packet met, too")
 	f.BoolVar(&o.flows, "flows", false, "list every logical flow, not only those that people asked for")
 	return cmd
@@ -53,13 +53,13 @@ func (o *coverageOptions) run(ctx context.Context) error {
 			return nil, errors.New("--port needs the network: name the database and captures instead of --session")
 		}
 		var err error
-		if list.Port, err = j.Net.FindPort(o.port); err != nil {
+		if c.Port, err = j.Net.FindPort(o.port); err != nil {
 			return nil, fmt.Errorf("--port: %w", err)
 		}
 		list.Untouched = true
 		return c, nil
 	})
-	if c == nil || o.port != "" && list.Port == nil {
+	if c == nil || o.port != "" && c.Port == nil {
 		return damage
 	}
 	out := bufio.NewWriter(o.stdout)

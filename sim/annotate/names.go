@@ -60,10 +60,12 @@ func ports(net *network.Network, routers bool) (out []pcap.Name) {
 
 func services(net *network.Network) (out []pcap.Name) {
 	for _, lb := range net.LoadBalancers {
-		for i := range lb.VIPs {
-			if v := &lb.VIPs[i]; v.Addr.IsValid() && lb.Name != "" && (i == 0 || lb.VIPs[i-1].Addr != v.Addr) {
+		var last netip.Addr
+		for v := range net.VIPs(lb) {
+			if lb.Name != "" && v.Addr != last {
 				out = append(out, pcap.Name{Addr: v.Addr, Name: clean(lb.Name)})
 			}
+			last = v.Addr
 		}
 	}
 	return out

@@ -10,9 +10,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
@@ -24,39 +26,127 @@ import (
 // Coverage is how many packets met what.
 type Coverage struct {
 	why      *why.Explainer
-	flows    map[*network.Flow]int
-	backends map[backend]int
+	flows    map[*network.Flow]*met
+	rows     map[row]*tally
+	backends map[backend]*chosen
 	packets  int
 
-	last map[*network.Flow]int // the packet that met a flow last
+	// Port is the only one whose pipelines count; nil: all do.
+	Port    *network.Port
+	entered map[pipeline]trace.Event // of the packet, the last of each
+}
+
+// chosen is how many packets had their address changed to another, and whether a load
+// balancer chose it for one of them: a NAT row does the same.
+type chosen struct {
+	packets  int
+	balanced bool
 }
 
 // backend is a load balancer's address and who was chosen.
-type backend struct{ vip, backend string }
+type backend struct {
+	proto   uint8
+	vip, to netip.AddrPort
+}
+
+// row is a Northbound row by the beginning of its UUID, and what its flows are for: a port
+// of a router has some that are routes, and others.
+type row struct {
+	hint string
+	kind string // as stages tell it, see kinds
+}
+
+// tally counts packets, each once.
+type tally struct{ packets, last int }
+
+func (t *tally) add(packet int) {
+	if t.last != packet {
+		t.last, t.packets = packet, t.packets+1
+	}
+}
+
+// met is how many packets met a flow, and any of those of its row: nil if it has none.
+type met struct {
+	tally
+	row *tally
+}
 
 // New returns an empty count.
 func New(x *why.Explainer) *Coverage {
-	return &Coverage{why: x, flows: map[*network.Flow]int{}, backends: map[backend]int{}, last: map[*network.Flow]int{}}
+	return &Coverage{why: x, flows: map[*network.Flow]*met{}, rows: map[row]*tally{}, backends: map[backend]*chosen{},
+		entered: map[pipeline]trace.Event{}}
 }
 
 // Entered implements replay.Handler.
 func (c *Coverage) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
 	c.packets++
+	clear(c.entered)
 	for _, ev := range out.Trace.Events() {
-		if ev.Kind != trace.Match {
+		if c.Port != nil && ev.Kind == trace.Enter {
+			c.entered[pipelineOf(&ev)] = ev
+		}
+		if ev.Kind != trace.Match || c.Port != nil && !c.ofPort(&ev) {
 			continue
 		}
-		if f := c.why.Book.Net.Flows[ev.Flow]; c.last[f] != c.packets { // a packet counts once
-			c.last[f] = c.packets
-			c.flows[f]++
+		f := c.why.Book.Net.Flows[ev.Flow]
+		m := c.flows[f]
+		if m == nil {
+			m = &met{row: c.rowOf(f)}
+			c.flows[f] = m
+		}
+		m.add(c.packets)
+		if m.row != nil {
+			m.row.add(c.packets)
 		}
 	}
 	for i := range out.Trace.NAT {
 		if n := &out.Trace.NAT[i]; n.Dst && !n.Undo {
-			from, to := n.Ends()
-			c.backends[backend{from, to}]++
+			if !n.From.HasPorts() && !n.From.Reversible() { // an ICMP error about a connection
+				continue
+			}
+			k := backend{n.From.Proto, netip.AddrPortFrom(n.From.DstAddr(), n.From.DstPort),
+				netip.AddrPortFrom(n.To.DstAddr(), n.To.DstPort)}
+			if c.backends[k] == nil {
+				c.backends[k] = &chosen{}
+			}
+			x := c.backends[k]
+			x.packets++
+			x.balanced = x.balanced || n.Flow >= 0 && c.why.Balances(c.why.Book.Net.Flows[n.Flow])
 		}
 	}
+}
+
+// pipeline is one of a datapath on a chassis.
+type pipeline struct {
+	chassis, datapath int32
+	egress            bool
+}
+
+func pipelineOf(ev *trace.Event) pipeline {
+	return pipeline{ev.Chassis, ev.Datapath, ev.Egress}
+}
+
+// ofPort reports whether a packet that meets a flow is in the pipeline of the port: it came
+// in there, or is to leave there.
+func (c *Coverage) ofPort(ev *trace.Event) bool {
+	in := c.entered[pipelineOf(ev)]
+	if ev.Egress {
+		return int(in.Arg) == c.Port.Index
+	}
+	return int(in.Port) == c.Port.Index
+}
+
+// rowOf is the count of a flow's row, nil if it has none.
+func (c *Coverage) rowOf(f *network.Flow) *tally {
+	kind := stageKind(f)
+	if f.StageHint == "" || kind == "" {
+		return nil
+	}
+	k := row{f.StageHint, kind}
+	if c.rows[k] == nil {
+		c.rows[k] = &tally{}
+	}
+	return c.rows[k]
 }
 
 // Observed implements replay.Handler.
@@ -79,9 +169,8 @@ type Row struct {
 
 // Options say what is listed.
 type Options struct {
-	Port      *network.Port // only ACLs of this port
-	Untouched bool          // also what no packet met
-	Flows     bool          // every logical flow, not only those that people asked for
+	Untouched bool // also what no packet met
+	Flows     bool // every logical flow, not only those that people asked for
 }
 
 // kinds are the stages whose flows people ask for.
@@ -96,108 +185,157 @@ var kinds = []struct {
 	{"route", func(s string) bool { return s == "lr_in_ip_routing" || s == "lr_in_ip_routing_ecmp" }},
 	{"policy", func(s string) bool { return s == "lr_in_policy" || s == "lr_in_policy_ecmp" }},
 	{"qos", func(s string) bool { return strings.Contains(s, "_qos") }},
-	{"load balancer", func(s string) bool { return s == "ls_in_lb" || s == "ls_in_stateful" }},
-	{"nat", func(s string) bool {
-		return strings.HasSuffix(s, "_dnat") || strings.HasSuffix(s, "_snat") || strings.HasSuffix(s, "nat")
+	{"nat", func(s string) bool { // a load balancer's, too
+		return s == "ls_in_lb" || s == "ls_in_stateful" || strings.HasSuffix(s, "_dnat") || strings.HasSuffix(s, "_snat") ||
+			strings.HasSuffix(s, "nat")
 	}},
 	{"dhcp", func(s string) bool { return strings.Contains(s, "dhcp_options") }},
 }
 
-// kindOf is the kind of thing that a flow was made for, "" if nobody asked for
-// it: northd makes many of its own.
-func (c *Coverage) kindOf(f *network.Flow) string {
-	if f.StageHint == "" {
-		if _, leads := c.why.Leads(f); !leads || !strings.Contains(f.Stage, "lr_in_ip_routing") {
-			return ""
-		}
-	}
+// stageKind is the kind of the stage that a flow is in, "" if people ask for none of its flows.
+func stageKind(f *network.Flow) string {
 	for _, k := range kinds {
 		if k.is(f.Stage) {
-			if k.kind == "nat" && c.why.Balances(f) {
-				return "load balancer"
-			}
 			return k.kind
 		}
 	}
 	return ""
 }
 
-// Rows lists what was met: an ACL, load balancer or other Northbound row once,
-// with the sum of its flows unless flows are asked for; by kind, the most met first.
-func (c *Coverage) Rows(o Options) []Row {
-	var rows []Row
-	of := map[[2]string]int{} // index of the row of a kind and hint
-	for _, f := range c.why.Book.Net.Flows {
-		kind, n := c.kindOf(f), c.flows[f]
-		if o.Port != nil && (kind != "acl" || !c.concerns(f, o.Port)) {
-			continue
-		}
-		if kind == "" && o.Flows {
-			kind = "flow"
-		}
-		if kind == "" {
-			continue
-		}
-		if at, ok := of[[2]string{kind, f.StageHint}]; ok && f.StageHint != "" && !o.Flows {
-			if rows[at].Packets == 0 && n > 0 {
-				rows[at].Flow, rows[at].Stage, rows[at].Name = f.UUID, f.StageName(), nameOf(f)
-			}
-			rows[at].Packets += n
-			continue
-		}
-		of[[2]string{kind, f.StageHint}] = len(rows)
-		r := rowOf(kind, nameOf(f), n)
-		r.Stage, r.Flow = f.StageName(), f.UUID
-		switch n := len(f.Datapaths); n {
-		case 0: // a session's, which does not say
-			r.Datapath = "the network"
-		case 1:
-			r.Datapath = f.Datapaths[0].Name
-		default:
-			r.Datapath = fmt.Sprintf("%d datapaths", n)
-		}
-		if x := c.why.Objects.ForFlow(f); x != nil {
-			r.Object = x.String()
-		}
-		rows = append(rows, r)
+// asked reports whether a flow was made for a row that people asked for, or leads to a next
+// hop: northd makes many of its own.
+func (c *Coverage) asked(f *network.Flow) bool {
+	if f.StageHint != "" {
+		return true
 	}
-	if o.Port == nil {
-		rows = append(rows, c.backendRows(o)...)
+	_, leads := c.why.Leads(f)
+	return leads && strings.Contains(f.Stage, "lr_in_ip_routing")
+}
+
+// balancers are the rows some flow of which gives packets a backend.
+func (c *Coverage) balancers() map[string]bool {
+	hints := map[string]bool{}
+	for _, f := range c.why.Book.Net.Flows {
+		if f.StageHint != "" && stageKind(f) == "nat" && c.why.Balances(f) {
+			hints[f.StageHint] = true
+		}
+	}
+	return hints
+}
+
+// Rows lists what was met: an ACL, load balancer or other Northbound row once, with the
+// packets that met any of its flows, unless flows are asked for; by kind, the most met first.
+func (c *Coverage) Rows(o Options) []Row {
+	var flows []*network.Flow // one that stands for each row
+	of := map[row]int{}       // index in it of the row of a kind and hint
+	for _, f := range c.why.Book.Net.Flows {
+		k := row{f.StageHint, stageKind(f)}
+		if k.kind != "" && !c.asked(f) {
+			k.kind = ""
+		}
+		switch {
+		case c.Port != nil && (k.kind != "acl" || !c.concerns(f, c.Port)), k.kind == "" && !o.Flows,
+			c.flows[f] == nil && f.Datapaths == nil && c.why.Conntrack != nil: // the network has it no more
+			continue
+		}
+		if at, ok := of[k]; ok && f.StageHint != "" && !o.Flows {
+			if c.flows[f] != nil && c.flows[flows[at]] == nil {
+				flows[at] = f
+			}
+			continue
+		}
+		of[k] = len(flows)
+		flows = append(flows, f)
+	}
+	balancers := c.balancers()
+	var rows []Row
+	for _, f := range flows {
+		rows = append(rows, c.describe(f, balancers, o.Flows))
+	}
+	if c.Port == nil {
+		rows = append(rows, c.backendRows()...)
 	}
 	if !o.Untouched {
 		rows = slices.DeleteFunc(rows, func(r Row) bool { return r.Packets == 0 })
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), cmp.Compare(b.Packets, a.Packets),
-			strings.Compare(a.Datapath, b.Datapath),
-			strings.Compare(a.Name, b.Name))
+			strings.Compare(a.Datapath, b.Datapath), strings.Compare(a.Name, b.Name))
 	})
 	return rows
 }
 
-func nameOf(f *network.Flow) string { return fmt.Sprintf("priority %d: %s", f.Priority, f.Match) }
+// describe is the row of a flow, alone or with the others of its Northbound row.
+func (c *Coverage) describe(f *network.Flow, balancers map[string]bool, alone bool) Row {
+	kind, packets := "flow", 0
+	if c.asked(f) {
+		kind = cmp.Or(stageKind(f), kind)
+	}
+	if kind == "nat" && (balancers[f.StageHint] || c.why.Balances(f)) {
+		kind = "load balancer"
+	}
+	if t := c.rows[row{f.StageHint, stageKind(f)}]; t != nil && !alone {
+		packets = t.packets
+	} else if m := c.flows[f]; m != nil {
+		packets = m.packets
+	}
+	r := newRow(kind, c.nameOf(f), packets)
+	r.Stage, r.Flow = f.StageName(), f.UUID
+	switch n := len(f.Datapaths); {
+	case n == 1:
+		r.Datapath = f.Datapaths[0].Name
+	case n > 1:
+		r.Datapath = fmt.Sprintf("%d datapaths", n)
+	case c.why.Conntrack == nil: // a session's, which does not say
+		r.Datapath = "the network"
+	default:
+		r.Datapath = "the network as it was"
+	}
+	if x := c.why.Objects.ForFlow(f); x != nil {
+		r.Object = x.String()
+	}
+	return r
+}
 
-// backendRows are load balancers' backends, those that nobody was given too if
-// they are asked for.
-func (c *Coverage) backendRows(o Options) (rows []Row) {
-	seen := map[backend]bool{}
-	for _, lb := range c.why.Book.Net.LoadBalancers {
-		for i := range lb.VIPs {
-			for _, b := range lb.VIPs[i].Backends {
-				k := backend{lb.VIPs[i].Text, b.String()}
-				n := c.backends[k]
-				seen[k] = true
-				if n > 0 || o.Untouched {
-					r := rowOf("backend", k.vip+" -> "+k.backend, n)
-					r.Object = lb.Name
-					rows = append(rows, r)
+// nameOf is a flow's priority and match; of one that only leads to a member of a group of
+// next hops, the member and what is sent to the group.
+func (c *Coverage) nameOf(f *network.Flow) string {
+	if hop, leads := c.why.Leads(f); leads && strings.HasSuffix(f.StageName(), "_ecmp") && len(f.Datapaths) > 0 {
+		if by := c.why.ChosenBy(f, f.Datapaths[0]); by != nil {
+			return fmt.Sprintf("next hop %s of priority %d: %s", hop, by.Priority, by.Match)
+		}
+	}
+	return fmt.Sprintf("priority %d: %s", f.Priority, f.Match)
+}
+
+// backendRows are load balancers' backends, those that nobody was given too. An address
+// without a port is that of all ports.
+func (c *Coverage) backendRows() (rows []Row) {
+	net, known := c.why.Book.Net, map[backend]bool{}
+	for _, lb := range net.LoadBalancers {
+		for v := range net.VIPs(lb) {
+			for _, b := range v.Backends {
+				n := 0
+				for k, x := range c.backends {
+					if k.vip.Addr() == v.Addr && k.to.Addr() == b.Addr() && (v.Port == 0 || k.vip.Port() == v.Port &&
+						k.to.Port() == b.Port() && k.proto == cmp.Or(lb.Protocol, header.ProtoTCP)) {
+						n += x.packets
+						known[k] = true
+					}
 				}
+				text := b.String()
+				if b.Port() == 0 {
+					text = b.Addr().String()
+				}
+				r := newRow("backend", v.Text+" -> "+text, n)
+				r.Object = lb.Name
+				rows = append(rows, r)
 			}
 		}
 	}
-	for k, n := range c.backends {
-		if !seen[k] {
-			rows = append(rows, rowOf("backend", k.vip+" -> "+k.backend, n))
+	for k, x := range c.backends { // of a session, and what the network has no more
+		if x.balanced && !known[k] {
+			rows = append(rows, newRow("backend", k.vip.String()+" -> "+k.to.String(), x.packets))
 		}
 	}
 	return rows
@@ -234,13 +372,17 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 		}
 		b.WriteByte('\n')
 	}
-	printable.Fprintf(&b, "%d packets, of %d logical flows %d were met\n", c.packets, len(c.why.Book.Net.Flows),
-		len(c.flows))
+	if c.Port != nil {
+		printable.Fprintf(&b, "%d packets, of which those to and from %s count\n", c.packets, c.Port.Called())
+	} else {
+		printable.Fprintf(&b, "%d packets, of %d logical flows %d were met\n", c.packets, len(c.why.Book.Net.Flows),
+			len(c.flows))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func rowOf(kind, name string, packets int) Row {
+func newRow(kind, name string, packets int) Row {
 	return Row{Version: replay.FormVersion, Kind: kind, Name: name, Packets: packets}
 }
 

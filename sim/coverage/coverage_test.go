@@ -30,12 +30,16 @@ func TestRows(t *testing.T) {
 		},
 	}
 	c := New(&why.Explainer{Book: &trace.Book{Net: net}})
-	for _, met := range [][]int32{{0, 4}, {1, 1}, {2}} {
+	enter := func(c *Coverage, port uint32, met ...int32) {
 		var out sim.Outcome
+		out.Trace.Add(trace.Event{Kind: trace.Enter, Port: port, Flow: -1})
 		for _, f := range met {
 			out.Trace.Add(trace.Event{Kind: trace.Match, Flow: f})
 		}
 		c.Entered(nil, nil, &out)
+	}
+	for _, met := range [][]int32{{0, 4}, {1, 1}, {2}} {
+		enter(c, 1, met...)
 	}
 	told := func(o Options) string {
 		var b strings.Builder
@@ -49,7 +53,12 @@ func TestRows(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	want := "priority 2001: reg0[7] == 1 && inport == \"vm1\" 2\npriority 2001: inport == @pg && tcp 0\n"
-	if got := told(Options{Port: p, Untouched: true}); got != want {
+	c = New(c.why)
+	c.Port = p
+	enter(c, 1, 0, 1) // two flows of one row, by one packet
+	enter(c, 2, 0)    // of another port
+	enter(c, 1, 1)
+	if got := told(Options{Untouched: true}); got != want {
 		t.Errorf("of the port: got\n%swant\n%s", got, want)
 	}
 }

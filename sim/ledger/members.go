@@ -155,9 +155,9 @@ func (l *Ledger) complete(g *Shares) {
 		}
 	}
 	for _, lb := range l.why.Book.Net.LoadBalancers {
-		for i := range lb.VIPs {
-			proto := packet.ProtoName(cmp.Or(lb.Protocol, header.ProtoTCP))
-			if v := &lb.VIPs[i]; route == nil && proto+" "+v.Text == g.Group {
+		proto := packet.ProtoName(cmp.Or(lb.Protocol, header.ProtoTCP))
+		for v := range l.why.Book.Net.VIPs(lb) {
+			if route == nil && proto+" "+v.Text == g.Group {
 				for _, b := range v.Backends {
 					g.member(b.String())
 				}

@@ -105,11 +105,7 @@ func (n *Names) refresh() {
 		}
 	}
 	for _, lb := range n.net.LoadBalancers {
-		for i := range lb.VIPs {
-			v := &lb.VIPs[i]
-			if !v.Addr.IsValid() {
-				continue
-			}
+		for v := range n.net.VIPs(lb) {
 			key := v.Addr.String()
 			if v.Port != 0 {
 				key = netip.AddrPortFrom(v.Addr, v.Port).String()

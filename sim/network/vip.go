@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -32,6 +33,35 @@ func ParseVIP(vip, backends string) (VIP, error) {
 		v.Backends = append(v.Backends, b)
 	}
 	return v, nil
+}
+
+// VIPs are the addresses of a load balancer with their backends: those of a template as they
+// are on each chassis that has its variables.
+func (n *Network) VIPs(lb *LoadBalancer) iter.Seq[*VIP] {
+	return func(yield func(*VIP) bool) {
+		for i := range lb.VIPs {
+			v := &lb.VIPs[i]
+			if v.Addr.IsValid() {
+				if !yield(v) {
+					return
+				}
+				continue
+			}
+			told := map[[2]string]bool{}
+			for _, c := range n.Chassis {
+				vars := n.Templates[c.Name]
+				texts := [2]string{ExpandTemplates(v.Text, vars), ExpandTemplates(v.BackendText, vars)}
+				x, err := ParseVIP(texts[0], texts[1])
+				if err != nil || !x.Addr.IsValid() || told[texts] {
+					continue
+				}
+				told[texts] = true
+				if !yield(&x) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // ExpandTemplates replaces the template variables of a text, "^NAME", by their

@@ -64,10 +64,8 @@ func (x *Explainer) Chooses(f *network.Flow, d *network.Datapath) (*Group, bool)
 		next = tables[f.Table+1]
 	}
 	g := &Group{}
-	to := s.choice.Dst.Slice()
 	for _, m := range s.choice.Members {
-		set := append([]bits{{field.U64(uint64(m.ID)).Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))}},
-			s.regs...)
+		set := s.chosen(m)
 		member := GroupMember{fmt.Sprint(m.ID), int(m.Weight)}
 		for _, f := range next {
 			if t := x.of(f); t.facts.Sends && t.hop.IsValid() && t.asks.registers(set) {
@@ -78,6 +76,33 @@ func (x *Explainer) Chooses(f *network.Flow, d *network.Datapath) (*Group, bool)
 		g.Members = append(g.Members, member)
 	}
 	return g, true
+}
+
+// ChosenBy is the flow of a datapath that chooses a member of a group to which another of the
+// stage after it leads; nil if there is none.
+func (x *Explainer) ChosenBy(member *network.Flow, d *network.Datapath) *network.Flow {
+	if member.Egress || member.Table == 0 || int(member.Table) >= len(d.Flows[0]) {
+		return nil
+	}
+	for _, f := range d.Flows[0][member.Table-1] {
+		s := x.of(f)
+		if s.choice == nil {
+			continue
+		}
+		for _, m := range s.choice.Members {
+			if x.of(member).asks.registers(s.chosen(m)) {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// chosen is what registers hold behind a choice.
+func (s *sides) chosen(m lflow.Member) []bits {
+	to := s.choice.Dst.Slice()
+	id := bits{field.U64(uint64(m.ID)).Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))}
+	return append([]bits{id}, s.regs...)
 }
 
 // Leads returns the next hop to which a flow sends packets; false if it does not.

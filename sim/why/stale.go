@@ -209,10 +209,10 @@ func (x *Explainer) balancer(k kept, left *network.Departure) string {
 		}
 	}
 	for _, lb := range x.Book.Net.LoadBalancers {
-		if slices.ContainsFunc(lb.VIPs, func(v network.VIP) bool {
-			return v.Addr == k.was.Addr() && (v.Port == 0 || v.Port == k.was.Port() || !k.ported)
-		}) {
-			return lb.Name
+		for v := range x.Book.Net.VIPs(lb) {
+			if v.Addr == k.was.Addr() && (v.Port == 0 || v.Port == k.was.Port() || !k.ported) {
+				return lb.Name
+			}
 		}
 	}
 	return ""
