@@ -144,9 +144,9 @@ func TestCoverageOfEveryKind(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct{ dir, kind, line string }{
 		{"cloud-ecmp-26.03", "nat", "16  priority 100: ip && ip4.dst == 203.0.113.103 && inport == \"r1-public\""},
-		{"cloud-ecmp-26.03", "route", "12  next hop 203.0.113.1 of priority 204: reg7 == 0 && ip4.dst == 192.0.2.128/25"},
+		{"cloud-ecmp-26.03", "route", "12  next hop 203.0.113.1 of priority 204: reg7 == 0 && ip4.dst == 192.0.2.128"},
 		{"cloud-ecmp-26.03", "backend", ""},
-		{"random-cloud-10", "policy", "6  router policy 74cb3ddc of router r1 (809 reroute 203.0.113.1, 203.0.113.50: "},
+		{"random-cloud-10", "policy", "6  router policy 74cb3ddc of router r1 (809 reroute 203.0.113.1, 203.0.113."},
 		{"random-cloud-10", "nat", "none  NAT cef635bb of router r1 (snat 203.0.113.10 <-> 10.1.0.0/24): flow "},
 		{"random-cloud-10", "load balancer", "9  load balancer \"lb1\" of switch net-a and 2 more"},
 		{"cloud-lb", "load balancer", "10  priority 120: ct.new && ip4.dst == 203.0.113.200 && tcp.dst == 80"},

@@ -35,7 +35,8 @@ func newCoverageCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Comman
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print one JSON object a row")
-	f.StringVar(&o.port, "port", "", "the ACLs of this `PORT` alone, with the packets to and from it, those that nothing met too")
+	f.StringVar(&o.port, "port", "", "the ACLs of this `PORT` alone, with the packets to and from "+
+		"it, those that nothing met too")
 	f.BoolVar(&o.untouched, "untouched", false, "list what no packet met, too")
 	f.BoolVar(&o.flows, "flows", false, "list every logical flow, not only those that people asked for")
 	return cmd

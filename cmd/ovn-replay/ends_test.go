@@ -98,9 +98,9 @@ func TestEndsThatRecordingsLack(t *testing.T) {
 			return []string{"run", "--db", of, "--ct-profile", "linux", "-r", captured(t,
 				provider("203.0.113.103", "9c40 0035 000c 0000 01020304"),
 				provider("10.2.0.13", "9c40 0035 000c 0000 01020304")) + "@provnet@gateway-1"}
-		}, []string{"udp 203.0.113.50:40000 > 10.2.0.13:53 | dropped at lr_in_dnat: conntrack: the new connection's " +
-			"tuple belongs to another, what answers it would answer udp 203.0.113.50:40000 > 203.0.113.103:53, whose DNAT " +
-			"zone r1_dnat keeps; at flow "}},
+		}, []string{"udp 203.0.113.50:40000 > 10.2.0.13:53 | dropped at lr_in_dnat: conntrack: the new " +
+			"connection's tuple belongs to another, what answers it would answer udp 203.0.113.50:40000 > " +
+			"203.0.113.103:53, whose DNAT zone r1_dnat keeps; at flow "}},
 		{"source ports taken", func(t *testing.T) []string { return ported(t, "linux") }, []string{
 			"dropped at lr_out_snat: SNAT: every source port, or ICMP id, of the range is taken, at flow ",
 			"(its connection had timed out)"}},
@@ -118,7 +118,8 @@ func TestEndsThatRecordingsLack(t *testing.T) {
 				"where": [], "mutations": [["other_config", "delete", ["set", ["is-interconn"]]]]}]`)
 			return []string{"run", "--db-time", "last", "--db", file, "--db", of + "sb-node2.db.gz", "-r", of +
 				"pod1.pcap"}
-		}, []string{"no tunnel: the port is on a remote chassis, and this one has no is-interconn=true, remote port "}},
+		}, []string{"no tunnel: the port is on a remote chassis, and this one has no is-interconn=true, " +
+			"remote port "}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			_, out, errs := replayed(t, x.args(t)...)

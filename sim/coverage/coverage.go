@@ -186,8 +186,7 @@ var kinds = []struct {
 	{"policy", func(s string) bool { return s == "lr_in_policy" || s == "lr_in_policy_ecmp" }},
 	{"qos", func(s string) bool { return strings.Contains(s, "_qos") }},
 	{"nat", func(s string) bool { // a load balancer's, too
-		return s == "ls_in_lb" || s == "ls_in_stateful" || strings.HasSuffix(s, "_dnat") || strings.HasSuffix(s, "_snat") ||
-			strings.HasSuffix(s, "nat")
+		return s == "ls_in_lb" || s == "ls_in_stateful" || strings.HasSuffix(s, "nat")
 	}},
 	{"dhcp", func(s string) bool { return strings.Contains(s, "dhcp_options") }},
 }
