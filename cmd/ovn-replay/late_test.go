@@ -23,14 +23,10 @@ var lateUnknown = map[string]map[string]string{
 		"kube-cold-ingress-24.03":      "a connection whose packets OVN translates now so, now otherwise",
 		"kube-ctl-snooping":            "which groups were joined",
 		"kube-fragments-26.03":         "a connection of which there are only an answer's fragments",
-		"kube-sctp-22.03":              "an association's tags",
-		"kube-sctp-24.03":              "an association's tags",
-		"kube-sctp-25.03":              "an association's tags",
 		"kube-syn-retransmit":          "that a first packet is not the first",
 	},
 	"0.5": {
 		"cloud-activation-26.03":       "which chassis a port was active on",
-		"cloud-igmp":                   "which groups were joined",
 		"cloud-remote-26.03":           "what the zone that is not given had sent",
 		"cloud-virtual":                "who had announced the virtual address",
 		"kube-cold-ingress":            "a connection whose packets OVN translates now so, now otherwise",
@@ -40,7 +36,6 @@ var lateUnknown = map[string]map[string]string{
 		"kube-icmp-id-collision-24.03": "which ids were taken",
 		"kube-icmp-id-collision-25.03": "which ids were taken",
 		"kube-icmp-id-collision-26.03": "which ids were taken",
-		"kube-sctp":                    "an association's tags",
 		"kube-syn-retransmit":          "that a first packet is not the first",
 	},
 }

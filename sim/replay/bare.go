@@ -243,16 +243,16 @@ func (o *Owners) nextHop(p *network.Port, m *pcap.LinkMeta) mac {
 		}
 		return broadcast
 	}
-	if g := mac(header.GroupMAC(dst)); g != 0 {
-		return g
-	}
 	return o.neighbour(p, src, dst)
 }
 
 // neighbour returns the Ethernet address behind which a packet of one of a
-// switch's ports finds an address: the port's that has it, else the router's. 0: it is
-// on the same network, and nobody's there that is known.
+// switch's ports finds an address: a group's own, the port's that has it, else the
+// router's. 0: it is on the same network, and nobody's there that is known.
 func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
+	if g := mac(header.GroupMAC(dst)); g != 0 {
+		return g
+	}
 	var router, first mac
 	near := false
 	own := mac(header.MACOfLinkLocal(dst))

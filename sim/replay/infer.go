@@ -833,31 +833,48 @@ func startTTL(observed uint64, hops int) uint64 {
 	return 255
 }
 
-// settle gives the predicted frames the observed TTL, since the sender's own
-// is not known, and notes how many routers the packet passed.
+// settle gives the predicted frames of one that entered in no capture their TTL, since
+// the sender's own is not known, as the observed frame shows it: all copies of it began
+// with the same. It notes how many routers the packet passed.
 func (inf *inferrer) settle(f *Frame, from *origin, out *sim.Outcome) {
-	seen, sent := &f.Headers().Key, &inf.scratch.Key
+	seen, sent := f.Headers().Key.Get(field.IPTTL), inf.scratch.Key.Get(field.IPTTL)
+	was := seen
 	for i := range out.Tunnels {
 		o := &out.Tunnels[i]
-		if tunnelKey(o.From, o.To) == f.point.key() && identityHash(o.Data, o.Headers()) == f.id &&
-			o.Headers().Key.Get(field.IPTTL) != seen.Get(field.IPTTL) {
-			setTTL(o.Data, o.Headers().Layout.L3, uint8(seen.Get(field.IPTTL)))
-			o.Headers().Key.Set(field.IPTTL, seen.Get(field.IPTTL))
+		if tunnelKey(o.From, o.To) == f.point.key() && identityHash(o.Data, o.Headers()) == f.id {
+			was = o.Headers().Key.Get(field.IPTTL)
 		}
 	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
-		if keyOf(o.Port, o.Chassis) != f.point.key() || o.Made || identityHash(o.Data, o.Headers()) != f.id {
-			continue
-		}
-		h := o.Headers()
-		was, is := h.Key.Get(field.IPTTL), seen.Get(field.IPTTL)
-		from.hops = int(sent.Get(field.IPTTL)) - int(was)
-		if was != is {
-			setTTL(o.Data, h.Layout.L3, uint8(is))
-			h.Key.Set(field.IPTTL, is)
+		if keyOf(o.Port, o.Chassis) == f.point.key() && !o.Made && identityHash(o.Data, o.Headers()) == f.id {
+			was = o.Headers().Key.Get(field.IPTTL)
+			from.hops = int(sent) - int(was)
 		}
 	}
+	if was == seen {
+		return
+	}
+	for i := range out.Tunnels {
+		o := &out.Tunnels[i]
+		addTTL(o.Data, o.Headers(), int(seen)-int(was))
+	}
+	for i := range out.Outputs {
+		if o := &out.Outputs[i]; !o.Made {
+			addTTL(o.Data, o.Headers(), int(seen)-int(was))
+		}
+	}
+}
+
+// addTTL changes the TTL of a frame that has one, and that in its headers.
+func addTTL(data []byte, h *packet.Headers, by int) {
+	was := int(h.Key.Get(field.IPTTL))
+	ttl := was + by
+	if was == 0 || ttl <= 0 || ttl > 255 {
+		return
+	}
+	setTTL(data, h.Layout.L3, uint8(ttl))
+	h.Key.Set(field.IPTTL, uint64(ttl))
 }
 
 // setTTL writes a TTL or hop limit, and IPv4's header checksum (RFC 1624).

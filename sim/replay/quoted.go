@@ -77,13 +77,10 @@ func related(in, left *nat.Packet) bool {
 // if it is not the first of a TCP connection, to where that was answered.
 func (s *Run) openQuoted(f, l *Frame, out, sent *nat.Packet) bool {
 	q := quotedFrame(l, sent)
-	if q == nil {
-		return false
-	}
 	first, then := s.turned(l, s.end(l)), s.asItself(f)
 	e, o := ends(&sent.Inner.Tuple), ends(&out.Inner.Tuple)
 	first.src, first.dst, then.src, then.dst = e[0], e[1], o[1], o[0]
-	seq, ack := tcpNumbers(q)
+	n := s.numbersOf(q, q)
 	r := &resumption{of: f, as: l, reply: true, left: o, told: true}
 	if out.Inner.Tuple.Proto == header.ProtoUDP && serves(o[0].port, o[1].port) {
 		first, then = then, first
@@ -91,15 +88,13 @@ func (s *Run) openQuoted(f, l *Frame, out, sent *nat.Packet) bool {
 	}
 	s.resuming = r
 	defer func() { s.resuming = nil }()
-	if k := &q.Headers().Key; k.Get(field.IPProto) != header.ProtoTCP ||
-		k.Get(field.TCPFlags)&header.FlagACK == 0 {
-		return s.open(q, first, header.FlagSYN, seq, 0)
-	}
-	if !s.open(q, first, header.FlagSYN, seq-1, 0) {
+	if !s.open(q, first, proposes, n) {
 		return false
 	}
-	s.open(q, then, header.FlagSYN|header.FlagACK, ack-1, seq)
-	s.open(q, first, header.FlagACK, seq, ack)
+	if proceeds(q) {
+		s.open(q, then, accepts, n.back())
+		s.open(q, first, confirms, n)
+	}
 	return true
 }
 
@@ -116,8 +111,7 @@ func (s *Run) beganBefore(f *Frame, at *Point, sent *nat.Tuple, out *nat.Inner) 
 }
 
 // quotedFrame is the packet that an ICMP error quotes which leaves, as a frame the other
-// way, with as much of its transport header as opens a connection. nil: it has none that
-// does.
+// way, with as much of its transport header as opens a connection.
 func quotedFrame(l *Frame, p *nat.Packet) *Frame {
 	h := l.Headers()
 	held := 8
@@ -125,7 +119,7 @@ func quotedFrame(l *Frame, p *nat.Packet) *Frame {
 	case header.ProtoTCP:
 		held = 20
 	case header.ProtoSCTP:
-		return nil // what opens an association is not in it
+		held = sctpHeader
 	}
 	l3, l4 := h.Layout.L3, h.Layout.L4
 	inner := l.Data[l3+p.Inner.L3 : h.Layout.L3End]

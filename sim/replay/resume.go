@@ -2,7 +2,6 @@ package replay
 
 import (
 	"encoding/binary"
-	"math"
 	"net/netip"
 	"slices"
 
@@ -92,6 +91,9 @@ func midway(f *Frame) (reply, ok bool) {
 		return flags&header.FlagSYN != 0, len(f.Data) >= h.Layout.L4+20 && flags&header.FlagACK != 0
 	case header.ProtoUDP:
 		return true, serves(uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst)))
+	case header.ProtoSCTP:
+		chunk, ok := chunkOf(f)
+		return chunk == chunkInitAck || chunk == chunkCookieAck, ok && chunk != chunkInit
 	case header.ProtoICMP, header.ProtoICMPv6:
 		return true, echo(proto, icmpType(k)) && icmpType(k) != 8 && icmpType(k) != 128
 	}
@@ -132,7 +134,7 @@ func (s *Run) resume(f, l *Frame) bool {
 	if l == nil || l.dir == Crossed && s.outport(l) == nil || s.end(l).Port.IsFunction() {
 		return false
 	}
-	if k.proto == header.ProtoTCP && !reply {
+	if !reply {
 		reply = s.owners.answers(f, l)
 	}
 	s.resuming = &resumption{of: f, as: l, reply: reply, left: [2]endpoint{k.dst, k.src}, told: reply}
@@ -140,7 +142,7 @@ func (s *Run) resume(f, l *Frame) bool {
 	if reply {
 		at = s.openTowards(f, l)
 	} else {
-		at = s.openFrom(f)
+		at = s.openFrom(f, l)
 	}
 	if s.resuming = nil; at != nil {
 		s.began(f, at)
@@ -272,7 +274,7 @@ func (s *Run) end(l *Frame) *Point {
 	return l.point
 }
 
-// answers reports whether a packet from the middle of a TCP connection goes from
+// answers reports whether a packet from the middle of a connection goes from
 // its server to its client: by what translation did to it on its way, else by
 // its ports.
 func (o *Owners) answers(f, l *Frame) bool {
@@ -352,29 +354,34 @@ func (s *Run) openTowards(f, l *Frame) *Point {
 		return nil // it has been opened, and led elsewhere
 	}
 	from := s.turned(l, at)
-	seq, ack := tcpNumbers(f)
-	if !s.open(f, from, header.FlagSYN, ack-1, 0) {
+	n := s.numbersOf(f, l)
+	if !s.open(f, from, proposes, n.back()) {
 		return nil
 	}
-	if k := &f.Headers().Key; k.Get(field.IPProto) == header.ProtoTCP && k.Get(field.TCPFlags)&header.FlagSYN == 0 {
-		s.open(f, s.asItself(f), header.FlagSYN|header.FlagACK, seq-1, ack)
-		s.open(f, from, header.FlagACK, ack, seq)
+	if greets(f) && !accepting(f) {
+		itself := s.asItself(f)
+		s.open(f, itself, accepts, n)
+		s.open(f, from, confirms, n.back())
+		if chunk, sctp := chunkOf(f); sctp && chunk != chunkCookieAck {
+			s.open(f, itself, concludes, n)
+		}
 	}
 	return at
 }
 
 // openFrom opens the connection of f from where f enters itself. It returns
 // where; nil if that was not to be.
-func (s *Run) openFrom(f *Frame) *Point {
-	seq, ack := tcpNumbers(f)
-	if !s.open(f, s.asItself(f), header.FlagSYN, seq-1, 0) {
+func (s *Run) openFrom(f, l *Frame) *Point {
+	n := s.numbersOf(f, l)
+	itself := s.asItself(f)
+	if !s.open(f, itself, proposes, n) {
 		return nil
 	}
 	if a := s.inferrer.find(flowOf(f).back()); a != nil {
-		s.open(f, a, header.FlagSYN|header.FlagACK, ack-1, seq)
-		if f.Headers().Key.Get(field.IPProto) == header.ProtoTCP {
-			s.open(f, s.asItself(f), header.FlagACK, seq, ack)
-			s.open(f, a, header.FlagACK, ack, seq)
+		s.open(f, a, accepts, n.back())
+		if greets(f) {
+			s.open(f, itself, confirms, n)
+			s.open(f, a, concludes, n.back())
 		}
 	}
 	return f.point
@@ -402,72 +409,6 @@ func (s *Run) turned(l *Frame, at *Point) *awaited {
 		}
 	}
 	return a
-}
-
-// open replays a packet of the opening of f's connection. It reports whether
-// that came through.
-func (s *Run) open(f *Frame, from *awaited, flags uint8, seq, ack uint32) bool {
-	inf := s.inferrer
-	data, wire := opening(f, flags, seq, ack)
-	p := &inf.scratch
-	p.Set(data, wire)
-	p.Key.Set(field.IPTTL, 64)
-	inf.address(&origin{awaited: from})
-	at := s.Taps[f.Capture].point(from.port, from.chassis)
-	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: slices.Clone(p.Data),
-		Wire: p.Wire, Inferred: true, point: at, dir: Entered}
-	out := s.Engine.Inject(sim.Injection{Port: from.port, Chassis: from.chassis, Time: f.Time, Frame: g.Data,
-		Wire: g.Wire, Ref: reference(g)})
-	for i := range out.Outputs {
-		if o := &out.Outputs[i]; !o.Made {
-			inf.remember(g, o)
-		}
-	}
-	return out.Verdict == sim.Delivered
-}
-
-// opening makes a packet of the opening of f's connection out of f: with its
-// addresses, and nothing of what it carries. Its header goes on where it is cut:
-// what a TCP connection's ends agreed on is not known. So its window is the largest.
-func opening(f *Frame, flags uint8, seq, ack uint32) (data []byte, wire int) {
-	l := &f.Headers().Layout
-	held, stated := 8, 16
-	if f.Headers().Key.Get(field.IPProto) == header.ProtoTCP {
-		held, stated = 20, 40
-	}
-	data = slices.Clone(f.Data[:l.L4+held])
-	ip, l4 := data[l.L3:], data[l.L4:]
-	switch f.Headers().Key.Get(field.IPProto) {
-	case header.ProtoTCP:
-		binary.BigEndian.PutUint32(l4[4:], seq)
-		binary.BigEndian.PutUint32(l4[8:], ack)
-		l4[12], l4[13] = 10<<4, flags
-		binary.BigEndian.PutUint16(l4[14:], math.MaxUint16)
-	case header.ProtoUDP:
-		binary.BigEndian.PutUint16(l4[4:], uint16(stated))
-	case header.ProtoICMP:
-		l4[0] = 8
-	case header.ProtoICMPv6:
-		l4[0] = 128
-	}
-	if ip[0]>>4 == 6 {
-		binary.BigEndian.PutUint16(ip[4:], uint16(l.L4-l.L3-40+stated))
-	} else {
-		binary.BigEndian.PutUint16(ip[2:], uint16(l.L4-l.L3+stated))
-		ip[10], ip[11] = 0, 0
-		binary.BigEndian.PutUint16(ip[10:], header.Checksum(0, ip[:l.L4-l.L3]))
-	}
-	return data, l.L4 + stated
-}
-
-// tcpNumbers are the numbers of the byte that a segment begins with and of the
-// one that it waits for.
-func tcpNumbers(f *Frame) (seq, ack uint32) {
-	h := f.Headers()
-	if at := h.Layout.L4; at != 0 && len(f.Data) >= at+12 && h.Key.Get(field.IPProto) == header.ProtoTCP {
-		seq, ack = binary.BigEndian.Uint32(f.Data[at+4:]), binary.BigEndian.Uint32(f.Data[at+8:])
-	}
-	return seq, ack
 }
 
 // takes reports whether the packet from the middle of a connection shows that an
