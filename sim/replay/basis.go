@@ -81,7 +81,7 @@ func (b *basis) observed(w *waiter) {
 	b.nothing = false
 	c := b.points[w.point]
 	if c == nil {
-		c = &Compared{Port: w.where.Name()}
+		c = &Compared{Port: w.where.Name(), where: w.where}
 		if w.where.Chassis != nil {
 			c.Chassis = w.where.Chassis.Name
 		}

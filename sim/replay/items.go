@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -105,6 +106,17 @@ type Compared struct {
 	Observed int    `json:"observed"`
 	Compared int    `json:"compared"` // of them, those with a counterpart to be held against
 	Full     int    `json:"full"`     // of those, the ones of which both hold every byte
+
+	where *Point
+}
+
+// title is where, in the words of people; on which chassis, where another's is called so.
+func (c *Compared) title(all []Compared) string {
+	name := c.where.Called()
+	if slices.ContainsFunc(all, func(o Compared) bool { return o.where.Called() == name && o.Chassis != c.Chassis }) {
+		return fmt.Sprintf("%s (%s)", name, c.where.Chassis.Host())
+	}
+	return name
 }
 
 // UnderlayCounts count packets in tunnels.

@@ -40,8 +40,10 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 		verdict += ", of what could be read"
 	}
 	printable.Fprintf(&b, "%s\n", verdict)
-	for _, c := range r.Compared {
-		printable.Fprintf(&b, "at %s: observed %d, compared %d, in full %d\n", c.Port, c.Observed, c.Compared, c.Full)
+	for i := range r.Compared {
+		c := &r.Compared[i]
+		printable.Fprintf(&b, "at %s: observed %d, compared %d, in full %d\n", c.title(r.Compared), c.Observed, c.Compared,
+			c.Full)
 	}
 	printable.Fprintf(&b, "packets %d: entered %d, observed %d", r.Packets, r.Entered, r.Observed)
 	for _, n := range []struct {
