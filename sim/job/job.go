@@ -14,6 +14,7 @@ import (
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/northbound"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
@@ -112,7 +113,14 @@ func (in *Spec) Load(ctx context.Context, s *recording.Spec, net *network.Networ
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{Recording: r, Spec: in, Warnings: warnings, OpenFlow: s.OpenFlow}
+	j := &Job{Recording: r, Spec: in, OpenFlow: s.OpenFlow}
+	for _, w := range warnings {
+		if _, ok := errors.AsType[*southbound.Disagreement](w); ok {
+			in.Tell("%s", printable.Errors(w))
+		} else {
+			j.Warnings = append(j.Warnings, w)
+		}
+	}
 	if j.Filter, err = replay.NewFilter(j.Engine, in.Filter); err != nil {
 		j.Close()
 		return nil, fmt.Errorf("--filter: %w", err)

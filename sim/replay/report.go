@@ -42,8 +42,8 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	printable.Fprintf(&b, "%s\n", verdict)
 	for i := range r.Compared {
 		c := &r.Compared[i]
-		printable.Fprintf(&b, "at %s: observed %d, compared %d, in full %d\n", c.title(r.Compared), c.Observed, c.Compared,
-			c.Full)
+		printable.Fprintf(&b, "at %s: observed %d, compared %d, in full %d\n", c.title(r.Compared), c.Observed,
+			c.Compared, c.Full)
 	}
 	printable.Fprintf(&b, "packets %d: entered %d, observed %d", r.Packets, r.Entered, r.Observed)
 	for _, n := range []struct {

@@ -60,10 +60,17 @@ func joined(nets []*network.Network, warnings []error) (*network.Network, []erro
 		return nil, nil, err
 	}
 	for _, p := range net.Problems[known:] {
-		warnings = append(warnings, fmt.Errorf("%s %s: %s", p.Table, p.UUID, p.Reason))
+		warnings = append(warnings, &Disagreement{p})
 	}
 	return net, warnings, nil
 }
+
+// Disagreement is what zones that are joined do not agree on. Nothing of their databases
+// is left out for it: packets meet it as they do in OVN.
+type Disagreement struct{ network.Problem }
+
+// Error implements error.
+func (d *Disagreement) Error() string { return fmt.Sprintf("%s %s: %s", d.Table, d.UUID, d.Reason) }
 
 // loader builds a Network. Each step relies on those before it.
 type loader struct {
