@@ -216,10 +216,6 @@ func TestZonesFollowed(t *testing.T) {
 			t.Errorf("connection %s lacks %q: %s%s", conn, want, out, errs)
 		}
 	}
-	const said = "ovn-replay: Chassis 488601a4-19f8-4772-a68a-a06d33e9d04c: zone node3 does not know chassis node1"
-	if status, _, errs := replayed(t, "verify", "--case", of); status != exitOK || !strings.Contains(errs, said) {
-		t.Errorf("status %d, %q is not said, though nothing of the zones is left out for it:\n%s", status, said, errs)
-	}
 }
 
 // What one zone lacks of another is named where a packet ends for it, and so is
@@ -238,6 +234,10 @@ func TestZonesLacking(t *testing.T) {
 		if _, out, errs := replayed(t, "why", conn, "--case", of); !strings.Contains(out, want) {
 			t.Errorf("connection %s lacks %q: %s%s", conn, want, out, errs)
 		}
+	}
+	const said = "ovn-replay: Chassis 488601a4-19f8-4772-a68a-a06d33e9d04c: zone node3 does not know chassis node1"
+	if status, _, errs := replayed(t, "verify", "--case", of); status != exitOK || !strings.Contains(errs, said) {
+		t.Errorf("status %d, %q is not said, though nothing of the zones is left out for it:\n%s", status, said, errs)
 	}
 }
 

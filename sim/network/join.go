@@ -231,6 +231,7 @@ func (j *joiner) findTwins(d *Datapath) {
 		for _, p := range d.Ports {
 			q := twin.PortByKey(p.TunnelKey)
 			switch {
+			case p.Type == ChassisRedirect || q != nil && q.Type == ChassisRedirect: // each zone's own, by one key
 			case p.Type == Remote && q != nil && q.Type != Remote:
 				p.Twin = q
 				if q.Name != p.Name {

@@ -42,8 +42,11 @@ func (z zoneRow) build() *Network {
 				continue
 			}
 			p := &Port{UUID: z.name + name, Name: strings.Trim(name, "[]"), Type: Patch, Datapath: ts, TunnelKey: key}
-			if name[0] == '[' {
+			switch {
+			case name[0] == '[':
 				p.Type, p.Chassis = Remote, far
+			case strings.HasPrefix(name, "cr-"):
+				p.Type = ChassisRedirect
 			}
 			n.AddPort(p)
 		}
@@ -96,6 +99,10 @@ func TestJoinTellsConflicts(t *testing.T) {
 		want     []string
 	}{
 		"agree": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 9, ports2, "10.0.0.1"}, nil},
+		"gateway ports of each": {zoneRow{"1", 9, map[uint32]string{2: "a", 3: "[b]", 4: "cr-a"}, "10.0.0.2"},
+			zoneRow{"2", 9, map[uint32]string{2: "[a]", 3: "b", 4: "cr-b"}, "10.0.0.1"}, nil},
+		"gateway port of one": {zoneRow{"1", 9, map[uint32]string{2: "a", 3: "[b]", 4: "cr-a"}, "10.0.0.2"},
+			zoneRow{"2", 9, ports2, "10.0.0.1"}, nil},
 		"no transit switch": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 0, nil, "10.0.0.1"},
 			[]string{"zone 2 has no transit switch ts (tunnel key 9), which zone 1 has"}},
 		"other key": {zoneRow{"1", 9, ports1, "10.0.0.2"}, zoneRow{"2", 8, ports2, "10.0.0.1"},
