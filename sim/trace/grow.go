@@ -196,7 +196,7 @@ func (g *grower) act(ev *Event) {
 	f.next, f.sets = f.at, 0
 	b := g.book
 	text := b.spell(spelledKey{ev.Flow, ev.Arg, 0}, func() string { return b.Action(ev.Flow, ev.Arg) })
-	g.say(f, ActionNode, "%s", b.spell(spelledKey{ev.Flow, ev.Arg, 1}, func() string { return b.friendly(text) }))
+	n := g.say(f, ActionNode, "%s", b.spell(spelledKey{ev.Flow, ev.Arg, 1}, func() string { return b.friendly(text) }))
 	f.op = nil
 	if fl := g.book.flow(ev.Flow); fl != nil {
 		f.op = fl.Op(int(ev.Arg))
@@ -205,6 +205,9 @@ func (g *grower) act(ev *Event) {
 		return
 	}
 	switch f.op.Code {
+	case lflow.OpNext:
+		a, ok := f.op.Action.(lflow.Next)
+		n.Jump = ok && a.Explicit
 	case lflow.OpLoad:
 		if f.op.Dst.Field > field.Flags {
 			g.say(f, ModifyNode, "%s", text[:len(text)-1])
@@ -221,8 +224,8 @@ func (g *grower) act(ev *Event) {
 // options tells of an action that turns the packet into the reply to it.
 func (g *grower) options(f *frame, text string) {
 	answered := g.index+1 < len(g.trace.Events()) && g.trace.Events()[g.index+1].Kind == Made
-	_, call, _ := strings.Cut(strings.TrimSuffix(text, ";"), " = ")
-	if strings.HasPrefix(call, "put_dhcp") {
+	_, call, _ := strings.Cut(strings.TrimSuffix(text, ";"), " = ") // as ovn-trace says it: without its destination
+	if a, ok := f.op.Action.(lflow.PutOpts); ok && a.Op != lflow.PutNDRAOpts {
 		if answered {
 			g.say(f, ErrorNode, "/* We assume that this packet is DHCPDISCOVER or DHCPREQUEST. */")
 		} else {

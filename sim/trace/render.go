@@ -103,7 +103,7 @@ func detailed(out *bytes.Buffer, nodes []*Node, level int) {
 // summary writes nodes as a program with blocks.
 func summary(out *bytes.Buffer, nodes []*Node, level int) {
 	for _, n := range nodes {
-		if n.Kind == ActionNode && strings.HasPrefix(n.Text, "next(") {
+		if n.Jump {
 			continue
 		}
 		indent(out, level)

@@ -22,6 +22,8 @@ func TestForms(t *testing.T) {
 	member := branch(trace.PipelineNode, "egress(member)", branch(trace.TableNode, " 0. member",
 		leaf(trace.ActionNode, "output;"), leaf(trace.ModifyNode, `output("p")`)))
 	member.Indent = true
+	jump := leaf(trace.ActionNode, "next(5);")
+	jump.Jump = true
 	tree := []*trace.Node{branch(trace.PipelineNode, "ingress(dp)",
 		branch(trace.TableNode, " 0. first",
 			leaf(trace.ActionNode, "clone { next; };"),
@@ -31,7 +33,7 @@ func TestForms(t *testing.T) {
 			leaf(trace.ActionNode, "ip.ttl--;"),
 			leaf(trace.ModifyNode, "ip.ttl--"),
 			leaf(trace.ErrorNode, "*** wrong"),
-			leaf(trace.ActionNode, "next(5);"),
+			jump,
 			branch(trace.TableNode, " 5. last",
 				leaf(trace.ActionNode, "output;"),
 				branch(trace.PipelineNode, "multicast(dp)", member),

@@ -46,6 +46,7 @@ type Node struct {
 	Event int  // index of the event it tells of, -1 for none
 	Flow  bool // it is the line of an OpenFlow flow
 
+	Jump   bool // it goes on in a table that is not the next one: the summary leaves it out, as ovn-trace's does
 	Indent bool // the detailed form never puts it level with its parent
 
 	order string // among the members of a multicast group
