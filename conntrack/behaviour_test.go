@@ -68,12 +68,12 @@ func TestReleaseOf(t *testing.T) {
 	}
 }
 
-// A table that comes out of a snapshot behaves as the one that went in.
+// A table that comes out of a saved state behaves as the one that went in.
 func TestRestoredBehaviour(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Options{{}, {Profile: OVSUserspace, OVS: OVS217}, {Profile: OVSUserspace, OVS: OVS40}} {
 		was := NewTable(o)
-		is, err := Restore(was.Snapshot(nil), o, nil)
+		is, err := Restore(was.Save(nil), o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -107,7 +107,7 @@ func (e *Engine) Settled(chassis, a, b int32) bool {
 }
 
 // codePreferred writes or reads what captures showed of flows that both match.
-func (s *snapshot) codePreferred() {
+func (s *saver) codePreferred() {
 	if s.e.preferred == nil {
 		s.e.preferred = map[string]bool{}
 	}

@@ -32,19 +32,19 @@ func TestEveryOperationHasAHandler(t *testing.T) {
 }
 
 // No text is looked at where every packet passes: only what compiles, answers
-// for ovn-controller or snapshots has to do with strings.
+// for ovn-controller or saved states has to do with strings.
 func TestPacketPathKnowsNoText(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{
-		"answers.go":  "an error's text",
-		"chassis.go":  "reads the database",
-		"compile.go":  "compiles",
-		"dns.go":      "names are text in DNS",
-		"leftout.go":  "says what does not compile",
-		"options.go":  "encodes DHCP options",
-		"portsec.go":  "compiles",
-		"snapshot.go": "errors",
-		"tunnel.go":   "errors",
+		"answers.go": "an error's text",
+		"chassis.go": "reads the database",
+		"compile.go": "compiles",
+		"dns.go":     "names are text in DNS",
+		"leftout.go": "says what does not compile",
+		"options.go": "encodes DHCP options",
+		"portsec.go": "compiles",
+		"saved.go":   "errors",
+		"tunnel.go":  "errors",
 	}
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {

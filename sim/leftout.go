@@ -52,7 +52,7 @@ func (e *Engine) tellBroken(p *pkt, s *table.Stage, at position) {
 	more := -1
 	for _, f := range s.Broken() {
 		if told := l.flows[f.UUID]; told != nil {
-			told.Flow, told.Err = f.Flow, f.Err // by a snapshot, it may be
+			told.Flow, told.Err = f.Flow, f.Err // by a saved state, it may be
 			continue
 		}
 		l.flows[f.UUID] = &LeftOut{Flow: f.Flow, Err: f.Err, Since: e.now}
@@ -106,7 +106,7 @@ func (e *Engine) LeftOut() []LeftOut {
 }
 
 // codeLeftOut codes what was left out, so that a session tells of it once.
-func (s *snapshot) codeLeftOut() {
+func (s *saver) codeLeftOut() {
 	l := &s.e.leftOut
 	l.init()
 	l.fold()

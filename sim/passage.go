@@ -57,15 +57,15 @@ func (e *Engine) event(p *pkt, ev trace.Event) {
 	if e.quiet {
 		return
 	}
-	ev = e.placed(p, ev)
+	ev = e.here(p, ev)
 	e.out.Trace.Add(ev)
 	if r := e.recording(); r != nil {
 		r.event(ev)
 	}
 }
 
-// placed adds to an event where p is.
-func (e *Engine) placed(p *pkt, ev trace.Event) trace.Event {
+// here adds to an event where p is.
+func (e *Engine) here(p *pkt, ev trace.Event) trace.Event {
 	ev.Depth = uint16(p.depth)
 	ev.Chassis = int32(p.chassis.index)
 	ev.Datapath = int32(p.dp.Index)

@@ -11,7 +11,7 @@ func (e *Engine) value(p *pkt, kind trace.Kind, f *table.Flow, v field.Uint128) 
 	if e.quiet {
 		return
 	}
-	ev := e.placed(p, trace.Event{Kind: kind, Flow: int32(f.Index)})
+	ev := e.here(p, trace.Event{Kind: kind, Flow: int32(f.Index)})
 	e.out.Trace.AddValue(ev, v)
 	if r := e.recording(); r != nil {
 		r.value(ev, v)

@@ -48,7 +48,7 @@ func (k *keeper) Skipped(*replay.Frame, *replay.Point, string) {}
 
 func (k *keeper) compare() {
 	hash := k.net.Hash()
-	state := k.e.Snapshot(hash)
+	state := k.e.Save(hash)
 	other, err := sim.New(k.net, sim.Options{Conntrack: k.e.ConntrackOptions(), Zones: k.zones})
 	if err != nil {
 		k.t.Fatal(err)
@@ -57,15 +57,15 @@ func (k *keeper) compare() {
 	if err != nil || loss != (sim.Loss{}) {
 		k.t.Fatalf("after %d packets: lost %v, error %v", k.packets, loss, err)
 	}
-	if again := other.Snapshot(hash); !bytes.Equal(again, state) {
-		k.t.Fatalf("after %d packets a snapshot of %d bytes is, restored and taken again, another of %d", k.packets,
+	if again := other.Save(hash); !bytes.Equal(again, state) {
+		k.t.Fatalf("after %d packets a saved state of %d bytes is, restored and taken again, another of %d", k.packets,
 			len(state), len(again))
 	}
 	k.states++
 }
 
-// A snapshot holds all that an engine knows.
-func TestASnapshotHoldsAll(t *testing.T) {
+// A saved state holds all that an engine knows.
+func TestWhatIsSavedIsAll(t *testing.T) {
 	t.Parallel()
 	for _, name := range remembered {
 		t.Run(name, func(t *testing.T) {

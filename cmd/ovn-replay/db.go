@@ -166,7 +166,7 @@ func (o *dbOptions) gather(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	zones, warnings, err := inventory.Zones(ctx, args[0], o.Options)
+	zones, warnings, err := inventory.AZs(ctx, args[0], o.Options)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ type File interface {
 // A session's values, by name.
 const (
 	aboutValue = "about" // JSON of about
-	stateValue = "state" // sim's snapshot
+	stateValue = "state" // sim's saved state
 	tailValue  = "tail"  // JSON of tail
 	knownValue = "known" // what replay.Run.Memory returned, and hash of the network
 	namesValue = "names" // what Roster.Bytes returned
@@ -392,7 +392,7 @@ func (k *Keeper) set() {
 		capture, _ := replay.SplitRef(of.Ref)
 		t.Names[capture] = k.Taps[capture].Name
 	})
-	state := k.engine.Snapshot(k.hash)
+	state := k.engine.Save(k.hash)
 	known := append(k.hash[:len(k.hash):len(k.hash)], k.replay.Memory()...)
 	k.size = len(state) + len(known)
 	k.file.Set(stateValue, state)
@@ -423,7 +423,7 @@ func Check(file File) error {
 
 // Tables returns the connection tracking tables of the session in a file, and
 // the time of its latest packet.
-func Tables(file File) ([]sim.TableSnapshot, conntrack.Time, error) {
+func Tables(file File) ([]sim.ChassisTable, conntrack.Time, error) {
 	_, t, err := readAbout(file)
 	if err != nil {
 		return nil, 0, err

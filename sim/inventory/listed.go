@@ -34,14 +34,14 @@ func (i Item) Write(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// Zone is one of several availability zones: which it is, what joins it to the
+// AZ is one of several availability zones: which it is, what joins it to the
 // others and which ports are in it.
-type Zone network.ZoneSummary
+type AZ network.AZSummary
 
-// Zones tells of the zones whose databases a source holds; of one database, or of
+// AZs tells of the zones whose databases a source holds; of one database, or of
 // several without a connection, there is nothing to tell.
-func Zones(ctx context.Context, source string, opts store.Options) (zones []Zone, warnings []error, err error) {
-	sources, read, err := southbound.Zones(ctx, []string{source}, opts)
+func AZs(ctx context.Context, source string, opts store.Options) (zones []AZ, warnings []error, err error) {
+	sources, read, err := southbound.AZs(ctx, []string{source}, opts)
 	if err != nil || len(sources) < 2 {
 		return nil, nil, nil // the list of files says all
 	}
@@ -49,8 +49,8 @@ func Zones(ctx context.Context, source string, opts store.Options) (zones []Zone
 	if err != nil {
 		return nil, warnings, err
 	}
-	for _, z := range net.Zones() {
-		zones = append(zones, Zone(z))
+	for _, z := range net.AZSummaries() {
+		zones = append(zones, AZ(z))
 	}
 	e, err := sim.New(net, sim.Options{})
 	if err != nil {
@@ -63,7 +63,7 @@ func Zones(ctx context.Context, source string, opts store.Options) (zones []Zone
 }
 
 // Write writes it for people.
-func (z Zone) Write(w io.Writer) {
+func (z AZ) Write(w io.Writer) {
 	printable.Fprintf(w, "zone %s: %s\n", z.Name, z.Source)
 	for _, line := range []struct {
 		what  string

@@ -103,7 +103,7 @@ func (in *Spec) ForTrace(ctx context.Context) (*network.Network, *recording.Spec
 		s.DBs = []string{store.DefaultSource()}
 	}
 	s.Profile = cmp.Or(in.Profile, s.Profile)
-	sources, read, err := southbound.Zones(ctx, s.DBs, in.Source)
+	sources, read, err := southbound.AZs(ctx, s.DBs, in.Source)
 	if err != nil {
 		return nil, nil, err
 	}

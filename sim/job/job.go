@@ -54,7 +54,7 @@ func (in *Spec) Open(ctx context.Context) (*Job, error) {
 			return nil, err
 		}
 	}
-	if spec.DBs, in.read, err = southbound.Zones(ctx, spec.DBs, in.Source); err != nil {
+	if spec.DBs, in.read, err = southbound.AZs(ctx, spec.DBs, in.Source); err != nil {
 		return nil, err
 	}
 	net, warnings, err := in.network(ctx, spec)

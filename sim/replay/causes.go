@@ -185,7 +185,7 @@ func (v *Verifier) settleDoubts() {
 	v.doubts = nil
 	for i := range v.cameOut {
 		x := &v.cameOut[i]
-		if why := v.notHeld(&x.passage); why != "" {
+		if why := v.notHeld(&x.appearance); why != "" {
 			v.blame(why, x.file, x.number)
 		}
 	}
@@ -194,7 +194,7 @@ func (v *Verifier) settleDoubts() {
 
 // emerged is a packet that was replayed where it came out of a tunnel.
 type emerged struct {
-	passage
+	appearance
 	file   string
 	number int
 }
@@ -203,7 +203,7 @@ type emerged struct {
 // where it entered may have begun late.
 func (v *Verifier) emerges(f *Frame) {
 	if len(v.cameOut) < maxItems {
-		v.cameOut = append(v.cameOut, emerged{passage{f.Capture, f.Time, f.point.key(), v.senders(f.Headers())},
+		v.cameOut = append(v.cameOut, emerged{appearance{f.Capture, f.Time, f.point.key(), v.senders(f.Headers())},
 			v.run.name(f), f.Number})
 	}
 }
@@ -503,7 +503,7 @@ func (v *Verifier) unasked(w *waiter) Cause {
 // in no capture shows, had not begun or had ended when it was observed, or had only just
 // begun.
 func (v *Verifier) outside(w *waiter) Cause {
-	p := passage{w.capture, w.time, w.point, v.senders(w.Headers())}
+	p := appearance{w.capture, w.time, w.point, v.senders(w.Headers())}
 	why := v.notHeld(&p)
 	if p.time -= askTime; why == "" && v.notHeld(&p) == CauseLate {
 		why = CauseFlight
@@ -511,8 +511,8 @@ func (v *Verifier) outside(w *waiter) Cause {
 	return why
 }
 
-// passage is that a capture shows a packet at a point, and where it may have entered.
-type passage struct {
+// appearance is that a capture shows a packet at a point, and where it may have entered.
+type appearance struct {
 	capture int
 	time    conntrack.Time
 	point   pointKey
@@ -521,7 +521,7 @@ type passage struct {
 
 // notHeld says whether a capture of where a packet may have entered had not begun then,
 // or had ended.
-func (v *Verifier) notHeld(p *passage) (why Cause) {
+func (v *Verifier) notHeld(p *appearance) (why Cause) {
 	for i, t := range v.run.Taps {
 		s := v.spans[i]
 		if i == p.capture || s == nil || v.at(t, p.point) || !slices.ContainsFunc(t.Sites(), p.from) {

@@ -103,7 +103,7 @@ func (t *filed[V]) clear() {
 	t.n = 0
 }
 
-// hashWords hashes bytes eight at a time, for hashes that no session keeps.
+// hashWords hashes bytes eight at a time, for hashes that are kept nowhere.
 func hashWords(h uint64, b []byte) uint64 {
 	h ^= uint64(len(b))
 	for ; len(b) >= 8; b = b[8:] {

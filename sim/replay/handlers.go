@@ -10,7 +10,7 @@ func Handlers(list ...Handler) Handler { return handlers(list) }
 
 type handlers []Handler
 
-// Handlers of this package are told by which session they are used, when its
+// Handlers of this package are told by which run they are used, when its
 // network becomes another one, which packets met the former one after that, and
 // that a chassis tracks smaller fragments than usual.
 type (

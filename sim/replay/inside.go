@@ -34,7 +34,7 @@ func (s *Run) placeInside(tap *Tap, site *Site, f *Frame) {
 	*u = underlay{whole: u.whole[:0]}
 	f.tunnel = u
 	var ok bool
-	if *u, ok = s.owners.passage(f); !ok {
+	if *u, ok = s.owners.tunnelled(f); !ok {
 		f.skip = whyUntold
 		return
 	}
@@ -45,9 +45,9 @@ func (s *Run) placeInside(tap *Tap, site *Site, f *Frame) {
 	f.point, f.dir = tap.tunnel(u.from, u.to), Crossed
 }
 
-// passage tells between which chassis a frame went inside of a tunnel, and with
+// tunnelled tells between which chassis a frame went inside of a tunnel, and with
 // which keys: to an interface from another of its switch, or from a router.
-func (o *Owners) passage(f *Frame) (u underlay, ok bool) {
+func (o *Owners) tunnelled(f *Frame) (u underlay, ok bool) {
 	to := o.onlyInterface(macAt(f.Data))
 	if to == nil || to.ActiveChassis() == nil {
 		return u, false
@@ -108,7 +108,7 @@ func (t *tunnels) shows(o *sim.TunnelOutput) bool {
 		return false
 	}
 	f := Frame{Data: o.Data, Wire: o.Wire}
-	u, ok := t.s.owners.passage(&f)
+	u, ok := t.s.owners.tunnelled(&f)
 	return ok && u.from == o.From && u.to == o.To && u.keys == keysOf(o, pcap.Geneve)
 }
 
@@ -127,7 +127,7 @@ func (o *Owners) ofTunnels(frames [][]byte) error {
 		if len(data) < 14 || macAt(data).multicast() {
 			continue
 		}
-		u, ok := o.passage(&f)
+		u, ok := o.tunnelled(&f)
 		to, from := o.onlyInterface(macAt(data)), o.onlyInterface(macAt(data[6:]))
 		if !ok || len(to.Datapath.Localnet) > 0 {
 			return nil

@@ -14,10 +14,10 @@ import (
 // memoryVersion is the number of the form in which Memory writes.
 const memoryVersion = 7
 
-// Memory returns what a session knows beyond its engine's state: what is
-// expected where, and what was seen before. A session on the same network and
+// Memory returns what a run knows beyond its engine's state: what is
+// expected where, and what was seen before. A run on the same network and
 // captures of the same places that remembers it goes on as this one. It is
-// meant for a session that has paused.
+// meant for one that has paused.
 //
 // Not part of it: that a capture of a whole host has just shown a frame at
 // another of its interfaces, and what was sent over wires a moment ago.
@@ -27,7 +27,7 @@ func (s *Run) Memory() []byte {
 	return m.Bytes()
 }
 
-// Remember makes a new session know what another did. moved gives the indexes
+// Remember makes a new run know what another did. moved gives the indexes
 // that captures of packets which are held have here, by those they had there.
 func (s *Run) Remember(b []byte, moved map[int]int) error {
 	m := memory{coding.NewReader(b), s, moved}
@@ -38,7 +38,7 @@ func (s *Run) Remember(b []byte, moved map[int]int) error {
 	return nil
 }
 
-// memory writes or reads what a session knows.
+// memory writes or reads what a run knows.
 type memory struct {
 	*coding.Coder
 	s     *Run

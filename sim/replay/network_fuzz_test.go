@@ -220,7 +220,7 @@ func useNetwork(t *testing.T, r *rand.Rand, path string) {
 		fuzzFrame(t, g, e, book, now, &last, nil, path)
 	}
 	h := net.Hash()
-	b := e.Snapshot(h)
+	b := e.Save(h)
 	again, err := sim.New(net, sim.Options{Profile: e.ConntrackOptions().Profile})
 	if err != nil {
 		t.Fatal(err)

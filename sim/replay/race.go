@@ -31,13 +31,13 @@ const (
 // race is what has been committed of the network, and may not be installed yet.
 type race struct {
 	begun   bool     // the network has been one of them
-	changes []change // the oldest first
+	changes []edition // the oldest first
 	tried   int
 	ahead   *sim.Engine // on the network of the first of the changes
 }
 
-// change is the network as it is since a moment.
-type change struct {
+// edition is the network as it is since a moment.
+type edition struct {
 	net   *network.Network
 	since conntrack.Time
 }
@@ -67,9 +67,9 @@ func (s *Run) change() {
 		if net == nil {
 			break
 		}
-		r.changes = append(r.changes, change{net, since})
+		r.changes = append(r.changes, edition{net, since})
 	}
-	// What the session began with is no network that ever was: see southbound.Past.
+	// What the run began with is no network that ever was: see southbound.Past.
 	for len(r.changes) > 0 && (!r.begun || s.now-r.changes[0].since >= raceTime || s.opts.Ahead == 0 ||
 		len(r.changes) > maxChanges) {
 		s.become()
@@ -260,7 +260,7 @@ func (s *Run) saved() ([]byte, bool) {
 	if s.Engine.Connections() > maxKept {
 		return nil, false
 	}
-	return s.Engine.Snapshot([32]byte{}), true
+	return s.Engine.Save([32]byte{}), true
 }
 
 func (s *Run) restore(state []byte) bool {

@@ -108,7 +108,7 @@ func keptOf(rec *pcap.Record) *Kept {
 // chain is frames of one identity, linked by Frame.same.
 type chain struct{ first, last *Frame }
 
-// Handler receives what a session finds. The arguments are valid during the call.
+// Handler receives what a run finds. The arguments are valid during the call.
 type Handler interface {
 	// Entered is called for each frame that entered OVN, with its fate.
 	Entered(f *Frame, p *Point, out *sim.Outcome)
@@ -118,7 +118,7 @@ type Handler interface {
 	Skipped(f *Frame, p *Point, why string)
 }
 
-// Options of a session.
+// Options of a run.
 type Options struct {
 	// Ahead is how long frames are held back: so that a choice the datapath
 	// made at random can be read from the frame that shows it.
@@ -179,7 +179,7 @@ type Run struct {
 	sizes      segmentSizes
 }
 
-// NewRun returns a session on an engine.
+// NewRun returns a run on an engine.
 func NewRun(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Run {
 	if opts.AheadBytes == 0 {
 		opts.AheadBytes = 12 << 20
@@ -303,7 +303,7 @@ func (s *Run) again(f *Frame) {
 }
 
 // Err returns why the network could not be followed, nil if it could. The
-// session then went on with the last one it had.
+// run then went on with the last one it had.
 func (s *Run) Err() error { return s.err }
 
 // Flush replays what was held back, and the rest of packets that
@@ -327,7 +327,7 @@ func (s *Run) Until(now conntrack.Time) {
 }
 
 // Pause replays what was held back. Packets that ovn-controller holds stay
-// held: the engine can go on with them in another session.
+// held: the engine can go on with them in another run.
 func (s *Run) Pause() {
 	for s.head < len(s.queue) {
 		s.pop()

@@ -17,7 +17,7 @@ type twins struct {
 	turn conntrack.Time // when seen began
 
 	// Those of a moment ago that are replayed, from head on: frames that were only
-	// read ahead are read again by a session that goes on from here.
+	// read ahead are read again by a run that goes on from here.
 	done []aged[uint64]
 	head int
 }

@@ -42,7 +42,7 @@ func (g *grower) translate(ev *Event) {
 	n.Text = g.trackText(f, n)
 }
 
-func (g *grower) trackText(f *frame, n *Node) string {
+func (g *grower) trackText(f *strand, n *Node) string {
 	if f.op == nil {
 		return "ct"
 	}

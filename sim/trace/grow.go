@@ -13,18 +13,18 @@ import (
 )
 
 // grower makes a tree from a trace's flat events. What nests is known from
-// the events' depths: an event belongs to the last frame of its depth, and
-// one of a smaller depth ends the deeper frames.
+// the events' depths: an event belongs to the last strand of its depth, and
+// one of a smaller depth ends the deeper strands.
 type grower struct {
 	book   *Book
 	trace  *Trace
 	nodes  *nodes
 	index  int // of the event at hand
-	frames []frame
+	strands []strand
 }
 
-// frame is one copy of the packet on its way through one pipeline.
-type frame struct {
+// strand is one copy of the packet on its way through one pipeline.
+type strand struct {
 	depth int
 	at    *Node // what happens is a child of this node: the stage
 	next  *Node // where the packet is next is a child of this node
@@ -36,36 +36,36 @@ type frame struct {
 	port, inport uint32
 }
 
-// of returns the frame of an event that begins none.
-func (g *grower) of(ev *Event) *frame {
+// of returns the strand of an event that begins none.
+func (g *grower) of(ev *Event) *strand {
 	g.end(int(ev.Depth) + 1)
-	top := &g.frames[len(g.frames)-1]
+	top := &g.strands[len(g.strands)-1]
 	if top.depth < int(ev.Depth) {
 		f := *top
 		f.depth, f.at = int(ev.Depth), top.next
-		g.frames = append(g.frames, f)
-		top = &g.frames[len(g.frames)-1]
+		g.strands = append(g.strands, f)
+		top = &g.strands[len(g.strands)-1]
 	}
 	return top
 }
 
-// begin begins a frame at a node that follows from what its parent did.
-func (g *grower) begin(ev *Event, n *Node) *frame {
+// begin begins a strand at a node that follows from what its parent did.
+func (g *grower) begin(ev *Event, n *Node) *strand {
 	g.end(int(ev.Depth))
-	top := &g.frames[len(g.frames)-1]
+	top := &g.strands[len(g.strands)-1]
 	if top.member && n.Kind == PipelineNode {
 		n.Indent = true
 		n.order = g.book.Net.Ports[top.port].Name
 	}
 	top.next.add(n)
-	g.frames = append(g.frames, frame{depth: int(ev.Depth), at: n, next: n})
-	return &g.frames[len(g.frames)-1]
+	g.strands = append(g.strands, strand{depth: int(ev.Depth), at: n, next: n})
+	return &g.strands[len(g.strands)-1]
 }
 
-// end ends the frames of a depth and below.
+// end ends the strands of a depth and below.
 func (g *grower) end(depth int) {
-	for len(g.frames) > 1 && g.frames[len(g.frames)-1].depth >= depth {
-		g.frames = g.frames[:len(g.frames)-1]
+	for len(g.strands) > 1 && g.strands[len(g.strands)-1].depth >= depth {
+		g.strands = g.strands[:len(g.strands)-1]
 	}
 }
 
@@ -87,13 +87,13 @@ func (g *grower) node(kind NodeKind, format string, args ...any) *Node {
 	return n
 }
 
-// say adds a node to what happens at the frame's stage.
-func (g *grower) say(f *frame, kind NodeKind, format string, args ...any) *Node {
+// say adds a node to what happens at the strand's stage.
+func (g *grower) say(f *strand, kind NodeKind, format string, args ...any) *Node {
 	return f.at.add(g.node(kind, format, args...))
 }
 
 // lead adds a node under which the packet goes on.
-func (g *grower) lead(f *frame, kind NodeKind, format string, args ...any) *Node {
+func (g *grower) lead(f *strand, kind NodeKind, format string, args ...any) *Node {
 	f.next = g.say(f, kind, format, args...)
 	return f.next
 }
@@ -135,7 +135,7 @@ func (g *grower) event(ev *Event) {
 func (g *grower) enter(ev *Event) {
 	if !ev.Egress && ev.Depth > 0 {
 		g.end(int(ev.Depth))
-		parent := &g.frames[len(g.frames)-1]
+		parent := &g.strands[len(g.strands)-1]
 		if from := g.book.Net.Ports[ev.Port].Peer; from != nil {
 			g.say(parent, OutputNode, "%s", g.book.output(from))
 		}
@@ -162,7 +162,7 @@ func (g *grower) match(ev *Event) {
 }
 
 // openFlow adds the OpenFlow flows of a logical flow.
-func (g *grower) openFlow(f *frame, ev *Event) {
+func (g *grower) openFlow(f *strand, ev *Event) {
 	if g.book.OpenFlow == nil {
 		return
 	}
@@ -222,7 +222,7 @@ func (g *grower) act(ev *Event) {
 }
 
 // options tells of an action that turns the packet into the reply to it.
-func (g *grower) options(f *frame, text string) {
+func (g *grower) options(f *strand, text string) {
 	answered := g.index+1 < len(g.trace.Events()) && g.trace.Events()[g.index+1].Kind == Made
 	_, call, _ := strings.Cut(strings.TrimSuffix(text, ";"), " = ") // as ovn-trace says it: without its destination
 	if a, ok := f.op.Action.(lflow.PutOpts); ok && a.Op != lflow.PutNDRAOpts {
@@ -323,7 +323,7 @@ func (g *grower) chosen() string {
 	return " /* Randomly selected. Use --select-id to specify. */"
 }
 
-func (g *grower) lookup(f *frame, ev *Event, v field.Uint128) {
+func (g *grower) lookup(f *strand, ev *Event, v field.Uint128) {
 	found := ev.Kind == Found
 	mac := header.FormatMAC(v.Lo)
 	switch a := f.op.Action.(type) {
@@ -365,8 +365,8 @@ func (g *grower) moves(ev *Event) {
 	switch ev.Kind {
 	case Member:
 		g.end(int(ev.Depth))
-		top := g.frames[len(g.frames)-1]
-		g.frames = append(g.frames, frame{depth: int(ev.Depth), at: top.next, next: top.next,
+		top := g.strands[len(g.strands)-1]
+		g.strands = append(g.strands, strand{depth: int(ev.Depth), at: top.next, next: top.next,
 			member: true, port: ev.Port, inport: uint32(ev.Arg)})
 		return
 	}

@@ -61,7 +61,7 @@ func (b *Book) Tree(t *Trace) []*Node { return b.grow(t, &nodes{}) }
 func (b *Book) grow(t *Trace, of *nodes) []*Node {
 	root := of.take()
 	root.Event = -1
-	g := grower{book: b, trace: t, nodes: of, frames: []frame{{depth: -1, at: root, next: root}}}
+	g := grower{book: b, trace: t, nodes: of, strands: []strand{{depth: -1, at: root, next: root}}}
 	events := t.Events()
 	for i := range events {
 		g.index = i

@@ -17,12 +17,12 @@ type one struct {
 	warnings []error
 }
 
-// Zones returns the sources of the databases that sources hold: of a directory
+// AZs returns the sources of the databases that sources hold: of a directory
 // or archive (a must-gather of a cluster with a zone a node) every zone's, if
 // transit switches connect them. Databases that nothing connects, or that are
 // of one zone, are an error: which one is meant cannot be known. What was read to
 // find out is read.
-func Zones(ctx context.Context, sources []string, opts store.Options) (all []string, read Read, err error) {
+func AZs(ctx context.Context, sources []string, opts store.Options) (all []string, read Read, err error) {
 	read = Read{}
 	for _, source := range sources {
 		found, err := store.Databases(ctx, source, opts)

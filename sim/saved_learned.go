@@ -13,7 +13,7 @@ type networkFlow = network.Flow
 
 // codeLearned codes what was learned beyond what the network's rows say.
 // Nothing is ever forgotten of it, so that more entries are all there is.
-func (s *snapshot) codeLearned() {
+func (s *saver) codeLearned() {
 	l := &s.e.learned
 	macs, fdb := l.macs, l.fdb
 	if !s.Reading() {
@@ -21,7 +21,7 @@ func (s *snapshot) codeLearned() {
 		base.init(s.e.Net)
 		macs, fdb = added(l.macs, base.macs), added(l.fdb, base.fdb)
 	}
-	codeEntries(s, macs, func(s *snapshot, k *macKey, v *macEntry) {
+	codeEntries(s, macs, func(s *saver, k *macKey, v *macEntry) {
 		s.hop(k)
 		coding.Uint(s.Coder, &v.mac)
 		coding.Uint(s.Coder, &v.old)
@@ -29,7 +29,7 @@ func (s *snapshot) codeLearned() {
 		coding.Int(s.Coder, &v.from)
 		coding.Int(s.Coder, &v.since)
 	})
-	codeEntries(s, fdb, func(s *snapshot, k *fdbKey, v *fdbEntry) {
+	codeEntries(s, fdb, func(s *saver, k *fdbKey, v *fdbEntry) {
 		dp := int(k.dp)
 		s.datapath(&dp)
 		k.dp = uint32(dp)
@@ -38,7 +38,7 @@ func (s *snapshot) codeLearned() {
 		s.port(&v.old)
 		coding.Int(s.Coder, &v.from)
 	})
-	codeEntries(s, l.affinity, func(s *snapshot, k *affinityKey, v *affinityEntry) {
+	codeEntries(s, l.affinity, func(s *saver, k *affinityKey, v *affinityEntry) {
 		s.datapath(&k.dp)
 		s.Raw(k.client[:])
 		s.Raw(k.vip[:])
@@ -50,14 +50,14 @@ func (s *snapshot) codeLearned() {
 		coding.Int(s.Coder, &v.used)
 		s.Bools(&v.guess)
 	})
-	codeEntries(s, l.ecmp, func(s *snapshot, k *ecmpKey, v *ecmpEntry) {
+	codeEntries(s, l.ecmp, func(s *saver, k *ecmpKey, v *ecmpEntry) {
 		s.datapath(&k.dp)
 		s.Tuple(&k.tuple)
 		coding.Uint(s.Coder, &v.mac)
 		coding.Int(s.Coder, &v.used)
 		coding.Int(s.Coder, &v.since)
 	})
-	codeEntries(s, l.probes, func(s *snapshot, k *probeKey, v *probe) {
+	codeEntries(s, l.probes, func(s *saver, k *probeKey, v *probe) {
 		port := uint32(k.port)
 		s.port(&port)
 		k.port = int(port)
@@ -65,14 +65,14 @@ func (s *snapshot) codeLearned() {
 		coding.Uint(s.Coder, &v.port)
 		coding.Uint(s.Coder, &v.seq)
 	})
-	codeEntries(s, l.active, func(s *snapshot, k *activeKey, v *conntrack.Time) {
+	codeEntries(s, l.active, func(s *saver, k *activeKey, v *conntrack.Time) {
 		port := uint32(k.port)
 		s.port(&port)
 		k.port = int(port)
 		s.index(&k.chassis, len(s.e.Net.Chassis))
 		coding.Int(s.Coder, v)
 	})
-	codeEntries(s, l.hairpins, func(s *snapshot, k *replyKey, v *bool) {
+	codeEntries(s, l.hairpins, func(s *saver, k *replyKey, v *bool) {
 		s.index(&k.chassis, len(s.e.Net.Chassis))
 		s.datapath(&k.dp)
 		s.Raw(k.src[:])
@@ -97,7 +97,7 @@ func added[K, V comparable](m, base map[K]V) map[K]V {
 
 // codeRouters codes the multicast routers, which are in the order in which
 // they were learned.
-func (s *snapshot) codeRouters() {
+func (s *saver) codeRouters() {
 	list := s.e.learned.mrouters
 	s.e.learned.mrouters = nil
 	n := s.Len(len(list), 2)
@@ -125,29 +125,29 @@ func (s *snapshot) codeRouters() {
 	}
 }
 
-func (s *snapshot) codeSelections() {
+func (s *saver) codeSelections() {
 	if s.Reading() && s.e.selections == nil {
 		s.e.selections = map[selection]int{}
 	}
-	codeEntries(s, s.e.selections, func(s *snapshot, k *selection, v *int) {
+	codeEntries(s, s.e.selections, func(s *saver, k *selection, v *int) {
 		s.flow(&k.flow)
 		s.Tuple(&k.tuple)
 		coding.Int(s.Coder, v)
 	})
 }
 
-func (s *snapshot) hop(k *macKey) {
+func (s *saver) hop(k *macKey) {
 	s.port(&k.port)
 	s.number(&k.ip)
 	s.Bools(&k.v6)
 }
 
-func (s *snapshot) number(v *field.Uint128) {
+func (s *saver) number(v *field.Uint128) {
 	coding.Uint(s.Coder, &v.Hi)
 	coding.Uint(s.Coder, &v.Lo)
 }
 
-func (s *snapshot) addrPort(p *netip.AddrPort) {
+func (s *saver) addrPort(p *netip.AddrPort) {
 	addr, port, v4 := p.Addr().As16(), p.Port(), p.Addr().Is4()
 	s.Raw(addr[:])
 	coding.Uint(s.Coder, &port)

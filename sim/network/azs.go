@@ -2,8 +2,8 @@ package network
 
 import "cmp"
 
-// ZoneSummary says what an availability zone has.
-type ZoneSummary struct {
+// AZSummary says what an availability zone has.
+type AZSummary struct {
 	Name    string   `json:"zone"`
 	Source  string   `json:"path"`
 	Chassis []string `json:"chassis"`       // hostname, or name without one
@@ -11,11 +11,11 @@ type ZoneSummary struct {
 	Ports   []string `json:"logical_ports"` // interfaces of its own chassis
 }
 
-// Zones says what each zone has, in the order in which they were joined.
-func (n *Network) Zones() []ZoneSummary {
-	list := make([]ZoneSummary, len(n.AZs))
+// AZSummaries says what each zone has, in the order in which they were joined.
+func (n *Network) AZSummaries() []AZSummary {
+	list := make([]AZSummary, len(n.AZs))
 	for i, z := range n.AZs {
-		list[i] = ZoneSummary{Name: z.Name, Source: z.Source, Chassis: []string{}, Transit: []string{},
+		list[i] = AZSummary{Name: z.Name, Source: z.Source, Chassis: []string{}, Transit: []string{},
 			Ports: []string{}}
 	}
 	for _, c := range n.Chassis {

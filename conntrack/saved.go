@@ -12,30 +12,29 @@ import (
 	"ovnreplay/nat/header"
 )
 
-// snapshotVersion is the number of the form in which Snapshot writes a table.
-const snapshotVersion = 1
+// savedVersion is the number of the form in which Save writes a table.
+const savedVersion = 1
 
-// Snapshot appends the exact state of the table to buf: connections with
+// Save appends the exact state of the table to buf: connections with
 // their windows and timeouts, what helpers expect, fragments held. The same
 // table always gives the same bytes. Options are not part of it.
-func (t *Table) Snapshot(buf []byte) []byte {
+func (t *Table) Save(buf []byte) []byte {
 	c := coding.NewWriter(buf)
 	t.code(c)
 	return c.Bytes()
 }
 
-// Restore returns the table of a snapshot. It goes on exactly as the one the
-// snapshot was taken of, if the options are the same; a zero Profile is the
-// snapshot's. References that a Meta holds stay good (see Meta.Code).
+// Restore returns the table that was saved. It goes on exactly as the one that
+// was, if the options are the same; a zero Profile is the one that was saved. References that a Meta holds stay good (see Meta.Code).
 //
 // With zone, connections and fragments move to the zone it returns, and those
 // for whose zone it returns false are gone.
-func Restore(snapshot []byte, o Options, zone func(uint16) (uint16, bool)) (*Table, error) {
-	c := coding.NewReader(snapshot)
+func Restore(saved []byte, o Options, zone func(uint16) (uint16, bool)) (*Table, error) {
+	c := coding.NewReader(saved)
 	t := &Table{opt: o, perZone: map[uint16]int{}}
 	t.code(c)
 	if err := c.Finish(); err != nil {
-		return nil, fmt.Errorf("snapshot of a connection tracking table: %w", err)
+		return nil, fmt.Errorf("saved state of a connection tracking table: %w", err)
 	}
 	t.opt.setDefaults()
 	t.setBehaviour()
@@ -48,10 +47,10 @@ func Restore(snapshot []byte, o Options, zone func(uint16) (uint16, bool)) (*Tab
 
 // code writes the table, or reads it into an empty one.
 func (t *Table) code(c *coding.Coder) {
-	version, profile := uint8(snapshotVersion), t.opt.Profile
+	version, profile := uint8(savedVersion), t.opt.Profile
 	coding.Uint(c, &version)
-	if version != snapshotVersion {
-		c.Fail("it is of form %d, this ovn-replay knows %d", version, snapshotVersion)
+	if version != savedVersion {
+		c.Fail("it is of form %d, this ovn-replay knows %d", version, savedVersion)
 	}
 	coding.Uint(c, &profile)
 	switch {
@@ -382,7 +381,7 @@ func datagramOf(p *nat.Packet, zone uint16) fragmentKey {
 }
 
 // Code writes or reads what a packet carries; its connection is that of the
-// same number in the table whose snapshot belongs with it.
+// same number in the table whose saved state belongs with it.
 func (m *Meta) Code(c *coding.Coder) {
 	coding.Uint(c, &m.State)
 	coding.Uint(c, &m.Zone)
@@ -429,10 +428,10 @@ func (t *Table) rezone(zone func(uint16) (uint16, bool)) {
 	}
 }
 
-// Restore makes t the table of a snapshot, with t's own options; see the
+// Restore makes t the table that was saved, with t's own options; see the
 // function Restore. After an error t is as before.
-func (t *Table) Restore(snapshot []byte, zone func(uint16) (uint16, bool)) error {
-	restored, err := Restore(snapshot, t.opt, zone)
+func (t *Table) Restore(saved []byte, zone func(uint16) (uint16, bool)) error {
+	restored, err := Restore(saved, t.opt, zone)
 	if err == nil {
 		*t = *restored
 	}

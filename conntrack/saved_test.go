@@ -57,9 +57,9 @@ func (x *traffic) step() func(t *Table, m Meta) (Meta, string) {
 	}
 }
 
-// TestSnapshotGoesOn takes a snapshot in the middle of random traffic: the
+// TestSavedGoesOn takes a saved state in the middle of random traffic: the
 // table restored does what the other one does, packet by packet.
-func TestSnapshotGoesOn(t *testing.T) {
+func TestSavedGoesOn(t *testing.T) {
 	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		waiting := 0
@@ -72,20 +72,20 @@ func TestSnapshotGoesOn(t *testing.T) {
 				m, _ = x.step()(a, m)
 			}
 			waiting += len(a.frags.inOrder())
-			state := a.Snapshot(nil)
+			state := a.Save(nil)
 			b, err := Restore(state, opt, nil)
 			if err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
-			if again := b.Snapshot(nil); !bytes.Equal(again, state) {
-				t.Fatalf("seed %d: restored and taken again, a snapshot of %d bytes is another of %d", seed, len(state),
+			if again := b.Save(nil); !bytes.Equal(again, state) {
+				t.Fatalf("seed %d: restored and taken again, a saved state of %d bytes is another of %d", seed, len(state),
 					len(again))
 			}
 			consistent(t, b)
 			goOn(t, seed, x, a, b, m)
 		}
 		if waiting == 0 {
-			t.Error("no snapshot held fragments")
+			t.Error("no saved state held fragments")
 		}
 	})
 }
@@ -106,10 +106,10 @@ func goOn(t *testing.T, seed uint64, x *traffic, a, b *Table, m Meta) {
 		m, saidA = do(a, m)
 		n, saidB = do(b, n)
 		if saidA != saidB {
-			t.Fatalf("seed %d: packet %d after the snapshot:\n%s\nrestored:\n%s", seed, i, saidA, saidB)
+			t.Fatalf("seed %d: packet %d after the saved state:\n%s\nrestored:\n%s", seed, i, saidA, saidB)
 		}
 	}
-	if !bytes.Equal(a.Snapshot(nil), b.Snapshot(nil)) {
+	if !bytes.Equal(a.Save(nil), b.Save(nil)) {
 		t.Errorf("seed %d: the tables differ at the end", seed)
 	}
 	if !reflect.DeepEqual(a.Entries(x.now), b.Entries(x.now)) {
@@ -117,7 +117,7 @@ func goOn(t *testing.T, seed uint64, x *traffic, a, b *Table, m Meta) {
 	}
 }
 
-func TestSnapshotRezoned(t *testing.T) {
+func TestSavedRezoned(t *testing.T) {
 	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
@@ -126,7 +126,7 @@ func TestSnapshotRezoned(t *testing.T) {
 			do(t, ct, 1, cut(udpPacket("10.0.0.1", 1, "10.0.0.2", 53, strings.Repeat("x", 2000)), 1400)[0],
 				Request{Zone: zone})
 		}
-		moved, err := Restore(ct.Snapshot(nil), Options{Profile: p}, func(z uint16) (uint16, bool) {
+		moved, err := Restore(ct.Save(nil), Options{Profile: p}, func(z uint16) (uint16, bool) {
 			return z + 10, z != 1
 		})
 		if err != nil {
@@ -145,8 +145,8 @@ func TestSnapshotRezoned(t *testing.T) {
 	})
 }
 
-// TestSnapshotOfExpectations restores what a helper has announced.
-func TestSnapshotOfExpectations(t *testing.T) {
+// TestSavedOfExpectations restores what a helper has announced.
+func TestSavedOfExpectations(t *testing.T) {
 	t.Parallel()
 	profiles(t, func(t *testing.T, p Profile) {
 		ct := NewTable(Options{Profile: p})
@@ -154,7 +154,7 @@ func TestSnapshotOfExpectations(t *testing.T) {
 		syn := tcpPacket("10.0.0.2", 20, "10.0.0.1", 5001, tcpSeg{flags: "S", seq: 5})
 		for range 2 { // the connection expected; the one that has come, with its parent
 			var err error
-			if ct, err = Restore(ct.Snapshot(nil), Options{}, nil); err != nil {
+			if ct, err = Restore(ct.Save(nil), Options{}, nil); err != nil {
 				t.Fatal(err)
 			}
 			m, _ := do(t, ct, 2, syn, commit)
@@ -171,38 +171,38 @@ func TestSnapshotOfExpectations(t *testing.T) {
 	})
 }
 
-func TestBadSnapshots(t *testing.T) {
+func TestBadSaved(t *testing.T) {
 	t.Parallel()
 	x := newTraffic(3)
 	ct := NewTable(Options{})
 	for range 200 {
 		x.step()(ct, Meta{})
 	}
-	good := ct.Snapshot(nil)
+	good := ct.Save(nil)
 	for n := range good {
 		if _, err := Restore(good[:n], Options{}, nil); err == nil {
 			t.Fatalf("cut to %d of %d bytes: no error", n, len(good))
 		}
 	}
 	for name, test := range map[string]struct {
-		snapshot []byte
-		opt      Options
-		say      string
+		saved []byte
+		opt   Options
+		say   string
 	}{
 		"another form":    {append([]byte{9}, good[1:]...), Options{}, "form 9"},
 		"another profile": {good, Options{Profile: OVSUserspace}, "profile linux"},
 		"too long":        {append(bytes.Clone(good), 0), Options{}, "too many"},
 	} {
-		_, err := Restore(test.snapshot, test.opt, nil)
+		_, err := Restore(test.saved, test.opt, nil)
 		if err == nil || !strings.Contains(err.Error(), test.say) {
 			t.Errorf("%s: got %v, want %q", name, err, test.say)
 		}
 	}
 }
 
-// TestSnapshotIsWhole fails when a type gains a field that nobody has thought
+// TestSavedIsWhole fails when a type gains a field that nobody has thought
 // about: is it state, or worked out from it?
-func TestSnapshotIsWhole(t *testing.T) {
+func TestSavedIsWhole(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct {
 		of     any
@@ -229,7 +229,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 			fields = append(fields, typ.Field(i).Name)
 		}
 		if got := strings.Join(fields, " "); got != x.fields {
-			t.Errorf("%v has fields %q, snapshot.go knows %q", typ, got, x.fields)
+			t.Errorf("%v has fields %q, saved.go knows %q", typ, got, x.fields)
 		}
 	}
 }
@@ -242,7 +242,7 @@ func FuzzRestore(f *testing.F) {
 			for range 20 {
 				x.step()(ct, Meta{})
 			}
-			f.Add(ct.Snapshot(nil), seed)
+			f.Add(ct.Save(nil), seed)
 		}
 	}
 	f.Fuzz(func(t *testing.T, in []byte, seed uint64) {
@@ -250,7 +250,7 @@ func FuzzRestore(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := ct.Snapshot(nil); len(again) > len(in) {
+		if again := ct.Save(nil); len(again) > len(in) {
 			t.Errorf("%d bytes are written as %d", len(in), len(again))
 		}
 		x := newTraffic(seed)

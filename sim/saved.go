@@ -11,24 +11,24 @@ import (
 	"ovnreplay/conntrack/coding"
 )
 
-// snapshotVersion is the number of the form in which Snapshot writes.
-const snapshotVersion = 7
+// savedVersion is the number of the form in which Save writes.
+const savedVersion = 7
 
-// Snapshot returns everything that changes as packets are replayed:
+// Save returns everything that changes as packets are replayed:
 // connections, what was learned, packets that are held. An engine that
 // restores it goes on exactly as this one. The same state gives the same bytes.
 //
 // Things are written by their names, so that another state of the network can
 // take them over; only held packets belong to this very network, of which
 // hash is Net.Hash.
-func (e *Engine) Snapshot(hash [32]byte) []byte {
-	s := snapshot{Coder: coding.NewWriter(nil), e: e, hash: hash}
+func (e *Engine) Save(hash [32]byte) []byte {
+	s := saver{Coder: coding.NewWriter(nil), e: e, hash: hash}
 	s.code()
 	return s.Bytes()
 }
 
-// Loss is what of a snapshot an engine could not take over because its network
-// is not the one the snapshot was taken on.
+// Loss is what of a saved state an engine could not take over because its network
+// is not the one the saved state was taken on.
 type Loss struct {
 	Network     bool // it is another
 	Connections int  // their conntrack zone or chassis does not exist
@@ -50,14 +50,14 @@ func (l Loss) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Restore makes the engine's state that of a snapshot; hash is Net.Hash. The
+// Restore makes the engine's state that of a saved state; hash is Net.Hash. The
 // engine must be new or have forgotten all. After an error it has forgotten all.
 func (e *Engine) Restore(state []byte, hash [32]byte) (Loss, error) {
-	s := snapshot{Coder: coding.NewReader(state), e: e, hash: hash}
+	s := saver{Coder: coding.NewReader(state), e: e, hash: hash}
 	s.code()
 	if err := s.Finish(); err != nil {
 		e.Forget()
-		return Loss{}, fmt.Errorf("snapshot of a replay: %w", err)
+		return Loss{}, fmt.Errorf("saved state of a replay: %w", err)
 	}
 	return s.loss, nil
 }
@@ -86,44 +86,44 @@ func (e *Engine) Due() int {
 	return n
 }
 
-// TableSnapshot is the connection tracking table of one chassis.
-type TableSnapshot struct {
+// ChassisTable is the connection tracking table of one chassis.
+type ChassisTable struct {
 	Chassis string
 	Zones   map[uint16]string // names of the zones that are in use
 	Table   *conntrack.Table
 }
 
-// Tables returns the connection tracking tables of a snapshot, by chassis
+// Tables returns the connection tracking tables of a saved state, by chassis
 // name; it needs no network.
-func Tables(state []byte) ([]TableSnapshot, error) {
-	s := snapshot{Coder: coding.NewReader(state)}
+func Tables(state []byte) ([]ChassisTable, error) {
+	s := saver{Coder: coding.NewReader(state)}
 	s.header()
-	var tables []TableSnapshot
+	var tables []ChassisTable
 	s.tables(func(t *savedTable) {
 		table, err := conntrack.Restore(t.state, conntrack.Options{}, nil)
 		if err != nil {
 			s.Fail("%v", err)
 			return
 		}
-		tables = append(tables, TableSnapshot{t.chassis, t.zones, table})
+		tables = append(tables, ChassisTable{t.chassis, t.zones, table})
 	})
 	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("snapshot of a replay: %w", err)
+		return nil, fmt.Errorf("saved state of a replay: %w", err)
 	}
 	return tables, nil
 }
 
-// snapshot writes or reads an engine's state.
-type snapshot struct {
+// saver writes or reads an engine's state.
+type saver struct {
 	*coding.Coder
 	e    *Engine
 	hash [32]byte // of its network
-	same bool     // the network is the one the snapshot was taken on
+	same bool     // the network is the one the saved state was taken on
 	gone bool     // a name read just now is unknown
 	loss Loss
 }
 
-func (s *snapshot) code() {
+func (s *saver) code() {
 	s.same = s.header() == s.hash
 	s.loss.Network = !s.same
 	s.tables(s.restoreTable)
@@ -155,32 +155,32 @@ func (s *snapshot) code() {
 }
 
 // header is the version and the network's hash; it returns the hash read.
-func (s *snapshot) header() (hash [32]byte) {
-	version := uint8(snapshotVersion)
+func (s *saver) header() (hash [32]byte) {
+	version := uint8(savedVersion)
 	coding.Uint(s.Coder, &version)
-	if version != snapshotVersion {
-		s.Fail("it is of form %d, this ovn-replay knows %d", version, snapshotVersion)
+	if version != savedVersion {
+		s.Fail("it is of form %d, this ovn-replay knows %d", version, savedVersion)
 	}
 	hash = s.hash
 	s.Raw(hash[:])
 	return hash
 }
 
-// savedTable is a chassis' connection tracking as a snapshot holds it.
+// savedTable is a chassis' connection tracking as a saved state holds it.
 type savedTable struct {
 	chassis string
 	zones   map[uint16]string
 	state   []byte
 }
 
-func (s *snapshot) tables(restore func(*savedTable)) {
+func (s *saver) tables(restore func(*savedTable)) {
 	var list []savedTable
 	if !s.Reading() {
 		for _, ch := range s.e.chassis {
 			if ch == nil {
 				continue
 			}
-			t := savedTable{chassis: ch.Name, zones: map[uint16]string{}, state: ch.ct.Snapshot(nil)}
+			t := savedTable{chassis: ch.Name, zones: map[uint16]string{}, state: ch.ct.Save(nil)}
 			for _, z := range ch.ct.Zones() {
 				t.zones[z] = ch.zones.names[z]
 			}
@@ -207,7 +207,7 @@ func (s *snapshot) tables(restore func(*savedTable)) {
 }
 
 // restoreTable gives a chassis its connections, in zones of the same names.
-func (s *snapshot) restoreTable(t *savedTable) {
+func (s *saver) restoreTable(t *savedTable) {
 	c := s.e.Net.ChassisByName(t.chassis)
 	if c == nil {
 		table, err := conntrack.Restore(t.state, conntrack.Options{}, nil)
@@ -249,7 +249,7 @@ func (s *snapshot) restoreTable(t *savedTable) {
 }
 
 // port codes a port's index by the port's name.
-func (s *snapshot) port(index *uint32) {
+func (s *saver) port(index *uint32) {
 	name := ""
 	if !s.Reading() && *index != 0 {
 		name = s.e.Net.Ports[*index].Name
@@ -266,7 +266,7 @@ func (s *snapshot) port(index *uint32) {
 }
 
 // datapath codes a datapath's index by its UUID.
-func (s *snapshot) datapath(index *int) {
+func (s *saver) datapath(index *int) {
 	uuid := ""
 	if !s.Reading() {
 		uuid = s.e.Net.Datapaths[*index].UUID
@@ -285,7 +285,7 @@ func (s *snapshot) datapath(index *int) {
 }
 
 // flow codes a flow's index by its UUID.
-func (s *snapshot) flow(index *int) {
+func (s *saver) flow(index *int) {
 	uuid := ""
 	if !s.Reading() {
 		uuid = s.e.Net.Flows[*index].UUID
@@ -305,7 +305,7 @@ func (s *snapshot) flow(index *int) {
 
 // codeEntries codes the entries of a map in an order that depends on nothing
 // but them. One that names what the network does not have is lost.
-func codeEntries[K comparable, V any](s *snapshot, m map[K]V, entry func(*snapshot, *K, *V)) {
+func codeEntries[K comparable, V any](s *saver, m map[K]V, entry func(*saver, *K, *V)) {
 	coding.Map(s.Coder, m, 1, func(c *coding.Coder, k *K, v *V) bool {
 		one := *s
 		one.Coder, one.gone = c, false

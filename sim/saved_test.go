@@ -17,7 +17,7 @@ var testHash = [32]byte{1}
 // fork returns another engine on the network of e, in the same state.
 func fork(t testing.TB, e *sim.Engine) *sim.Engine {
 	t.Helper()
-	state := e.Snapshot(testHash)
+	state := e.Save(testHash)
 	f, err := sim.New(e.Net, sim.Options{Profile: conntrack.OVSUserspace})
 	if err != nil {
 		t.Fatal(err)
@@ -26,8 +26,8 @@ func fork(t testing.TB, e *sim.Engine) *sim.Engine {
 	if err != nil || loss != (sim.Loss{}) {
 		t.Fatalf("loss %+v, error %v", loss, err)
 	}
-	if again := f.Snapshot(testHash); !bytes.Equal(again, state) {
-		t.Fatalf("restored and taken again, a snapshot of %d bytes is another of %d", len(state), len(again))
+	if again := f.Save(testHash); !bytes.Equal(again, state) {
+		t.Fatalf("restored and taken again, a saved state of %d bytes is another of %d", len(state), len(again))
 	}
 	return f
 }
@@ -51,22 +51,22 @@ func told(t testing.TB, out *sim.Outcome) string {
 		tr.Events(), tr.Values(), tr.CT, tr.NAT, tr.Texts, tr.Keys})
 }
 
-func TestSnapshotGoesOn(t *testing.T) {
+func TestSavedGoesOn(t *testing.T) {
 	t.Parallel()
 	a, in := session(t)
 	b := fork(t, a)
 	for range 3 {
 		if x, y := told(t, a.Inject(in)), told(t, b.Inject(in)); x != y {
-			t.Fatalf("after a snapshot:\n%s\nwithout:\n%s", y, x)
+			t.Fatalf("after a saved state:\n%s\nwithout:\n%s", y, x)
 		}
 		in.Time += 1e9
 		b = fork(t, b)
 	}
 }
 
-// TestSnapshotHoldsPackets takes a snapshot while ovn-controller asks for the
+// TestSavedHoldsPackets takes a saved state while ovn-controller asks for the
 // address of a next hop.
-func TestSnapshotHoldsPackets(t *testing.T) {
+func TestSavedHoldsPackets(t *testing.T) {
 	t.Parallel()
 	net := load(t, nodeport+"sb.db")
 	net.MACBindings = nil
@@ -81,7 +81,7 @@ func TestSnapshotHoldsPackets(t *testing.T) {
 	}
 	b := fork(t, a)
 	if !hasHeld(b) {
-		t.Fatal("the snapshot holds no packet")
+		t.Fatal("the saved state holds no packet")
 	}
 	for _, step := range []func(e *sim.Engine) *sim.Outcome{
 		func(e *sim.Engine) *sim.Outcome { return e.Inject(answered(net, in.Time+1e6)) },
@@ -90,7 +90,7 @@ func TestSnapshotHoldsPackets(t *testing.T) {
 	} {
 		x, y := told(t, step(a)), told(t, step(b))
 		if x != y {
-			t.Fatalf("after a snapshot:\n%s\nwithout:\n%s", y, x)
+			t.Fatalf("after a saved state:\n%s\nwithout:\n%s", y, x)
 		}
 		b = fork(t, b)
 	}
@@ -155,11 +155,11 @@ func answered(net *network.Network, at conntrack.Time) sim.Injection {
 	return sim.Injection{Port: port, Chassis: net.ChassisByName(chassis), Time: at, Frame: f, Wire: len(f)}
 }
 
-func TestSnapshotOnAnotherNetwork(t *testing.T) {
+func TestSavedOnAnotherNetwork(t *testing.T) {
 	t.Parallel()
 	a, in := session(t)
 	conns := len(a.Conntrack(in.Chassis).Entries(in.Time))
-	state := a.Snapshot(testHash)
+	state := a.Save(testHash)
 
 	net := load(t, nodeport+"sb.db")
 	net.Flows[3].Actions = "drop;"
@@ -186,10 +186,10 @@ func TestSnapshotOnAnotherNetwork(t *testing.T) {
 	}
 }
 
-func TestBadSnapshots(t *testing.T) {
+func TestBadSaved(t *testing.T) {
 	t.Parallel()
 	a, _ := session(t)
-	good := a.Snapshot(testHash)
+	good := a.Save(testHash)
 	for n := 0; n < len(good); n += 1 + n/50 {
 		b, err := sim.New(a.Net, sim.Options{Profile: conntrack.OVSUserspace})
 		if err != nil {
@@ -205,9 +205,9 @@ func TestBadSnapshots(t *testing.T) {
 	}
 }
 
-// TestSnapshotIsWhole fails when a type gains a field that nobody has thought
+// TestSavedIsWhole fails when a type gains a field that nobody has thought
 // about: is it state, worked out from it, or of one packet only?
-func TestSnapshotIsWhole(t *testing.T) {
+func TestSavedIsWhole(t *testing.T) {
 	t.Parallel()
 	e := reflect.TypeFor[sim.Engine]()
 	for _, x := range []struct {
@@ -238,7 +238,7 @@ func TestSnapshotIsWhole(t *testing.T) {
 			fields += x.of.Field(i).Name
 		}
 		if fields != x.fields {
-			t.Errorf("%v has fields %q, the snapshot knows %q", x.of, fields, x.fields)
+			t.Errorf("%v has fields %q, the saved state knows %q", x.of, fields, x.fields)
 		}
 	}
 }
@@ -260,14 +260,14 @@ func field(t *testing.T, typ reflect.Type, names ...string) reflect.Type {
 
 func FuzzRestore(f *testing.F) {
 	a, in := session(f)
-	f.Add(a.Snapshot(testHash))
+	f.Add(a.Save(testHash))
 	a.Net.MACBindings = nil
 	held, err := sim.New(a.Net, sim.Options{Profile: conntrack.OVSUserspace})
 	if err != nil {
 		f.Fatal(err)
 	}
 	held.Inject(ping(a.Net))
-	f.Add(held.Snapshot(testHash))
+	f.Add(held.Save(testHash))
 	f.Fuzz(func(t *testing.T, state []byte) {
 		e, err := sim.New(a.Net, sim.Options{Profile: conntrack.OVSUserspace})
 		if err != nil {
@@ -279,6 +279,6 @@ func FuzzRestore(f *testing.F) {
 		e.Inject(in)
 		for e.Advance(1<<62) != nil {
 		}
-		e.Snapshot(testHash)
+		e.Save(testHash)
 	})
 }

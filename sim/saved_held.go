@@ -12,7 +12,7 @@ import (
 
 // codeHeld codes the packets that wait for something, with where they go on.
 // It names things by their numbers: the network is the same.
-func (s *snapshot) codeHeld() {
+func (s *saver) codeHeld() {
 	e := s.e
 	count := len(e.fragments.parked)
 	e.Held(func(*Injection) { count++ })
@@ -28,7 +28,7 @@ func (s *snapshot) codeHeld() {
 	s.parked()
 }
 
-func (s *snapshot) queue(q *waitQueue) {
+func (s *saver) queue(q *waitQueue) {
 	s.index(&q.chassis, len(s.e.chassis))
 	coding.Uint(s.Coder, &q.hop.port)
 	s.number(&q.hop.ip)
@@ -40,7 +40,7 @@ func (s *snapshot) queue(q *waitQueue) {
 }
 
 // index codes a number that is less than n.
-func (s *snapshot) index(p *int, n int) {
+func (s *saver) index(p *int, n int) {
 	coding.Int(s.Coder, p)
 	if *p < 0 || *p >= n {
 		s.Fail("%d of %d", *p, n)
@@ -48,7 +48,7 @@ func (s *snapshot) index(p *int, n int) {
 	}
 }
 
-func (s *snapshot) held(h **held) {
+func (s *saver) held(h **held) {
 	if s.Reading() {
 		*h = new(held)
 	}
@@ -62,7 +62,7 @@ func (s *snapshot) held(h **held) {
 }
 
 // parked codes the fragments that conntrack holds.
-func (s *snapshot) parked() {
+func (s *saver) parked() {
 	m := s.e.fragments.parked
 	keys := slices.SortedFunc(maps.Keys(m), func(a, b parkedKey) int {
 		return cmp.Or(cmp.Compare(a.chassis, b.chassis), cmp.Compare(a.held, b.held))
@@ -87,12 +87,12 @@ func (s *snapshot) parked() {
 	})
 }
 
-func (s *snapshot) position(at *position) {
+func (s *saver) position(at *position) {
 	s.Bools(&at.egress)
 	coding.Uint(s.Coder, &at.table)
 }
 
-func (s *snapshot) injection(in *Injection) {
+func (s *saver) injection(in *Injection) {
 	port, chassis := 0, 0
 	if !s.Reading() {
 		chassis = in.Chassis.Index
@@ -113,7 +113,7 @@ func (s *snapshot) injection(in *Injection) {
 }
 
 // packet codes a packet on its way.
-func (s *snapshot) packet(to **pkt) {
+func (s *saver) packet(to **pkt) {
 	if s.Reading() {
 		*to = new(pkt)
 	}
@@ -155,7 +155,7 @@ func (s *snapshot) packet(to **pkt) {
 }
 
 // compiled codes the flow at whose actions p is.
-func (s *snapshot) compiled(p *pkt, f **table.Flow) {
+func (s *saver) compiled(p *pkt, f **table.Flow) {
 	n := 0
 	if !s.Reading() && *f != nil {
 		n = (*f).Index + 1
@@ -167,7 +167,7 @@ func (s *snapshot) compiled(p *pkt, f **table.Flow) {
 }
 
 // op codes one of a flow's operations.
-func (s *snapshot) op(f *table.Flow, op **table.Op) {
+func (s *saver) op(f *table.Flow, op **table.Op) {
 	seq := uint16(0)
 	if !s.Reading() {
 		seq = (*op).Seq
@@ -186,7 +186,7 @@ func (s *snapshot) op(f *table.Flow, op **table.Op) {
 
 // rest codes the operations of a flow from one to the end of its block, by
 // that one's number; 0 for none.
-func (s *snapshot) rest(f *table.Flow, rest *[]table.Op) {
+func (s *saver) rest(f *table.Flow, rest *[]table.Op) {
 	seq := 0
 	if len(*rest) > 0 {
 		seq = int((*rest)[0].Seq) + 1
