@@ -24,8 +24,9 @@ func (t *Table) Save(buf []byte) []byte {
 	return c.Bytes()
 }
 
-// Restore returns the table that was saved. It goes on exactly as the one that
-// was, if the options are the same; a zero Profile is the one that was saved. References that a Meta holds stay good (see Meta.Code).
+// Restore returns the table that was saved. It goes on exactly as the one that was, if the
+// options are the same; a zero Profile is the one that was saved. References that a Meta
+// holds stay good (see Meta.Code).
 //
 // With zone, connections and fragments move to the zone it returns, and those
 // for whose zone it returns false are gone.

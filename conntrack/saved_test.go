@@ -78,7 +78,7 @@ func TestSavedGoesOn(t *testing.T) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			if again := b.Save(nil); !bytes.Equal(again, state) {
-				t.Fatalf("seed %d: restored and taken again, a saved state of %d bytes is another of %d", seed, len(state),
+				t.Fatalf("seed %d: restored and saved again, a state of %d bytes is another of %d", seed, len(state),
 					len(again))
 			}
 			consistent(t, b)

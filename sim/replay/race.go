@@ -30,7 +30,7 @@ const (
 
 // race is what has been committed of the network, and may not be installed yet.
 type race struct {
-	begun   bool     // the network has been one of them
+	begun   bool      // the network has been one of them
 	changes []edition // the oldest first
 	tried   int
 	ahead   *sim.Engine // on the network of the first of the changes

@@ -16,10 +16,10 @@ import (
 // the events' depths: an event belongs to the last strand of its depth, and
 // one of a smaller depth ends the deeper strands.
 type grower struct {
-	book   *Book
-	trace  *Trace
-	nodes  *nodes
-	index  int // of the event at hand
+	book    *Book
+	trace   *Trace
+	nodes   *nodes
+	index   int // of the event at hand
 	strands []strand
 }
 
