@@ -295,10 +295,14 @@ func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *co
 func (e *Engine) recordNAT(p *pkt, f *table.Flow, out *conntrack.Outcome) {
 	b, a := &out.Before, &out.After
 	undo := p.ct.State&conntrack.Reply != 0
-	if b.Src != a.Src || b.SrcPort != a.SrcPort {
+	src, dst := b.SrcPort != a.SrcPort, b.DstPort != a.DstPort
+	if b.ICMP() { // the ID, which both have: only SNAT gives way with it
+		src, dst = src && !undo, dst && undo
+	}
+	if b.Src != a.Src || src {
 		e.addNAT(p, f, trace.NATStep{Undo: undo, Flow: int32(f.Index), From: *b, To: *a})
 	}
-	if b.Dst != a.Dst || b.DstPort != a.DstPort {
+	if b.Dst != a.Dst || dst {
 		e.addNAT(p, f, trace.NATStep{Dst: true, Undo: undo, Flow: int32(f.Index), From: *b, To: *a})
 	}
 }

@@ -72,7 +72,7 @@ type Injection struct {
 	Datapath *network.Datapath
 	Time     conntrack.Time
 	Frame    []byte
-	Headers  *packet.Headers // of Frame, if the caller has read them; valid during Inject
+	Headers  *packet.Headers // of Frame, if the caller has read them; an Outcome has them where it is handed on
 	Wire     int             // length on the wire, if the capture cut the frame
 	// Segment is the length of the frames that segmentation offload makes of the
 	// packet, where it is several by the time it is on a wire. 0: it is one frame.

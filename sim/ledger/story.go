@@ -183,7 +183,7 @@ func (s *Stories) find(text string) (*told, error) {
 	var first, held, bare *told
 	for i := range s.all {
 		switch x := &s.all[i]; {
-		case x.conn != c:
+		case x.conn != c, x.record != nil && !x.arrived && s.went(i):
 		case x.record == nil:
 			if bare == nil || bare.arrived {
 				bare = x
@@ -197,6 +197,15 @@ func (s *Stories) find(text string) (*told, error) {
 		}
 	}
 	return cmp.Or(held, first, bare), nil
+}
+
+// went reports whether a packet that was held went on later, or ended then: what became of
+// it is another entry behind it.
+func (s *Stories) went(i int) bool {
+	x := &s.all[i]
+	return !x.late && slices.ContainsFunc(s.all[i+1:], func(y told) bool {
+		return y.late && y.number == x.number && y.conn == x.conn && y.file == x.file
+	})
 }
 
 // isFile reports whether a capture is the one that a name means: its whole name

@@ -589,6 +589,7 @@ func (s *Run) fate(f *Frame, out *sim.Outcome) {
 	if !out.Late {
 		s.twins.replayed(f)
 	}
+	out.Of.Headers = f.Headers()
 	s.handler.Entered(f, f.point, out)
 }
 

@@ -10,7 +10,6 @@ import (
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
 )
 
@@ -31,7 +30,7 @@ func (x *Explainer) decided(d *Decision, out *sim.Outcome, at int) string {
 	case strings.HasPrefix(d.Stage, "lr_in_ip_routing") && d.Flow.Priority == 0:
 		said = x.noRoute(out, d.Stage, d.Datapath)
 	case strings.Contains(d.Stage, "_port_sec"):
-		said = x.secured(&out.Trace, at, d.Flow)
+		said = x.secured(out, at, d.Flow)
 	default:
 		said = x.denial(d.Flow, "by")
 	}
@@ -142,8 +141,7 @@ func (x *Explainer) noRoute(out *sim.Outcome, stage string, d *network.Datapath)
 // frame's.
 func (x *Explainer) ethernet(out *sim.Outcome, d *network.Datapath) string {
 	if ev := &out.Trace.Events()[0]; int(ev.Datapath) == d.Index {
-		var h packet.Headers
-		h.Read(out.Of.Frame)
+		h := headersOf(out)
 		return "Ethernet address " + header.FormatMAC(h.Key.Get(field.EthDst)) + x.whose(h.Key.Get(field.EthDst), d)
 	}
 	return "its Ethernet address"
@@ -160,32 +158,6 @@ func (x *Explainer) whose(mac uint64, d *network.Datapath) string {
 		}
 	}
 	return ""
-}
-
-// secured names the port whose port security a packet met at a flow, and what that
-// allows. Since OVN 22.12 the Southbound database says so; the same stage holds flows
-// that are about ports which have none.
-func (x *Explainer) secured(t *trace.Trace, at int, f *network.Flow) string {
-	ev := &t.Events()[at]
-	for j := at; j >= 0; j-- {
-		e := &t.Events()[j]
-		if e.Kind != trace.Enter || e.Egress != f.Egress || e.Datapath != ev.Datapath || e.Chassis != ev.Chassis {
-			continue
-		}
-		i := int(e.Port)
-		if f.Egress {
-			i = int(e.Arg)
-		}
-		switch p := x.portNumber(i); {
-		case p == nil:
-		case len(p.PortSecurity) > 0:
-			return "by port security of " + p.Called() + ", which allows " + strings.Join(p.PortSecurity, ", ") + ": "
-		case strings.Contains(f.Stage, "_check_port_sec"):
-			return "by "
-		}
-		break
-	}
-	return "by port security: "
 }
 
 // portAt names the port that the reason for which a packet ends is about.
@@ -209,22 +181,26 @@ func (x *Explainer) portNumber(i int) *network.Port {
 	return x.Book.Net.Ports[i]
 }
 
-// apart tells the port that must be resident for a match from what else it asks for.
-func apart(e *lflow.Expr) (plain, resident string) {
+// apart tells the ports that must be resident for a match, or must not be, from what else it
+// asks for.
+func apart(e *lflow.Expr) (plain, resident, absent string) {
 	if e.Kind == lflow.Condition && !e.Not {
-		return "1", e.String
+		return "1", e.String, ""
 	} else if e.Kind != lflow.And {
-		return e.Text(), ""
+		return e.Text(), "", ""
 	}
 	var rest []string
 	for _, a := range e.Args {
-		if a.Kind == lflow.Condition && !a.Not && resident == "" {
+		switch {
+		case a.Kind == lflow.Condition && !a.Not && resident == "":
 			resident = a.String
-		} else {
-			rest = append(rest, a.Text())
+			continue
+		case a.Kind == lflow.Condition && a.Not:
+			absent = a.String
 		}
+		rest = append(rest, a.Text())
 	}
-	return strings.Join(rest, " && "), resident
+	return strings.Join(rest, " && "), resident, absent
 }
 
 // nearby is how much higher at most the priority of a flow is that northd puts before
@@ -232,8 +208,8 @@ func apart(e *lflow.Expr) (plain, resident string) {
 const nearby = 10
 
 // Elsewhere tells that another chassis does what a flow that drops does not let this
-// one do: there is a flow before it that asks the same and is for a port's chassis
-// only. A session keeps what is said of each of its flows.
+// one do: it drops where a port is not, or there is a flow before it that asks the same and
+// is for a port's chassis only. A session keeps what is said of each of its flows.
 func (x *Explainer) Elsewhere(f *network.Flow, d *network.Datapath) string {
 	if x.KeptElsewhere != nil {
 		return x.KeptElsewhere[f]
@@ -244,6 +220,9 @@ func (x *Explainer) Elsewhere(f *network.Flow, d *network.Datapath) string {
 	}
 	if d == nil || int(f.Table) >= len(d.Flows[p]) || !x.of(f).denies || x.of(f).resident != "" {
 		return ""
+	}
+	if port := x.of(f).absent; port != "" {
+		return x.at(port)
 	}
 	for _, g := range d.Flows[p][f.Table] {
 		if g.Priority < f.Priority {
@@ -256,10 +235,15 @@ func (x *Explainer) Elsewhere(f *network.Flow, d *network.Datapath) string {
 		if side.resident == "" || side.plain != x.of(f).plain {
 			continue
 		}
-		if port := x.Book.Net.Port(side.resident); port != nil && port.Chassis != nil {
-			return "it is for " + port.Chassis.Host() + ", where " + port.Called() + " is"
-		}
-		return "it is for the chassis of " + side.resident + ", which is on none"
+		return x.at(side.resident)
 	}
 	return ""
+}
+
+// at tells for which chassis a packet is that is for that of a port.
+func (x *Explainer) at(name string) string {
+	if port := x.Book.Net.Port(name); port != nil && port.Chassis != nil {
+		return "it is for " + port.Chassis.Host() + ", where " + port.Called() + " is"
+	}
+	return "it is for the chassis of " + name + ", which is on none"
 }

@@ -28,7 +28,8 @@ type sides struct {
 	makes    []making // of addresses
 	balances bool     // among backends, or looks for the one that was given
 	plain    string   // what it asks for, but that the port
-	resident string   // is resident
+	resident string   // is resident,
+	absent   string   // and that another is not
 	denies   bool     // it drops, or answers that the packet is not wanted
 	logged   string   // the name by which an ACL logs
 	marks    bool     // the packet's DSCP:
@@ -59,7 +60,7 @@ func (x *Explainer) of(f *network.Flow) *sides {
 	if e, err := lflow.ParseMatch(f.Match, env); err == nil {
 		if e, err = lflow.Annotate(e, env); err == nil {
 			e = lflow.Simplify(e)
-			s.plain, s.resident = apart(e)
+			s.plain, s.resident, s.absent = apart(e)
 			s.facts.read(e)
 			s.read(e)
 			s.asks.read(e, f)

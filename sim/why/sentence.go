@@ -109,10 +109,19 @@ func (x *Explainer) gap(out *sim.Outcome) string {
 	return ""
 }
 
+// headersOf are the headers of a packet as it entered.
+func headersOf(out *sim.Outcome) *packet.Headers {
+	if h := out.Of.Headers; h != nil {
+		return h
+	}
+	h := new(packet.Headers)
+	h.Read(out.Of.Frame)
+	return h
+}
+
 // aimedAt are the addresses that a packet was for, translated ones included.
 func aimedAt(out *sim.Outcome) (list []netip.Addr) {
-	var h packet.Headers
-	h.Read(out.Of.Frame)
+	h := headersOf(out)
 	switch h.Key.Get(field.EthType) {
 	case header.EtherIPv4:
 		list = append(list, header.IPv4(h.Key.Get(field.IP4Dst)))
