@@ -1,6 +1,11 @@
 package ledger
 
-import "ovnreplay/sim/replay"
+import (
+	"fmt"
+	"net/netip"
+
+	"ovnreplay/sim/replay"
+)
 
 // Answer is what is told of the packet or connection that is asked about.
 type Answer struct {
@@ -39,4 +44,41 @@ func (s *Stories) answer(lines []string, x *told) *Answer {
 	}
 	a.Packet = &r
 	return a
+}
+
+// fate is what became of a packet. Where the answer is all that left it was not delivered:
+// the router that has the address answered, by a flow.
+func (s *Stories) fate(x *told) string {
+	if !x.turned || len(x.record.Outputs) != 1 {
+		return x.record.Fate()
+	}
+	o := x.record.Outputs[0]
+	text := fmt.Sprintf("answered: %s, delivered to %s", o.Packet, o.Port)
+	for _, at := range x.way {
+		if f := at.flow; f != nil && f.StageName() == "lr_in_ip_input" && f.Priority > 0 {
+			return text + ", by " + s.stepText(at)
+		}
+	}
+	return text
+}
+
+// strange tells, of a packet that ended at the address to which another connection was
+// translated, that it is no answer of that one: it comes from another address or port than
+// was asked.
+func (s *Stories) strange(x *told, add func(string, ...any)) {
+	if x.arrived || x.reply || x.about || x.conn == nil || x.binding != "" {
+		return
+	}
+	to := &x.conn.Asked
+	for _, c := range s.Conns[:x.conn.ID-1] {
+		from := &c.Sent
+		if from.Proto != to.Proto || from.Src != to.Dst || from.SrcPort != to.DstPort || from.Src == c.Asked.Src ||
+			!to.HasPorts() {
+			continue
+		}
+		row := s.Row(c)
+		add("no answer of conn %d, which left from this address: %s %s asked %s, and this comes from %s", c.ID,
+			row.Proto, row.Client, row.Asked, netip.AddrPortFrom(to.SrcAddr(), to.SrcPort))
+		return
+	}
 }

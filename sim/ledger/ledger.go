@@ -47,7 +47,7 @@ type Conn struct {
 	NAT         []NAT    // on the way there
 	States      []State
 	Drops       []Drop
-	Instead     []Drop   // packets that OVN answered itself, or held for their next hop: see instead
+	Instead     []Drop   // packets that OVN answered itself, held for their next hop, …: see instead
 	Members     []Member // chosen of load balancers and ECMP routes
 
 	// Who had the addresses when the connection had them: what is asked about was
@@ -171,7 +171,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 	c.ends.note(l.why, l.names, [2]netip.Addr{c.Asked.SrcAddr(), c.serverAddr()}, out, f.Time)
 	if !x.about {
 		c.move(f, &x)
-		c.answer(f, out)
+		c.answer(f, out, &x)
 	}
 	return c, x
 }
@@ -226,7 +226,7 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 			} else {
 				c.Instead = noted(c.Instead, &d, what(&d, out))
 			}
-		case why.Answered, why.Taken, why.Unknown:
+		case why.Answered, why.Taken, why.Unknown, why.Untranslated:
 			c.Instead = noted(c.Instead, &d, what(&d, out))
 		}
 		if d.Stale != "" {
@@ -265,6 +265,8 @@ func what(d *why.Decision, out *sim.Outcome) string {
 		return "taken by ovn-controller"
 	case why.Unknown:
 		return "not known what became of"
+	case why.Untranslated:
+		return "not translated back"
 	}
 	if o := answerOf(out); o != nil {
 		if text := o.Headers().Message(o.Data); text != "" {

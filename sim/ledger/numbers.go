@@ -80,6 +80,7 @@ type note struct {
 	of     *datagram // it is a fragment of this one
 	left   *sim.Output
 	as     nat.Tuple // what left, of the way there
+	turned bool      // what left is the answer: a router answers echo requests in its flows
 }
 
 // Number is the number of a packet's connection, 0 if it has none.
@@ -134,6 +135,10 @@ func (n *Numbers) leave(x *note, out *sim.Outcome) {
 		o := &out.Outputs[i]
 		as, ok := leaving(o)
 		if !ok {
+			continue
+		}
+		if as.ICMP() && as == x.tuple.Reverse() {
+			x.turned = true
 			continue
 		}
 		if c.leg || c.sent == (nat.Tuple{}) {

@@ -38,7 +38,7 @@ type Row struct {
 	Reply    Counts      `json:"reply"`
 	Dropped  int         `json:"dropped"`
 	Drops    []RowDrop   `json:"drops,omitempty"`
-	Instead  []RowDrop   `json:"instead,omitempty"` // answered by OVN itself, or held
+	Instead  []RowDrop   `json:"instead,omitempty"` // answered by OVN itself, held, or not translated back
 	Members  []RowMember `json:"members,omitempty"`
 	Flapping []string    `json:"flapping,omitempty"`
 	Stale    string      `json:"stale,omitempty"`
@@ -178,6 +178,14 @@ func (e Endpoint) String() string {
 	return s
 }
 
+// at names the stage, if there is one: what no flow decided has none.
+func (d *RowDrop) at() string {
+	if d.Stage == "" {
+		return ""
+	}
+	return " at " + d.Stage
+}
+
 // Line is the connection in one line.
 func (r *Row) Line() string {
 	var b strings.Builder
@@ -207,7 +215,11 @@ func (r *Row) Line() string {
 		b.WriteString(" | stale: " + r.Stale)
 	}
 	if r.Dropped > 0 {
-		printable.Fprintf(&b, " | %d dropped at %s: %s", r.Dropped, r.Drops[0].Stage, r.Drops[0].Reason)
+		d, most := r.Drops[0], ""
+		if d.Packets < r.Dropped { // the others elsewhere, or for another reason: see Write
+			most = fmt.Sprintf(", %d", d.Packets)
+		}
+		printable.Fprintf(&b, " | %d dropped%s%s: %s", r.Dropped, most, d.at(), d.Reason)
 	}
 	for _, d := range r.Instead {
 		printable.Fprintf(&b, " | %d %s: %s", d.Packets, d.What, d.Reason)
@@ -247,10 +259,10 @@ func (r *Row) Write(w io.Writer) error {
 		b.WriteByte('\n')
 	}
 	for _, d := range r.Drops {
-		printable.Fprintf(&b, "    %d dropped at %s: %s\n", d.Packets, d.Stage, d.Reason)
+		printable.Fprintf(&b, "    %d dropped%s: %s\n", d.Packets, d.at(), d.Reason)
 	}
 	for _, d := range r.Instead {
-		printable.Fprintf(&b, "    %d %s at %s: %s\n", d.Packets, d.What, d.Stage, d.Reason)
+		printable.Fprintf(&b, "    %d %s%s: %s\n", d.Packets, d.What, d.at(), d.Reason)
 	}
 	for _, m := range r.Members {
 		printable.Fprintf(&b, "    chosen of %s: %s, %d times\n", m.Group, m.Member, m.Times)

@@ -75,7 +75,11 @@ func (c *Conn) move(f *replay.Frame, x *note) {
 }
 
 // answer notes that OVN answered a packet itself.
-func (c *Conn) answer(f *replay.Frame, out *sim.Outcome) {
+func (c *Conn) answer(f *replay.Frame, out *sim.Outcome, x *note) {
+	if x.turned {
+		c.enter(f, "answered by OVN")
+		return
+	}
 	o := answerOf(out)
 	if o == nil {
 		return

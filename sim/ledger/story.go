@@ -46,6 +46,7 @@ type told struct {
 	record  *replay.Record // nil: it is not kept
 	arrived bool
 	late    bool               // the rest of a packet that was held
+	turned  bool               // what left is the answer
 	binding string             // what would have translated it
 	of      replay.DatagramKey // what it is a fragment of; the zero value: of none
 	way     []step             // shared by those that took the same
@@ -74,6 +75,7 @@ const ways = 4
 func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	c, n := s.note(f, p, out)
 	x := told{conn: c, reply: n.reply, about: n.about, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
+		turned:  n.turned,
 		arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
 	s.leave(out)
 	if c != nil {
@@ -180,7 +182,7 @@ func (s *Stories) find(text string) (*told, error) {
 	if err != nil {
 		return nil, err
 	}
-	var first, held, bare *told
+	var first, held, bare, untranslated *told
 	for i := range s.all {
 		switch x := &s.all[i]; {
 		case x.conn != c, x.record != nil && !x.arrived && s.went(i):
@@ -192,11 +194,13 @@ func (s *Stories) find(text string) (*told, error) {
 			return x, nil
 		case !x.arrived && held == nil && s.complete(x) == nil:
 			held = x
+		case x.record.Untranslated() != "":
+			untranslated = cmp.Or(untranslated, x)
 		case first == nil:
 			first = x
 		}
 	}
-	return cmp.Or(held, first, bare), nil
+	return cmp.Or(untranslated, held, first, bare), nil
 }
 
 // went reports whether a packet that was held went on later, or ended then: what became of
@@ -306,7 +310,8 @@ func (s *Stories) tell(x *told, most int) []string {
 	if first != x {
 		add("first: %s", first.record.Fate())
 	}
-	add("%s", r.Fate())
+	add("%s", s.fate(x))
+	s.strange(x, add)
 	if y := s.complete(x); y != nil {
 		add("the datagram was complete with %s:%d: %s", y.file, y.number, y.record.Fate())
 	} else if x.waits() {
@@ -595,7 +600,7 @@ func (s *Stories) stepText(at step) string {
 		return "no flow matched in " + at.datapath.Called()
 	}
 	text := fmt.Sprintf("flow %.8s of %s of %s: %s -> %s", at.flow.UUID, at.flow.StageName(), at.datapath.Called(),
-		cut(at.flow.Match, 80), cut(at.flow.Actions, 60))
+		cut(at.flow.Match, 160), cut(at.flow.Actions, 60))
 	if o := s.why.Objects.ForFlow(at.flow); o != nil {
 		text += ", " + o.String()
 	}
