@@ -37,8 +37,9 @@ dist:
 	GO="$(GO)" packaging/dist.sh
 
 # Tests that run side by side have whole databases in memory: four of a package, however many cores.
+# lint has vetted them.
 test: deps lint
-	$(GO) test -parallel 4 -timeout 12m ./...
+	$(GO) test -vet=off -parallel 4 -timeout 12m ./...
 
 # What takes long, or needs the tools of deps, is left to "make test".
 SLOW = Oracle|Against|Mutated|Recorded|Ratios|Parity|Session|Snapshot|Killed|Show|Fuzz|Wild|Case|Actions|Every|\

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -23,6 +25,60 @@ func replayed(t *testing.T, args ...string) (status int, stdout, stderr string) 
 	status = run(context.Background(), args, strings.NewReader(""), &out, &errs)
 	return status, out.String(), errs.String()
 }
+
+// program returns the path of the program, which is built once for all tests that want more
+// of it than process gives: without libraries, as packaging/dist.sh builds it.
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "ovn-replay")
+	if err != nil {
+		return "", err
+	}
+	builtIn = dir
+	path := filepath.Join(dir, "ovn-replay")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, text)
+	}
+	return path, nil
+})
+
+var builtIn string // a folder that goes when all tests have run
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if builtIn != "" {
+		os.RemoveAll(builtIn)
+	}
+	os.Exit(status)
+}
+
+// verifiedCase is what verify --json makes of a case: several tests ask, and it is done once.
+func verifiedCase(dir string) (v verification) {
+	once, _ := verifications.LoadOrStore(dir, sync.OnceValue(func() (v verification) {
+		var out, errs bytes.Buffer
+		v.status = run(context.Background(), []string{"verify", "--case", dir, "--json"}, strings.NewReader(""), &out, &errs)
+		v.out, v.errs = out.String(), errs.String()
+		return v
+	}))
+	return once.(func() verification)()
+}
+
+type verification struct {
+	status    int
+	out, errs string
+}
+
+var verifications sync.Map // of what makes a verification, by folders
 
 // needsTool returns the path of a program that `make test` installs. Without
 // root it cannot; then, and only then, the test is skipped.
@@ -52,7 +108,8 @@ func TestEveryCaseVerifies(t *testing.T) {
 		dir := filepath.Dir(file)
 		name := filepath.Base(dir)
 		t.Run(name, func(t *testing.T) {
-			status, out, errs := replayed(t, "verify", "--case", dir, "--json")
+			v := verifiedCase(dir)
+			status, out, errs := v.status, v.out, v.errs
 			why, pending := unpredicted[name]
 			if pending {
 				if status == exitOK {

@@ -20,10 +20,7 @@ import (
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	bin := filepath.Join(t.TempDir(), "ovn-replay")
-	if text, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
+	bin := program(t)
 	home := t.TempDir()
 	root := newRootCommand(strings.NewReader(""), &out, &out)
 	eachCommand(root, func(cmd *cobra.Command) {

@@ -16,11 +16,11 @@ import (
 // but that: no libraries, no /etc, no /tmp.
 func TestImage(t *testing.T) {
 	context, root := t.TempDir(), t.TempDir()
-	program := filepath.Join(context, runtime.GOARCH, "ovn-replay")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if err := os.Mkdir(filepath.Join(context, runtime.GOARCH), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(program(t), filepath.Join(context, runtime.GOARCH, "ovn-replay")); err != nil {
+		t.Fatal(err)
 	}
 	if dist := string(read(t, "../../packaging/dist.sh")); !strings.Contains(dist, `"dist/image/$arch/ovn-replay"`) ||
 		!strings.Contains(dist, "cp packaging/Containerfile dist/image/") || !strings.Contains(dist, "CGO_ENABLED=0") {
