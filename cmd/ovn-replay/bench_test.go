@@ -13,7 +13,8 @@ import (
 func TestRatiosToOVNTrace(t *testing.T) {
 	needsTool(t, "ovn-trace")
 	bench := filepath.Join(t.TempDir(), "bench")
-	if text, err := exec.Command("go", "build", "-trimpath", "-o", bench, "../../testdata/bench").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-o", bench, "../../testdata/bench")
+	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	cmd := exec.Command(bench, "-short", "-program", program(t), "-case", cases+"/nodeport")

@@ -66,7 +66,8 @@ func TestMain(m *testing.M) {
 func verifiedCase(dir string) (v verification) {
 	once, _ := verifications.LoadOrStore(dir, sync.OnceValue(func() (v verification) {
 		var out, errs bytes.Buffer
-		v.status = run(context.Background(), []string{"verify", "--case", dir, "--json"}, strings.NewReader(""), &out, &errs)
+		args := []string{"verify", "--case", dir, "--json"}
+		v.status = run(context.Background(), args, strings.NewReader(""), &out, &errs)
 		v.out, v.errs = out.String(), errs.String()
 		return v
 	}))
