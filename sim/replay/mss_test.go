@@ -9,19 +9,22 @@ import (
 )
 
 // tcpFrame is a frame of a connection between two hosts, one way or the other.
-func tcpFrame(t *testing.T, back, syn bool, payload int, opts ...layers.TCPOption) *Frame {
+func tcpFrame(t *testing.T, back, syn bool, payload int, options ...layers.TCPOption) *Frame {
 	t.Helper()
 	eth := &layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6),
 		EthernetType: layers.EthernetTypeIPv4}
 	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: net.IP{10, 0, 0, 1},
 		DstIP: net.IP{10, 0, 0, 2}}
-	tcp := &layers.TCP{SrcPort: 4000, DstPort: 80, SYN: syn, ACK: back || !syn, Options: opts}
+	tcp := &layers.TCP{SrcPort: 4000, DstPort: 80, SYN: syn, ACK: back || !syn, Options: options}
 	if back {
 		ip.SrcIP, ip.DstIP, tcp.SrcPort, tcp.DstPort = ip.DstIP, ip.SrcIP, tcp.DstPort, tcp.SrcPort
 	}
+	if err := tcp.SetNetworkLayerForChecksum(ip); err != nil {
+		t.Fatal(err)
+	}
 	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, eth, ip, tcp,
-		gopacket.Payload(make([]byte, payload))); err != nil {
+	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	if err := gopacket.SerializeLayers(b, opts, eth, ip, tcp, gopacket.Payload(make([]byte, payload))); err != nil {
 		t.Fatal(err)
 	}
 	return &Frame{Data: b.Bytes(), Wire: len(b.Bytes())}
