@@ -286,7 +286,7 @@ func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *co
 	if out.Expired != 0 {
 		e.note(p, trace.Note, trace.Expired, f)
 	}
-	if out.Loose {
+	if out.Loose && out.Created { // a mere look-up tracks nothing from here on
 		e.note(p, trace.Note, trace.LooseConnection, f)
 	}
 }
