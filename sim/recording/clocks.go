@@ -38,6 +38,7 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		}
 	}
 	found := shared.Align(len(captures), 0)
+	why := r.judgeAll(&shared, found, clocks, given)
 	for i, own := range of {
 		a := found[own]
 		if !a.Known || a.Via < 0 {
@@ -45,8 +46,8 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		}
 		clock := replay.ClockReport{
 			Capture: captures[i].File, Against: captures[reference(found, own)].File, Offset: a.Clock.Offset,
-			Drift:       a.Clock.Drift,
-			Uncertainty: a.Uncertainty, Pairs: a.Used,
+			Drift: a.Clock.Drift, Uncertainty: a.Uncertainty, Pairs: a.Used,
+			Corrected: !given[i] && clocks[i] != (pcap.Clock{}), Reason: why[i],
 		}
 		if i != own { // the clock of its host, which has been judged
 			if given[i] || given[own] || clocks[own] == (pcap.Clock{}) {
@@ -57,12 +58,8 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 			r.Clocks = append(r.Clocks, clock)
 			continue
 		}
-		early, most := earlier(shared.Pairs(a.Via, i), clocks[a.Via], clocks[i])
 		if given[i] {
-			clock.Reason = "corrected by hand"
-			clock.Offset, clock.Drift = clocks[i].Offset, 0
-		} else if clock.Corrected, clock.Reason = judge(&a, early, most); clock.Corrected {
-			clocks[i] = a.Clock
+			clock.Reason, clock.Offset, clock.Drift = "corrected by hand", clocks[i].Offset, 0
 		}
 		r.Clocks = append(r.Clocks, clock)
 		if clock.Corrected {
@@ -72,6 +69,45 @@ func (r *Recording) align(ctx context.Context, owners *replay.Owners, captures [
 		}
 	}
 	return clocks, nil
+}
+
+// judgeAll decides which clocks are corrected, and says why. Each is held against the
+// one it was compared with as that goes after its own correction, if it has any: what
+// is not believed of one must not move another.
+func (r *Recording) judgeAll(shared *pcap.Shared, found []pcap.Alignment, clocks []pcap.Clock,
+	given map[int]bool) []string {
+	why := make([]string, len(found))
+	judged := make([]bool, len(found))
+	first := slices.Clone(found) // each against the estimate, not the correction, of another
+	var settle func(i int)
+	settle = func(i int) {
+		a := &found[i]
+		if judged[i] || !a.Known || a.Via < 0 {
+			return
+		}
+		judged[i] = true
+		via := a.Via
+		settle(via)
+		if given[i] {
+			return
+		}
+		pairs := shared.Pairs(via, i)
+		early, most := earlier(pairs, clocks[via], clocks[i])
+		if clocks[via] != first[via].Clock {
+			for n := range pairs {
+				pairs[n].A = clocks[via].Correct(pairs[n].A)
+			}
+			a.Estimate, _ = pcap.EstimateClock(pairs)
+		}
+		correct, reason := judge(a, early, most)
+		if why[i] = reason; correct {
+			clocks[i] = a.Clock
+		}
+	}
+	for i := range found {
+		settle(i)
+	}
+	return why
 }
 
 // judge says whether a capture's clock is to be corrected, and why: of the packets of
