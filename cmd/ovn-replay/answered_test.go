@@ -169,3 +169,20 @@ func TestCoverageOfEveryKind(t *testing.T) {
 		}
 	}
 }
+
+// A session says which translation passed a packet by as the replay itself does.
+func TestSessionsTellWhatPassedPacketsBy(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct{ dir, asked string }{
+		{"../../testdata/reports/26.03/r-forward-same-address", "10.1.0.12:60042"},
+		{filepath.Join(cases, "cloud-lb-fip"), "1"},
+	} {
+		session := filepath.Join(t.TempDir(), "s.db")
+		replayedWell(t, "run", "-q", "--case", x.dir, "--session", session)
+		here := replayedWell(t, "why", x.asked, "--case", x.dir)
+		if kept := replayedWell(t, "why", x.asked, "--session", session); kept != here ||
+			!strings.Contains(kept, "which was not looked up: ") {
+			t.Errorf("%s: a session says\n%s\nand the replay\n%s", x.dir, kept, here)
+		}
+	}
+}

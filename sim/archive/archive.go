@@ -24,7 +24,7 @@ import (
 )
 
 // Version is the number of the form in which packets and pieces are written.
-const Version = 6
+const Version = 7
 
 // Packet is a packet and what became of it.
 type Packet struct {
@@ -408,7 +408,7 @@ func (p *Packet) sound() error {
 			n = len(t.CT)
 		case trace.NAT:
 			n = len(t.NAT)
-		case trace.Broken, trace.Gone:
+		case trace.Broken, trace.Gone, trace.Missed:
 			n = len(t.Texts)
 		case trace.Set, trace.Found, trace.Lost:
 			n = len(t.Values())

@@ -146,6 +146,9 @@ func (j *Job) Start(h replay.Handler, ahead conntrack.Time) *replay.Run {
 	if j.changes != nil {
 		h = replay.Handlers(&ledger.Marker{Why: j.Explainer(), Translations: j.kept || j.Spec.KeepBlocks}, h)
 	}
+	if j.kept {
+		h = replay.Handlers(ledger.Misses{Why: j.Explainer()}, h)
+	}
 	return j.Recording.Start(h, ahead, j.changes)
 }
 

@@ -131,6 +131,19 @@ func (m *Marker) translations(out *sim.Outcome) {
 	}
 }
 
+// Misses notes of packets, before other handlers get them, which translation passed them by:
+// a session has no tables to ask.
+type Misses struct{ Why *why.Explainer }
+
+// Entered implements replay.Handler.
+func (m Misses) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) { m.Why.Misses(out) }
+
+// Observed implements replay.Handler.
+func (Misses) Observed(*replay.Frame, *replay.Point) {}
+
+// Skipped implements replay.Handler.
+func (Misses) Skipped(*replay.Frame, *replay.Point, string) {}
+
 // Stale is what the connection used at its last packet and the network no longer
 // had, "" if nothing.
 func (c *Conn) Stale() string {

@@ -84,7 +84,8 @@ func TestCandidates(t *testing.T) {
 	for source, want := range map[string]string{
 		"tcp:10.0.0.1:6642":                     "tcp:10.0.0.1:6641",
 		"ssl:[fd00::1]:6642,ssl:[fd00::2]:6642": "ssl:[fd00::1]:6641,ssl:[fd00::2]:6641",
-		"tcp:10.0.0.1:1234":                     "", "snapshot:x": "", recorded + "sb.db": "", dir: dir, "unix:" +
+		"tcp:10.0.0.1:1234":                     "", "snapshot:x": "", recorded + "sb.db": recorded + "nb.db", dir: dir,
+		dir + "/sb.db": "", "unix:" +
 			filepath.Join(dir, "ovnsb_db.sock"): "",
 	} {
 		if got := strings.Join(candidates(source), " "); got != want {

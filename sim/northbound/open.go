@@ -25,7 +25,8 @@ func Open(ctx context.Context, source string, opts store.Options) (*network.Obje
 const besideTimeout = 2 * time.Second
 
 // Beside looks for the Northbound database that goes with a Southbound one: in
-// the same directory or archive, or at the server's usual address next to it.
+// the same directory or archive, in a file called as it is but for nb, or at the server's
+// usual address next to it.
 // It returns nil if there is none that describes this network.
 func Beside(ctx context.Context, southbound string, opts store.Options, net *network.Network) *network.Objects {
 	if opts.Timeout == 0 || opts.Timeout > besideTimeout {
@@ -68,8 +69,7 @@ func candidates(southbound string) (list []string) {
 	switch {
 	case strings.HasPrefix(southbound, "unix:"):
 		path := strings.TrimPrefix(southbound, "unix:")
-		name := strings.Replace(filepath.Base(path), "sb", "nb", 1)
-		if beside := filepath.Join(filepath.Dir(path), name); beside != path && exists(beside) {
+		if beside := northOf(path); beside != filepath.Clean(path) && exists(beside) {
 			list = append(list, "unix:"+beside)
 		}
 		return list
@@ -91,7 +91,16 @@ func candidates(southbound string) (list []string) {
 	if member || info.IsDir() || isTar(archive) {
 		return []string{archive}
 	}
-	return nil // a file is what was asked for
+	if beside := northOf(archive); beside != filepath.Clean(archive) && exists(beside) {
+		return []string{beside}
+	}
+	return nil
+}
+
+// northOf is the name of the Northbound database's file or socket that goes with one whose
+// name has sb in it: ovnsb_db.db, sb.db.gz, ovnsb_db.sock.
+func northOf(path string) string {
+	return filepath.Join(filepath.Dir(path), strings.Replace(filepath.Base(path), "sb", "nb", 1))
 }
 
 func isTar(name string) bool {

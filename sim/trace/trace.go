@@ -41,6 +41,7 @@ const (
 	Flood                    // to the members of multicast group Arg: Port is the inport
 	Log                      // an ACL logs the packet: Arg indexes Trace.Keys
 	Gone                     // its connection uses what the network no longer has: Arg indexes Trace.Texts
+	Missed                   // it answers a translated connection, and was not translated: Arg indexes Trace.Texts
 )
 
 // Event is one step of a packet.
@@ -85,6 +86,18 @@ func (t *Trace) Uses(gone string) {
 	}
 	t.Texts = append(t.Texts, gone)
 	t.Add(Event{Kind: Gone, Flow: -1, Arg: int32(len(t.Texts) - 1)})
+}
+
+// Misses notes which translation a packet needed that passed it by, where that is asked when
+// tables are not at hand.
+func (t *Trace) Misses(binding string) {
+	t.Texts = append(t.Texts, binding)
+	ev := Event{Kind: Missed, Flow: -1, Arg: int32(len(t.Texts) - 1)}
+	if n := t.Len(); n > 0 {
+		last := t.Events()[n-1]
+		ev.Chassis, ev.Datapath, ev.Egress, ev.Table = last.Chassis, last.Datapath, last.Egress, last.Table
+	}
+	t.Add(ev)
 }
 
 // Reset empties the trace and keeps its memory.

@@ -86,12 +86,43 @@ func (x *Explainer) unanswered(out *sim.Outcome) (text, stale string) {
 			return "", ""
 		}
 	}
+	if x.Conntrack == nil {
+		return missed(&out.Trace), ""
+	}
 	for _, b := range x.Answers(out.Of.Frame) {
 		if s := x.passedBy(&out.Trace, &b); s != "" {
 			return s, x.staleBinding(&b, out.Of.Time)
 		}
 	}
 	return "", ""
+}
+
+// missed is what Misses noted of a packet, "" if it did not.
+func missed(t *trace.Trace) string {
+	for _, ev := range t.Events() {
+		if ev.Kind == trace.Missed {
+			return t.Texts[ev.Arg]
+		}
+	}
+	return ""
+}
+
+// Misses notes, of a packet that answers a translated connection and was not translated,
+// which binding would have applied: who asks when tables are not at hand finds it there.
+func (x *Explainer) Misses(out *sim.Outcome) {
+	if out.Late || out.Verdict == sim.Delivered && known(&out.Trace) {
+		return
+	}
+	if s, _ := x.unanswered(out); s != "" {
+		out.Trace.Misses(s)
+	}
+}
+
+// known reports whether some zone knew a packet as the asking side's.
+func known(t *trace.Trace) bool {
+	return slices.ContainsFunc(t.CT, func(s trace.CTStep) bool {
+		return s.State&(conntrack.Reply|conntrack.Invalid) == 0
+	})
 }
 
 // staleBinding is what a binding needs and the network no longer has.
@@ -119,10 +150,8 @@ func (x *Explainer) untranslated(out *sim.Outcome) (Decision, bool) {
 	if out.Late { // what it met before it was held is not in this trace
 		return Decision{}, false
 	}
-	for i := range out.Trace.CT {
-		if s := out.Trace.CT[i].State; s&(conntrack.Reply|conntrack.Invalid) == 0 {
-			return Decision{}, false
-		}
+	if known(&out.Trace) {
+		return Decision{}, false
 	}
 	s, stale := x.unanswered(out)
 	if s == "" || out.Trace.Len() == 0 {
