@@ -97,8 +97,8 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 		form = ledger.Full
 	}
 	out := bufio.NewWriter(o.stdout)
-	if t := terminalLines(o.stdout); t != nil {
-		l.Width = t.Width
+	if !o.json && !o.csv {
+		out = bufio.NewWriter(folding(o.stdout))
 	}
 	if o.members {
 		return errors.Join(l.PrintShares(out, o.json), out.Flush(), err)
@@ -151,6 +151,9 @@ func (o *whoOptions) run(ctx context.Context, args []string) error {
 		return err
 	}
 	out := bufio.NewWriter(o.stdout)
+	if !o.json {
+		out = bufio.NewWriter(folding(o.stdout))
+	}
 	err = errors.Join(l.WriteWho(out, args[0], q, found, o.json), out.Flush())
 	if err == nil && len(found) == 0 {
 		err = errDifference

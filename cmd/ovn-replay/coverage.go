@@ -66,6 +66,7 @@ func (o *coverageOptions) run(ctx context.Context) error {
 	out := bufio.NewWriter(o.stdout)
 	rows := c.Rows(list)
 	if !o.json {
+		out = bufio.NewWriter(folding(o.stdout))
 		return errors.Join(c.Write(out, rows), out.Flush(), damage)
 	}
 	return errors.Join(coverage.WriteJSON(out, rows), out.Flush(), damage)

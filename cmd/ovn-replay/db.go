@@ -194,7 +194,7 @@ func (o *dbOptions) diff(ctx context.Context, args []string) error {
 	}
 	differences := network.Diff(nets[0], nets[1])
 	for _, d := range differences {
-		if err := o.print(inventory.Difference(d)); err != nil {
+		if err := o.print(inventory.OfDifference(d)); err != nil {
 			return err
 		}
 	}
@@ -216,7 +216,7 @@ func (o *dbOptions) snapshot(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.json {
-		return o.printJSON(s)
+		return o.printJSON(inventory.OfSnapshot(s))
 	}
 	printable.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows,
 		store.Bytes(s.Bytes), store.Bytes(s.Own), shelf.Path())
@@ -234,7 +234,7 @@ func (o *dbOptions) list(_ context.Context, _ []string) error {
 		return err
 	}
 	for _, s := range list {
-		if err := o.print(inventory.Snapshot(s)); err != nil {
+		if err := o.print(inventory.OfSnapshot(s)); err != nil {
 			return err
 		}
 	}

@@ -65,6 +65,9 @@ func schemas() map[string]struct {
 			[]string{"db history --json DB"}},
 		"db-gather.schema.json": {"One line of ovn-replay db gather --json: a file", inventory.Item{},
 			[]string{"db gather --json CASE"}},
+		"db-zones.schema.json": {"One of the last lines of ovn-replay db gather --json, where a source holds several " +
+			"connected zones: a zone", inventory.AZ{},
+			[]string{"db gather --json ../../testdata/questions/ic-lacking"}},
 		"db-diff.schema.json": {"One line of ovn-replay db diff --json: a difference", inventory.Difference{},
 			[]string{"db diff --json DB " + cases + "/nodeport/sb.db"}},
 		"db-snapshot.schema.json": {
@@ -119,6 +122,10 @@ func lastOnly(name, out string) iter.Seq[string] {
 		}
 		for line := range strings.Lines(out) {
 			last := !strings.Contains(line, `"frame":`) && !strings.Contains(line, `"verdict":`)
+			if zone := strings.Contains(line, `"zone":`); strings.HasPrefix(name, "db-gather") && zone ||
+				strings.HasPrefix(name, "db-zones") && !zone {
+				continue
+			}
 			if strings.HasPrefix(name, "run") && last != (name == "run-last.schema.json") {
 				continue
 			}
@@ -204,6 +211,9 @@ func TestSchema(t *testing.T) {
 		s["$schema"], s["title"] = "https://json-schema.org/draft/2020-12/schema", of.title
 		if p := s["properties"].(map[string]any); p["version"] != nil && !strings.HasPrefix(name, "db-") {
 			p["version"] = map[string]any{"const": replay.FormVersion}
+		}
+		if p := s["properties"].(map[string]any); p["form_version"] != nil {
+			p["form_version"] = map[string]any{"const": inventory.FormVersion}
 		}
 		text, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {

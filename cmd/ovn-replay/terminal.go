@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/term"
 
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
 )
@@ -26,4 +27,12 @@ func terminalLines(w io.Writer) *replay.Lines {
 		width = n
 	}
 	return &replay.Lines{Width: width, Colour: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// folding is w, of which a terminal gets lines that fit it.
+func folding(w io.Writer) io.Writer {
+	if t := terminalLines(w); t != nil {
+		return &printable.Folder{To: w, Width: t.Width}
+	}
+	return w
 }

@@ -62,8 +62,9 @@ func (o *whyOptions) run(ctx context.Context, text string) error {
 	case o.json:
 		return errors.Join(output.Encoder(o.stdout).Encode(answer), damage)
 	}
+	out := folding(o.stdout)
 	for _, line := range answer.Lines {
-		printable.Fprintf(o.stdout, "%s\n", line)
+		printable.Fprintf(out, "%s\n", line)
 	}
 	return damage
 }

@@ -22,6 +22,7 @@ import (
 
 // Inventory is what is in a database.
 type Inventory struct {
+	Form
 	Source        string         `json:"source"`
 	Format        string         `json:"format"` // standalone, clustered, dump, server, snapshot
 	Database      string         `json:"database"`
@@ -114,6 +115,7 @@ func Of(db *store.Database, net *network.Network) *Inventory {
 
 func describe(db *store.Database, net *network.Network) *Inventory {
 	info := &Inventory{
+		Form:   form,
 		Source: db.Source, Format: db.Format, Database: db.Name, SchemaVersion: db.Version, Version: net.Version,
 		Transactions: db.Transactions, Bytes: db.Bytes,
 		Datapaths: len(net.Datapaths), Ports: len(net.Ports) - 1, Chassis: len(net.Chassis), Flows: len(net.Flows),

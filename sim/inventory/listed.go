@@ -15,15 +15,27 @@ import (
 	"ovnreplay/store"
 )
 
+// FormVersion is the version of the forms of this package in JSON. They call it
+// form_version: the databases that some are about have a version of their own.
+const FormVersion = 1
+
+// Form begins each of them.
+type Form struct {
+	FormVersion int `json:"form_version"`
+}
+
+var form = Form{FormVersion}
+
 // Item is a file that is of use in a directory or archive.
 type Item struct {
+	Form
 	Detail string `json:"detail"` // of a database, its name
 	Kind   string `json:"kind"`
 	Path   string `json:"path"`
 }
 
 // OfItem describes what store found.
-func OfItem(i store.Item) Item { return Item{i.Detail, i.Kind.String(), i.Path} }
+func OfItem(i store.Item) Item { return Item{form, i.Detail, i.Kind.String(), i.Path} }
 
 // Write writes it for people.
 func (i Item) Write(w io.Writer) {
@@ -36,7 +48,10 @@ func (i Item) Write(w io.Writer) {
 
 // AZ is one of several availability zones: which it is, what joins it to the
 // others and which ports are in it.
-type AZ network.AZSummary
+type AZ struct {
+	Form
+	network.AZSummary
+}
 
 // AZs tells of the zones whose databases a source holds; of one database, or of
 // several without a connection, there is nothing to tell.
@@ -50,7 +65,7 @@ func AZs(ctx context.Context, source string, opts store.Options) (zones []AZ, wa
 		return nil, warnings, err
 	}
 	for _, z := range net.AZSummaries() {
-		zones = append(zones, AZ(z))
+		zones = append(zones, AZ{form, z})
 	}
 	e, err := sim.New(net, sim.Options{})
 	if err != nil {
@@ -76,13 +91,25 @@ func (z AZ) Write(w io.Writer) {
 }
 
 // Difference is one between two networks.
-type Difference network.Difference
+type Difference struct {
+	Form
+	network.Difference
+}
+
+// OfDifference describes one.
+func OfDifference(d network.Difference) Difference { return Difference{form, d} }
 
 // Write writes it for people.
-func (d Difference) Write(w io.Writer) { printable.Fprintf(w, "%s\n", network.Difference(d)) }
+func (d Difference) Write(w io.Writer) { printable.Fprintf(w, "%s\n", d.Difference) }
 
 // Snapshot is one on a shelf.
-type Snapshot store.Snapshot
+type Snapshot struct {
+	Form
+	store.Snapshot
+}
+
+// OfSnapshot describes one.
+func OfSnapshot(s store.Snapshot) Snapshot { return Snapshot{form, s} }
 
 // Write writes it for people.
 func (s Snapshot) Write(w io.Writer) {

@@ -12,6 +12,7 @@ import (
 
 // Transaction is what a transaction did, for people and machines.
 type Transaction struct {
+	Form
 	Record  int      `json:"record"`
 	Time    string   `json:"time,omitempty"`
 	Comment string   `json:"comment,omitempty"`
@@ -30,7 +31,8 @@ type Change struct {
 
 // OfTransaction describes a transaction of a database's history.
 func OfTransaction(t *store.Transaction) *Transaction {
-	s := &Transaction{Record: t.Record, Comment: t.Comment, Changes: []Change{}, counted: counted(t.Changes)}
+	s := &Transaction{Form: form, Record: t.Record, Comment: t.Comment, Changes: []Change{},
+		counted: counted(t.Changes)}
 	if !t.Time.IsZero() {
 		s.Time = t.Time.Format("2006-01-02T15:04:05.000Z07:00")
 	}

@@ -25,7 +25,6 @@ import (
 // Ledger is the connections of a replay.
 type Ledger struct {
 	Conns []*Conn // by number, from 1
-	Width int     // of the terminal that rows are to fit; 0: they are a line each
 
 	why     *why.Explainer
 	names   *Names

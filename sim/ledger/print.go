@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
@@ -342,7 +341,7 @@ func (l *Ledger) Print(w io.Writer, list []*Conn, form Form) error {
 		case Full:
 			err = r.Write(w)
 		default:
-			_, err = fmt.Fprintln(w, folded(r.Line(), l.Width))
+			_, err = fmt.Fprintln(w, r.Line())
 		}
 		if err != nil {
 			return err
@@ -350,41 +349,6 @@ func (l *Ledger) Print(w io.Writer, list []*Conn, form Form) error {
 	}
 	table.Flush()
 	return table.Error()
-}
-
-// folded breaks a row of a terminal so that it fits, between what " | " separates
-// if it can, and sets in what goes on.
-func folded(line string, width int) string {
-	const lead = "     "
-	if width <= 2*len(lead) {
-		return line
-	}
-	var b strings.Builder
-	at := 0
-	put := func(separator, text string) {
-		if n := utf8.RuneCountInString(separator + text); at > 0 && at+n > width {
-			b.WriteString("\n" + lead + text)
-			at = len(lead) + n - len(separator)
-		} else {
-			b.WriteString(separator + text)
-			at += n
-		}
-	}
-	for i, part := range strings.Split(line, " | ") {
-		separator := " | "
-		if i == 0 {
-			separator = ""
-		}
-		if utf8.RuneCountInString(part) <= width-len(lead) {
-			put(separator, part)
-			continue
-		}
-		for word := range strings.SplitSeq(part, " ") {
-			put(separator, word)
-			separator = " "
-		}
-	}
-	return b.String()
 }
 
 // during reports whether a moment is in a connection's time, or 0 is asked for.
