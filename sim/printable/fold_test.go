@@ -29,7 +29,8 @@ func TestFolded(t *testing.T) {
 	}
 	var b strings.Builder
 	f := &Folder{To: &b, Width: 30}
-	for _, part := range []string{"a line that is too ", "long for it\nshort\n  set in, and too long for it\n", "open"} {
+	for _, part := range []string{"a line that is too ", "long for it\nshort\n  set in, and too long for ",
+		"it\n", "open"} {
 		if _, err := f.Write([]byte(part)); err != nil {
 			t.Fatal(err)
 		}
