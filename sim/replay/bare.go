@@ -112,7 +112,7 @@ func (o *Owners) dress(buf []byte, p *network.Port, d Direction, m *pcap.LinkMet
 
 // heardKey is an address on a switch.
 type heardKey struct {
-	datapath string
+	datapath *network.Datapath
 	addr     netip.Addr
 }
 
@@ -135,13 +135,13 @@ func (o *Owners) hear(p *network.Port, m *pcap.LinkMeta) {
 	src, _ := metaIPs(m)
 	from := macOf(m.Src)
 	if !m.HasSrc || !src.IsValid() || from.multicast() ||
-		o.heard[heardKey{p.Datapath.Name, src}] == from || !onLink(p, src) {
+		o.heard[heardKey{p.Datapath, src}] == from || !onLink(p, src) {
 		return
 	}
 	if len(o.heard) >= maxHeard {
 		clear(o.heard)
 	}
-	o.heard[heardKey{p.Datapath.Name, src}] = from
+	o.heard[heardKey{p.Datapath, src}] = from
 }
 
 // addressed gives a frame that entered, whose capture does not tell to whom it was
@@ -278,7 +278,7 @@ func (o *Owners) neighbour(p *network.Port, src, dst netip.Addr) mac {
 			}
 		}
 	}
-	if a := o.heard[heardKey{p.Datapath.Name, dst}]; a != 0 {
+	if a := o.heard[heardKey{p.Datapath, dst}]; a != 0 {
 		return a
 	}
 	if a := o.announced[dst]; a != 0 && leadsOut(p) {

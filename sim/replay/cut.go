@@ -13,6 +13,9 @@ import (
 // short: what OVN decides by, or what tells the packet from others, is missing.
 const whyCut = "cut by the capture (snaplen) before the end of its headers"
 
+// isCut reports whether that is why.
+func (f *Frame) isCut() bool { return f.skip == whyCut }
+
 // tooShort reports whether a capture cut a frame so short that it cannot be
 // told what OVN does with it.
 func tooShort(data []byte, h *packet.Headers, wire int) bool {

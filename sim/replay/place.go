@@ -28,9 +28,7 @@ func (s *Run) read(rec *pcap.Record, f *Frame) {
 	}
 	t.last = max(t.last, f.Time)
 	if f.unread {
-		if t.Faults++; t.Faults == 1 {
-			t.Fault = fmt.Sprintf("%s: frame %d: link type %v: %s", rec.File, rec.Frame, rec.LinkType, f.skip)
-		}
+		t.fault(rec, f.skip)
 	}
 	if s.opts.Changes == nil {
 		return
@@ -41,15 +39,28 @@ func (s *Run) read(rec *pcap.Record, f *Frame) {
 	f.rec.CopyFrom(rec)
 }
 
+// fault counts frames that cannot be read, and says of the first why.
+func (t *Tap) fault(rec *pcap.Record, why string) {
+	if t.Faults++; t.Faults == 1 {
+		t.Fault = fmt.Sprintf("%s: frame %d: link type %v: %s", rec.File, rec.Frame, rec.LinkType, why)
+	}
+}
+
+// fileOf is the file that a record is of, "" if the capture has but one.
+func (t *Tap) fileOf(rec *pcap.Record) string {
+	if rec.File == t.Name {
+		return ""
+	}
+	return rec.File
+}
+
 // place fills in a frame from a record: its bytes, and where it crossed
 // OVN's border in which direction.
 func (s *Run) place(rec *pcap.Record, f *Frame) {
 	t := s.Taps[rec.Capture]
 	f.Capture, f.Number, f.Time = rec.Capture, rec.Frame, conntrack.Time(rec.Time)
 	f.Interface, f.Kept = rec.Interface, keptOf(rec)
-	if rec.File != t.Name {
-		f.File = rec.File
-	}
+	f.File = t.fileOf(rec)
 	eth, meta, err := pcap.Frame(rec)
 	site := s.site(t, rec.Interface)
 	switch {

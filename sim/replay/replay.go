@@ -358,7 +358,7 @@ func (s *Run) next(f *Frame) {
 	s.held -= f.size()
 	s.unfile(f)
 	s.unlink(f)
-	if f.skip == whyCut && f.dir == Entered && s.complete(f) {
+	if f.isCut() && f.dir == Entered && s.complete(f) {
 		f.skip = ""
 	}
 	if f.dir == Left || f.dir == Crossed {
@@ -374,7 +374,7 @@ func (s *Run) next(f *Frame) {
 // handle decides what a frame is, and replays it or hands it on.
 func (s *Run) handle(f *Frame) {
 	switch {
-	case f.skip != "" && f.skip != whyCut && f.twin:
+	case f.skip != "" && !f.isCut() && f.twin:
 		s.skip(f, whyTwice)
 	case f.skip != "":
 		s.skip(f, f.skip)
