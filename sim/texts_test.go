@@ -74,9 +74,9 @@ var textDoors = map[string]string{
 	"(*ovnreplay/sim.Engine).Prefer":      "once two flows that both match",
 
 	// what the network says by texts is asked of few packets
-	"(*ovnreplay/sim/network.Port).Unmapped":        "at localnet ports, while the network is followed: what a bridge is mapped to",
+	"(*ovnreplay/sim/network.Port).Unmapped":        "at localnet ports, while the network is followed",
 	"(*ovnreplay/sim/replay.Owners).mayClaim":       "an Ethernet address of a virtual port: who its parents are",
-	"(*ovnreplay/sim/replay.Owners).sharesUntagged": "a frame without a tag where others have one: which network it is of",
+	"(*ovnreplay/sim/replay.Owners).sharesUntagged": "a frame without a tag where others have one",
 }
 
 // TestPacketPathLooksAtNoText type-checks the program and goes through all that a packet may
