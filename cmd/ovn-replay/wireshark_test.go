@@ -50,7 +50,7 @@ func annotated(t *testing.T, args ...string) string {
 // ovn-controller.
 var wiresharkCases = []string{
 	"nodeport", "kube-acl-verdicts-26.03", "cloud-nat-v6-26.03", "kube-multicast", "cloud-dhcpv6-ra",
-	"cloud-gateway-router",
+	"cloud-gateway-router", "cloud-bfd-26.03",
 }
 
 // Wireshark shows every line of every comment in full.

@@ -36,8 +36,34 @@ local comments = Field.new("frame.comment")
 -- keys are what each line says, by its key.
 local keys = {}
 
+-- titles are those of fields that may be longer than the 240 characters that Wireshark
+-- shows of an item: what goes on is set below it.
+local titles = {
+  reason = "Reason", path = "Path", acl = "ACL", ct = "Connection tracking", nat = "NAT", cause = "Cause",
+  field = "Difference", from = "From", decided = "Decided", answered = "Answered", note = "Note",
+}
+local room = 200
+local range
+
+-- piece cuts what there is room for off a text, between words if it can.
+local function piece(text)
+  if #text <= room then return text, "" end
+  local head = text:sub(1, room):match("^(.+) ") or text:sub(1, room):match("^(.-)[\192-\255]?[\128-\191]*$")
+  return head, text:sub(#head + 1)
+end
+
 local function add(tree, name, value)
-  if value ~= nil and value ~= "" then return tree:add(fields[name], value):set_generated() end
+  if value == nil or value == "" then return end
+  local item = tree:add(fields[name], value)
+  if titles[name] and #value > room then
+    local head, rest = piece(value)
+    item:set_text(titles[name] .. ": " .. head .. " …")
+    while rest ~= "" do
+      head, rest = piece(rest)
+      item:add(range, "…" .. head)
+    end
+  end
+  return item:set_generated()
 end
 
 local function flows(tree, value)
@@ -128,8 +154,9 @@ end
 function ovn.dissector(buffer, pinfo, tree)
   local lines = said()
   if #lines == 0 then return end
+  range = buffer(0, 0)
   local verdict = lines[1].value:match("^(%S+)")
-  local top = tree:add(ovn, buffer(0, 0), "OVN, as replayed: " .. lines[1].value)
+  local top = tree:add(ovn, range, "OVN, as replayed: " .. piece(lines[1].value))
   add(top, "verdict", verdict)
   for _, line in ipairs(lines) do keys[line.key](top, line.value) end
 end
