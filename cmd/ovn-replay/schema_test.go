@@ -43,6 +43,8 @@ func schemas() map[string]struct {
 			[]string{"run --json --hex --case CASE", "show --json SESSION", "show --json SESSION 1-3"}},
 		"run-last.schema.json": {"The last line of ovn-replay run --json, where limits were reached or flows left out",
 			boundsJSON{}, []string{"run --json BROKEN"}},
+		"interrupted.schema.json": {"The last line of JSON of a command that a signal ended, but for verify: see " +
+			"TestInterrupted", interruptedJSON{}, nil},
 		"verify.schema.json": {"What ovn-replay verify --json prints", replay.Report{},
 			[]string{"verify --json --case CASE", "verify --json --list --strict --no-infer --case CASE"}},
 		"connections.schema.json": {"One line of ovn-replay connections --json: a connection", ledger.Row{},
@@ -105,8 +107,8 @@ func TestJSONSatisfiesSchemas(t *testing.T) {
 			}
 		}
 	}
-	for name := range schemas() {
-		if printed[name] == 0 {
+	for name, of := range schemas() {
+		if printed[name] == 0 && len(of.lines) > 0 {
 			t.Errorf("%s: nothing was printed", name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/job"
+	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
 )
 
@@ -31,7 +32,7 @@ func interrupted(ctx context.Context, err error, cmd *cobra.Command, out io.Writ
 		err = job.Interrupted(ctx, 0)
 	}
 	if inJSON(cmd) && !(replaying && cmd.Name() == "verify") {
-		json.NewEncoder(out).Encode(interruptedJSON{true, by.Packets})
+		json.NewEncoder(out).Encode(interruptedJSON{replay.FormVersion, true, by.Packets})
 	}
 	return err
 }
@@ -47,6 +48,7 @@ func inJSON(cmd *cobra.Command) bool {
 
 // interruptedJSON is the last line of JSON that an interrupted command prints.
 type interruptedJSON struct {
+	Version     int  `json:"version"` // of this form, see replay.FormVersion
 	Interrupted bool `json:"interrupted"`
 	Packets     int  `json:"packets"` // read until then
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
@@ -103,6 +106,15 @@ func TestInterrupted(t *testing.T) {
 			if said := strings.Count(strings.ReplaceAll(out.String(), " ", ""), `"interrupted":true`); said != 1 &&
 				strings.Contains(command, "json") {
 				t.Errorf("%v: %s: %s", sig, command, out.String())
+			}
+			for line := range strings.Lines(out.String()) {
+				if !strings.HasPrefix(line, `{"version":1,"interrupted":true`) {
+					continue
+				}
+				v, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
+				if err = cmp.Or(err, compiled(t, "interrupted.schema.json", true).Validate(v)); err != nil {
+					t.Errorf("%v: %s: %v", sig, command, err)
+				}
 			}
 			if command == "verify --json" {
 				var r replay.Report
