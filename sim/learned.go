@@ -306,14 +306,14 @@ func (e *Engine) seenHop(p *pkt, f *table.Flow, at position, hop macKey, bound u
 	if e.opts.Choose == nil || e.quiet {
 		return 0, false
 	}
-	mac, src, ok := e.opts.Choose.NextHop(hop.ip, hop.v6, bound, &p.Packet)
-	if !ok || src != 0 && src != e.asker(p, at) || e.learned.another(hop, mac) {
+	seen, ok := e.opts.Choose.NextHop(hop.ip, hop.v6, bound, &p.Packet)
+	if !ok || seen.From != 0 && seen.From != e.asker(p, at) || !seen.Gateway && e.learned.another(hop, seen.To) {
 		return 0, false
 	}
-	e.learned.macs[hop] = macEntry{mac: mac}
+	e.learned.macs[hop] = macEntry{mac: seen.To}
 	p.seen = true
 	e.note(p, trace.Note, trace.ObservedChoice, f)
-	return mac, true
+	return seen.To, true
 }
 
 // another reports whether an Ethernet address is bound to another address than k's

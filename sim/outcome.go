@@ -108,6 +108,13 @@ type ChoiceOption struct {
 	RuledOut bool
 }
 
+// SeenHop is how a packet is seen to go on to a next hop.
+type SeenHop struct {
+	To, From uint64 // Ethernet addresses; From is 0 where nothing shows it
+	// Gateway: To is of a router that answers for the next hop's address, which may have others.
+	Gateway bool
+}
+
 // Chooser says which of a choice's options the datapath took; false if it
 // cannot know. The packet is as it is then; it is to be looked at only.
 type Chooser interface {
@@ -118,11 +125,10 @@ type Chooser interface {
 	// address of its next hop (ip; IPv4 in the low 32 bits) from a router port's
 	// address, although it had just learned it.
 	Asked(ip field.Uint128, v6 bool, src uint64) bool
-	// NextHop returns the Ethernet addresses to and from which the packet is seen
-	// to go on towards a next hop whose address no capture shows being learned.
-	// bound is the one that is known, 0: none; false: that holds. src is 0 where nothing
-	// shows it.
-	NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool)
+	// NextHop returns how the packet is seen to go on towards a next hop whose
+	// address no capture shows being learned. bound is the one that is known, 0: none;
+	// false: that holds.
+	NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (hop SeenHop, ok bool)
 	// Behind returns the port of a switch to which alone the packet is seen to go on, where
 	// the switch is not known to have learned who has its destination; nil: none is.
 	Behind(dp *network.Datapath, p *packet.Packet) *network.Port

@@ -299,3 +299,25 @@ func TestZonesStranger(t *testing.T) {
 		}
 	}
 }
+
+// Captures of joined zones as engineers have them, too: without ARP, a gateway of another
+// zone is found by the frames that are sent to it.
+func TestZonesInTheWild(t *testing.T) {
+	t.Parallel()
+	dirs, err := filepath.Glob(cases + "/ic-*")
+	if err != nil || len(dirs) < 8 {
+		t.Fatalf("%q, %v", dirs, err)
+	}
+	mutations := strings.Fields("noarp skew=0.7 snap=128 dupall res=1000 lateall=0.5 csum")
+	for _, dir := range dirs {
+		for _, mutation := range mutations {
+			t.Run(filepath.Base(dir)+"/"+mutation, func(t *testing.T) {
+				t.Parallel()
+				args := mutated(t, dir, mutation, 1).save(t, t.TempDir())
+				if status, out, errs := replayed(t, append([]string{"verify", "-q"}, args...)...); status != exitOK {
+					t.Errorf("status %d\n%.1000s%.300s", status, out, errs)
+				}
+			})
+		}
+	}
+}

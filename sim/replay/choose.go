@@ -344,30 +344,32 @@ func (s *Run) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 
 // NextHop implements sim.Chooser: where captures hold no ARP or neighbor
 // discovery, the frame itself tells on its way out.
-func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (dst, src uint64, ok bool) {
+func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet) (seen sim.SeenHop, ok bool) {
 	if s.resuming != nil {
-		if dst, src, ok = s.resuming.nextHop(bound); !ok && bound == 0 {
-			dst = uint64(s.owners.only(hopAddr(ip, v6)))
+		if seen, ok = s.resuming.nextHop(bound); !ok && bound == 0 {
+			seen.To = uint64(s.owners.only(hopAddr(ip, v6)))
 		}
-		return dst, src, ok || dst != 0
+		return seen, ok || seen.To != 0
 	}
 	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
-		return 0, 0, false
+		return seen, false
 	}
 	if !s.beyond.others(mac(bound)) {
-		return 0, 0, false
+		return seen, false
 	}
 	other := func(f *Frame) bool { // asked before whether it is the same packet
 		return f.dir == Left && !f.Bare && leadsOut(f.point.Port) && uint64(macAt(f.Data)) != bound
 	}
 	s.further(p, other, func(f *Frame) bool {
-		if to := macAt(f.Data); s.owners.foreign(to) && !s.onLink(to, ip, v6) {
-			dst, src, ok = uint64(to), uint64(macAt(f.Data[6:])), true
+		to := macAt(f.Data)
+		gateway := s.owners.gateway(hopAddr(ip, v6), to)
+		if ok = gateway || s.owners.foreign(to) && !s.onLink(to, ip, v6); ok {
+			seen = sim.SeenHop{To: uint64(to), From: uint64(macAt(f.Data[6:])), Gateway: gateway}
 			s.hops++
 		}
 		return ok
 	})
-	return dst, src, ok
+	return seen, ok
 }
 
 // Behind implements sim.Chooser: a packet to an address that a switch has not learned is
@@ -395,9 +397,9 @@ func (s *Run) Behind(dp *network.Datapath, p *packet.Packet) (port *network.Port
 	return port
 }
 
-// beyond are the Ethernet addresses outside of OVN to which frames read ahead are
-// sent over wires, few as they are: where there is none but the one that is
-// known, no frame shows another.
+// beyond are the Ethernet addresses to which frames read ahead are sent over wires, those
+// outside of OVN and of other gateways, few as they are: where there is none but the one
+// that is known, no frame shows another.
 type beyond struct {
 	macs []mac
 	last mac // noted last, or not to be noted
@@ -416,7 +418,7 @@ func (b *beyond) note(f *Frame, o *Owners) {
 		return
 	}
 	b.last = to
-	if len(b.macs) < maxBeyond && o.foreign(to) && !slices.Contains(b.macs, to) {
+	if len(b.macs) < maxBeyond && (f.dir == Left && !to.multicast() || o.foreign(to)) && !slices.Contains(b.macs, to) {
 		b.macs = append(b.macs, to)
 	}
 }
@@ -454,6 +456,14 @@ func hopAddr(ip field.Uint128, v6 bool) netip.Addr {
 		return packet.Addr6(ip)
 	}
 	return header.IPv4(ip.Lo)
+}
+
+// gateway reports whether an Ethernet address is that of a router that may answer for an
+// address on a wire: which has it, or one that flows answer for and that is in nothing else.
+func (o *Owners) gateway(a netip.Addr, m mac) bool {
+	return slices.ContainsFunc(o.ports[m], func(q *network.Port) bool {
+		return q.Datapath.Router && (hasIP(q, a) || o.virtual[a] || o.announced[a] == m)
+	})
 }
 
 // only is the Ethernet address of the one router that has an address; 0: there is none.

@@ -429,19 +429,19 @@ func (r *resumption) takes(s *Run, kind trace.Reason, o *sim.ChoiceOption) bool 
 
 // nextHop is the Ethernet address to which the connection's first packet was sent over
 // a wire, and from which, where none is bound: the packet shows it, or came from there.
-func (r *resumption) nextHop(bound uint64) (dst, src uint64, ok bool) {
+func (r *resumption) nextHop(bound uint64) (seen sim.SeenHop, ok bool) {
 	f := r.of
 	if !r.reply {
 		f = r.as
 	}
 	if bound != 0 || f.Bare || f.dir == Crossed || !leadsOut(f.point.Port) {
-		return 0, 0, false
+		return seen, false
 	}
-	to, from := uint64(macAt(f.Data)), uint64(macAt(f.Data[6:]))
+	seen.To, seen.From = uint64(macAt(f.Data)), uint64(macAt(f.Data[6:]))
 	if r.reply {
-		return from, to, true
+		seen.To, seen.From = seen.From, seen.To
 	}
-	return to, from, true
+	return seen, true
 }
 
 // sourcePort is the port that SNAT to an address gave the connection's first packet.
