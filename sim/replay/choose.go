@@ -322,7 +322,7 @@ const askTime = 20e6
 // capture, that no other packet accounts for.
 func (s *Run) Asked(ip field.Uint128, v6 bool, src uint64) bool {
 	found := map[int]bool{} // by capture: one request each
-	for _, f := range s.queue[s.head:] {
+	for f := s.requestsFor(ip, v6).first; f != nil; f = f.request {
 		k := askKey{f.Capture, f.Number}
 		if f.Time > s.now+askTime {
 			break
@@ -505,10 +505,7 @@ func (s *Run) requested(ip field.Uint128, v6 bool) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(s.queue[s.head:], func(f *Frame) bool {
-		of, v6Asked, ok := askedFor(f.Headers())
-		return ok && v6Asked == v6 && of == ip
-	})
+	return s.requestsFor(ip, v6).first != nil
 }
 
 // askedFor is the address that a request of ARP or neighbor discovery asks for.

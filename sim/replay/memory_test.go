@@ -174,8 +174,8 @@ func TestMemoryIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Run{}, "Engine Taps opts owners handler queue head held orders free later flows clients history inferrer " +
-			"tunnels wires waiting waited pins now turn race trial shows err asked twins resuming resolves " +
+		{Run{}, "Engine Taps opts owners handler queue head held orders free later flows requests clients history " +
+			"inferrer tunnels wires waiting waited pins now turn race trial shows err asked twins resuming resolves " +
 			"unfiltered premature hops beyond hoisting sizes"},
 		{twins{}, "seen old turn done head"},
 		{inferrer{}, "s captured answers older recent ways sought resumed opened datagrams puzzles expected parts " +

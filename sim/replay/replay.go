@@ -66,6 +66,8 @@ type Frame struct {
 	filed   bool
 	ofFlow  *Frame // the next of the same flow, if inFlow: see filedAs
 	inFlow  bool
+	request *Frame // the next that asks for the same address, if asks: see requestsFor
+	asks    bool
 	twin    bool   // the same was there just before: see shownTwice
 	nth     int32  // the how manieth of the same it is
 	twinKey uint64 // what twins know it by; 0: they do not
@@ -151,9 +153,10 @@ type Run struct {
 	held       int    // bytes of them
 	orders     uint64 // how many frames were put into it
 	free       []*Frame
-	later      filed[chain]       // the queue's frames by identity
-	flows      map[flowKey]chain  // the queue's frames by flow: see filedAs
-	clients    map[endpoint]chain // those that left, by where they came from: see laterOf
+	later      filed[chain]         // the queue's frames by identity
+	flows      map[flowKey]chain    // the queue's frames by flow: see filedAs
+	requests   map[requestKey]chain // those that ask for an address: see requestsFor
+	clients    map[endpoint]chain   // those that left, by where they came from: see laterOf
 	history    *history
 	inferrer   *inferrer
 	tunnels    *tunnels
@@ -224,6 +227,7 @@ func (s *Run) file(f *Frame) {
 	f.order = s.orders
 	s.byClient(f)
 	s.byFlow(f)
+	s.byRequest(f)
 	s.beyond.note(f, s.owners)
 	if f.id == 0 {
 		return
@@ -264,6 +268,7 @@ func (s *Run) pop() {
 	s.change()
 	s.head++
 	s.unfileFlow(f)
+	s.unfileRequest(f)
 	if !f.played {
 		s.play(f)
 	}
@@ -278,7 +283,7 @@ func (s *Run) pop() {
 // now: each is replayed as its own moment's network has it.
 func (s *Run) placeAgain() {
 	s.later.clear()
-	s.clients, s.flows, s.held, s.beyond = nil, nil, 0, beyond{}
+	s.clients, s.flows, s.requests, s.held, s.beyond = nil, nil, nil, 0, beyond{}
 	for _, f := range s.queue[s.head:] {
 		if !f.played {
 			s.Taps[f.Capture].forget(f)
