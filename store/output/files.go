@@ -107,7 +107,7 @@ func (o *Files) Check(flag, name string) error {
 			}
 		}
 	}
-	if err == nil && info.IsDir() {
+	if err == nil && info.IsDir() || os.IsPathSeparator(name[len(name)-1]) {
 		return fmt.Errorf("%s: is a directory; name a file with %s", name, flag)
 	}
 	if o.names == nil {
@@ -145,12 +145,25 @@ func inside(dir, path string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
-// absolute is where a name leads, links followed as far as there is something.
+// absolute is where a name leads, links followed even where there is nothing yet.
 func absolute(name string) string {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
-	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
-		name = filepath.Join(dir, filepath.Base(name))
+	const most = 40 // links, as in Linux
+	for range most {
+		if real, err := filepath.EvalSymlinks(name); err == nil {
+			name = real
+			break
+		}
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(name)); err == nil {
+			name = filepath.Join(dir, filepath.Base(name))
+		}
+		to, err := os.Readlink(name)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(name), to)
+		}
+		name = to
 	}
 	if abs, err := filepath.Abs(name); err == nil {
 		return abs
