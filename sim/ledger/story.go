@@ -537,7 +537,7 @@ func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 	}
 	here, there := within(x, y), within(y, x)
 	i := 0
-	for i < len(here) && i < len(there) && here[i].flow == there[i].flow && here[i].datapath == there[i].datapath {
+	for i < len(here) && i < len(there) && here[i].same(there[i]) {
 		i++
 	}
 	if i == len(here) && i == len(there) || how == sameClientText && i < len(here) && leads(here[i].flow, x) {
@@ -554,6 +554,16 @@ func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 			add("  %s it went no further", side.name)
 		}
 	}
+}
+
+// same reports whether two packets met the same at a step: flows that say the same are the
+// same, if the network has become another meanwhile and lists them anew, or elsewhere in the stage.
+func (s step) same(t step) bool {
+	if s.datapath != t.datapath || s.flow == t.flow || s.flow == nil || t.flow == nil {
+		return s.datapath == t.datapath && s.flow == t.flow
+	}
+	f, g := s.flow, t.flow
+	return f.StageName() == g.StageName() && f.Match == g.Match && f.Actions == g.Actions
 }
 
 // leads reports whether a flow that did not decide about a packet is one of those
