@@ -3,9 +3,6 @@ package main
 import (
 	"io"
 	"os"
-	"strconv"
-
-	"golang.org/x/term"
 
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
@@ -15,16 +12,9 @@ import (
 // terminalLines are the lines of the terminal that w is, nil if it is none. A
 // dumb one, and NO_COLOR (no-color.org), have no colours.
 func terminalLines(w io.Writer) *replay.Lines {
-	f := output.Terminal(w)
-	if f == nil || !term.IsTerminal(int(f.Fd())) {
+	width := output.Columns(w)
+	if width == 0 {
 		return nil
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		width = 80
-	}
-	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
-		width = n
 	}
 	return &replay.Lines{Width: width, Colour: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
