@@ -120,12 +120,7 @@ func (p *Packet) cutSum(ip []byte, at int) Sum {
 }
 
 // statedLength is the transport length by the IP header.
-func (p *Packet) statedLength(ip []byte) int {
-	if p.Tuple.V6 {
-		return 40 + int(binary.BigEndian.Uint16(ip[4:])) - p.L4
-	}
-	return int(binary.BigEndian.Uint16(ip[2:])) - p.L4
-}
+func (p *Packet) statedLength(ip []byte) int { return header.Length(ip) - p.L4 }
 
 // Pseudo is the sum of the packet's pseudo-header, not inverted: what a
 // partial TCP or UDP checksum holds.

@@ -127,15 +127,15 @@ func (p *Packet) parseIPv4(ip []byte) Fault {
 	if len(ip) < 20 {
 		return FaultTruncated
 	}
-	header, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
-	if header < 20 || total < header {
+	size, total := int(ip[0]&15)*4, header.Length(ip)
+	if size < 20 || total < size {
 		return FaultLength
 	}
-	if len(ip) < header {
+	if len(ip) < size {
 		return FaultTruncated
 	}
 	p.setEnd(ip, total)
-	p.L4 = header
+	p.L4 = size
 	readIPv4Tuple(ip, &p.Tuple)
 	frag := binary.BigEndian.Uint16(ip[6:])
 	p.FragID = uint32(binary.BigEndian.Uint16(ip[4:]))
@@ -154,7 +154,7 @@ func (p *Packet) parseIPv6(ip []byte) Fault {
 	if len(ip) < 40 {
 		return FaultTruncated
 	}
-	p.setEnd(ip, 40+int(binary.BigEndian.Uint16(ip[4:])))
+	p.setEnd(ip, header.Length(ip))
 	p.Tuple.V6 = true
 	copy(p.Tuple.Src[:], ip[8:24])
 	copy(p.Tuple.Dst[:], ip[24:40])

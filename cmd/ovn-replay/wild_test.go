@@ -72,8 +72,11 @@ var wildKinds = map[string][]string{
 	"cloud-l2gateway-22.03":         {"dupall"},                    // the same answer twice, and all of it twice
 	"kube-multicast":                {"dup", "dupall"},             // answers to two, alike but for their addresses
 	"kube-affinity":                 {"dup"},                       // a first packet that is sent again
-	"cloud-vlan-tenant-25.03":       {"noarp"},                     // ARP behind tags
-	"cloud-spine-26.03":             {"noarp"},                     // ARP in tunnels
+	"cloud-vlan-tenant-25.03":       {"noarp", "any"},              // ARP behind tags, announced on several wires
+	"kube-affinity-25.03":           {"any"},                       // ARP requests for a router alone, flooded
+	"kube-multicast-26.03":          {"any"},                       // interfaces that no frame tells
+	"cloud-proxy-arp":               {"any"},                       // a localport beside the one interface
+	"cloud-spine-26.03":             {"noarp", "any"},              // ARP in tunnels, and to linked switches
 	"cloud-prefix-delegation-26.03": {"noarp"},                     // ARP to all chassis
 	"cloud-dhcpv4-25.03":            {"loss=0.05", wildTogether()}, // questions to all chassis
 	"cloud-vlan-tenant":             {"loss=0.05", "lateall=0.4"},  // a wire that others are on, too
@@ -87,6 +90,7 @@ var wildKinds = map[string][]string{
 	"cloud-arp-nd":                  {"any"},                       // the one interface beside a sender
 	"kube-cold-ingress-24.03":       {"res=1000"},                  // a request before the packet that calls for it
 	"random-kube-5":                 {"any"},                       // a packet to a router on its own network
+	"cloud-batches":                 {"csum", "snap=64", "any"},    // UDP_SEGMENT, BIG TCP
 }
 
 // wildTogether are all mutations at once.

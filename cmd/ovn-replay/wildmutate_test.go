@@ -76,6 +76,9 @@ func parseWild(d []byte) (p wildPacket, ok bool) {
 	case typ == 0x0800 && len(d) >= at+20:
 		p.l4, p.proto = at+int(d[at]&15)*4, d[at+9]
 		p.end = at + int(binary.BigEndian.Uint16(d[at+2:]))
+		if p.end == at { // of BIG TCP
+			p.end = len(d)
+		}
 		p.fragment = binary.BigEndian.Uint16(d[at+6:])&0x3fff != 0
 	case typ == 0x86dd && len(d) >= at+40:
 		p.v6, p.l4, p.proto = true, at+40, d[at+6]

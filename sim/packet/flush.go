@@ -358,13 +358,7 @@ func (p *Packet) flushSCTP(l4 []byte) {
 
 // statedEnd returns where the IP packet ends by its own length, which may be
 // beyond the captured bytes.
-func (p *Packet) statedEnd() int {
-	ip := p.Data[p.Layout.L3:]
-	if p.held.Key.Get(field.EthType) == header.EtherIPv6 {
-		return p.Layout.L3 + 40 + int(be16(ip[4:]))
-	}
-	return p.Layout.L3 + int(be16(ip[2:]))
-}
+func (p *Packet) statedEnd() int { return p.Layout.L3 + header.Length(p.Data[p.Layout.L3:]) }
 
 // adjust mends the 16-bit one's complement checksum at sum after the
 // even-aligned bytes old became new.

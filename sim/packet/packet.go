@@ -131,10 +131,8 @@ func (p *Packet) Overlong() bool {
 	}
 	ip, room := p.Data[p.Layout.L3:], p.Wire-p.Layout.L3
 	switch p.Key.Get(field.EthType) {
-	case header.EtherIPv4:
-		return int(binary.BigEndian.Uint16(ip[2:])) > room
-	case header.EtherIPv6:
-		return int(binary.BigEndian.Uint16(ip[4:]))+40 > room
+	case header.EtherIPv4, header.EtherIPv6:
+		return header.Length(ip) > room
 	}
 	return false
 }
@@ -280,7 +278,7 @@ func parseIPv4(frame []byte, ofs int, k *field.Key, l *Layout) {
 		l.Short = len(ip) < 20
 		return
 	}
-	ihl, total := int(ip[0]&15)*4, int(be16(ip[2:]))
+	ihl, total := int(ip[0]&15)*4, header.Length(ip)
 	if ihl < 20 || total < ihl || len(ip) < ihl {
 		l.Short = len(ip) < ihl
 		return
@@ -313,7 +311,7 @@ func parseIPv6(frame []byte, ofs int, k *field.Key, l *Layout) {
 		l.Short = len(ip) < 40
 		return
 	}
-	total := 40 + int(be16(ip[4:]))
+	total := header.Length(ip)
 	l.L3 = ofs
 	l.L3End = min(ofs+total, len(frame))
 	l.Short = ofs+total > len(frame)

@@ -162,7 +162,7 @@ func (s *Run) addressed(f *Frame) {
 		case !l.Bare && l.dir != Entered:
 			s.readdress(f, macAt(l.Data))
 			return
-		case l.dir != Left || l.point.Port == nil || l.point.Port.Datapath != f.point.Port.Datapath ||
+		case l.dir != Left || l.point.Port == nil || !s.owners.same(l.point.Port.Datapath, f.point.Port.Datapath) ||
 			l.point.Port.Type != network.VIF || len(l.point.Port.Addresses) == 0:
 		case macAt(f.Data).multicast() && !hasIP(l.point.Port, header.IPv4(f.Headers().Key.Get(field.ARPTPA))):
 			to = broadcast
@@ -172,7 +172,41 @@ func (s *Run) addressed(f *Frame) {
 			to = broadcast
 		}
 	}
+	if to == broadcast && s.spared(f) {
+		to = s.owners.routerHaving(f.point.Port, header.IPv4(f.Headers().Key.Get(field.ARPTPA)))
+	}
 	s.readdress(f, to)
+}
+
+// spared reports whether an interface of a frame's switch that its capture shows did not
+// get an ARP request: it was for a router's Ethernet address, flooded like one to all, and
+// port security lets none get what is for another.
+func (s *Run) spared(f *Frame) bool {
+	t, got := s.Taps[f.Capture], map[*network.Port]bool{}
+	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
+		if l.dir == Left && l.point.Port != nil && macAt(l.Data[6:]) == macAt(f.Data[6:]) {
+			got[l.point.Port] = true
+		}
+	}
+	return slices.ContainsFunc(f.point.Port.Datapath.Ports, func(p *network.Port) bool {
+		return p.Type == network.VIF && p != f.point.Port && !got[p] && p.ResidentOn(f.point.Chassis) && t.hosts(p)
+	})
+}
+
+// routerHaving is the Ethernet address of a router that has an address on a port's network,
+// 0 if none has.
+func (o *Owners) routerHaving(p *network.Port, a netip.Addr) mac {
+	for q := range o.portsOf(p.Datapath) {
+		if q.Peer == nil {
+			continue
+		}
+		for _, addr := range q.Peer.Addresses {
+			if slices.ContainsFunc(addr.IPs, func(ip netip.Prefix) bool { return ip.Addr() == a }) {
+				return macOf(addr.MAC)
+			}
+		}
+	}
+	return 0
 }
 
 // routed reports whether a router has handed a packet on between two frames of it.
@@ -238,7 +272,7 @@ func (o *Owners) nextHop(p *network.Port, m *pcap.LinkMeta) mac {
 		t, b = uint16(b[2])<<8|uint16(b[3]), b[4:]
 	}
 	if t == header.EtherARP && len(b) >= 28 {
-		if b[7] == 2 {
+		if b[7] == 2 && src != dst { // who answers nobody announces to all
 			return macAt(b[18:])
 		}
 		return broadcast

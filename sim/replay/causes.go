@@ -145,7 +145,7 @@ func (v *Verifier) vouches(p pointKey, t conntrack.Time) (bool, Cause) {
 			continue
 		}
 		switch s := v.spans[i]; {
-		case s == nil:
+		case s == nil, v.nameless(tap, p):
 			why = cmp.Or(why, CauseEmpty)
 		case t < s.first:
 			why = CauseLate
@@ -160,6 +160,18 @@ func (v *Verifier) vouches(p pointKey, t conntrack.Time) (bool, Cause) {
 		}
 	}
 	return why == "", why
+}
+
+// nameless reports whether a capture of all interfaces of a host has no frame that tells
+// which of them an interface of OVN's is: what it shows of it cannot be told from what it
+// shows of others.
+func (v *Verifier) nameless(t *Tap, k pointKey) bool {
+	if k.port <= 0 || len(t.hosted) == 0 {
+		return false
+	}
+	p := v.net().Ports[k.port]
+	return hasDevice(p) && !t.hosts(p) &&
+		!slices.ContainsFunc(t.Sites(), func(s *Site) bool { return s.Kind == AtPort && keyOf(s.Port, s.Chassis) == k })
 }
 
 // inFlight is how long a packet is on its way at most.

@@ -102,7 +102,7 @@ func (x *flowSeen) acknowledges(w *waiter) bool {
 		return false
 	}
 	seq := binary.BigEndian.Uint32(w.data[at+4:])
-	end := seq + uint32(max(0, statedEnd(w.data[h.Layout.L3:])-(at-h.Layout.L3)-int(w.data[at+12]>>4)*4))
+	end := seq + uint32(max(0, header.Length(w.data[h.Layout.L3:])-(at-h.Layout.L3)-int(w.data[at+12]>>4)*4))
 	if w.data[at+13]&(header.FlagSYN|header.FlagFIN) != 0 {
 		end++
 	}

@@ -71,7 +71,9 @@ func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pc
 	}
 	port, told := t.hosted[d]
 	if port == nil {
-		port, dir = o.hostPlaceByIP(c, m)
+		if port, dir = o.hostPlaceByIP(c, m); d.index != 0 && port != nil && t.hosts(port) && hasDevice(port) {
+			port, dir = nil, Unknown // its device is another
+		}
 		if port == nil && !told && m.Direction == pcap.DirectionOut {
 			port, dir = o.lastOf(t, c, metaMAC(m.HasSrc, m.Src)), Left
 			if port != nil {
@@ -106,7 +108,8 @@ func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pc
 // device is its.
 func (o *Owners) lastOf(t *Tap, c *network.Chassis, src mac) (last *network.Port) {
 	for _, p := range o.net.Ports[1:] {
-		if p.Type != network.VIF || p.Parent != nil || !p.ResidentOn(c) || t.hosts(p) || src == 0 ||
+		if !hasDevice(p) || !p.ResidentOn(c) || t.hosts(p) || src == 0 ||
+			p.Type == network.Localport && !o.at(src, c) ||
 			hasMAC(p, src) || !o.near(p.Datapath, src) {
 			continue
 		}
@@ -116,6 +119,17 @@ func (o *Owners) lastOf(t *Tap, c *network.Chassis, src mac) (last *network.Port
 		last = p
 	}
 	return last
+}
+
+// at reports whether an Ethernet address is that of a port at a chassis, from where alone
+// packets go to its localports.
+func (o *Owners) at(m mac, c *network.Chassis) bool {
+	return slices.ContainsFunc(o.ports[m], func(p *network.Port) bool { return p.ResidentOn(c) })
+}
+
+// hasDevice reports whether a port has an interface of its own at a host.
+func hasDevice(p *network.Port) bool {
+	return p.Type == network.VIF && p.Parent == nil || p.Type == network.Localport
 }
 
 // hosts reports whether frames told the device of an interface.
@@ -132,7 +146,13 @@ func (t *Tap) hosts(p *network.Port) bool {
 func (o *Owners) answersFor(m *pcap.LinkMeta) bool {
 	_, dst := metaIPs(m)
 	return !dst.IsValid() || dst.IsMulticast() || o.send[mac(header.MACOfLinkLocal(dst))] != nil ||
-		dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || o.has(dst)
+		dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || o.has(dst) || o.behindRouters(dst)
+}
+
+// behindRouters reports whether an address, nobody's it may be, is of a network that is
+// on no wire: only OVN's routers lead there.
+func (o *Owners) behindRouters(a netip.Addr) bool {
+	return slices.ContainsFunc(o.overlay, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
 // has reports whether an address is of OVN's: a port's, or one that stands for
@@ -236,7 +256,7 @@ func (o *Owners) interfaceOf(m mac, c *network.Chassis) *network.Port {
 		return nil
 	}
 	for _, p := range o.ports[m] {
-		if p.Type == network.VIF && p.ResidentOn(c) {
+		if (p.Type == network.VIF || p.Type == network.Localport) && p.ResidentOn(c) {
 			return p
 		}
 	}
@@ -248,7 +268,8 @@ func (o *Owners) interfaceOf(m mac, c *network.Chassis) *network.Port {
 func (o *Owners) interfaceByIP(m *pcap.LinkMeta, c *network.Chassis, src mac) *network.Port {
 	_, dst := metaIPs(m)
 	for _, p := range o.byIP[dst] {
-		if p.Type == network.VIF && p.ResidentOn(c) && (src == 0 || o.near(p.Datapath, src)) {
+		if (p.Type == network.VIF || p.Type == network.Localport) && p.ResidentOn(c) &&
+			(src == 0 || o.near(p.Datapath, src)) {
 			return p
 		}
 	}

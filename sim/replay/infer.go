@@ -110,7 +110,8 @@ func (inf *inferrer) capture(site *Site) {
 		}
 	case AtHost:
 		for _, p := range inf.s.Engine.Net.Ports[1:] {
-			if p.Type == network.VIF && p.ResidentOn(site.Chassis) || p.Type == network.Localnet {
+			if (p.Type == network.VIF || p.Type == network.Localport) && p.ResidentOn(site.Chassis) ||
+				p.Type == network.Localnet {
 				inf.captured[keyOf(p, site.Chassis)] = true
 			}
 		}
@@ -129,7 +130,7 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		if inf.captured[keyOf(o.Port, o.Chassis)] {
-			inf.expect(o, f.Time)
+			inf.expect(f, o)
 		}
 		if !o.Made && f.point.Port != nil {
 			inf.remember(f, o)
@@ -172,11 +173,16 @@ func (inf *inferrer) untold(f *Frame, out *sim.Outcome) bool {
 	return inf.puzzles[answerKey{at, uint8(f.Headers().Key.Get(field.IPProto)), e[0], e[1]}]
 }
 
-func (inf *inferrer) expect(o *sim.Output, now conntrack.Time) {
+func (inf *inferrer) expect(f *Frame, o *sim.Output) {
 	form := outline(o.Data, o.Headers(), o.Wire)
-	seg := segmentOf(o.Data, &form)
-	inf.parts.add(keyOf(o.Port, o.Chassis), &seg, now)
-	inf.expected.addExact(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, now,
+	seg := f.ofBatch()
+	if seg.stream != 0 {
+		seg = seg.in(o.Data, &form)
+	} else {
+		seg = segmentOf(o.Data, &form)
+	}
+	inf.parts.add(keyOf(o.Port, o.Chassis), &seg, f.Time)
+	inf.expected.addExact(expectKey{keyOf(o.Port, o.Chassis), identityHash(o.Data, o.Headers())}, f.Time,
 		smallSum(o.Data, o.Headers())|payloadSum(o.Data, o.Headers(), o.Wire))
 }
 

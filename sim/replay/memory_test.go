@@ -176,7 +176,7 @@ func TestMemoryIsWhole(t *testing.T) {
 	}{
 		{Run{}, "Engine Taps opts owners handler queue head held orders free later flows requests clients history " +
 			"inferrer tunnels wires waiting waited pins now turn race trial shows err asked twins resuming resolves " +
-			"unfiltered premature hops beyond hoisting sizes"},
+			"unfiltered premature hops beyond hoisting sizes batches"},
 		{twins{}, "seen old turn done head"},
 		{inferrer{}, "s captured answers older recent ways sought resumed opened datagrams puzzles expected parts " +
 			"scratch"},

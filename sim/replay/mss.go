@@ -100,6 +100,14 @@ func (t *segmentSizes) of(f *Frame) int {
 	return 0
 }
 
+// segmentSize is how long the frames are that a packet is sent as, 0 if it is one.
+func (s *Run) segmentSize(f *Frame) int {
+	if f.batch != nil && f.batch.size != 0 {
+		return f.Headers().Layout.L4 + 8 + f.batch.size
+	}
+	return s.sizes.of(f)
+}
+
 func (t *segmentSizes) mss(k uint64) uint16 {
 	for _, known := range [...]*filed[uint16]{&t.sizes, &t.older} {
 		if size := known.get(k); size != nil {

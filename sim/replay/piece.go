@@ -6,6 +6,7 @@ import (
 
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
+	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
 
@@ -13,7 +14,8 @@ import (
 // several, no capture shows entering. It reports whether the rest did.
 func (s *Run) inferPieces(f *Frame) bool {
 	seg := f.segment()
-	if seg.stream == 0 || len(f.rest) == 0 || len(f.rest) == 1 && f.rest[0] == (span{seg.start, seg.end}) {
+	if seg.stream == 0 || f.Headers().Key.Get(field.IPProto) != header.ProtoTCP || len(f.rest) == 0 ||
+		len(f.rest) == 1 && f.rest[0] == (span{seg.start, seg.end}) {
 		return false
 	}
 	a := s.inferrer.way(f)

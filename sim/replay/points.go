@@ -59,6 +59,7 @@ type Owners struct {
 	virtual   map[netip.Addr]bool                       // addresses that routers answer for and no port has
 	links     map[*network.Datapath][]*network.Datapath // see readLinks
 	networks  []wireNetwork                             // of wires
+	overlay   []netip.Prefix                            // of switches without a wire
 	strangers map[*network.Datapath]bool                // switches with interfaces whose addresses are not all known
 
 	heard map[heardKey]mac // what frames without Ethernet destination tell
@@ -143,12 +144,15 @@ func NewOwners(net *network.Network) *Owners {
 func (o *Owners) readWires() {
 	for _, p := range o.net.Ports[1:] {
 		w := o.wireBeside(p)
-		if !p.Datapath.Router || w == nil {
+		if !p.Datapath.Router || p.Peer == nil {
 			continue
 		}
 		for _, a := range p.Addresses {
 			for _, ip := range a.IPs {
-				if n := (wireNetwork{ip.Masked(), w}); !slices.Contains(o.networks, n) {
+				if ip = ip.Masked(); w == nil && !ip.Addr().IsLinkLocalUnicast() && !slices.Contains(o.overlay, ip) {
+					o.overlay = append(o.overlay, ip)
+				}
+				if n := (wireNetwork{ip, w}); w != nil && !slices.Contains(o.networks, n) {
 					o.networks = append(o.networks, n)
 				}
 			}

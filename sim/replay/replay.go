@@ -74,7 +74,8 @@ type Frame struct {
 	played  bool   // replayed already, before its turn
 	rest    []span // what of a piece of a stream was not predicted where it was observed
 	seg     segment
-	hasSeg  bool // seg is known
+	hasSeg  bool   // seg is known
+	batch   *batch // nil: it is one datagram, or none
 	tunnel  *underlay
 	spare   *underlay // to be used again
 
@@ -180,6 +181,7 @@ type Run struct {
 	beyond     beyond
 	hoisting   int // how deep causes are being replayed before what they led to
 	sizes      segmentSizes
+	batches    batches
 }
 
 // NewRun returns a run on an engine.
@@ -192,6 +194,7 @@ func NewRun(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Run {
 		history: newHistory(e), waiting: map[uint64]*Frame{},
 		pins: pinsOf(opts.Pins),
 	}
+	s.batches.size = maxBatches
 	s.inferrer = newInferrer(s)
 	s.tunnels = newTunnels(s)
 	s.wires = newWires(s)
@@ -225,6 +228,7 @@ func (s *Run) Add(rec *pcap.Record) {
 func (s *Run) file(f *Frame) {
 	s.orders++
 	f.order = s.orders
+	s.noteDatagram(f)
 	s.byClient(f)
 	s.byFlow(f)
 	s.byRequest(f)
@@ -541,7 +545,7 @@ func (s *Run) inject(f *Frame) {
 func (s *Run) put(e *sim.Engine, f *Frame, port *network.Port, chassis *network.Chassis) *sim.Outcome {
 	in := sim.Injection{
 		Port: port, Chassis: chassis, Time: f.Time, Frame: f.Data, Headers: f.Headers(), Wire: f.Wire,
-		Ref: reference(f), Segment: s.sizes.of(f),
+		Ref: reference(f), Segment: s.segmentSize(f),
 	}
 	if s.nowhere(port, chassis) && !s.passedOn(f) {
 		return e.Refuse(in)

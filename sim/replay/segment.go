@@ -8,7 +8,7 @@ import (
 	"ovnreplay/nat/header"
 )
 
-// segment is a piece of a TCP stream that segmentation offload may cut up or
+// segment is a piece of a TCP stream, or of a batch of UDP datagrams, that segmentation offload may cut up or
 // put together: what is one packet at one place is several at another.
 type segment struct {
 	start, end uint32 // sequence numbers; a FIN counts
@@ -26,7 +26,7 @@ func segmentOf(data []byte, f *form) (s segment) {
 	}
 	tcp := data[f.l4:f.end]
 	size, flags := int(tcp[12]>>4)*4, tcp[13]
-	length := statedEnd(data[f.l3:]) - (f.l4 - f.l3) - size
+	length := header.Length(data[f.l3:]) - (f.l4 - f.l3) - size
 	if size < 20 || length <= 0 || flags&(header.FlagSYN|header.FlagRST) != 0 {
 		return s
 	}
@@ -43,19 +43,14 @@ func segmentOf(data []byte, f *form) (s segment) {
 
 // segment is the piece of a stream that the frame is.
 func (f *Frame) segment() segment {
+	if f.batch != nil {
+		return f.ofBatch()
+	}
 	if !f.hasSeg {
 		form := outline(f.Data, f.Headers(), f.Wire)
 		f.seg, f.hasSeg = segmentOf(f.Data, &form), true
 	}
 	return f.seg
-}
-
-// statedEnd is the length of an IP packet by its own header.
-func statedEnd(ip []byte) int {
-	if ip[0]>>4 == 6 {
-		return 40 + int(binary.BigEndian.Uint16(ip[4:]))
-	}
-	return int(binary.BigEndian.Uint16(ip[2:]))
 }
 
 // span is a range of sequence numbers: from start up to, but without, end.
@@ -108,9 +103,11 @@ func samePieces(a, b *waiter, common span) bool {
 		string(x[f.l4:f.l4+4]) != string(y[f.l4:f.l4+4]) {
 		return false
 	}
-	n := min(a.seg.payload, f.end, g.end) // the urgent pointer and the options
-	if string(x[f.l4+18:n]) != string(y[f.l4+18:n]) {
-		return false
+	if f.proto == header.ProtoTCP {
+		n := min(a.seg.payload, f.end, g.end) // the urgent pointer and the options
+		if string(x[f.l4+18:n]) != string(y[f.l4+18:n]) {
+			return false
+		}
 	}
 	return a.seg.same(x[:f.end], &b.seg, y[:g.end], common) && validSum(a) && validSum(b)
 }

@@ -273,7 +273,7 @@ func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *
 	w.capture, w.file, w.number = f.Capture, f.File, f.Number
 	w.origin = Origin{v.run.name(f), f.Number, p.Name()}
 	w.original = append(w.original, f.Data...)
-	w.patched = v.patches
+	w.patched, w.seg = v.patches, f.ofBatch()
 	w.way.inferred = f.Inferred
 	w.way.original = endpoints(f.Headers())
 	w.way.read(&v.run.history.ways, out, event)
@@ -290,7 +290,7 @@ func (v *Verifier) Observed(f *Frame, p *Point) {
 	}
 	w := v.take()
 	w.capture, w.file, w.number, w.time, w.where = f.Capture, f.File, f.Number, f.Time, p
-	w.wire, w.bare = f.Wire, f.Bare
+	w.wire, w.bare, w.seg = f.Wire, f.Bare, f.ofBatch()
 	if p.Port != nil {
 		w.point = p.key()
 	} else {
@@ -383,6 +383,10 @@ func (v *Verifier) take() *waiter {
 func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 	w.data = append(w.data, data...)
 	w.heads.Set(h)
+	if l3 := h.Layout.L3; l3 != 0 && header.HasJumbo(w.data[l3:h.Layout.L3End]) {
+		w.data, w.wire, w.heads = header.WithoutJumbo(w.data, l3), w.wire-header.JumboSize, packet.HeadersOnce{}
+		h = w.Headers()
+	}
 	w.form = formOf(w.data, h, w.wire)
 	w.hash = w.form.filing(w.data)
 	k := waitKey{w.point, w.hash}
@@ -394,7 +398,12 @@ func (v *Verifier) meet(w *waiter, data []byte, h *packet.Headers) {
 		v.expire()
 		return
 	}
-	if w.seg = segmentOf(w.data, &w.form); w.seg.stream != 0 && v.overlap(w) {
+	if w.seg.stream != 0 {
+		w.seg = w.seg.in(w.data, &w.form)
+	} else {
+		w.seg = segmentOf(w.data, &w.form)
+	}
+	if w.seg.stream != 0 && v.overlap(w) {
 		v.free = append(v.free, w)
 		v.expire()
 		return

@@ -121,12 +121,12 @@ func (w *wires) arrived(f *Frame) bool {
 		return !own
 	}
 	here := p.key()
-	if w.auto.sent(here, f.Data, f.Wire, false) {
+	if w.auto.sent(here, f.Data, f.Wire, f.Bare) {
 		return false
 	}
 	for _, c := range w.chassis(p.Port.Index) {
 		here.chassis = c
-		if w.auto.sent(here, f.Data, f.Wire, false) {
+		if w.auto.sent(here, f.Data, f.Wire, f.Bare) {
 			return true
 		}
 	}
