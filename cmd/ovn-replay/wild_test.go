@@ -74,7 +74,11 @@ var wildKinds = map[string][]string{
 	"kube-affinity":                 {"dup"},                       // a first packet that is sent again
 	"cloud-vlan-tenant-25.03":       {"noarp", "any"},              // ARP behind tags, announced on several wires
 	"kube-affinity-25.03":           {"any"},                       // ARP requests for a router alone, flooded
-	"kube-multicast-26.03":          {"any"},                       // interfaces that no frame tells
+	"kube-multicast-26.03":          {"any", "loss=0.01"},          // interfaces that no frame tells; copies
+	"kube-cold-ingress-26.03":       {"late=0.6", "loss=0.05"},     // packets held, of which an answer or they show
+	"kube-port-unreachable-dnat":    {"late=0.3", "early=0.7"},     // errors about what came an unknown way
+	"cloud-acl-translation-26.03":   {"loss=0.05"},                 // a fragment that conntrack refuses, and came
+	"kube-offloads":                 {"late=0.3"},                  // sums changed twice
 	"cloud-proxy-arp":               {"any"},                       // a localport beside the one interface
 	"cloud-spine-26.03":             {"noarp", "any"},              // ARP in tunnels, and to linked switches
 	"cloud-prefix-delegation-26.03": {"noarp"},                     // ARP to all chassis

@@ -581,7 +581,7 @@ func (v *Verifier) misled(w *waiter, x *fate) Cause {
 	switch {
 	case v.aboutCut(w, x):
 		return CauseSnaplen
-	case x.drop == trace.UnknownRest:
+	case x.drop == trace.UnknownRest, x.drop == trace.UnknownWay:
 		if v.evidence.cut > 0 {
 			return CauseSnaplen
 		}

@@ -31,6 +31,7 @@ type pointSeen struct {
 	left    int // how many frames did
 	cut     int // how many were cut too short
 	lost    int // how many are proved not to be in them that were there
+	groups  int // how many to groups of receivers left as predicted
 }
 
 // at returns what is known of a point.
@@ -54,6 +55,12 @@ func (x *pointSeen) observed(f *Frame) {
 func (x *pointSeen) loses(ofFlow, open int) bool {
 	const often = 20
 	return x.lost > 0 && open <= x.lost && (ofFlow == 1 || ofFlow == 2 && x.lost*often >= x.left+x.lost)
+}
+
+// losesCopy reports whether captures of a point may well have lost the one or two packets of a flow
+// to a group that others of it got: as many packets to groups came there, too.
+func (x *pointSeen) losesCopy(copied bool, ofFlow int) bool {
+	return copied && ofFlow <= 2 && x.groups >= ofFlow
 }
 
 // flowSeen is what a point shows of a flow.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
@@ -285,12 +286,28 @@ func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
 	}
 	v.run.history.fates.each(id, func(x *fate) bool { // newest first
 		switch {
-		case v.echoes(x, w):
+		case v.echoes(x, w), v.cameAs(x, w):
 		case found == nil, x.time <= w.time && found.time > w.time,
 			found.verdict == sim.Delivered && !found.waits && x.number == found.number && x.capture == found.capture:
 			found = x
 		}
 		return true
+	})
+	return found
+}
+
+// cameAs reports whether what entered came to where a frame was observed as another frame,
+// nearer to it: datagrams without an id that begin alike have one identity.
+func (v *Verifier) cameAs(x *fate, w *waiter) (found bool) {
+	if w.predicted || w.point.port <= 0 || x.verdict != sim.Delivered ||
+		!slices.Contains(x.outs, v.net().Ports[w.point.port]) {
+		return false
+	}
+	apart := func(t conntrack.Time) conntrack.Time { return max(t-x.time, x.time-t) }
+	v.run.history.seen.each(w.id, func(y *sighting) bool {
+		found = y.at == w.point && (y.number != w.number || y.capture != w.capture) && apart(y.time) < apart(w.time) &&
+			apart(y.time) <= againTime
+		return !found
 	})
 	return found
 }

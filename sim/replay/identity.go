@@ -10,12 +10,13 @@ import (
 )
 
 // identity is what routing and translation leave alone of a packet, by which
-// it is recognised at another place: the IP identification, the protocol, and
+// it is recognised at another place: the IP identification or flow label, the protocol, and
 // the transport packet without its ports and checksum.
 type identity struct {
 	etherType uint16
 	proto     uint8
-	id        uint16
+	id        uint16 // IPv4
+	label     uint32 // IPv6: what a sender tells its flows apart by
 	fragment  uint16
 	header    []byte // of the transport, between ports and payload, without the checksum
 	check     []byte // the rest of it, after the checksum
@@ -32,6 +33,8 @@ func identify(frame []byte, h *packet.Headers) (i identity, ok bool) {
 	if i.etherType == header.EtherIPv4 {
 		i.id = binary.BigEndian.Uint16(frame[l.L3+4:])
 		i.fragment = binary.BigEndian.Uint16(frame[l.L3+6:])
+	} else {
+		i.label = binary.BigEndian.Uint32(frame[l.L3:]) & 0xfffff
 	}
 	if l.L4 == 0 {
 		addresses := 20 // are before its end
@@ -120,7 +123,8 @@ func echo(proto, typ uint8) bool {
 // them short leaves its beginning to compare.
 func (i *identity) same(j *identity) bool {
 	n := min(len(i.payload), len(j.payload))
-	return i.etherType == j.etherType && i.proto == j.proto && i.id == j.id && i.fragment == j.fragment &&
+	return i.etherType == j.etherType && i.proto == j.proto && i.id == j.id && i.label == j.label &&
+		i.fragment == j.fragment &&
 		bytes.Equal(i.header, j.header) && bytes.Equal(i.check, j.check) && bytes.Equal(i.payload[:n], j.payload[:n])
 }
 
@@ -144,6 +148,7 @@ func (i *identity) hash(frame []byte, h *packet.Headers) uint64 {
 	hash = hashByte(hashByte(hash, byte(i.etherType>>8)), i.proto)
 	hash = hashByte(hashByte(hash, byte(i.id>>8)), byte(i.id))
 	hash = hashByte(hashByte(hash, byte(i.fragment>>8)), byte(i.fragment))
+	hash = hashByte(hashByte(hashByte(hash, byte(i.label>>16)), byte(i.label>>8)), byte(i.label))
 	hash = hashBytes(hash, i.header)
 	hash = hashBytes(hash, i.check)
 	if anonymous(&h.Key) { // several machines send the same; no router passes it on, and makes the sender its own

@@ -161,16 +161,20 @@ func (inf *inferrer) puzzle(p pointKey, data []byte, h *packet.Headers) {
 // untold reports whether what ends a packet may be that the replay lacks a part
 // of its connection's way: it answers a puzzle, and conntrack was asked about it.
 func (inf *inferrer) untold(f *Frame, out *sim.Outcome) bool {
-	ends := out.Verdict == sim.Dropped || holds(out) && (len(out.Outputs) == 0 || why.Instead(out))
-	if !ends || len(out.Trace.CT) == 0 || len(inf.puzzles) == 0 || opensTCP(f.Headers()) {
+	ended := out.Verdict == sim.Dropped || holds(out) && (len(out.Outputs) == 0 || why.Instead(out))
+	if !ended || len(out.Trace.CT) == 0 || len(inf.puzzles) == 0 || opensTCP(f.Headers()) {
 		return false
 	}
 	at := f.point.key()
 	if f.point.Port == nil && f.point.From != nil {
 		at = tunnelKey(f.point.From, f.point.Chassis)
 	}
-	e := flowEnds(f.Data, f.Headers())
-	return inf.puzzles[answerKey{at, uint8(f.Headers().Key.Get(field.IPProto)), e[0], e[1]}]
+	e, proto := flowEnds(f.Data, f.Headers()), uint8(f.Headers().Key.Get(field.IPProto))
+	if p, ok := quotedIn(f); ok { // it answers what it quotes
+		of := ends(&p.Inner.Tuple)
+		e, proto = [2]endpoint{of[1], of[0]}, p.Inner.Tuple.Proto
+	}
+	return inf.puzzles[answerKey{at, proto, e[0], e[1]}]
 }
 
 func (inf *inferrer) expect(f *Frame, o *sim.Output) {
@@ -320,7 +324,19 @@ func (s *Run) infer(f *Frame) {
 		return
 	}
 	s.enter(f, sent)
-	inf.due(f)
+	if !inf.due(f) {
+		s.comesOut(f)
+		inf.due(f)
+	}
+}
+
+// comesOut goes on with a packet that was replayed just now, and is held, because a frame
+// shows it.
+func (s *Run) comesOut(f *Frame) {
+	s.hurry(f)
+	s.shows = f
+	s.goOn(f.Time)
+	s.shows = nil
 }
 
 // enter replays the packet of an observed frame where it must have entered.
@@ -343,6 +359,9 @@ func (s *Run) enter(f *Frame, sent *origin) {
 	s.shows = nil
 	inf.settle(f, sent, out)
 	s.fate(g, out)
+	if out.Verdict == sim.Unknown && f.point.Port != nil {
+		inf.puzzle(f.point.key(), f.Data, f.Headers())
+	}
 }
 
 // comesIn puts an inferred packet into OVN where it entered: at a port, or out of

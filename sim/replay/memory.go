@@ -12,7 +12,7 @@ import (
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 7
+const memoryVersion = 8
 
 // Memory returns what a run knows beyond its engine's state: what is
 // expected where, and what was seen before. A run on the same network and

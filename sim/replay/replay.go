@@ -8,13 +8,16 @@
 package replay
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"unsafe"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
+	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
@@ -371,11 +374,13 @@ func (s *Run) next(f *Frame) {
 		f.skip = ""
 	}
 	if f.dir == Left || f.dir == Crossed {
-		s.hurry(f)
-		s.shows = f // which choices a packet met that goes on because it is seen
+		s.comesOut(f) // with the choices that it shows
+	} else {
+		if answersSYN(f.Headers()) {
+			s.Engine.Hurry(f.Time, 0, 0, f.answers) // what it answers has arrived
+		}
+		s.goOn(f.Time)
 	}
-	s.goOn(f.Time)
-	s.shows = nil
 	s.Taps[f.Capture].count(f)
 	s.handle(f)
 }
@@ -523,6 +528,24 @@ func (f *Frame) shows(of *sim.Injection) bool {
 	return ok1 && ok2 && a.same(&b)
 }
 
+// answers reports whether a frame is the answer to the packet that was injected, which
+// opened a connection.
+func (f *Frame) answers(of *sim.Injection) bool {
+	var h packet.Headers
+	h.Read(of.Frame)
+	if !opensTCP(&h) || len(of.Frame) < h.Layout.L4+8 {
+		return false
+	}
+	_, acked := tcpNumbers(f)
+	return acked == binary.BigEndian.Uint32(of.Frame[h.Layout.L4+4:])+1
+}
+
+// answersSYN reports whether a packet is the answer to one that opens a TCP connection.
+func answersSYN(h *packet.Headers) bool {
+	const both = header.FlagSYN | header.FlagACK
+	return h.Key.Get(field.IPProto) == header.ProtoTCP && h.Key.Get(field.TCPFlags)&both == both
+}
+
 // observe hands on a frame that left OVN.
 func (s *Run) observe(f *Frame) {
 	s.history.note(f)
@@ -582,7 +605,7 @@ func (s *Run) fate(f *Frame, out *sim.Outcome) {
 	switch {
 	case out.Drop == trace.DropFragment && s.inferrer.incomplete(f.Data, f.Headers()):
 		out.Untold(trace.UnknownRest)
-	case s.inferrer.untold(f, out):
+	case s.inferrer.untold(f, out), s.cameThrough(f, out):
 		out.Untold(trace.UnknownWay)
 	}
 	s.inferrer.entered(f, out)
@@ -600,6 +623,30 @@ func (s *Run) fate(f *Frame, out *sim.Outcome) {
 	}
 	out.Of.Headers = f.Headers()
 	s.handler.Entered(f, f.point, out)
+}
+
+// cameThrough reports whether conntrack refuses a packet of a connection of which nothing
+// was replayed before, and a capture shows that it came through all the same: the captures
+// lack how the connection began.
+func (s *Run) cameThrough(f *Frame, out *sim.Outcome) bool {
+	n := len(out.Trace.CT)
+	if out.Verdict != sim.Dropped || n == 0 || out.Trace.CT[n-1].State&conntrack.Invalid == 0 || f.point.Port == nil {
+		return false
+	}
+	if f.Inferred {
+		return !f.Own
+	}
+	e, k := flowEnds(f.Data, f.Headers()), &f.Headers().Key
+	if s.inferrer.known(answerKey{f.point.key(), uint8(k.Get(field.IPProto)), e[0], e[1]}) {
+		return false
+	}
+	for l, i := s.alike(f.id).first, 0; l != nil && i < maxAlike; l, i = l.same, i+1 {
+		if (l.dir == Left || l.dir == Crossed) && l.skip == "" && l.point.Port != f.point.Port &&
+			l.Time-f.Time < wireWindow {
+			return true
+		}
+	}
+	return false
 }
 
 // maxWaiting bounds how many frames are kept because ovn-controller holds them.

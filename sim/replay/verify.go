@@ -554,6 +554,9 @@ func unchained(l line, w *waiter, next func(*waiter) **waiter) line {
 
 func (v *Verifier) matched(a, b *waiter) {
 	v.noteFlow(a.point, a.data, a.Headers(), false).matched++
+	if len(a.data) >= 14 && macAt(a.data).multicast() {
+		v.evidence.at(a.point).groups++
+	}
 	for _, w := range [...]*waiter{a, b} {
 		if w.predicted {
 			v.noteWay(w)
@@ -685,7 +688,9 @@ func (v *Verifier) decide() {
 	}
 	for _, w := range open {
 		ofFlow := flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-		if v.opts.Strict || v.cameIn(w) || v.repeats(w) || !v.evidence.at(w.point).loses(ofFlow, points[w.point]) {
+		at := v.evidence.at(w.point)
+		if v.opts.Strict || v.cameIn(w) || v.repeats(w) ||
+			!at.loses(ofFlow, points[w.point]) && !at.losesCopy(w.copied, ofFlow) {
 			v.Report.add("unexpected", &v.Report.Unexpected, *w.said)
 			continue
 		}
