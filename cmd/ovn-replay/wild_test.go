@@ -115,6 +115,26 @@ func TestWildCapturesOfEachKindVerify(t *testing.T) {
 	}
 }
 
+// Whichever capture of a recording is not there, nothing is said to differ: what came from
+// where it was taken cannot be told, or is inferred.
+func TestFewerCapturesVerify(t *testing.T) {
+	for _, name := range []string{"nodeport", "kube-mixed-26.03", "kube-cold-ingress", "kube-tcp-refused",
+		"kube-acl-verdicts-24.03", "kube-port-unreachable-dnat", "cloud-snat", "cloud-l3-geneve"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(cases, name)
+			for i := range mutated(t, dir, "", 1).captures {
+				c := mutated(t, dir, "", 1)
+				file := c.leaveOut(i)
+				status, out, errs := replayed(t, append([]string{"verify", "--list"}, c.save(t, t.TempDir())...)...)
+				if status == exitDifference {
+					t.Errorf("without %s:\n%.1500s%s", file, out, errs)
+				}
+			}
+		})
+	}
+}
+
 // wildSeeds is with how many seeds a mutation is tried.
 func wildSeeds(mutations string) int {
 	if strings.Contains(mutations, "loss") {

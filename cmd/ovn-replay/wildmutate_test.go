@@ -291,6 +291,20 @@ func (x *wildCapture) read(t *testing.T, file string) {
 	}
 }
 
+// leaveOut takes a capture out of the case and returns its name.
+func (c *wildCase) leaveOut(i int) string {
+	file := c.captures[i].file
+	c.captures = slices.Delete(c.captures, i, i+1)
+	for _, kind := range []string{"captures", "underlay"} {
+		if list, ok := c.json[kind].([]any); ok {
+			c.json[kind] = slices.DeleteFunc(list, func(e any) bool {
+				return strings.TrimSuffix(e.(map[string]any)["file"].(string), ".gz") == file
+			})
+		}
+	}
+	return file
+}
+
 // isVIF: the capture is of the interface of a workload.
 func (c *wildCase) isVIF(x *wildCapture) bool { return !x.underlay && c.vifs[x.port] != nil }
 

@@ -23,11 +23,14 @@ type Cause string
 // Causes. All but the last two are artefacts of how captures are made: they say
 // nothing about OVN.
 const (
-	CauseLost     Cause = "capture lost"
-	CauseLate     Cause = "began late"
-	CauseEarly    Cause = "ended early"
-	CauseFlight   Cause = "in flight at the edge"
-	CauseEmpty    Cause = "empty capture"
+	CauseLost   Cause = "capture lost"
+	CauseLate   Cause = "began late"
+	CauseEarly  Cause = "ended early"
+	CauseFlight Cause = "in flight at the edge"
+	CauseEmpty  Cause = "empty capture"
+
+	CauseElsewhere Cause = "entered elsewhere"
+
 	CauseClock    Cause = "clock"
 	CauseFilter   Cause = "filter"
 	CauseSnaplen  Cause = "snaplen"
@@ -52,10 +55,13 @@ type Group struct {
 var advice = map[Cause]string{
 	CauseLost: "capture with a larger buffer (tcpdump -B), a snaplen (-s 200), or a filter; what was lost is " +
 		"inferred from what others show",
-	CauseLate:     "start this capture before the others, or give the connections there were with --ct-import",
-	CauseEarly:    "stop this capture after the others",
-	CauseFlight:   "nothing: these packets were on their way when a capture began or ended",
-	CauseEmpty:    "is this the right interface? An empty capture vouches for nothing",
+	CauseLate:   "start this capture before the others, or give the connections there were with --ct-import",
+	CauseEarly:  "stop this capture after the others",
+	CauseFlight: "nothing: these packets were on their way when a capture began or ended",
+	CauseEmpty:  "is this the right interface? An empty capture vouches for nothing",
+
+	CauseElsewhere: "capture also at the ports that are in none of the captures: what came from there cannot be told",
+
 	CauseClock:    "synchronize the hosts' clocks, or give --offset FILE=DURATION",
 	CauseFilter:   "capture without a filter, or include arp and icmp6",
 	CauseSnaplen:  "capture with -s 0, or at least -s 200 in tunnels",
@@ -443,12 +449,12 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 		return CauseSnaplen
 	}
 	if couldBeMade(h) {
-		return cmp.Or(v.unasked(w), v.outside(w), v.first(w))
+		return cmp.Or(v.unasked(w), v.outside(w), v.first(w), v.elsewhere(w))
 	}
 	if _, ok := identify(w.data, h); !ok {
-		return v.first(w)
+		return cmp.Or(v.first(w), v.elsewhere(w))
 	}
-	return cmp.Or(v.outside(w), v.turnedBack(w))
+	return cmp.Or(v.outside(w), v.turnedBack(w), v.elsewhere(w))
 }
 
 // turnedBack says whether a capture begins with an answer in a load balancer's name, which
@@ -485,6 +491,31 @@ func (v *Verifier) first(w *waiter) Cause {
 		}
 	}
 	return ""
+}
+
+// elsewhere reports whether a packet that no capture shows entering, nor what OVN asks or
+// answers with it, may have come from a port of which there is no capture.
+func (v *Verifier) elsewhere(w *waiter) Cause {
+	if w.point.port <= 0 || len(w.data) < 14 {
+		return ""
+	}
+	sender := macAt(w.data[6:])
+	from, asks := v.senders(w.Headers()), resolution(w.Headers()) && v.run.owners.ofRouter(sender)
+	for _, p := range v.net().Ports[1:] {
+		bound := p.ActiveChassis() != nil || len(p.Additional) > 0 || v.run.opts.Changes != nil
+		if p != w.where.Port && (leadsOut(p) || p.Type == network.VIF && p.Parent == nil && bound) &&
+			!v.run.inferrer.everCaptured(p) && (asks || hasMAC(p, sender) || from(&Site{Kind: AtPort, Port: p})) {
+			return CauseElsewhere
+		}
+	}
+	return ""
+}
+
+// everCaptured reports whether a port is captured at a chassis.
+func (inf *inferrer) everCaptured(p *network.Port) bool {
+	return slices.ContainsFunc(inf.s.Engine.Net.Chassis, func(c *network.Chassis) bool {
+		return inf.captured[keyOf(p, c)]
+	})
 }
 
 // ofRouter reports whether an Ethernet address is a router port's.
@@ -555,7 +586,7 @@ func (v *Verifier) senders(h *packet.Headers) func(*Site) bool {
 	o := v.run.owners
 	src := addrOf(h, endpoints(h)[0])
 	var ports []*network.Port
-	others := o.announced[src] != 0 || o.floating[src].IsValid()
+	others := o.announced[src] != 0 || o.floating[src].IsValid() || o.virtual[src]
 	for _, p := range o.byIP[src] {
 		if p.Type == network.VIF {
 			ports = append(ports, p)

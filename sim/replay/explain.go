@@ -299,9 +299,12 @@ func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
 // cameAs reports whether what entered came to where a frame was observed as another frame,
 // nearer to it: datagrams without an id that begin alike have one identity.
 func (v *Verifier) cameAs(x *fate, w *waiter) (found bool) {
-	if w.predicted || w.point.port <= 0 || x.verdict != sim.Delivered ||
-		!slices.Contains(x.outs, v.net().Ports[w.point.port]) {
+	if w.predicted || w.point.port <= 0 || x.verdict != sim.Delivered {
 		return false
+	}
+	if !slices.Contains(x.outs, v.net().Ports[w.point.port]) {
+		// who sent it gets it back from the same port of its own
+		return x.at == w.point && x.original[0].port != endpoints(w.Headers())[0].port
 	}
 	apart := func(t conntrack.Time) conntrack.Time { return max(t-x.time, x.time-t) }
 	v.run.history.seen.each(w.id, func(y *sighting) bool {

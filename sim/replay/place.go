@@ -5,6 +5,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
 )
 
 // Reasons why a frame is placed nowhere.
@@ -16,6 +17,7 @@ const (
 	whyAgain    = "seen before on another interface"
 	whyTwice    = "the same frame again: its capture shows it twice"
 	whyLoopback = "of the loopback interface"
+	whyLink     = "of the link alone (LACP, LLDP, STP): no bridge passes it on"
 	whyNoSide   = "neither of its addresses is the port's"
 )
 
@@ -87,12 +89,23 @@ func (s *Run) place(rec *pcap.Record, f *Frame) {
 			s.placeInside(t, site, f)
 		}
 	}
+	if (f.skip == "" || f.skip == whyVLAN) && f.ofLink() {
+		f.skip = whyLink
+	}
 	if f.skip == "" && (tooShort(f.Data, f.Headers(), f.Wire) || len(f.Data) < f.Wire && s.asksName(f.Headers())) {
 		f.skip = whyCut
 	}
 	if f.skip == "" {
 		f.id = identityHash(f.Data, f.Headers())
 	}
+}
+
+// ofLink reports whether a frame of a wire is to the group of the bridges on it (IEEE
+// 802.1D, 7.12.6): the bridge between the wire and OVN takes it for itself.
+func (f *Frame) ofLink() bool {
+	const bridges = 0x0180c2000000
+	return f.point != nil && f.point.Port != nil && f.point.Port.Type == network.Localnet && len(f.Data) >= 14 &&
+		macAt(f.Data)&^0xf == bridges
 }
 
 // site returns where a record was captured. An interface met for the first

@@ -641,8 +641,8 @@ func (s *Run) cameThrough(f *Frame, out *sim.Outcome) bool {
 		return false
 	}
 	for l, i := s.alike(f.id).first, 0; l != nil && i < maxAlike; l, i = l.same, i+1 {
-		if (l.dir == Left || l.dir == Crossed) && l.skip == "" && l.point.Port != f.point.Port &&
-			l.Time-f.Time < wireWindow {
+		came := l.dir == Left || l.dir == Crossed && len(out.Tunnels) == 0
+		if came && l.skip == "" && l.point.Port != f.point.Port && l.Time-f.Time < wireWindow {
 			return true
 		}
 	}

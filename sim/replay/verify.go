@@ -329,7 +329,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 		v.Report.TooShort++
 		v.tooShort(f)
 		return
-	case why == whyBFD, why == whyForeign, f.tunnel != nil && len(why) > len(whyNotTunnel) &&
+	case why == whyBFD, why == whyForeign, why == whyLink, f.tunnel != nil && len(why) > len(whyNotTunnel) &&
 		why[:len(whyNotTunnel)] == whyNotTunnel:
 		v.Report.Foreign++
 		return
