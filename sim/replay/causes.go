@@ -501,6 +501,9 @@ func (v *Verifier) elsewhere(w *waiter) Cause {
 	}
 	sender := macAt(w.data[6:])
 	from, asks := v.senders(w.Headers()), resolution(w.Headers()) && v.run.owners.ofRouter(sender)
+	if asks && !macAt(w.data).multicast() {
+		return "" // no packet calls for what a router asks one that it knows
+	}
 	for _, p := range v.net().Ports[1:] {
 		bound := p.ActiveChassis() != nil || len(p.Additional) > 0 || v.run.opts.Changes != nil
 		if p != w.where.Port && (leadsOut(p) || p.Type == network.VIF && p.Parent == nil && bound) &&
