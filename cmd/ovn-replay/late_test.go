@@ -22,7 +22,6 @@ var lateUnknown = map[string]map[string]string{
 		"kube-cold-ingress-24.03":      "a connection whose packets OVN translates now so, now otherwise",
 		"kube-ctl-snooping":            "which groups were joined",
 		"kube-fragments-26.03":         "a connection of which there are only an answer's fragments",
-		"kube-syn-retransmit":          "that a first packet is not the first",
 	},
 	"0.5": {
 		"cloud-activation-26.03":       "which chassis a port was active on",
@@ -34,7 +33,6 @@ var lateUnknown = map[string]map[string]string{
 		"kube-icmp-id-collision-24.03": "which ids were taken",
 		"kube-icmp-id-collision-25.03": "which ids were taken",
 		"kube-icmp-id-collision-26.03": "which ids were taken",
-		"kube-syn-retransmit":          "that a first packet is not the first",
 	},
 }
 

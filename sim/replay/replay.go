@@ -558,7 +558,7 @@ func (s *Run) inject(f *Frame) {
 	s.wires.reached(f)
 	s.resume(f, nil)
 	s.allowSmall(f)
-	if !s.tries(f) && !s.quotes(f) && !s.decides(f) {
+	if !s.tries(f) && !s.quotes(f) && !s.continued(f) && !s.decides(f) {
 		s.fate(f, s.put(s.Engine, f, f.point.Port, f.point.Chassis))
 	}
 }

@@ -369,15 +369,15 @@ func (s *Run) openTowards(f, l *Frame) *Point {
 	return at
 }
 
-// openFrom opens the connection of f from where f enters itself. It returns
-// where; nil if that was not to be.
+// openFrom opens the connection of f from where f enters itself, as far as it is open
+// if f opens it once more. It returns where; nil if that was not to be.
 func (s *Run) openFrom(f, l *Frame) *Point {
 	n := s.numbersOf(f, l)
 	itself := s.asItself(f)
 	if !s.open(f, itself, proposes, n) {
 		return nil
 	}
-	if a := s.inferrer.find(flowOf(f).back()); a != nil {
+	if a := s.inferrer.find(flowOf(f).back()); a != nil && !opensTCP(f.Headers()) {
 		s.open(f, a, accepts, n.back())
 		if greets(f) {
 			s.open(f, itself, confirms, n)

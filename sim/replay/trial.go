@@ -30,6 +30,7 @@ const (
 type trial struct {
 	asked  map[destination]int // packets for which nothing was to choose; chooses: something was
 	kept   int                 // states
+	again  int                 // packets tried as of connections that began before
 	open   []sim.ChoiceOption  // of the packet in progress, where no frame shows which was taken
 	ties   []contest           // of it: flows of which it is not known which the switch uses
 	forced *sim.ChoiceOption   // the one to be tried
