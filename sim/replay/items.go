@@ -112,6 +112,9 @@ type Compared struct {
 
 // title is where, in the words of people; on which chassis, where another's is called so.
 func (c *Compared) title(all []Compared) string {
+	if c.where == nil { // of a report that was read
+		return c.Port
+	}
 	name := c.where.Called()
 	if slices.ContainsFunc(all, func(o Compared) bool { return o.where.Called() == name && o.Chassis != c.Chassis }) {
 		return fmt.Sprintf("%s (%s)", name, c.where.Chassis.Host())

@@ -447,6 +447,8 @@ func (s *Run) claims(f *Frame) bool {
 	switch {
 	case due && !s.betterComes(f, x.sum) || len(f.Data) < 14:
 		return false
+	case hasMAC(p, macAt(f.Data)) && !p.IsFunction(): // nobody sends to himself
+		return false
 	case p.IsFunction(), s.owners.mayClaim(p, macAt(f.Data[6:])):
 		return true
 	case s.forges(f):
