@@ -18,12 +18,14 @@ import (
 type autonomous struct {
 	frames map[autoKey][][]byte
 	probes map[autoKey][]answer.Probe
+	marks  map[autoKey][]uint8 // the DSCPs that probes may leave with
 }
 
 type autoKey struct{ port, chassis int }
 
 func newAutonomous(net *network.Network) *autonomous {
-	a := &autonomous{frames: map[autoKey][][]byte{}, probes: map[autoKey][]answer.Probe{}}
+	a := &autonomous{frames: map[autoKey][][]byte{}, probes: map[autoKey][]answer.Probe{},
+		marks: map[autoKey][]uint8{}}
 	for _, dp := range net.Datapaths {
 		for _, wire := range dp.Localnet {
 			for _, p := range dp.Ports {
@@ -124,10 +126,17 @@ func (a *autonomous) sent(at pointKey, data []byte, wire int, bare bool) bool {
 			return true
 		}
 	}
-	for _, p := range a.probes[k] {
-		if wire == len(data) && isProbe(data, p) {
-			return true
-		}
+	return wire == len(data) && a.probed(k, data)
+}
+
+// probed reports whether a frame is a health check, be it marked on its way.
+func (a *autonomous) probed(k autoKey, frame []byte) bool {
+	is := func(frame []byte) bool {
+		return slices.ContainsFunc(a.probes[k], func(p answer.Probe) bool { return isProbe(frame, p) })
 	}
-	return false
+	if len(a.probes[k]) == 0 {
+		return false
+	}
+	plain, marked := unmarked(frame, a.marks[k])
+	return is(frame) || marked && is(plain)
 }

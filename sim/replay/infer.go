@@ -319,7 +319,11 @@ func (s *Run) infer(f *Frame) {
 	default:
 		sent = inf.sender(f, gone)
 	}
-	if sent == nil {
+	switch {
+	case sent != nil:
+	case s.wires.auto.sent(f.point.key(), f.Data, f.Wire, f.Bare):
+		return
+	default:
 		inf.puzzle(f.point.key(), f.Data, f.Headers())
 		return
 	}

@@ -20,11 +20,15 @@ func (a *autonomous) periodic(net *network.Network) {
 			a.flood(net, p.Peer.Datapath, frame)
 		}
 	}
+	var dscp map[*network.Datapath][]uint8
+	if len(net.ServiceMonitors) > 0 {
+		dscp = marks(net)
+	}
 	for i := range net.ServiceMonitors {
 		if probe, port, ok := probe(net, &net.ServiceMonitors[i]); ok {
 			for _, c := range net.Chassis {
 				k := autoKey{port.Index, c.Index}
-				a.probes[k] = append(a.probes[k], probe)
+				a.probes[k], a.marks[k] = append(a.probes[k], probe), dscp[port.Datapath]
 			}
 		}
 	}
