@@ -38,7 +38,10 @@ func (s *Run) continued(f *Frame) bool {
 	}
 	s.trial.again++
 	out := s.put(s.Engine, f, f.point.Port, f.point.Chassis)
-	if shown, agrees := s.check(f, out); shown && !agrees && leavesIn(out, l) && s.restore(before) {
+	if shown, agrees := s.check(f, out); !agrees {
+		if !s.restore(before) || !shown || !leavesIn(out, l) {
+			return false
+		}
 		s.resuming = &resumption{of: f, as: l}
 		at := s.openFrom(f, l)
 		s.resuming = nil
