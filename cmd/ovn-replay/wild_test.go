@@ -135,6 +135,31 @@ func TestFewerCapturesVerify(t *testing.T) {
 	}
 }
 
+// A single capture verifies, too: who is not captured is inferred where it can be, as the
+// backend by the Ethernet source of what its client gets back, else left open.
+func TestOneCaptureVerifies(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"random-kube-13", "random-kube-33-26.03", "random-cloud-10",
+		"random-cloud-changing-302-24.03", "kube-affinity-25.03"} {
+		dir := filepath.Join(cases, name)
+		for i, all := 0, len(mutated(t, dir, "", 1).captures); i < all; i++ {
+			t.Run(fmt.Sprint(name, "/", i), func(t *testing.T) {
+				t.Parallel()
+				c := mutated(t, dir, "", 1)
+				for n := all - 1; n >= 0; n-- {
+					if n != i {
+						c.leaveOut(n)
+					}
+				}
+				args := append([]string{"verify", "--list"}, c.save(t, t.TempDir())...)
+				if status, out, errs := replayed(t, args...); status == exitDifference {
+					t.Errorf("%.1500s%s", out, errs)
+				}
+			})
+		}
+	}
+}
+
 // wildSeeds is with how many seeds a mutation is tried.
 func wildSeeds(mutations string) int {
 	if strings.Contains(mutations, "loss") {

@@ -53,7 +53,9 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 		}
 	}
 	if !ok && c.Kind == trace.GuessBackend {
-		taken, ok = s.answeredBy(p, c)
+		if taken, ok = s.answeredBy(p, c); !ok {
+			taken, ok = s.sentBack(p, c)
+		}
 	}
 	if !ok {
 		taken, ok = s.trial.left(c)
@@ -197,6 +199,31 @@ func (s *Run) answeredBy(p *packet.Packet, c *sim.Choice) (int, bool) {
 		}
 	}
 	return taken, first != nil
+}
+
+// sentBack finds the option whose interface sends what the packet's sender gets back in
+// the virtual address' name, where both are on one switch: the frame's Ethernet source.
+func (s *Run) sentBack(p *packet.Packet, c *sim.Choice) (taken int, ok bool) {
+	if p.Layout.L4 == 0 {
+		return 0, false
+	}
+	ends := flowEnds(p.Data, p.Headers())
+	for f, n := s.filedBy(ends[1]).first, 0; f != nil && n < maxSameHead/4; f, n = f.peer, n+1 {
+		if f.dir != Left || f.skip != "" || f.Bare || len(f.Data) < 14 || flowEnds(f.Data, f.Headers())[1] != ends[0] {
+			continue
+		}
+		found := 0
+		for i := range c.Options {
+			o := &c.Options[i]
+			if slices.ContainsFunc(s.owners.byIP[header.Addr(o.V6, &o.Addr)], func(q *network.Port) bool {
+				return q.Type == network.VIF && hasMAC(q, macAt(f.Data[6:]))
+			}) {
+				taken, found = i, found+1
+			}
+		}
+		return taken, found == 1
+	}
+	return 0, false
 }
 
 // earliestFrom is the first of the frames read ahead that came from an end, or from an
