@@ -5,6 +5,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim"
+	"ovnreplay/sim/field"
 )
 
 // A packet that opens a connection, as far as it tells itself, may be the second that does:
@@ -25,7 +26,8 @@ const (
 // continued replays a frame that is tried so. False: it is to be replayed as others are.
 func (s *Run) continued(f *Frame) bool {
 	if s.opts.NoInference || f.Inferred || s.trial.again >= maxContinued || f.point.Port.IsFunction() ||
-		f.Time-s.Taps[f.Capture].first > continues || f.Headers().Layout.L4 == 0 || !opens(f.Headers()) {
+		f.Time-s.Taps[f.Capture].first > continues || f.Headers().Layout.L4 == 0 || !opens(f.Headers()) ||
+		f.Headers().Key.Get(field.IPFrag) != 0 {
 		return false
 	}
 	l := s.leaving(f)

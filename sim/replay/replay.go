@@ -8,6 +8,7 @@
 package replay
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -521,13 +522,27 @@ func (s *Run) hurry(f *Frame) {
 	s.Engine.Hurry(f.Time, to, from, f.shows)
 }
 
-// shows reports whether a frame is the packet that was injected.
+// shows reports whether a frame is the packet that was injected, or what a router makes of
+// an echo request to itself, which waits as its answer for the next hop.
 func (f *Frame) shows(of *sim.Injection) bool {
 	var h packet.Headers
 	h.Read(of.Frame)
 	a, ok1 := identify(of.Frame, &h)
 	b, ok2 := identify(f.Data, f.Headers())
-	return ok1 && ok2 && a.same(&b)
+	return ok1 && ok2 && (a.same(&b) || echoes(f.Data, f.Headers(), of.Frame, &h))
+}
+
+// echoes reports whether a packet is the reply to an echo request.
+func echoes(reply []byte, h *packet.Headers, request []byte, of *packet.Headers) bool {
+	proto := h.Key.Get(field.IPProto)
+	if !isEcho(uint8(proto), h) || !isEcho(uint8(of.Key.Get(field.IPProto)), of) ||
+		proto != of.Key.Get(field.IPProto) || len(reply) < h.Layout.L4+8 || len(request) < of.Layout.L4+8 {
+		return false
+	}
+	a, b := flowEnds(reply, h), flowEnds(request, of)
+	asked := icmpType(&of.Key)
+	return a[0] == b[1] && a[1] == b[0] && (asked == 8 || asked == 128) && icmpType(&h.Key) != asked &&
+		bytes.Equal(reply[h.Layout.L4+4:h.Layout.L4+8], request[of.Layout.L4+4:of.Layout.L4+8])
 }
 
 // answers reports whether a frame is the answer to the packet that was injected, which
