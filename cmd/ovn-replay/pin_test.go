@@ -46,7 +46,7 @@ func TestPinnedChoices(t *testing.T) {
 		t.Fatalf("%d connections, %d when pinned", len(guessed), len(pinned))
 	}
 	dump := string(read(t, dir+"/conntrack-after-node.txt"))
-	wrong := 0
+	guesses := 0
 	for what, c := range pinned {
 		if c.guessed {
 			t.Errorf("%s is a guess although it is pinned", what)
@@ -62,12 +62,14 @@ func TestPinnedChoices(t *testing.T) {
 		if !ok {
 			t.Errorf("%s went to %s: the dump shows another backend", what, c.port)
 		}
-		if guessed[what].port != c.port {
-			wrong++
-		}
-		if !guessed[what].guessed {
-			t.Errorf("%s: nothing shows the choice, but it is no guess", what)
+		switch g := guessed[what]; {
+		case g.guessed:
+			guesses++
+		case g.port != c.port: // read from the answer's Ethernet source, on one switch
+			t.Errorf("%s went to %s, and not to %s as is read", what, c.port, g.port)
 		}
 	}
-	t.Logf("%d connections, %d guessed wrongly", len(pinned), wrong)
+	if guesses == 0 || guesses == len(pinned) {
+		t.Errorf("%d of %d choices are guesses", guesses, len(pinned))
+	}
 }

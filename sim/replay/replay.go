@@ -644,7 +644,7 @@ func (s *Run) fate(f *Frame, out *sim.Outcome) {
 
 // cameThrough reports whether conntrack refuses a packet of a connection of which nothing
 // was replayed before, and a capture shows that it came through all the same: the captures
-// lack how the connection began.
+// lack how the connection began. Where a table was full, that is why.
 func (s *Run) cameThrough(f *Frame, out *sim.Outcome) bool {
 	n := len(out.Trace.CT)
 	if out.Verdict != sim.Dropped || n == 0 || out.Trace.CT[n-1].State&conntrack.Invalid == 0 || f.point.Port == nil {
@@ -655,6 +655,9 @@ func (s *Run) cameThrough(f *Frame, out *sim.Outcome) bool {
 	}
 	e, k := flowEnds(f.Data, f.Headers()), &f.Headers().Key
 	if s.inferrer.known(answerKey{f.point.key(), uint8(k.Get(field.IPProto)), e[0], e[1]}) {
+		return false
+	}
+	if len(s.Engine.Limits()) > 0 {
 		return false
 	}
 	for l, i := s.alike(f.id).first, 0; l != nil && i < maxAlike; l, i = l.same, i+1 {

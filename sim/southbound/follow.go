@@ -17,6 +17,7 @@ type Follower struct {
 	histories []*store.History
 	net       *network.Network
 	since     time.Time
+	begins    time.Time // see Begins
 }
 
 // Follow opens database files to follow their history. Close it after use.
@@ -47,6 +48,9 @@ func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err erro
 			if err != nil {
 				return nil, false, err
 			}
+			if h.Database().Transactions == 0 && next.After(t) {
+				f.begins = latest(f.begins, next)
+			}
 			// The first record is there at any time, and dates need not ascend.
 			changes, err := h.Until(earlier(next, t))
 			if err != nil {
@@ -73,6 +77,10 @@ func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err erro
 	f.net, err = network.Join(nets...)
 	return f.net, true, err
 }
+
+// Begins is when the history begins that knows least, if that was after the moment that
+// At was asked for first; else zero.
+func (f *Follower) Begins() time.Time { return f.begins }
 
 // Since is when the network became what At returned last; zero if no transaction tells.
 func (f *Follower) Since() time.Time { return f.since }
