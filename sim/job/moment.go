@@ -50,13 +50,13 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 		return nil, nil, err
 	case in.DBTime == Follow:
 		if past.Since.After(from) {
-			in.tellYounger(past.Net, past.Since, from)
+			in.tellYounger(past.Net, past.Changes > 0, past.Since, from)
 		}
 		return past.Net, past.Warnings, nil
 	case err != nil: // no history; what else is wrong with it opening it says better
 		return in.snapshot(ctx, spec)
 	case past.Since.After(from):
-		in.tellYounger(past.Net, past.Since, from)
+		in.tellYounger(past.Net, past.Changes > 0, past.Since, from)
 		return in.last(ctx, spec)
 	case past.Changes == 0:
 		return past.Net, past.Warnings, nil
@@ -68,14 +68,16 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	return past.Net, past.Warnings, nil
 }
 
-// tellYounger says what a database that begins after the captures cannot tell.
-func (in *Spec) tellYounger(net *network.Network, since, from time.Time) {
-	text := "the database begins at %s, after the captures: what the network was before is not known, and all packets " +
-		"meet its last state"
-	if n := net.Younger(from.UnixMilli()); n > 0 {
-		text += fmt.Sprintf(", but for the MAC bindings and FDB entries of it that came later (%d)", n)
+// tellYounger says what a database that begins after the captures cannot tell, where
+// it shows that the network was another.
+func (in *Spec) tellYounger(net *network.Network, changed bool, since, from time.Time) {
+	younger := net.Younger(from.UnixMilli())
+	if !changed && younger == 0 {
+		return
 	}
-	in.Tell(text, since.UTC().Format(time.RFC3339))
+	in.Tell("the database begins at %s, after the captures: what the network was before is not known, and all packets "+
+		"meet its last state, but for the MAC bindings and FDB entries of it that came later (%d)",
+		since.Format(time.RFC3339), younger)
 }
 
 // snapshot is the network of a database without history, which may be of a time after

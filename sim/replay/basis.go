@@ -113,9 +113,19 @@ func (b *basis) report(r *Report, net *network.Network) {
 	slices.SortStableFunc(r.Compared, func(x, y Compared) int {
 		return cmp.Or(cmp.Compare(x.Port, y.Port), cmp.Compare(x.Chassis, y.Chassis))
 	})
+	if b.elsewhere(r) {
+		r.Unverified = "all that was observed may have come from ports of which there is no capture; capture there, too"
+	}
 	if b.nothing && len(r.Unexpected) == 0 && !r.Interrupted && !b.asPredicted(r) {
 		r.Unverified = b.why(r, net)
 	}
+}
+
+// elsewhere reports whether nothing could be compared, since captures do not show where
+// any of what was observed had entered.
+func (b *basis) elsewhere(r *Report) bool {
+	return !r.Interrupted && r.differing() == 0 && r.Observed > 0 && r.Explained == r.Observed &&
+		slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Cause == CauseElsewhere })
 }
 
 // asPredicted reports whether nothing was observed leaving OVN because nothing

@@ -57,7 +57,7 @@ func datagramIn(f *Frame) (udp []byte, length int, ok bool) {
 
 // noteDatagram files a batch, or finds out which one a datagram is of.
 func (s *Run) noteDatagram(f *Frame) {
-	if f.point == nil || f.dir == Unknown || f.skip != "" && f.skip != whyCut || len(f.Data) < 14 {
+	if f.point == nil || f.dir == Unknown || f.skip != "" && !f.isCut() || len(f.Data) < 14 {
 		return
 	}
 	b := &s.batches

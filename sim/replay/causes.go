@@ -494,9 +494,10 @@ func (v *Verifier) first(w *waiter) Cause {
 }
 
 // elsewhere reports whether a packet that no capture shows entering, nor what OVN asks or
-// answers with it, may have come from a port of which there is no capture.
+// answers with it, may have come from a port of which there is no capture. An answer to
+// what was captured is OVN's to translate.
 func (v *Verifier) elsewhere(w *waiter) Cause {
-	if w.point.port <= 0 || len(w.data) < 14 {
+	if w.point.port <= 0 || len(w.data) < 14 || v.run.opts.NoInference || v.replies(w) {
 		return ""
 	}
 	sender := macAt(w.data[6:])
@@ -512,6 +513,18 @@ func (v *Verifier) elsewhere(w *waiter) Cause {
 		}
 	}
 	return ""
+}
+
+// replies reports whether a packet comes from a server's port of an address to one who had
+// asked that address, though maybe at another port.
+func (v *Verifier) replies(w *waiter) bool {
+	h := w.Headers()
+	e := endpoints(h)
+	if !serves(e[0].port, e[1].port) {
+		return false
+	}
+	before := v.evidence.flows[asked(w.point, uint8(h.Key.Get(field.IPProto)), e[0], e[1])]
+	return before != nil && before.entered <= w.time
 }
 
 // everCaptured reports whether a port is captured at a chassis.

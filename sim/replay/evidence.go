@@ -88,6 +88,21 @@ func (v *Verifier) noteFlow(p pointKey, data []byte, h *packet.Headers, answer b
 	return f
 }
 
+// asked is the flow to one who asks, from an address that he asks, whatever its port.
+func asked(p pointKey, proto uint8, address, by endpoint) answerKey {
+	return answerKey{p, proto, endpoint{addr: address.addr}, by}
+}
+
+// noteAsked notes that a frame entered which an address may answer.
+func (v *Verifier) noteAsked(p pointKey, f *Frame) {
+	h := f.Headers()
+	e := endpoints(h)
+	k := asked(p, uint8(h.Key.Get(field.IPProto)), e[1], e[0])
+	if v.evidence.flows[k] == nil {
+		v.evidence.flows[k] = &flowSeen{entered: f.Time, entries: 1}
+	}
+}
+
 // came notes a frame of the flow that entered.
 func (x *flowSeen) came(f *Frame) {
 	x.entered, x.entries = max(x.entered, f.Time), x.entries+1

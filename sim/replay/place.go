@@ -89,7 +89,7 @@ func (s *Run) place(rec *pcap.Record, f *Frame) {
 			s.placeInside(t, site, f)
 		}
 	}
-	if (f.skip == "" || f.skip == whyVLAN) && f.ofLink() {
+	if f.skip == "" && f.ofLink() {
 		f.skip = whyLink
 	}
 	if f.skip == "" && (tooShort(f.Data, f.Headers(), f.Wire) || len(f.Data) < f.Wire && s.asksName(f.Headers())) {
@@ -139,7 +139,9 @@ func (s *Run) placeAtPort(t *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
 	}
 	port := s.owners.tagged(t, f, site.Port)
 	if port == nil {
-		f.skip = whyVLAN
+		if f.skip = whyVLAN; f.ofLink() {
+			f.skip = whyLink
+		}
 		return
 	}
 	f.point = t.point(port, site.Chassis)

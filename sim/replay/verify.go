@@ -203,6 +203,9 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 	v.noteTies(out)
 	if p.Port != nil {
 		flow := v.noteFlow(p.key(), f.Data, f.Headers(), true)
+		if flow.entries == 0 {
+			v.noteAsked(p.key(), f)
+		}
 		flow.came(f)
 		v.spoke(f, p)
 		if f.Lost {
