@@ -196,13 +196,19 @@ func (s *Run) spared(f *Frame) bool {
 // routerHaving is the Ethernet address of a router that has an address on a port's network,
 // 0 if none has.
 func (o *Owners) routerHaving(p *network.Port, a netip.Addr) mac {
+	return o.routerOn(p, func(ip netip.Prefix) bool { return ip.Addr() == a })
+}
+
+// routerOn is the Ethernet address of the router on a port's network one of whose
+// addresses there is what is sought; 0 if none is.
+func (o *Owners) routerOn(p *network.Port, sought func(netip.Prefix) bool) mac {
 	for q := range o.portsOf(p.Datapath) {
 		if q.Peer == nil {
 			continue
 		}
-		for _, addr := range q.Peer.Addresses {
-			if slices.ContainsFunc(addr.IPs, func(ip netip.Prefix) bool { return ip.Addr() == a }) {
-				return macOf(addr.MAC)
+		for _, a := range q.Peer.Addresses {
+			if slices.ContainsFunc(a.IPs, sought) {
+				return macOf(a.MAC)
 			}
 		}
 	}
@@ -224,17 +230,7 @@ func (o *Owners) ofInterface(m mac) bool {
 // was sent.
 func (o *Owners) routerOf(f *Frame) mac {
 	src := addrOf(f.Headers(), endpoints(f.Headers())[0])
-	for q := range o.portsOf(f.point.Port.Datapath) {
-		if q.Peer == nil {
-			continue
-		}
-		for _, a := range q.Peer.Addresses {
-			if slices.ContainsFunc(a.IPs, func(ip netip.Prefix) bool { return ip.Contains(src) }) {
-				return macOf(a.MAC)
-			}
-		}
-	}
-	return 0
+	return o.routerOn(f.point.Port, func(ip netip.Prefix) bool { return ip.Contains(src) })
 }
 
 // readdress gives a frame a destination, if that is known.

@@ -41,14 +41,17 @@ func (s *Run) continued(f *Frame) bool {
 	s.trial.again++
 	out := s.put(s.Engine, f, f.point.Port, f.point.Chassis)
 	if shown, agrees := s.check(f, out); !agrees {
-		if !s.restore(before) || !shown || !leavesIn(out, l) {
+		if !shown || !leavesIn(out, l) {
+			s.restore(before)
 			return false
 		}
-		s.resuming = &resumption{of: f, as: l}
-		at := s.openFrom(f, l)
-		s.resuming = nil
-		out = s.put(s.Engine, f, f.point.Port, f.point.Chassis)
-		if _, agrees := s.check(f, out); at == nil || !agrees {
+		var at *Point
+		out, agrees = s.anew(f, before, func() {
+			s.resuming = &resumption{of: f, as: l}
+			at = s.openFrom(f, l)
+			s.resuming = nil
+		})
+		if at == nil || !agrees {
 			return !s.restore(before) // it is nothing that this would explain
 		}
 		s.began(f, at)

@@ -50,13 +50,15 @@ func (s *Run) quotes(f *Frame) bool {
 	}
 	s.trial.kept++
 	o := s.put(s.Engine, f, f.point.Port, f.point.Chassis)
-	if _, agrees := s.check(f, o); !agrees && s.restore(before) {
-		opened := s.openQuoted(f, l, &out, &sent)
-		o = s.put(s.Engine, f, f.point.Port, f.point.Chassis)
-		switch _, agrees := s.check(f, o); {
-		case agrees && opened:
-			s.began(f, at)
-		case !agrees && s.restore(before):
+	if _, agrees := s.check(f, o); !agrees {
+		opened := false
+		put, agrees := s.anew(f, before, func() { opened = s.openQuoted(f, l, &out, &sent) })
+		switch {
+		case agrees:
+			if o = put; opened {
+				s.began(f, at)
+			}
+		case s.restore(before):
 			o = s.put(s.Engine, f, f.point.Port, f.point.Chassis)
 		}
 	}

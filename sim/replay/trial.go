@@ -145,7 +145,7 @@ func (s *Run) otherwise(f *Frame, before []byte, out *sim.Outcome) *sim.Outcome 
 		}
 	}
 	for _, x := range t.ties {
-		put, agrees := s.anew(f, before, &x)
+		put, agrees := s.anew(f, before, func() { s.Engine.Prefer(x.chassis, x.other, x.used) })
 		if agrees || put == nil {
 			return cmp.Or(put, out)
 		}
@@ -156,15 +156,14 @@ func (s *Run) otherwise(f *Frame, before []byte, out *sim.Outcome) *sim.Outcome 
 	return out
 }
 
-// anew replays a frame from the state that was before it, with the other of two
-// flows where that is given, and reports whether captures agree with what becomes
-// of it. nil: it could not.
-func (s *Run) anew(f *Frame, before []byte, x *contest) (out *sim.Outcome, agrees bool) {
+// anew replays a frame from the state that was before it, once something is done first,
+// and reports whether captures agree with what becomes of it. nil: it could not.
+func (s *Run) anew(f *Frame, before []byte, first func()) (out *sim.Outcome, agrees bool) {
 	if !s.restore(before) {
 		return nil, false
 	}
-	if x != nil {
-		s.Engine.Prefer(x.chassis, x.other, x.used)
+	if first != nil {
+		first()
 	}
 	out = s.put(s.Engine, f, f.point.Port, f.point.Chassis)
 	_, agrees = s.check(f, out)

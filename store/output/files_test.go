@@ -21,7 +21,7 @@ func TestOutputsThroughLinksToNothing(t *testing.T) {
 		"one": "file", "two": at("one"), "a/b/three": "../../file", "c": "a/b", "loop": "loop",
 	} {
 		if err := os.Symlink(to, at(link)); err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 	}
 	for _, other := range []string{"one", "two", "a/b/three", "c/three", "file"} {
