@@ -82,8 +82,8 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 		cmd.AddCommand(c)
 		return c
 	}
-	info := add("info [SOURCE]", "Tell what is in a database, and what of it cannot be used",
-		cobra.MaximumNArgs(1), true, o.info)
+	info := add("info [SOURCE...]", "Tell what is in a database, or in each zone's, and what of it cannot be used",
+		cobra.ArbitraryArgs, true, o.info)
 	info.Flags().BoolVar(&o.behaviour, "behaviour", false,
 		"tell which changes of OVN and Open vSwitch apply to it, and why")
 	add("history SOURCE", "List the transactions of a database file: time, comment, what changed", cobra.ExactArgs(1),
@@ -109,10 +109,15 @@ func (o *dbOptions) open(ctx context.Context, source string) (*store.Database, e
 	if err != nil {
 		return nil, err
 	}
+	o.warn(db)
+	return db, nil
+}
+
+// warn says on stderr what of a database was not used.
+func (o *dbOptions) warn(db *store.Database) {
 	for _, w := range db.Warnings {
 		printable.Fprintf(o.stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
 	}
-	return db, nil
 }
 
 func (o *dbOptions) printJSON(v any) error { return output.Encoder(o.stdout).Encode(v) }
@@ -128,14 +133,34 @@ func (o *dbOptions) print(v described) error {
 	return nil
 }
 
+// info tells of each database that the sources hold.
 func (o *dbOptions) info(ctx context.Context, args []string) error {
-	source := store.DefaultSource()
-	if len(args) > 0 {
-		source = args[0]
+	if len(args) == 0 {
+		args = []string{store.DefaultSource()}
 	}
-	db, err := o.open(ctx, source)
-	if err != nil {
-		return err
+	for _, source := range args {
+		found, err := store.Databases(ctx, source, o.Options)
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			if err := o.infoOf(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (o *dbOptions) infoOf(ctx context.Context, f store.Found) error {
+	db := f.Database
+	if db == nil {
+		var err error
+		if db, err = o.open(ctx, f.Source); err != nil {
+			return err
+		}
+	} else {
+		o.warn(db)
 	}
 	net, err := southbound.Load(db)
 	if err != nil {
@@ -184,6 +209,16 @@ func (o *dbOptions) gather(ctx context.Context, args []string) error {
 func (o *dbOptions) diff(ctx context.Context, args []string) error {
 	var nets [2]*network.Network
 	for i, source := range args {
+		sources, read, err := southbound.AZs(ctx, []string{source}, o.Options)
+		if err != nil {
+			return err
+		}
+		if len(sources) > 1 {
+			if nets[i], err = o.join(ctx, sources, read); err != nil {
+				return err
+			}
+			continue
+		}
 		db, err := o.open(ctx, source)
 		if err != nil {
 			return err
@@ -199,6 +234,15 @@ func (o *dbOptions) diff(ctx context.Context, args []string) error {
 		}
 	}
 	return nil
+}
+
+// join makes one network of several zones' databases and says what they do not agree on.
+func (o *dbOptions) join(ctx context.Context, sources []string, read southbound.Read) (*network.Network, error) {
+	net, warnings, err := southbound.OpenAll(ctx, sources, o.Options, read)
+	for _, w := range warnings {
+		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
+	}
+	return net, err
 }
 
 func (o *dbOptions) snapshot(ctx context.Context, args []string) error {

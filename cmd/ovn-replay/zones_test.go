@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -101,6 +102,51 @@ func TestZonesOfAnArchive(t *testing.T) {
 		zonesCase+"pod1.pcap")
 	if status != exitBad || !strings.Contains(errs, "databases of one zone") {
 		t.Errorf("a zone that the archive has already: status %d, %s", status, errs)
+	}
+}
+
+// Databases that are not those of one network are not joined by themselves: gather and
+// --db say which two are in the way and why, and which of them do belong together.
+func TestZonesNotJoined(t *testing.T) {
+	t.Parallel()
+	const alone = cases + "/nodeport/sb.db"
+	after := gunzip(t, read(t, cases+"/ic-changes/sb-node1.db.gz"))
+	before := filepath.Join(t.TempDir(), "before.db")
+	put(t, before, after[:bytes.LastIndex(after, []byte("OVSDB JSON "))])
+	for name, x := range map[string]struct {
+		files []string
+		want  []string
+	}{
+		"two states": {[]string{before, cases + "/ic-changes/sb-node1.db.gz"}, []string{" are states of one database: both have datapath "}},
+		"made anew": {[]string{cases + "/ic-az/sb-node1.db.gz", cases + "/ic-pods/sb-node1.db.gz",
+			cases + "/ic-pods/sb-node2.db.gz"},
+			[]string{"databases of one zone, made anew between them: both have chassis node1 for their own",
+				"or those of one network: --db DIR/1.db.gz --db DIR/2.db.gz"}},
+		"no switch": {[]string{alone, zonesCase + "sb-node1.db.gz"},
+			[]string{"share no transit switch: DIR/0.db.gz has no transit switch, DIR/1.db.gz has transit_switch"}},
+		"other switches": {[]string{cases + "/ic-az/sb-node1.db.gz", zonesCase + "sb-node2.db.gz"},
+			[]string{"share no transit switch: DIR/0.db.gz has ts1, DIR/1.db.gz has transit_switch"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for i, file := range x.files {
+				put(t, filepath.Join(dir, strconv.Itoa(i)+".db.gz"), read(t, file))
+			}
+			want := append(x.want, "holds "+strconv.Itoa(len(x.files))+" OVN_Southbound databases that cannot be joined: ",
+				"name one of them: DIR/0.db.gz")
+			for _, args := range [][]string{{"db", "gather", dir}, {"verify", "--db", dir, "-r", zonesCase + "pod1.pcap"},
+				{"trace", "--db", dir, `inport == "pod1"`}} {
+				status, _, errs := replayed(t, args...)
+				if errs = strings.ReplaceAll(errs, dir, "DIR"); args[0] == "db" != (status == exitOK) {
+					t.Errorf("%s: status %d", args[0], status)
+				}
+				for _, w := range want {
+					if !strings.Contains(errs, w) {
+						t.Errorf("%s lacks %q: %s", args[0], w, errs)
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -53,11 +53,16 @@ type AZ struct {
 	network.AZSummary
 }
 
-// AZs tells of the zones whose databases a source holds; of one database, or of
-// several without a connection, there is nothing to tell.
+// AZs tells of the zones whose databases a source holds, or why several databases are
+// not those of one network; of one there is nothing to tell.
 func AZs(ctx context.Context, source string, opts store.Options) (zones []AZ, warnings []error, err error) {
 	sources, read, err := southbound.AZs(ctx, []string{source}, opts)
-	if err != nil || len(sources) < 2 {
+	switch apart, is := errors.AsType[*southbound.NotJoined](err); {
+	case is:
+		return nil, []error{apart}, nil
+	case err != nil:
+		return nil, []error{fmt.Errorf("which zones these are is not known: %w", err)}, nil
+	case len(sources) < 2:
 		return nil, nil, nil // the list of files says all
 	}
 	net, warnings, err := southbound.OpenAll(ctx, sources, opts, read)

@@ -115,7 +115,9 @@ func (in *Spec) Load(ctx context.Context, s *recording.Spec, net *network.Networ
 	}
 	j := &Job{Recording: r, Spec: in, OpenFlow: s.OpenFlow}
 	for _, w := range warnings {
-		if _, ok := errors.AsType[*southbound.Disagreement](w); ok {
+		if _, ok := errors.AsType[*southbound.Disagreement](w); ok && in.DBTime == Follow {
+			continue // told when it is so
+		} else if ok {
 			in.Tell("%s", printable.Errors(w))
 		} else {
 			j.Warnings = append(j.Warnings, w)

@@ -8,6 +8,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/southbound"
@@ -32,6 +33,12 @@ func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 // captures begin and it changed after.
 func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
 	switch {
+	case in.Fixed && in.DBTime == "":
+		net, warnings, err := in.last(ctx, spec)
+		if err == nil {
+			in.tellLast(net)
+		}
+		return net, warnings, err
 	case in.Watch || in.DBTime == Last:
 		return in.last(ctx, spec)
 	case in.DBTime == "" && !followable(spec.DBs):
@@ -52,6 +59,7 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 		if past.Since.After(from) {
 			in.tellYounger(past.Net, past.Changes > 0, past.Since, from)
 		}
+		in.tellFixed(past.Net)
 		return past.Net, past.Warnings, nil
 	case err != nil: // no history; what else is wrong with it opening it says better
 		return in.snapshot(ctx, spec)
@@ -64,8 +72,35 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment "+
 		"(--db-time last: "+
 		"the last)", times(past.Changes))
+	in.tellFixed(past.Net)
 	in.DBTime = Follow
 	return past.Net, past.Warnings, nil
+}
+
+// tellLast says which state of a database is used that has been in others, and from what
+// it says how to use another.
+func (in *Spec) tellLast(net *network.Network) {
+	for _, z := range net.AZs {
+		if z.States > 1 {
+			in.Tell("%s: the last of the %d states that it holds, of %s, is used (--db-time: that of another moment)",
+				printable.Line(z.Source), z.States, z.AsOf.UTC().Format(time.RFC3339Nano))
+		}
+	}
+}
+
+// tellFixed says which zones are known at one moment only while others are followed.
+func (in *Spec) tellFixed(net *network.Network) {
+	for _, z := range net.AZs {
+		if len(net.AZs) == 1 || z.States > 1 {
+			continue
+		}
+		when := "an unknown moment"
+		if !z.AsOf.IsZero() {
+			when = z.AsOf.UTC().Format(time.RFC3339Nano)
+		}
+		in.Tell("zone %s (%s) holds one state, of %s: all packets meet that, while other zones are followed",
+			printable.Line(z.Name), printable.Line(z.Source), when)
+	}
 }
 
 // tellYounger says what a database that begins after the captures cannot tell, where
@@ -103,10 +138,10 @@ func (in *Spec) last(ctx context.Context, spec *recording.Spec) (*network.Networ
 	return southbound.OpenAll(ctx, spec.DBs, in.Source, in.read)
 }
 
-// followable reports whether several databases may all have a history; of one,
+// followable reports whether one of several databases may have a history; of one,
 // opening it tells.
 func followable(sources []string) bool {
-	return len(sources) == 1 || !slices.ContainsFunc(sources, func(s string) bool { return !store.HasHistory(s) })
+	return len(sources) == 1 || slices.ContainsFunc(sources, store.HasHistory)
 }
 
 // fixed returns the network of the moment that --db-time names.
@@ -126,7 +161,7 @@ func (in *Spec) fixed(ctx context.Context, sources []string) (*network.Network, 
 		in.Tell("the database begins at %s, after --db-time: what the network was before is not known, and packets "+
 			"meet its first state", begins.UTC().Format(time.RFC3339))
 	}
-	return net, nil, err
+	return net, f.Disagreements(), err
 }
 
 func parseTime(s string) (time.Time, error) {
@@ -147,24 +182,55 @@ func (in *Spec) changes(ctx context.Context, sources []string) (replay.Changes, 
 	case in.Watch:
 		return in.watched(ctx, sources)
 	case in.DBTime == Follow:
-		return historyOf(ctx, sources, in.Source)
+		return in.history(ctx, sources)
 	}
 	return nil, func() {}, nil
 }
 
-// historyOf follows a database file's history on the capture's clock.
-func historyOf(ctx context.Context, sources []string, opts store.Options) (replay.Changes, func(), error) {
-	f, err := southbound.Follow(ctx, sources, opts)
+// history follows a database file's history on the capture's clock, and says when its
+// zones begin to disagree and when they cease to.
+func (in *Spec) history(ctx context.Context, sources []string) (replay.Changes, func(), error) {
+	f, err := southbound.Follow(ctx, sources, in.Source)
 	if err != nil {
 		return nil, nil, err
 	}
+	d := discord{tell: in.Tell}
 	return func(t conntrack.Time) (*network.Network, conntrack.Time, error) {
 		net, changed, err := f.At(time.Unix(0, int64(t)))
 		if err != nil || !changed {
 			return nil, 0, err
 		}
+		d.become(f.Disagreements(), f.Since())
 		return net, conntrack.Time(f.Since().UnixNano()), nil
 	}, f.Close, nil
+}
+
+// discord is what zones that are followed do not agree on.
+type discord struct {
+	tell  func(format string, args ...any)
+	stood []string
+	begun bool
+}
+
+// become says what came and what went with a change of the network.
+func (d *discord) become(all []error, since time.Time) {
+	when := "since " + since.UTC().Format(time.RFC3339Nano)
+	if !d.begun {
+		when = "when the captures begin"
+	}
+	var stand []string
+	for _, e := range all {
+		text := printable.Errors(e)
+		if stand = append(stand, text); !slices.Contains(d.stood, text) {
+			d.tell("%s (%s)", text, when)
+		}
+	}
+	for _, text := range d.stood {
+		if !slices.Contains(stand, text) {
+			d.tell("%s (until %s)", text, since.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	d.stood, d.begun = stand, true
 }
 
 // watched follows a live server: the packets of a live capture meet the

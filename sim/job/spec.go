@@ -29,6 +29,7 @@ type Spec struct {
 	Given  func(flag string) bool // whether it is on the command line, rather than a default; nil: none is
 	Source store.Options
 	DBTime string // Follow, Last or a time; "": Follow if the history holds the captures
+	Fixed  bool   // without DBTime it is Last, which is said
 	Watch  bool   // follow a live server's changes
 	NBs    []string
 

@@ -1,6 +1,9 @@
 package network
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // AZ is an availability zone (ovn-ic(8); OVN-Kubernetes has one a node): what
 // its Southbound database says beside its datapaths, and the names and tunnel
@@ -9,6 +12,9 @@ type AZ struct {
 	Index  int    // in Network.AZs
 	Name   string // SB_Global options:name, or what the caller calls it; may be ""
 	Source string // where the database is from, "" if nobody said
+
+	AsOf   time.Time // when the database became what it is, or its latest timestamp; zero if it tells none
+	States int       // how many it has been in, as far as its file tells
 
 	Version  string            // SB_Global options:northd_internal_version, "" if absent
 	SBGlobal map[string]string // SB_Global options

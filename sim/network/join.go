@@ -80,12 +80,9 @@ func (z *AZ) shares(other *AZ) *Datapath {
 	return nil
 }
 
-// SameZone reports whether two networks, none of them joined, are of one zone.
-func (n *Network) SameZone(m *Network) bool { return n.AZ.shares(m.AZ) != nil }
-
-// Meets reports whether a transit switch leads from one network to another,
+// meets reports whether a transit switch leads from one network to another,
 // none of them joined.
-func (n *Network) Meets(m *Network) bool {
+func (n *Network) meets(m *Network) bool {
 	return slices.ContainsFunc(n.Datapaths, func(d *Datapath) bool {
 		twin := d.In(m.AZ)
 		return d.TransitSwitch() && twin != nil && twin.TransitSwitch()

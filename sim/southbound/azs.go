@@ -2,6 +2,8 @@ package southbound
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"ovnreplay/sim/network"
 	"ovnreplay/store"
@@ -45,11 +47,40 @@ func AZs(ctx context.Context, sources []string, opts store.Options) (all []strin
 			}
 			nets[i], read[f.Source] = x.net, x
 		}
-		if !connected(nets) {
-			return nil, nil, store.Several(source, names, opts)
+		if a := network.ApartOf(nets, names); a != nil {
+			return nil, nil, apart(source, names, a)
 		}
 	}
 	return all, read, nil
+}
+
+// NotJoined is a source that holds several databases of which nobody but who named it
+// knows which is meant.
+type NotJoined struct {
+	store.SourceError
+	Reason string
+}
+
+// Unwrap returns the more general error.
+func (e *NotJoined) Unwrap() error { return &e.SourceError }
+
+// apart is the error of databases that are not joined by themselves.
+func apart(source string, names []string, a *network.Apart) error {
+	const most = 4
+	e := &NotJoined{Reason: a.Reason}
+	e.Source = source
+	e.Problem = fmt.Sprintf("holds %d %s databases that cannot be joined: %s", len(names), store.Southbound, a.Reason)
+	e.Advice = "name one of them: " + strings.Join(names[:min(most, len(names))], ", ")
+	if len(names) > most {
+		e.Advice += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	if len(a.Together) > 1 {
+		e.Advice += "; or those of one network:"
+		for _, i := range a.Together {
+			e.Advice += " --db " + names[i]
+		}
+	}
+	return e
 }
 
 // load makes a network of a database that was found.
@@ -61,28 +92,4 @@ func load(ctx context.Context, f store.Found, opts store.Options) (x one, err er
 	x.net, err = Load(f.Database)
 	x.warnings = f.Database.Warnings
 	return x, err
-}
-
-// connected reports whether transit switches lead from the first network to
-// every other one, and no two are of one zone.
-func connected(nets []*network.Network) bool {
-	reached := map[int]bool{0: true}
-	for grown := true; grown; {
-		grown = false
-		for i := range nets {
-			for j := range nets {
-				if reached[i] && !reached[j] && nets[i].Meets(nets[j]) {
-					reached[j], grown = true, true
-				}
-			}
-		}
-	}
-	for i := range nets {
-		for j := range i {
-			if nets[i].SameZone(nets[j]) {
-				return false
-			}
-		}
-	}
-	return len(reached) == len(nets)
 }

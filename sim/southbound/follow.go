@@ -3,6 +3,7 @@ package southbound
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"ovnreplay/sim/network"
@@ -13,25 +14,58 @@ import (
 // several zones' files joined. Standalone and clustered files hold every
 // transaction since they were last compacted; the first of them stands for all
 // the time before it.
+//
+// A zone of several may be known at one moment only, as a server or a snapshot tells
+// it: it stays as it is.
 type Follower struct {
-	histories []*store.History
-	net       *network.Network
-	since     time.Time
-	begins    time.Time // see Begins
+	zones   []zone
+	net     *network.Network
+	since   time.Time
+	begins  time.Time // see Begins
+	discord []network.Problem
+}
+
+// zone is a database that is followed, or one that has no history.
+type zone struct {
+	*store.History
+	fixed *store.Database
+}
+
+// Database is the database as it is at the moment.
+func (z zone) Database() *store.Database {
+	if z.History == nil {
+		return z.fixed
+	}
+	return z.History.Database()
 }
 
 // Follow opens database files to follow their history. Close it after use.
 func Follow(ctx context.Context, sources []string, opts store.Options) (*Follower, error) {
 	f := &Follower{}
 	for _, source := range sources {
-		h, err := store.OpenHistory(ctx, source, opts)
+		var z zone
+		var err error
+		if len(sources) > 1 && !store.HasHistory(source) && slices.ContainsFunc(sources, store.HasHistory) {
+			z.fixed, err = store.Open(ctx, source, opts)
+		} else {
+			z.History, err = store.OpenHistory(ctx, source, opts)
+		}
 		if err != nil {
 			f.Close()
 			return nil, err
 		}
-		f.histories = append(f.histories, h)
+		f.zones = append(f.zones, z)
 	}
 	return f, nil
+}
+
+// histories are the zones that have one.
+func (f *Follower) histories(yield func(*store.History) bool) {
+	for _, z := range f.zones {
+		if z.History != nil && !yield(z.History) {
+			return
+		}
+	}
 }
 
 // At returns the network as of time t, which must not be before that of the
@@ -39,7 +73,7 @@ func Follow(ctx context.Context, sources []string, opts store.Options) (*Followe
 // called again until nothing has changed. changed tells that it is another Network than the last call's;
 // it was loaded anew, and nothing of the former can be used with it.
 func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err error) {
-	for _, h := range f.histories {
+	for h := range f.histories {
 		for {
 			next, err := h.NextTime()
 			if err == io.EOF || h.Database().Transactions > 0 && next.After(t) {
@@ -68,14 +102,26 @@ func (f *Follower) At(t time.Time) (net *network.Network, changed bool, err erro
 	if f.net != nil && !changed {
 		return f.net, false, nil
 	}
-	nets := make([]*network.Network, len(f.histories))
-	for i, h := range f.histories {
-		if nets[i], err = Load(h.Database()); err != nil {
+	nets := make([]*network.Network, len(f.zones))
+	for i, z := range f.zones {
+		if nets[i], err = Load(z.Database()); err != nil {
 			return nil, false, err
 		}
 	}
-	f.net, err = network.Join(nets...)
-	return f.net, true, err
+	known := problems(nets)
+	if f.net, err = network.Join(nets...); err != nil {
+		return nil, false, err
+	}
+	f.discord = f.net.Problems[known:]
+	return f.net, true, nil
+}
+
+// Disagreements are what the zones do not agree on in the network that At returned last.
+func (f *Follower) Disagreements() (all []error) {
+	for _, p := range f.discord {
+		all = append(all, &Disagreement{p})
+	}
+	return all
 }
 
 // Begins is when the history begins that knows least, if that was after the moment that
@@ -102,7 +148,7 @@ func latest(a, b time.Time) time.Time {
 // Next is the time at which the database changes next, for whatever reason;
 // ok is false when it changes no more.
 func (f *Follower) Next() (t time.Time, ok bool) {
-	for _, h := range f.histories {
+	for h := range f.histories {
 		if next, err := h.NextTime(); err == nil && (!ok || next.Before(t)) {
 			t, ok = next, true
 		}
@@ -113,15 +159,15 @@ func (f *Follower) Next() (t time.Time, ok bool) {
 // Warnings tells what of the file was not used. It is complete once Next
 // returned false.
 func (f *Follower) Warnings() (all []error) {
-	for _, h := range f.histories {
-		all = append(all, h.Database().Warnings...)
+	for _, z := range f.zones {
+		all = append(all, z.Database().Warnings...)
 	}
 	return all
 }
 
 // Close releases the files.
 func (f *Follower) Close() {
-	for _, h := range f.histories {
+	for h := range f.histories {
 		h.Close()
 	}
 }

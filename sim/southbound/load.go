@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"ovnreplay/sim/network"
 	"ovnreplay/store"
@@ -51,10 +52,7 @@ func OpenAll(ctx context.Context, sources []string, opts store.Options, read Rea
 
 // joined joins networks; what they do not agree on is a warning.
 func joined(nets []*network.Network, warnings []error) (*network.Network, []error, error) {
-	known := 0
-	for _, n := range nets {
-		known += len(n.Problems)
-	}
+	known := problems(nets)
 	net, err := network.Join(nets...)
 	if err != nil {
 		return nil, nil, err
@@ -63,6 +61,14 @@ func joined(nets []*network.Network, warnings []error) (*network.Network, []erro
 		warnings = append(warnings, &Disagreement{p})
 	}
 	return net, warnings, nil
+}
+
+// problems counts those of the networks themselves.
+func problems(nets []*network.Network) (n int) {
+	for _, net := range nets {
+		n += len(net.Problems)
+	}
+	return n
 }
 
 // Disagreement is what zones that are joined do not agree on. Nothing of their databases
@@ -104,6 +110,7 @@ func Load(db *store.Database) (*network.Network, error) {
 	l.loadBalancers()
 	l.services()
 	l.stamp()
+	l.asOf()
 	slices.SortStableFunc(l.net.Problems, func(a, b network.Problem) int {
 		if c := strings.Compare(a.Table, b.Table); c != 0 {
 			return c
@@ -129,6 +136,14 @@ func (l *loader) global() {
 	}
 	l.net.Version = l.net.SBGlobal["northd_internal_version"]
 	l.net.Name, l.net.Source = l.net.SBGlobal["name"], l.db.Source
+}
+
+// asOf notes of when the database is, or at the earliest is.
+func (l *loader) asOf() {
+	l.net.AsOf, l.net.States = l.db.Time, l.db.Transactions
+	if l.net.AsOf.IsZero() && l.net.Stamp > 0 {
+		l.net.AsOf = time.UnixMilli(l.net.Stamp)
+	}
 }
 
 // chassis reads Chassis and Encap.

@@ -30,7 +30,7 @@ func OpenPasts(ctx context.Context, sources []string, opts store.Options, from t
 	all := &Past{}
 	var nets []*network.Network
 	for _, source := range sources {
-		p, err := OpenPast(ctx, source, opts, from)
+		p, err := pastOf(ctx, source, opts, from)
 		if err != nil {
 			return nil, err
 		}
@@ -43,6 +43,15 @@ func OpenPasts(ctx context.Context, sources []string, opts store.Options, from t
 	var err error
 	all.Net, all.Warnings, err = joined(nets, all.Warnings)
 	return all, err
+}
+
+// pastOf is OpenPast for one of several zones, which may have no history.
+func pastOf(ctx context.Context, source string, opts store.Options, from time.Time) (*Past, error) {
+	if store.HasHistory(source) {
+		return OpenPast(ctx, source, opts, from)
+	}
+	net, warnings, err := Open(ctx, source, opts)
+	return &Past{Net: net, Warnings: warnings}, err
 }
 
 // OpenPast reads a database file's history; what matters is what came after a
