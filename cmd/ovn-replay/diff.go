@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/pcap"
+	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
 )
@@ -16,59 +18,78 @@ import (
 type diffOptions struct {
 	input
 	stdout io.Writer
-	a, b   string
+	b      job.Spec // the other network's
 	json   bool
 }
 
 func newDiffCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &diffOptions{input: newInput(stdin, stderr), stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "diff --db A --db B -r FILE[@PORT]… | --case DIR --db B",
+		Use:   "diff --db A --db B -r FILE[@PORT]… | --db A… --db-b B… -r FILE… | --case DIR --db B",
 		Short: "Replay the same packets on two networks and report those whose fate differs",
-		Long: `diff replays the same captures on two Southbound databases and reports every packet
-that another port, other bytes or nothing comes of, with the logical flows where the
-two ways part.
+		Long: `diff replays the same captures on two networks and reports every packet that another
+port, other bytes or nothing comes of, with the logical flows where the two ways part.
+Each network is a Southbound database, or those of several connected zones: a directory
+or archive that holds them, or --db for each of the first network and --db-b for each
+of the second. With --db-time-b one database is held against itself at another time.
 
 Exit status: 0 every packet fares the same; 1 some do not; 2 no packet entered, bad
 usage or bad input; 129, 130 or 143 interrupted, without a verdict.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	var dbs []string
-	cmd.Flags().StringArrayVar(&dbs, "db", nil, "the two Southbound databases (twice; once with --case)")
-	sourceFlags(cmd.Flags(), &o.Source)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.DBs, "db", nil,
+		"the two networks' Southbound databases (twice; once with --case); with --db-b, the first network's")
+	f.StringArrayVar(&o.b.DBs, "db-b", nil,
+		"a Southbound `DATABASE` of the second network (repeatable: of several zones)")
+	f.StringVar(&o.DBTime, "db-time", "", dbTimeUsage+"last)")
+	f.StringVar(&o.b.DBTime, "db-time-b", "", "`TIME` of the second network, if it is not that of --db-time")
+	sourceFlags(f, &o.Source)
 	o.captureFlags(cmd.Flags())
 	cmd.MarkFlagsMutuallyExclusive("read", "case")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object a difference")
-	cmd.PreRunE = func(*cobra.Command, []string) error { return o.databases(dbs) }
+	cmd.PreRunE = func(*cobra.Command, []string) error { return o.databases() }
 	return cmd
 }
 
 // databases decides which two networks are meant.
-func (o *diffOptions) databases(dbs []string) error {
+func (o *diffOptions) databases() error {
+	a, b, when := o.DBs, o.b.DBs, o.b.DBTime
 	switch {
-	case o.Case != "" && len(dbs) == 1:
-		o.b = dbs[0]
-	case o.Case == "" && len(dbs) == 2:
-		o.a, o.b = dbs[0], dbs[1]
+	case len(b) > 0 && (o.Case != "" || len(a) > 0):
+	case len(b) == 0 && o.Case == "" && len(a) == 2:
+		a, b = a[:1], a[1:]
+	case len(b) == 0 && when != "" && (o.Case != "") != (len(a) > 0):
+		b = a // itself at another time
+	case len(b) == 0 && o.Case != "" && len(a) > 0:
+		a, b = nil, a
+	case len(b) == 0 && len(a) > 2:
+		return errors.New("which of them are the first network's? name those of the second with --db-b: " +
+			"--db A1 --db A2 --db-b B1 --db-b B2")
 	default:
 		return errors.New("name two databases: --db A --db B, or a case and the other one: --case DIR --db B")
 	}
-	o.DBs = databasesOf(o.a)
+	o.DBs, o.Fixed = a, true
+	o.Given = func(flag string) bool { return flag == "db" && len(a) > 0 }
+	o.b = o.Spec
+	o.b.DBs, o.b.DBTime = b, cmp.Or(when, o.DBTime)
+	o.b.Given = func(flag string) bool { return flag == "db" && len(b) > 0 }
 	return nil
 }
 
 func (o *diffOptions) run(cmd *cobra.Command) error {
-	output.Of(cmd.Context()).Reads(o.b)
+	output.Of(cmd.Context()).Reads(o.b.DBs...)
 	ja, err := o.Open(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer ja.Close()
-	jb, err := ja.On(cmd.Context(), o.b)
+	jb, err := ja.On(cmd.Context(), &o.b)
 	if err != nil {
 		return err
 	}
+	defer jb.Close()
 	d := &replay.Differ{
 		A: replay.NewFates(ja.Engine, ja.Objects, ja.Taps, ja.Filter),
 		B: replay.NewFates(jb.Engine, jb.Objects, jb.Taps, jb.Filter), Report: o.report,

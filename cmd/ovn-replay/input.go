@@ -28,13 +28,14 @@ func (in *input) flags(cmd *cobra.Command) {
 			"repeated: "+
 			"of several zones (default $OVN_SB_DB)")
 	sourceFlags(f, &in.Source)
-	f.StringVar(&in.DBTime, "db-time", "",
-		"with a database file: `follow` its history, so that each packet meets the network of its own moment (the "+
-			"default "+
-			"if the history holds the captures), or the last network, or that of one time")
+	f.StringVar(&in.DBTime, "db-time", "", dbTimeUsage+"follow if the history holds the captures)")
 	f.BoolVar(&in.Watch, "watch", false, "with a live server: keep following its changes")
 	in.captureFlags(f)
 }
+
+// dbTimeUsage is of --db-time, but for the default.
+const dbTimeUsage = "with a database file: `follow` its history, so that each packet meets the network of its own " +
+	"moment, or the last network, or that of one time such as 2026-11-22T10:00:35Z (default "
 
 // databasesOf is the default of --db.
 func databasesOf(env string) []string {

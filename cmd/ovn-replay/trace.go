@@ -63,6 +63,7 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.from.DBs, "db", nil,
 		"Southbound `DATABASE`: a file, a server or a snapshot; repeated: of several zones")
+	f.StringVar(&o.from.DBTime, "db-time", "", dbTimeUsage+"that of the packet's moment with -r, else the last)")
 	f.BoolVar(&o.Detailed, "detailed", false, "table by table (the default)")
 	f.BoolVar(&o.Summary, "summary", false, "pipelines and actions")
 	f.BoolVar(&o.Minimal, "minimal", false, "only what can be seen from outside")
@@ -115,7 +116,7 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	// What it reads stays, and it ends soon: collecting while that grows is a tenth of the work.
 	defer store.Spare(ctx)()
 	o.from.Stdin, o.from.Stderr = o.stdin, o.stderr
-	net, recorded, err := o.from.ForTrace(ctx)
+	net, recorded, err := o.from.ForTrace(ctx, o.Moment)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +106,95 @@ func TestZonesOfWhichOneIsFixed(t *testing.T) {
 		if _, out, errs := replayed(t, append([]string{"why", "3"}, args...)...); !strings.Contains(out,
 			"node1 has no route to 10.244.2.0/24 of node2") {
 			t.Errorf("%s: node1 is not followed: %s%s", node2, out, errs)
+		}
+	}
+}
+
+// Two states of connected zones are held against each other: each a folder, or the
+// databases of each by --db and --db-b, or one recording at two moments.
+func TestDiffOfZones(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/ic-changes/"
+	node1 := amended(t, of+"sb-node1.db.gz")
+	text := read(t, node1)
+	early := text // as it was before its last transactions, with the route to node2
+	for range 2 {
+		early = early[:bytes.LastIndex(early, []byte("OVSDB JSON "))]
+	}
+	before, after := t.TempDir(), t.TempDir()
+	put(t, filepath.Join(before, "1.db"), early)
+	put(t, filepath.Join(after, "1.db"), text[:bytes.LastIndex(text, []byte("OVSDB JSON "))])
+	for _, dir := range []string{before, after} {
+		put(t, filepath.Join(dir, "2.db.gz"), read(t, of+"sb-node2.db.gz"))
+		put(t, filepath.Join(dir, "3.db.gz"), read(t, of+"sb-node3.db.gz"))
+	}
+	apart := func(dir, flag string) []string {
+		return []string{flag, filepath.Join(dir, "1.db"), flag, filepath.Join(dir, "2.db.gz"), flag,
+			filepath.Join(dir, "3.db.gz")}
+	}
+	const differ = 3 // packets to pod2, of which the route came back in the middle
+	for name, x := range map[string]struct {
+		args      []string
+		different int
+		said      int // which state is used
+	}{
+		"folders":     {[]string{"--db", before, "--db", after}, differ, 4},
+		"one each":    {[]string{"--db", before, "--db-b", after}, differ, 4},
+		"databases":   {append(apart(before, "--db"), apart(after, "--db-b")...), differ, 4},
+		"of a case":   {append(apart(before, "--db"), "--db-b", after, "--case", of), differ, 4},
+		"with a case": {[]string{"--db", before, "--case", of, "--db-time", "last"}, differ, 0},
+		"one moment":  {[]string{"--db", before, "--db", after, "--db-time", "2026-11-28T17:46:00Z"}, 0, 0},
+		"two moments": {[]string{"--db", after, "--db-time", "2026-11-28T17:46:00Z", "--db-time-b", "last"}, differ, 0},
+	} {
+		args := append([]string{"diff"}, x.args...)
+		if !slices.Contains(args, "--case") {
+			args = append(args, "-r", of+"pod1.pcap", "-r", of+"pod2.pcap", "-r", of+"pod3.pcap")
+		}
+		status, out, errs := replayed(t, args...)
+		if want := fmt.Sprintf("%d fare differently\n", x.different); !strings.HasSuffix(out, want) ||
+			(status == exitDifference) != (x.different > 0) || strings.Count(errs, ", is used (--db-time: ") != x.said {
+			t.Errorf("%s: status %d, want %s%s\n%s", name, status, want, out, errs)
+		}
+		if x.different > 0 && !strings.Contains(out, "dropped: ovn_cluster_router has no route to 10.244.2.5") {
+			t.Errorf("%s: that the route is missing is not said:\n%s", name, out)
+		}
+	}
+	status, _, errs := replayed(t, append(append([]string{"diff", "-r", of + "pod1.pcap"}, apart(before, "--db")...),
+		apart(after, "--db")...)...)
+	if status != exitBad || !strings.Contains(errs, "name those of the second with --db-b") {
+		t.Errorf("six databases: status %d, %s", status, errs)
+	}
+}
+
+// A packet that is traced meets the network of a moment: its own, if it was captured and
+// a history tells, else the last, which is said; or that of --db-time.
+func TestTraceOfAMoment(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/ic-changes/"
+	const captured, last = "(--db-time last: the last)", "the last of the 5 states that it holds, of 2026-11-28T17:46:02.026Z"
+	flow := `inport == "pod1" && eth.src == 0a:58:0a:f4:01:05 && eth.dst == 0a:58:0a:f4:01:01 && ip4.src == 10.244.1.5 && ` +
+		`ip4.dst == 10.244.2.5 && ip.ttl == 64 && udp.src == 1 && udp.dst == 9999`
+	const frame5 = of + "pod1.pcap#5" // sent while node1 had no route to node2
+	for name, x := range map[string]struct {
+		args   []string
+		status int
+		said   string
+	}{
+		"captured":            {[]string{"-r", frame5}, exitDropped, captured},
+		"captured, last":      {[]string{"-r", frame5, "--db-time", "last"}, exitOK, ""},
+		"captured, follow":    {[]string{"-r", frame5, "--db-time", "follow"}, exitDropped, captured},
+		"captured, a moment":  {[]string{"-r", frame5, "--db-time", "2026-11-28T17:45:58Z"}, exitOK, ""},
+		"described":           {[]string{flow}, exitOK, last},
+		"described, last":     {[]string{flow, "--db-time", "last"}, exitOK, ""},
+		"described, a moment": {[]string{flow, "--db-time", "2026-11-28T17:46:00Z"}, exitDropped, ""},
+		"described, follow":   {[]string{flow, "--db-time", "follow"}, exitBad, "the packet is of no capture, and has no moment"},
+		"no moment":           {[]string{flow, "--db-time", "noon"}, exitBad, "want follow, last, or a time such as"},
+		"a frame there is not": {[]string{"-r", of + "pod1.pcap#5000"}, exitBad,
+			"pod1.pcap#5000: the capture has only 8 frames"},
+	} {
+		status, out, errs := replayed(t, append([]string{"trace", "--case", of, "--minimal"}, x.args...)...)
+		if status != x.status || !strings.Contains(errs, x.said) || x.said == "" && errs != "" {
+			t.Errorf("%s: status %d, %s\n%s", name, status, errs, out)
 		}
 	}
 }

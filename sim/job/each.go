@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +8,7 @@ import (
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/network"
-	"ovnreplay/sim/printable"
-	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
-	"ovnreplay/sim/southbound"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
 	"ovnreplay/store"
@@ -84,32 +80,4 @@ func kept(ctx context.Context, session string, make Make) error {
 		h.Entered(&p.Frame, p.Point, &p.Outcome)
 		return nil
 	})
-}
-
-// ForTrace opens what one packet is traced in: the databases, or else the case's,
-// or else that of this host; and what else the case says, nothing without one.
-func (in *Spec) ForTrace(ctx context.Context) (*network.Network, *recording.Spec, error) {
-	s := &recording.Spec{}
-	if in.Case != "" {
-		var err error
-		if s, err = recording.ReadCase(in.Case, in.files()); err != nil {
-			return nil, nil, err
-		}
-	}
-	if len(in.DBs) > 0 {
-		s.DBs = in.DBs
-	}
-	if len(s.DBs) == 0 {
-		s.DBs = []string{store.DefaultSource()}
-	}
-	s.Profile = cmp.Or(in.Profile, s.Profile)
-	sources, read, err := southbound.AZs(ctx, s.DBs, in.Source)
-	if err != nil {
-		return nil, nil, err
-	}
-	net, warnings, err := southbound.OpenAll(ctx, sources, in.Source, read)
-	for _, w := range warnings {
-		fmt.Fprintf(in.Stderr, "ovn-replay: warning: %s\n", printable.Errors(w))
-	}
-	return net, s, err
 }

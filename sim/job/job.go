@@ -100,11 +100,18 @@ func (in *Spec) northbound(ctx context.Context, southbound []string, net *networ
 		all = append(all, objects)
 	}
 	if len(in.NBs) == 0 {
-		for _, sb := range southbound {
-			all = append(all, northbound.Beside(ctx, sb, in.Source, net))
-		}
+		return besideAll(ctx, southbound, in.Source, net), nil
 	}
 	return network.JoinObjects(all...), nil
+}
+
+// besideAll reads the Northbound databases that are found beside Southbound ones.
+func besideAll(ctx context.Context, southbound []string, opts store.Options, net *network.Network) *network.Objects {
+	var all []*network.Objects
+	for _, sb := range southbound {
+		all = append(all, northbound.Beside(ctx, sb, opts, net))
+	}
+	return network.JoinObjects(all...)
 }
 
 // Load builds the engine and opens the captures of a spec.
@@ -114,20 +121,23 @@ func (in *Spec) Load(ctx context.Context, s *recording.Spec, net *network.Networ
 		return nil, err
 	}
 	j := &Job{Recording: r, Spec: in, OpenFlow: s.OpenFlow}
-	for _, w := range warnings {
-		if _, ok := errors.AsType[*southbound.Disagreement](w); ok && in.DBTime == Follow {
-			continue // told when it is so
-		} else if ok {
-			in.Tell("%s", printable.Errors(w))
-		} else {
-			j.Warnings = append(j.Warnings, w)
-		}
-	}
+	j.warn(warnings)
 	if j.Filter, err = replay.NewFilter(j.Engine, in.Filter); err != nil {
 		j.Close()
 		return nil, fmt.Errorf("--filter: %w", err)
 	}
 	return j, nil
+}
+
+// warn says what zones do not agree on, and keeps what is damaged.
+func (j *Job) warn(warnings []error) {
+	for _, w := range warnings {
+		if _, ok := errors.AsType[*southbound.Disagreement](w); !ok {
+			j.Warnings = append(j.Warnings, w)
+		} else if j.Spec.DBTime != Follow { // else it is told when it is so
+			j.Spec.Tell("%s", printable.Errors(w))
+		}
+	}
 }
 
 // LookAhead is how far behind the reading packets are replayed, so that a
@@ -232,24 +242,35 @@ func (j *Job) KeepIn(ctx context.Context, file archive.File, h replay.Handler, a
 	})
 }
 
-// On prepares the replay on another database's network, whose captures are this
-// one's: they are handed to both.
-func (j *Job) On(ctx context.Context, source string) (*Job, error) {
-	net, warnings, err := southbound.Open(ctx, source, j.Spec.Source)
+// On prepares the replay on another network, whose captures are this one's: they are
+// handed to both.
+func (j *Job) On(ctx context.Context, in *Spec) (*Job, error) {
+	spec, err := in.recording()
+	if err != nil {
+		return nil, err
+	}
+	if spec.DBs, in.read, err = southbound.AZs(ctx, spec.DBs, in.Source); err != nil {
+		return nil, err
+	}
+	net, warnings, err := in.network(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	r, err := j.Recording.On(net)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
+		return nil, fmt.Errorf("%s: %w", strings.Join(spec.DBs, ", "), err)
 	}
-	other := &Job{Recording: r, Spec: j.Spec, Warnings: warnings, Sources: []string{source},
-		Objects: northbound.Beside(ctx, source, j.Spec.Source, net)}
-	if other.Objects == nil && len(j.Spec.NBs) > 0 {
+	other := &Job{Recording: r, Spec: in, Sources: spec.DBs, stop: func() {}}
+	other.warn(warnings)
+	if other.changes, other.stop, err = in.changes(ctx, spec.DBs); err != nil {
+		r.Close()
+		return nil, err
+	}
+	if other.Objects = besideAll(ctx, spec.DBs, in.Source, net); other.Objects == nil && len(in.NBs) > 0 {
 		other.Objects = j.Objects
 	}
-	if other.Filter, err = replay.NewFilter(other.Engine, j.Spec.Filter); err != nil {
-		r.Close()
+	if other.Filter, err = replay.NewFilter(other.Engine, in.Filter); err != nil {
+		other.Close()
 		return nil, fmt.Errorf("--filter: %w", err)
 	}
 	return other, nil

@@ -57,7 +57,7 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 		return nil, nil, err
 	case in.DBTime == Follow:
 		if past.Since.After(from) {
-			in.tellYounger(past.Net, past.Changes > 0, past.Since, from)
+			in.tellFirst(past.Since, "the captures")
 		}
 		in.tellFixed(past.Net)
 		return past.Net, past.Warnings, nil
@@ -113,6 +113,12 @@ func (in *Spec) tellYounger(net *network.Network, changed bool, since, from time
 	in.Tell("the database begins at %s, after the captures: what the network was before is not known, and all packets "+
 		"meet its last state, but for the MAC bindings and FDB entries of it that came later (%d)",
 		since.Format(time.RFC3339), younger)
+}
+
+// tellFirst says that packets from before a history begins meet what it begins with.
+func (in *Spec) tellFirst(begins time.Time, after string) {
+	in.Tell("the database begins at %s, after %s: what the network was before is not known, and packets meet its "+
+		"first state", begins.UTC().Format(time.RFC3339Nano), after)
 }
 
 // snapshot is the network of a database without history, which may be of a time after

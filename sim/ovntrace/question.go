@@ -13,6 +13,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
@@ -124,34 +125,13 @@ func parseHex(text string) ([]byte, error) {
 	return frame, nil
 }
 
-// captured reads frame N of FILE#N.
+// captured takes frame N of FILE#N.
 func (o *Options) captured(q *Question) error {
-	i := strings.LastIndexByte(o.Read, '#')
-	if i < 0 {
-		return fmt.Errorf("-r %s: which frame? give FILE#N, N from 1", o.Read)
-	}
-	n, err := strconv.Atoi(o.Read[i+1:])
-	if err != nil || n < 1 {
-		return fmt.Errorf("-r %s: %q is no frame number: give FILE#N, N from 1", o.Read, o.Read[i+1:])
-	}
-	r, err := pcap.Open(o.Read[:i])
+	rec, err := o.record()
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	var rec pcap.Record
-	for k := 1; ; k++ {
-		switch err := r.Next(&rec); {
-		case err == io.EOF:
-			return fmt.Errorf("-r %s: the capture has only %d frames", o.Read, k-1)
-		case err != nil:
-			return err
-		}
-		if k == n {
-			break
-		}
-	}
-	eth, _, err := pcap.Frame(&rec)
+	eth, _, err := pcap.Frame(rec)
 	if eth == nil {
 		if err == nil {
 			err = errors.New("addresses unknown")
@@ -161,6 +141,53 @@ func (o *Options) captured(q *Question) error {
 	q.In.Frame = append([]byte(nil), eth...)
 	q.In.Wire, q.In.Time = rec.OrigLen, conntrack.Time(rec.Time)
 	return nil
+}
+
+// Moment is when the packet was captured; of one that was not, ok is false.
+func (o *Options) Moment() (t time.Time, ok bool, err error) {
+	if o.Read == "" {
+		return time.Time{}, false, nil
+	}
+	rec, err := o.record()
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	return time.Unix(0, rec.Time), true, nil
+}
+
+// record reads frame N of FILE#N, once.
+func (o *Options) record() (*pcap.Record, error) {
+	if o.read != nil {
+		return o.read, nil
+	}
+	i := strings.LastIndexByte(o.Read, '#')
+	if i < 0 {
+		return nil, fmt.Errorf("-r %s: which frame? give FILE#N, N from 1", o.Read)
+	}
+	n, err := strconv.Atoi(o.Read[i+1:])
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("-r %s: %q is no frame number: give FILE#N, N from 1", o.Read, o.Read[i+1:])
+	}
+	r, err := pcap.Open(o.Read[:i])
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var rec pcap.Record
+	for k := 1; ; k++ {
+		switch err := r.Next(&rec); {
+		case err == io.EOF:
+			return nil, fmt.Errorf("-r %s: the capture has only %d frames", o.Read, k-1)
+		case err != nil:
+			return nil, err
+		}
+		if k == n {
+			break
+		}
+	}
+	o.read = new(pcap.Record)
+	o.read.CopyFrom(&rec)
+	return o.read, nil
 }
 
 // enter finds the chassis where the packet enters.

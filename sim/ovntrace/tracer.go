@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/openflow"
@@ -29,6 +30,8 @@ type Options struct {
 	Reply                bool // trace the answer as well
 
 	Tell func(format string, args ...any) // what is taken for want of a statement
+
+	read *pcap.Record // the one of Read
 }
 
 // Tracer traces packets on one engine and shows them.

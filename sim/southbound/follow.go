@@ -156,6 +156,32 @@ func (f *Follower) Next() (t time.Time, ok bool) {
 	return t, ok
 }
 
+// Rest reads on to the end, and tells how many transactions change the network yet. At is
+// not to be called after it.
+func (f *Follower) Rest(ctx context.Context) (changes int, err error) {
+	for h := range f.histories {
+		for {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			t, err := h.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return 0, err
+			}
+			if Affects(t.Changes) {
+				changes++
+			}
+		}
+	}
+	for i, z := range f.zones {
+		f.net.AZs[i].States = z.Database().Transactions
+	}
+	return changes, nil
+}
+
 // Warnings tells what of the file was not used. It is complete once Next
 // returned false.
 func (f *Follower) Warnings() (all []error) {
