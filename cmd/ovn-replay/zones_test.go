@@ -117,7 +117,8 @@ func TestZonesNotJoined(t *testing.T) {
 		files []string
 		want  []string
 	}{
-		"two states": {[]string{before, cases + "/ic-changes/sb-node1.db.gz"}, []string{" are states of one database: both have datapath "}},
+		"two states": {[]string{before, cases + "/ic-changes/sb-node1.db.gz"},
+			[]string{" are states of one database: both have datapath "}},
 		"made anew": {[]string{cases + "/ic-az/sb-node1.db.gz", cases + "/ic-pods/sb-node1.db.gz",
 			cases + "/ic-pods/sb-node2.db.gz"},
 			[]string{"databases of one zone, made anew between them: both have chassis node1 for their own",
@@ -132,10 +133,10 @@ func TestZonesNotJoined(t *testing.T) {
 			for i, file := range x.files {
 				put(t, filepath.Join(dir, strconv.Itoa(i)+".db.gz"), read(t, file))
 			}
-			want := append(x.want, "holds "+strconv.Itoa(len(x.files))+" OVN_Southbound databases that cannot be joined: ",
-				"name one of them: DIR/0.db.gz")
-			for _, args := range [][]string{{"db", "gather", dir}, {"verify", "--db", dir, "-r", zonesCase + "pod1.pcap"},
-				{"trace", "--db", dir, `inport == "pod1"`}} {
+			want := append(x.want, "name one of them: DIR/0.db.gz",
+				"holds "+strconv.Itoa(len(x.files))+" OVN_Southbound databases that cannot be joined: ")
+			for _, args := range [][]string{{"db", "gather", dir},
+				{"verify", "--db", dir, "-r", zonesCase + "pod1.pcap"}, {"trace", "--db", dir, `inport == "pod1"`}} {
 				status, _, errs := replayed(t, args...)
 				if errs = strings.ReplaceAll(errs, dir, "DIR"); args[0] == "db" != (status == exitOK) {
 					t.Errorf("%s: status %d", args[0], status)

@@ -60,9 +60,10 @@ func amended(t *testing.T, file string, add ...amendment) string {
 // when. With --db-time the moment decides.
 func TestZonesDisagreeForAWhile(t *testing.T) {
 	t.Parallel()
+	const port = "tstor-node2"
 	node1 := amended(t, zonesCase+"sb-node1.db.gz",
-		amendment{"2026-11-28T04:49:02Z", "Port_Binding", "logical_port", "tstor-node2", `{"tunnel_key":77}`},
-		amendment{"2026-11-28T04:49:04Z", "Port_Binding", "logical_port", "tstor-node2", `{"tunnel_key":3}`})
+		amendment{"2026-11-28T04:49:02Z", "Port_Binding", "logical_port", port, `{"tunnel_key":77}`},
+		amendment{"2026-11-28T04:49:04Z", "Port_Binding", "logical_port", port, `{"tunnel_key":3}`})
 	args := []string{"run", "--db", node1, "--db", zonesCase + "sb-node2.db.gz", "-r", zonesCase + "pod1.pcap", "-r",
 		zonesCase + "pod2.pcap"}
 	const said = "zone node1 has no remote port of key 3 on transit switch transit_switch: it cannot reach port " +
@@ -95,10 +96,11 @@ func TestZonesOfWhichOneIsFixed(t *testing.T) {
 		t.Fatal(errs)
 	}
 	for _, node2 := range []string{"snapshot:n2", of + "sb-node2.db.gz"} {
-		args := []string{"--store", shelf, "--ct-profile", "ovs-userspace:3.1", "--db", of + "sb-node1.db.gz", "--db", node2,
-			"--db", of + "sb-node3.db.gz", "-r", of + "pod1.pcap", "-r", of + "pod2.pcap", "-r", of + "pod3.pcap"}
-		want := "zone node2 (" + node2 + ") holds one state, of 2026-11-28T17:45:57.464Z: all packets meet that, while " +
-			"other zones are followed\n"
+		args := []string{"--store", shelf, "--ct-profile", "ovs-userspace:3.1", "--db", of + "sb-node1.db.gz",
+			"--db", node2, "--db", of + "sb-node3.db.gz",
+			"-r", of + "pod1.pcap", "-r", of + "pod2.pcap", "-r", of + "pod3.pcap"}
+		want := "zone node2 (" + node2 + ") holds one state, of 2026-11-28T17:45:57.464Z: all packets meet that, " +
+			"while other zones are followed\n"
 		status, _, errs := replayed(t, append([]string{"verify"}, args...)...)
 		if status != exitOK || !strings.Contains(errs, want) || strings.Contains(errs, "zone node1 (") {
 			t.Errorf("%s: status %d, %q is not said, or of others: %s", node2, status, want, errs)
@@ -171,9 +173,10 @@ func TestDiffOfZones(t *testing.T) {
 func TestTraceOfAMoment(t *testing.T) {
 	t.Parallel()
 	const of = cases + "/ic-changes/"
-	const captured, last = "(--db-time last: the last)", "the last of the 5 states that it holds, of 2026-11-28T17:46:02.026Z"
-	flow := `inport == "pod1" && eth.src == 0a:58:0a:f4:01:05 && eth.dst == 0a:58:0a:f4:01:01 && ip4.src == 10.244.1.5 && ` +
-		`ip4.dst == 10.244.2.5 && ip.ttl == 64 && udp.src == 1 && udp.dst == 9999`
+	const captured = "(--db-time last: the last)"
+	const last = "the last of the 5 states that it holds, of 2026-11-28T17:46:02.026Z"
+	flow := `inport == "pod1" && eth.src == 0a:58:0a:f4:01:05 && eth.dst == 0a:58:0a:f4:01:01 && ` +
+		`ip4.src == 10.244.1.5 && ip4.dst == 10.244.2.5 && ip.ttl == 64 && udp.src == 1 && udp.dst == 9999`
 	const frame5 = of + "pod1.pcap#5" // sent while node1 had no route to node2
 	for name, x := range map[string]struct {
 		args   []string
@@ -187,14 +190,76 @@ func TestTraceOfAMoment(t *testing.T) {
 		"described":           {[]string{flow}, exitOK, last},
 		"described, last":     {[]string{flow, "--db-time", "last"}, exitOK, ""},
 		"described, a moment": {[]string{flow, "--db-time", "2026-11-28T17:46:00Z"}, exitDropped, ""},
-		"described, follow":   {[]string{flow, "--db-time", "follow"}, exitBad, "the packet is of no capture, and has no moment"},
-		"no moment":           {[]string{flow, "--db-time", "noon"}, exitBad, "want follow, last, or a time such as"},
+		"described, follow": {[]string{flow, "--db-time", "follow"}, exitBad,
+			"the packet is of no capture, and has no moment"},
+		"no moment": {[]string{flow, "--db-time", "noon"}, exitBad, "want follow, last, or a time such as"},
 		"a frame there is not": {[]string{"-r", of + "pod1.pcap#5000"}, exitBad,
 			"pod1.pcap#5000: the capture has only 8 frames"},
 	} {
 		status, out, errs := replayed(t, append([]string{"trace", "--case", of, "--minimal"}, x.args...)...)
 		if status != x.status || !strings.Contains(errs, x.said) || x.said == "" && errs != "" {
 			t.Errorf("%s: status %d, %s\n%s", name, status, errs, out)
+		}
+	}
+}
+
+// A chassis at which a port is not is told, and so is one of another zone than the port;
+// one where the port was bound in the history that is followed is as good as the last.
+func TestCapturesAtAnotherChassis(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/cloud-failover/"
+	moved := amended(t, of+"sb.db.gz", amendment{"2026-11-22T13:05:58.9Z", "Port_Binding", "logical_port", "vm2",
+		`{"chassis":["uuid","7bf276e0-b71a-48cf-a8a1-8fefba80cdec"]}`})
+	node1, node2 := zonesCase+"sb-node1.db.gz", zonesCase+"sb-node2.db.gz"
+	pod1, ext1 := zonesCase+"pod1.pcap", zonesCase+"ext1.pcap"
+	for name, x := range map[string]struct {
+		args []string
+		want string // "": it is placed there
+	}{
+		"elsewhere": {[]string{"--db", of + "sb.db.gz", "-r", of + "vm2.pcap@vm2@gateway-1"},
+			"port vm2 is at chassis compute-2, and not at gateway-1: give FILE@vm2@compute-2"},
+		"where it is":   {[]string{"--db", of + "sb.db.gz", "-r", of + "vm2.pcap@vm2@compute-2"}, ""},
+		"where it came": {[]string{"--db", moved, "-r", of + "vm2.pcap@vm2@gateway-1"}, ""},
+		"where it was":  {[]string{"--db", moved, "-r", of + "vm2.pcap@vm2@compute-2"}, ""},
+		"never there": {[]string{"--db", moved, "-r", of + "vm2.pcap@vm2@compute-1"},
+			"port vm2 is at chassis gateway-1, and not at compute-1"},
+		"not followed": {[]string{"--db", moved, "-r", of + "vm2.pcap@vm2@compute-2", "--db-time", "last"},
+			"port vm2 is at chassis gateway-1, and not at compute-2"},
+		"a wire's": {[]string{"--db", of + "sb.db.gz", "-r", of + "provider-c2.pcap@provnet@compute-2"}, ""},
+		"another zone's chassis": {[]string{"--db", node1, "--db", node2, "-r", pod1 + "@pod1@node2"},
+			"port pod1 is of zone node1, and chassis node2 of zone node2"},
+		"another zone's wire": {[]string{"--db", node1, "--db", node2, "-r", ext1 + "@br-ex_node1@node2"},
+			"port br-ex_node1 is of zone node1, and chassis node2 of zone node2"},
+		"a zone not given": {[]string{"--db", node1, "-r", ext1 + "@br-ex_node1@node2"},
+			"chassis node2 is of a zone whose database is not given, and has no port br-ex_node1: add"},
+	} {
+		status, _, errs := replayed(t, append([]string{"run", "-q", "--format", "none"}, x.args...)...)
+		if x.want == "" && (status != exitOK || errs != "") ||
+			x.want != "" && (status != exitBad || !strings.Contains(errs, x.want)) {
+			t.Errorf("%s: status %d, %q; want %q", name, status, errs, x.want)
+		}
+	}
+}
+
+// Numbers of zones in a dump mean nothing without the list of zones: it is said, once.
+func TestImportWithoutZones(t *testing.T) {
+	t.Parallel()
+	args := append([]string{"run", "--format", "none", "-r", zonesCase + "pod1.pcap"}, bothZones...)
+	dump := func(node string) string { return zonesCase + "conntrack-before-" + node + ".txt@" + node }
+	args = append(args, "--ct-import", dump("node1"), "--ct-import", dump("node2"))
+	zones := func(node string) []string {
+		return []string{"--ct-zones", zonesCase + "ct-zone-list-" + node + ".txt@" + node}
+	}
+	const said = ": which zones the numbers there are is not known"
+	for want, more := range map[string][]string{
+		"--ct-import " + dump("node1") + ", " + dump("node2") + said: nil,
+		"--ct-import " + dump("node2") + said:                        zones("node1"),
+		"":                                                           append(zones("node1"), zones("node2")...),
+	} {
+		status, _, errs := replayed(t, append(args, more...)...)
+		if status != exitOK || !strings.Contains(errs, want) || want == "" && errs != "" ||
+			strings.Count(errs, said) > 1 {
+			t.Errorf("status %d, %q; want %q", status, errs, want)
 		}
 	}
 }

@@ -116,6 +116,7 @@ type Port struct {
 
 	Chassis    *Chassis   // the row's chassis, nil if unbound
 	Additional []*Chassis // additional_chassis
+	Been       []string   // names of chassis where it was bound before, as far as a history was asked for it
 	HAChassis  []HAMember // gateway_chassis or ha_chassis_group, highest priority first
 
 	Addresses     []Address // parsed from mac

@@ -99,6 +99,15 @@ func (p *Port) MayBeAt(c *Chassis) bool {
 	return slices.ContainsFunc(p.HAChassis, func(h HAMember) bool { return h.Chassis == c })
 }
 
+// Elsewhere reports whether an interface is, and was as far as is known, at other chassis
+// only, or a port is of another zone than a chassis.
+func (p *Port) Elsewhere(c *Chassis) bool {
+	if p.Datapath.AZ != c.AZ || c.Remote() {
+		return true
+	}
+	return p.Type == VIF && p.active != nil && !p.ResidentOn(c) && !slices.Contains(p.Been, c.Name)
+}
+
 // Unmapped reports whether a localnet or l2gateway port leads nowhere on a chassis,
 // which says to which networks it has bridges, and not that it has one to the port's.
 func (p *Port) Unmapped(c *Chassis) bool {

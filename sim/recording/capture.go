@@ -273,7 +273,7 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 		}
 		return nil
 	case c.Port != "":
-		port, err := r.Net.FindPort(c.Port)
+		port, err := r.portAt(c.Port, chassis)
 		if err != nil {
 			return err
 		}
@@ -284,6 +284,29 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 		return err
 	}
 	return r.find(owners, open, t, chassis)
+}
+
+// portAt finds a port by name, at a chassis if one is given: of ports that several zones
+// have under one name that of the chassis' zone.
+func (r *Recording) portAt(name string, at *network.Chassis) (*network.Port, error) {
+	port, err := r.Net.FindPort(name)
+	if err != nil || at == nil || !port.Elsewhere(at) {
+		return port, err
+	}
+	if own := at.AZ.PortNamed(port.Name); own != nil && own.Twin == nil && !own.Elsewhere(at) {
+		return own, nil
+	}
+	switch c := port.ActiveChassis(); {
+	case at.Remote():
+		return nil, fmt.Errorf("chassis %s is of a zone whose database is not given, and has no port %s: add that "+
+			"database with --db, or name another chassis", at.Host(), port.Called())
+	case port.Datapath.AZ != at.AZ:
+		return nil, fmt.Errorf("port %s is of zone %s, and chassis %s of zone %s: give FILE@%s with a chassis of its "+
+			"own zone, or a port of that one", port.Called(), port.Datapath.AZ.Name, at.Host(), at.AZ.Name, name)
+	default:
+		return nil, fmt.Errorf("port %s is at chassis %s, and not at %s: give FILE@%s@%s, or the port of that chassis",
+			port.Called(), c.Host(), at.Host(), name, c.Host())
+	}
 }
 
 // errEmpty is a capture without packets: nothing is to be placed.

@@ -228,10 +228,24 @@ func (r *Recording) importDump(arg string) error {
 	if r.foreignZones(arg, es, chassis) {
 		return nil
 	}
+	if len(r.spec.Zones[chassis.Name]) == 0 && slices.ContainsFunc(es, func(e conntrack.Entry) bool {
+		return e.Zone != 0
+	}) {
+		r.numbered = append(r.numbered, arg)
+	}
 	if err := r.Engine.Conntrack(chassis).Import(r.start(), es); err != nil {
 		return fmt.Errorf("%s: %w", arg, err)
 	}
 	return nil
+}
+
+// tellUnnumbered says of which dumps the zones' numbers are not known.
+func (r *Recording) tellUnnumbered() {
+	if len(r.numbered) > 0 {
+		r.tell("warning: --ct-import %s: which zones the numbers there are is not known, and connections may be put "+
+			"in the wrong ones: give --ct-zones FILE[@CHASSIS], as ovn-appctl ct-zone-list prints, of each chassis",
+			strings.Join(r.numbered, ", "))
+	}
 }
 
 // foreignZones tells of connections in zones that the chassis has no more: zones

@@ -81,7 +81,8 @@ type Recording struct {
 	captures []*openCapture
 	pins     []conntrack.Entry
 	pipes    []*pipe
-	reading  *ahead // of the captures, nil: nothing is read ahead
+	reading  *ahead   // of the captures, nil: nothing is read ahead
+	numbered []string // dumps with zone numbers of which nothing says what they are
 }
 
 // Open builds an engine on a network, and opens and places the captures. What
@@ -125,6 +126,7 @@ func (r *Recording) equip(place func() error) error {
 			return err
 		}
 	}
+	r.tellUnnumbered()
 	for _, file := range r.spec.Pins {
 		es, err := r.files.ReadDump(file)
 		if err != nil {

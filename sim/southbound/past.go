@@ -70,7 +70,7 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 	if _, err := h.Until(from); err != nil {
 		return nil, err
 	}
-	lives := lives{port: map[store.UUID]*store.Row{}}
+	lives := lives{port: map[store.UUID]*store.Row{}, been: map[string][]string{}, db: h.Database()}
 	for _, r := range h.Database().Table("Port_Binding").Rows() {
 		lives.see(r)
 	}
@@ -94,9 +94,14 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 	if p.Changes > 0 {
 		lives.keep(db)
 	}
-	p.Net, err = Load(db)
+	if p.Net, err = Load(db); err != nil {
+		return nil, err
+	}
+	for _, port := range p.Net.Ports[1:] {
+		port.Been = lives.been[port.Name]
+	}
 	p.Warnings = db.Warnings
-	return p, err
+	return p, nil
 }
 
 // lives is what the rows were that are no more, or no more bound.
@@ -104,11 +109,18 @@ type lives struct {
 	port  map[store.UUID]*store.Row // Port_Binding: the last that was bound, else the last
 	order []store.UUID              // of port, as they came
 	gone  []*store.Row              // Datapath_Binding and Chassis
+	been  map[string][]string       // by logical port the names of the chassis where it was bound
+	db    *store.Database           // as it is at the moment
 }
 
 // see notes what a port's row was.
 func (l *lives) see(r *store.Row) {
-	_, bound := r.Ref("chassis")
+	at, bound := r.Ref("chassis")
+	if c := l.db.Table("Chassis").Row(at); bound && c != nil {
+		if port, name := r.Text("logical_port"), c.Text("name"); !slices.Contains(l.been[port], name) {
+			l.been[port] = append(l.been[port], name)
+		}
+	}
 	was := l.port[r.UUID]
 	if was == nil {
 		l.order = append(l.order, r.UUID)
