@@ -321,10 +321,9 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	switch {
 	case repeated:
 		return ""
-	case flow.matched > 0, flow.acknowledges(w), v.sawBeyond(w), v.heard(w),
-		v.hinges(w) && v.lossy():
+	case v.arrived(w, flow), v.hinges(w) && v.lossy():
 		return CauseLost
-	case v.evidence.ways[v.wayKey(w, 0)]+v.evidence.ways[v.wayKey(w, 1)] > 0 && !opensTCP(h) && edge == "":
+	case v.stillOpen(w) && !opensTCP(h) && edge == "":
 		return CauseLost
 	}
 	return edge
@@ -341,32 +340,6 @@ func (v *Verifier) cameIn(w *waiter) (found bool) {
 		return !found
 	})
 	return found
-}
-
-// answersOnce reports whether a predicted packet answers one that its receiver
-// sent, on a connection that is established, and that was not sent again: it may have
-// got its answer.
-func (v *Verifier) answersOnce(w *waiter) bool {
-	proto := w.Headers().Key.Get(field.IPProto)
-	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	return proto != header.ProtoTCP && flow != nil && flow.entries == 1 && flow.entered != 0 &&
-		w.time-flow.entered < conntrack.Second && w.time >= flow.entered
-}
-
-// hinges reports whether it depends on what else captures lost if they may have lost
-// a predicted packet: its receiver sent nothing but one packet that it answers, or
-// goes on to send.
-func (v *Verifier) hinges(w *waiter) bool {
-	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	return flow != nil && (flow.entered >= w.time && flow.entered != 0 || v.answersOnce(w))
-}
-
-// lossy reports whether something proves that captures lost packets.
-func (v *Verifier) lossy() bool {
-	return v.Report.Lost > 0 || slices.ContainsFunc(v.doubts, func(d doubt) bool {
-		vouched, _ := v.vouches(d.point, d.time)
-		return vouched && v.evidence.at(d.point).cut == 0 && !v.run.filters(d.point, d.asks)
-	})
 }
 
 // resolution reports whether a packet is one of ARP or neighbor discovery.
@@ -414,19 +387,6 @@ func (v *Verifier) longer(w *waiter) bool {
 		}
 	}
 	return is
-}
-
-// sawBeyond reports whether a packet predicted on a way between chassis was
-// observed where that leads.
-func (v *Verifier) sawBeyond(w *waiter) (found bool) {
-	if w.point.port > 0 && !leadsOut(v.net().Ports[w.point.port]) {
-		return false
-	}
-	v.run.history.seen.each(w.id, func(x *sighting) bool {
-		found = x.at != w.point && x.time >= w.time-soonest
-		return !found
-	})
-	return found
 }
 
 // unpredicted says which artefact explains that an observed packet was not

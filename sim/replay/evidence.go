@@ -1,8 +1,6 @@
 package replay
 
 import (
-	"encoding/binary"
-
 	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/field"
@@ -15,14 +13,16 @@ type evidence struct {
 	points  map[pointKey]*pointSeen
 	flows   map[answerKey]*flowSeen
 	speaks  map[speaker]conntrack.Time
-	ways    map[uint64]int // packets that came out as predicted, see wayKey
+	ways    map[uint64]conntrack.Time   // when the last that came out as predicted was to, see wayKey
+	replies map[replyKey]conntrack.Time // when they entered last
 	tooLong map[pieceKey]bool
-	cut     int // frames that were cut too short
+	pieces  map[pieceKey]bool // of which some came out as predicted
+	cut     int               // frames that were cut too short
 }
 
 func newEvidence() evidence {
 	return evidence{map[pointKey]*pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
-		map[uint64]int{}, map[pieceKey]bool{}, 0}
+		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{}, map[pieceKey]bool{}, map[pieceKey]bool{}, 0}
 }
 
 // pointSeen is what the captures of one point show of themselves.
@@ -49,27 +49,15 @@ func (x *pointSeen) observed(f *Frame) {
 	x.longest, x.left = max(x.longest, f.Wire), x.left+1
 }
 
-// loses reports whether captures of a point that are proved to have lost packets may
-// well have lost so many more of a flow of which they show none: no more are open
-// there than are proved, and of a flow one, or two where one in twenty is lost.
-func (x *pointSeen) loses(ofFlow, open int) bool {
-	const often = 20
-	return x.lost > 0 && open <= x.lost && (ofFlow == 1 || ofFlow == 2 && x.lost*often >= x.left+x.lost)
-}
-
-// losesCopy reports whether captures of a point may well have lost the one or two packets of a flow
-// to a group that others of it got: as many packets to groups came there, too.
-func (x *pointSeen) losesCopy(copied bool, ofFlow int) bool {
-	return copied && ofFlow <= 2 && x.groups >= ofFlow
-}
-
 // flowSeen is what a point shows of a flow.
 type flowSeen struct {
 	opened  int            // TCP: how often a first packet was predicted
 	matched int            // left there as predicted
+	last    conntrack.Time // the last that did, by what led to it
+	began   conntrack.Time // entered there first
 	entered conntrack.Time // entered there last; 0: never
 	entries int            // how often it did
-	acks    bool           // TCP: it acknowledged
+	acks    bool           // TCP, SCTP: it acknowledged
 	acked   uint32         // all before this number
 }
 
@@ -105,30 +93,16 @@ func (v *Verifier) noteAsked(p pointKey, f *Frame) {
 
 // came notes a frame of the flow that entered.
 func (x *flowSeen) came(f *Frame) {
+	if x.entries == 0 {
+		x.began = f.Time
+	}
 	x.entered, x.entries = max(x.entered, f.Time), x.entries+1
 	h := f.Headers()
 	if h.Key.Get(field.IPProto) != header.ProtoTCP || h.Key.Get(field.TCPFlags)&header.FlagACK == 0 {
 		return
 	}
-	if _, n := tcpNumbers(f); !x.acks || int32(n-x.acked) > 0 {
-		x.acks, x.acked = true, n
-	}
-}
-
-// acknowledges reports whether the flow acknowledged what a predicted packet of the
-// other way carries: it arrived.
-func (x *flowSeen) acknowledges(w *waiter) bool {
-	h := w.Headers()
-	at := h.Layout.L4
-	if !x.acks || h.Key.Get(field.IPProto) != header.ProtoTCP || at == 0 || len(w.data) < at+14 {
-		return false
-	}
-	seq := binary.BigEndian.Uint32(w.data[at+4:])
-	end := seq + uint32(max(0, header.Length(w.data[h.Layout.L3:])-(at-h.Layout.L3)-int(w.data[at+12]>>4)*4))
-	if w.data[at+13]&(header.FlagSYN|header.FlagFIN) != 0 {
-		end++
-	}
-	return end != seq && int32(x.acked-end) >= 0
+	_, n := tcpNumbers(f)
+	x.acknowledge(n)
 }
 
 // flowKey is a flow at a point; echoes are told apart by their ids.
@@ -157,15 +131,6 @@ func (v *Verifier) spoke(f *Frame, p *Point) {
 	v.evidence.speaks[speaker{p.key(), macAt(f.Data)}] = f.Time
 }
 
-// heard reports whether a predicted answer of ARP or neighbor discovery came,
-// since its asker went on to send to the Ethernet address it tells.
-func (v *Verifier) heard(w *waiter) bool {
-	k := &w.Headers().Key
-	answer := k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2 ||
-		k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136
-	return answer && v.evidence.speaks[speaker{w.point, macAt(w.data[6:])}] >= w.time
-}
-
 // wayKey is a packet's way through the logical network, with one of its ends:
 // packets that go the same way to or from the same service fare alike.
 func (v *Verifier) wayKey(w *waiter, side int) uint64 {
@@ -175,19 +140,33 @@ func (v *Verifier) wayKey(w *waiter, side int) uint64 {
 	return hashByte(hashByte(h, byte(w.point.port)), byte(w.point.port>>8))
 }
 
-// noteWay counts a packet that came out where it was predicted.
+// noteWay notes a packet that came out where it was predicted.
 func (v *Verifier) noteWay(w *waiter) {
 	if len(v.evidence.ways) >= maxAnswers {
 		clear(v.evidence.ways)
 	}
-	v.evidence.ways[v.wayKey(w, 0)]++
-	v.evidence.ways[v.wayKey(w, 1)]++
+	for side := range 2 {
+		k := v.wayKey(w, side)
+		v.evidence.ways[k] = max(v.evidence.ways[k], w.time)
+	}
 }
 
 // pieceKey is a datagram's fragments at a point.
 type pieceKey struct {
 	point pointKey
 	of    DatagramKey
+}
+
+// notePiece notes a fragment that came out as predicted.
+func (v *Verifier) notePiece(w *waiter) {
+	k, _, ok := DatagramOf(w.data, w.Headers())
+	if !ok {
+		return
+	}
+	if len(v.evidence.pieces) >= maxAnswers {
+		clear(v.evidence.pieces)
+	}
+	v.evidence.pieces[pieceKey{w.point, k}] = true
 }
 
 // withLonger reports whether a packet is a fragment of a datagram of which others

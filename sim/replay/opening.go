@@ -22,26 +22,17 @@ const (
 	concludes                 // the server's first ACK, COOKIE ACK
 )
 
-// The chunks of SCTP that open an association, and their sizes; the others have greater
-// numbers, but DATA, which is 0.
-const (
-	chunkInit = 1 + iota
-	chunkInitAck
-
-	chunkCookieEcho = 10
-	chunkCookieAck  = 11
-
-	initLength, cookieLength, sctpHeader = 20, 4, 12
-)
+// The sizes of SCTP's common header and of the chunks that open an association.
+const initLength, cookieLength, sctpHeader = 20, 4, 12
 
 var greetings = [...]struct {
 	flags         uint8 // of TCP
 	chunk, length uint8 // of SCTP
 }{
-	proposes:  {header.FlagSYN, chunkInit, initLength},
-	accepts:   {header.FlagSYN | header.FlagACK, chunkInitAck, initLength},
-	confirms:  {header.FlagACK, chunkCookieEcho, cookieLength},
-	concludes: {header.FlagACK, chunkCookieAck, cookieLength},
+	proposes:  {header.FlagSYN, header.ChunkInit, initLength},
+	accepts:   {header.FlagSYN | header.FlagACK, header.ChunkInitAck, initLength},
+	confirms:  {header.FlagACK, header.ChunkCookieEcho, cookieLength},
+	concludes: {header.FlagACK, header.ChunkCookieAck, cookieLength},
 }
 
 // numbers are what the ends of a connection know each other's packets by, as a packet of
@@ -98,7 +89,7 @@ func tcpNumbers(f *Frame) (seq, ack uint32) {
 // accepting reports whether a packet is the first answer of those that greet.
 func accepting(f *Frame) bool {
 	chunk, sctp := chunkOf(f)
-	return sctp && chunk == chunkInitAck || !sctp && f.Headers().Key.Get(field.TCPFlags)&header.FlagSYN != 0
+	return sctp && chunk == header.ChunkInitAck || !sctp && f.Headers().Key.Get(field.TCPFlags)&header.FlagSYN != 0
 }
 
 // proceeds reports whether a packet is one of those that follow when ends have greeted.

@@ -93,7 +93,7 @@ func midway(f *Frame) (reply, ok bool) {
 		return true, serves(uint16(k.Get(field.TpSrc)), uint16(k.Get(field.TpDst)))
 	case header.ProtoSCTP:
 		chunk, ok := chunkOf(f)
-		return chunk == chunkInitAck || chunk == chunkCookieAck, ok && chunk != chunkInit
+		return chunk == header.ChunkInitAck || chunk == header.ChunkCookieAck, ok && chunk != header.ChunkInit
 	case header.ProtoICMP, header.ProtoICMPv6:
 		return true, echo(proto, icmpType(k)) && icmpType(k) != 8 && icmpType(k) != 128
 	}
@@ -362,7 +362,7 @@ func (s *Run) openTowards(f, l *Frame) *Point {
 		itself := s.asItself(f)
 		s.open(f, itself, accepts, n)
 		s.open(f, from, confirms, n.back())
-		if chunk, sctp := chunkOf(f); sctp && chunk != chunkCookieAck {
+		if chunk, sctp := chunkOf(f); sctp && chunk != header.ChunkCookieAck {
 			s.open(f, itself, concludes, n)
 		}
 	}

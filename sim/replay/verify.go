@@ -207,6 +207,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 			v.noteAsked(p.key(), f)
 		}
 		flow.came(f)
+		v.noteReply(p.key(), f, flow)
 		v.spoke(f, p)
 		if f.Lost {
 			v.doubt(doubt{p.key(), f.Time, v.run.name(f), f.Number, askingOf(f.Headers())})
@@ -556,13 +557,16 @@ func unchained(l line, w *waiter, next func(*waiter) **waiter) line {
 }
 
 func (v *Verifier) matched(a, b *waiter) {
-	v.noteFlow(a.point, a.data, a.Headers(), false).matched++
+	flow := v.noteFlow(a.point, a.data, a.Headers(), false)
+	flow.matched++
 	if len(a.data) >= 14 && macAt(a.data).multicast() {
 		v.evidence.at(a.point).groups++
 	}
 	for _, w := range [...]*waiter{a, b} {
 		if w.predicted {
+			flow.last = max(flow.last, w.time)
 			v.noteWay(w)
+			v.notePiece(w)
 		}
 	}
 	v.basis.compared(a, b)
@@ -690,10 +694,10 @@ func (v *Verifier) decide() {
 		}
 	}
 	for _, w := range open {
-		ofFlow := flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-		at := v.evidence.at(w.point)
-		if v.opts.Strict || v.cameIn(w) || v.repeats(w) ||
-			!at.loses(ofFlow, points[w.point]) && !at.losesCopy(w.copied, ofFlow) {
+		flow := v.flowKey(w.point, w.data, w.Headers(), false)
+		at, ofFlow := v.evidence.at(w.point), flows[flow]
+		if v.opts.Strict || v.cameIn(w) || v.repeats(w) || !at.loses(ofFlow, points[w.point]) &&
+			!at.losesCopy(w.copied, ofFlow) && !v.losesLast(flow, ofFlow, points[w.point], len(open)) {
 			v.Report.add("unexpected", &v.Report.Unexpected, *w.said)
 			continue
 		}
