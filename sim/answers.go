@@ -18,6 +18,9 @@ import (
 // actions follow in its flow. arp{} and nd_ns{} keep it there until the next
 // hop answers.
 func (e *Engine) made(p *pkt, f *table.Flow, op *table.Op, at position) {
+	if e.beyondRate(p, f) {
+		return
+	}
 	p.Flush()
 	p.Upcall()
 	frame, why, ok := e.compose(p, op.Block)

@@ -44,7 +44,11 @@ func (e *Engine) bindVport(p *pkt, f *table.Flow, op *table.Op) {
 }
 
 // consumed: ovn-controller takes the packet.
-func (e *Engine) consumed(p *pkt, f *table.Flow) { e.drop(p, trace.DropConsumed, f) }
+func (e *Engine) consumed(p *pkt, f *table.Flow) {
+	if !e.beyondRate(p, f) {
+		e.drop(p, trace.DropConsumed, f)
+	}
+}
 
 func (e *Engine) unchanged(*pkt, *table.Flow) {}
 

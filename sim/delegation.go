@@ -14,6 +14,9 @@ import (
 // port that asks it for a prefix. An ADVERTISE is answered by a REQUEST, which
 // leaves at the same port; the prefix of a REPLY comes through the database.
 func (e *Engine) serverReply(p *pkt, f *table.Flow) {
+	if e.beyondRate(p, f) {
+		return
+	}
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
 	frame, ok := answer.PrefixRequest(&p.Packet, e.has(p.chassis.AZ, network.PrefixToAllServers),

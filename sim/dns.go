@@ -16,6 +16,9 @@ const flagFromController = 1 << 19
 // lookupDNS is "dst = dns_lookup();": a query for a name that the datapath
 // has a record of becomes its answer.
 func (e *Engine) lookupDNS(p *pkt, f *table.Flow, op *table.Op) {
+	if e.beyondRate(p, f) {
+		return
+	}
 	p.Flush()
 	style := answer.DNSStyle{Additional: e.additional(p.chassis.AZ), Refuse: e.has(p.chassis.AZ, network.DNSOwned)}
 	var frame answer.Frame

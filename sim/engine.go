@@ -75,6 +75,8 @@ type Engine struct {
 	hairpins    hairpins
 	security    map[int]*portSecurity // by port index, compiled when first met
 	limits      map[limitKey]*Reached
+	meterNames  []string
+	buckets     map[meterKey]*bucket // made when first met
 	leftOut     leftOut
 
 	paths paths  // segments of walks

@@ -12,7 +12,7 @@ func (e *Engine) Forget() {
 	}
 	e.learned = learned{}
 	e.learned.init(e.Net)
-	e.fragments, e.selections, e.waiting = fragments{}, nil, waiting{}
+	e.fragments, e.selections, e.waiting, e.buckets = fragments{}, nil, waiting{}, nil
 	if len(e.preferred) > 0 {
 		e.preferred, e.contests = nil, nil
 		e.forgetPaths()

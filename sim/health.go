@@ -17,6 +17,9 @@ import (
 // serviceCheck is handle_svc_check: a backend's answer to a health check. Its
 // SYN ACK is answered by a reset.
 func (e *Engine) serviceCheck(p *pkt, f *table.Flow, _ *table.Op) {
+	if e.beyondRate(p, f) {
+		return
+	}
 	p.Flush()
 	port := e.port(uint32(p.Key.Get(field.Inport)))
 	if port != nil && e.monitored(p, port) {

@@ -24,6 +24,7 @@ const (
 	BindingsFull                     // MAC bindings on their way to the Southbound database
 	FDBFull                          // FDB entries on their way there
 	NextHopsFull                     // next hops for which ovn-controller holds packets
+	RateReached                      // a meter on the way to ovn-controller
 )
 
 var limitText = [...]string{
@@ -36,6 +37,7 @@ var limitText = [...]string{
 	BindingsFull:    "more MAC bindings were learned at once than ovn-controller takes",
 	FDBFull:         "more FDB entries were learned at once than ovn-controller takes",
 	NextHopsFull:    "packets waited for more next hops than ovn-controller holds packets for",
+	RateReached:     "more went to ovn-controller than a meter lets through",
 }
 
 // String says what is the case where the limit is reached.
@@ -46,6 +48,7 @@ type Reached struct {
 	Limit   Limit
 	Chassis *network.Chassis
 	Zone    string // where the limit is a zone's
+	Meter   string // where it is a meter's
 	Most    int    // the limit; 0: it has no one number
 	Count   int
 	Since   conntrack.Time
@@ -54,7 +57,7 @@ type Reached struct {
 type limitKey struct {
 	limit   Limit
 	chassis int
-	zone    uint16
+	zone    uint16 // or a meter's name
 }
 
 // reached counts that a limit was.
@@ -73,6 +76,9 @@ func (e *Engine) reached(l Limit, c *chassis, zone uint16, most int) {
 	r := &Reached{Limit: l, Chassis: c.Chassis, Most: most, Count: 1, Since: e.now}
 	if l >= ZoneFull && l <= TupleTaken {
 		r.Zone = e.ZoneName(int32(c.index), zone)
+	}
+	if l == RateReached {
+		r.Meter = e.meterNames[zone]
 	}
 	e.limits[k] = r
 }

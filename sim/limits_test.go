@@ -30,10 +30,10 @@ func TestLimitsAreToldOnce(t *testing.T) {
 		e.limitsOf(c, proto, request(7, kind), &conntrack.Outcome{Uncommitted: conntrack.DropPortsTaken})
 	}
 	want := []Reached{
-		{ConnectionsFull, c.Chassis, "", 9, 4, 1795341635e9},
-		{PortsTaken, c.Chassis, "lr_snat", 0, 3, 1795341640e9},
-		{IDsTaken, c.Chassis, "lr_snat", 0, 2, 1795341640e9},
-		{TupleTaken, c.Chassis, "lr_snat", 0, 1, 1795341640e9},
+		{ConnectionsFull, c.Chassis, "", "", 9, 4, 1795341635e9},
+		{PortsTaken, c.Chassis, "lr_snat", "", 0, 3, 1795341640e9},
+		{IDsTaken, c.Chassis, "lr_snat", "", 0, 2, 1795341640e9},
+		{TupleTaken, c.Chassis, "lr_snat", "", 0, 1, 1795341640e9},
 	}
 	got := e.Limits()
 	if len(got) != len(want) {

@@ -19,7 +19,7 @@ import (
 // becomes the reply and the result 1, or nothing happens and it is 0.
 func (e *Engine) putOptions(p *pkt, f *table.Flow, op *table.Op) {
 	a, ok := op.Action.(lflow.PutOpts)
-	if !ok {
+	if !ok || e.beyondRate(p, f) {
 		return
 	}
 	p.Flush()
@@ -92,7 +92,7 @@ func (e *Engine) become(p *pkt, f *table.Flow, op *table.Op, frame answer.Frame,
 // relay is dhcp_relay_req_chk and dhcp_relay_resp_chk.
 func (e *Engine) relay(p *pkt, f *table.Flow, op *table.Op) {
 	a, ok := op.Action.(lflow.DHCPRelay)
-	if !ok || op.Dst.Width == 0 {
+	if !ok || op.Dst.Width == 0 || e.beyondRate(p, f) {
 		return
 	}
 	var frame answer.Frame

@@ -21,7 +21,9 @@ type reading struct {
 	activation        map[activeKey]announcements
 	parents           map[int]*network.Port // of virtual ports, by index
 	checks            map[probeKey]bool     // services that are checked over TCP
-	delegated         map[int]delegate      // router's ports that ask for a prefix, by index
+	metered           []uint16              // by flow: one more than its meter's position, 0: none
+	meters            []meter
+	delegated         map[int]delegate // router's ports that ask for a prefix, by index
 }
 
 // delegate is from where a router's port asks for a prefix.
@@ -54,6 +56,7 @@ func (e *Engine) readNet() {
 	e.numberGroups()
 	r.readPorts(e.Net)
 	r.readChecks(e.Net)
+	e.readMeters()
 }
 
 func (r *reading) readPorts(net *network.Network) {

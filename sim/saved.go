@@ -12,7 +12,7 @@ import (
 )
 
 // savedVersion is the number of the form in which Save writes.
-const savedVersion = 7
+const savedVersion = 8
 
 // Save returns everything that changes as packets are replayed:
 // connections, what was learned, packets that are held. An engine that
@@ -131,6 +131,7 @@ func (s *saver) code() {
 	s.codeSelections()
 	s.codeLeftOut()
 	s.codePreferred()
+	s.codeMeters()
 	held := coding.NewWriter(nil)
 	if !s.Reading() {
 		w := *s

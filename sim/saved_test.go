@@ -216,7 +216,7 @@ func TestSavedIsWhole(t *testing.T) {
 	}{
 		{e, "Net opts changes monitorMACs chassis compiled rivals ranks tied preferred offers contests groupNames " +
 			"members learned fragments selections choice waiting oldAffinity teaching hairpins security limits " +
-			"leftOut paths pkts walks reading passage"},
+			"meterNames buckets leftOut paths pkts walks reading passage"},
 		{field(t, e, "learned"), "macs statics fdb affinity ecmp hairpins mrouters rows dates probes active pending"},
 		{field(t, e, "waiting"), "queues ready"},
 		{field(t, e, "waiting", "queues"), "chassis hop packets expires goesOn mac"},

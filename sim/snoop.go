@@ -24,6 +24,9 @@ const (
 // membership reports on to the multicast routers, queries on to every host.
 // Nothing happens to it on a switch that does not snoop.
 func (e *Engine) snoop(p *pkt, f *table.Flow) {
+	if e.beyondRate(p, f) {
+		return
+	}
 	p.Flush()
 	kind := answer.NoMulticast
 	if e.snoops(p.dp) && e.has(p.chassis.AZ, network.SnoopedReports) {

@@ -425,3 +425,16 @@ func TestSmallFragmentsAreTracked(t *testing.T) {
 		t.Errorf("perfect %v, small fragments %+v (%s)", s.perfect, x, s.why)
 	}
 }
+
+// What meters keep from ovn-controller is predicted packet by packet, and not taken for what
+// captures lost or show twice: the sender makes the same frame again within a millisecond.
+func TestMetersAreKept(t *testing.T) {
+	t.Parallel()
+	s := verifySystemTest(t, filepath.Join(unpackSystemTests(t, "189-"), "189-ovn-copp"))
+	if !s.perfect || len(s.report.Groups) > 0 || s.report.Repeated > 0 {
+		t.Errorf("perfect %t, %d repeated, %v; %s", s.perfect, s.report.Repeated, s.report.Groups, s.why)
+	}
+	if !strings.Contains(s.why, "meter acl-meter: 47 times since") {
+		t.Errorf("what was told: %s", s.why)
+	}
+}

@@ -39,6 +39,7 @@ const (
 	CauseSegments Cause = "segmentation offload"
 	CauseVLAN     Cause = "vlan offload"
 	CauseMTU      Cause = "mtu"
+	CauseMeter    Cause = "meter"
 	CauseDatabase Cause = "database moment"
 	CauseZones    Cause = "zone numbers of another boot"
 	CauseFlow     Cause = "flow"
@@ -70,6 +71,7 @@ var advice = map[Cause]string{
 	CauseSegments: "nothing: compared as one stream",
 	CauseVLAN:     "nothing: the tag is the port's; ethtool -K DEV rxvlan off keeps it in captures",
 	CauseMTU:      "give the port's MTU with --mtu PORT=N, and look for who sends more",
+	CauseMeter:    "nothing: packets that no capture shows went to ovn-controller too, or fewer than was thought",
 	CauseDatabase: "--db-time follow",
 	CauseFlow:     "look at this logical flow; --list shows the packets",
 }
@@ -296,8 +298,11 @@ func (v *Verifier) aboutCut(w *waiter, x *fate) bool {
 // unseen says which artefact explains that a predicted packet was not observed,
 // "" if none does.
 func (v *Verifier) unseen(w *waiter) Cause {
-	if v.cameIn(w) {
+	switch {
+	case v.cameIn(w):
 		return "" // it is in the capture, the other way
+	case w.way.metered:
+		return CauseMeter
 	}
 	if v.evidence.at(w.point).cut > 0 {
 		return CauseSnaplen
@@ -400,6 +405,9 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 		return v.misled(w, found)
 	}
 	h := w.Headers()
+	if x := v.fate(w, v.run.history.asked(w)); x != nil && x.drop == trace.DropMetered {
+		return CauseMeter
+	}
 	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	back := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), true)]
 	if flow != nil && flow.matched > 0 || back != nil && back.matched > 0 && flow != nil && flow.entered > 0 {

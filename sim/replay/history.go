@@ -42,6 +42,7 @@ type fate struct {
 	waits    bool          // ovn-controller asks for its next hop
 	asks     *network.Port // by this wire, nil: by none
 	loose    bool          // its connection began before the capture
+	metered  bool          // ovn-controller may not have got it, see trace.NearRate
 	original [2]endpoint
 	sender   mac // it came over a wire, from this Ethernet address
 	nat      []natStep

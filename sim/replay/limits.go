@@ -22,6 +22,7 @@ type LimitInfo struct {
 	Limit   string `json:"limit"`
 	Chassis string `json:"chassis"`
 	Zone    string `json:"zone,omitempty"`
+	Meter   string `json:"meter,omitempty"`
 	Most    int    `json:"most,omitempty"` // the limit, where it is a number
 	Count   int    `json:"count"`
 	Since   string `json:"since"` // RFC 3339, nanoseconds, UTC
@@ -40,7 +41,7 @@ type LeftOutInfo struct {
 func BoundsOf(e *sim.Engine) Bounds {
 	var b Bounds
 	for _, r := range e.Limits() {
-		b.Limits = append(b.Limits, LimitInfo{r.Limit.String(), r.Chassis.Name, r.Zone, r.Most, r.Count,
+		b.Limits = append(b.Limits, LimitInfo{r.Limit.String(), r.Chassis.Name, r.Zone, r.Meter, r.Most, r.Count,
 			Timestamp(r.Since)})
 	}
 	for _, l := range e.LeftOut() {
@@ -65,6 +66,9 @@ func (b *Bounds) Write(w io.Writer, before string) {
 		s += " on chassis " + r.Chassis
 		if r.Zone != "" {
 			s += ", zone " + r.Zone
+		}
+		if r.Meter != "" {
+			s += ", meter " + r.Meter
 		}
 		printable.Fprintf(w, "%s%s: %s since %s\n", before, s, plural(r.Count, "time"), r.Since)
 	}

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"slices"
 
-	"ovnreplay/conntrack"
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
 )
 
 // memoryVersion is the number of the form in which Memory writes.
-const memoryVersion = 8
+const memoryVersion = 9
 
 // Memory returns what a run knows beyond its engine's state: what is
 // expected where, and what was seen before. A run on the same network and
@@ -157,20 +156,25 @@ func (m memory) datagrams() {
 // another's duplicate.
 func (m memory) twins() {
 	t := &m.s.twins
-	last := map[uint64]conntrack.Time{}
+	last := map[uint64]twinSeen{}
 	if !m.Reading() {
 		for _, x := range t.done[t.head:] {
-			if m.s.now-x.time <= twinWindow {
-				last[x.key] = x.time
+			if m.s.now-x.time <= recurWindow {
+				seen := t.before(x.key)
+				last[x.key] = twinSeen{x.time, 1, seen != nil && seen.recurs, seen != nil && seen.burst}
 			}
 		}
 	}
 	coding.Int(m.Coder, &t.turn)
-	codeMap(m, last, memory.hash, func(m memory, at *conntrack.Time) { coding.Int(m.Coder, at) })
+	codeMap(m, last, memory.hash, func(m memory, x *twinSeen) {
+		coding.Int(m.Coder, &x.last)
+		m.Bools(&x.recurs, &x.burst)
+	})
 	if m.Reading() {
-		for hash, at := range last {
-			*t.seen.put(hash) = twinSeen{at, 1}
-			t.done = append(t.done, aged[uint64]{hash, at})
+		for hash, x := range last {
+			x.nth = 1
+			*t.seen.put(hash) = x
+			t.done = append(t.done, aged[uint64]{hash, x.last})
 		}
 		slices.SortFunc(t.done, func(x, y aged[uint64]) int { return cmp.Compare(x.time, y.time) })
 	}

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -134,8 +135,8 @@ func TestBadMemory(t *testing.T) {
 			t.Fatalf("cut to %d of %d bytes: no error", n, len(good))
 		}
 	}
-	if err := remembering0(s).Remember(append([]byte{9}, good[1:]...), nil); err == nil ||
-		!strings.Contains(err.Error(), "form 9") {
+	if err := remembering0(s).Remember(append([]byte{memoryVersion + 1}, good[1:]...), nil); err == nil ||
+		!strings.Contains(err.Error(), fmt.Sprint("form ", memoryVersion+1)) {
 		t.Errorf("another form: %v", err)
 	}
 	rnd := rand.New(rand.NewPCG(4, 4))

@@ -72,16 +72,14 @@ type Frame struct {
 	inFlow  bool
 	request *Frame // the next that asks for the same address, if asks: see requestsFor
 	asks    bool
-	twin    bool   // the same was there just before: see shownTwice
-	nth     int32  // the how manieth of the same it is
-	twinKey uint64 // what twins know it by; 0: they do not
-	played  bool   // replayed already, before its turn
-	rest    []span // what of a piece of a stream was not predicted where it was observed
-	seg     segment
-	hasSeg  bool   // seg is known
-	batch   *batch // nil: it is one datagram, or none
-	tunnel  *underlay
-	spare   *underlay // to be used again
+	twinned
+	played bool   // replayed already, before its turn
+	rest   []span // what of a piece of a stream was not predicted where it was observed
+	seg    segment
+	hasSeg bool   // seg is known
+	batch  *batch // nil: it is one datagram, or none
+	tunnel *underlay
+	spare  *underlay // to be used again
 
 	rec    *pcap.Record // what it was read from, kept while the network may still change
 	unread bool         // its link layer cannot be read
@@ -309,9 +307,9 @@ func (s *Run) placeAgain() {
 
 // again places a frame as the network is now.
 func (s *Run) again(f *Frame) {
-	sight, twin, nth, key := f.sight, f.twin, f.nth, f.twinKey
+	sight, twinned := f.sight, f.twinned
 	f.reset()
-	f.sight, f.twin, f.nth, f.twinKey = sight, twin, nth, key
+	f.sight, f.twinned = sight, twinned
 	s.place(f.rec, f)
 }
 

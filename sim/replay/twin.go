@@ -11,7 +11,7 @@ import (
 // host sends again comes later, and as another packet.
 type twins struct {
 	// When a frame was there last, by twinHash: those since turn, and those before
-	// it, back to twinWindow before it at least. They are few, to lie close together.
+	// it, back to recurWindow before it if they are not too many.
 	seen filed[twinSeen]
 	old  filed[twinSeen]
 	turn conntrack.Time // when seen began
@@ -24,8 +24,18 @@ type twins struct {
 
 // twinSeen is when the same frame was there last, and the how manieth it was.
 type twinSeen struct {
-	last conntrack.Time
-	nth  int32
+	last   conntrack.Time
+	nth    int32
+	recurs bool // it had been there more than twinWindow before: its sender makes the same again
+	burst  bool // there were more in a row than a capture shows copies
+}
+
+// twinned is what a frame has to do with those of the same bytes before it.
+type twinned struct {
+	twinKey uint64
+	nth     int32 // the how manieth of the same it is
+	twin    bool  // the same was there just before: see shownTwice
+	recurs  bool  // and more than a moment before
 }
 
 // replayed notes that a frame is.
@@ -34,7 +44,7 @@ func (t *twins) replayed(f *Frame) {
 		return
 	}
 	t.done = append(t.done, aged[uint64]{f.twinKey, f.Time})
-	for f.Time-t.done[t.head].time > twinWindow || len(t.done)-t.head > maxTwins {
+	for f.Time-t.done[t.head].time > recurWindow || len(t.done)-t.head > maxTwins {
 		t.head++
 	}
 	if 2*t.head >= len(t.done) {
@@ -56,11 +66,16 @@ func twinHash(f *Frame, p pointKey, tap int) uint64 {
 const (
 	// twinWindow is how far apart the two are at most.
 	twinWindow = conntrack.Second / 1000
+	// recurWindow is within how long a sender that does not count makes the same frame again.
+	recurWindow = conntrack.Second
 	// twinsTurn is for how many frames it does not pay to forget those that are older.
 	twinsTurn = 1 << 9
 	// maxTwins bounds how many frames are remembered: those of a millisecond are
 	// never as many.
 	maxTwins = 1 << 13
+	// mostCopies is how often a capture shows one packet at most: a bond and its member, both
+	// ways. More in a row were sent so.
+	mostCopies = 4
 	// A capture that shows one frame in twinShare twice shows them so for a reason.
 	twinShare = 4
 	// A capture shows all frames twice if it does so with allTwins of a hundred, of
@@ -102,20 +117,35 @@ func (t *twins) skippedAgain(f *Frame) bool {
 func (t *twins) note(k uint64, f *Frame) bool {
 	f.twinKey = k
 	now := f.Time
-	if now-t.turn > twinWindow && t.seen.n >= twinsTurn || t.seen.n >= maxTwins {
+	if now-t.turn > recurWindow && t.seen.n >= twinsTurn || t.seen.n >= maxTwins {
 		t.old, t.seen, t.turn = t.seen, t.old, now
 		t.seen.clear()
 	}
-	before := t.seen.get(k)
-	if before == nil {
-		before = t.old.get(k)
+	x := twinSeen{last: now, nth: 1}
+	if before := t.before(k); before != nil && now-before.last <= recurWindow {
+		x.recurs = before.recurs || now-before.last > twinWindow
+		if now-before.last <= twinWindow {
+			x.nth = before.nth + 1
+		}
+		x.burst = before.burst || x.nth > mostCopies
 	}
-	f.nth = 1
-	if before != nil && now-before.last <= twinWindow {
-		f.nth = before.nth + 1
-	}
-	*t.seen.put(k) = twinSeen{now, f.nth}
+	*t.seen.put(k) = x
+	f.nth, f.recurs = x.nth, x.recurs
 	return f.nth > 1
+}
+
+// before is when the same frame was there last, nil: it was not, or long ago.
+func (t *twins) before(k uint64) *twinSeen {
+	if x := t.seen.get(k); x != nil {
+		return x
+	}
+	return t.old.get(k)
+}
+
+// burst reports whether a frame is one of more in a row than a capture shows copies.
+func (t *twins) burst(f *Frame) bool {
+	x := t.before(f.twinKey)
+	return x != nil && x.burst && x.last-f.Time < recurWindow
 }
 
 // shownTwice decides about a frame that was there just before: is it the same
@@ -128,7 +158,7 @@ func (s *Run) shownTwice(f *Frame) bool {
 		return false
 	case all && f.nth%2 == 0:
 		return true
-	case s.isDue(f):
+	case s.isDue(f), s.twins.burst(f):
 		return false
 	case !all && t.twins*twinShare >= t.Frames:
 		return true
@@ -160,7 +190,7 @@ func (t *Tap) countTwin(f *Frame) {
 	case 2:
 		t.seconds++
 	}
-	if f.twin {
+	if f.twin && f.nth <= mostCopies && !f.recurs {
 		t.twins++
 	}
 }
@@ -174,10 +204,11 @@ func (s *Run) copied(f *Frame) bool {
 }
 
 // unique reports whether no sender makes another packet with the same bytes
-// within a moment: they count, by the IP id or by TCP's sequence numbers.
+// within a moment: they count, by the IP id or by TCP's sequence numbers. Who made the
+// same before does not count.
 func (f *Frame) unique() bool {
 	id, ok := identify(f.Data, f.Headers())
-	return ok && (id.id != 0 || id.proto == header.ProtoTCP)
+	return ok && (id.id != 0 && !f.recurs || id.proto == header.ProtoTCP)
 }
 
 // isDue reports whether the frame is predicted where it left, once more than it

@@ -183,6 +183,8 @@ func (x *fate) readOwn(w *way, t *trace.Trace, own []trace.Event, dropAt int) (e
 				to = endpoint{n.To.Dst, n.To.DstPort}
 			}
 			x.nat = append(x.nat, natStep{n.Flow, n.Dst, to})
+		case trace.Note:
+			x.metered = x.metered || ev.Reason == trace.NearRate
 		case trace.Drop:
 			if ev.Reason == trace.DropWaits {
 				return true

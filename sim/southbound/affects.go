@@ -15,6 +15,7 @@ var loaded = map[string][]string{
 	"Encap": nil,
 	"FDB":   nil, "Gateway_Chassis": nil, "HA_Chassis": nil, "HA_Chassis_Group": {"ref_chassis"}, "IP_Multicast": nil,
 	"Load_Balancer": nil, "Logical_DP_Group": nil, "Logical_Flow": nil, "MAC_Binding": nil, "Meter": nil,
+	"Meter_Band":      nil,
 	"Multicast_Group": nil, "Port_Binding": nil, "Port_Group": nil,
 	"SB_Global":       {"connections", "external_ids", "ipsec", "nb_cfg", "nb_cfg_timestamp", "ssl"},
 	"Service_Monitor": nil, "Static_MAC_Binding": nil,

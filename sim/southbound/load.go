@@ -11,6 +11,7 @@ package southbound
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -209,12 +210,32 @@ func (l *loader) sets() {
 	for _, r := range l.rows("Chassis_Template_Var") {
 		n.Templates[r.Text("chassis")] = r.Map("variables")
 	}
-	n.Meters = make(map[string]bool)
-	for _, r := range l.rows("Meter") {
-		n.Meters[r.Text("name")] = true
-	}
+	n.Meters = l.meters()
 	n.DHCPv4 = l.dhcpOptions("DHCP_Options")
 	n.DHCPv6 = l.dhcpOptions("DHCPv6_Options")
+}
+
+func (l *loader) meters() map[string]*network.Meter {
+	bands := map[store.UUID]network.Band{}
+	for _, r := range l.rows("Meter_Band") {
+		rate, burst := r.Integer("rate"), r.Integer("burst_size")
+		if rate < 0 || rate > math.MaxUint32 || burst < 0 || burst > math.MaxUint32 {
+			l.problem(r, "rate %d and burst size %d are not both between 0 and %d", rate, burst, uint32(math.MaxUint32))
+			continue
+		}
+		bands[r.UUID] = network.Band{Rate: uint32(rate), Burst: uint32(burst)}
+	}
+	meters := map[string]*network.Meter{}
+	for _, r := range l.rows("Meter") {
+		m := &network.Meter{Kilobits: r.Text("unit") == "kbps"}
+		for u := range r.Refs("bands") {
+			if b, ok := bands[u]; ok {
+				m.Bands = append(m.Bands, b)
+			}
+		}
+		meters[r.Text("name")] = m
+	}
+	return meters
 }
 
 func (l *loader) dhcpOptions(table string) map[string]network.DHCPOption {

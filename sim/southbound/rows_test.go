@@ -127,7 +127,8 @@ const town = `{
 	"port_key":333}},
 "Chassis_Template_Var":{"@t1@":{"chassis":"one","variables":["map",[["vip","10.3.0.1"]]]}},
 "DNS":{"@dn@":{"records":["map",[["vm.example","10.1.0.1"]]],"datapaths":["uuid","@sw@"]}},
-"Meter":{"@me@":{"name":"acl"}},
+"Meter_Band":{"@m1@":{"action":"drop","rate":10,"burst_size":25},"@m2@":{"action":"drop","rate":-1}},
+"Meter":{"@me@":{"name":"acl","unit":"kbps","bands":["set",[["uuid","@m1@"],["uuid","@m2@"],["uuid","@zz@"]]]}},
 "_date":1}`
 
 func TestNetworkLinks(t *testing.T) {
@@ -177,7 +178,7 @@ func TestNetworkLinks(t *testing.T) {
 		{"gateway chassis", p("cr-old").HAChassis[0].Chassis.Name, "three"},
 		{"templates", n.Templates["one"]["vip"], "10.3.0.1"},
 		{"DNS", n.DatapathByKey(2).DNS[0].Records["vm.example"], "10.1.0.1"},
-		{"meters", n.Meters, map[string]bool{"acl": true}},
+		{"meters", *n.Meters["acl"], network.Meter{Kilobits: true, Bands: []network.Band{{Rate: 10, Burst: 25}}}},
 		{"MAC bindings", []string{n.MACBindings[0].IP.String(), n.MACBindings[1].IP.String()},
 			[]string{"10.1.0.8", "10.1.0.9"}},
 		{"MAC binding's age", n.MACBindings[1].Timestamp, int64(77)},
@@ -297,6 +298,7 @@ func TestProblems(t *testing.T) {
 		"Logical_Flow " + uuid("f4") + " it applies to no datapath",
 		"Logical_Flow " + uuid("f5") + " it applies to no datapath",
 		"MAC_Binding " + uuid("b3") + ` its port "none" does not exist`,
+		"Meter_Band " + uuid("m2") + " rate -1 and burst size 0 are not both between 0 and 4294967295",
 		"Multicast_Group " + uuid("mg") + " its port ro-sw belongs to datapath ro, not sw",
 		"Multicast_Group " + uuid("mg") + " its port " + zz + " does not exist",
 		"Port_Binding " + uuid("p8") + ` its peer "nowhere" does not exist`,

@@ -204,6 +204,8 @@ const (
 	DropPiece     // a fragment that conntrack cannot put together with others
 	NotInZone     // NotCommitted, for the zone's limit
 	NotTranslated // NotCommitted, for want of a source port
+	DropMetered   // the flow's meter lets no more packets to ovn-controller
+	NearRate      // it may soon let none
 )
 
 var reasonText = [...]string{
@@ -271,6 +273,8 @@ var reasonText = [...]string{
 	UnknownWay:  "its connection came by a way that no capture shows",
 	UnknownRest: "other fragments of its datagram are in no capture",
 	GuessMember: "port of the forwarding group guessed: the datapath chooses by a hash of its own",
+	DropMetered: "beyond the rate of the flow's meter: ovn-controller does not get it",
+	NearRate:    "the flow's meter is nearly used up: if others went to ovn-controller too, it does not get the packet",
 }
 
 // Ends reports whether a packet, or a copy of it, goes no further for the reason.
