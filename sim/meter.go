@@ -117,13 +117,13 @@ func (e *Engine) readMeters() {
 			continue
 		}
 		az := f.Datapaths[0].AZ
-		m := az.Meters[f.Meter]
-		if m == nil {
+		m, ok := az.Meters[f.Meter]
+		if !ok {
 			continue
 		}
 		k := named{az.Index, f.Meter}
 		if at[k] == 0 && len(e.meters) < 1<<16-1 {
-			e.meters = append(e.meters, meter{m, e.numberMeter(f.Meter)})
+			e.meters = append(e.meters, meter{&m, e.numberMeter(f.Meter)})
 			at[k] = uint16(len(e.meters))
 		}
 		e.metered[f.Index] = at[k]

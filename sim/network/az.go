@@ -24,7 +24,7 @@ type AZ struct {
 	Templates   map[string]map[string]string // chassis name -> variables
 	DHCPv4      map[string]DHCPOption
 	DHCPv6      map[string]DHCPOption
-	Meters      map[string]*Meter
+	Meters      map[string]Meter
 
 	portByName map[string]*Port
 	dpByKey    map[uint32]*Datapath

@@ -215,7 +215,7 @@ func (l *loader) sets() {
 	n.DHCPv6 = l.dhcpOptions("DHCPv6_Options")
 }
 
-func (l *loader) meters() map[string]*network.Meter {
+func (l *loader) meters() map[string]network.Meter {
 	bands := map[store.UUID]network.Band{}
 	for _, r := range l.rows("Meter_Band") {
 		rate, burst := r.Integer("rate"), r.Integer("burst_size")
@@ -225,9 +225,9 @@ func (l *loader) meters() map[string]*network.Meter {
 		}
 		bands[r.UUID] = network.Band{Rate: uint32(rate), Burst: uint32(burst)}
 	}
-	meters := map[string]*network.Meter{}
+	meters := map[string]network.Meter{}
 	for _, r := range l.rows("Meter") {
-		m := &network.Meter{Kilobits: r.Text("unit") == "kbps"}
+		m := network.Meter{Kilobits: r.Text("unit") == "kbps"}
 		for u := range r.Refs("bands") {
 			if b, ok := bands[u]; ok {
 				m.Bands = append(m.Bands, b)

@@ -178,7 +178,7 @@ func TestNetworkLinks(t *testing.T) {
 		{"gateway chassis", p("cr-old").HAChassis[0].Chassis.Name, "three"},
 		{"templates", n.Templates["one"]["vip"], "10.3.0.1"},
 		{"DNS", n.DatapathByKey(2).DNS[0].Records["vm.example"], "10.1.0.1"},
-		{"meters", *n.Meters["acl"], network.Meter{Kilobits: true, Bands: []network.Band{{Rate: 10, Burst: 25}}}},
+		{"meters", n.Meters["acl"], network.Meter{Kilobits: true, Bands: []network.Band{{Rate: 10, Burst: 25}}}},
 		{"MAC bindings", []string{n.MACBindings[0].IP.String(), n.MACBindings[1].IP.String()},
 			[]string{"10.1.0.8", "10.1.0.9"}},
 		{"MAC binding's age", n.MACBindings[1].Timestamp, int64(77)},
