@@ -36,6 +36,7 @@ type twinned struct {
 	nth     int32 // the how manieth of the same it is
 	twin    bool  // the same was there just before: see shownTwice
 	recurs  bool  // and more than a moment before
+	close   bool  // within twinClose
 }
 
 // replayed notes that a frame is.
@@ -66,6 +67,8 @@ func twinHash(f *Frame, p pointKey, tap int) uint64 {
 const (
 	// twinWindow is how far apart the two are at most.
 	twinWindow = conntrack.Second / 1000
+	// twinClose is how far apart they mostly are.
+	twinClose = twinWindow / 10
 	// recurWindow is within how long a sender that does not count makes the same frame again.
 	recurWindow = conntrack.Second
 	// twinsTurn is for how many frames it does not pay to forget those that are older.
@@ -122,10 +125,11 @@ func (t *twins) note(k uint64, f *Frame) bool {
 		t.seen.clear()
 	}
 	x := twinSeen{last: now, nth: 1}
+	f.close = false
 	if before := t.before(k); before != nil && now-before.last <= recurWindow {
 		x.recurs = before.recurs || now-before.last > twinWindow
 		if now-before.last <= twinWindow {
-			x.nth = before.nth + 1
+			x.nth, f.close = before.nth+1, now-before.last <= twinClose
 		}
 		x.burst = before.burst || x.nth > mostCopies
 	}
@@ -158,10 +162,12 @@ func (s *Run) shownTwice(f *Frame) bool {
 		return false
 	case all && f.nth%2 == 0:
 		return true
-	case s.isDue(f), s.twins.burst(f):
+	case s.isDue(f):
 		return false
 	case !all && t.twins*twinShare >= t.Frames:
 		return true
+	case s.twins.burst(f):
+		return false
 	case f.dir == Left:
 		return !s.enters(f)
 	case f.dir == Crossed:
@@ -190,7 +196,7 @@ func (t *Tap) countTwin(f *Frame) {
 	case 2:
 		t.seconds++
 	}
-	if f.twin && f.nth <= mostCopies && !f.recurs {
+	if f.twin && (f.close || f.nth <= mostCopies && !f.recurs) {
 		t.twins++
 	}
 }
