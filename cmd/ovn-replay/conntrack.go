@@ -14,7 +14,6 @@ import (
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/job"
-	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/show"
 	"ovnreplay/sim/trace"
@@ -108,7 +107,10 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 		}
 		differ = len(ds) > 0
 	} else {
-		err = o.list(j, out, format)
+		var list []conntrack.Listing
+		if list, err = j.Listings(o.chassis, o.zone); err == nil {
+			err = conntrack.WriteListings(out, list, format)
+		}
 	}
 	if err = errors.Join(err, damage, complete()); err == nil && differ {
 		err = errDifference
@@ -133,7 +135,7 @@ func (o *conntrackListOptions) listSession(ctx context.Context, file string) (er
 		return err
 	}
 	defer session.Close()
-	tables, _, err := archive.Tables(session)
+	list, err := archive.Listings(session, o.chassis, o.zone)
 	if err != nil {
 		return err
 	}
@@ -141,13 +143,6 @@ func (o *conntrackListOptions) listSession(ctx context.Context, file string) (er
 	out, complete, err := o.create(ctx)
 	if err != nil {
 		return err
-	}
-	var list []conntrack.Listing
-	for _, t := range tables {
-		if o.chassis == "" || o.chassis == t.Chassis {
-			name := func(zone uint16) string { return t.Zones[zone] }
-			list = append(list, conntrack.List(t.Table, printable.Line(t.Chassis), o.zone, name))
-		}
 	}
 	return errors.Join(conntrack.WriteListings(out, list, format), complete())
 }
@@ -166,22 +161,6 @@ func (o *conntrackListOptions) create(ctx context.Context) (*bufio.Writer, func(
 		}
 		return err
 	}, nil
-}
-
-// list prints the tables of the chassis asked for.
-func (o *conntrackListOptions) list(j *job.Job, out *bufio.Writer, format conntrack.Format) error {
-	only := j.Net.ChassisByName(o.chassis)
-	if only == nil && o.chassis != "" {
-		return fmt.Errorf("--chassis: %w", j.Net.NoChassis(o.chassis))
-	}
-	var list []conntrack.Listing
-	for _, c := range j.Net.Chassis {
-		if only == nil || c == only {
-			name := func(zone uint16) string { return j.Engine.ZoneName(int32(c.Index), zone) }
-			list = append(list, conntrack.List(j.Engine.Conntrack(c), printable.Line(c.Name), o.zone, name))
-		}
-	}
-	return conntrack.WriteListings(out, list, format)
 }
 
 // newConntrackImportCommand is "conntrack import": check dumps and show them in another form.

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ovnreplay/packaging/manual"
-	"ovnreplay/pcap"
-	"ovnreplay/sim/southbound"
-	"ovnreplay/store"
+	"ovnreplay/sim/job"
 	"ovnreplay/store/output"
 )
 
@@ -30,7 +27,7 @@ func setHelp(root *cobra.Command) {
 	groups.Help(root)
 	eachCommand(root, func(cmd *cobra.Command) {
 		completeFlags(cmd)
-		if e, ok := examples[cmd.CommandPath()]; ok && cmd.Example == "" {
+		if e, ok := manual.Examples[cmd.CommandPath()]; ok && cmd.Example == "" {
 			cmd.Example = e
 		}
 	})
@@ -62,68 +59,17 @@ func completeFlags(cmd *cobra.Command) {
 	}
 }
 
-// portNames are the logical ports of a database.
-func portNames(cmd *cobra.Command, source string) (names []string) {
-	net, _, err := southbound.Open(cmd.Context(), source, store.Options{})
-	if err != nil {
-		return nil
-	}
-	for _, p := range net.Ports {
-		if p != nil {
-			names = append(names, p.Name)
-		}
-	}
-	return names
-}
-
-// examples work as typed where the sources are; a test runs them.
-var examples = map[string]string{
-	"ovn-replay": `  ovn-replay demo
-  ovn-replay verify --case testdata/cases/nodeport`,
-	"ovn-replay run": `  ovn-replay run --case testdata/cases/nodeport --only dropped
-  ovn-replay run --db testdata/cases/nodeport/sb.db \
-    testdata/cases/nodeport/client.pcap testdata/cases/nodeport/nginx.pcap`,
-	"ovn-replay verify": `  ovn-replay verify --case testdata/cases/nodeport
-  ovn-replay verify --case testdata/cases/nodeport --json`,
-	"ovn-replay diff": `  ovn-replay diff --case testdata/cases/nodeport \
-    --db testdata/cases/nodeport/sb.db`,
-	"ovn-replay why":              `  ovn-replay why client.pcap:1 --case testdata/cases/nodeport`,
-	"ovn-replay who":              `  ovn-replay who 100.64.0.3:53642 --case testdata/cases/nodeport`,
-	"ovn-replay connections":      `  ovn-replay connections --case testdata/cases/nodeport`,
-	"ovn-replay demo":             `  ovn-replay demo`,
-	"ovn-replay coverage":         `  ovn-replay coverage --case testdata/cases/nodeport`,
-	"ovn-replay conntrack list":   `  ovn-replay conntrack list --case testdata/cases/nodeport`,
-	"ovn-replay conntrack export": `  ovn-replay conntrack export --case testdata/cases/nodeport`,
-	"ovn-replay conntrack states": `  ovn-replay conntrack states -r testdata/cases/nodeport/client.pcap`,
-	"ovn-replay db info":          `  ovn-replay db info testdata/cases/nodeport/sb.db`,
-	"ovn-replay db history":       `  ovn-replay db history testdata/cases/nodeport/sb.db`,
-	"ovn-replay trace": `  ovn-replay trace --db testdata/cases/nodeport/sb.db --minimal \
-    'inport == "default_client-pod" && eth.src == 0a:58:0a:f4:01:04 &&
-     eth.dst == 0a:58:0a:f4:01:01 && ip4.src == 10.244.1.4 &&
-     ip4.dst == 10.244.1.3 && ip.ttl == 64 && tcp.dst == 80'`,
-}
-
-// completeCapture completes FILE@PORT: after the @ with the ports of the
-// database that the command line names, if that is a file.
+// completeCapture completes FILE@PORT by the database that the command line names.
 func completeCapture(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-	file, port, at := pcap.CutFile(word)
-	if !at {
-		return nil, cobra.ShellCompDirectiveDefault | cobra.ShellCompDirectiveNoSpace
-	}
 	source := cmd.Flags().Lookup("db").Value.String()
 	if many, err := cmd.Flags().GetStringArray("db"); err == nil {
 		source = strings.Join(many[:min(len(many), 1)], "")
 	}
-	if info, err := os.Stat(source); err != nil || info.IsDir() {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+	words, ours := job.Complete(cmd.Context(), word, source)
+	if !ours {
+		return nil, cobra.ShellCompDirectiveDefault | cobra.ShellCompDirectiveNoSpace
 	}
-	out := []string{}
-	for _, name := range append(portNames(cmd, source), "any", "underlay") {
-		if strings.HasPrefix(name, port) {
-			out = append(out, file+"@"+name)
-		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
+	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 // newManCommand writes manual pages.

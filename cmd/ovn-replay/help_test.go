@@ -40,7 +40,7 @@ func TestHelp(t *testing.T) {
 		if !cmd.HasAvailableSubCommands() && !cmd.HasExample() && !withoutExample[cmd.CommandPath()] {
 			t.Errorf("%s has no example", cmd.CommandPath())
 		}
-		if _, ours := examples[cmd.CommandPath()]; !ours {
+		if _, ours := manual.Examples[cmd.CommandPath()]; !ours {
 			return
 		}
 		script := exec.Command("sh", "-ec", cmd.Example)

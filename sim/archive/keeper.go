@@ -14,6 +14,7 @@ import (
 	"ovnreplay/pcap"
 	"ovnreplay/sim"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 )
 
@@ -440,6 +441,19 @@ func Tables(file File) ([]sim.ChassisTable, conntrack.Time, error) {
 		err = fmt.Errorf("%s: %w", file.Path(), err)
 	}
 	return tables, t.Time, err
+}
+
+// Listings returns the connections that the session in a file keeps, of one chassis and one
+// zone if they are named.
+func Listings(file File, chassis, zone string) (list []conntrack.Listing, err error) {
+	tables, _, err := Tables(file)
+	for _, t := range tables {
+		if chassis == "" || chassis == t.Chassis {
+			name := func(zone uint16) string { return t.Zones[zone] }
+			list = append(list, conntrack.List(t.Table, printable.Line(t.Chassis), zone, name))
+		}
+	}
+	return list, err
 }
 
 // Load makes an engine start from the connections and whatever else a session

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/sim/trace"
 	"ovnreplay/sim/why"
@@ -80,4 +82,20 @@ func kept(ctx context.Context, session string, make Make) error {
 		h.Entered(&p.Frame, p.Point, &p.Outcome)
 		return nil
 	})
+}
+
+// Listings returns the connections that the engine has now, of one chassis and one zone if
+// they are named.
+func (j *Job) Listings(chassis, zone string) (list []conntrack.Listing, err error) {
+	only := j.Net.ChassisByName(chassis)
+	if only == nil && chassis != "" {
+		return nil, fmt.Errorf("--chassis: %w", j.Net.NoChassis(chassis))
+	}
+	for _, c := range j.Net.Chassis {
+		if only == nil || c == only {
+			name := func(zone uint16) string { return j.Engine.ZoneName(int32(c.Index), zone) }
+			list = append(list, conntrack.List(j.Engine.Conntrack(c), printable.Line(c.Name), zone, name))
+		}
+	}
+	return list, nil
 }
