@@ -73,10 +73,15 @@ func (f *ngFormat) packet(r *Reader, rec *Record, at int64, id, captured, origin
 	return nil
 }
 
+// maxOptions bounds a packet's comments and options.
+const maxOptions = 1 << 14
+
 func (f *ngFormat) packetOptions(r *Reader, rec *Record, at int64, b []byte) error {
 	opts := optionReader{rest: b, big: f.big}
 	for code, v, ok := opts.next(); ok; code, v, ok = opts.next() {
 		switch {
+		case len(rec.Comments)+len(rec.Options) == maxOptions:
+			return f.damaged(r, at, "a packet has more than %d options", maxOptions)
 		case code == optComment:
 			rec.Comments = append(rec.Comments, text(v))
 		case code == optFlags && len(v) == 4:

@@ -3,6 +3,7 @@ package pcap
 import (
 	"encoding/binary"
 	"strings"
+	"unsafe"
 )
 
 // maxInterfaces bounds the interfaces of a file.
@@ -169,6 +170,10 @@ func (f *ngFormat) block(r *Reader, rec *Record, at int64, typ uint32, body []by
 	case blockStatistics:
 		return false, f.statistics(r, at, body)
 	}
+	if r.keptBytes += len(body) + int(unsafe.Sizeof(Block{})); r.keptBytes > maxKept {
+		r.counts.SkippedBlocks++
+		return false, nil
+	}
 	kept := Block{Type: typ, Body: append([]byte(nil), body...), AfterFrame: r.frame}
 	if !littleEndianBody(typ, kept.Body, f.big) {
 		return false, f.damaged(r, at, "a block of type %#x contradicts itself", typ)
@@ -176,6 +181,9 @@ func (f *ngFormat) block(r *Reader, rec *Record, at int64, typ uint32, body []by
 	r.kept = append(r.kept, kept)
 	return false, nil
 }
+
+// maxKept bounds the blocks that are kept between two packets.
+const maxKept = 64 << 20
 
 func (f *ngFormat) damaged(r *Reader, at int64, format string, args ...any) error {
 	return r.fault(Corrupt, at, "the frames before it are good; the file is damaged here", format, args...)

@@ -62,20 +62,21 @@ type Reader struct {
 	// Clock corrects this capture's times. Set it before the first Next.
 	Clock Clock
 
-	name    string
-	raw     *input // the file's bytes
-	in      *input // the capture's, decompressed
-	size    int64  // of the file; 0 when not known
-	opts    Options
-	format  format
-	frame   int   // frames read
-	err     error // final
-	last    int64 // RawTime of the last record read
-	latest  int64 // RawTime of the last record delivered
-	filters filters
-	closers []func() error
-	kept    []Block
-	counts  Counts
+	name      string
+	raw       *input // the file's bytes
+	in        *input // the capture's, decompressed
+	size      int64  // of the file; 0 when not known
+	opts      Options
+	format    format
+	frame     int   // frames read
+	err       error // final
+	last      int64 // RawTime of the last record read
+	latest    int64 // RawTime of the last record delivered
+	filters   filters
+	closers   []func() error
+	kept      []Block
+	keptBytes int
+	counts    Counts
 }
 
 // Counts says what a reader has met so far.
@@ -290,7 +291,7 @@ func (r *Reader) deliver(rec *Record) {
 	}
 	rec.File, rec.Frame = r.name, r.frame
 	if r.opts.AttachBlocks && r.kept != nil {
-		rec.Blocks, r.kept = r.kept, nil
+		rec.Blocks, r.kept, r.keptBytes = r.kept, nil, 0
 	}
 	r.latest = rec.RawTime
 	rec.Time = r.Clock.Correct(rec.RawTime)
@@ -316,7 +317,7 @@ func (r *Reader) Progress() (read, size int64) { return r.raw.offset(), r.size }
 // TakeBlocks returns the blocks met since the last call (see Options.KeepBlocks).
 func (r *Reader) TakeBlocks() []Block {
 	b := r.kept
-	r.kept = nil
+	r.kept, r.keptBytes = nil, 0
 	return b
 }
 

@@ -1,6 +1,9 @@
 package pcap
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // Direction is which way a packet crossed the captured interface.
 type Direction uint8
@@ -58,6 +61,22 @@ type Record struct {
 
 // Truncated reports whether the snap length cut the packet.
 func (r *Record) Truncated() bool { return r.OrigLen > len(r.Data) }
+
+// Size is about how many bytes the record takes: what it carries beside the packet may be
+// far more than that.
+func (r *Record) Size() int { return cap(r.Data) + r.aside() }
+
+// aside is what it carries beside the packet.
+func (r *Record) aside() int {
+	n := cap(r.optionBytes) + cap(r.Options)*int(unsafe.Sizeof(Option{}))
+	for _, c := range r.Comments {
+		n += len(c) + int(unsafe.Sizeof(c))
+	}
+	for i := range r.Blocks {
+		n += cap(r.Blocks[i].Body) + int(unsafe.Sizeof(Block{}))
+	}
+	return n
+}
 
 // CopyFrom makes r a copy of src that shares no buffer with it.
 func (r *Record) CopyFrom(src *Record) {

@@ -159,6 +159,7 @@ type zoneNumberer struct {
 	taken    map[uint16]bool
 	names    map[uint16]string
 	next     uint16
+	full     bool // every number is taken
 }
 
 // number returns the zone with one of the given names (older versions use the
@@ -176,11 +177,12 @@ func (n *zoneNumberer) number(fixed int, names ...string) int32 {
 		z, found = v, true
 	}
 	for !found {
-		n.next++
-		if n.next == 0 {
+		if n.full {
 			return 0 // more zones than numbers: share zone 0, as a last resort
 		}
+		n.next++
 		z, found = n.next, !n.taken[n.next]
+		n.full = n.next == 1<<16-1
 	}
 	n.taken[z] = true
 	if _, ok := n.names[z]; !ok {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 )
 
 // SourceError is a source that holds no database, or that cannot be read.
@@ -79,7 +80,7 @@ type DamageError struct {
 }
 
 func (e *DamageError) Error() string {
-	s := fmt.Sprintf("%s: record %d, byte %d: %s", e.Source, e.Record, e.Offset, e.Detail)
+	s := fmt.Sprintf("%s: record %d, byte %d: %s", e.Source, e.Record, e.Offset, brief(e.Detail))
 	if e.Used > 0 {
 		return s + fmt.Sprintf("; the %s used, what follows is not",
 			count(e.Used, "transaction before it is", "transactions before it are"))
@@ -96,7 +97,16 @@ type IgnoredError struct {
 }
 
 func (e *IgnoredError) Error() string {
-	return fmt.Sprintf("%s: record %d: %s", e.Source, e.Record, e.What)
+	return fmt.Sprintf("%s: record %d: %s", e.Source, e.Record, brief(e.What))
+}
+
+// brief is a text of which, if a value in it is long, the beginning and the end are left.
+func brief(text string) string {
+	const most, ends = 400, 150
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:ends], "") + " … " + strings.ToValidUTF8(text[len(text)-ends:], "")
 }
 
 func count(n int, one, many string) string {

@@ -44,6 +44,14 @@ type Item struct {
 	Detail string // of a database, its name
 }
 
+// A cluster has one or two databases a node; and a tar file so many members at most, and one
+// more for each so many bytes that it has, compressed as it is.
+const (
+	maxDatabases = 4096
+	freeMembers  = 100_000
+	memberBytes  = 64
+)
+
 // maxNesting is how deep tar files are looked into: a must-gather holds an
 // archive of the databases.
 const maxNesting = 4
@@ -57,17 +65,23 @@ type Passed struct{ Path, Why string }
 // unpacks to more than can be meant.
 func Gather(ctx context.Context, path string) ([]Item, []Passed, error) {
 	var items []Item
-	v := visitor{limits: expansion, each: func(name string, r *bufio.Reader, meter *compressed.Meter) error {
+	databases := 0
+	v := visitor{limits: expansion}
+	v.each = func(name string, r *bufio.Reader, meter *compressed.Meter) error {
 		start, _ := r.Peek(4096)
 		if kind := kindOf(name, start); kind == DatabaseFile {
-			if database, ok := databaseName(name, r, meter); ok {
+			if databases++; databases > maxDatabases {
+				if databases == maxDatabases+1 {
+					v.pass(name, fmt.Sprintf("and all databases after it: there are more than %d", maxDatabases))
+				}
+			} else if database, ok := databaseName(name, r, meter); ok {
 				items = append(items, Item{name, kind, database})
 			}
 		} else if kind != 0 {
 			items = append(items, Item{name, kind, ""})
 		}
 		return nil
-	}}
+	}
 	err := v.visit(ctx, path)
 	slices.SortStableFunc(items, func(a, b Item) int { return strings.Compare(a.Path, b.Path) })
 	return items, v.passed, err
@@ -114,9 +128,10 @@ func kindOf(name string, start []byte) Kind {
 
 // visitor looks at every file of a directory or tar file, decompressed.
 type visitor struct {
-	limits compressed.Limits
-	each   func(name string, r *bufio.Reader, meter *compressed.Meter) error
-	passed []Passed
+	limits  compressed.Limits
+	each    func(name string, r *bufio.Reader, meter *compressed.Meter) error
+	passed  []Passed
+	members int64 // of the tar file that is looked into
 }
 
 func (v *visitor) pass(name, why string) { v.passed = append(v.passed, Passed{name, why}) }
@@ -161,6 +176,7 @@ func (v *visitor) file(ctx context.Context, path string) error {
 		return nil
 	}
 	meter := compressed.NewMeter(f)
+	v.members = 0
 	return v.reader(ctx, path, meter, meter, 0)
 }
 
@@ -187,6 +203,11 @@ func (v *visitor) reader(ctx context.Context, name string, r io.Reader, meter *c
 			return nil
 		case err != nil:
 			return nil // the end, or damage: what came before is used
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case v.tooMany(meter):
+			v.pass(name, fmt.Sprintf("all after its first %d files: it is too small to hold as many", v.members))
+			return nil
 		case header.Typeflag != tar.TypeReg:
 			continue
 		}
@@ -195,6 +216,16 @@ func (v *visitor) reader(ctx context.Context, name string, r io.Reader, meter *c
 			return err
 		}
 	}
+}
+
+// tooMany counts a tar file's members, and reports whether there are more than its size
+// lets expect: a header of nothing shrinks to a few bytes.
+func (v *visitor) tooMany(meter *compressed.Meter) bool {
+	if v.members > freeMembers+meter.Bytes()/memberBytes {
+		return true
+	}
+	v.members++
+	return false
 }
 
 // isTar recognises a tar file's first header (POSIX.1-1988 ustar).
@@ -210,11 +241,15 @@ var errFound = errors.New("found")
 func openGathered(ctx context.Context, source string, opts Options) (*History, error) {
 	archive, _, member := strings.Cut(source, "!")
 	if !member {
-		items, _, err := Gather(ctx, source)
+		items, passed, err := Gather(ctx, source)
 		if err != nil {
 			return nil, err
 		}
 		if source, err = choose(ctx, source, items, opts); err != nil {
+			var e *SourceError
+			if errors.As(err, &e) && len(passed) > 0 {
+				e.Problem += "; " + passed[0].Path + " is passed over: " + passed[0].Why
+			}
 			return nil, err
 		}
 		archive, _, member = strings.Cut(source, "!")

@@ -148,7 +148,7 @@ func (e *syntaxError) Error() string { return e.detail }
 var errEnd = errors.New("ends in the middle of a JSON value")
 
 func (in *input) errorf(format string, args ...any) error {
-	return &syntaxError{in.offset(), fmt.Sprintf(format, args...)}
+	return &syntaxError{in.offset(), brief(fmt.Sprintf(format, args...))}
 }
 
 // next returns the next byte that is not white space, without taking it.

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -88,6 +89,48 @@ func TestBombInBomb(t *testing.T) {
 	}
 	if n, err := io.Copy(io.Discard, inner); !errors.As(err, new(*BombError)) || n > 2<<20 {
 		t.Errorf("%d bytes of %d, error %v", n, len(twice), err)
+	}
+}
+
+// Streams within a stream count together: thousands of small ones are a bomb, too.
+func TestManyStreamsInOne(t *testing.T) {
+	t.Parallel()
+	limits := Limits{Free: 1 << 20, Ratio: 100}
+	small := pack(t, "gzip", make([]byte, 100<<10))
+	outer, m, err := open(bytes.NewReader(pack(t, "gzip", bytes.Repeat(small, 500))), limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := int64(0)
+	for range 500 {
+		var inner *Reader
+		one := bufio.NewReader(io.LimitReader(outer, int64(len(small))))
+		if inner, err = NewReader(one, "gzip", m, limits); err != nil {
+			break
+		}
+		n, copied := io.Copy(io.Discard, inner)
+		if total += n; copied != nil {
+			err = copied
+			break
+		}
+	}
+	if !errors.As(err, new(*BombError)) || total > 2<<20 {
+		t.Errorf("%d bytes, error %v", total, err)
+	}
+}
+
+// pzstd begins each frame of its own with one that is to be skipped, which tells its length.
+func TestZstdThatBeginsWithASkippedFrame(t *testing.T) {
+	t.Parallel()
+	plain := []byte("what is in the file")
+	frame := pack(t, "zstd", plain)
+	skipped := binary.LittleEndian.AppendUint32([]byte{0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0}, uint32(len(frame)))
+	r, _, err := open(bytes.NewReader(slices.Concat(skipped, frame, skipped, frame)), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != string(plain)+string(plain) {
+		t.Errorf("%q, error %v", got, err)
 	}
 }
 

@@ -21,6 +21,9 @@ var (
 	gzipMagic = []byte{0x1f, 0x8b}
 	xzMagic   = []byte{0xfd, '7', 'z', 'X', 'Z', 0}
 	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+	// zstdSkipped begins a frame that is to be passed over, with which pzstd begins each of
+	// its own; its first byte is one of sixteen.
+	zstdSkipped = []byte{0x2a, 0x4d, 0x18}
 )
 
 // maxDictionary bounds the dictionary a stream may ask for: as much as the zstd
@@ -35,7 +38,8 @@ func Name(start []byte) string {
 		return "gzip"
 	case bytes.HasPrefix(start, xzMagic):
 		return "xz"
-	case bytes.HasPrefix(start, zstdMagic):
+	case bytes.HasPrefix(start, zstdMagic),
+		len(start) > 0 && start[0]>>4 == 5 && bytes.HasPrefix(start[1:], zstdSkipped):
 		return "zstd"
 	}
 	return ""
@@ -48,7 +52,8 @@ type Limits struct{ Free, Ratio int64 }
 // Meter counts the bytes that come in from outside.
 type Meter struct {
 	r    io.Reader
-	read int64
+	read int64 // from outside
+	out  int64 // unpacked, by all streams
 }
 
 // NewMeter returns a Meter that counts what is read of r.
@@ -75,12 +80,12 @@ func (e *BombError) Error() string {
 type bound struct {
 	Limits
 	meter *Meter
-	used  int64
 }
 
-// use counts n bytes more.
+// use counts n bytes more. What streams within a stream yield counts together: an archive
+// may hold thousands of small ones.
 func (b *bound) use(n int64) error {
-	if b.used += n; b.Ratio > 0 && b.used > b.Free+b.Ratio*b.meter.read {
+	if b.meter.out += n; b.Ratio > 0 && b.meter.out > b.Free+b.Ratio*b.meter.read {
 		return &BombError{b.Limits}
 	}
 	return nil
@@ -96,7 +101,7 @@ type Reader struct {
 // NewReader reads the compressed data in r, which is read from meter in the
 // end; name is what Name says of it.
 func NewReader(r *bufio.Reader, name string, meter *Meter, limits Limits) (z *Reader, err error) {
-	z = &Reader{out: bound{Limits: limits, meter: meter}, stop: func() {}}
+	z = &Reader{out: bound{limits, meter}, stop: func() {}}
 	switch name {
 	case "gzip":
 		z.Reader, err = gzip.NewReader(r)

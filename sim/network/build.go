@@ -79,7 +79,9 @@ func (n *Network) Complete() {
 	n.fileFlows()
 }
 
-// fileFlows files each flow with its datapaths, by pipeline and table.
+// fileFlows files each flow with its datapaths, by pipeline and table. Datapaths that have
+// the same flows in a table share the list of them: thousands of switches have the same
+// load balancers.
 func (n *Network) fileFlows() {
 	order := slices.Clone(n.Flows)
 	// Most databases' are by UUID already; a stable sort by priority leaves that.
@@ -87,30 +89,74 @@ func (n *Network) fileFlows() {
 		slices.SortFunc(order, byUUID)
 	}
 	order = byPriority(order)
-	// Counting first, every list has just the room it needs.
-	counts := make([][2][256]int32, len(n.Datapaths))
-	tables := make([][2]int, len(n.Datapaths))
+	lists := flowLists{lists: make([]flowList, 1), made: map[int32][]*Flow{}}
+	at := make([][2][]int32, len(n.Datapaths)) // the list of each table so far; 0: it is empty
 	for _, f := range order {
 		p := pipeline(f.Egress)
+		lists.begin(f)
 		for _, d := range f.Datapaths {
-			counts[d.Index][p][f.Table]++
-			tables[d.Index][p] = max(tables[d.Index][p], int(f.Table)+1)
+			tables := &at[d.Index][p]
+			if short := int(f.Table) + 1 - len(*tables); short > 0 {
+				*tables = append(*tables, make([]int32, short)...)
+			}
+			(*tables)[f.Table] = lists.longer((*tables)[f.Table])
 		}
 	}
 	for i, d := range n.Datapaths {
-		for p := range d.Flows {
-			d.Flows[p] = make([][]*Flow, tables[i][p])
-			for t := range d.Flows[p] {
-				d.Flows[p][t] = make([]*Flow, 0, counts[i][p][t])
+		for p, tables := range at[i] {
+			d.Flows[p] = make([][]*Flow, len(tables))
+			for t, list := range tables {
+				d.Flows[p][t] = lists.flows(list)
 			}
 		}
 	}
-	for _, f := range order {
-		p := pipeline(f.Egress)
-		for _, d := range f.Datapaths {
-			d.Flows[p][f.Table] = append(d.Flows[p][f.Table], f)
-		}
+}
+
+// flowLists are lists of flows, each of which is another and one flow more. 0 is the
+// empty one.
+type flowLists struct {
+	lists []flowList
+	made  map[int32][]*Flow
+
+	flow  *Flow // the one that is added
+	first int32 // lists from here on have it
+}
+
+type flowList struct {
+	flow   *Flow
+	before int32 // what it was without the flow
+	length int32
+	longer int32 // what it became last
+}
+
+// begin says which flow is to be added.
+func (l *flowLists) begin(f *Flow) { l.flow, l.first = f, int32(len(l.lists)) }
+
+// longer returns a list with the flow added: the same for the same list.
+func (l *flowLists) longer(list int32) int32 {
+	switch longer := l.lists[list].longer; {
+	case list >= l.first: // the flow names a datapath twice
+		return list
+	case longer >= l.first:
+		return longer
 	}
+	longer := int32(len(l.lists))
+	l.lists[list].longer = longer
+	l.lists = append(l.lists, flowList{l.flow, list, l.lists[list].length + 1, 0})
+	return longer
+}
+
+// flows returns a list's flows, in the order in which they were added.
+func (l *flowLists) flows(list int32) []*Flow {
+	if made, ok := l.made[list]; ok || list == 0 {
+		return made
+	}
+	made := make([]*Flow, l.lists[list].length)
+	for at := list; at != 0; at = l.lists[at].before {
+		made[l.lists[at].length-1] = l.lists[at].flow
+	}
+	l.made[list] = made
+	return made
 }
 
 // byPriority returns flows by priority, highest first, else in their order.

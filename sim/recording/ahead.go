@@ -62,7 +62,7 @@ func (a *ahead) fill(from pcap.Source, progress func() (read, size int64)) bool 
 	for b.n = 0; b.n < batchRecords && bytes < batchBytes && !last; b.n++ {
 		rec := &b.records[b.n]
 		b.errs[b.n] = from.Next(rec)
-		bytes += len(rec.Data)
+		bytes += len(rec.Data) + rec.Size() - cap(rec.Data)
 		last = ended(b.errs[b.n])
 	}
 	b.read, b.size = progress()
@@ -75,8 +75,8 @@ func (a *ahead) fill(from pcap.Source, progress func() (read, size int64)) bool 
 func (b *batch) shrink() {
 	held := 0
 	for i := range b.records {
-		if held += cap(b.records[i].Data); held > 2*batchBytes {
-			b.records[i].Data = nil
+		if held += b.records[i].Size(); held > 2*batchBytes {
+			b.records[i] = pcap.Record{}
 		}
 	}
 }

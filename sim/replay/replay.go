@@ -98,6 +98,8 @@ type Kept struct {
 	Comments []string
 	Options  []pcap.Option
 	Blocks   []pcap.Block
+
+	size int // about the bytes of all, as it was read
 }
 
 // keptOf returns what a record carries, nil if that is nothing.
@@ -107,7 +109,7 @@ func keptOf(rec *pcap.Record) *Kept {
 	}
 	var copied pcap.Record
 	copied.CopyFrom(rec)
-	return &Kept{copied.Comments, copied.Options, copied.Blocks}
+	return &Kept{copied.Comments, copied.Options, copied.Blocks, copied.Size()}
 }
 
 // chain is frames of one identity, linked by Frame.same.
@@ -259,7 +261,10 @@ func (s *Run) alike(id uint64) chain {
 func (f *Frame) size() int {
 	n := frameSize + cap(f.Data)
 	if f.rec != nil {
-		n += frameSize + cap(f.rec.Data)
+		n += frameSize + f.rec.Size()
+	}
+	if f.Kept != nil {
+		n += f.Kept.size
 	}
 	return n
 }

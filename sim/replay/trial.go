@@ -24,6 +24,9 @@ const (
 	// plainAfter is after how many packets for which nothing was to choose a
 	// destination is taken for no load balancer's.
 	plainAfter = 4
+	// maxWeighed bounds what trials look at: each of a load balancer's backends is tried, and
+	// each time all are looked at. Of 300 it is all of them for some 90 packets.
+	maxWeighed = 1 << 23
 )
 
 // trial is which choices are open, and what is known of who leaves them open.
@@ -31,6 +34,7 @@ type trial struct {
 	asked  map[destination]int // packets for which nothing was to choose; chooses: something was
 	kept   int                 // states
 	again  int                 // packets tried as of connections that began before
+	looks  int                 // at backends, in all trials
 	open   []sim.ChoiceOption  // of the packet in progress, where no frame shows which was taken
 	ties   []contest           // of it: flows of which it is not known which the switch uses
 	forced *sim.ChoiceOption   // the one to be tried
@@ -137,6 +141,9 @@ func (s *Run) otherwise(f *Frame, before []byte, out *sim.Outcome) *sim.Outcome 
 	t := &s.trial
 	if len(t.open) > 1 {
 		for i := range t.open {
+			if t.looks += len(t.open); t.looks > maxWeighed {
+				break
+			}
 			t.forced = &t.open[i]
 			put, agrees := s.anew(f, before, nil)
 			if t.forced = nil; agrees || put == nil {

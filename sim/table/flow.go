@@ -42,10 +42,19 @@ func Compile(f *network.Flow, env *lflow.Env, r Resolver) *Flow {
 // Always reports whether the flow matches every packet, on every chassis.
 func (f *Flow) Always() bool { return f.Err == nil && f.match.always() }
 
+// maxActions bounds the text of a flow's actions. A message of OpenFlow holds 64 KiB, and
+// what the text says takes no less there: more than this no switch can be told.
+const maxActions = 256 << 10
+
+var errTooLong = errors.New("the actions are longer than Open vSwitch can be told: more than 256 KiB of text")
+
 func (f *Flow) compile(env *lflow.Env, r Resolver) error {
 	e, err := lflow.ParseMatch(f.Match, env)
 	if err != nil {
 		return &ParseError{"match", f.Match, err}
+	}
+	if len(f.Actions) > maxActions {
+		return errTooLong
 	}
 	actions, prereqs, err := lflow.ParseActions(f.Actions, env)
 	if err != nil {
@@ -139,6 +148,10 @@ func (c *Checker) check(f *network.Flow) error {
 }
 
 func (c *Checker) look(text string) (a checked) {
+	if len(text) > maxActions {
+		a.wrong = errTooLong
+		return a
+	}
 	actions, prereqs, err := lflow.ParseActions(text, c.env)
 	if err != nil {
 		a.wrong = &ParseError{"actions", text, err}
