@@ -192,7 +192,7 @@ func (r *Reader) notCapture(head []byte, err error) error {
 		return e
 	}
 	if len(head) == 0 {
-		e.What, e.Advice = "is empty", "a capture has a header at least; record it again"
+		e.Fault, e.What, e.Advice = Empty, "is empty", "a capture has a header at least; record it again"
 		return e
 	}
 	for _, k := range otherKinds {

@@ -155,10 +155,12 @@ const (
 	Unsupported                  // valid, but a kind that is not read
 	TooLarge                     // a length above the configured bound
 	ReadFailed                   // the operating system refused
+	Empty                        // the input has no bytes
 )
 
 func (f Fault) String() string {
-	return [...]string{"", "truncated", "corrupt", "not a capture", "unsupported", "too large", "read failed"}[f]
+	return [...]string{"", "truncated", "corrupt", "not a capture", "unsupported", "too large", "read failed",
+		"empty"}[f]
 }
 
 // FormatError says where and why reading a capture stopped. The records

@@ -76,6 +76,9 @@ func byFirstPacket(names []string, opts Options) ([]string, error) {
 	opts.Filter = nil // which file is first does not depend on it
 	for _, name := range names {
 		r, err := OpenWith(name, opts)
+		if nothing := new(FormatError); errors.As(err, &nothing) && nothing.Fault == Empty && len(names) > 1 {
+			continue // not written to yet, or no more
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -95,6 +98,9 @@ func byFirstPacket(names []string, opts Options) ([]string, error) {
 		}
 		return cmp.Compare(a.first, b.first)
 	})
+	if len(list) == 0 {
+		return names[:1], nil // whoever opens it is told
+	}
 	out := make([]string, len(list))
 	for i, f := range list {
 		out[i] = f.name

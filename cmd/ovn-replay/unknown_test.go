@@ -40,4 +40,26 @@ func TestEmptyCapture(t *testing.T) {
 		!strings.Contains(errs, "the captures hold no packets") {
 		t.Errorf("alone: exit status %d, %q", status, errs)
 	}
+	zipped := gzipped(t, "", "", 0, "")
+	folder := t.TempDir()
+	for name, data := range map[string][]byte{"0.pcap": nil, "1.pcap": read(t, dir+"/client.pcap"), "2.pcap": nil} {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nothing := filepath.Join(folder, "0.pcap")
+	for _, none := range []string{nothing, zipped} {
+		args[3+2] = none // without even a header
+		status, out, errs := replayed(t, append([]string{"verify"}, args...)...)
+		if status != exitOK || !strings.Contains(errs, none+": it is empty") {
+			t.Errorf("exit status %d\n%s%s", status, out, errs)
+		}
+	}
+	if status, _, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", nothing, "-r", zipped); status != exitBad ||
+		!strings.Contains(errs, ": is empty; a capture has a header at least") {
+		t.Errorf("nothing else: exit status %d, %q", status, errs)
+	}
+	if status, out, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", folder+"/?.pcap"); status != exitOK {
+		t.Errorf("in a set: exit status %d\n%s%s", status, out, errs)
+	}
 }

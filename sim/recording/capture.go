@@ -120,6 +120,9 @@ func (s *Spec) Begins() (first int64, ok bool) {
 			return 0, false // what is read once must not be read here
 		}
 		set, err := pcap.OpenSet(c.File, pcap.Options{MaxFrames: s.Reading.MaxFrames})
+		if isEmpty(err) {
+			continue
+		}
 		if err != nil {
 			return 0, false
 		}
@@ -190,8 +193,14 @@ func (r *Recording) openAll(ctx context.Context) error {
 		return err
 	}
 	var guessed []placed
+	var empty error
 	for i, c := range captures {
 		open, err := r.openSource(ctx, c.File, clocks[i])
+		if isEmpty(err) && len(captures) > 1 {
+			r.tell("%s: it is empty, without even a capture's header; it is passed over", c.File)
+			empty = err
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -214,7 +223,17 @@ func (r *Recording) openAll(ctx context.Context) error {
 		r.Names = append(r.Names, c.File)
 		r.Taps = append(r.Taps, t)
 	}
+	if len(r.captures) == 0 && empty != nil {
+		return empty
+	}
 	return r.together(owners, guessed)
+}
+
+// isEmpty reports whether a capture cannot be opened because it has no bytes: whoever wrote
+// it was ended before any packet came.
+func isEmpty(err error) bool {
+	e := new(pcap.FormatError)
+	return errors.As(err, &e) && e.Fault == pcap.Empty
 }
 
 // openSource opens a file, a set of files, standard input, or a pipe.
