@@ -408,7 +408,7 @@ func (p *Packet) sound() error {
 			n = len(t.CT)
 		case trace.NAT:
 			n = len(t.NAT)
-		case trace.Broken, trace.Gone, trace.Missed:
+		case trace.Broken, trace.Gone, trace.Missed, trace.Needed, trace.Unserved, trace.Told, trace.Outlived:
 			n = len(t.Texts)
 		case trace.Set, trace.Found, trace.Lost:
 			n = len(t.Values())

@@ -68,7 +68,7 @@ func kept(ctx context.Context, session string, make Make) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Path(), err)
 	}
-	x := &why.Explainer{Book: &trace.Book{Net: &network.Network{}}, Names: named}
+	x := &why.Explainer{Book: &trace.Book{Net: &network.Network{}}, Names: named.At}
 	h, err := make(x, nil)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ type Job struct {
 	Objects  *network.Objects // of the Northbound database, nil if there is none
 	OpenFlow []string         // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
-	kept     bool                                                    // in a session
+	roster   *ledger.Roster                                          // of the session that the replay is kept in, nil for none
 	past     func(keep func(*network.Flow) bool) []network.Departure // see why.Explainer
 	stop     func()                                                  // ends changes; nil if there are none
 	Begun    bool                                                    // the captures are being read
@@ -156,10 +156,10 @@ func (j *Job) Ahead() conntrack.Time {
 // Start begins the replay.
 func (j *Job) Start(h replay.Handler, ahead conntrack.Time) *replay.Run {
 	if j.changes != nil {
-		h = replay.Handlers(&ledger.Marker{Why: j.Explainer(), Translations: j.kept || j.Spec.KeepBlocks}, h)
+		h = replay.Handlers(&ledger.Marker{Why: j.Explainer(), Translations: j.roster != nil || j.Spec.KeepBlocks}, h)
 	}
-	if j.kept {
-		h = replay.Handlers(ledger.Misses{Why: j.Explainer()}, h)
+	if j.roster != nil {
+		h = replay.Handlers(ledger.Noter{Why: j.Explainer(), Roster: j.roster}, h)
 	}
 	return j.Recording.Start(h, ahead, j.changes)
 }
@@ -231,12 +231,13 @@ func (j *Job) KeepIn(ctx context.Context, file archive.File, h replay.Handler, a
 	}
 	names, err := archive.Names(file)
 	if err == nil {
-		k.Roster, err = ledger.NewRoster(j.Engine, names)
+		j.roster, err = ledger.NewRoster(j.Engine, names)
+		k.Roster = j.roster
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Path(), err)
 	}
-	j.Taps, j.changes, j.kept = k.Taps, k.Changes(j.changes), true
+	j.Taps, j.changes = k.Taps, k.Changes(j.changes)
 	return k.Replay(j.Start(k, ahead), !j.Empty(), func(add func(*pcap.Record), end func()) error {
 		return j.FeedTo(ctx, add, end)
 	})

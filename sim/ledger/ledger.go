@@ -152,7 +152,7 @@ func (l *Ledger) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (c *Co
 	if !ok {
 		return nil, x
 	}
-	l.names.net = l.why.Book.Net
+	l.names.net, l.names.now = l.why.Book.Net, f.Time
 	if x.opened {
 		l.open(f, p, &x)
 	}

@@ -37,7 +37,15 @@ func (n *Names) Address(a netip.Addr) string {
 	if name := n.by[a.String()]; name != "" {
 		return name
 	}
-	return n.kept[a.String()]
+	return n.keptName(a.String())
+}
+
+// keptName is what a session calls an address at the moment, "" if it does not.
+func (n *Names) keptName(key string) string {
+	if n.kept == nil {
+		return ""
+	}
+	return n.kept(key, n.now)
 }
 
 // Owner is the port that has an address, nil if none has.
@@ -53,7 +61,7 @@ func (n *Names) service(a netip.Addr, port uint16) string {
 	} else if s := n.ports[a.String()]; s != "" {
 		return s
 	}
-	return n.kept[netip.AddrPortFrom(a, port).String()]
+	return n.keptName(netip.AddrPortFrom(a, port).String())
 }
 
 // each hands the names of a tuple's ends to keep, by what they are kept under.

@@ -131,18 +131,21 @@ func (m *Marker) translations(out *sim.Outcome) {
 	}
 }
 
-// Misses notes of packets, before other handlers get them, which translation passed them by:
-// a session has no tables to ask.
-type Misses struct{ Why *why.Explainer }
+// Noter notes on packets, before other handlers get them, what a session could not tell of them,
+// and in its roster what was seen to leave.
+type Noter struct {
+	Why    *why.Explainer
+	Roster *Roster
+}
 
 // Entered implements replay.Handler.
-func (m Misses) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) { m.Why.Misses(out) }
+func (n Noter) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) { n.Why.Keep(out) }
 
 // Observed implements replay.Handler.
-func (Misses) Observed(*replay.Frame, *replay.Point) {}
+func (n Noter) Observed(f *replay.Frame, p *replay.Point) { n.Roster.Saw(f, p) }
 
 // Skipped implements replay.Handler.
-func (Misses) Skipped(*replay.Frame, *replay.Point, string) {}
+func (Noter) Skipped(*replay.Frame, *replay.Point, string) {}
 
 // Stale is what the connection used at its last packet and the network no longer
 // had, "" if nothing.

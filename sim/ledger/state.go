@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
@@ -143,7 +144,8 @@ type Names struct {
 	by     map[string]string
 	ports  map[string]string
 	owner  map[netip.Addr]*network.Port
-	kept   map[string]string // by a session, see Roster
+	kept   func(key string, at conntrack.Time) string // by a session, see Named
+	now    conntrack.Time
 
 	floating func() map[netip.Addr]netip.Addr
 }

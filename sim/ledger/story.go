@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,24 +37,27 @@ const maxSpelled = 10_000
 // told is one packet with its way. Ways are kept of the first packets of a
 // connection only, and of those that did not arrive.
 type told struct {
-	conn    *Conn
-	reply   bool
-	about   bool // it is an error about one of the connection's packets
-	file    string
-	number  int
-	record  *replay.Record // nil: it is not kept
-	arrived bool
-	late    bool               // the rest of a packet that was held
-	turned  bool               // what left is the answer
-	binding string             // what would have translated it
-	of      replay.DatagramKey // what it is a fragment of; the zero value: of none
-	way     []step             // shared by those that took the same
+	conn     *Conn
+	reply    bool
+	about    bool // it is an error about one of the connection's packets
+	file     string
+	number   int
+	record   *replay.Record // nil: it is not kept
+	arrived  bool
+	late     bool               // the rest of a packet that was held
+	turned   bool               // what left is the answer
+	host     string             // where it entered
+	binding  string             // what would have translated it back
+	unserved string             // the flow that would have given it a backend
+	of       replay.DatagramKey // what it is a fragment of; the zero value: of none
+	way      []step             // shared by those that took the same
 }
 
 type step struct {
 	datapath *network.Datapath
 	chassis  *network.Chassis
-	flow     *network.Flow // nil: none matched
+	flow     *network.Flow   // nil: none matched
+	object   *network.Object // that the flow was made of, nil if that is not known
 }
 
 // NewStories returns an empty account, which Why is to be asked of the packet or
@@ -94,10 +96,7 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	x.record = replay.NewRecord(s.why, f, p, x.file, out, false)
 	x.record.Path = nil // way is
 	x.of, _, _ = replay.DatagramOf(f.Data, f.Headers())
-	for _, b := range s.why.Answers(f.Data) {
-		x.binding = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(),
-			s.why.Book.ZoneCalled(b.Name), b.Chassis.Host())
-	}
+	x.binding, x.unserved, x.host = s.why.Needed(out), s.why.Unserved(out), p.Chassis.Host()
 	x.way = s.wayOf(&out.Trace)
 	s.all = append(s.all, x)
 }
@@ -120,6 +119,11 @@ func (s *Stories) wayOf(t *trace.Trace) []step {
 	way, ok := s.ways[string(s.key)]
 	if !ok {
 		way = slices.Clone(s.way)
+		for i := range way {
+			if f := way[i].flow; f != nil {
+				way[i].object = s.why.Objects.ForFlow(f)
+			}
+		}
 		s.ways[string(s.key)] = way
 	}
 	return way
@@ -273,8 +277,7 @@ const maxLines = 10
 
 func (s *Stories) tell(x *told, most int) []string {
 	r := x.record
-	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.At(), s.host(r.Chassis),
-		r.Packet)}
+	lines := []string{fmt.Sprintf("%s:%d entered at %s (%s): %s", x.file, x.number, r.At(), x.host, r.Packet)}
 	add := func(format string, args ...any) {
 		line := fmt.Sprintf(format, args...)
 		if len(lines) < most && !slices.Contains(lines, line) {
@@ -300,10 +303,12 @@ func (s *Stories) tell(x *told, most int) []string {
 			add("translated: %s %s", d.Rewrite, d.Text)
 		}
 	}
-	s.unbalanced(s.first(x), add)
+	if y := s.first(x); y.unserved != "" && y.conn != nil && !y.reply {
+		add("not given a backend: %s", y.unserved)
+	}
 	if s := r.Untranslated(); s != "" {
 		add("not translated back: %s", s)
-	} else if x.binding != "" && !undone(r) && !strings.Contains(r.Fate(), "it answers ") {
+	} else if x.binding != "" && !strings.Contains(r.Fate(), "it answers ") {
 		add("needed: %s", x.binding)
 	}
 	first := s.first(x)
@@ -353,16 +358,6 @@ func remarkable(note string) bool {
 	return strings.HasPrefix(note, "its connection was never committed")
 }
 
-// host is what people call a chassis: its host's name, if it says.
-func (s *Stories) host(chassis string) string {
-	for _, c := range s.why.Book.Net.Chassis {
-		if c.Name == chassis {
-			return c.Host()
-		}
-	}
-	return chassis
-}
-
 // complete is the fragment with which the datagram was complete that a fragment
 // waited for; nil if it waited for none, or in vain.
 func (s *Stories) complete(x *told) *told {
@@ -394,47 +389,6 @@ func (s *Stories) first(x *told) *told {
 	return x
 }
 
-// unbalanced tells of a packet to a load balancer's address that came through a
-// datapath whose flow for it asks for more: such as another chassis.
-func (s *Stories) unbalanced(x *told, add func(string, ...any)) {
-	if x.conn == nil || x.reply || !x.conn.Asked.HasPorts() ||
-		slices.ContainsFunc(x.record.NAT, func(n replay.NATInfo) bool { return n.Kind == "DNAT" }) {
-		return
-	}
-	if slices.ContainsFunc(x.record.Decided, func(d replay.DecisionInfo) bool {
-		return d.Kind == why.Answered.String()
-	}) {
-		return // what came to the load balancer's flows is the answer
-	}
-	to := netip.AddrPortFrom(x.conn.Asked.DstAddr(), x.conn.Asked.DstPort)
-	asked := map[*network.Datapath]bool{}
-	for _, at := range x.way {
-		if asked[at.datapath] {
-			continue
-		}
-		asked[at.datapath] = true
-		f := s.why.Balancer(at.datapath, to)
-		if f == nil {
-			continue
-		}
-		met := slices.IndexFunc(x.way, func(y step) bool {
-			return y.flow != nil && y.datapath == at.datapath &&
-				y.flow.Stage == f.Stage
-		})
-		if met < 0 || x.way[met].flow == f {
-			continue // it did not come so far
-		}
-		but := ""
-		if x.of != (replay.DatagramKey{}) {
-			but = "; of fragments, flows see no ports"
-		}
-		add("not given a backend: flow %.8s of %s of %s, which gives one, did not match on %s: %s%s",
-			f.UUID, f.StageName(), at.datapath.Called(), at.chassis.Host(),
-			cut(f.Match, 200), but)
-		return
-	}
-}
-
 // conversation says what else is wrong with the packet's connection.
 func (s *Stories) conversation(x *told, add func(string, ...any)) {
 	c := x.conn
@@ -461,21 +415,15 @@ func (s *Stories) conversation(x *told, add func(string, ...any)) {
 func (s *Stories) unseen(x *told, add func(string, ...any)) {
 	for _, o := range x.record.Outputs {
 		longest, captured := s.longest[o.Port]
+		if !captured {
+			longest, captured = s.Ledger.names.longest(o.Port)
+		}
 		if captured && o.Bytes > longest {
 			add("not seen to leave at %s: %d bytes, longer than anything seen there (%d): is its MTU smaller?", o.Port,
 				o.Bytes, longest)
 			return
 		}
 	}
-}
-
-func undone(r *replay.Record) bool {
-	for _, n := range r.NAT {
-		if strings.HasPrefix(n.Kind, "un-") {
-			return true
-		}
-	}
-	return false
 }
 
 // sibling finds a packet like x that fared otherwise: of the same connection and
@@ -559,8 +507,8 @@ func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 // same reports whether two packets met the same at a step: flows that say the same are the
 // same, if the network has become another meanwhile and lists them anew, or elsewhere in the stage.
 func (s step) same(t step) bool {
-	if s.datapath != t.datapath || s.flow == t.flow || s.flow == nil || t.flow == nil {
-		return s.datapath == t.datapath && s.flow == t.flow
+	if s.datapath.UUID != t.datapath.UUID || s.flow == t.flow || s.flow == nil || t.flow == nil {
+		return s.datapath.UUID == t.datapath.UUID && s.flow == t.flow
 	}
 	f, g := s.flow, t.flow
 	return f.StageName() == g.StageName() && f.Match == g.Match && f.Actions == g.Actions
@@ -584,12 +532,12 @@ func within(x, y *told) []step {
 	if x.record.Inport == y.record.Inport {
 		return x.way
 	}
-	passed := map[*network.Datapath]bool{}
+	passed := map[string]bool{}
 	for _, s := range y.way {
-		passed[s.datapath] = true
+		passed[s.datapath.UUID] = true
 	}
 	for i, s := range x.way {
-		if s.datapath.Router && passed[s.datapath] {
+		if s.datapath.Router && passed[s.datapath.UUID] {
 			// What a router's stages before those of addresses do is the port's.
 			for i < len(x.way) && x.way[i].datapath == s.datapath && ofPort(x.way[i].flow) {
 				i++
@@ -611,7 +559,7 @@ func (s *Stories) stepText(at step) string {
 	}
 	text := fmt.Sprintf("flow %.8s of %s of %s: %s -> %s", at.flow.UUID, at.flow.StageName(), at.datapath.Called(),
 		cut(at.flow.Match, 160), cut(at.flow.Actions, 60))
-	if o := s.why.Objects.ForFlow(at.flow); o != nil {
+	if o := at.object; o != nil {
 		text += ", " + o.String()
 	}
 	return text

@@ -9,7 +9,7 @@ import (
 // Two packets met the same where the flows say the same, whichever they are.
 func TestSameStep(t *testing.T) {
 	t.Parallel()
-	sw, router := &network.Datapath{Name: "sw"}, &network.Datapath{Name: "r"}
+	sw, router := &network.Datapath{UUID: "1"}, &network.Datapath{UUID: "2"}
 	flow := func(uuid string, priority uint16, actions string) *network.Flow {
 		return &network.Flow{UUID: uuid, Stage: "ls_in_acl_hint", Match: "1", Priority: priority, Actions: actions}
 	}
@@ -20,6 +20,7 @@ func TestSameStep(t *testing.T) {
 	}{
 		{step{datapath: sw, flow: old}, step{datapath: sw, flow: old}, true},
 		{step{datapath: sw, flow: old}, step{datapath: sw, flow: anew}, true},
+		{step{datapath: sw, flow: old}, step{datapath: &network.Datapath{UUID: "1"}, flow: anew}, true},
 		{step{datapath: sw, flow: old}, step{datapath: router, flow: old}, false},
 		{step{datapath: sw, flow: old}, step{datapath: sw, flow: other}, false},
 		{step{datapath: sw, flow: old}, step{datapath: sw}, false},

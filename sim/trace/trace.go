@@ -42,6 +42,10 @@ const (
 	Log                      // an ACL logs the packet: Arg indexes Trace.Keys
 	Gone                     // its connection uses what the network no longer has: Arg indexes Trace.Texts
 	Missed                   // it answers a translated connection, and was not translated: Arg indexes Trace.Texts
+	Needed                   // the binding it would be translated back by: Arg indexes Trace.Texts
+	Unserved                 // the flow that would have given it a backend: Arg indexes Trace.Texts
+	Told                     // why it ended, as all of the network told it: Arg indexes Trace.Texts
+	Outlived                 // what its NAT step Port uses and the network no longer has: Arg indexes Trace.Texts
 )
 
 // Event is one step of a packet.
@@ -88,16 +92,26 @@ func (t *Trace) Uses(gone string) {
 	t.Add(Event{Kind: Gone, Flow: -1, Arg: int32(len(t.Texts) - 1)})
 }
 
-// Misses notes which translation a packet needed that passed it by, where that is asked when
-// tables are not at hand.
-func (t *Trace) Misses(binding string) {
-	t.Texts = append(t.Texts, binding)
-	ev := Event{Kind: Missed, Flow: -1, Arg: int32(len(t.Texts) - 1)}
+// Says notes what is said of a packet, for whoever asks when neither tables nor the network are
+// at hand; of is the Port of the note.
+func (t *Trace) Says(kind Kind, of int, text string) {
+	t.Texts = append(t.Texts, text)
+	ev := Event{Kind: kind, Flow: -1, Port: uint32(of), Arg: int32(len(t.Texts) - 1)}
 	if n := t.Len(); n > 0 {
 		last := t.Events()[n-1]
 		ev.Chassis, ev.Datapath, ev.Egress, ev.Table = last.Chassis, last.Datapath, last.Egress, last.Table
 	}
 	t.Add(ev)
+}
+
+// Said is what was noted of a packet, "" if nothing was.
+func (t *Trace) Said(kind Kind, of int) string {
+	for _, ev := range t.Events() {
+		if ev.Kind == kind && ev.Port == uint32(of) {
+			return t.Texts[ev.Arg]
+		}
+	}
+	return ""
 }
 
 // Reset empties the trace and keeps its memory.

@@ -150,6 +150,9 @@ func (x *Explainer) ethernet(out *sim.Outcome, d *network.Datapath) string {
 // whose tells whose Ethernet address another switch's port has that none of d has, ""
 // if there is no such.
 func (x *Explainer) whose(mac uint64, d *network.Datapath) string {
+	if x.Conntrack == nil { // a session does not hold all ports
+		return ""
+	}
 	for _, p := range x.Book.Net.Ports[min(1, len(x.Book.Net.Ports)):] {
 		for _, a := range p.Addresses {
 			if header.MACNumber(a.MAC) == mac && p.Datapath != d && p.Twin == nil {

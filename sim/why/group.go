@@ -124,22 +124,6 @@ func (x *Explainer) Fixed(f *network.Flow) bool {
 	return len(s.makes) > 0 && !s.balances
 }
 
-// Balancer is a flow of a datapath that gives packets to an address a backend, if
-// all else that it asks for is so; nil if there is none.
-func (x *Explainer) Balancer(d *network.Datapath, to netip.AddrPort) *network.Flow {
-	for _, tables := range d.Flows {
-		for _, flows := range tables {
-			for _, f := range flows {
-				if s := x.of(f); s.balances && len(s.makes) > 0 && s.asks.exactly(1, to.Addr()) &&
-					s.asks.admit(1, to, true) {
-					return f
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // registers reports whether a match asks for reg8 and reg9 to be as they are set,
 // and for nothing else of them.
 func (q *asks) registers(set []bits) bool {

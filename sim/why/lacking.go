@@ -15,6 +15,9 @@ import (
 // strange tells that the address of a next hop is a port's of another zone, which
 // the zone of a router does not know: "" if that is not so.
 func (x *Explainer) strange(hop netip.Addr, router *network.Datapath) string {
+	if x.Conntrack == nil { // a session knows no zones
+		return ""
+	}
 	for _, p := range x.Book.Net.Ports[min(1, len(x.Book.Net.Ports)):] {
 		if p.Datapath.AZ == router.AZ || p.Peer == nil || !p.Datapath.Router || !p.Peer.Datapath.TransitSwitch() ||
 			!p.Has(hop) {
@@ -38,7 +41,7 @@ func (x *Explainer) strange(hop netip.Addr, router *network.Datapath) string {
 func (x *Explainer) lacking(t *trace.Trace, at int, p *network.Port) string {
 	twin := p.Twin
 	switch ev := &t.Events()[at]; {
-	case len(x.Book.Net.AZs) < 2 || twin == nil:
+	case len(x.Book.Net.AZs) < 2 || twin == nil || x.Conntrack == nil:
 	case ev.Reason == trace.DropUnbound:
 		return x.stranger(p.Datapath.AZ, twin.Datapath.AZ)
 	case ev.Reason == trace.DropStranger:

@@ -161,12 +161,12 @@ func (x *Explainer) unasked(t *trace.Trace, d *Decision, at int) string {
 			return ""
 		}
 	}
+	if x.stateful == nil || x.statefulAt != x.Book.Net.Became {
+		x.stateful, x.statefulAt = map[*network.Datapath]bool{}, x.Book.Net.Became
+	}
 	stateful, known := x.stateful[d.Datapath]
 	if !known {
 		stateful = x.isStateful(d.Datapath)
-		if x.stateful == nil {
-			x.stateful = map[*network.Datapath]bool{}
-		}
 		x.stateful[d.Datapath] = stateful
 	}
 	if stateful || x.Conntrack == nil { // a session does not hold all of a switch's flows

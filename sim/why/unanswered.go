@@ -81,13 +81,11 @@ func tupleOf(frame []byte) (nat.Tuple, bool) {
 //
 // stale is what of it the network no longer has.
 func (x *Explainer) unanswered(out *sim.Outcome) (text, stale string) {
-	for i := range out.Trace.NAT {
-		if out.Trace.NAT[i].Undo {
-			return "", ""
-		}
+	if undone(&out.Trace) {
+		return "", ""
 	}
 	if x.Conntrack == nil {
-		return missed(&out.Trace), ""
+		return out.Trace.Said(trace.Missed, 0), ""
 	}
 	for _, b := range x.Answers(out.Of.Frame) {
 		if s := x.passedBy(&out.Trace, &b); s != "" {
@@ -97,25 +95,25 @@ func (x *Explainer) unanswered(out *sim.Outcome) (text, stale string) {
 	return "", ""
 }
 
-// missed is what Misses noted of a packet, "" if it did not.
-func missed(t *trace.Trace) string {
-	for _, ev := range t.Events() {
-		if ev.Kind == trace.Missed {
-			return t.Texts[ev.Arg]
-		}
-	}
-	return ""
+// undone reports whether a packet was translated back.
+func undone(t *trace.Trace) bool {
+	return slices.ContainsFunc(t.NAT, func(n trace.NATStep) bool { return n.Undo })
 }
 
-// Misses notes, of a packet that answers a translated connection and was not translated,
-// which binding would have applied: who asks when tables are not at hand finds it there.
-func (x *Explainer) Misses(out *sim.Outcome) {
-	if out.Late || out.Verdict == sim.Delivered && known(&out.Trace) {
-		return
+// Needed tells by which binding a packet that was not translated back would have been; "" if
+// there is none, or it was.
+func (x *Explainer) Needed(out *sim.Outcome) (text string) {
+	if undone(&out.Trace) || out.Verdict == sim.Delivered && known(&out.Trace) {
+		return ""
 	}
-	if s, _ := x.unanswered(out); s != "" {
-		out.Trace.Misses(s)
+	if x.Conntrack == nil {
+		return out.Trace.Said(trace.Needed, 0)
 	}
+	for _, b := range x.Answers(out.Of.Frame) {
+		text = fmt.Sprintf("it answers %s, whose %s zone %s of %s keeps", trace.TupleString(&b.Orig), b.Kind(),
+			x.Book.ZoneCalled(b.Name), b.Chassis.Host())
+	}
+	return text
 }
 
 // known reports whether some zone knew a packet as the asking side's.

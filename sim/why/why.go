@@ -14,6 +14,7 @@ package why
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -38,7 +39,7 @@ type Explainer struct {
 
 	// Names are those of addresses, and of addresses with ports, where the network at
 	// hand does not tell: nil if it does.
-	Names map[string]string
+	Names func(key string, at conntrack.Time) string
 
 	// KeptElsewhere is what Elsewhere said of a session's flows, nil for none.
 	KeptElsewhere map[*network.Flow]string
@@ -46,10 +47,14 @@ type Explainer struct {
 	// Gaps are the networks of other zones to which routers have no route.
 	Gaps func() []sim.Gap
 
-	sides     map[*network.Flow]*sides
-	stateful  map[*network.Datapath]bool
-	staleness staleness
-	stateless stateless
+	sides    map[*network.Flow]*sides
+	stateful map[*network.Datapath]bool // switches that look packets up, when the network had
+	// become another so often
+	statefulAt int
+	staleness  staleness
+	balancers  balancers
+	asked      map[datagram]netip.AddrPort // by their first fragments
+	stateless  stateless
 }
 
 // New returns an explainer of an engine's packets.
@@ -152,6 +157,17 @@ func (x *Explainer) Reroutes(f *network.Flow) bool {
 
 // end is the decision by which nothing of the packet itself left.
 func (x *Explainer) end(out *sim.Outcome) (Decision, bool) {
+	d, ok := x.ending(out)
+	if ok && x.Conntrack == nil {
+		if s := out.Trace.Said(trace.Told, 0); s != "" {
+			d.Text = s
+		}
+		d.Stale = out.Trace.Said(trace.Outlived, len(out.Trace.NAT))
+	}
+	return d, ok
+}
+
+func (x *Explainer) ending(out *sim.Outcome) (Decision, bool) {
 	if len(out.Outputs) > 0 {
 		return x.instead(out)
 	}
@@ -252,6 +268,9 @@ func (x *Explainer) translated(t *trace.Trace, i int, now conntrack.Time) Decisi
 	n := &t.NAT[ev.Arg]
 	d := x.Translation(n.Flow, ev.Datapath)
 	d.Event, d.Reason, d.Stale = i, ev.Reason, x.Stale(n, ev.Datapath, now)
+	if x.Conntrack == nil {
+		d.Stale = t.Said(trace.Outlived, int(ev.Arg))
+	}
 	if d.Stale != "" { // the flow would translate to another address
 		d.Object, d.Text = nil, "by its connection, which keeps it"
 	}
