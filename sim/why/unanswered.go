@@ -103,7 +103,7 @@ func undone(t *trace.Trace) bool {
 // Needed tells by which binding a packet that was not translated back would have been; "" if
 // there is none, or it was.
 func (x *Explainer) Needed(out *sim.Outcome) (text string) {
-	if undone(&out.Trace) || out.Verdict == sim.Delivered && known(&out.Trace) {
+	if undone(&out.Trace) {
 		return ""
 	}
 	if x.Conntrack == nil {
