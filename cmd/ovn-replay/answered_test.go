@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"ovnreplay/sim/ledger"
+	"ovnreplay/sim/replay"
 )
 
 // rowsOf are the connections of a recording, as JSON has them.
@@ -39,6 +42,7 @@ func TestConnectionsThatOVNAnswers(t *testing.T) {
 		{"kube-frag-needed", 3, "ICMP error by OVN", "answered by OVN with packet too big, MTU 1100"},
 		{"cloud-ttl-exceeded", 1, "ICMP error by OVN", "answered by OVN with time exceeded"},
 		{"cloud-dns", 1, "answered by OVN", "answered by OVN"},
+		{"kube-router-itself", 1, "answered by OVN", "answered by OVN with echo reply"},
 		{"cloud-lb-health", 4, "reset", "taken by ovn-controller"},
 		{"cloud-lb-health", 5, "reset by OVN", "answered by OVN with a reset"},
 	} {
@@ -52,6 +56,46 @@ func TestConnectionsThatOVNAnswers(t *testing.T) {
 			checks && (r.Asked.Name == "" || r.Original.Packets != 0) {
 			t.Errorf("%s, conn %d: %+v asks %+v", x.dir, x.id, r.Client, r.Asked)
 		}
+	}
+}
+
+// What is said to be delivered is the packet itself: of a question that flows turn into its
+// answer it is said that it was answered, in lines, JSON and counts alike.
+func TestWhatIsDeliveredIsThePacket(t *testing.T) {
+	t.Parallel()
+	answered := map[string]int{}
+	for _, dir := range []string{"cloud-arp-nd", "cloud-proxy-arp", "kube-router-itself", "random-cloud-19", "ic-pods"} {
+		of := []string{"--case", filepath.Join(cases, dir)}
+		lines := strings.Split(replayedWell(t, append([]string{"run"}, of...)...), "\n")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, " skipped: ") })
+		consumed := 0
+		for i, line := range strings.Split(strings.TrimSpace(replayedWell(t, append([]string{"run", "--json"}, of...)...)),
+			"\n") {
+			var r replay.Record
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			if r.Verdict == "consumed" {
+				consumed++
+			}
+			for question, answer := range map[string]string{"who-has": "is-at", "echo request": "echo reply"} {
+				if !strings.Contains(r.Packet, question) || len(r.Outputs) == 0 || !strings.Contains(r.Outputs[0].Packet, answer) {
+					continue
+				}
+				answered[answer]++
+				if r.Verdict != "consumed" || !strings.Contains(lines[i], "| answered: "+r.Outputs[0].Packet) ||
+					!strings.Contains(lines[i], ", by ") {
+					t.Errorf("%s, %s: %s", dir, r.Verdict, lines[i])
+				}
+			}
+		}
+		if sums := replayedWell(t, append([]string{"run", "-q"}, of...)...); !strings.Contains(sums,
+			fmt.Sprintf("consumed %d", consumed)) {
+			t.Errorf("%s: %d are consumed, and the sums are %s", dir, consumed, sums)
+		}
+	}
+	if answered["is-at"] < 10 || answered["echo reply"] < 5 {
+		t.Errorf("%v: the test tests less than it should", answered)
 	}
 }
 

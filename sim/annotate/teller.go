@@ -150,7 +150,7 @@ func (t *teller) decide() {
 	for i := range t.out.Outputs {
 		made = made || t.out.Outputs[i].Made
 	}
-	if !made {
+	if !made && !why.Instead(t.out) {
 		return
 	}
 	list := t.why.Decide(t.out)

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"fmt"
 	"net/netip"
 
 	"ovnreplay/sim/replay"
@@ -44,22 +43,6 @@ func (s *Stories) answer(lines []string, x *told) *Answer {
 	}
 	a.Packet = &r
 	return a
-}
-
-// fate is what became of a packet. Where the answer is all that left it was not delivered:
-// the router that has the address answered, by a flow.
-func (s *Stories) fate(x *told) string {
-	if !x.turned || len(x.record.Outputs) != 1 {
-		return x.record.Fate()
-	}
-	o := x.record.Outputs[0]
-	text := fmt.Sprintf("answered: %s, delivered to %s", o.Packet, o.Port)
-	for _, at := range x.way {
-		if f := at.flow; f != nil && f.StageName() == "lr_in_ip_input" && f.Priority > 0 {
-			return text + ", by " + s.stepText(at)
-		}
-	}
-	return text
 }
 
 // strange tells, of a packet that ended at the address to which another connection was

@@ -1,11 +1,14 @@
 package ledger
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
 	"ovnreplay/nat"
+	"ovnreplay/nat/header"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 )
 
 // NewNames returns the names of a network's addresses. They follow the network
@@ -24,7 +27,7 @@ func (n *Names) Endpoint(t *nat.Tuple, dst bool) string {
 		addr, port = t.DstAddr(), t.DstPort
 	}
 	if t.HasPorts() {
-		if s := n.service(addr, port); s != "" {
+		if s := n.service(t.Proto, netip.AddrPortFrom(addr, port)); s != "" {
 			return s
 		}
 	}
@@ -54,14 +57,24 @@ func (n *Names) Owner(a netip.Addr) *network.Port {
 	return n.owner[a]
 }
 
-func (n *Names) service(a netip.Addr, port uint16) string {
+// service names the load balancer of an address and port.
+func (n *Names) service(proto uint8, at netip.AddrPort) string {
 	n.refresh()
-	if s := n.ports[netip.AddrPortFrom(a, port).String()]; s != "" {
-		return s
-	} else if s := n.ports[a.String()]; s != "" {
-		return s
+	for _, key := range [...]string{serviceKey(proto, at), at.Addr().String()} {
+		if s := n.ports[key]; s != "" {
+			return s
+		}
 	}
-	return n.keptName(netip.AddrPortFrom(a, port).String())
+	return n.keptName(serviceKey(proto, at))
+}
+
+// serviceKey is what a service at an address and port is filed under: another protocol's may be
+// another load balancer's.
+func serviceKey(proto uint8, at netip.AddrPort) string {
+	if proto == header.ProtoTCP {
+		return at.String()
+	}
+	return at.String() + " " + packet.ProtoName(proto)
 }
 
 // each hands the names of a tuple's ends to keep, by what they are kept under.
@@ -71,8 +84,8 @@ func (n *Names) each(t *nat.Tuple, keep func(key, name string)) {
 		if name := n.Address(at.Addr()); name != "" {
 			keep(at.Addr().String(), name)
 		}
-		if name := n.service(at.Addr(), at.Port()); name != "" && t.HasPorts() {
-			keep(at.String(), name)
+		if name := n.service(t.Proto, at); name != "" && t.HasPorts() {
+			keep(serviceKey(t.Proto, at), name)
 		}
 	}
 }
@@ -86,7 +99,7 @@ func (n *Names) refresh() {
 		map[netip.Addr]*network.Port{}
 	for _, c := range n.net.Chassis {
 		for _, e := range c.Encaps {
-			n.by[e.IP] = "node " + cmpOr(c.Hostname, c.Name)
+			n.by[e.IP] = "node " + cmp.Or(c.Hostname, c.Name)
 		}
 	}
 	for _, p := range n.net.Ports[min(1, len(n.net.Ports)):] {
@@ -116,7 +129,7 @@ func (n *Names) refresh() {
 		for v := range n.net.VIPs(lb) {
 			key := v.Addr.String()
 			if v.Port != 0 {
-				key = netip.AddrPortFrom(v.Addr, v.Port).String()
+				key = serviceKey(cmp.Or(lb.Protocol, header.ProtoTCP), netip.AddrPortFrom(v.Addr, v.Port))
 			}
 			n.ports[key] = serviceName(lb.Name)
 		}
@@ -140,22 +153,15 @@ func PortName(p *network.Port) string {
 	ids := p.ExternalIDs
 	switch {
 	case p.Datapath.Router:
-		return "router " + cmpOr(p.Datapath.Name2, p.Datapath.Name)
+		return "router " + cmp.Or(p.Datapath.Name2, p.Datapath.Name)
 	case ids["pod"] == "true" && ids["namespace"] != "":
 		return "pod " + ids["namespace"] + "/" + strings.TrimPrefix(p.Name, ids["namespace"]+"_")
 	case ids["k8s.ovn.org/pod"] != "":
 		return "pod " + ids["k8s.ovn.org/pod"]
 	case ids["neutron:port_name"] != "" || p.Name2 != "":
-		return "VM port " + cmpOr(ids["neutron:port_name"], p.Name2)
+		return "VM port " + cmp.Or(ids["neutron:port_name"], p.Name2)
 	case ids["neutron:device_id"] != "":
 		return "VM " + ids["neutron:device_id"]
 	}
 	return p.Name
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -45,7 +45,6 @@ type told struct {
 	record   *replay.Record // nil: it is not kept
 	arrived  bool
 	late     bool               // the rest of a packet that was held
-	turned   bool               // what left is the answer
 	host     string             // where it entered
 	binding  string             // what would have translated it back
 	unserved string             // the flow that would have given it a backend
@@ -77,8 +76,8 @@ const ways = 4
 func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	c, n := s.note(f, p, out)
 	x := told{conn: c, reply: n.reply, about: n.about, file: replay.NameOf(s.taps, f), number: f.Number, late: out.Late,
-		turned:  n.turned,
-		arrived: out.Verdict == sim.Delivered && !why.Instead(out)}
+
+		arrived: out.Verdict == sim.Delivered && (n.turned || !why.Instead(out))}
 	s.leave(out)
 	if c != nil {
 		n := &c.kept[b2i(x.reply)]
@@ -315,7 +314,7 @@ func (s *Stories) tell(x *told, most int) []string {
 	if first != x {
 		add("first: %s", first.record.Fate())
 	}
-	add("%s", s.fate(x))
+	add("%s", r.Fate())
 	s.strange(x, add)
 	if y := s.complete(x); y != nil {
 		add("the datagram was complete with %s:%d: %s", y.file, y.number, y.record.Fate())

@@ -43,9 +43,21 @@ type loader struct {
 }
 
 // parents follows the columns by which rows belong to others. A row that is in
-// several places is said to be in the first, "and 3 more".
+// several places is said to be in the first, "and 3 more"; a load balancer that a group has is
+// where the group is applied, "by group web".
 func (l *loader) parents() {
 	more := map[store.UUID]int{}
+	belongs := func(u store.UUID, to string) {
+		if l.of[u] == "" {
+			l.of[u] = to
+		} else {
+			more[u]++
+		}
+	}
+	groups := map[store.UUID]*store.Row{}
+	for _, r := range l.db.Table("Load_Balancer_Group").Rows() {
+		groups[r.UUID] = r
+	}
 	for _, c := range []struct{ table, word, columns string }{
 		{"Logical_Switch", "switch", "acls qos_rules load_balancer ports"},
 		{"Logical_Router", "router", "nat static_routes policies load_balancer ports"},
@@ -54,10 +66,13 @@ func (l *loader) parents() {
 		for _, r := range l.db.Table(c.table).Rows() {
 			for column := range strings.FieldsSeq(c.columns) {
 				for u := range r.Refs(column) {
-					if l.of[u] == "" {
-						l.of[u] = c.word + " " + r.Text("name")
-					} else {
-						more[u]++
+					belongs(u, c.word+" "+r.Text("name"))
+				}
+			}
+			for g := range r.Refs("load_balancer_group") {
+				if group := groups[g]; group != nil {
+					for u := range group.Refs("load_balancer") {
+						belongs(u, fmt.Sprintf("%s %s, by group %s,", c.word, r.Text("name"), group.Text("name")))
 					}
 				}
 			}
@@ -65,6 +80,9 @@ func (l *loader) parents() {
 	}
 	for u, n := range more {
 		l.of[u] += fmt.Sprintf(" and %d more", n)
+	}
+	for u, of := range l.of {
+		l.of[u] = strings.TrimSuffix(of, ",")
 	}
 }
 

@@ -26,6 +26,7 @@ func TestLoad(t *testing.T) {
 	for _, want := range []string{
 		`load balancer "Service_default/nginx-np_TCP_node_router+switch_ovn-worker" of switch ovn-worker`,
 		"(tcp 172.18.0.4:30007 -> 10.244.1.3:80) for Service default/nginx-np",
+		`"Service_default/nginx-np_TCP_cluster" of switch ovn-worker, by group clusterLBGroup, and 5 more (tcp 10.96.`,
 		"of router GR_ovn-worker (snat 172.18.0.4 <-> 10.244.0.0/16)",
 		"of router GR_ovn-worker (10.244.0.0/16 via 100.64.0.1)",
 		"(from 10.244.1.0/24 via 100.64.0.3)",

@@ -22,11 +22,11 @@ type Only struct {
 // kinds are what --only takes.
 var kinds = map[string]func(*why.Explainer, *replay.Frame, *sim.Outcome) bool{
 	"delivered": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool {
-		return out.Verdict == sim.Delivered && !answered(out)
+		return out.Verdict == sim.Delivered && !why.Instead(out)
 	},
 	"dropped": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Dropped },
 	"consumed": func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool {
-		return out.Verdict == sim.Consumed || answered(out)
+		return out.Verdict == sim.Consumed || why.Instead(out)
 	},
 	"unknown":  func(_ *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool { return out.Verdict == sim.Unknown },
 	"natted":   func(x *why.Explainer, _ *replay.Frame, out *sim.Outcome) bool { return x.Translates(out) },
@@ -51,16 +51,6 @@ var kinds = map[string]func(*why.Explainer, *replay.Frame, *sim.Outcome) bool{
 
 // compared are the verdicts of what was observed.
 var compared = []string{"matched", "mismatched", "missing", "unexpected"}
-
-// answered reports whether all that left is what OVN made of the packet.
-func answered(out *sim.Outcome) bool {
-	for i := range out.Outputs {
-		if !out.Outputs[i].Made {
-			return false
-		}
-	}
-	return len(out.Outputs) > 0
-}
 
 // ParseOnly parses kinds separated by commas. Where packets are verified they are
 // also of what was observed.
@@ -111,7 +101,7 @@ func (c *Counts) Add(x *why.Explainer, out *sim.Outcome) {
 		c.dropped++
 	case out.Verdict == sim.Unknown:
 		c.unknown++
-	case out.Verdict == sim.Consumed, answered(out):
+	case out.Verdict == sim.Consumed, why.Instead(out):
 		c.consumed++
 	default:
 		c.delivered++

@@ -114,8 +114,8 @@ func (x *Explainer) Leads(f *network.Flow) (hop string, ok bool) {
 }
 
 // Balances reports whether a flow is a load balancer's: it gives packets one of
-// its backends.
-func (x *Explainer) Balances(f *network.Flow) bool { return x.of(f).balances }
+// its backends, or ends them where there is none.
+func (x *Explainer) Balances(f *network.Flow) bool { return x.of(f).balances || x.withoutBackends(f) }
 
 // Fixed reports whether a flow gives packets the one address that it names, as those of
 // NAT rows do: there is nothing to choose from.

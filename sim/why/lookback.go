@@ -38,7 +38,8 @@ type sides struct {
 	regs     []bits     // of reg8 and reg9
 	hop      netip.Addr // by this one
 	rewrite  Rewrite
-	asks     asks // of the addresses and ports that it translates
+	turns    *answer // it makes one of a question
+	asks     asks    // of the addresses and ports that it translates
 	facts    Facts
 	match    string // of the flow when its sides were read, and its actions:
 	does     string // a flow keeps its place when the network becomes another
@@ -73,6 +74,7 @@ func (x *Explainer) of(f *network.Flow) *sides {
 			s.translate(a)
 			s.route(a)
 			s.rewrites(a)
+			s.turn(a)
 		}
 	}
 	if x.sides == nil {

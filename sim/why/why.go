@@ -192,12 +192,6 @@ func (x *Explainer) ending(out *sim.Outcome) (Decision, bool) {
 	return x.dropped(out, at), true
 }
 
-// Instead reports whether all that left is what OVN made of the packet: an
-// ICMP error, a reset, a question for the next hop.
-func Instead(out *sim.Outcome) bool {
-	return len(out.Outputs) > 0 && !slices.ContainsFunc(out.Outputs, func(o sim.Output) bool { return !o.Made })
-}
-
 // instead tells of what left in a packet's place; false if the packet did.
 func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 	if !Instead(out) {
@@ -225,7 +219,7 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 		}
 		return d, true
 	}
-	return Decision{}, false
+	return x.turned(out)
 }
 
 // held is the decision by which a packet waits for its next hop.
