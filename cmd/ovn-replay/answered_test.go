@@ -64,13 +64,14 @@ func TestConnectionsThatOVNAnswers(t *testing.T) {
 func TestWhatIsDeliveredIsThePacket(t *testing.T) {
 	t.Parallel()
 	answered := map[string]int{}
-	for _, dir := range []string{"cloud-arp-nd", "cloud-proxy-arp", "kube-router-itself", "random-cloud-19", "ic-pods"} {
+	for _, dir := range []string{"cloud-arp-nd", "cloud-proxy-arp", "kube-router-itself", "random-cloud-19",
+		"ic-pods"} {
 		of := []string{"--case", filepath.Join(cases, dir)}
 		lines := strings.Split(replayedWell(t, append([]string{"run"}, of...)...), "\n")
 		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, " skipped: ") })
 		consumed := 0
-		for i, line := range strings.Split(strings.TrimSpace(replayedWell(t, append([]string{"run", "--json"}, of...)...)),
-			"\n") {
+		objects := strings.TrimSpace(replayedWell(t, append([]string{"run", "--json"}, of...)...))
+		for i, line := range strings.Split(objects, "\n") {
 			var r replay.Record
 			if err := json.Unmarshal([]byte(line), &r); err != nil {
 				t.Fatal(err)
@@ -79,7 +80,8 @@ func TestWhatIsDeliveredIsThePacket(t *testing.T) {
 				consumed++
 			}
 			for question, answer := range map[string]string{"who-has": "is-at", "echo request": "echo reply"} {
-				if !strings.Contains(r.Packet, question) || len(r.Outputs) == 0 || !strings.Contains(r.Outputs[0].Packet, answer) {
+				if !strings.Contains(r.Packet, question) || len(r.Outputs) == 0 ||
+					!strings.Contains(r.Outputs[0].Packet, answer) {
 					continue
 				}
 				answered[answer]++

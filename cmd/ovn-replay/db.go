@@ -40,7 +40,7 @@ func sourceFlags(f *pflag.FlagSet, o *store.Options) {
 	f.StringVarP(&o.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
 	f.Bool("leader-only", true, "of a cluster, read the leader only")
 	f.BoolVar(&o.AnyMember, "no-leader-only", false, "of a cluster, read any member")
-	f.DurationVar(&o.Timeout, "timeout", 0, "how long each wait for a server may take (default 10s)")
+	f.DurationVar(&o.Timeout, "timeout", 0, "`DURATION` that each wait for a server may take, as in 30s (default 10s)")
 	f.Var(&o.MaxMemory, "max-memory",
 		"`SIZE` that a database may take in memory, such as 4GiB (default 2GiB, less for small files)")
 }

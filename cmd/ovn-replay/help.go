@@ -2,12 +2,11 @@ package main
 
 import (
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/packaging/completion"
 	"ovnreplay/packaging/manual"
-	"ovnreplay/sim/job"
 	"ovnreplay/store/output"
 )
 
@@ -26,7 +25,7 @@ var groups = manual.Groups{
 func setHelp(root *cobra.Command) {
 	groups.Help(root)
 	eachCommand(root, func(cmd *cobra.Command) {
-		completeFlags(cmd)
+		completion.Set(cmd)
 		if e, ok := manual.Examples[cmd.CommandPath()]; ok && cmd.Example == "" {
 			cmd.Example = e
 		}
@@ -38,38 +37,6 @@ func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 	for _, c := range cmd.Commands() {
 		eachCommand(c, do)
 	}
-}
-
-// completeFlags makes shells complete what flags take.
-func completeFlags(cmd *cobra.Command) {
-	fixed := map[string][]string{
-		"format": {"line", "detailed", "summary", "minimal", "json", "none"}, "ct-profile": {"linux", "ovs-userspace"},
-		"only": {"delivered", "dropped", "consumed", "natted", "guessed", "inferred", "noted"}, "db-time": {"follow"},
-	}
-	for name, words := range fixed {
-		if cmd.Flags().Lookup(name) != nil {
-			cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault))
-		}
-	}
-	if cmd.Flags().Lookup("case") != nil {
-		cmd.MarkFlagDirname("case")
-	}
-	if cmd.Flags().Lookup("read") != nil {
-		cmd.RegisterFlagCompletionFunc("read", completeCapture)
-	}
-}
-
-// completeCapture completes FILE@PORT by the database that the command line names.
-func completeCapture(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-	source := cmd.Flags().Lookup("db").Value.String()
-	if many, err := cmd.Flags().GetStringArray("db"); err == nil {
-		source = strings.Join(many[:min(len(many), 1)], "")
-	}
-	words, ours := job.Complete(cmd.Context(), word, source)
-	if !ours {
-		return nil, cobra.ShellCompDirectiveDefault | cobra.ShellCompDirectiveNoSpace
-	}
-	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 // newManCommand writes manual pages.

@@ -90,15 +90,38 @@ func TestManuals(t *testing.T) {
 	}
 }
 
-// Shells complete ports of the database after FILE@.
+// Shells complete ports of the database after FILE@, what else flags take, and snapshots.
 func TestCompletion(t *testing.T) {
-	t.Parallel()
-	_, out, _ := replayed(t, "__complete", "run", "--db", cases+"/nodeport/sb.db", "-r", "client.pcap@breth0")
-	if !strings.HasPrefix(out, "client.pcap@breth0_ovn-") {
-		t.Errorf("completes %q", out)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	for _, name := range []string{"before", "after"} {
+		replayedWell(t, "db", "snapshot", cases+"/nodeport/sb.db", name)
 	}
-	_, out, _ = replayed(t, "__complete", "run", "--format", "")
-	if !strings.Contains(out, "detailed\n") {
-		t.Errorf("completes %q", out)
+	db, kept := []string{"--db", cases + "/nodeport/sb.db"}, []string{"--case", cases + "/nodeport"}
+	for _, x := range []struct {
+		words []string
+		want  string
+	}{
+		{append([]string{"run"}, append(db, "-r", "client.pcap@breth0_ovn-w")...),
+			"client.pcap@breth0_ovn-worker\nclient.pcap@breth0_ovn-worker2\n:4"},
+		{append([]string{"run"}, append(db, "client.pcap@breth0_ovn-worker2")...), "client.pcap@breth0_ovn-worker2\n:4"},
+		{append([]string{"verify"}, append(kept, "client.pcap@und")...), "client.pcap@underlay\n:4"},
+		{append([]string{"report"}, append(kept, "client.pcap@default_c")...), "client.pcap@default_client-pod\n:4"},
+		{append([]string{"why", "x"}, append(kept, "-r", "x.pcap@default_c")...), "x.pcap@default_client-pod\n:4"},
+		{append([]string{"coverage"}, append(kept, "--port", "default_c")...), "default_client-pod\n:4"},
+		{append([]string{"coverage", "--db", "snapshot:after"}, "--port", "default_c"), "default_client-pod\n:4"},
+		{[]string{"run", "--db", "snap"}, "snapshot:after\nsnapshot:before\n:0"},
+		{[]string{"run", "--db", "x"}, ":0"}, // files
+		{[]string{"db", "rm", ""}, "after\nbefore\n:4"}, {[]string{"db", "rm", "after", ""}, "before\n:4"},
+		{[]string{"db", "info", "snapshot:b"}, "snapshot:before\n:0"},
+		{[]string{"db", "diff", "snapshot:before", "snapshot:a"}, "snapshot:after\n:0"},
+		{[]string{"run", "--format", "det"}, "detailed\n:0"}, {[]string{"run", "--ct-profile", "o"}, "ovs-userspace\n:0"},
+		{[]string{"run", "--only", "unk"}, "unknown\n:0"}, {[]string{"verify", "--only", "mis"}, "mismatched\nmissing\n:0"},
+		{[]string{"connections", "--sort", "p"}, "packets\n:0"}, {[]string{"run", "--db-time", "l"}, "last\n:0"},
+		{[]string{"veri"}, "verify\tReplay captures and hold every packet seen leaving OVN against the prediction\n:4"},
+	} {
+		_, out, _ := replayed(t, append([]string{"__complete"}, x.words...)...)
+		if got, _, _ := strings.Cut(out, "\nCompletion ended"); strings.TrimSpace(got) != x.want {
+			t.Errorf("%q completes\n%s\nwant\n%s", x.words, got, x.want)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ovnreplay/cmd/interrupts"
+	"ovnreplay/packaging/completion"
 	"ovnreplay/packaging/manual"
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/job"
@@ -52,7 +53,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
 	profile := profileFlag(root)
-	manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
+	if !completion.Asked(args) { // it reads flags twice
+		manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
+	}
 	cmd, _, _ := root.Find(args)
 	err := manual.Unknown(root, args)
 	if err == nil {

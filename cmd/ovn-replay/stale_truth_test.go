@@ -82,7 +82,8 @@ func (a *asksFor) source(e *conntrack.Entry) bool {
 	}
 	return slices.ContainsFunc(a.nats, func(n natRow) bool {
 		inside, err := netip.ParsePrefix(n.logical)
-		return n.kind != "dnat" && n.external == to.String() && (n.logical == from.String() || err == nil && inside.Contains(from))
+		return n.kind != "dnat" && n.external == to.String() &&
+			(n.logical == from.String() || err == nil && inside.Contains(from))
 	})
 }
 
@@ -128,7 +129,9 @@ func TestStaleAgainstRealTables(t *testing.T) {
 		rows := rowsOf(t, "--case", dir)
 		for i := range rows {
 			r := &rows[i]
-			real := slices.ContainsFunc(r.Zones, func(z ledger.RowZone) bool { return slices.Contains(gone, z.Original+" "+z.Reply) })
+			real := slices.ContainsFunc(r.Zones, func(z ledger.RowZone) bool {
+				return slices.Contains(gone, z.Original+" "+z.Reply)
+			})
 			translated := strings.HasPrefix(r.Stale, "DNAT") || strings.HasPrefix(r.Stale, "SNAT")
 			switch {
 			case translated && !real:
@@ -144,8 +147,8 @@ func TestStaleAgainstRealTables(t *testing.T) {
 		}
 	}
 	if recordings < 20 || kept < 8 || found < 7 {
-		t.Errorf("%d recordings, in which %d connections outlive what they use, %d said: the test tests less than it should",
-			recordings, kept, found)
+		t.Errorf("%d recordings, in which %d connections outlive what they use, %d said: the test tests less than it "+
+			"should", recordings, kept, found)
 	}
 }
 

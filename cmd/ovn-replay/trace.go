@@ -105,7 +105,8 @@ func (o *traceOptions) serverFlags(cmd *cobra.Command) {
 	f.StringVarP(&o.from.Source.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
 	f.StringVarP(&o.from.Source.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
 	f.StringVarP(&o.from.Source.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
-	f.DurationVar(&o.from.Source.Timeout, "timeout", 0, "how long a server may take (default 10s)")
+	f.DurationVar(&o.from.Source.Timeout, "timeout", 0,
+		"`DURATION` that each wait for a server may take, as in 30s (default 10s)")
 	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
 }
 

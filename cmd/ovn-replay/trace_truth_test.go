@@ -22,9 +22,9 @@ func TestTraceWithoutPortsAgainstRecordings(t *testing.T) {
 	t.Parallel()
 	ports := regexp.MustCompile(`:(\d+) > `)
 	traced, translated := 0, 0
-	for _, name := range []string{"nodeport", "clusterip", "udp-service", "egress-snat", "kube-dnat", "kube-force-snat-ip",
-		"kube-clusterip-v6", "kube-egress-v6", "kube-sctp", "cloud-lb", "cloud-fip-to-fip-26.03", "cloud-snat-collision",
-		"cloud-nat-v6", "ic-nodeport"} {
+	for _, name := range []string{"nodeport", "clusterip", "udp-service", "egress-snat", "kube-dnat",
+		"kube-force-snat-ip", "kube-clusterip-v6", "kube-egress-v6", "kube-sctp", "cloud-lb", "cloud-fip-to-fip-26.03",
+		"cloud-snat-collision", "cloud-nat-v6", "ic-nodeport"} {
 		dir := filepath.Join(cases, name)
 		frames, want := openings(t, dir)
 		for i, r := range want {
@@ -63,7 +63,8 @@ func TestTraceWithoutPortsAgainstRecordings(t *testing.T) {
 				return said
 			}
 			if a, b := of(got), of(r.Outputs); !slices.Equal(a, b) {
-				t.Errorf("%s frame %d: traced without ports it leaves as %q, recorded as %q\n%s", name, r.Frame, a, b, match)
+				t.Errorf("%s frame %d: traced without ports it leaves as %q, recorded as %q\n%s", name, r.Frame, a, b,
+					match)
 			}
 		}
 	}
@@ -92,7 +93,8 @@ func openings(t *testing.T, dir string) (frames [][]byte, records []*replay.Reco
 		opens := proto == "udp" && !answers && !seen[to+" "+rest] || proto == "tcp" && strings.HasSuffix(to, " [S]") ||
 			proto == "sctp" && strings.Contains(to, "INIT") && !strings.Contains(to, "ACK")
 		seen[rest+" "+to] = true
-		if !opens || r.Verdict != "delivered" || len(r.Outputs) == 0 || strings.Contains(from, "fragment") || r.Inferred != "" {
+		if !opens || r.Verdict != "delivered" || len(r.Outputs) == 0 || strings.Contains(from, "fragment") ||
+			r.Inferred != "" {
 			continue
 		}
 		if captures[r.Capture] == nil {

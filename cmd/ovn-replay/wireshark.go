@@ -21,11 +21,11 @@ func newWiresharkCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Comma
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newWiresharkInstallCommand(stdout), newExtcapCommand(stdin, stdout, stderr))
+	cmd.AddCommand(newWiresharkInstallCommand(stdout, stderr), newExtcapCommand(stdin, stdout, stderr))
 	return cmd
 }
 
-func newWiresharkInstallCommand(stdout io.Writer) *cobra.Command {
+func newWiresharkInstallCommand(stdout, stderr io.Writer) *cobra.Command {
 	var given wireshark.Folders
 	cmd := &cobra.Command{
 		Use:   "install",
@@ -54,6 +54,10 @@ Wireshark and tshark 4.0 or later.`,
 			})
 			for _, name := range written {
 				fmt.Fprintln(stdout, name)
+			}
+			if len(written) > 0 && os.Geteuid() == 0 {
+				fmt.Fprintln(stderr, "ovn-replay: newer Wiresharks (4.6, for one) run no plugins as root: there, use "+
+					"another user")
 			}
 			return err
 		},

@@ -31,6 +31,9 @@ func Once(cmd *cobra.Command, hints map[string]string) {
 		_, list := f.Value.(pflag.SliceValue)
 		if _, done := f.Value.(*once); !done && !list && f.Value.Type() != "bool" {
 			f.Value = &once{Value: f.Value, hint: hints[f.Name]}
+			if f.DefValue == "0s" { // help would say that it is the default
+				f.DefValue = "0"
+			}
 		}
 	}
 	cmd.Flags().VisitAll(wrap)

@@ -33,7 +33,7 @@ type Job struct {
 	Objects  *network.Objects // of the Northbound database, nil if there is none
 	OpenFlow []string         // dumps of OpenFlow flows that the case holds
 	changes  replay.Changes
-	roster   *ledger.Roster                                          // of the session that the replay is kept in, nil for none
+	roster   *ledger.Roster                                          // of the session it is kept in, nil for none
 	past     func(keep func(*network.Flow) bool) []network.Departure // see why.Explainer
 	stop     func()                                                  // ends changes; nil if there are none
 	Begun    bool                                                    // the captures are being read

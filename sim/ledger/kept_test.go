@@ -48,9 +48,11 @@ func TestSessionsTellAll(t *testing.T) {
 	}
 }
 
-var tellingAll = []string{"needed: ", "not given a backend: ", "which is that of ", "has no route to ", " of node2 over the",
+var tellingAll = []string{
+	"needed: ", "not given a backend: ", "which is that of ", "has no route to ", " of node2 over the",
 	"it has no stateful ACL", "by its connection, which keeps it", "(vm4)", "(vm4-again)", "compared with ",
-	"not seen to leave at "}
+	"not seen to leave at ",
+}
 
 // told is what is told of every packet of a case or, if it is named, of a session of it, and of
 // its connections.

@@ -15,7 +15,8 @@ func TestServiceOfAProtocol(t *testing.T) {
 	t.Parallel()
 	n := network.New()
 	add := func(name string, proto uint8, vip network.VIP) {
-		n.LoadBalancers = append(n.LoadBalancers, &network.LoadBalancer{Name: name, Protocol: proto, VIPs: []network.VIP{vip}})
+		n.LoadBalancers = append(n.LoadBalancers, &network.LoadBalancer{Name: name, Protocol: proto,
+			VIPs: []network.VIP{vip}})
 	}
 	dns := netip.MustParseAddr("10.96.0.10")
 	add("Service_default/dns_TCP_cluster", 0, network.VIP{Addr: dns, Port: 53})
@@ -27,7 +28,8 @@ func TestServiceOfAProtocol(t *testing.T) {
 		dst   string
 		want  string
 	}{
-		{header.ProtoTCP, "10.96.0.10:53", "service default/dns"}, {header.ProtoUDP, "10.96.0.10:53", "load balancer stats"},
+		{header.ProtoTCP, "10.96.0.10:53", "service default/dns"},
+		{header.ProtoUDP, "10.96.0.10:53", "load balancer stats"},
 		{header.ProtoSCTP, "10.96.0.10:53", ""}, {header.ProtoUDP, "10.96.0.11:80", "load balancer all"},
 	} {
 		at := netip.MustParseAddrPort(x.dst)

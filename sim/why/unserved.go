@@ -61,7 +61,8 @@ func (x *Explainer) balancerOf(d *network.Datapath, to netip.AddrPort) *network.
 			if !slices.Contains(f.Datapaths, d) {
 				continue
 			}
-			if s := x.of(f); s.balances && len(s.makes) > 0 && s.asks.exactly(1, to.Addr()) && s.asks.admit(1, to, true) {
+			if s := x.of(f); s.balances && len(s.makes) > 0 && s.asks.exactly(1, to.Addr()) &&
+				s.asks.admit(1, to, true) {
 				return f
 			}
 		}
@@ -85,7 +86,7 @@ func (x *Explainer) Unserved(out *sim.Outcome) string {
 		return ""
 	}
 	events := t.Events()
-	if Instead(out) && find(t, trace.DropWaits) < 0 && slices.ContainsFunc(events, func(ev trace.Event) bool { return ev.Kind == trace.Made }) {
+	if Instead(out) && !t.Has(trace.DropWaits) {
 		return "" // what came to the load balancer's flows is the answer
 	}
 	asked := map[int32]*network.Flow{}
@@ -113,8 +114,8 @@ func (x *Explainer) Unserved(out *sim.Outcome) string {
 		if len(match) > 2*maxMatch {
 			match = match[:2*maxMatch-3] + "..."
 		}
-		return fmt.Sprintf("flow %s of %s of %s, which gives one, did not match on %s: %s%s", short(f.UUID), f.StageName(),
-			d.Called(), x.Book.Net.Chassis[ev.Chassis].Host(), match, but)
+		return fmt.Sprintf("flow %s of %s of %s, which gives one, did not match on %s: %s%s", short(f.UUID),
+			f.StageName(), d.Called(), x.Book.Net.Chassis[ev.Chassis].Host(), match, but)
 	}
 	return ""
 }
