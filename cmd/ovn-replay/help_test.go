@@ -115,7 +115,8 @@ func TestCompletion(t *testing.T) {
 		{[]string{"db", "info", "snapshot:b"}, "snapshot:before\n:0"},
 		{[]string{"db", "diff", "snapshot:before", "snapshot:a"}, "snapshot:after\n:0"},
 		{[]string{"run", "--format", "det"}, "detailed\n:0"}, {[]string{"run", "--ct-profile", "o"}, "ovs-userspace\n:0"},
-		{[]string{"run", "--only", "unk"}, "unknown\n:0"}, {[]string{"verify", "--only", "mis"}, "mismatched\nmissing\n:0"},
+		{[]string{"run", "--only", "unk"}, "unknown\n:0"},
+		{[]string{"verify", "--only", "mis"}, "mismatched\nmissing\n:0"},
 		{[]string{"connections", "--sort", "p"}, "packets\n:0"}, {[]string{"run", "--db-time", "l"}, "last\n:0"},
 		{[]string{"veri"}, "verify\tReplay captures and hold every packet seen leaving OVN against the prediction\n:4"},
 	} {
