@@ -1,13 +1,10 @@
 package main
 
 import (
-	"path/filepath"
-
 	"github.com/spf13/cobra"
 
 	"ovnreplay/packaging/completion"
 	"ovnreplay/packaging/manual"
-	"ovnreplay/store/output"
 )
 
 // groups are the headings under which flags are listed; a flag that none names
@@ -36,20 +33,5 @@ func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
 	do(cmd)
 	for _, c := range cmd.Commands() {
 		eachCommand(c, do)
-	}
-}
-
-// newManCommand writes manual pages.
-func newManCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "man DIR",
-		Short:  "Write the manual pages",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return groups.Pages(cmd.Root(), func(name string, page []byte) error {
-				return output.Of(cmd.Context()).Put("DIR", filepath.Join(args[0], name), page, 0o644)
-			})
-		},
 	}
 }

@@ -153,7 +153,9 @@ verified; 129, 130 or 143 interrupted by SIGHUP, SIGINT or SIGTERM.`,
 		newReportCommand(stdin, stdout, stderr),
 		newWiresharkCommand(stdin, stdout, stderr),
 		newDemoCommand(stdout, stderr),
-		newManCommand(),
+		groups.Command(func(ctx context.Context, name string, page []byte) error {
+			return output.Of(ctx).Put("DIR", name, page, 0o644)
+		}),
 	)
 	setHelp(root)
 	root.SetFlagErrorFunc(flagError)

@@ -6,8 +6,10 @@
 package manual
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -150,16 +152,31 @@ func hanging(label, text string) string {
 	return out + strings.TrimRight(line, " ") + "\n"
 }
 
-// Pages calls put with the file name and the text of the page of a command, and of
+// Command is one that writes the manual pages of all commands into a folder, each by put.
+func (g Groups) Command(put func(ctx context.Context, name string, page []byte) error) *cobra.Command {
+	return &cobra.Command{
+		Use:    "man DIR",
+		Short:  "Write the manual pages",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.pages(cmd.Root(), func(name string, page []byte) error {
+				return put(cmd.Context(), filepath.Join(args[0], name), page)
+			})
+		},
+	}
+}
+
+// pages calls put with the file name and the text of the page of a command, and of
 // those below it.
-func (g Groups) Pages(cmd *cobra.Command, put func(name string, page []byte) error) error {
+func (g Groups) pages(cmd *cobra.Command, put func(name string, page []byte) error) error {
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	if err := put(name+".1", []byte(g.page(cmd, name))); err != nil {
 		return err
 	}
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" {
-			if err := g.Pages(c, put); err != nil {
+			if err := g.pages(c, put); err != nil {
 				return err
 			}
 		}
