@@ -58,7 +58,12 @@ func TestKubectlPlugin(t *testing.T) {
 	if out, err := kubectl("db", "node1"); err != nil || out != "sb.db\n" {
 		t.Errorf("%v %s", err, out)
 	}
-	for _, args := range [][]string{{"db", "node2"}, {"live", "nobody"}, {}} {
+	for _, args := range [][]string{{"live", "--help"}, {"db", "-h"}, {"--help"}} {
+		if out, err := kubectl(args...); err != nil || !strings.HasPrefix(out, "Usage:") {
+			t.Errorf("%q: %v %q", args, err, out)
+		}
+	}
+	for _, args := range [][]string{{"db", "node2"}, {"db"}, {"live", "nobody"}, {"live", "x", "-n"}, {}} {
 		if out, err := kubectl(args...); err == nil || strings.TrimSpace(out) == "" {
 			t.Errorf("%q: %v %q", args, err, out)
 		}

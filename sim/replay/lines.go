@@ -125,7 +125,9 @@ func (l *Lines) wrapped(text string) string {
 		line := text
 		if utf8.RuneCountInString(line) > room {
 			line = string([]rune(line)[:room])
-			if i := strings.LastIndexByte(line, ' '); i > room/2 {
+			i := strings.LastIndexByte(line, ' ')
+			word, _, _ := strings.Cut(text[i+1:], " ")
+			if i > room/2 || i > 0 && utf8.RuneCountInString(word) <= room { // a longer one is cut anyway
 				line = line[:i]
 			}
 		}

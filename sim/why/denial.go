@@ -70,6 +70,7 @@ var denials = []struct {
 	{inStage("lr_in_admission"), "this router port takes no such frame:", "", false},
 	{(*Explainer).ownAddress, "the address is the router's own, and nothing translates it to another:", "", false},
 	{inStage("lr_in_arp_resolve"), "no next hop:", "", false},
+	{(*Explainer).unrouted, "the router sends no such packet on:", "", false},
 	{inStage("lr_in_ip_routing"), "by", "route", false},
 	{inStage("lr_in_policy"), "by", "router policy", false},
 	{inStage("lr_in_ip_input"), "the router itself takes no such packet:", "", false},
@@ -100,6 +101,13 @@ func (x *Explainer) withoutBackends(f *network.Flow) bool {
 // for an address of its own behind all that it translates.
 func (x *Explainer) ownAddress(f *network.Flow) bool {
 	return strings.HasPrefix(f.Stage, "lr_in_arp_resolve") && x.of(f).denies && len(x.of(f).asks.addr[1]) > 0
+}
+
+// unrouted reports whether a flow is that of no route by which a router drops what it never
+// sends on: router solicitations and advertisements.
+func (x *Explainer) unrouted(f *network.Flow) bool {
+	return strings.HasPrefix(f.Stage, "lr_in_ip_routing") && f.StageHint == "" && f.Priority > 0 && x.of(f).denies &&
+		len(x.of(f).asks.addr[0])+len(x.of(f).asks.addr[1]) == 0
 }
 
 // loggedName is the name of an ACL as its log entries have it, for a flow of which
