@@ -161,6 +161,7 @@ type Row struct {
 	Kind     string `json:"kind"`    // acl, load balancer, nat, route, policy, qos, backend or flow
 	Name     string `json:"name"`
 	Datapath string `json:"datapath,omitempty"`
+	called   string // what people call it
 	Stage    string `json:"stage,omitempty"`
 	Flow     string `json:"flow,omitempty"` // UUID, of one that stands for the row
 	Object   string `json:"object,omitempty"`
@@ -191,10 +192,17 @@ var kinds = []struct {
 	{"dhcp", func(s string) bool { return strings.Contains(s, "dhcp_options") }},
 }
 
+// mostACL is the highest priority of an ACL's flow: the highest of an ACL, and what northd adds.
+// Above are flows of its own, such as those that let answers of DHCP through.
+const mostACL = 32767 + 1000
+
 // stageKind is the kind of the stage that a flow is in, "" if people ask for none of its flows.
 func stageKind(f *network.Flow) string {
 	for _, k := range kinds {
 		if k.is(f.Stage) {
+			if k.kind == "acl" && f.Priority > mostACL {
+				return ""
+			}
 			return k.kind
 		}
 	}
@@ -282,7 +290,7 @@ func (c *Coverage) describe(f *network.Flow, balancers map[string]bool, alone bo
 	r.Stage, r.Flow = f.StageName(), f.UUID
 	switch n := len(f.Datapaths); {
 	case n == 1:
-		r.Datapath = f.Datapaths[0].Name
+		r.Datapath, r.called = f.Datapaths[0].Name, f.Datapaths[0].Called()
 	case n > 1:
 		r.Datapath = fmt.Sprintf("%d datapaths", n)
 	case c.why.Conntrack == nil: // a session's, which does not say
@@ -365,9 +373,9 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 				printable.Fprintf(&b, ", %s", r.Object)
 			}
 		case r.Object != "":
-			printable.Fprintf(&b, "  %6s  %s: flow %.8s of %s of %s", n, r.Object, r.Flow, r.Stage, r.Datapath)
+			printable.Fprintf(&b, "  %6s  %s: flow %.8s of %s of %s", n, r.Object, r.Flow, r.Stage, cmp.Or(r.called, r.Datapath))
 		default:
-			printable.Fprintf(&b, "  %6s  %s (%s of %s, flow %.8s)", n, r.Name, r.Stage, r.Datapath, r.Flow)
+			printable.Fprintf(&b, "  %6s  %s (%s of %s, flow %.8s)", n, r.Name, r.Stage, cmp.Or(r.called, r.Datapath), r.Flow)
 		}
 		b.WriteByte('\n')
 	}

@@ -44,7 +44,7 @@ func (l *Ledger) members(c *Conn, out *sim.Outcome) {
 		}
 		f, d := net.Flows[ev.Flow], net.Datapaths[ev.Datapath]
 		if g, ok := l.why.Chooses(f, d); ok {
-			group = d.Name + " " + f.Match
+			group = d.Called() + " " + f.Match
 			l.groups[group] = g
 		} else if hop, ok := l.why.Leads(f); ok && group != "" {
 			c.chose(group, hop, f.UUID)

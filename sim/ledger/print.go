@@ -279,6 +279,12 @@ var columns = []string{"id", "proto", "client", "client_port", "client_name", "a
 
 func (r *Row) fields() []string {
 	n := strconv.Itoa
+	port := func(e Endpoint) string {
+		if e.Address == "" { // there is no such end
+			return ""
+		}
+		return n(int(e.Port))
+	}
 	source, server, to := Endpoint{}, Endpoint{}, Where{}
 	if r.Source != nil {
 		source = *r.Source
@@ -299,7 +305,7 @@ func (r *Row) fields() []string {
 	}
 	return []string{n(r.ID), r.Proto, r.Client.Address, n(int(r.Client.Port)), r.Client.Name, r.Asked.Address,
 		n(int(r.Asked.Port)), r.Asked.Name,
-		source.Address, n(int(source.Port)), server.Address, n(int(server.Port)), server.Name, r.From.Port,
+		source.Address, port(source), server.Address, port(server), server.Name, r.From.Port,
 		r.From.Chassis, to.Port, to.Chassis,
 		strings.Join(nats, "; "), r.State, n(r.Original.Packets), n(r.Original.Bytes), n(r.Reply.Packets),
 		n(r.Reply.Bytes),

@@ -7,6 +7,7 @@
 package northbound
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -66,13 +67,13 @@ func (l *loader) parents() {
 		for _, r := range l.db.Table(c.table).Rows() {
 			for column := range strings.FieldsSeq(c.columns) {
 				for u := range r.Refs(column) {
-					belongs(u, c.word+" "+r.Text("name"))
+					belongs(u, c.word+" "+called(r))
 				}
 			}
 			for g := range r.Refs("load_balancer_group") {
 				if group := groups[g]; group != nil {
 					for u := range group.Refs("load_balancer") {
-						belongs(u, fmt.Sprintf("%s %s, by group %s,", c.word, r.Text("name"), group.Text("name")))
+						belongs(u, fmt.Sprintf("%s %s, by group %s,", c.word, called(r), group.Text("name")))
 					}
 				}
 			}
@@ -84,6 +85,13 @@ func (l *loader) parents() {
 	for u, of := range l.of {
 		l.of[u] = strings.TrimSuffix(of, ",")
 	}
+}
+
+// called is what people call a switch or router: Neutron's own name for it is in external_ids,
+// its row's name has the UUID.
+func called(r *store.Row) string {
+	ids := r.Map("external_ids")
+	return cmp.Or(ids["neutron:router_name"], ids["neutron:network_name"], r.Text("name"))
 }
 
 // kinds are the tables read, each with how its rows are put into words.
