@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -98,6 +99,28 @@ func TestWhatIsDeliveredIsThePacket(t *testing.T) {
 	}
 	if answered["is-at"] < 10 || answered["echo reply"] < 5 {
 		t.Errorf("%v: the test tests less than it should", answered)
+	}
+}
+
+// Where nobody but who was asked answers, a row of CSV has no other server, nor a port of one; what
+// lets answers of DHCP through is no ACL.
+func TestRowsOfNothing(t *testing.T) {
+	t.Parallel()
+	text := replayedWell(t, "connections", "--csv", "--case", filepath.Join(cases, "egress-snat"))
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil || len(rows) < 2 {
+		t.Fatal(err, rows)
+	}
+	at := slices.Index(rows[0], "server")
+	for _, row := range rows[1:] {
+		if (row[at] == "") != (row[at+1] == "") || row[at+1] == "0" {
+			t.Errorf("server %q at port %q", row[at], row[at+1])
+		}
+	}
+	text = replayedWell(t, "coverage", "--case", "../../testdata/reports/23.03/asked-for")
+	acls, rest, _ := strings.Cut(text, "dhcp:\n")
+	if strings.Contains(acls, "DHCP") || !strings.Contains(rest, "DHCP options ") {
+		t.Errorf("%s", text)
 	}
 }
 

@@ -366,16 +366,17 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 		if r.Packets == 0 {
 			n = "none"
 		}
+		where := cmp.Or(r.called, r.Datapath)
 		switch {
-		case r.Datapath == "":
+		case where == "":
 			printable.Fprintf(&b, "  %6s  %s", n, r.Name)
 			if r.Object != "" {
 				printable.Fprintf(&b, ", %s", r.Object)
 			}
 		case r.Object != "":
-			printable.Fprintf(&b, "  %6s  %s: flow %.8s of %s of %s", n, r.Object, r.Flow, r.Stage, cmp.Or(r.called, r.Datapath))
+			printable.Fprintf(&b, "  %6s  %s: flow %.8s of %s of %s", n, r.Object, r.Flow, r.Stage, where)
 		default:
-			printable.Fprintf(&b, "  %6s  %s (%s of %s, flow %.8s)", n, r.Name, r.Stage, cmp.Or(r.called, r.Datapath), r.Flow)
+			printable.Fprintf(&b, "  %6s  %s (%s of %s, flow %.8s)", n, r.Name, r.Stage, where, r.Flow)
 		}
 		b.WriteByte('\n')
 	}

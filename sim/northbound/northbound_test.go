@@ -42,6 +42,27 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// Neutron's routers and networks are called as its users call them.
+func TestCalled(t *testing.T) {
+	t.Parallel()
+	objects, err := InCase(context.Background(), "../../testdata/reports/23.03/os-sg-drop", store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := 0
+	for _, o := range objects.All {
+		if o.Table == "NAT" || o.Table == "Logical_Router_Static_Route" {
+			called++
+			if o.Of != "router router1" && o.Of != "router router2" {
+				t.Errorf("%s is of %q", o, o.Of)
+			}
+		}
+	}
+	if called == 0 {
+		t.Error("there is nothing of a router")
+	}
+}
+
 // Every flow that says where it comes from leads to a row of a table that fits
 // its stage.
 func TestHints(t *testing.T) {
