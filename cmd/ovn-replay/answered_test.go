@@ -124,6 +124,24 @@ func TestRowsOfNothing(t *testing.T) {
 	}
 }
 
+// Captures are arguments wherever they are asked about, as run takes them.
+func TestCapturesAreArguments(t *testing.T) {
+	t.Parallel()
+	db := []string{"--db", cases + "/nodeport/sb.db"}
+	client, pod := cases+"/nodeport/client.pcap@breth0_ovn-worker", cases+"/nodeport/nginx.pcap"
+	for _, words := range [][]string{{"connections"}, {"coverage"}, {"why", "1"}, {"who", "100.64.0.3:53642"},
+		{"who", "100.64.0.3:53642", "@10:00:35.546"}} {
+		want := replayedWell(t, slices.Concat(words, db, []string{"-r", client, "-r", pod})...)
+		if got := replayedWell(t, slices.Concat(words, db, []string{client, pod})...); got != want || got == "" {
+			t.Errorf("%q: captures as arguments give\n%s\nand with -r\n%s", words, got, want)
+		}
+	}
+	_, _, errs := replayed(t, slices.Concat([]string{"who", "100.64.0.3", "10:00:35"}, db)...)
+	if !strings.Contains(errs, "a moment begins with @") {
+		t.Error(errs)
+	}
+}
+
 // Fragments are of the connection that the first of their datagram names; one that
 // waits for others is held and not dropped, and what became of the datagram is said of
 // the fragment that completed it.

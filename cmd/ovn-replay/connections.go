@@ -30,13 +30,15 @@ type connectionsOptions struct {
 func newConnectionsCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &connectionsOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "connections --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
+		Use:   "connections --db SOURCE FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "List connections, each in one row across all zones, chassis and NAT",
 		Long: `connections replays captures and lists the connections in them: who asked whom, by
 name, how both directions were translated, the state, packets, bytes, retransmissions
 and drops. --full adds each zone's tuples and the states over time.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, captures []string) error {
+			o.Captures = append(o.Captures, captures...)
+			return o.run(cmd.Context())
+		},
 	}
 	o.flags(cmd)
 	f := cmd.Flags()
@@ -116,13 +118,13 @@ type whoOptions struct {
 func newWhoCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &whoOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "who ADDRESS[:PORT] [@TIME] --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
+		Use:   "who ADDRESS[:PORT] [@TIME] --db SOURCE FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Say whose an address was, before or after NAT",
 		Long: `who finds the connections that had an address, before or after translation, in any
 zone, and says who was behind it. TIME is 2026-11-22T10:00:35Z, or a time of day.
 
 Exit status: 0 found, 1 no connection had the address, 2 bad usage or bad input.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
 	o.flags(cmd)
@@ -132,12 +134,13 @@ Exit status: 0 found, 1 no connection had the address, 2 bad usage or bad input.
 
 func (o *whoOptions) run(ctx context.Context, args []string) error {
 	defer store.Frugal(ctx)()
-	at := ""
-	if len(args) == 2 {
-		if at = args[1]; !strings.HasPrefix(at, "@") {
-			return fmt.Errorf("%s: a moment begins with @, as in @10:00:35", at)
-		}
+	at, captures := "", args[1:]
+	if len(captures) > 0 && strings.HasPrefix(captures[0], "@") {
+		at, captures = captures[0], captures[1:]
+	} else if len(captures) > 0 && ledger.Moment(captures[0]) {
+		return fmt.Errorf("%s: a moment begins with @, as in @10:00:35", captures[0])
 	}
+	o.Captures = append(o.Captures, captures...)
 	q, err := ledger.ParseQuestion(args[0], at)
 	if err != nil {
 		return err

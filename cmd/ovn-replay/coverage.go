@@ -27,10 +27,12 @@ type coverageOptions struct {
 func newCoverageCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &coverageOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "coverage --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
+		Use:   "coverage --db SOURCE FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Count the packets that met each ACL, load balancer backend, NAT row, route and flow",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, captures []string) error {
+			o.Captures = append(o.Captures, captures...)
+			return o.run(cmd.Context())
+		},
 	}
 	o.flags(cmd)
 	f := cmd.Flags()

@@ -26,15 +26,18 @@ type whyOptions struct {
 func newWhyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &whyOptions{asked: asked{input: newInput(stdin, stderr)}, stdout: stdout}
 	cmd := &cobra.Command{
-		Use:   "why FILE:FRAME|CONNECTION|ADDRESS[:PORT] --db SOURCE -r FILE[@PORT]… | --case DIR | --session FILE",
+		Use:   "why FILE:FRAME|CONNECTION|ADDRESS[:PORT] --db SOURCE FILE[@PORT]… | --case DIR | --session FILE",
 		Short: "Say in a few lines what became of a packet or connection, and why",
 		Long: `why replays captures and puts together, in at most ten lines, what came in, what it
 needed, which flow decided, and where it parted from a packet like it that fared
 otherwise: of the same connection, service, address or client. A connection is given
 by its number (see connections) or the address of one of its ends; of it, the first
 packet that did not arrive is told.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Captures = append(o.Captures, args[1:]...)
+			return o.run(cmd.Context(), args[0])
+		},
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object: the lines, the packet and its connection")

@@ -54,6 +54,16 @@ func (q *Question) moment(c *Conn) (conntrack.Time, error) {
 	return conntrack.Time(t.UnixNano()), nil
 }
 
+// Moment reports whether a text is a moment that a question may be about.
+func Moment(text string) bool {
+	for _, layout := range [...]string{time.RFC3339Nano, "15:04:05.999999999"} {
+		if _, err := time.Parse(layout, text); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Found is a connection that had the address, with how.
 type Found struct {
 	Conn *Conn
