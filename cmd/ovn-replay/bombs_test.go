@@ -47,6 +47,9 @@ var bombs = []struct {
 		"run --format none --db CASE/sb.db -r FILE@breth0_ovn-worker", exitBad, "a packet has more than 16384 options"},
 	{"400 MB of secrets before the first frame", manySecrets,
 		"run --format none -w OUT --db CASE/sb.db -r FILE@breth0_ovn-worker", exitOK, ""},
+	{"two networks and 13,000 packets that are all read ahead",
+		func(t *testing.T) string { return floodOf(t, "SYN", 13_000) },
+		"diff --db CASE/sb.db --db CASE/sb.db -r FILE@breth0_ovn-worker", exitOK, "13000 packets, 0 fare differently"},
 }
 
 func TestBombs(t *testing.T) {

@@ -101,8 +101,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		sb.Add(rec)
 		failed = errors.Join(failed, d.Settle(false))
 	}, func() {
-		sa.Flush()
-		sb.Flush()
+		failed = errors.Join(failed, d.Flush(sa, sb))
 	}), ja.Damaged())
 	if err := errors.Join(failed, d.Settle(true)); err != nil {
 		return err

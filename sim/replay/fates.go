@@ -222,6 +222,26 @@ func (d *Differ) Settle(end bool) error {
 	return nil
 }
 
+// Flush replays what either run has read ahead, by turns: what became of thousands of packets
+// on one network would wait for the other.
+func (d *Differ) Flush(a, b *Run) error {
+	const turn = 64
+	for more := true; more; {
+		moreA, moreB := a.PauseSome(turn), b.PauseSome(turn)
+		more = moreA || moreB
+		for len(d.A.fates) > 0 && len(d.B.fates) > 0 && d.A.fates[0].same(d.B.fates[0]) {
+			x, y := d.A.fates[0], d.B.fates[0]
+			d.A.fates, d.B.fates = d.A.fates[1:], d.B.fates[1:]
+			if err := d.compare(x, y); err != nil {
+				return err
+			}
+		}
+	}
+	a.Flush()
+	b.Flush()
+	return nil
+}
+
 func (x *packetFate) same(y *packetFate) bool {
 	return x.index == y.index && x.capture == y.capture && x.number == y.number && x.late == y.late
 }

@@ -345,9 +345,16 @@ func (s *Run) Until(now conntrack.Time) {
 // Pause replays what was held back. Packets that ovn-controller holds stay
 // held: the engine can go on with them in another run.
 func (s *Run) Pause() {
-	for s.head < len(s.queue) {
+	for s.PauseSome(len(s.queue)) {
+	}
+}
+
+// PauseSome replays n packets of those at most, and reports whether there are more.
+func (s *Run) PauseSome(n int) bool {
+	for ; n > 0 && s.head < len(s.queue); n-- {
 		s.pop()
 	}
+	return s.head < len(s.queue)
 }
 
 func (s *Run) take() *Frame {
