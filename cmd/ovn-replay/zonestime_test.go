@@ -263,3 +263,36 @@ func TestImportWithoutZones(t *testing.T) {
 		}
 	}
 }
+
+// A port of the transit switch that a zone's database lost, while its flows still name it,
+// is told as what the zone lacks: another's, and its own.
+func TestZonesLackingTransitPorts(t *testing.T) {
+	t.Parallel()
+	const gone = "2026-11-28T04:48:59Z"
+	for name, x := range map[string]struct{ node, port, want, warned string }{
+		"another's": {"node1", "tstor-node2", "output without an outport, zone node1 has no port tstor-node2 on " +
+			"transit switch transit_switch, where zone node2 has it", "zone node1 has no remote port of key 3 on"},
+		"another's, for the answer": {"node2", "tstor-node1", "output without an outport, zone node2 has no port " +
+			"tstor-node1 on transit switch transit_switch, where zone node1 has it",
+			"zone node2 has no remote port of key 2 on"},
+		"its own": {"node1", "tstor-node1", "patch port rtots-node1 of ovn_cluster_router: zone node1 has no port " +
+			"tstor-node1 on transit switch transit_switch, as which zone node2 knows it",
+			"zone node1 has no port of key 2 on transit switch transit_switch, which is tstor-node1 to zone node2"},
+		"that of where it went": {"node2", "tstor-node2", "remote port tstor-node2 of transit_switch: zone node2 " +
+			"has no port of tunnel key 3 on transit switch transit_switch",
+			"zone node2 has no port of key 3 on transit switch transit_switch, which is tstor-node2 to zone node1"},
+	} {
+		args := []string{"--ct-profile", "ovs-userspace:3.1", "-r", zonesCase + "pod1.pcap", "-r", zonesCase + "pod2.pcap"}
+		for _, node := range []string{"node1", "node2"} {
+			db := zonesCase + "sb-" + node + ".db.gz"
+			if node == x.node {
+				db = amended(t, db, amendment{gone, "Port_Binding", "logical_port", x.port, "null"})
+			}
+			args = append(args, "--db", db)
+		}
+		_, out, errs := replayed(t, append([]string{"run"}, args...)...)
+		if !strings.Contains(out, x.want) || !strings.Contains(errs, x.warned) {
+			t.Errorf("%s: %q or %q is not said: %s%s", name, x.want, x.warned, errs, out)
+		}
+	}
+}

@@ -236,6 +236,9 @@ func (j *joiner) findTwins(d *Datapath) {
 						"%s in zone %s",
 						p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
 				}
+			case p.Type == Remote && q == nil && p.Chassis != nil && p.Chassis.AZ == z && !p.Chassis.Remote():
+				j.problem("Port_Binding", p.UUID, "zone %s has no port of key %d on transit switch %s, which is %s to "+
+					"zone %s: nothing crosses it", z.Name, p.TunnelKey, d.Name, p.Name, d.AZ.Name)
 			case p.Type != Remote && q == nil:
 				j.problem("Port_Binding", p.UUID,
 					"zone %s has no remote port of key %d on transit switch %s: it cannot reach port %s of zone %s",

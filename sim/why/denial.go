@@ -175,7 +175,12 @@ func (x *Explainer) whose(mac uint64, d *network.Datapath) string {
 func (x *Explainer) portAt(t *trace.Trace, at int) string {
 	ev := &t.Events()[at]
 	p := x.portNumber(int(ev.Port))
-	if ev.Kind != trace.Drop || p == nil {
+	switch {
+	case ev.Kind != trace.Drop:
+		return ""
+	case ev.Reason == trace.DropNoOutport:
+		return x.nameless(t, at)
+	case p == nil:
 		return ""
 	}
 	kind := "port"

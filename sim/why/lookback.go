@@ -32,6 +32,7 @@ type sides struct {
 	absent   string   // and that another is not
 	denies   bool     // it drops, or answers that the packet is not wanted
 	logged   string   // the name by which an ACL logs
+	aims     string   // at this port
 	marks    bool     // the packet's DSCP:
 	dscp     uint8
 	choice   *lflow.Select
@@ -144,6 +145,9 @@ func (s *sides) assign(a lflow.Action) {
 	zero := false
 	if l, ok := a.(lflow.Load); ok && l.Dst.Symbol.OVNField == lflow.NoOVNField {
 		zero = l.Value.Value.IsZero() && l.Value.String == ""
+		if l.Dst.Slice().Field == field.Outport {
+			s.aims = l.Value.String
+		}
 		if l.Dst.Slice().Field == field.IPDSCP {
 			s.marks, s.dscp = true, uint8(l.Value.Value.Lo)
 		}
