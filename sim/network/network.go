@@ -9,7 +9,10 @@
 // database.
 package network
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Network is the logical network of a Southbound database, or of several that
 // Join has joined.
@@ -100,6 +103,12 @@ const (
 	Port_Unknown
 )
 
+// Stay is where a port was from a moment on; of the first that is known, at all times before.
+type Stay struct {
+	Since   time.Time
+	Chassis string
+}
+
 // Port is a Port_Binding.
 type Port struct {
 	Index       int // in Network.Ports, never 0
@@ -116,7 +125,7 @@ type Port struct {
 
 	Chassis    *Chassis   // the row's chassis, nil if unbound
 	Additional []*Chassis // additional_chassis
-	Been       []string   // names of chassis where it was bound before, as far as a history was asked for it
+	Been       []Stay     // where it was bound and since when, as far as a history was asked for it
 	HAChassis  []HAMember // gateway_chassis or ha_chassis_group, highest priority first
 
 	Addresses     []Address // parsed from mac

@@ -3,6 +3,7 @@ package network
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // everywhere reports whether every chassis has the port for itself.
@@ -105,7 +106,20 @@ func (p *Port) Elsewhere(c *Chassis) bool {
 	if p.Datapath.AZ != c.AZ || c.Remote() {
 		return true
 	}
-	return p.Type == VIF && p.active != nil && !p.ResidentOn(c) && !slices.Contains(p.Been, c.Name)
+	return p.Type == VIF && p.active != nil && !p.ResidentOn(c) &&
+		!slices.ContainsFunc(p.Been, func(s Stay) bool { return s.Chassis == c.Name })
+}
+
+// ChassisAt is the chassis where an interface was at a moment of the history that was asked
+// for it, nil if there was none.
+func (n *Network) ChassisAt(p *Port, t time.Time) *Chassis {
+	var at *Chassis
+	for i, s := range p.Been {
+		if c := n.chassis[s.Chassis]; i == 0 || !s.Since.After(t) {
+			at = c
+		}
+	}
+	return at
 }
 
 // Unmapped reports whether a localnet or l2gateway port leads nowhere on a chassis,

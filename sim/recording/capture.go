@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ovnreplay/pcap"
 	filters "ovnreplay/pcap/filter"
@@ -216,6 +217,14 @@ func (r *Recording) openAll(ctx context.Context) error {
 			open.Close()
 			return fmt.Errorf("%s: %w", t.Name, err)
 		}
+		if c.Chassis == "" && !open.live {
+			r.then(t, open)
+		}
+		for _, s := range t.Sites() {
+			if s.Doubt != "" {
+				r.tell("%s: %s", t.Name, s.Doubt)
+			}
+		}
 		if c.Port == "" && c.Kind == 0 && !open.live {
 			guessed = append(guessed, placed{t, open})
 		}
@@ -303,6 +312,20 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 		return err
 	}
 	return r.find(owners, open, t, chassis)
+}
+
+// then puts a capture of an interface that moved since where that was when it begins.
+func (r *Recording) then(t *replay.Tap, open *openCapture) {
+	for _, s := range t.Sites() {
+		if s.Kind != replay.AtPort || s.Port.Type != network.VIF || len(s.Port.Been) < 2 {
+			continue
+		}
+		if first, ok := open.firstTime(); ok {
+			if c := r.Net.ChassisAt(s.Port, time.Unix(0, first)); c != nil {
+				s.Chassis = c
+			}
+		}
+	}
 }
 
 // portAt finds a port by name, at a chassis if one is given: of ports that several zones

@@ -20,6 +20,9 @@ type placed struct {
 // member, a tap and its veth, a file given twice). Others are not guessed about.
 func (r *Recording) together(owners *replay.Owners, all []placed) error {
 	for i, a := range all {
+		if err := r.contested(a.tap); err != nil {
+			return err
+		}
 		for _, b := range all[:i] {
 			s, t := a.tap.Site, b.tap.Site
 			if s == nil || t == nil || s.Port != t.Port || s.Chassis != t.Chassis || s.Port == nil ||
@@ -32,6 +35,21 @@ func (r *Recording) together(owners *replay.Owners, all []placed) error {
 					b.tap.Name, a.tap.Name, s.Port.Name, common, of, b.tap.Name, candidates(owners, b.open),
 					a.tap.Name, candidates(owners, a.open))
 			}
+		}
+	}
+	return nil
+}
+
+// contested says that a capture which may be of any port of a switch is not of the one
+// that it seems to be of: another is.
+func (r *Recording) contested(t *replay.Tap) error {
+	if t.Site == nil || t.Site.Doubt == "" {
+		return nil
+	}
+	for _, other := range r.Taps {
+		if s := other.Site; other != t && s != nil && s.Port == t.Site.Port && s.Doubt == "" {
+			return fmt.Errorf("%s: all that it holds %s sent to all of its switch, and %s is of that port: say at which "+
+				"other one it was taken with -r FILE@PORT", t.Name, s.Port.Called(), other.Name)
 		}
 	}
 	return nil

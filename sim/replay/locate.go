@@ -156,54 +156,18 @@ func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Kind: AtPort, Port: port, Chassis: chassis, Found: "packets' addresses"}
-	if s.Chassis == nil && port.Type == network.Localnet {
-		s.Chassis, err = o.wireChassis(port, frames)
-	} else if s.Chassis == nil {
+	doubt, err := o.rivals(port, frames)
+	if err != nil {
+		return nil, err
+	}
+	if chassis == nil && port.Type == network.Localnet {
+		return o.wireSite(port, metas(frames))
+	}
+	s := &Site{Kind: AtPort, Port: port, Chassis: chassis, Found: "packets' addresses", Doubt: doubt}
+	if s.Chassis == nil {
 		s.Chassis, err = ChassisOf(o.net, port)
 	}
 	return s, err
-}
-
-// wireChassis finds at which chassis frames of a wire were captured: the one that
-// alone sends from the addresses that they are from, or are to.
-func (o *Owners) wireChassis(port *network.Port, frames [][]byte) (*network.Chassis, error) {
-	if len(o.net.Chassis) == 1 {
-		return o.net.Chassis[0], nil
-	}
-	votes := map[*network.Chassis]int{}
-	for _, f := range frames {
-		if len(f) < 14 {
-			continue
-		}
-		for _, m := range [...]mac{macAt(f[6:]), macAt(f)} {
-			if sent := o.send[m]; sent != nil && len(sent.named) == 1 {
-				votes[sent.named[0]]++
-			}
-		}
-	}
-	if len(votes) == 1 {
-		return mostSeen(votes, nil), nil
-	}
-	if slices.ContainsFunc(port.Datapath.Ports, func(p *network.Port) bool { return p.Type == network.L3Gateway }) {
-		return ChassisOf(o.net, port) // a gateway router's, which is at one
-	}
-	return nil, fmt.Errorf("port %s exists on %d chassis (%s): say on which the capture was taken with -r "+
-		"FILE@%s@CHASSIS",
-		port.Name, len(o.net.Chassis), chassisNames(o.net), port.Name)
-}
-
-// chassisNames lists a network's chassis for people, a few of them.
-func chassisNames(net *network.Network) string {
-	var names []string
-	for i, c := range net.Chassis {
-		if i == 4 {
-			names = append(names, "…")
-			break
-		}
-		names = append(names, c.Name)
-	}
-	return strings.Join(names, ", ")
 }
 
 // mostSeen returns the given chassis, else the one that takes part in most
@@ -253,13 +217,10 @@ func (o *Owners) cookedSite(votes map[*network.Port]int, cooked []pcap.LinkMeta,
 	switch {
 	case best == nil && wire == nil:
 		return nil, fmt.Errorf("no logical port has the addresses of its packets; name the port with -r FILE@PORT")
+	case best == nil && chassis == nil:
+		return o.wireSite(wire, cooked)
 	case best == nil:
-		s := &Site{Kind: AtPort, Port: wire, Chassis: chassis, Found: "packets' addresses"}
-		var err error
-		if s.Chassis == nil {
-			s.Chassis, err = ChassisOf(o.net, wire)
-		}
-		return s, err
+		return &Site{Kind: AtPort, Port: wire, Chassis: chassis, Found: "packets' addresses"}, nil
 	}
 	if chassis == nil {
 		var err error

@@ -308,7 +308,7 @@ func leadsOut(p *network.Port) bool {
 // its frames: the interface most of whose address' frames it holds, or the
 // localnet port of the datapath that most of the frames' owners belong to.
 func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
-	votes := map[*network.Port]int{}
+	votes, floods := map[*network.Port]int{}, map[*network.Port]int{}
 	foreign := false
 	for _, f := range frames {
 		if len(f) < 14 {
@@ -320,14 +320,30 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 			foreign = true
 		}
 		for _, p := range owners {
-			votes[p]++
+			if dst.multicast() && p.Type == network.VIF {
+				floods[p]++
+			} else {
+				votes[p]++
+			}
 		}
 		for _, p := range o.ports[dst] {
 			votes[p]++
 		}
 	}
-	best := o.mostVoted(votes, func(p *network.Port) bool { return !p.Datapath.Router })
-	if best != nil && (!foreign || best.Type == network.VIF && votes[best] == len(frames)) {
+	// What an interface sends to all of its switch every other one there gets: it tells nothing
+	// of where it was met, but beside what that interface alone sends and gets.
+	for p, n := range floods {
+		if votes[p] > 0 || n == len(frames) {
+			votes[p] += n
+		}
+	}
+	best := o.mostVoted(votes, func(p *network.Port) bool {
+		return !p.Datapath.Router && (hasDevice(p) || p.Parent != nil || leadsOut(p))
+	})
+	if wire := taggedWire(best, frames); wire != nil {
+		return wire, nil
+	}
+	if best != nil && (!foreign || best.Type == network.VIF && o.shownAt(best, frames) == len(frames)) {
 		return best, nil
 	}
 	if wire := o.wireOf(votes); wire != nil {
@@ -340,6 +356,23 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 		return nil, errors.New(s)
 	}
 	return nil, fmt.Errorf("no logical port has the Ethernet addresses of its packets; name the port with -r FILE@PORT")
+}
+
+// taggedWire is the wire of an interface's switch if frames have that one's VLAN tag: at
+// the interface they have none, or that of a container behind it. nil: they do not.
+func taggedWire(p *network.Port, frames [][]byte) *network.Port {
+	if p == nil || p.Type != network.VIF {
+		return nil
+	}
+	for _, wire := range p.Datapath.Localnet {
+		if wire.Tag != 0 && !slices.ContainsFunc(frames, func(f []byte) bool {
+			vid, _ := vlan(f)
+			return vid != wire.Tag || behind(p, f) != p
+		}) {
+			return wire
+		}
+	}
+	return nil
 }
 
 // Candidates are the interfaces that some records may be captured at, by their

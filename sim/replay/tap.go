@@ -25,6 +25,7 @@ type Site struct {
 	Port    *network.Port // AtPort
 	Chassis *network.Chassis
 	Found   string // how it was found: "given", "interface name", …
+	Doubt   string // why it may be another, where that is not so unlikely
 }
 
 // Tap is one capture. Frames of an interface without a site of its own are

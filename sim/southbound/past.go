@@ -70,9 +70,9 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 	if _, err := h.Until(from); err != nil {
 		return nil, err
 	}
-	lives := lives{port: map[store.UUID]*store.Row{}, been: map[string][]string{}, db: h.Database()}
+	lives := lives{port: map[store.UUID]*store.Row{}, been: map[string][]network.Stay{}, db: h.Database()}
 	for _, r := range h.Database().Table("Port_Binding").Rows() {
-		lives.see(r)
+		lives.see(r, time.Time{})
 	}
 	for {
 		if err := ctx.Err(); err != nil {
@@ -88,7 +88,7 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 		if Affects(t.Changes) {
 			p.Changes++
 		}
-		lives.follow(t.Changes)
+		lives.follow(t)
 	}
 	db := h.Database()
 	if p.Changes > 0 {
@@ -109,16 +109,17 @@ type lives struct {
 	port  map[store.UUID]*store.Row // Port_Binding: the last that was bound, else the last
 	order []store.UUID              // of port, as they came
 	gone  []*store.Row              // Datapath_Binding and Chassis
-	been  map[string][]string       // by logical port the names of the chassis where it was bound
+	been  map[string][]network.Stay // by logical port
 	db    *store.Database           // as it is at the moment
 }
 
 // see notes what a port's row was.
-func (l *lives) see(r *store.Row) {
+func (l *lives) see(r *store.Row, since time.Time) {
 	at, bound := r.Ref("chassis")
 	if c := l.db.Table("Chassis").Row(at); bound && c != nil {
-		if port, name := r.Text("logical_port"), c.Text("name"); !slices.Contains(l.been[port], name) {
-			l.been[port] = append(l.been[port], name)
+		port, name := r.Text("logical_port"), c.Text("name")
+		if been := l.been[port]; len(been) == 0 || been[len(been)-1].Chassis != name {
+			l.been[port] = append(been, network.Stay{Since: since, Chassis: name})
 		}
 	}
 	was := l.port[r.UUID]
@@ -130,11 +131,11 @@ func (l *lives) see(r *store.Row) {
 	l.port[r.UUID] = r
 }
 
-func (l *lives) follow(changes []store.Change) {
-	for _, c := range changes {
+func (l *lives) follow(t *store.Transaction) {
+	for _, c := range t.Changes {
 		switch {
 		case c.Table == "Port_Binding" && c.New != nil:
-			l.see(c.New)
+			l.see(c.New, t.Time)
 		case (c.Table == "Datapath_Binding" || c.Table == "Chassis") && c.New == nil && c.Old != nil:
 			l.gone = append(l.gone, c.Old)
 		}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Where a capture was taken is found from what only that place shows. What is flooded is
+// on the wires of all chassis, and at every port of a switch, and what goes between two
+// interfaces at both: a capture of nothing else is not guessed about, or the guess is said.
+func TestPlacesOfFloodedFrames(t *testing.T) {
+	t.Parallel()
+	zones := func(of string) (args []string) {
+		for _, n := range []string{"1", "2", "3"} {
+			args = append(args, "--db", cases+"/"+of+"/sb-node"+n+".db.gz")
+		}
+		return args
+	}
+	one := func(of string) []string { return []string{"--db", cases + "/" + of + "/sb.db.gz"} }
+	for name, x := range map[string]struct {
+		db           []string
+		capture      string
+		placed, told string
+	}{
+		"a zone's wire": {zones("ic-az"), "ic-az/wire1.pcap", "br-ex_node1 of ext_node1", ""},
+		"a zone's wire that shows others' ARP": {zones("ic-az"), "ic-az/wire2.pcap", "",
+			"-r FILE@br-ex_node1@node1 or @br-ex_node2@node2 or @br-ex_node3@node3"},
+		"a provider's": {one("cloud-gateway-router"), "cloud-gateway-router/provider-c1.pcap",
+			"provnet of public on chassis 5b1f5a1c-9a0e-4f5b-8a43-10c1a0000001", ""},
+		"a provider's that shows another chassis' ARP": {one("cloud-gateway-router"),
+			"cloud-gateway-router/provider-c2.pcap", "", "-r FILE@provnet@compute-1 or @provnet@compute-2 or @provnet"},
+		"a provider's with VLAN tags": {one("cloud-provider-vm"), "cloud-provider-vm/provider-c2.pcap",
+			"provnet of public on chassis 5b1f5a1c-9a0e-4f5b-8a43-10c1a0000002", ""},
+		"between two pods": {one("kube-qos"), "kube-qos/pod1.pcap", "", "-r FILE@default_pod1 or @default_pod4"},
+		"a pod that speaks to all": {[]string{"--db", cases + "/nodeport/sb.db"}, "nodeport/pod2.pcap",
+			"default_client-pod", "all that it holds default_client-pod sent to all of its switch"},
+	} {
+		args := append([]string{"run", "--format", "none", "--explain-points", "-r", cases + "/" + x.capture}, x.db...)
+		status, _, errs := replayed(t, args...)
+		if (status == exitOK) != (x.placed != "") || !strings.Contains(errs, x.told) ||
+			!strings.Contains(errs, ": logical port "+x.placed) && x.placed != "" {
+			t.Errorf("%s: status %d, %s", name, status, errs)
+		}
+	}
+}
+
+// A port that is no more is not placed at another one by an ARP request of that one's that
+// its switch flooded; in a history that tells of it, it is found.
+func TestPlacesOfPortsThatAreGone(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/cloud-failover/"
+	request, err := hex.DecodeString("ffffffffffff" + "fa163e0a0011" + "0806" + "0001080006040001" +
+		"fa163e0a0011" + "0a01000b" + "000000000000" + "0a010063") // of vm1
+	if err != nil {
+		t.Fatal(err)
+	}
+	pcap := read(t, of+"vm2.pcap")
+	seconds := binary.LittleEndian.Uint32(pcap[24:]) + 1
+	for _, n := range []uint32{seconds, 0, uint32(len(request)), uint32(len(request))} {
+		pcap = binary.LittleEndian.AppendUint32(pcap, n)
+	}
+	capture := filepath.Join(t.TempDir(), "vm2.pcap")
+	put(t, capture, append(pcap, request...))
+	gone := func(at string) string {
+		return amended(t, of+"sb.db.gz", amendment{at, "Port_Binding", "logical_port", "vm2", "null"})
+	}
+	before, meanwhile := gone("2026-11-22T13:05:58.5Z"), gone("2026-11-22T13:05:59.5Z")
+	for name, x := range map[string]struct {
+		args   []string
+		placed string
+	}{
+		"gone before":            {[]string{"--db", before}, ""},
+		"gone since, as it is":   {[]string{"--db", meanwhile, "--db-time", "last"}, ""},
+		"gone since, as it was":  {[]string{"--db", meanwhile}, "vm2 of net-a"},
+		"still there, of course": {[]string{"--db", of + "sb.db.gz"}, "vm2 of net-a"},
+	} {
+		status, _, errs := replayed(t, append([]string{"run", "--format", "none", "--explain-points", "-r", capture},
+			x.args...)...)
+		if x.placed == "" && (status != exitBad || !strings.Contains(errs, "name the port with -r FILE@PORT")) ||
+			x.placed != "" && (status != exitOK || !strings.Contains(errs, ": logical port "+x.placed)) {
+			t.Errorf("%s: status %d, %s", name, status, errs)
+		}
+	}
+}
+
+// Of two captures that hold one port's frames the one that shows them alone is of it, and
+// the one that shows what it sent to all of its switch is of another port.
+func TestPlacesOfSeveral(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/cloud-lb/"
+	args := []string{"run", "--format", "none", "--db", of + "sb.db.gz", "-r", of + "meta1.pcap"}
+	const said = "meta1.pcap: all that it holds vm1 sent to all of its switch"
+	if status, _, errs := replayed(t, args...); status != exitOK || !strings.Contains(errs, said+", whose every port") {
+		t.Errorf("alone: status %d, %s", status, errs)
+	}
+	for _, vm1 := range []string{of + "vm1.pcap", of + "vm1.pcap@vm1"} {
+		status, _, errs := replayed(t, append(args, "-r", vm1)...)
+		if want := said + ", and " + of + "vm1.pcap is of that port"; status != exitBad || !strings.Contains(errs, want) {
+			t.Errorf("with %s: status %d, %s; want %q", vm1, status, errs, want)
+		}
+	}
+	if status, _, errs := replayed(t, append(args, "-r", of+"vm1.pcap", "-r", of+"meta1.pcap@meta-a")...); status !=
+		exitBad || !strings.Contains(errs, said) {
+		t.Errorf("named as well: status %d, %s", status, errs)
+	}
+}
+
+// An interface that moved in the history that is followed has its capture where it was
+// when that begins, whether its port is named or found.
+func TestPlacesOfPortsThatMoved(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/cloud-failover/"
+	moved := amended(t, of+"sb.db.gz", amendment{"2026-11-22T13:05:58.9Z", "Port_Binding", "logical_port", "vm2",
+		`{"chassis":["uuid","7bf276e0-b71a-48cf-a8a1-8fefba80cdec"]}`})
+	for _, capture := range []string{"vm2.pcap", "vm2.pcap@vm2"} {
+		status, r := verified(t, "--db", moved, "-r", of+capture, "-r", of+"provider-c1.pcap@provnet@compute-1")
+		if status != exitOK || r.Matched != 20 {
+			t.Errorf("%s: status %d, %d matched, missing %+v", capture, status, r.Matched, r.Missing)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ovnreplay/pcap"
+	"ovnreplay/sim/network"
+)
+
+// One network outside of OVN is behind the wires of many chassis, under the name of one
+// port or of one for each. What its switches flood is on all of them: only a frame that
+// goes from one chassis or to one tells whose wire a capture is of.
+
+// wireAt is a wire of a chassis.
+type wireAt struct {
+	port    *network.Port
+	chassis *network.Chassis
+}
+
+// wireSite finds at which chassis frames of a wire were captured, and by which port, from
+// those that others' wires do not show.
+func (o *Owners) wireSite(port *network.Port, frames []pcap.LinkMeta) (*Site, error) {
+	wires := o.wiresBehind(port)
+	if len(wires) < 2 {
+		c, err := ChassisOf(o.net, port)
+		return &Site{Kind: AtPort, Port: port, Chassis: c, Found: "packets' addresses"}, err
+	}
+	most, shown := 0, make([]int, len(wires))
+	for i := range frames {
+		for k := range wires {
+			if o.shows(wires[k].chassis, &frames[i]) {
+				shown[k]++
+				most = max(most, shown[k])
+			}
+		}
+	}
+	var best []wireAt
+	for k := range wires {
+		if shown[k] == most {
+			best = append(best, wires[k])
+		}
+	}
+	if len(best) > 1 {
+		return nil, ambiguous(best)
+	}
+	return &Site{Kind: AtPort, Port: best[0].port, Chassis: best[0].chassis, Found: "packets' addresses"}, nil
+}
+
+// metas are the addresses of Ethernet frames.
+func metas(frames [][]byte) (list []pcap.LinkMeta) {
+	for _, f := range frames {
+		if m, err := pcap.EthernetMeta(f); err == nil {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// wiresBehind are the wires to the network that a port leads to, one of each chassis that
+// has one: its own there, or that by which others of its zone lead there.
+func (o *Owners) wiresBehind(port *network.Port) (wires []wireAt) {
+	ports := []*network.Port{port}
+	for _, p := range o.net.Ports[1:] {
+		if p != port && p.Type == network.Localnet && p.Tag == port.Tag && outside(p) == outside(port) {
+			ports = append(ports, p)
+		}
+	}
+	for _, c := range o.net.Chassis {
+		var of *network.Port
+		for _, p := range ports {
+			if c.Remote() || c.AZ != p.Datapath.AZ || p.Unmapped(c) {
+				continue
+			}
+			if home, err := ChassisOf(o.net, p); of == nil || err == nil && home == c {
+				of = p
+			}
+		}
+		if of != nil {
+			wires = append(wires, wireAt{of, c})
+		}
+	}
+	return wires
+}
+
+// outside is the network that a localnet port leads to, which bridge mappings name.
+func outside(p *network.Port) string { return p.Options["network_name"] }
+
+// shows reports whether a wire of a chassis shows a frame: what goes from one chassis, or
+// to one, is on that one's, and what is for all of a network on all.
+func (o *Owners) shows(c *network.Chassis, m *pcap.LinkMeta) bool {
+	from, to := o.sendersAt(metaMAC(m.HasSrc, m.Src)), o.sendersAt(metaMAC(m.HasDst, m.Dst))
+	switch {
+	case m.Direction == pcap.DirectionOut && len(from) > 0:
+		return slices.Contains(from, c)
+	case m.Direction == pcap.DirectionIn && len(from) == 1:
+		return from[0] != c
+	case m.HasDst && macOf(m.Dst).multicast(), !m.HasDst, len(from)+len(to) == 0:
+		return true
+	}
+	return slices.Contains(from, c) || slices.Contains(to, c)
+}
+
+// sendersAt are the chassis that send from an address.
+func (o *Owners) sendersAt(m mac) []*network.Chassis {
+	sent := o.send[m]
+	if m == 0 || sent == nil {
+		return nil
+	}
+	if sent.named != nil {
+		return sent.named
+	}
+	var list []*network.Chassis
+	for _, c := range o.net.Chassis {
+		if !c.Remote() && slices.Contains(sent.any, c.AZ) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// ambiguous says that a capture may be of several wires.
+func ambiguous(wires []wireAt) error {
+	slices.SortStableFunc(wires, func(a, b wireAt) int { return a.chassis.Index - b.chassis.Index })
+	const few = 4
+	var names []string
+	for i, w := range wires {
+		if i == few {
+			names = append(names, fmt.Sprintf("%d more", len(wires)-few))
+			break
+		}
+		names = append(names, fmt.Sprintf("%s@%s", w.port.Name, w.chassis.Host()))
+	}
+	return fmt.Errorf("its packets would be on the wires of several chassis alike: say of which it is with -r FILE@%s",
+		strings.Join(names, " or @"))
+}
