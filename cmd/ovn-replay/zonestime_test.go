@@ -282,7 +282,8 @@ func TestZonesLackingTransitPorts(t *testing.T) {
 			"has no port of tunnel key 3 on transit switch transit_switch",
 			"zone node2 has no port of key 3 on transit switch transit_switch, which is tstor-node2 to zone node1"},
 	} {
-		args := []string{"--ct-profile", "ovs-userspace:3.1", "-r", zonesCase + "pod1.pcap", "-r", zonesCase + "pod2.pcap"}
+		args := []string{"--ct-profile", "ovs-userspace:3.1", "-r", zonesCase + "pod1.pcap",
+			"-r", zonesCase + "pod2.pcap"}
 		for _, node := range []string{"node1", "node2"} {
 			db := zonesCase + "sb-" + node + ".db.gz"
 			if node == x.node {
@@ -294,5 +295,32 @@ func TestZonesLackingTransitPorts(t *testing.T) {
 		if !strings.Contains(out, x.want) || !strings.Contains(errs, x.warned) {
 			t.Errorf("%s: %q or %q is not said: %s%s", name, x.want, x.warned, errs, out)
 		}
+	}
+}
+
+// Zones of different releases are one network, each with what its release does: db info
+// tells it of each, and what was recorded of either release is what they predict.
+func TestZonesOfSeveralReleases(t *testing.T) {
+	t.Parallel()
+	const old, later = cases + "/ic-az/", cases + "/ic-az-26.03/"
+	dir := t.TempDir()
+	for node, of := range map[string]string{"1": old, "2": later, "3": later} {
+		put(t, filepath.Join(dir, "sb-node"+node+".db.gz"), read(t, of+"sb-node"+node+".db.gz"))
+	}
+	for of, matched := range map[string]int{old: 46, later: 44} {
+		if status, r := verified(t, "--case", of, "--db", dir); status != exitOK || r.Matched != matched {
+			t.Errorf("%s: status %d, %d matched, missing %+v", of, status, r.Matched, r.Missing)
+		}
+	}
+	status, out, errs := replayed(t, "db", "info", "--behaviour", dir)
+	rest := out
+	for _, want := range []string{"sb-node1.db.gz: OVN_Southbound", "written by OVN 23.03.1",
+		"\nchanges of OVN that 23.03", "sb-node2.db.gz: OVN_Southbound", "written by OVN 26.03.1",
+		"\nchanges of OVN that 26.03", "Open vSwitch 3.6 on 1 chassis", "sb-node3.db.gz: OVN_Southbound"} {
+		_, after, found := strings.Cut(rest, want)
+		if !found {
+			t.Fatalf("status %d, %q is not there, or not in its place: %s%.3000s", status, want, errs, out)
+		}
+		rest = after
 	}
 }

@@ -29,6 +29,9 @@ func Behave(net *network.Network) *Behaviour {
 	b := &Behaviour{OVN: net.Behaviours(), Switches: []Switch{}}
 	at := map[conntrack.Release]int{}
 	for _, c := range net.Chassis {
+		if c.Remote() { // its own zone's database tells
+			continue
+		}
 		r, why := sim.OVSRelease(net, c)
 		i, ok := at[r]
 		if !ok {

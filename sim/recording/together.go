@@ -48,8 +48,8 @@ func (r *Recording) contested(t *replay.Tap) error {
 	}
 	for _, other := range r.Taps {
 		if s := other.Site; other != t && s != nil && s.Port == t.Site.Port && s.Doubt == "" {
-			return fmt.Errorf("%s: all that it holds %s sent to all of its switch, and %s is of that port: say at which "+
-				"other one it was taken with -r FILE@PORT", t.Name, s.Port.Called(), other.Name)
+			return fmt.Errorf("%s: all that it holds %s sent to all of its switch, and %s is of that port: say at "+
+				"which other one it was taken with -r FILE@PORT", t.Name, s.Port.Called(), other.Name)
 		}
 	}
 	return nil

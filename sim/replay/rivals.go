@@ -31,8 +31,8 @@ func (o *Owners) rivals(p *network.Port, frames [][]byte) (doubt string, err err
 		return o.onWire(p, frames), nil
 	case !slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= 14 && !hasMAC(p, macAt(f[6:])) }) &&
 		!slices.ContainsFunc(list[1:], func(q *network.Port) bool { return o.hasSame(p, q) }):
-		return fmt.Sprintf("all that it holds %s sent to all of its switch, whose every port would show it: it is taken "+
-			"to be of %s itself (say it with -r FILE@PORT)", p.Called(), p.Called()), nil
+		return fmt.Sprintf("all that it holds %s sent to all of its switch, whose every port would show it: it is "+
+			"taken to be of %s itself (say it with -r FILE@PORT)", p.Called(), p.Called()), nil
 	}
 	const few = 4
 	var names []string
