@@ -118,7 +118,7 @@ func chassisNamed(net *network.Network, i *pcap.Interface) *network.Chassis {
 
 // siteByPackets finds where an interface's records were captured.
 func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*Site, error) {
-	votes := map[*network.Port]int{}
+	votes, floods := map[*network.Port]int{}, map[*network.Port]int{}
 	var cooked []pcap.LinkMeta
 	tunnels := 0
 	var frames [][]byte
@@ -141,8 +141,13 @@ func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*
 			continue
 		}
 		cooked = append(cooked, m)
-		o.vote(votes, &m)
+		if flooded(&m) {
+			o.vote(floods, &m)
+		} else {
+			o.vote(votes, &m)
+		}
 	}
+	addFloods(votes, floods, len(cooked))
 	switch {
 	case tunnels > 0 && tunnels >= len(frames)+len(cooked):
 		return &Site{Kind: AtUnderlay, Chassis: mostSeen(endpoints, chassis), Found: "tunnel endpoints"}, nil

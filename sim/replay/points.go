@@ -330,13 +330,7 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 			votes[p]++
 		}
 	}
-	// What an interface sends to all of its switch every other one there gets: it tells nothing
-	// of where it was met, but beside what that interface alone sends and gets.
-	for p, n := range floods {
-		if votes[p] > 0 || n == len(frames) {
-			votes[p] += n
-		}
-	}
+	addFloods(votes, floods, len(frames))
 	best := o.mostVoted(votes, func(p *network.Port) bool {
 		return !p.Datapath.Router && (hasDevice(p) || p.Parent != nil || leadsOut(p))
 	})

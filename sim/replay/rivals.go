@@ -5,11 +5,34 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/nat/header"
+	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
 )
 
 // A frame between two interfaces is at both, and one for all of a switch at each there: a
 // capture that holds nothing else may be of any of them, and is not guessed about.
+
+// addFloods adds what interfaces sent to all of their switch, of which every other one there
+// gets a copy: it tells nothing of where a capture was taken, but beside what the interface
+// alone sends and gets, or where there is nothing else.
+func addFloods(votes, floods map[*network.Port]int, all int) {
+	for p, n := range floods {
+		if votes[p] > 0 || n == all {
+			votes[p] += n
+		}
+	}
+}
+
+// flooded reports whether a frame without its Ethernet destination is for all of a network.
+func flooded(m *pcap.LinkMeta) bool {
+	if _, dst := metaIPs(m); dst.IsMulticast() {
+		return true
+	}
+	const request = 1
+	arp := m.EtherType == header.EtherARP && len(m.Payload) >= 8 && m.Payload[7] == request
+	return arp || m.PacketType == pcap.PacketBroadcast || m.PacketType == pcap.PacketMulticast
+}
 
 // rivals says that a capture which seems to be an interface's may as well be others' of its
 // switch: their interfaces would show no fewer of the frames. Where nobody else sends, it
