@@ -318,7 +318,7 @@ func choose(ctx context.Context, source string, items []Item, opts Options) (str
 		}
 		return "", e
 	}
-	distinct, err := distinct(ctx, source, paths, opts)
+	distinct, _, err := distinct(ctx, source, paths, opts)
 	if err != nil {
 		return "", err
 	}
@@ -336,15 +336,16 @@ type Found struct {
 
 // Databases returns the databases that a directory or tar file holds, by their
 // names: of copies the first, of one cluster's files the newest. Of any other source
-// it returns the source. What had to be read for that need not be read again.
-func Databases(ctx context.Context, source string, opts Options) ([]Found, error) {
+// it returns the source. What had to be read for that need not be read again; files that
+// cannot be read while others can are passed over.
+func Databases(ctx context.Context, source string, opts Options) ([]Found, []Passed, error) {
 	if remote(source) || strings.HasPrefix(source, "snapshot:") || strings.Contains(source, "!") ||
 		!isArchive(source, opts) {
-		return []Found{{Source: source}}, nil
+		return []Found{{Source: source}}, nil, nil
 	}
 	items, _, err := Gather(ctx, source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var paths []string
 	for _, i := range items {
@@ -353,7 +354,7 @@ func Databases(ctx context.Context, source string, opts Options) ([]Found, error
 		}
 	}
 	if len(paths) < 2 {
-		return []Found{{Source: source}}, nil // Open finds the one, or says what is there
+		return []Found{{Source: source}}, nil, nil // Open finds the one, or says what is there
 	}
 	return distinct(ctx, source, paths, opts)
 }
@@ -381,7 +382,7 @@ func isArchive(source string, opts Options) bool {
 
 // distinct returns the first of the files that hold the same bytes, and the
 // newest of the files of one cluster's members.
-func distinct(ctx context.Context, source string, paths []string, opts Options) ([]Found, error) {
+func distinct(ctx context.Context, source string, paths []string, opts Options) ([]Found, []Passed, error) {
 	sums := make(map[string]string, len(paths))
 	v := visitor{limits: expansion, each: func(name string, r *bufio.Reader, _ *compressed.Meter) error {
 		if slices.Contains(paths, name) {
@@ -392,7 +393,7 @@ func distinct(ctx context.Context, source string, paths []string, opts Options) 
 		return nil
 	}}
 	if err := v.visit(ctx, source); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var list []string
 	known := make(map[string]bool)
@@ -403,24 +404,25 @@ func distinct(ctx context.Context, source string, paths []string, opts Options) 
 		}
 	}
 	if len(list) == 1 {
-		return []Found{{Source: list[0]}}, nil
+		return []Found{{Source: list[0]}}, nil, nil
 	}
-	return newestOfClusters(ctx, list, opts), nil
+	found, passed := newestOfClusters(ctx, list, opts)
+	return found, passed, nil
 }
 
 // newestOfClusters leaves of each cluster's files the newest, and none that
 // cannot be read if others can.
-func newestOfClusters(ctx context.Context, paths []string, opts Options) (list []Found) {
+func newestOfClusters(ctx context.Context, paths []string, opts Options) (list []Found, passed []Passed) {
 	at := make(map[string]int) // cluster -> place in list
 	newest := make(map[string]*Database)
 	for _, path := range paths {
 		h, err := OpenHistory(ctx, path, opts)
-		if err != nil {
-			continue
+		if err == nil {
+			err = h.finish(ctx)
+			h.Close()
 		}
-		err = h.finish(ctx)
-		h.Close()
 		if err != nil {
+			passed = append(passed, Passed{path, why(err)})
 			continue
 		}
 		cluster := h.db.Cluster
@@ -440,8 +442,23 @@ func newestOfClusters(ctx context.Context, paths []string, opts Options) (list [
 		for _, path := range paths { // whoever opens them is told why
 			list = append(list, Found{Source: path})
 		}
+		return list, nil
 	}
-	return list
+	return list, passed
+}
+
+// why is what an error says, without the source that it begins with.
+func why(err error) string {
+	text := err.Error()
+	var e *SourceError
+	var d *DamageError
+	switch {
+	case errors.As(err, &e):
+		return strings.TrimPrefix(text, e.Source+": ")
+	case errors.As(err, &d):
+		return strings.TrimPrefix(text, d.Source+": ")
+	}
+	return text
 }
 
 // Several is the error of a source that holds several databases of which none

@@ -113,6 +113,13 @@ func (o *dbOptions) open(ctx context.Context, source string) (*store.Database, e
 	return db, nil
 }
 
+// leftOut says which databases could not be read while others could.
+func (o *dbOptions) leftOut(passed []store.Passed) {
+	for _, p := range passed {
+		printable.Fprintf(o.stderr, "ovn-replay: warning: %s: this database is left out: %s\n", p.Path, p.Why)
+	}
+}
+
 // warn says on stderr what of a database was not used.
 func (o *dbOptions) warn(db *store.Database) {
 	for _, w := range db.Warnings {
@@ -139,10 +146,11 @@ func (o *dbOptions) info(ctx context.Context, args []string) error {
 		args = []string{store.DefaultSource()}
 	}
 	for _, source := range args {
-		found, err := store.Databases(ctx, source, o.Options)
+		found, passed, err := store.Databases(ctx, source, o.Options)
 		if err != nil {
 			return err
 		}
+		o.leftOut(passed)
 		for _, f := range found {
 			if err := o.infoOf(ctx, f); err != nil {
 				return err
@@ -213,6 +221,7 @@ func (o *dbOptions) diff(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
+		o.leftOut(read.Passed)
 		if len(sources) > 1 {
 			if nets[i], err = o.join(ctx, sources, read); err != nil {
 				return err
@@ -237,7 +246,7 @@ func (o *dbOptions) diff(ctx context.Context, args []string) error {
 }
 
 // join makes one network of several zones' databases and says what they do not agree on.
-func (o *dbOptions) join(ctx context.Context, sources []string, read southbound.Read) (*network.Network, error) {
+func (o *dbOptions) join(ctx context.Context, sources []string, read *southbound.Read) (*network.Network, error) {
 	net, warnings, err := southbound.OpenAll(ctx, sources, o.Options, read)
 	for _, w := range warnings {
 		fmt.Fprintf(o.stderr, "ovn-replay: warning: %s\n", printable.Errors(w))

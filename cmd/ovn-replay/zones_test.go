@@ -151,6 +151,26 @@ func TestZonesNotJoined(t *testing.T) {
 	}
 }
 
+// A zone whose database cannot be read is left out of a folder's, which is said by whoever
+// reads the folder.
+func TestZonesOfWhichOneIsDamaged(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/ic-az/"
+	dir := t.TempDir()
+	for _, node := range []string{"1", "2"} {
+		put(t, filepath.Join(dir, node+".db.gz"), read(t, of+"sb-node"+node+".db.gz"))
+	}
+	put(t, filepath.Join(dir, "3.db"), gunzip(t, read(t, of+"sb-node3.db.gz"))[:30000])
+	for _, args := range [][]string{{"db", "gather", dir}, {"db", "info", dir}, {"db", "diff", dir, dir},
+		{"verify", "--db", dir, "-r", of + "pod1.pcap"}, {"trace", "--db", dir, `inport == "pod1"`},
+		{"diff", "--db", dir, "--db", dir, "-r", of + "pod1.pcap"}} {
+		_, _, errs := replayed(t, args...)
+		if want := dir + "/3.db: this database is left out: record 2, byte 30000: "; !strings.Contains(errs, want) {
+			t.Errorf("%v: %q is not said: %s", args, want, errs)
+		}
+	}
+}
+
 // packTar writes a tar file with one member.
 func packTar(t *testing.T, name, member string, content []byte) {
 	t.Helper()

@@ -57,15 +57,19 @@ type AZ struct {
 // not those of one network; of one there is nothing to tell.
 func AZs(ctx context.Context, source string, opts store.Options) (zones []AZ, warnings []error, err error) {
 	sources, read, err := southbound.AZs(ctx, []string{source}, opts)
+	for _, p := range read.Passed {
+		warnings = append(warnings, fmt.Errorf("%s: this database is left out: %s", p.Path, p.Why))
+	}
 	switch apart, is := errors.AsType[*southbound.NotJoined](err); {
 	case is:
-		return nil, []error{apart}, nil
+		return nil, append(warnings, apart), nil
 	case err != nil:
-		return nil, []error{fmt.Errorf("which zones these are is not known: %w", err)}, nil
+		return nil, append(warnings, fmt.Errorf("which zones these are is not known: %w", err)), nil
 	case len(sources) < 2:
-		return nil, nil, nil // the list of files says all
+		return nil, warnings, nil // the list of files says all
 	}
-	net, warnings, err := southbound.OpenAll(ctx, sources, opts, read)
+	net, said, err := southbound.OpenAll(ctx, sources, opts, read)
+	warnings = append(warnings, said...)
 	if err != nil {
 		return nil, warnings, err
 	}

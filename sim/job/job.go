@@ -54,7 +54,7 @@ func (in *Spec) Open(ctx context.Context) (*Job, error) {
 			return nil, err
 		}
 	}
-	if spec.DBs, in.read, err = southbound.AZs(ctx, spec.DBs, in.Source); err != nil {
+	if err := in.zones(ctx, spec); err != nil {
 		return nil, err
 	}
 	net, warnings, err := in.network(ctx, spec)
@@ -250,7 +250,7 @@ func (j *Job) On(ctx context.Context, in *Spec) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if spec.DBs, in.read, err = southbound.AZs(ctx, spec.DBs, in.Source); err != nil {
+	if err := in.zones(ctx, spec); err != nil {
 		return nil, err
 	}
 	net, warnings, err := in.network(ctx, spec)

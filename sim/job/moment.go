@@ -139,6 +139,15 @@ func (in *Spec) snapshot(ctx context.Context, spec *recording.Spec) (*network.Ne
 	return net, warnings, nil
 }
 
+// zones finds the databases that the sources hold, and says which could not be read.
+func (in *Spec) zones(ctx context.Context, spec *recording.Spec) (err error) {
+	spec.DBs, in.read, err = southbound.AZs(ctx, spec.DBs, in.Source)
+	for _, p := range in.read.Passed {
+		in.Tell("%s: this database is left out: %s", printable.Line(p.Path), printable.Line(p.Why))
+	}
+	return err
+}
+
 // last is the network as it was last.
 func (in *Spec) last(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
 	return southbound.OpenAll(ctx, spec.DBs, in.Source, in.read)

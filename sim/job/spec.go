@@ -56,7 +56,7 @@ type Spec struct {
 	Stdin  io.Reader
 	Stderr io.Writer
 
-	read southbound.Read // of DBs
+	read *southbound.Read // of DBs
 }
 
 // Reading is how captures are read with an expression of pcap-filter(7).

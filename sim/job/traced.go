@@ -35,8 +35,7 @@ func (in *Spec) ForTrace(ctx context.Context, moment Moment) (*network.Network, 
 		s.DBs = []string{store.DefaultSource()}
 	}
 	s.Profile = cmp.Or(in.Profile, s.Profile)
-	var err error
-	if s.DBs, in.read, err = southbound.AZs(ctx, s.DBs, in.Source); err != nil {
+	if err := in.zones(ctx, s); err != nil {
 		return nil, nil, err
 	}
 	net, warnings, err := in.traced(ctx, s, moment)

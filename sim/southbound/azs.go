@@ -9,9 +9,11 @@ import (
 	"ovnreplay/store"
 )
 
-// Read is what has been read of databases already, by their sources. Each is there
-// for one OpenAll.
-type Read map[string]one
+// Read is what has been read of databases already. Each is there for one OpenAll.
+type Read struct {
+	nets   map[string]one // by their sources
+	Passed []store.Passed // databases that could not be read, while others could
+}
 
 // one is a database's network.
 type one struct {
@@ -24,13 +26,14 @@ type one struct {
 // transit switches connect them. Databases that nothing connects, or that are
 // of one zone, are an error: which one is meant cannot be known. What was read to
 // find out is read.
-func AZs(ctx context.Context, sources []string, opts store.Options) (all []string, read Read, err error) {
-	read = Read{}
+func AZs(ctx context.Context, sources []string, opts store.Options) (all []string, read *Read, err error) {
+	read = &Read{nets: map[string]one{}}
 	for _, source := range sources {
-		found, err := store.Databases(ctx, source, opts)
+		found, passed, err := store.Databases(ctx, source, opts)
 		if err != nil {
-			return nil, nil, err
+			return nil, read, err
 		}
+		read.Passed = append(read.Passed, passed...)
 		names := make([]string, len(found))
 		for i, f := range found {
 			names[i] = f.Source
@@ -43,12 +46,12 @@ func AZs(ctx context.Context, sources []string, opts store.Options) (all []strin
 		for i, f := range found {
 			x, err := load(ctx, f, opts)
 			if err != nil {
-				return nil, nil, err
+				return nil, read, err
 			}
-			nets[i], read[f.Source] = x.net, x
+			nets[i], read.nets[f.Source] = x.net, x
 		}
 		if a := network.ApartOf(nets, names); a != nil {
-			return nil, nil, apart(source, names, a)
+			return nil, read, apart(source, names, a)
 		}
 	}
 	return all, read, nil

@@ -32,19 +32,22 @@ func Open(ctx context.Context, source string, opts store.Options) (net *network.
 }
 
 // OpenAll reads the Southbound databases of several availability zones, unless
-// they are read, and joins their networks. Of one it is Open.
-func OpenAll(ctx context.Context, sources []string, opts store.Options, read Read) (*network.Network, []error, error) {
+// they are read (nil: none is), and joins their networks. Of one it is Open.
+func OpenAll(ctx context.Context, sources []string, opts store.Options, read *Read) (*network.Network, []error, error) {
 	var nets []*network.Network
 	var warnings []error
+	if read == nil {
+		read = &Read{}
+	}
 	for _, source := range sources {
-		x, ok := read[source]
+		x, ok := read.nets[source]
 		if !ok {
 			var err error
 			if x.net, x.warnings, err = Open(ctx, source, opts); err != nil {
 				return nil, nil, err
 			}
 		}
-		delete(read, source) // what is joined is used up
+		delete(read.nets, source) // what is joined is used up
 		warnings = append(warnings, x.warnings...)
 		nets = append(nets, x.net)
 	}
