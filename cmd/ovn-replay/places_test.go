@@ -119,3 +119,20 @@ func TestPlacesOfPortsThatMoved(t *testing.T) {
 		}
 	}
 }
+
+// A port that has another address by the end of the history has its capture where it had
+// the one that the packets have.
+func TestPlacesOfPortsWithFormerAddresses(t *testing.T) {
+	t.Parallel()
+	const of = cases + "/cloud-failover/"
+	other := amended(t, of+"sb.db.gz", amendment{"2026-11-22T13:05:58.9Z", "Port_Binding", "logical_port", "vm2",
+		`{"mac":"fa:16:3e:0a:00:77 10.1.0.77"}`})
+	args := []string{"--db", other, "-r", of + "vm2.pcap", "-r", of + "provider-c1.pcap@provnet@compute-1"}
+	if status, r := verified(t, args...); status != exitOK || r.Matched != 20 {
+		t.Errorf("status %d, %d matched, missing %+v", status, r.Matched, r.Missing)
+	}
+	status, _, errs := replayed(t, append([]string{"verify", "--db-time", "last"}, args...)...)
+	if status != exitBad || !strings.Contains(errs, "name the port with -r FILE@PORT") {
+		t.Errorf("as it is at the end: status %d, %s", status, errs)
+	}
+}

@@ -45,7 +45,9 @@ func together(nets []*Network) (most []int) {
 	for i := range places {
 		places[i] = i
 	}
-	slices.SortStableFunc(places, func(i, j int) int { return cmp.Compare(nets[j].Stamp, nets[i].Stamp) })
+	slices.SortStableFunc(places, func(i, j int) int {
+		return cmp.Or(nets[j].AsOf.Compare(nets[i].AsOf), cmp.Compare(nets[j].Stamp, nets[i].Stamp))
+	})
 	for _, first := range places {
 		group := []int{first}
 		for k := 0; k < len(group); k++ {

@@ -125,6 +125,7 @@ type Port struct {
 
 	Chassis    *Chassis   // the row's chassis, nil if unbound
 	Additional []*Chassis // additional_chassis
+	Had        []Address  // addresses that it, or one of its name, had before, as far as a history was asked for it
 	Been       []Stay     // where it was bound and since when, as far as a history was asked for it
 	HAChassis  []HAMember // gateway_chassis or ha_chassis_group, highest priority first
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -115,6 +116,7 @@ func NewOwners(net *network.Network) *Owners {
 			}
 		}
 	}
+	o.readFormer()
 	for _, p := range net.Ports[1:] {
 		for _, n := range net.Announced(p) {
 			o.announcer[macOf(n.MAC)] = p
@@ -137,6 +139,19 @@ func NewOwners(net *network.Network) *Owners {
 	o.readWires()
 	o.readFlows()
 	return o
+}
+
+// readFormer takes the addresses that interfaces had for theirs, unless others have them now.
+func (o *Owners) readFormer() {
+	former := map[mac][]*network.Port{}
+	for _, p := range o.net.Ports[1:] {
+		for _, a := range p.Had {
+			if m := macOf(a.MAC); p.Type == network.VIF && o.ports[m] == nil {
+				former[m] = append(former[m], p)
+			}
+		}
+	}
+	maps.Copy(o.ports, former)
 }
 
 // readWires notes which networks are behind which wires, for frames that tell

@@ -52,7 +52,7 @@ func (o *Owners) rivals(p *network.Port, frames [][]byte) (doubt string, err err
 	switch {
 	case len(list) == 1:
 		return o.onWire(p, frames), nil
-	case !slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= 14 && !hasMAC(p, macAt(f[6:])) }) &&
+	case !slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= 14 && !o.owns(p, macAt(f[6:])) }) &&
 		!slices.ContainsFunc(list[1:], func(q *network.Port) bool { return o.hasSame(p, q) }):
 		return fmt.Sprintf("all that it holds %s sent to all of its switch, whose every port would show it: it is "+
 			"taken to be of %s itself (say it with -r FILE@PORT)", p.Called(), p.Called()), nil
@@ -98,13 +98,16 @@ func (o *Owners) shownAt(p *network.Port, frames [][]byte) (n int) {
 			continue
 		}
 		src, dst := macAt(f[6:]), macAt(f)
-		if hasMAC(p, src) || hasMAC(p, dst) || dst.multicast() && (o.near(p.Datapath, src) ||
+		if o.owns(p, src) || o.owns(p, dst) || dst.multicast() && (o.near(p.Datapath, src) ||
 			len(p.Datapath.Localnet) > 0) {
 			n++
 		}
 	}
 	return n
 }
+
+// owns reports whether an Ethernet address is a port's, or was.
+func (o *Owners) owns(p *network.Port, m mac) bool { return slices.Contains(o.ports[m], p) }
 
 // hasSame reports whether two ports have an Ethernet address in common.
 func (o *Owners) hasSame(p, q *network.Port) bool {

@@ -70,7 +70,8 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 	if _, err := h.Until(from); err != nil {
 		return nil, err
 	}
-	lives := lives{port: map[store.UUID]*store.Row{}, been: map[string][]network.Stay{}, db: h.Database()}
+	lives := lives{port: map[store.UUID]*store.Row{}, been: map[string][]network.Stay{}, had: map[string][]string{},
+		db: h.Database()}
 	for _, r := range h.Database().Table("Port_Binding").Rows() {
 		lives.see(r, time.Time{})
 	}
@@ -98,7 +99,7 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 		return nil, err
 	}
 	for _, port := range p.Net.Ports[1:] {
-		port.Been = lives.been[port.Name]
+		port.Been, port.Had = lives.been[port.Name], lives.addresses(port)
 	}
 	p.Warnings = db.Warnings
 	return p, nil
@@ -110,16 +111,23 @@ type lives struct {
 	order []store.UUID              // of port, as they came
 	gone  []*store.Row              // Datapath_Binding and Chassis
 	been  map[string][]network.Stay // by logical port
+	had   map[string][]string       // by logical port what its mac column was
 	db    *store.Database           // as it is at the moment
 }
 
 // see notes what a port's row was.
 func (l *lives) see(r *store.Row, since time.Time) {
+	name := r.Text("logical_port")
+	for _, text := range r.Set("mac") {
+		if !slices.Contains(l.had[name], text) {
+			l.had[name] = append(l.had[name], text)
+		}
+	}
 	at, bound := r.Ref("chassis")
 	if c := l.db.Table("Chassis").Row(at); bound && c != nil {
-		port, name := r.Text("logical_port"), c.Text("name")
-		if been := l.been[port]; len(been) == 0 || been[len(been)-1].Chassis != name {
-			l.been[port] = append(been, network.Stay{Since: since, Chassis: name})
+		chassis := c.Text("name")
+		if been := l.been[name]; len(been) == 0 || been[len(been)-1].Chassis != chassis {
+			l.been[name] = append(been, network.Stay{Since: since, Chassis: chassis})
 		}
 	}
 	was := l.port[r.UUID]
@@ -129,6 +137,16 @@ func (l *lives) see(r *store.Row, since time.Time) {
 		return
 	}
 	l.port[r.UUID] = r
+}
+
+// addresses are those that a port had and has no more.
+func (l *lives) addresses(p *network.Port) (had []network.Address) {
+	for _, text := range l.had[p.Name] {
+		if a, err := network.ParseAddress(text); err == nil && a != nil && !slices.Contains(p.RawMAC, text) {
+			had = append(had, *a)
+		}
+	}
+	return had
 }
 
 func (l *lives) follow(t *store.Transaction) {
