@@ -128,11 +128,12 @@ func (x *pointSeen) loses(ofFlow, open int) bool {
 	return x.lost > 0 && open <= x.lost && (ofFlow == 1 || ofFlow == 2 && x.lost*often >= x.left+x.lost)
 }
 
-// losesLast reports whether captures may well have lost the last packet of a flow that had come:
-// nothing else is open at its point, or captures are proved to have lost as many as are open.
-func (v *Verifier) losesLast(flow answerKey, ofFlow, atPoint, open int) bool {
+// losesOne reports whether captures may well have lost one packet of a flow: they are proved
+// to have lost as many as are open, or it is the last of a flow that had come, and nothing else
+// is open at its point.
+func (v *Verifier) losesOne(flow answerKey, ofFlow, atPoint, open int) bool {
 	seen := v.evidence.flows[flow]
-	return seen != nil && seen.matched > 0 && ofFlow == 1 && (atPoint == 1 || open <= v.Report.Lost)
+	return ofFlow == 1 && (open <= v.Report.Lost || seen != nil && seen.matched > 0 && atPoint == 1)
 }
 
 // losesCopy reports whether captures of a point may well have lost the one or two packets of a flow

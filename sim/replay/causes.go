@@ -413,6 +413,9 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 	if flow != nil && flow.matched > 0 || back != nil && back.matched > 0 && flow != nil && flow.entered > 0 {
 		return CauseLost // the rest of its connection entered in the captures
 	}
+	if v.owned(w) {
+		return CauseLost
+	}
 	if v.evidence.cut > 0 && (w.form.cut || isAnswer(w) || v.run.asksName(h)) {
 		return CauseSnaplen
 	}
@@ -423,6 +426,25 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 		return cmp.Or(v.first(w), v.elsewhere(w))
 	}
 	return cmp.Or(v.outside(w), v.turnedBack(w), v.elsewhere(w))
+}
+
+// owned reports whether a packet is the answer of a machine at a port that is captured to who
+// had asked for an Ethernet address just before.
+func (v *Verifier) owned(w *waiter) bool {
+	h := w.Headers()
+	k := &h.Key
+	var of requestKey
+	switch {
+	case k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2:
+		of = requestKey{ip: field.U64(k.Get(field.ARPSPA))}
+	case k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136:
+		of = requestKey{k.Get128(field.NDTarget), true}
+	default:
+		return false
+	}
+	asked, ok := v.evidence.asks[question{w.point, macAt(w.data), of}]
+	return ok && w.time-asked < conntrack.Second && slices.ContainsFunc(v.run.owners.ports[macAt(w.data[6:])],
+		func(p *network.Port) bool { return p.Type == network.VIF && v.run.inferrer.everCaptured(p) })
 }
 
 // turnedBack says whether a capture begins with an answer in a load balancer's name, which
@@ -601,6 +623,8 @@ func (v *Verifier) misled(w *waiter, x *fate) Cause {
 			return CauseSnaplen
 		}
 		return cmp.Or(v.outside(w), CauseLost)
+	case x.from != nil && w.point.port > 0 && w.point.chassis == x.from.Index:
+		return CauseLost // a copy that stays where others enter tunnels; what it comes from is not known
 	case x.verdict == sim.Delivered && len(x.outs) > 0 && leadsOut(x.outs[0]) && w.point.port > 0 && v.flowKnown(w):
 		return CauseLost // on a wire between chassis
 	case x.verdict == sim.Dropped && x.loose && !explicitACL(v, x):

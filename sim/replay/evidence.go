@@ -15,6 +15,7 @@ type evidence struct {
 	speaks  map[speaker]conntrack.Time
 	ways    map[uint64]conntrack.Time   // when the last that came out as predicted was to, see wayKey
 	replies map[replyKey]conntrack.Time // when they entered last
+	asks    map[question]conntrack.Time // of Ethernet addresses, when they entered last
 	tooLong map[pieceKey]bool
 	pieces  map[pieceKey]bool // of which some came out as predicted
 	cut     int               // frames that were cut too short
@@ -22,7 +23,8 @@ type evidence struct {
 
 func newEvidence() evidence {
 	return evidence{map[pointKey]*pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
-		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{}, map[pieceKey]bool{}, map[pieceKey]bool{}, 0}
+		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{}, map[question]conntrack.Time{},
+		map[pieceKey]bool{}, map[pieceKey]bool{}, 0}
 }
 
 // pointSeen is what the captures of one point show of themselves.
@@ -129,6 +131,25 @@ func (v *Verifier) spoke(f *Frame, p *Point) {
 		clear(v.evidence.speaks)
 	}
 	v.evidence.speaks[speaker{p.key(), macAt(f.Data)}] = f.Time
+}
+
+// question is what somebody asked with ARP or neighbor discovery.
+type question struct {
+	at pointKey
+	by mac
+	of requestKey
+}
+
+// noteQuestion notes that a frame entered which asks for an Ethernet address.
+func (v *Verifier) noteQuestion(p pointKey, f *Frame) {
+	ip, v6, ok := askedFor(f.Headers())
+	if !ok || len(f.Data) < 14 {
+		return
+	}
+	if len(v.evidence.asks) >= maxAnswers {
+		clear(v.evidence.asks)
+	}
+	v.evidence.asks[question{p, macAt(f.Data[6:]), requestKey{ip, v6}}] = f.Time
 }
 
 // wayKey is a packet's way through the logical network, with one of its ends:

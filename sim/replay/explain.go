@@ -284,9 +284,11 @@ func (v *Verifier) fate(w *waiter, id uint64) (found *fate) {
 	if id == 0 {
 		return nil
 	}
+	known := numbered(w.data, w.Headers())
 	v.run.history.fates.each(id, func(x *fate) bool { // newest first
 		switch {
-		case v.echoes(x, w), v.cameAs(x, w):
+		case !known && max(x.time-w.time, w.time-x.time) > againTime && !x.waits:
+		case v.echoes(x, w), v.cameAs(x, w), resolution(w.Headers()) && x.original != endpoints(w.Headers()):
 		case found == nil, x.time <= w.time && found.time > w.time,
 			found.verdict == sim.Delivered && !found.waits && x.number == found.number && x.capture == found.capture:
 			found = x

@@ -55,6 +55,7 @@ type spot struct {
 	port    string
 	at      pointKey           // zero: it came out of a tunnel
 	arrived *network.Chassis   // it came out of a tunnel there; nil: it entered at a port
+	from    *network.Chassis   // where the tunnel begins, if it is known
 	wire    bool               // the port leads out of OVN
 	passed  []*network.Chassis // where a packet is that enters here
 }
@@ -67,7 +68,7 @@ func (f *Frame) spot() *spot {
 	}
 	x := &spot{capture: f.Capture, file: f.File, port: p.Name(), passed: []*network.Chassis{p.Chassis}}
 	if p.Port == nil {
-		x.arrived = p.Chassis
+		x.arrived, x.from = p.Chassis, p.From
 	} else {
 		x.at, x.wire = p.key(), leadsOut(p.Port)
 	}

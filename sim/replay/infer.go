@@ -405,7 +405,7 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 		elsewhere := f.tunnel == nil || (x.arrived == nil || x.arrived == f.tunnel.from) &&
 			x.was(func(c *network.Chassis) bool { return sameZone(c, f.tunnel.from) })
 		switch {
-		case x.inferred || !elsewhere || x.verdict == sim.Unknown && x.drop != trace.UnknownRest ||
+		case x.inferred || !elsewhere || f.Time-x.time > againTime && !numbered(f.Data, f.Headers()) || x.verdict == sim.Unknown && x.drop != trace.UnknownRest ||
 			s.carried(f, x.at) || goesOn(f, x.wire, x.sender) || differ(x.sum, sum):
 		case x.left() && !slices.Contains(x.outs, f.point.Port):
 			gone = append(gone, x.outs...)
@@ -444,11 +444,14 @@ func (s *Run) accounted(f *Frame, x *fate) (found bool) {
 }
 
 // entersLater reports whether a frame's packet is still to enter, among those read
-// ahead: more often than it leaves there after this frame.
+// ahead: more often than it leaves there after this frame. What enters so much later that
+// its sender may have repeated it is another.
 func (s *Run) entersLater(f *Frame) bool {
-	enters := 0
+	const repeats = conntrack.Second / 2
+	enters, known := 0, numbered(f.Data, f.Headers())
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
 		switch {
+		case !known && l.Time-f.Time > repeats:
 		case l.dir == Entered && !s.carried(f, l.point.key()) && !differ(payloadSum(f.Data, f.Headers(), f.Wire),
 			payloadSum(l.Data, l.Headers(), l.Wire)) &&
 			!goesOn(f, leadsOut(l.point.Port), macAt(l.Data[6:])) &&
@@ -507,7 +510,7 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 		return nil
 	}
 	if a := inf.readAhead(f); a != nil {
-		return &origin{awaited: a, why: "as " + a.of + " of its connection"}
+		return &origin{awaited: a, to: inf.handedOn(f, a), why: "as " + a.of + " of its connection"}
 	}
 	if a := inf.fromOwner(f); a != nil {
 		if inf.behindVIP(f, a) {
@@ -518,7 +521,7 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 			why: "from the port that has its sender's address"}
 	}
 	if a := inf.fromTranslated(f); a != nil {
-		return &origin{awaited: a, why: "from the one sender whose packets leave with its address"}
+		return &origin{awaited: a, to: inf.handedOn(f, a), why: "from the one sender whose packets leave with its address"}
 	}
 	return inf.passedOn(f, nil)
 }

@@ -3,6 +3,8 @@ package replay
 import (
 	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/packet"
 )
 
 // twins recognises frames that a capture shows twice: a span port that mirrors
@@ -213,8 +215,14 @@ func (s *Run) copied(f *Frame) bool {
 // within a moment: they count, by the IP id or by TCP's sequence numbers. Who made the
 // same before does not count.
 func (f *Frame) unique() bool {
-	id, ok := identify(f.Data, f.Headers())
-	return ok && (id.id != 0 && !f.recurs || id.proto == header.ProtoTCP)
+	return numbered(f.Data, f.Headers()) && (!f.recurs || f.Headers().Key.Get(field.IPProto) == header.ProtoTCP)
+}
+
+// numbered reports whether a packet's sender counts its packets: others are not told from
+// those of other senders that carry the same.
+func numbered(data []byte, h *packet.Headers) bool {
+	id, ok := identify(data, h)
+	return ok && (id.id != 0 || id.proto == header.ProtoTCP)
 }
 
 // isDue reports whether the frame is predicted where it left, once more than it
@@ -234,7 +242,7 @@ func (s *Run) isDue(f *Frame) bool {
 // enters reports whether the packet of a frame that left is still to enter.
 func (s *Run) enters(f *Frame) (found bool) {
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike && !found; l, n = l.same, n+1 {
-		found = l.dir == Entered && !s.copied(l)
+		found = (l.dir == Entered || l.dir == Crossed && l.tunnel.to == f.point.Chassis) && !s.copied(l)
 	}
 	return found
 }

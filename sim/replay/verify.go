@@ -209,6 +209,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		flow.came(f)
 		v.noteReply(p.key(), f, flow)
 		v.spoke(f, p)
+		v.noteQuestion(p.key(), f)
 		if f.Lost {
 			v.doubt(doubt{p.key(), f.Time, v.run.name(f), f.Number, askingOf(f.Headers())})
 		}
@@ -697,7 +698,7 @@ func (v *Verifier) decide() {
 		flow := v.flowKey(w.point, w.data, w.Headers(), false)
 		at, ofFlow := v.evidence.at(w.point), flows[flow]
 		if v.opts.Strict || v.cameIn(w) || v.repeats(w) || !at.loses(ofFlow, points[w.point]) &&
-			!at.losesCopy(w.copied, ofFlow) && !v.losesLast(flow, ofFlow, points[w.point], len(open)) {
+			!at.losesCopy(w.copied, ofFlow) && !v.losesOne(flow, ofFlow, points[w.point], len(open)) {
 			v.Report.add("unexpected", &v.Report.Unexpected, *w.said)
 			continue
 		}
