@@ -57,6 +57,7 @@ type Owners struct {
 	announcer map[mac]*network.Port
 	outside   map[netip.Addr]mac // by an address inside, what it is sent from outside if that is its own
 	floating  map[netip.Addr]netip.Addr
+	checkers  map[netip.Addr]mac                        // from which ovn-controller checks services
 	virtual   map[netip.Addr]bool                       // addresses that routers answer for and no port has
 	links     map[*network.Datapath][]*network.Datapath // see readLinks
 	networks  []wireNetwork                             // of wires
@@ -96,7 +97,8 @@ func NewOwners(net *network.Network) *Owners {
 	o := &Owners{net: net, ports: map[mac][]*network.Port{}, send: map[mac]*senders{},
 		byIP: map[netip.Addr][]*network.Port{}, announced: map[netip.Addr]mac{},
 		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{},
-		virtual: map[netip.Addr]bool{}, heard: map[heardKey]mac{}, links: map[*network.Datapath][]*network.Datapath{},
+		checkers: map[netip.Addr]mac{},
+		virtual:  map[netip.Addr]bool{}, heard: map[heardKey]mac{}, links: map[*network.Datapath][]*network.Datapath{},
 		strangers: map[*network.Datapath]bool{}}
 	for _, p := range net.Ports[1:] {
 		if p.Type == network.VIF && p.Unknown {
@@ -133,6 +135,13 @@ func NewOwners(net *network.Network) *Owners {
 	for _, lb := range net.LoadBalancers {
 		for i := range lb.VIPs {
 			o.virtual[lb.VIPs[i].Addr] = true
+		}
+	}
+	for i := range net.ServiceMonitors {
+		m := &net.ServiceMonitors[i]
+		addr, err := netip.ParseAddr(m.SrcIP)
+		if hw, ok := header.ParseMAC(m.SrcMAC); ok && err == nil {
+			o.checkers[addr] = macOf(hw)
 		}
 	}
 	o.readLinks()

@@ -63,7 +63,7 @@ func (o *Owners) question(f *Frame) []byte {
 // holder has with an Ethernet address: a router's, or that of a port whose
 // addresses are all known.
 func (o *Owners) answersAt(p *network.Port, a netip.Addr, m mac) bool {
-	if o.announced[a] == m || o.outside[o.floating[a]] == m && m != 0 {
+	if o.announced[a] == m || m != 0 && (o.outside[o.floating[a]] == m || o.checkers[a] == m) {
 		return true
 	}
 	return slices.ContainsFunc(o.byIP[a], func(q *network.Port) bool {
