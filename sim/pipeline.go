@@ -84,13 +84,17 @@ type Injection struct {
 }
 
 // Inject replays one packet that enters OVN at a logical port. The tag of a
-// tagged port (localnet, container) is taken off the frame.
+// tagged port (localnet, container) is taken off the frame, and that of a frame that has
+// a priority and no VLAN where it comes over a wire (dl_vlan=0 of ovn-controller's
+// physical flows).
 func (e *Engine) Inject(in Injection) *Outcome {
 	p := e.begin(in, in.Time)
 	if in.Port == nil {
 		e.enterNowhere(p, in.Datapath)
 	} else {
-		if in.Port.Tag != 0 {
+		tci := p.Key.Get(field.VLANTCI)
+		wire := in.Port.Type == network.Localnet || in.Port.Type == network.L2Gateway
+		if in.Port.Tag != 0 || wire && tci&vlanPresent != 0 && tci&0xfff == 0 {
 			p.Key.Set(field.VLANTCI, 0)
 			p.Flush()
 		}

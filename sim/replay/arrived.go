@@ -221,7 +221,8 @@ func (v *Verifier) sawBeyond(w *waiter) (found bool) {
 		return false
 	}
 	v.run.history.seen.each(w.id, func(x *sighting) bool {
-		found = x.at != w.point && x.time >= w.time-soonest
+		found = x.at != w.point && x.time >= w.time-soonest &&
+			(x.arrived == nil || w.point.port < 0 && x.arrived.Index != w.point.chassis)
 		return !found
 	})
 	return found

@@ -116,6 +116,11 @@ func (b *basis) report(r *Report, net *network.Network) {
 	if b.elsewhere(r) {
 		r.Unverified = "all that was observed may have come from ports of which there is no capture; capture there, too"
 	}
+	if r.Unverified == "" && !r.Interrupted && r.differing() == 0 && r.Observed > 0 && r.Explained == r.Observed &&
+		r.Matched+r.Autonomous == 0 && (r.Underlay == nil || r.Underlay.Matched == 0) {
+		r.Unverified = "nothing that was observed was predicted, and artefacts of the captures would explain all of it; " +
+			"give captures that overlap in time"
+	}
 	if b.nothing && len(r.Unexpected) == 0 && !r.Interrupted && !b.asPredicted(r) {
 		r.Unverified = b.why(r, net)
 	}

@@ -299,8 +299,8 @@ func (v *Verifier) aboutCut(w *waiter, x *fate) bool {
 // "" if none does.
 func (v *Verifier) unseen(w *waiter) Cause {
 	switch {
-	case v.cameIn(w):
-		return "" // it is in the capture, the other way
+	case v.cameIn(w), v.evidence.others[expectKey{w.point, w.id}]:
+		return "" // it is in the capture, the other way or with another VLAN tag
 	case w.way.metered:
 		return CauseMeter
 	}
@@ -310,18 +310,18 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	if v.run.filters(w.point, askingOf(w.Headers())) {
 		return CauseFilter
 	}
-	repeated := v.repeats(w)
+	h := w.Headers()
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, h, false)]
+	if flow == nil {
+		flow = &flowSeen{}
+	}
+	repeated := v.repeats(w) && !flow.acknowledges(w) || v.strayed(w)
 	vouched, edge := v.vouches(w.point, w.time)
 	if !vouched && !repeated {
 		return edge
 	}
 	if v.longer(w) || v.withLonger(w) {
 		return CauseMTU
-	}
-	h := w.Headers()
-	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	if flow == nil {
-		flow = &flowSeen{}
 	}
 	switch {
 	case repeated:
@@ -360,14 +360,40 @@ func opensTCP(h *packet.Headers) bool {
 	return h.Key.Get(field.IPProto) == header.ProtoTCP && h.Key.Get(field.TCPFlags)&opens == header.FlagSYN
 }
 
-// repeats reports whether the sender of a predicted packet sent it again, as it
-// does when no answer comes: then it did not arrive.
+// repeats reports whether something that was sent again shows that a predicted packet did
+// not arrive: it itself, or what it answers.
 func (v *Verifier) repeats(w *waiter) bool {
-	if !opensTCP(w.Headers()) {
+	h := w.Headers()
+	flow := v.evidence.flows[v.flowKey(w.point, w.data, h, false)]
+	if flow == nil {
 		return false
 	}
-	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
-	return flow != nil && flow.opened > 1 && flow.matched == 0 && flow.entered == 0
+	flags := h.Key.Get(field.TCPFlags)
+	switch {
+	case opensTCP(h):
+		return flow.opened > 1 && flow.matched == 0 && flow.entered == 0
+	case flags&(header.FlagSYN|header.FlagRST) != 0: // 0: not of TCP
+		return flow.matched == 0 && (flow.opens > w.time || flow.opened > 1)
+	}
+	e := endpoints(h)
+	return udp(h) && serves(e[0].port, e[1].port) && flow.matched == 0 && flow.entered > w.time
+}
+
+// strayed reports whether a predicted packet was observed at an interface where it was not to
+// come: it is one that its sender counts, and no copy.
+func (v *Verifier) strayed(w *waiter) (found bool) {
+	if len(w.data) < 14 || macAt(w.data).multicast() || !numbered(w.data, w.Headers()) {
+		return false
+	}
+	v.run.history.seen.each(w.id, func(x *sighting) bool {
+		if x.at.port <= 0 || x.at == w.point || max(x.time-w.time, w.time-x.time) > soonest {
+			return true
+		}
+		p := v.net().Ports[x.at.port]
+		found = p.Type == network.VIF && !slices.Contains(w.way.outs, p)
+		return !found
+	})
+	return found
 }
 
 // longer reports whether a packet is longer than anything that ever left at the
@@ -407,6 +433,9 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 	h := w.Headers()
 	if x := v.fate(w, v.run.history.asked(w)); x != nil && x.drop == trace.DropMetered {
 		return CauseMeter
+	}
+	if v.refused(w) {
+		return ""
 	}
 	flow := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
 	back := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), true)]
@@ -628,12 +657,26 @@ func (v *Verifier) misled(w *waiter, x *fate) Cause {
 	case x.verdict == sim.Delivered && len(x.outs) > 0 && leadsOut(x.outs[0]) && w.point.port > 0 && v.flowKnown(w):
 		return CauseLost // on a wire between chassis
 	case x.verdict == sim.Dropped && x.loose && !explicitACL(v, x):
-		if v.Report.Lost > 0 {
+		switch {
+		case v.Report.Lost > 0:
 			return CauseLost
+		case v.opening(w, x):
+			return ""
 		}
 		return v.outside(w)
 	}
 	return ""
+}
+
+// opening reports whether captures show the first packet of the TCP connection of a packet
+// that ended in OVN and was observed.
+func (v *Verifier) opening(w *waiter, x *fate) bool {
+	if w.Headers().Key.Get(field.IPProto) != header.ProtoTCP {
+		return false
+	}
+	own := v.evidence.flows[answerKey{x.at, header.ProtoTCP, x.original[1], x.original[0]}]
+	of := v.evidence.flows[v.flowKey(w.point, w.data, w.Headers(), false)]
+	return own != nil && own.syn || of != nil && of.syn
 }
 
 func (v *Verifier) flowKnown(w *waiter) bool {

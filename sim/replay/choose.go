@@ -378,8 +378,8 @@ func (s *Run) NextHop(ip field.Uint128, v6 bool, bound uint64, p *packet.Packet)
 		}
 		return seen, ok || seen.To != 0
 	}
-	if s.resolves[family(v6)] > 0 && (bound != 0 || s.requested(ip, v6)) {
-		return seen, false
+	if bound != 0 || s.resolves[family(v6)] > 0 && s.requested(ip, v6) {
+		return seen, false // what is known of a next hop holds, whatever captures lack
 	}
 	if !s.beyond.others(mac(bound)) {
 		return seen, false

@@ -1,8 +1,11 @@
 package replay
 
 import (
+	"encoding/binary"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
+	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/packet"
 )
@@ -13,9 +16,11 @@ type evidence struct {
 	points  map[pointKey]*pointSeen
 	flows   map[answerKey]*flowSeen
 	speaks  map[speaker]conntrack.Time
-	ways    map[uint64]conntrack.Time   // when the last that came out as predicted was to, see wayKey
-	replies map[replyKey]conntrack.Time // when they entered last
-	asks    map[question]conntrack.Time // of Ethernet addresses, when they entered last
+	ways    map[uint64]conntrack.Time    // when the last that came out as predicted was to, see wayKey
+	replies map[replyKey]conntrack.Time  // when they entered last
+	died    map[answerKey]conntrack.Time // what answers it would look like: when a packet that entered last ended in OVN
+	others  map[expectKey]bool           // frames that are no port's, for their VLAN tag
+	asks    map[question]conntrack.Time  // of Ethernet addresses, when they entered last
 	tooLong map[pieceKey]bool
 	pieces  map[pieceKey]bool // of which some came out as predicted
 	cut     int               // frames that were cut too short
@@ -23,7 +28,8 @@ type evidence struct {
 
 func newEvidence() evidence {
 	return evidence{map[pointKey]*pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
-		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{}, map[question]conntrack.Time{},
+		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{},
+		map[answerKey]conntrack.Time{}, map[expectKey]bool{}, map[question]conntrack.Time{},
 		map[pieceKey]bool{}, map[pieceKey]bool{}, 0}
 }
 
@@ -59,6 +65,8 @@ type flowSeen struct {
 	began   conntrack.Time // entered there first
 	entered conntrack.Time // entered there last; 0: never
 	entries int            // how often it did
+	syn     bool           // TCP: the first packet of its connection entered there
+	opens   conntrack.Time // and when it last did
 	acks    bool           // TCP, SCTP: it acknowledged
 	acked   uint32         // all before this number
 }
@@ -101,6 +109,9 @@ func (x *flowSeen) came(f *Frame) {
 	x.entered, x.entries = max(x.entered, f.Time), x.entries+1
 	h := f.Headers()
 	if h.Key.Get(field.IPProto) != header.ProtoTCP || h.Key.Get(field.TCPFlags)&header.FlagACK == 0 {
+		if opensTCP(h) {
+			x.syn, x.opens = true, max(x.opens, f.Time)
+		}
 		return
 	}
 	_, n := tcpNumbers(f)
@@ -131,6 +142,61 @@ func (v *Verifier) spoke(f *Frame, p *Point) {
 		clear(v.evidence.speaks)
 	}
 	v.evidence.speaks[speaker{p.key(), macAt(f.Data)}] = f.Time
+}
+
+// noteDied notes that a packet which entered ended in OVN: nobody answers it. What ends
+// for what the replay does not know of its connection may have gone on.
+func (v *Verifier) noteDied(p pointKey, f *Frame, out *sim.Outcome) {
+	if out.Verdict != sim.Dropped || f.Inferred || len(f.Data) < 14 {
+		return
+	}
+	for i := range out.Trace.CT {
+		if c := &out.Trace.CT[i]; c.Loose || c.State&conntrack.Invalid != 0 {
+			return
+		}
+	}
+	if len(v.evidence.died) >= maxAnswers {
+		clear(v.evidence.died)
+	}
+	v.evidence.died[v.answerTo(p, f)] = f.Time
+}
+
+// answerTo is what an answer to a frame that entered looks like: one of DHCP goes to whoever
+// has its Ethernet address.
+func (v *Verifier) answerTo(p pointKey, f *Frame) answerKey {
+	h := f.Headers()
+	if port := endpoints(h)[1].port; udp(h) && (port == 67 || port == 547) {
+		return dhcpTo(p, macAt(f.Data[6:]), port)
+	}
+	return v.flowKey(p, f.Data, h, true)
+}
+
+func udp(h *packet.Headers) bool { return h.Key.Get(field.IPProto) == header.ProtoUDP }
+
+// dhcpTo is an answer of DHCP.
+func dhcpTo(p pointKey, client mac, port uint16) answerKey {
+	k := answerKey{point: p, proto: header.ProtoUDP, src: endpoint{port: port}}
+	binary.BigEndian.PutUint64(k.dst.addr[:], uint64(client))
+	return k
+}
+
+// refused reports whether an observed packet answers one that entered just before and ended
+// in OVN: the replay knows where it would have come from, and it does not come.
+func (v *Verifier) refused(w *waiter) bool {
+	if len(w.data) < 14 {
+		return false
+	}
+	h := w.Headers()
+	k := v.flowKey(w.point, w.data, h, false)
+	switch port := endpoints(h)[0].port; {
+	case udp(h) && (port == 67 || port == 547):
+		k = dhcpTo(w.point, macAt(w.data), port)
+	case quotedHash(w.data, h) != 0:
+		x := v.fate(w, v.run.history.asked(w))
+		return x != nil && x.at == w.point && x.verdict == sim.Dropped && !x.loose && !x.inferred
+	}
+	at, ok := v.evidence.died[k]
+	return ok && at <= w.time+soonest && w.time-at < 2*conntrack.Second
 }
 
 // question is what somebody asked with ARP or neighbor discovery.

@@ -19,7 +19,7 @@ import (
 const whyAsked = "the question to what OVN answers here"
 
 // ask replays the question that an observed frame answers, if the frame is an
-// answer OVN gives and the capture of its port lost the question.
+// answer OVN gives, and the capture of its port lost the question. False: it is none.
 func (s *Run) ask(f *Frame) bool {
 	if !s.inferrer.captured[f.point.key()] {
 		return false
@@ -31,9 +31,21 @@ func (s *Run) ask(f *Frame) bool {
 	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: data, Wire: len(data),
 		Inferred: true, Lost: true, Why: "in no capture: " + whyAsked, dir: Entered,
 		point: s.Taps[f.Capture].point(f.point.Port, f.point.Chassis)}
-	g.point.Found = "inferred"
-	s.inject(g)
+	if !s.wasAsked(f, g) {
+		g.point.Found = "inferred"
+		s.inject(g)
+	}
 	return true
+}
+
+// wasAsked reports whether a capture shows the question that an observed frame answers.
+func (s *Run) wasAsked(f, question *Frame) (found bool) {
+	at := question.point.key()
+	s.history.fates.each(identityHash(question.Data, question.Headers()), func(x *fate) bool {
+		found = x.at == at && !x.inferred && f.Time-x.time < againTime && x.time-f.Time < soonest
+		return !found
+	})
+	return found
 }
 
 // question is the frame that asks for an answer of OVN's, nil if a frame is none.

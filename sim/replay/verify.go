@@ -210,6 +210,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		v.noteReply(p.key(), f, flow)
 		v.spoke(f, p)
 		v.noteQuestion(p.key(), f)
+		v.noteDied(p.key(), f, out)
 		if f.Lost {
 			v.doubt(doubt{p.key(), f.Time, v.run.name(f), f.Number, askingOf(f.Headers())})
 		}
@@ -226,7 +227,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 		w := v.prediction(f, p, out, o.Event)
 		w.where, w.point = v.run.Taps[f.Capture].point(o.Port, o.Chassis), k
 		w.time, w.wire, w.guess, w.seen = o.Time, o.Wire, o.Guess, o.Seen
-		if opensTCP(o.Headers()) {
+		if o.Headers().Key.Get(field.TCPFlags)&header.FlagSYN != 0 {
 			v.noteFlow(k, o.Data, o.Headers(), false).opened++
 		}
 		v.meet(w, o.Data, o.Headers())
@@ -330,6 +331,11 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	case why == whyAgain, why == whyLoopback:
 		v.Report.Repeated++
 		return
+	case why == whyVLAN:
+		if len(v.evidence.others) >= maxAnswers {
+			clear(v.evidence.others)
+		}
+		v.evidence.others[expectKey{p.key(), identityHash(f.Data, f.Headers())}] = true
 	case why == whyCut:
 		v.Report.TooShort++
 		v.tooShort(f)
