@@ -166,6 +166,9 @@ func (inf *inferrer) inport(f *Frame) *origin {
 	if !stays(f) && (!hasIP(p, addrOf(h, e[0])) || inf.s.owners.serving(addrOf(h, e[1]), e[1].port)) {
 		return nil // a load balancer may have changed it
 	}
+	if q := quotedHash(f.Data, h); q != 0 && inf.s.history.entered(q) && !inf.reached(q, p) {
+		return nil // about what did not come to it: OVN speaks in its name
+	}
 	return &origin{awaited: &awaited{port: p, chassis: u.from, ethSrc: uint64(macAt(f.Data[6:])),
 		ethDst: uint64(macAt(f.Data)), hops: 0}, keepIP: true, why: "at the port that the tunnel tells"}
 }

@@ -460,20 +460,10 @@ func (v *Verifier) unpredicted(w *waiter) Cause {
 // owned reports whether a packet is the answer of a machine at a port that is captured to who
 // had asked for an Ethernet address just before.
 func (v *Verifier) owned(w *waiter) bool {
-	h := w.Headers()
-	k := &h.Key
-	var of requestKey
-	switch {
-	case k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2:
-		of = requestKey{ip: field.U64(k.Get(field.ARPSPA))}
-	case k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136:
-		of = requestKey{k.Get128(field.NDTarget), true}
-	default:
-		return false
-	}
-	asked, ok := v.evidence.asks[question{w.point, macAt(w.data), of}]
-	return ok && w.time-asked < conntrack.Second && slices.ContainsFunc(v.run.owners.ports[macAt(w.data[6:])],
-		func(p *network.Port) bool { return p.Type == network.VIF && v.run.inferrer.everCaptured(p) })
+	_, answers := v.resolves(w)
+	return answers && slices.ContainsFunc(v.run.owners.ports[macAt(w.data[6:])], func(p *network.Port) bool {
+		return p.Type == network.VIF && v.run.inferrer.everCaptured(p)
+	})
 }
 
 // turnedBack says whether a capture begins with an answer in a load balancer's name, which

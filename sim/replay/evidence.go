@@ -2,8 +2,10 @@ package replay
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/nat"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
@@ -147,7 +149,7 @@ func (v *Verifier) spoke(f *Frame, p *Point) {
 // noteDied notes that a packet which entered ended in OVN: nobody answers it. What ends
 // for what the replay does not know of its connection may have gone on.
 func (v *Verifier) noteDied(p pointKey, f *Frame, out *sim.Outcome) {
-	if out.Verdict != sim.Dropped || f.Inferred || len(f.Data) < 14 {
+	if !ended(out) || f.Inferred || len(f.Data) < 14 {
 		return
 	}
 	for i := range out.Trace.CT {
@@ -159,6 +161,12 @@ func (v *Verifier) noteDied(p pointKey, f *Frame, out *sim.Outcome) {
 		clear(v.evidence.died)
 	}
 	v.evidence.died[v.answerTo(p, f)] = f.Time
+}
+
+// ended reports whether all ends in OVN that a packet leads to: it, and what answers it.
+func ended(out *sim.Outcome) bool {
+	return (out.Verdict == sim.Dropped || out.Verdict == sim.Consumed && !holds(out)) &&
+		len(out.Outputs) == 0
 }
 
 // answerTo is what an answer to a frame that entered looks like: one of DHCP goes to whoever
@@ -187,13 +195,21 @@ func (v *Verifier) refused(w *waiter) bool {
 		return false
 	}
 	h := w.Headers()
+	if a, answers := v.resolves(w); answers && w.where.Port != nil && !leadsOut(w.where.Port) &&
+		v.run.owners.answersAt(w.where.Port, a, macAt(w.data[6:])) {
+		return true // it is OVN's to answer
+	}
 	k := v.flowKey(w.point, w.data, h, false)
 	switch port := endpoints(h)[0].port; {
 	case udp(h) && (port == 67 || port == 547):
 		k = dhcpTo(w.point, macAt(w.data), port)
-	case quotedHash(w.data, h) != 0:
-		x := v.fate(w, v.run.history.asked(w))
-		return x != nil && x.at == w.point && x.verdict == sim.Dropped && !x.loose && !x.inferred
+	case quotes(uint8(h.Key.Get(field.IPProto)), icmpType(&h.Key)):
+		var p nat.Packet
+		if h.Layout.L4 == 0 || p.Parse(w.data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || !p.IsError {
+			return false
+		}
+		of := ends(&p.Inner.Tuple)
+		k.proto, k.src, k.dst = p.Inner.Tuple.Proto, of[1], of[0]
 	}
 	at, ok := v.evidence.died[k]
 	return ok && at <= w.time+soonest && w.time-at < 2*conntrack.Second
@@ -216,6 +232,23 @@ func (v *Verifier) noteQuestion(p pointKey, f *Frame) {
 		clear(v.evidence.asks)
 	}
 	v.evidence.asks[question{p, macAt(f.Data[6:]), requestKey{ip, v6}}] = f.Time
+}
+
+// resolves returns the address of which a packet tells the Ethernet address to who had asked
+// for it just before. False: it is no such answer.
+func (v *Verifier) resolves(w *waiter) (addr netip.Addr, answers bool) {
+	k := &w.Headers().Key
+	var of requestKey
+	switch {
+	case k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2:
+		of, addr = requestKey{ip: field.U64(k.Get(field.ARPSPA))}, header.IPv4(k.Get(field.ARPSPA))
+	case k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136:
+		of, addr = requestKey{k.Get128(field.NDTarget), true}, packet.Addr6(k.Get128(field.NDTarget))
+	default:
+		return addr, false
+	}
+	asked, ok := v.evidence.asks[question{w.point, macAt(w.data), of}]
+	return addr, ok && w.time-asked < conntrack.Second
 }
 
 // wayKey is a packet's way through the logical network, with one of its ends:

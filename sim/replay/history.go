@@ -176,6 +176,15 @@ func (h *history) asked(w *waiter) (id uint64) {
 	return id
 }
 
+// entered reports whether a packet that an ICMP error quotes entered.
+func (h *history) entered(quote uint64) (found bool) {
+	h.links.each(quote, func(*uint64) bool {
+		found = true
+		return false
+	})
+	return found
+}
+
 // askHash is a key of packets at a port with given ends.
 func askHash(p pointKey, e *[2]endpoint) uint64 {
 	h := hashWord(hashWord(1, uint64(p.port)), uint64(p.chassis)<<32|uint64(e[0].port)<<16|uint64(e[1].port))
