@@ -78,9 +78,14 @@ func (o *Owners) answersAt(p *network.Port, a netip.Addr, m mac) bool {
 	if o.announced[a] == m || m != 0 && (o.outside[o.floating[a]] == m || o.checkers[a] == m) {
 		return true
 	}
+	near := func(q *network.Port) bool {
+		return q.Datapath == p.Datapath || q.Peer != nil && q.Peer.Datapath == p.Datapath
+	}
+	if o.virtual[a] || o.announced[a] != 0 { // the router beside answers with its own
+		return slices.ContainsFunc(o.ports[m], func(q *network.Port) bool { return q.Datapath.Router && near(q) })
+	}
 	return slices.ContainsFunc(o.byIP[a], func(q *network.Port) bool {
-		near := q.Datapath == p.Datapath || q.Peer != nil && q.Peer.Datapath == p.Datapath
-		return near && hasMAC(q, m) && (q.Datapath.Router || !q.Unknown)
+		return near(q) && hasMAC(q, m) && (q.Datapath.Router || !q.Unknown)
 	})
 }
 
