@@ -199,7 +199,7 @@ func (s *Run) crossed(f *Frame) {
 		s.observe(f)
 		return
 	}
-	if shown {
+	if shown || s.history.answered(f) {
 		s.observe(f)
 		return
 	}
