@@ -191,13 +191,16 @@ func dhcpTo(p pointKey, client mac, port uint16) answerKey {
 // refused reports whether an observed packet answers one that entered just before and ended
 // in OVN: the replay knows where it would have come from, and it does not come.
 func (v *Verifier) refused(w *waiter) bool {
-	if len(w.data) < 14 {
+	if len(w.data) < 14 || w.bare {
 		return false
 	}
-	h := w.Headers()
-	if a, answers := v.resolves(w); answers && w.where.Port != nil && !leadsOut(w.where.Port) &&
-		v.run.owners.answersAt(w.where.Port, a, macAt(w.data[6:])) {
+	h, sender := w.Headers(), macAt(w.data[6:])
+	switch a, answers := v.resolves(w); {
+	case answers && w.where.Port != nil && !leadsOut(w.where.Port) && v.run.owners.ofRouter(sender) &&
+		v.run.owners.answersAt(w.where.Port, a, sender):
 		return true // it is OVN's to answer
+	case !answers && resolution(h):
+		return false
 	}
 	k := v.flowKey(w.point, w.data, h, false)
 	switch port := endpoints(h)[0].port; {
