@@ -15,6 +15,8 @@ var lateUnknown = map[string]map[string]string{
 		"cloud-migration":              "an answer to who is asked before, at a port of two chassis",
 		"cloud-migration-26.03":        "an answer to who is asked before, at a port of two chassis",
 		"cloud-network-function-26.03": "which way a connection went through a network function",
+		"cloud-stale-25.03":            "where a port was that is gone when the captures begin",
+		"cloud-stale-26.03":            "where a port was that is gone when the captures begin",
 		"cloud-remote-25.03":           "what the zone that is not given had sent",
 		"cloud-virtual":                "who had announced the virtual address",
 		"cloud-virtual-25.03":          "who had announced the virtual address",
@@ -25,6 +27,8 @@ var lateUnknown = map[string]map[string]string{
 	},
 	"0.5": {
 		"cloud-activation-26.03":       "which chassis a port was active on",
+		"cloud-stale-25.03":            "where a port was that is gone when the captures begin",
+		"cloud-stale-26.03":            "where a port was that is gone when the captures begin",
 		"cloud-remote-26.03":           "what the zone that is not given had sent",
 		"cloud-virtual":                "who had announced the virtual address",
 		"kube-cold-ingress":            "a connection whose packets OVN translates now so, now otherwise",

@@ -218,6 +218,11 @@ func (v *Verifier) refused(w *waiter) bool {
 		of := ends(&p.Inner.Tuple)
 		k.proto, k.src, k.dst = p.Inner.Tuple.Proto, of[1], of[0]
 	}
+	if made := h.Key.Get(field.IPProto) == header.ProtoTCP && h.Key.Get(field.TCPFlags)&header.FlagRST != 0; !made &&
+		k.proto == uint8(h.Key.Get(field.IPProto)) && k.proto != header.ProtoICMP && k.proto != header.ProtoICMPv6 &&
+		k.src.addr != ([16]byte{}) {
+		return false // what a machine may have sent by itself
+	}
 	at, ok := v.evidence.died[k]
 	return ok && at <= w.time+soonest && w.time-at < 2*conntrack.Second
 }

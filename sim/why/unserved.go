@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/sim"
+	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
 	"ovnreplay/sim/trace"
@@ -29,23 +29,20 @@ func (b *balancers) refresh(net *network.Network) {
 	}
 	*b = balancers{net.Became, net, map[netip.Addr][]*network.Flow{}}
 	for _, f := range net.Flows {
-		if !strings.Contains(f.Actions, "ct_lb") {
+		if !lflow.MayBalance(f.Actions) {
 			continue
 		}
-		if strings.Contains(f.Match, "^") {
+		if lflow.HasVariables(f.Match) {
 			b.flows[netip.Addr{}] = append(b.flows[netip.Addr{}], f)
 			continue
 		}
-		for word := range strings.FieldsFuncSeq(f.Match, notOfAddress) {
-			if a, err := netip.ParseAddr(word); err == nil && !slices.Contains(b.flows[a], f) {
+		for a := range lflow.Written(f.Match) {
+			if !slices.Contains(b.flows[a], f) {
 				b.flows[a] = append(b.flows[a], f)
 			}
 		}
 	}
 }
-
-// notOfAddress reports whether a character is in no address.
-func notOfAddress(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF.:", r) }
 
 // balanced reports whether an address may be a load balancer's.
 func (x *Explainer) balanced(a netip.Addr) bool {
