@@ -211,10 +211,6 @@ func (v *Verifier) refused(w *waiter) bool {
 		if h.Layout.L4 == 0 || p.Parse(w.data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || !p.IsError {
 			return false
 		}
-		if w.point.port < 0 {
-			x := v.fate(w, v.run.history.asked(w))
-			return x != nil && x.nothing()
-		}
 		of := ends(&p.Inner.Tuple)
 		k.proto, k.src, k.dst = p.Inner.Tuple.Proto, of[1], of[0]
 	}

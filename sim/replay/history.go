@@ -39,7 +39,6 @@ type fate struct {
 	late     bool
 	verdict  sim.Verdict
 	drop     trace.Reason
-	made     bool          // something that OVN made of it came out
 	waits    bool          // ovn-controller asks for its next hop
 	asks     *network.Port // by this wire, nil: by none
 	loose    bool          // its connection began before the capture
@@ -125,8 +124,7 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 	x := h.fates.push(f.id)
 	*x = fate{
 		spot: f.spot(), number: f.Number, time: f.Time, sum: payloadSum(f.Data, f.Headers(), f.Wire),
-		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop, waits: holds(out),
-		made: len(out.Outputs) > 0, nat: x.nat[:0],
+		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop, waits: holds(out), nat: x.nat[:0],
 	}
 	if x.wire {
 		x.sender = macAt(f.Data[6:])
@@ -185,29 +183,6 @@ func (h *history) entered(quote uint64) (found bool) {
 		return false
 	})
 	return found
-}
-
-// answered reports whether a frame is an ICMP error about a packet that entered, and that with
-// what it led to ended in OVN: no such error should be there.
-func (h *history) answered(f *Frame) (ended bool) {
-	q := quotedHash(f.Data, f.Headers())
-	if q == 0 {
-		return false
-	}
-	h.links.each(q, func(id *uint64) bool {
-		h.fates.each(*id, func(x *fate) bool {
-			ended = x.nothing() && max(f.Time-x.time, x.time-f.Time) < againTime
-			return !ended
-		})
-		return !ended
-	})
-	return ended
-}
-
-// nothing reports whether nothing came of a packet, nor of what OVN made of it, as far as that
-// does not depend on what came before the captures.
-func (x *fate) nothing() bool {
-	return (x.verdict == sim.Dropped || x.verdict == sim.Consumed && !x.waits && !x.made) && !x.loose && !x.inferred
 }
 
 // askHash is a key of packets at a port with given ends.

@@ -199,7 +199,7 @@ func (s *Run) crossed(f *Frame) {
 		s.observe(f)
 		return
 	}
-	if shown || s.history.answered(f) {
+	if shown {
 		s.observe(f)
 		return
 	}
