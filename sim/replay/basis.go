@@ -116,14 +116,20 @@ func (b *basis) report(r *Report, net *network.Network) {
 	if b.elsewhere(r) {
 		r.Unverified = "all that was observed may have come from ports of which there is no capture; capture there, too"
 	}
-	if r.Unverified == "" && !r.Interrupted && r.differing() == 0 && r.Observed > 0 && r.Explained == r.Observed &&
-		r.Matched+r.Autonomous == 0 && (r.Underlay == nil || r.Underlay.Matched == 0) {
-		r.Unverified = "nothing that was observed was predicted, and artefacts of the captures would explain all of it; " +
-			"give captures that overlap in time"
+	if r.Unverified == "" && r.allExplained() {
+		r.Unverified = "nothing that was observed was predicted, and artefacts of the captures would explain all " +
+			"of it; give captures that overlap in time"
 	}
 	if b.nothing && len(r.Unexpected) == 0 && !r.Interrupted && !b.asPredicted(r) {
 		r.Unverified = b.why(r, net)
 	}
+}
+
+// allExplained reports whether packets were observed and none of them was predicted, nor is
+// any a difference.
+func (r *Report) allExplained() bool {
+	return !r.Interrupted && r.differing() == 0 && r.Observed > 0 && r.Explained == r.Observed &&
+		r.Matched+r.Autonomous == 0 && (r.Underlay == nil || r.Underlay.Matched == 0)
 }
 
 // elsewhere reports whether nothing could be compared, since captures do not show where

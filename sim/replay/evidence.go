@@ -20,7 +20,7 @@ type evidence struct {
 	speaks  map[speaker]conntrack.Time
 	ways    map[uint64]conntrack.Time    // when the last that came out as predicted was to, see wayKey
 	replies map[replyKey]conntrack.Time  // when they entered last
-	died    map[answerKey]conntrack.Time // what answers it would look like: when a packet that entered last ended in OVN
+	died    map[answerKey]conntrack.Time // by what answers look like: when what they answer last ended in OVN
 	others  map[expectKey]bool           // frames that are no port's, for their VLAN tag
 	asks    map[question]conntrack.Time  // of Ethernet addresses, when they entered last
 	tooLong map[pieceKey]bool
@@ -194,12 +194,8 @@ func (v *Verifier) refused(w *waiter) bool {
 	if len(w.data) < 14 || w.bare {
 		return false
 	}
-	h, sender := w.Headers(), macAt(w.data[6:])
-	switch a, answers := v.resolves(w); {
-	case answers && w.where.Port != nil && !leadsOut(w.where.Port) && v.run.owners.ofRouter(sender) &&
-		v.run.owners.answersAt(w.where.Port, a, sender):
-		return true // it is OVN's to answer
-	case !answers && resolution(h):
+	h := w.Headers()
+	if resolution(h) {
 		return false
 	}
 	k := v.flowKey(w.point, w.data, h, false)

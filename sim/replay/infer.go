@@ -405,7 +405,8 @@ func (s *Run) shownEntering(f *Frame) (found bool, gone []*network.Port) {
 		elsewhere := f.tunnel == nil || (x.arrived == nil || x.arrived == f.tunnel.from) &&
 			x.was(func(c *network.Chassis) bool { return sameZone(c, f.tunnel.from) })
 		switch {
-		case x.inferred || !elsewhere || f.Time-x.time > againTime && !numbered(f.Data, f.Headers()) || x.verdict == sim.Unknown && x.drop != trace.UnknownRest ||
+		case f.Time-x.time > againTime && !numbered(f.Data, f.Headers()): // as another did before
+		case x.inferred || !elsewhere || x.verdict == sim.Unknown && x.drop != trace.UnknownRest ||
 			s.carried(f, x.at) || goesOn(f, x.wire, x.sender) || differ(x.sum, sum):
 		case x.left() && !slices.Contains(x.outs, f.point.Port):
 			gone = append(gone, x.outs...)
@@ -521,7 +522,8 @@ func (inf *inferrer) sender(f *Frame, gone []*network.Port) *origin {
 			why: "from the port that has its sender's address"}
 	}
 	if a := inf.fromTranslated(f); a != nil {
-		return &origin{awaited: a, to: inf.handedOn(f, a), why: "from the one sender whose packets leave with its address"}
+		return &origin{awaited: a, to: inf.handedOn(f, a),
+			why: "from the one sender whose packets leave with its address"}
 	}
 	return inf.passedOn(f, nil)
 }

@@ -31,7 +31,7 @@ func (s *Run) ask(f *Frame) bool {
 	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: data, Wire: len(data),
 		Inferred: true, Lost: true, Why: "in no capture: " + whyAsked, dir: Entered,
 		point: s.Taps[f.Capture].point(f.point.Port, f.point.Chassis)}
-	if !s.wasAsked(f, g) {
+	if resolution(f.Headers()) || !s.wasAsked(f, g) {
 		g.point.Found = "inferred"
 		s.inject(g)
 	}
