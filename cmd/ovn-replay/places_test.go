@@ -105,13 +105,16 @@ func TestPlacesOfSeveral(t *testing.T) {
 	}
 }
 
+// vm2Moves binds vm2 of cloud-failover to another chassis near the end of its history.
+var vm2Moves = amendment{"2026-11-22T13:05:58.9Z", "Port_Binding", "logical_port", "vm2",
+	`{"chassis":["uuid","7bf276e0-b71a-48cf-a8a1-8fefba80cdec"]}`}
+
 // An interface that moved in the history that is followed has its capture where it was
 // when that begins, whether its port is named or found.
 func TestPlacesOfPortsThatMoved(t *testing.T) {
 	t.Parallel()
 	const of = cases + "/cloud-failover/"
-	moved := amended(t, of+"sb.db.gz", amendment{"2026-11-22T13:05:58.9Z", "Port_Binding", "logical_port", "vm2",
-		`{"chassis":["uuid","7bf276e0-b71a-48cf-a8a1-8fefba80cdec"]}`})
+	moved := amended(t, of+"sb.db.gz", vm2Moves)
 	for _, capture := range []string{"vm2.pcap", "vm2.pcap@vm2"} {
 		status, r := verified(t, "--db", moved, "-r", of+capture, "-r", of+"provider-c1.pcap@provnet@compute-1")
 		if status != exitOK || r.Matched != 20 {

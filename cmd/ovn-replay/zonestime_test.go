@@ -208,8 +208,7 @@ func TestTraceOfAMoment(t *testing.T) {
 func TestCapturesAtAnotherChassis(t *testing.T) {
 	t.Parallel()
 	const of = cases + "/cloud-failover/"
-	moved := amended(t, of+"sb.db.gz", amendment{"2026-11-22T13:05:58.9Z", "Port_Binding", "logical_port", "vm2",
-		`{"chassis":["uuid","7bf276e0-b71a-48cf-a8a1-8fefba80cdec"]}`})
+	moved := amended(t, of+"sb.db.gz", vm2Moves)
 	node1, node2 := zonesCase+"sb-node1.db.gz", zonesCase+"sb-node2.db.gz"
 	pod1, ext1 := zonesCase+"pod1.pcap", zonesCase+"ext1.pcap"
 	for name, x := range map[string]struct {

@@ -55,24 +55,18 @@ const echoReply = 1 << 16
 func (v *Verifier) noteReply(p pointKey, f *Frame, flow *flowSeen) {
 	h := f.Headers()
 	if seq, reply, ok := echoOf(f.Data, h); ok && reply {
-		v.replied(replyKey{v.flowKey(p, f.Data, h, true), echoReply | uint32(seq)}, f.Time)
+		keep(v.evidence.replies, replyKey{v.flowKey(p, f.Data, h, true), echoReply | uint32(seq)}, f.Time)
 	}
 	if h.Key.Get(field.IPProto) != header.ProtoSCTP || h.Layout.L4 == 0 {
 		return
 	}
+	k := v.flowKey(p, f.Data, h, true)
 	for chunk := range header.Chunks(f.Data[h.Layout.L4:h.Layout.L3End]) {
-		v.replied(replyKey{v.flowKey(p, f.Data, h, true), uint32(chunk[0])}, f.Time)
+		keep(v.evidence.replies, replyKey{k, uint32(chunk[0])}, f.Time)
 		if chunk[0] == header.ChunkSACK && len(chunk) >= 8 {
 			flow.acknowledge(binary.BigEndian.Uint32(chunk[4:]) + 1)
 		}
 	}
-}
-
-func (v *Verifier) replied(k replyKey, t conntrack.Time) {
-	if len(v.evidence.replies) >= maxAnswers {
-		clear(v.evidence.replies)
-	}
-	v.evidence.replies[k] = t
 }
 
 // answered reports whether a frame that names a predicted packet as what it answers entered

@@ -113,10 +113,10 @@ func (b *basis) report(r *Report, net *network.Network) {
 	slices.SortStableFunc(r.Compared, func(x, y Compared) int {
 		return cmp.Or(cmp.Compare(x.Port, y.Port), cmp.Compare(x.Chassis, y.Chassis))
 	})
-	if b.elsewhere(r) {
+	switch {
+	case r.elsewhere():
 		r.Unverified = "all that was observed may have come from ports of which there is no capture; capture there, too"
-	}
-	if r.Unverified == "" && r.allExplained() {
+	case r.uncompared():
 		r.Unverified = "nothing that was observed was predicted, and artefacts of the captures would explain all " +
 			"of it; give captures that overlap in time"
 	}
@@ -125,18 +125,21 @@ func (b *basis) report(r *Report, net *network.Network) {
 	}
 }
 
-// allExplained reports whether packets were observed and none of them was predicted, nor is
-// any a difference.
+// allExplained reports whether packets were observed, and none of them is a difference nor was
+// predicted, but all are explained by artefacts.
 func (r *Report) allExplained() bool {
-	return !r.Interrupted && r.differing() == 0 && r.Observed > 0 && r.Explained == r.Observed &&
-		r.Matched+r.Autonomous == 0 && (r.Underlay == nil || r.Underlay.Matched == 0)
+	return !r.Interrupted && r.differing() == 0 && r.Observed > 0 && r.Explained == r.Observed
 }
 
 // elsewhere reports whether nothing could be compared, since captures do not show where
 // any of what was observed had entered.
-func (b *basis) elsewhere(r *Report) bool {
-	return !r.Interrupted && r.differing() == 0 && r.Observed > 0 && r.Explained == r.Observed &&
-		slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Cause == CauseElsewhere })
+func (r *Report) elsewhere() bool {
+	return r.allExplained() && slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Cause == CauseElsewhere })
+}
+
+// uncompared reports whether nothing could be compared, at ports nor in tunnels.
+func (r *Report) uncompared() bool {
+	return r.allExplained() && r.Matched+r.Autonomous == 0 && (r.Underlay == nil || r.Underlay.Matched == 0)
 }
 
 // asPredicted reports whether nothing was observed leaving OVN because nothing

@@ -407,7 +407,7 @@ func (v *Verifier) longer(w *waiter) bool {
 		is = w.wire > mtu+14
 	}
 	if is {
-		v.noteLonger(w)
+		notePieces(v.evidence.tooLong, w)
 		if v.said[CauseMTU] == "" {
 			v.said[CauseMTU] = fmt.Sprintf("%d bytes are too long for %s, ", w.wire, w.where.Name())
 			if mtu > 0 {

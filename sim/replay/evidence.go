@@ -140,10 +140,7 @@ func (v *Verifier) spoke(f *Frame, p *Point) {
 	if len(f.Data) < 14 || f.Bare || f.Inferred || macAt(f.Data).multicast() {
 		return
 	}
-	if len(v.evidence.speaks) >= maxAnswers {
-		clear(v.evidence.speaks)
-	}
-	v.evidence.speaks[speaker{p.key(), macAt(f.Data)}] = f.Time
+	keep(v.evidence.speaks, speaker{p.key(), macAt(f.Data)}, f.Time)
 }
 
 // noteDied notes that a packet which entered ended in OVN: nobody answers it. What ends
@@ -157,10 +154,7 @@ func (v *Verifier) noteDied(p pointKey, f *Frame, out *sim.Outcome) {
 			return
 		}
 	}
-	if len(v.evidence.died) >= maxAnswers {
-		clear(v.evidence.died)
-	}
-	v.evidence.died[v.answerTo(p, f)] = f.Time
+	keep(v.evidence.died, v.answerTo(p, f), f.Time)
 }
 
 // ended reports whether all ends in OVN that a packet leads to: it, and what answers it.
@@ -198,25 +192,33 @@ func (v *Verifier) refused(w *waiter) bool {
 	if resolution(h) {
 		return false
 	}
-	k := v.flowKey(w.point, w.data, h, false)
-	switch port := endpoints(h)[0].port; {
-	case udp(h) && (port == 67 || port == 547):
-		k = dhcpTo(w.point, macAt(w.data), port)
-	case quotes(uint8(h.Key.Get(field.IPProto)), icmpType(&h.Key)):
-		var p nat.Packet
-		if h.Layout.L4 == 0 || p.Parse(w.data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || !p.IsError {
-			return false
-		}
-		of := ends(&p.Inner.Tuple)
-		k.proto, k.src, k.dst = p.Inner.Tuple.Proto, of[1], of[0]
-	}
-	if made := h.Key.Get(field.IPProto) == header.ProtoTCP && h.Key.Get(field.TCPFlags)&header.FlagRST != 0; !made &&
-		k.proto == uint8(h.Key.Get(field.IPProto)) && k.proto != header.ProtoICMP && k.proto != header.ProtoICMPv6 &&
-		k.src.addr != ([16]byte{}) {
-		return false // what a machine may have sent by itself
+	k, told := v.answerOf(w, h)
+	if !told {
+		return false
 	}
 	at, ok := v.evidence.died[k]
 	return ok && at <= w.time+soonest && w.time-at < 2*conntrack.Second
+}
+
+// answerOf is what a packet looks like as an answer, if it is one that OVN gives: of DHCP, an
+// ICMP error, an echo's, a reset. Others a machine may have sent by itself.
+func (v *Verifier) answerOf(w *waiter, h *packet.Headers) (k answerKey, told bool) {
+	k = v.flowKey(w.point, w.data, h, false)
+	switch port := endpoints(h)[0].port; {
+	case udp(h) && (port == 67 || port == 547):
+		return dhcpTo(w.point, macAt(w.data), port), true
+	case quotes(k.proto, icmpType(&h.Key)):
+		var p nat.Packet
+		if h.Layout.L4 == 0 || p.Parse(w.data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || !p.IsError {
+			return k, false
+		}
+		of := ends(&p.Inner.Tuple)
+		k.proto, k.src, k.dst = p.Inner.Tuple.Proto, of[1], of[0]
+		return k, true
+	case k.proto == header.ProtoTCP:
+		return k, h.Key.Get(field.TCPFlags)&header.FlagRST != 0
+	}
+	return k, k.proto == header.ProtoICMP || k.proto == header.ProtoICMPv6
 }
 
 // question is what somebody asked with ARP or neighbor discovery.
@@ -232,10 +234,7 @@ func (v *Verifier) noteQuestion(p pointKey, f *Frame) {
 	if !ok || len(f.Data) < 14 {
 		return
 	}
-	if len(v.evidence.asks) >= maxAnswers {
-		clear(v.evidence.asks)
-	}
-	v.evidence.asks[question{p, macAt(f.Data[6:]), requestKey{ip, v6}}] = f.Time
+	keep(v.evidence.asks, question{p, macAt(f.Data[6:]), requestKey{ip, v6}}, f.Time)
 }
 
 // resolves returns the address of which a packet tells the Ethernet address to who had asked
@@ -281,18 +280,6 @@ type pieceKey struct {
 	of    DatagramKey
 }
 
-// notePiece notes a fragment that came out as predicted.
-func (v *Verifier) notePiece(w *waiter) {
-	k, _, ok := DatagramOf(w.data, w.Headers())
-	if !ok {
-		return
-	}
-	if len(v.evidence.pieces) >= maxAnswers {
-		clear(v.evidence.pieces)
-	}
-	v.evidence.pieces[pieceKey{w.point, k}] = true
-}
-
 // withLonger reports whether a packet is a fragment of a datagram of which others
 // are too long for the port: a batch ends where one cannot be sent, and the kernel
 // sends all of a datagram or nothing.
@@ -301,14 +288,17 @@ func (v *Verifier) withLonger(w *waiter) bool {
 	return ok && v.evidence.tooLong[pieceKey{w.point, k}]
 }
 
-// noteLonger notes the datagram of a fragment that is too long for its port.
-func (v *Verifier) noteLonger(w *waiter) {
-	k, _, ok := DatagramOf(w.data, w.Headers())
-	if !ok {
-		return
+// notePieces notes the datagram of a fragment among those of which something is so.
+func notePieces(pieces map[pieceKey]bool, w *waiter) {
+	if k, _, ok := DatagramOf(w.data, w.Headers()); ok {
+		keep(pieces, pieceKey{w.point, k}, true)
 	}
-	if len(v.evidence.tooLong) >= maxAnswers {
-		clear(v.evidence.tooLong)
+}
+
+// keep notes something in a map that is emptied when it is full.
+func keep[K comparable, V any](m map[K]V, k K, v V) {
+	if len(m) >= maxAnswers {
+		clear(m)
 	}
-	v.evidence.tooLong[pieceKey{w.point, k}] = true
+	m[k] = v
 }

@@ -151,11 +151,8 @@ func (inf *inferrer) entered(f *Frame, out *sim.Outcome) {
 // puzzle notes that a packet seen at a point came by a way of which the replay
 // lacks a part: what becomes of an answer there may depend on that.
 func (inf *inferrer) puzzle(p pointKey, data []byte, h *packet.Headers) {
-	if len(inf.puzzles) >= maxAnswers {
-		clear(inf.puzzles)
-	}
 	e := flowEnds(data, h)
-	inf.puzzles[answerKey{p, uint8(h.Key.Get(field.IPProto)), e[1], e[0]}] = true
+	keep(inf.puzzles, answerKey{p, uint8(h.Key.Get(field.IPProto)), e[1], e[0]}, true)
 }
 
 // untold reports whether what ends a packet may be that the replay lacks a part

@@ -71,10 +71,7 @@ func (inf *inferrer) tried(f *Frame, out *sim.Outcome) {
 	if out.Verdict == sim.Delivered || f.point.Port == nil || !opens(f.Headers()) {
 		return
 	}
-	if len(inf.opened) >= maxAnswers {
-		clear(inf.opened)
-	}
-	inf.opened[flowOf(f)] = true
+	keep(inf.opened, flowOf(f), true)
 }
 
 // midway reports whether a packet is from the middle of a connection, and if
@@ -162,10 +159,7 @@ func (inf *inferrer) once(k answerKey) bool {
 	if inf.resumed[k] {
 		return false
 	}
-	if len(inf.resumed) >= maxAnswers {
-		clear(inf.resumed)
-	}
-	inf.resumed[k] = true
+	keep(inf.resumed, k, true)
 	return true
 }
 

@@ -332,10 +332,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 		v.Report.Repeated++
 		return
 	case why == whyVLAN:
-		if len(v.evidence.others) >= maxAnswers {
-			clear(v.evidence.others)
-		}
-		v.evidence.others[expectKey{p.key(), identityHash(f.Data, f.Headers())}] = true
+		keep(v.evidence.others, expectKey{p.key(), identityHash(f.Data, f.Headers())}, true)
 	case why == whyCut:
 		v.Report.TooShort++
 		v.tooShort(f)
@@ -573,7 +570,7 @@ func (v *Verifier) matched(a, b *waiter) {
 		if w.predicted {
 			flow.last = max(flow.last, w.time)
 			v.noteWay(w)
-			v.notePiece(w)
+			notePieces(v.evidence.pieces, w)
 		}
 	}
 	v.basis.compared(a, b)
