@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"crypto/sha1"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -271,6 +272,61 @@ func harmlessCapture(t *testing.T, out string) {
 	if fault := harmless(strings.ReplaceAll(capture, "\\n", ""), true); fault != "" ||
 		!strings.Contains(capture, `\x1b`) {
 		t.Errorf("the annotated capture: %s in %.600q", fault, capture)
+	}
+}
+
+// hostileCapture is a capture whose section, interface, name resolution, secrets, frame and custom options
+// have evil texts.
+func hostileCapture(t *testing.T) string {
+	t.Helper()
+	option := func(code uint16, v string) string {
+		b := binary.LittleEndian.AppendUint16(nil, code)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(v)))
+		return string(b) + v + strings.Repeat("\x00", -len(v)&3)
+	}
+	texts := func(codes ...uint16) (all string) {
+		for _, code := range codes {
+			all += option(code, "kept"+evil+"\xff")
+		}
+		return all + option(2988, "\x01\x00\x00\x00kept"+evil) + option(0, "")
+	}
+	const comment, filter = 1, 11
+	return written(t, "hostile.pcapng", []byte(
+		block(0x0a0d0d0a, "\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"+texts(comment, 2, 3, 4))+
+			block(1, "\x01\x00\x00\x00\x00\x00\x04\x00"+option(filter, "\x00kept"+evil)+texts(comment, 2, 3, 12, 15))+
+			block(4, option(1, "\x0a\x01\x02\x03kept"+evil+"\x00second\x00")+option(2, strings.Repeat("\x20", 16)+evil)+
+				option(0, "")+texts(comment, 2))+
+			block(10, "KSLT\x05\x00\x00\x00K=\xff\x1b1\x00\x00\x00"+texts(comment))+
+			ngFrame(t, option(comment, "one\r\ntwo lines")+texts(comment))+
+			block(4, option(1, "\x0a\x01\x02\x04last"+evil)+option(0, ""))))
+}
+
+// What a capture carries beside its packets is written again, and does nothing to a terminal: but the lines
+// of comments, and data such as secrets.
+func TestHostileCaptureIsWrittenLegibly(t *testing.T) {
+	capture, out := hostileCapture(t), filepath.Join(t.TempDir(), "out.pcapng")
+	for _, command := range []string{"run --format none", "verify"} {
+		status, _, errs := replayed(t, append(strings.Fields(command), "-w", out, "--db",
+			filepath.Join(cases, "nodeport", "sb.db"), "-r", capture+"@breth0_ovn-worker")...)
+		text := string(read(t, out))
+		for _, raw := range []string{"\x1b]0", "\x1b[31m", "\u009b", "\u202e", "pwn\x07", "line\r"} {
+			if strings.Contains(text, raw) {
+				t.Errorf("%s: status %d, %q is in the capture as it was; %s", command, status, raw, errs)
+			}
+		}
+		// Section: a comment, OS, hardware, and what made it; interface: a comment, filter, OS, hardware, a custom
+		// option, and what it was called; name resolution: two names, a comment, a name server, a custom option.
+		for _, want := range []string{`kept\x1b]0;pwn\x07\x1b[31m`, `\x00\u009b31m\u202egnp.exe`, "one\ntwo lines",
+			"\x0a\x01\x02\x03kept" + `\x1b]0;pwn`, "\x00second\x00",
+			"\x0a\x01\x02\x04last" + `\x1b]0;pwn`, "K=\xff\x1b1"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not in the capture", command, want)
+			}
+		}
+		if n := strings.Count(text, `kept\x1b]0;pwn`); n < 16 {
+			t.Errorf("%s: %d of the capture's texts are kept", command, n)
+		}
+		harmlessCapture(t, out)
 	}
 }
 

@@ -30,7 +30,8 @@
 // is that of the packet it comes from.
 //
 // What the captures carried beside packets (comments, options, name resolution,
-// secrets) is written again. The package never changes a packet's bytes, and
+// secrets) is written again, its texts so that they are fit to be shown: see
+// printable. The package never changes a packet's bytes, and
 // reads no clock.
 package annotate
 
@@ -223,7 +224,7 @@ func (c *Capture) Close(blocks []pcap.Block) error {
 
 func (c *Capture) block(b pcap.Block) {
 	if c.err == nil {
-		c.err = c.w.WriteBlock(b)
+		c.err = c.w.WriteBlock(worded.Block(b))
 	}
 }
 
@@ -257,7 +258,7 @@ func (c *Capture) write(as *pcap.Interface, p *network.Port, on *network.Chassis
 	pkt.Interface = c.face(p, on, as)
 	pkt.ID = c.packet
 	if kept != nil {
-		pkt.Comments, pkt.Options = kept.Comments, kept.Options
+		pkt.Comments, pkt.Options = comments(kept.Comments), worded.Options(kept.Options)
 	}
 	if c.err == nil {
 		c.err = c.w.WritePacket(&pkt)
@@ -273,9 +274,9 @@ func (c *Capture) face(p *network.Port, on *network.Chassis, as *pcap.Interface)
 	}
 	info := pcap.InterfaceInfo{LinkType: pcap.LinkEthernet}
 	if as != nil {
-		info.OS, info.Hardware, info.Filter = as.OS, as.Hardware, as.Filter
-		info.Comments = append(info.Comments, as.Comments...)
-		info.Options = as.Options
+		info.OS, info.Hardware, info.Filter = clean(as.OS), clean(as.Hardware), clean(as.Filter)
+		info.Comments = append(info.Comments, comments(as.Comments)...)
+		info.Options = worded.Options(as.Options)
 		if as.Name != "" {
 			info.Comments = append(info.Comments, "captured at interface "+clean(as.Name+described(as)))
 		}
@@ -356,12 +357,12 @@ func (a *About) section(net *network.Network) pcap.Section {
 	for _, of := range a.Captured {
 		add("captured with", of.Application)
 		if s.OS == "" {
-			s.OS = of.OS
+			s.OS = clean(of.OS)
 		}
 		if s.Hardware == "" {
-			s.Hardware = of.Hardware
+			s.Hardware = clean(of.Hardware)
 		}
-		s.Comments = append(s.Comments, of.Comments...)
+		s.Comments = append(s.Comments, comments(of.Comments)...)
 	}
 	return s
 }

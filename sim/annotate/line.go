@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"ovnreplay/pcap"
 	"ovnreplay/sim/printable"
 )
 
@@ -41,6 +42,18 @@ func appendClean(b []byte, s string) []byte { return append(b, printable.Line(s)
 
 // clean returns s with what is not to be printed escaped.
 func clean(s string) string { return printable.Line(s) }
+
+// worded is how texts of the captures are written again.
+var worded = pcap.Wording{Name: printable.Line, Comment: printable.Text}
+
+// comments are those of a capture, fit to be shown.
+func comments(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = printable.Text(s)
+	}
+	return out
+}
 
 // appendOnce appends a line to lines unless it is one of them.
 func appendOnce(lines, line []byte) []byte {

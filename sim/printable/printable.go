@@ -33,6 +33,15 @@ func Line(s string) string {
 	return s
 }
 
+// Text returns s fit for text of several lines: line feeds and tabs stay, and what ends a line with a
+// carriage return, too, ends it without.
+func Text(s string) string {
+	if plain([]byte(s)) {
+		return s
+	}
+	return string(escape(nil, []byte(strings.ReplaceAll(s, "\r\n", "\n")), true))
+}
+
 // Append appends what Line makes of p, which may be b's own room behind its end.
 func Append(b, p []byte) []byte {
 	for i, c := range p {

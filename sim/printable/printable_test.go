@@ -104,3 +104,16 @@ func TestJSON(t *testing.T) {
 		}
 	}
 }
+
+// Text has its lines, and nothing else that a terminal obeys.
+func TestText(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"plain\tof\ntwo lines": "plain\tof\ntwo lines", "one\r\ntwo": "one\ntwo", "over\rwritten": `over\rwritten`,
+		"\x1b[31m\u202e\xff": `\x1b[31m\u202e\xff`,
+	} {
+		if got := Text(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
