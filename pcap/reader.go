@@ -2,10 +2,12 @@ package pcap
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"ovnreplay/pcap/compressed"
 	"ovnreplay/pcap/filter"
@@ -147,6 +149,9 @@ func NewReaderWith(src io.Reader, name string, opts Options) (*Reader, error) {
 
 func (r *Reader) unpack() error {
 	plain, err := decompress(r.in, r.opts.Expansion)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return r.notCapture(nil, io.ErrUnexpectedEOF)
+	}
 	if err != nil {
 		return &FormatError{File: r.name, Fault: Corrupt, What: "cannot be decompressed", Err: err,
 			Advice: "check that the file is whole (gzip -t, xz -t, zstd -t)"}
@@ -195,6 +200,11 @@ func (r *Reader) notCapture(head []byte, err error) error {
 		e.Fault, e.What, e.Advice = Empty, "is empty", "a capture has a header at least; record it again"
 		return e
 	}
+	if begun(head) && errors.Is(err, io.EOF) {
+		e.Fault, e.Advice = Truncated, "record the capture again"
+		e.What = fmt.Sprintf("the file ends inside its header: %d bytes are there", len(head))
+		return e
+	}
 	for _, k := range otherKinds {
 		if bytes.HasPrefix(head, []byte(k.magic)) {
 			e.What, e.Advice = "is not a capture but "+k.kind, k.advice
@@ -203,6 +213,24 @@ func (r *Reader) notCapture(head []byte, err error) error {
 	}
 	e.What = fmt.Sprintf("is not a capture: it begins with % x (%q)", head, head)
 	return e
+}
+
+// begun reports whether a file of these bytes alone may have been going to be a capture.
+func begun(head []byte) bool {
+	const gzip, xz, zstd = "\x1f\x8b", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"
+	for _, magic := range []uint32{magicMicro, magicNano, magicModified} {
+		for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+			if bytes.HasPrefix(order.AppendUint32(nil, magic), head) {
+				return true
+			}
+		}
+	}
+	for _, magic := range []string{string(magicSection), gzip, xz, zstd} {
+		if strings.HasPrefix(magic, string(head)) {
+			return true
+		}
+	}
+	return false
 }
 
 // otherKinds are files people hand in by mistake.

@@ -1,6 +1,7 @@
 package pcap
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 )
@@ -188,6 +189,13 @@ func (e *FormatError) Error() string {
 		s += "; " + e.Advice
 	}
 	return s
+}
+
+// Packetless reports whether err says that a capture has nothing, or was cut before the end of its
+// first packet: whoever wrote it was ended too soon.
+func Packetless(err error) bool {
+	e := new(FormatError)
+	return errors.As(err, &e) && (e.Fault == Empty || e.Fault == Truncated && e.Frame <= 1)
 }
 
 func (e *FormatError) Unwrap() error { return e.Err }

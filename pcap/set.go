@@ -20,6 +20,7 @@ type Set struct {
 	name    string
 	opts    Options
 	files   []string // in the order of their first packets
+	passed  []error
 	current *Reader
 	blocks  []Block
 	counts  Counts // of the files closed
@@ -46,7 +47,7 @@ func OpenSet(pattern string, opts Options) (*Set, error) {
 		return nil, &FormatError{File: pattern, Fault: ReadFailed, What: "names no capture file", Err: err,
 			Advice: "check the pattern"}
 	}
-	if s.files, err = byFirstPacket(names, opts); err != nil {
+	if err = s.byFirstPacket(names); err != nil {
 		return nil, err
 	}
 	for _, name := range s.files {
@@ -66,28 +67,27 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func byFirstPacket(names []string, opts Options) ([]string, error) {
+// byFirstPacket orders the files. Those that were not written to their first packet's end are
+// passed over, unless there is no other.
+func (s *Set) byFirstPacket(names []string) error {
 	type file struct {
 		name  string
 		empty bool
 		first int64
 	}
 	var list []file
+	opts := s.opts
 	opts.Filter = nil // which file is first does not depend on it
 	for _, name := range names {
-		r, err := OpenWith(name, opts)
-		if nothing := new(FormatError); errors.As(err, &nothing) && nothing.Fault == Empty && len(names) > 1 {
-			continue // not written to yet, or no more
+		first, err := firstTime(name, opts)
+		if Packetless(err) && len(names) > 1 {
+			s.passed = append(s.passed, err)
+			continue
 		}
-		if err != nil {
-			return nil, err
+		if err != nil && err != errDamaged && err != io.EOF {
+			return err
 		}
-		var rec Record
-		empty := r.Next(&rec) != nil // what else is wrong comes up again in its place
-		list = append(list, file{name, empty, rec.Time})
-		if err := r.Close(); err != nil {
-			return nil, err
-		}
+		list = append(list, file{name, err != nil, first})
 	}
 	slices.SortStableFunc(list, func(a, b file) int {
 		if a.empty != b.empty {
@@ -98,15 +98,37 @@ func byFirstPacket(names []string, opts Options) ([]string, error) {
 		}
 		return cmp.Compare(a.first, b.first)
 	})
+	for _, f := range list {
+		s.files = append(s.files, f.name)
+	}
 	if len(list) == 0 {
-		return names[:1], nil // whoever opens it is told
+		s.files, s.passed = names[:1], nil // whoever opens it is told
 	}
-	out := make([]string, len(list))
-	for i, f := range list {
-		out[i] = f.name
-	}
-	return out, nil
+	return nil
 }
+
+// errDamaged is what is wrong with a file's first packet, which comes up again in its place.
+var errDamaged = errors.New("damaged")
+
+// firstTime is the time of a file's first packet.
+func firstTime(name string, opts Options) (int64, error) {
+	r, err := OpenWith(name, opts)
+	if err != nil {
+		return 0, err
+	}
+	var rec Record
+	err = r.Next(&rec)
+	if closing := r.Close(); closing != nil {
+		return 0, closing
+	}
+	if err != nil && err != io.EOF && !Packetless(err) {
+		err = errDamaged
+	}
+	return rec.Time, err
+}
+
+// Passed says which files are passed over, and why.
+func (s *Set) Passed() []error { return s.passed }
 
 // open opens the next file.
 func (s *Set) open() error {

@@ -32,7 +32,11 @@ func newReportCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command 
 		Use:   "report -o FILE --db SOURCE FILE[@PORT]… | --case DIR",
 		Short: "Write one HTML page of a replay: verdicts, causes, paths, connections, traces",
 		Long: `report replays captures, verifies them, and writes what became of the packets as one
-self-contained page: it can be mailed, and loads nothing from anywhere.`,
+self-contained page: it can be mailed, and loads nothing from anywhere.
+
+Exit status, as of verify: 0 everything matched; 1 there is a difference; 2 nothing
+could be verified, bad usage or bad input; 129, 130 or 143 interrupted. The page is
+written all the same.`,
 		Example: `  ovn-replay report -o report.html --case testdata/cases/nodeport`,
 		RunE: func(cmd *cobra.Command, captures []string) error {
 			o.Captures = append(o.Captures, captures...)
@@ -63,7 +67,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	}
 	defer store.Frugal(cmd.Context())()
 	r := report.New(j.Explainer(), j.Taps, about)
-	v := replay.NewVerifier(replay.VerifyOptions{})
+	v := replay.NewVerifier(replay.VerifyOptions{Causes: j.Causes})
 	damage := errors.Join(j.Run(cmd.Context(), j.Start(replay.Handlers(v, r), job.LookAhead)), j.Damaged())
 	if errors.As(damage, new(*job.Interruption)) {
 		v.Interrupt()
@@ -76,10 +80,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	if err := o.save(cmd.Context(), r); err != nil {
 		return err
 	}
-	if damage == nil && verified.Unverified != "" {
-		return errors.New("nothing was verified: " + verified.Unverified)
-	}
-	return damage
+	return verdict(verified.OK(), verified, damage)
 }
 
 func (o *reportOptions) save(ctx context.Context, r *report.Report) error {

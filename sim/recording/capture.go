@@ -121,7 +121,7 @@ func (s *Spec) Begins() (first int64, ok bool) {
 			return 0, false // what is read once must not be read here
 		}
 		set, err := pcap.OpenSet(c.File, pcap.Options{MaxFrames: s.Reading.MaxFrames})
-		if isEmpty(err) {
+		if pcap.Packetless(err) {
 			continue
 		}
 		if err != nil {
@@ -197,8 +197,8 @@ func (r *Recording) openAll(ctx context.Context) error {
 	var empty error
 	for i, c := range captures {
 		open, err := r.openSource(ctx, c.File, clocks[i])
-		if isEmpty(err) && len(captures) > 1 {
-			r.tell("%s: it is empty, without even a capture's header; it is passed over", c.File)
+		if pcap.Packetless(err) && len(captures) > 1 {
+			r.passOver(err)
 			empty = err
 			continue
 		}
@@ -238,11 +238,13 @@ func (r *Recording) openAll(ctx context.Context) error {
 	return r.together(owners, guessed)
 }
 
-// isEmpty reports whether a capture cannot be opened because it has no bytes: whoever wrote
-// it was ended before any packet came.
-func isEmpty(err error) bool {
-	e := new(pcap.FormatError)
-	return errors.As(err, &e) && e.Fault == pcap.Empty
+// passOver says that a capture, or a file of a set, has nothing that can be read.
+func (r *Recording) passOver(err error) {
+	if e, _ := errors.AsType[*pcap.FormatError](err); e.Fault == pcap.Empty {
+		r.tell("%s: it is empty, without even a capture's header; it is passed over", e.File)
+	} else {
+		r.tell("%s: it holds no packets (%s); it is passed over", e.File, e.What)
+	}
 }
 
 // openSource opens a file, a set of files, standard input, or a pipe.
@@ -266,11 +268,17 @@ func (r *Recording) openSource(ctx context.Context, file string, clock pcap.Cloc
 		return nil, err
 	}
 	set.Clock = clock
+	for _, err := range set.Passed() {
+		r.passOver(err)
+	}
 	open := &openCapture{source: set}
+	if open.peek(1); pcap.Packetless(open.stop) {
+		set.Close()
+		return nil, open.stop
+	}
 	if r.spec.Reading.Filter != nil {
 		// A filter that does not suit the capture is bad usage: found out before
 		// anything is replayed.
-		open.peek(1)
 		if bad := new(filters.Error); errors.As(open.stop, &bad) {
 			return nil, open.stop
 		}

@@ -215,7 +215,7 @@ func earlier(pairs []pcap.Pair, a, b pcap.Clock) (early, all int) {
 // sample notes the first records of a capture, of a host by whose clock it goes.
 func (r *Recording) sample(ctx context.Context, shared *pcap.Shared, host, index int, file string) error {
 	set, err := pcap.OpenSet(file, r.unfiltered())
-	if isEmpty(err) {
+	if pcap.Packetless(err) {
 		return nil
 	}
 	if err != nil {
