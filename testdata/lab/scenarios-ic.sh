@@ -113,3 +113,25 @@ traffic_ic_changes() {
     sleep 1
     udp pod1 10.244.2.5 9999 -s 45505 -w 0.5
 }
+
+scenario ic-egress-moves ic "an egress IP that moves from node2 to node3 while it is used, dual stack; nodePorts that stay on their node beside it (externalTrafficPolicy local)"
+setup_ic_egress_moves() { setup_ic_egress_ip; KEEP=history; }
+ic_egress_at() { # NODE NUMBER NODE: where pod1 has its addresses outside from now on, and had them
+    in_zone $3 nb -- lr-nat-del GR_$3 snat 10.244.1.5 -- lr-nat-del GR_$3 snat fd00:10:244:1::5 \
+        -- --policy=src-ip lr-route-del ovn_cluster_router 10.244.1.5/32 -- --policy=src-ip lr-route-del ovn_cluster_router fd00:10:244:1::5/128
+    in_zone $1 nb -- --policy=src-ip lr-route-add ovn_cluster_router 10.244.1.5/32 100.64.0.$2 \
+        -- --policy=src-ip lr-route-add ovn_cluster_router fd00:10:244:1::5/128 fd98::$2 \
+        -- lr-nat-add GR_$1 snat 172.18.0.50 10.244.1.5 -- lr-nat-add GR_$1 snat fd18::50 fd00:10:244:1::5
+    in_zone node1 nb lr-policy-del ovn_cluster_router 100
+    in_zone node1 nb -- lr-policy-add ovn_cluster_router 100 'ip4.src == 10.244.1.5' reroute 100.88.0.$2 \
+        -- lr-policy-add ovn_cluster_router 100 'ip6.src == fd00:10:244:1::5' reroute fd97::$2
+    each_zone nb --wait=hv sync; sleep 1
+}
+traffic_ic_egress_moves() {
+    get pod1 172.18.0.1 80 -s 45601; udp pod1 172.18.0.1 5353 -s 45602; get pod1 fd18::1 80 -s 45603
+    get ext 172.18.0.5 30081 -s 45604; get ext fd18::4 30081 -s 45605
+    ic_egress_at node3 4 node2
+    udp pod1 172.18.0.1 5353 -s 45602; get pod1 172.18.0.1 80 -s 45606; get pod1 fd18::1 80 -s 45607; pings pod1 1 172.18.0.1
+    get ext 172.18.0.5 30081 -s 45608; get ext fd18::4 30081 -s 45609; get pod2 172.18.0.5 30081 -s 45610
+}
+cleanup_ic_egress_moves() { rm -f "$RUN/topology"; }
