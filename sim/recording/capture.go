@@ -220,6 +220,9 @@ func (r *Recording) openAll(ctx context.Context) error {
 		if c.Chassis == "" && !open.live {
 			r.then(t, open)
 		}
+		for _, lost := range t.Lost {
+			r.tell("%s: %s", t.Name, lost)
+		}
 		for _, s := range t.Sites() {
 			if s.Doubt != "" {
 				r.tell("%s: %s", t.Name, s.Doubt)
@@ -316,6 +319,7 @@ func (r *Recording) locate(owners *replay.Owners, open *openCapture, t *replay.T
 		t.Site = &replay.Site{Kind: replay.AtPort, Port: port, Chassis: chassis, Found: "given"}
 		if chassis == nil {
 			t.Site.Chassis, err = replay.ChassisOf(r.Net, port)
+			t.Site.Doubt = replay.AtSeveral(port, t.Site.Chassis)
 		}
 		return err
 	}

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,10 +36,17 @@ func (o *Owners) Locate(t *Tap, recs []pcap.Record, chassis *network.Chassis) er
 		byInterface[i] = append(byInterface[i], r)
 	}
 	var failed error
+	if len(order)+len(t.Interfaces) > 1 && chassis == nil {
+		chassis = o.hostOf(t, recs, byInterface, order)
+	}
 	for _, i := range order {
 		s, err := o.siteByPackets(byInterface[i], chassis)
+		if err == nil && chassis != nil && len(order)+len(t.Interfaces) > 1 {
+			err = t.fits(s)
+		}
 		if err != nil {
 			failed = err
+			t.Lost = append(t.Lost, fmt.Sprintf("%s: %v; its frames are left out", interfaceOf(byInterface[i][0]), err))
 			continue
 		}
 		if len(order) == 1 && t.Interfaces == nil {
@@ -48,9 +56,75 @@ func (o *Owners) Locate(t *Tap, recs []pcap.Record, chassis *network.Chassis) er
 		t.set(i, s)
 	}
 	if t.Interfaces == nil {
+		t.Lost = nil
 		return failed
 	}
 	return nil
+}
+
+// fits says why an interface of a host is not one of its ports, though its packets are.
+func (t *Tap) fits(s *Site) error {
+	p := s.Port
+	if p == nil || p.Type != network.VIF {
+		return nil
+	}
+	if !p.ResidentOn(s.Chassis) && len(p.Been) < 2 {
+		return fmt.Errorf("its packets are of %s, which is not at %s as the file's other interfaces are", p.Called(),
+			s.Chassis.Host())
+	}
+	for _, other := range t.Interfaces {
+		if s.Doubt != "" && other.Port == p {
+			return fmt.Errorf("%s sent all that it holds to all of its switch, and another interface is of that port",
+				p.Called())
+		}
+	}
+	return nil
+}
+
+// interfaceOf is what a record's interface is called in its file.
+func interfaceOf(r *pcap.Record) string {
+	if r.Interface.Name != "" {
+		return "interface " + r.Interface.Name
+	}
+	return fmt.Sprintf("interface %d", r.Interface.Index)
+}
+
+// hostOf is the host that all interfaces of one file are of, as those tell that are one
+// chassis' alone: nil if they are of several, as where files of several hosts were put
+// together, or if none tells.
+func (o *Owners) hostOf(t *Tap, recs []pcap.Record, nameless map[int][]*pcap.Record, order []int) *network.Chassis {
+	var hosts []*network.Chassis
+	add := func(s *Site) {
+		if s != nil && s.Port != nil && !leadsOut(s.Port) && len(s.Port.Additional) == 0 && s.Doubt == "" &&
+			!slices.Contains(hosts, s.Chassis) {
+			hosts = append(hosts, s.Chassis)
+		}
+	}
+	for _, s := range t.Sites() {
+		add(s)
+	}
+	for _, i := range order {
+		if s, err := o.siteByPackets(nameless[i], nil); err == nil {
+			add(s)
+		}
+	}
+	if len(hosts) != 1 || namedTwice(recs) {
+		return nil
+	}
+	return hosts[0]
+}
+
+// namedTwice reports whether two interfaces of a file have one name: they are of two hosts.
+func namedTwice(recs []pcap.Record) bool {
+	names := map[string]int{}
+	for i := range recs {
+		name, index := recs[i].Interface.Name, recs[i].Interface.Index
+		if known, ok := names[name]; ok && name != "" && known != index {
+			return true
+		}
+		names[name] = index
+	}
+	return false
 }
 
 func (t *Tap) set(i int, s *Site) {
@@ -170,9 +244,38 @@ func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*
 	}
 	s := &Site{Kind: AtPort, Port: port, Chassis: chassis, Found: "packets' addresses", Doubt: doubt}
 	if s.Chassis == nil {
-		s.Chassis, err = ChassisOf(o.net, port)
+		s.Chassis, err = o.chassisOf(port, frames)
+		s.Doubt = cmp.Or(s.Doubt, AtSeveral(port, s.Chassis))
 	}
 	return s, err
+}
+
+// chassisOf is the chassis at which frames of a port were captured: of one that is at
+// several, as while it moves, what others send to it is at each.
+func (o *Owners) chassisOf(port *network.Port, frames [][]byte) (*network.Chassis, error) {
+	if port.Type == network.VIF && len(port.Additional) > 0 &&
+		!slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= 14 && hasMAC(port, macAt(f[6:])) }) {
+		wires := []wireAt{{port, port.Chassis}}
+		for _, c := range port.Additional {
+			wires = append(wires, wireAt{port, c})
+		}
+		return nil, fmt.Errorf("its packets would be at %s on several chassis alike: say on which it was taken with "+
+			"-r FILE@%s", port.Called(), places(wires))
+	}
+	return ChassisOf(o.net, port)
+}
+
+// AtSeveral says that a port, taken to be at a chassis, is at others as well.
+func AtSeveral(port *network.Port, c *network.Chassis) string {
+	if port.Type != network.VIF || len(port.Additional) == 0 || c == nil {
+		return ""
+	}
+	var others []string
+	for _, other := range port.Additional {
+		others = append(others, other.Host())
+	}
+	return fmt.Sprintf("%s is at %s and at %s: it is taken to be of the first (say it with -r FILE@%s@CHASSIS)",
+		port.Called(), c.Host(), strings.Join(others, ", "), port.Name)
 }
 
 // mostSeen returns the given chassis, else the one that takes part in most

@@ -101,6 +101,82 @@ func TestWiresArePlaced(t *testing.T) {
 	}
 }
 
+// What may as well have been captured elsewhere is not guessed: at a mirror's sink, a network
+// function, a member of a forwarding group, an l2gateway, the other chassis of a port that
+// moves, another sender of forged addresses, another chassis' wire that shows as much.
+func TestCopiesAreNotGuessed(t *testing.T) {
+	t.Parallel()
+	const several, wires = "at several ports alike", "on the wires of several chassis alike"
+	for _, test := range []struct{ name, file, why, place string }{
+		{"cloud-mirror-lport-26.03", "vm8.pcap", several, "@vm8"},
+		{"cloud-mirror-lport-26.03", "vm9.pcap", several, "@vm9"},
+		{"cloud-network-function-26.03", "nfin.pcap", several, "@nfin"},
+		{"cloud-fwd-group-26.03", "vm3.pcap", several, "@vm3"},
+		{"cloud-l2gateway", "bare.pcap", several, "@l2gw"},
+		{"kube-forged-mac", "pod2.pcap", several, "@default_pod2"},
+		{"cloud-migration", "vm2b.pcap", "at vm2 on several chassis alike", "@vm2@gateway-1"},
+		{"cloud-vlan-tenant", "net-b-c1.pcap", wires, "@provnet-b@compute-1"},
+	} {
+		j := recorded(t, test.name, nil)
+		tap := &replay.Tap{Name: test.file}
+		err := replay.NewOwners(j.Net).Locate(tap, recordsOf(t, test.name, test.file, nil), nil)
+		if err == nil || !strings.Contains(err.Error(), test.why) || !strings.Contains(err.Error(), test.place) {
+			t.Errorf("%s of %s: %v, %v", test.file, test.name, tap.Sites(), err)
+		}
+	}
+	for _, test := range []struct{ name, file, port, doubt string }{
+		{"cloud-trunk", "vm2.pcap", "vm2", ""}, // all it holds is of a container behind it
+		{"cloud-mirror-lport-26.03", "vm3.pcap", "vm3", ""},
+		{"cloud-migration", "vm2.pcap", "vm2", "at compute-2 and at gateway-1"},
+	} {
+		j := recorded(t, test.name, nil)
+		tap := &replay.Tap{Name: test.file}
+		err := replay.NewOwners(j.Net).Locate(tap, recordsOf(t, test.name, test.file, nil), nil)
+		if err != nil || tap.Site == nil || tap.Site.Port.Name != test.port ||
+			!strings.Contains(tap.Site.Doubt, test.doubt) || test.doubt == "" && tap.Site.Doubt != "" {
+			t.Errorf("%s of %s: %v, %v", test.file, test.name, tap.Sites(), err)
+		}
+	}
+}
+
+// All interfaces of a file are of one host, that of those which tell it: a wire that its
+// packets say nothing of is its. Where they are of several hosts none tells for others.
+func TestInterfacesAreOfOneHost(t *testing.T) {
+	t.Parallel()
+	const name = "cloud-mixed"
+	net := recorded(t, name, nil).Net
+	owners := replay.NewOwners(net)
+	file := func(names ...string) (recs []pcap.Record) {
+		for i, n := range names {
+			recs = append(recs, recordsOf(t, name, n, &pcap.Interface{Index: i, Name: "tap" + n})...)
+		}
+		return recs
+	}
+	for _, test := range []struct {
+		files []string
+		on    string // the chassis of the last one, "" if it is not placed
+	}{
+		{[]string{"vm2.pcap", "vm3.pcap", "provider-c2.pcap"}, "000002"},
+		{[]string{"vm1.pcap", "vm4.pcap", "provider-c1.pcap"}, "000001"},
+		{[]string{"vm1.pcap", "vm2.pcap", "provider-c2.pcap"}, ""},
+	} {
+		tap := &replay.Tap{Name: "all"}
+		if err := owners.Locate(tap, file(test.files...), nil); err != nil {
+			t.Fatal(err)
+		}
+		last := tap.Interfaces[2]
+		switch {
+		case test.on == "":
+			if last != nil || len(tap.Lost) != 1 || !strings.Contains(tap.Lost[0], "interface tapprovider-c2.pcap: its "+
+				"packets would be on the wires of several chassis alike") {
+				t.Errorf("%v: %v, %q", test.files, last, tap.Lost)
+			}
+		case last == nil || !strings.HasSuffix(last.Chassis.Name, test.on) || len(tap.Lost) > 0:
+			t.Errorf("%v: %v, %q", test.files, last, tap.Lost)
+		}
+	}
+}
+
 // The ports that a capture may be of are those whose addresses its packets have, most of all.
 func TestCandidates(t *testing.T) {
 	t.Parallel()

@@ -63,6 +63,8 @@ type Owners struct {
 	networks  []wireNetwork                             // of wires
 	overlay   []netip.Prefix                            // of switches without a wire
 	strangers map[*network.Datapath]bool                // switches with interfaces whose addresses are not all known
+	copied    map[*network.Port][]copied                // what mirrors copy to an interface
+	grouped   map[mac][]*network.Port                   // members of the forwarding group that has an address
 
 	heard map[heardKey]mac // what frames without Ethernet destination tell
 
@@ -99,7 +101,7 @@ func NewOwners(net *network.Network) *Owners {
 		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{},
 		checkers: map[netip.Addr]mac{},
 		virtual:  map[netip.Addr]bool{}, heard: map[heardKey]mac{}, links: map[*network.Datapath][]*network.Datapath{},
-		strangers: map[*network.Datapath]bool{}}
+		strangers: map[*network.Datapath]bool{}, copied: map[*network.Port][]copied{}, grouped: map[mac][]*network.Port{}}
 	for _, p := range net.Ports[1:] {
 		if p.Type == network.VIF && p.Unknown {
 			o.strangers[p.Datapath] = true
@@ -358,6 +360,9 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 	best := o.mostVoted(votes, func(p *network.Port) bool {
 		return !p.Datapath.Router && (hasDevice(p) || p.Parent != nil || leadsOut(p))
 	})
+	if best != nil && best.Parent != nil && !o.all(best, frames) {
+		best = best.Parent // at whose interface are the tags, and what is its own
+	}
 	if wire := taggedWire(best, frames); wire != nil {
 		return wire, nil
 	}
@@ -374,6 +379,14 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 		return nil, errors.New(s)
 	}
 	return nil, fmt.Errorf("no logical port has the Ethernet addresses of its packets; name the port with -r FILE@PORT")
+}
+
+// all reports whether frames without a tag are all that may be a container's.
+func (o *Owners) all(p *network.Port, frames [][]byte) bool {
+	return !slices.ContainsFunc(frames, func(f []byte) bool {
+		_, tagged := vlan(f)
+		return tagged || len(f) >= 14 && (o.owns(p.Parent, macAt(f)) || o.owns(p.Parent, macAt(f[6:])))
+	})
 }
 
 // taggedWire is the wire of an interface's switch if frames have that one's VLAN tag: at

@@ -1,12 +1,15 @@
 package replay
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
+	"ovnreplay/sim/field"
+	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 )
 
@@ -44,15 +47,14 @@ func (o *Owners) rivals(p *network.Port, frames [][]byte) (doubt string, err err
 	shown := o.shownAt(p, frames)
 	list := []*network.Port{p}
 	for _, q := range o.net.Ports[1:] {
-		if q != p && (hasDevice(q) || q.Parent != nil) && q.Twin == nil &&
-			(o.same(q.Datapath, p.Datapath) || o.hasSame(p, q)) && o.shownAt(q, frames) >= shown {
+		if q != p && q.Parent != p && p.Parent != q && o.isRival(p, q) && o.shownAt(q, frames) >= shown {
 			list = append(list, q)
 		}
 	}
 	switch {
 	case len(list) == 1:
 		return o.onWire(p, frames), nil
-	case !slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= 14 && !o.owns(p, macAt(f[6:])) }) &&
+	case !slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= 14 && !o.told(p, f) }) &&
 		!slices.ContainsFunc(list[1:], func(q *network.Port) bool { return o.hasSame(p, q) }):
 		return fmt.Sprintf("all that it holds %s sent to all of its switch, whose every port would show it: it is "+
 			"taken to be of %s itself (say it with -r FILE@PORT)", p.Called(), p.Called()), nil
@@ -70,13 +72,38 @@ func (o *Owners) rivals(p *network.Port, frames [][]byte) (doubt string, err err
 		strings.Join(names, " or @"))
 }
 
+// isRival reports whether a port is an interface that may show what p's does.
+func (o *Owners) isRival(p, q *network.Port) bool {
+	switch {
+	case q.Twin != nil:
+		return false
+	case q.Type == network.L2Gateway, q.Type == network.VTEP:
+		return q.Tag == 0 && o.same(q.Datapath, p.Datapath)
+	}
+	return (hasDevice(q) || q.Parent != nil) &&
+		(o.same(q.Datapath, p.Datapath) || o.hasSame(p, q) || len(o.copied[q]) > 0)
+}
+
+// told reports whether a port sent a frame to all of its switch.
+func (o *Owners) told(p *network.Port, f []byte) bool {
+	return o.owns(p, macAt(f[6:])) && (macAt(f).multicast() || isQuestion(f))
+}
+
 // onWire says that the wire of an interface's switch would show a capture's frames alike.
 func (o *Owners) onWire(p *network.Port, frames [][]byte) string {
+	if slices.ContainsFunc(frames, func(f []byte) bool { return o.within(f) }) {
+		return ""
+	}
 	for _, wire := range p.Datapath.Localnet {
-		if wire.Tag == 0 && !slices.ContainsFunc(frames, func(f []byte) bool { return o.within(f) }) {
-			return fmt.Sprintf("all that it holds would be on the wire %s alike: it is taken to be of %s (say it with "+
-				"-r FILE@PORT)", wire.Called(), p.Called())
+		if wire.Tag != 0 && slices.ContainsFunc(frames, func(f []byte) bool { _, tagged := vlan(f); return tagged }) {
+			continue
 		}
+		bare := ""
+		if wire.Tag != 0 {
+			bare = ", if its network card takes the VLAN's tag off"
+		}
+		return fmt.Sprintf("all that it holds would be on the wire %s alike%s: it is taken to be of %s (say it with "+
+			"-r FILE@PORT)", wire.Called(), bare, p.Called())
 	}
 	return ""
 }
@@ -99,11 +126,83 @@ func (o *Owners) shownAt(p *network.Port, frames [][]byte) (n int) {
 		}
 		src, dst := macAt(f[6:]), macAt(f)
 		if o.owns(p, src) || o.owns(p, dst) || dst.multicast() && (o.near(p.Datapath, src) ||
-			len(p.Datapath.Localnet) > 0) {
+			len(p.Datapath.Localnet) > 0) || o.passesOn(p, f) {
 			n++
 		}
 	}
 	return n
+}
+
+// passesOn reports whether an interface may show a frame that is of others: as a network
+// function or a mirror's sink, as a member of a forwarding group, because it may have more
+// addresses than are known, or because the frame's is a forged one.
+func (o *Owners) passesOn(p *network.Port, f []byte) bool {
+	src, dst := macAt(f[6:]), macAt(f)
+	ofSwitch := o.near(p.Datapath, src) || o.near(p.Datapath, dst)
+	switch {
+	case slices.ContainsFunc(o.copied[p], func(c copied) bool {
+		return c.sent && o.owns(c.port, src) || !c.sent && (o.owns(c.port, dst) || dst.multicast() && ofSwitch)
+	}):
+		return true
+	case !ofSwitch:
+		return false
+	case slices.Contains(o.grouped[dst], p), o.mayClaim(p, src), o.mayClaim(p, dst):
+		return true
+	case p.IsFunction():
+		return !dst.multicast() && !isARP(f) // which goes past it
+	case leadsOut(p), p.Unknown:
+		return len(o.ports[dst]) == 0 || isQuestion(f) || len(o.ports[src]) == 0 && o.passes(p)
+	}
+	return p.Type == network.VIF && (isQuestion(f) || sentBy(p, f) && !o.ofNeighbour(p, src))
+}
+
+func isARP(f []byte) bool { return binary.BigEndian.Uint16(f[12:]) == header.EtherARP }
+
+// isQuestion reports whether a frame is an ARP request or a neighbor solicitation: of those for a
+// router's address other ports of the switch may get a copy, whomever it is sent to.
+func isQuestion(f []byte) bool {
+	const request, solicitation = 1, 135
+	switch m, err := pcap.EthernetMeta(f); {
+	case err != nil:
+		return false
+	case m.EtherType == header.EtherARP:
+		return len(m.Payload) >= 8 && m.Payload[7] == request
+	case m.EtherType == header.EtherIPv6:
+		return len(m.Payload) > 40 && m.Payload[6] == header.ProtoICMPv6 && m.Payload[40] == solicitation
+	}
+	return false
+}
+
+// copied is what a mirror copies: what a port sends, or what it gets.
+type copied struct {
+	port *network.Port
+	sent bool
+}
+
+// readCopies notes which interfaces get copies of others' frames, by a flow that mirrors
+// them, or by one of a forwarding group.
+func (o *Owners) readCopies(z *network.AZ, actions []lflow.Action, match *lflow.Expr) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case lflow.Mirror:
+			sink, of := z.PortNamed(a.Port), z.PortNamed(portOf(match, field.Inport))
+			sent := of != nil
+			if !sent {
+				of = z.PortNamed(portOf(match, field.Outport))
+			}
+			if sink != nil && sink.MirrorTo != nil && of != nil {
+				o.copied[sink.MirrorTo] = append(o.copied[sink.MirrorTo], copied{of, sent})
+			}
+		case lflow.FwdGroup:
+			if to := destinationOf(match); to != 0 {
+				for _, name := range a.Children {
+					if p := z.PortNamed(name); p != nil {
+						o.grouped[to] = append(o.grouped[to], p)
+					}
+				}
+			}
+		}
+	}
 }
 
 // owns reports whether an Ethernet address is a port's, or was.
@@ -112,4 +211,35 @@ func (o *Owners) owns(p *network.Port, m mac) bool { return slices.Contains(o.po
 // hasSame reports whether two ports have an Ethernet address in common.
 func (o *Owners) hasSame(p, q *network.Port) bool {
 	return slices.ContainsFunc(p.Addresses, func(a network.Address) bool { return hasMAC(q, macOf(a.MAC)) })
+}
+
+// portOf is the port that a match wants a field to be, "" if it wants none.
+func portOf(e *lflow.Expr, f field.ID) string {
+	switch {
+	case e.Kind == lflow.Cmp && e.Op == lflow.EQ && e.Symbol.Field == f:
+		return e.String
+	case e.Kind == lflow.And:
+		for _, x := range e.Args {
+			if name := portOf(x, f); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// destinationOf is the Ethernet address that a match wants frames to be sent to, 0 if it
+// wants none.
+func destinationOf(e *lflow.Expr) mac {
+	switch {
+	case e.Kind == lflow.Cmp && e.Op == lflow.EQ && e.Symbol.Field == field.EthDst:
+		return mac(e.Value.Lo)
+	case e.Kind == lflow.And:
+		for _, x := range e.Args {
+			if to := destinationOf(x); to != 0 {
+				return to
+			}
+		}
+	}
+	return 0
 }

@@ -21,7 +21,8 @@ func (o *Owners) readFlows() {
 	for _, f := range o.net.Flows {
 		sends := lflow.Uses(f.Actions, "eth.src")
 		stands := f.Egress && (lflow.Uses(f.Actions, "ct_snat") || lflow.Uses(f.Actions, "ct_snat_in_czone"))
-		if !sends && !stands || len(f.Datapaths) == 0 {
+		copies := lflow.Uses(f.Actions, "mirror") || lflow.Uses(f.Actions, "fwd_group")
+		if !sends && !stands && !copies || len(f.Datapaths) == 0 {
 			continue
 		}
 		z := f.Datapaths[0].AZ
@@ -36,6 +37,9 @@ func (o *Owners) readFlows() {
 		match, err := lflow.ParseMatch(f.Match, env)
 		if err != nil {
 			continue
+		}
+		if copies {
+			o.readCopies(z, actions, match)
 		}
 		if addr, ok := ethSource(actions); ok {
 			o.readSender(z, macOf(addr), match)

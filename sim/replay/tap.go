@@ -39,6 +39,8 @@ type Tap struct {
 	// Interfaces gives pcapng interfaces sites of their own, by
 	// pcap.Interface.Index; nil: none of a known place.
 	Interfaces map[int]*Site
+	// Lost says which interfaces of it could not be placed, and why.
+	Lost []string
 
 	// Unplaced counts frames by why they were placed nowhere.
 	Unplaced map[string]int

@@ -25,27 +25,90 @@ func (o *Owners) wireSite(port *network.Port, frames []pcap.LinkMeta) (*Site, er
 	wires := o.wiresBehind(port)
 	if len(wires) < 2 {
 		c, err := ChassisOf(o.net, port)
-		return &Site{Kind: AtPort, Port: port, Chassis: c, Found: "packets' addresses"}, err
+		return &Site{Kind: AtPort, Port: port, Chassis: c, Found: "packets' addresses",
+			Doubt: o.atInterface(port, frames)}, err
 	}
-	most, shown := 0, make([]int, len(wires))
+	shown, only := o.sightings(wires, frames)
+	most := slices.Max(shown)
+	best := slices.Index(shown, most)
+	list := []wireAt{wires[best]}
+	for k := range wires {
+		if k != best && (shown[k] == most || only[k][best]*clearly > only[best][k]) {
+			list = append(list, wires[k])
+		}
+	}
+	if len(list) > 1 {
+		return nil, ambiguous(list)
+	}
+	return &Site{Kind: AtPort, Port: list[0].port, Chassis: list[0].chassis, Found: "packets' addresses",
+		Doubt: o.atInterface(port, frames)}, nil
+}
+
+// clearly is how many times as many frames as another wire a wire alone must show, to be
+// the one: what a switch has not learned yet is on all.
+const clearly = 4
+
+// sightings counts the frames that wires show, and those that one does and another not.
+func (o *Owners) sightings(wires []wireAt, frames []pcap.LinkMeta) (shown []int, only [][]int) {
+	shown, only = make([]int, len(wires)), make([][]int, len(wires))
+	for k := range only {
+		only[k] = make([]int, len(wires))
+	}
+	sure := make([]bool, len(wires))
 	for i := range frames {
 		for k := range wires {
+			sure[k] = false
 			if o.shows(wires[k].chassis, &frames[i]) {
 				shown[k]++
-				most = max(most, shown[k])
+				sure[k] = !o.elsewhere(wires[k].chassis, &frames[i])
+			}
+		}
+		for k := range wires {
+			for j := range wires {
+				if sure[k] && !sure[j] {
+					only[k][j]++
+				}
 			}
 		}
 	}
-	var best []wireAt
-	for k := range wires {
-		if shown[k] == most {
-			best = append(best, wires[k])
+	return shown, only
+}
+
+// elsewhere reports whether a wire of a chassis shows a frame only if an address that any
+// may have is at that one, while the other is surely at another.
+func (o *Owners) elsewhere(c *network.Chassis, m *pcap.LinkMeta) bool {
+	surely := false
+	for _, a := range [...]mac{metaMAC(m.HasSrc, m.Src), metaMAC(m.HasDst, m.Dst)} {
+		if sent := o.send[a]; a != 0 && sent != nil && sent.named != nil {
+			if slices.Contains(sent.named, c) {
+				return false
+			}
+			surely = true
 		}
 	}
-	if len(best) > 1 {
-		return nil, ambiguous(best)
+	return surely && m.HasDst && !macOf(m.Dst).multicast()
+}
+
+// atInterface says that an interface on a wire's switch, whose addresses are not known,
+// would show a capture's frames alike.
+func (o *Owners) atInterface(wire *network.Port, frames []pcap.LinkMeta) string {
+	for _, p := range wire.Datapath.Ports {
+		if p.Type != network.VIF || !p.Unknown || len(p.Addresses) > 0 || wire.Tag != 0 {
+			continue
+		}
+		if !slices.ContainsFunc(frames, func(m pcap.LinkMeta) bool { return !o.mayBeOf(p, &m) }) {
+			return fmt.Sprintf("all that it holds would be at %s alike, whose addresses are not known: it is taken to "+
+				"be of the wire %s (say it with -r FILE@PORT)", p.Called(), wire.Called())
+		}
 	}
-	return &Site{Kind: AtPort, Port: best[0].port, Chassis: best[0].chassis, Found: "packets' addresses"}, nil
+	return ""
+}
+
+// mayBeOf reports whether a frame may be at an interface of unknown addresses: it is to or
+// from one that nobody has, or for all.
+func (o *Owners) mayBeOf(p *network.Port, m *pcap.LinkMeta) bool {
+	src, dst := metaMAC(m.HasSrc, m.Src), metaMAC(m.HasDst, m.Dst)
+	return !m.HasDst || dst.multicast() || len(o.ports[dst]) == 0 || len(o.ports[src]) == 0 && o.passes(p)
 }
 
 // metas are the addresses of Ethernet frames.
@@ -122,6 +185,12 @@ func (o *Owners) sendersAt(m mac) []*network.Chassis {
 
 // ambiguous says that a capture may be of several wires.
 func ambiguous(wires []wireAt) error {
+	return fmt.Errorf("its packets would be on the wires of several chassis alike: say of which it is with -r FILE@%s",
+		places(wires))
+}
+
+// places lists ports of chassis as they are given behind a FILE@, a few of them.
+func places(wires []wireAt) string {
 	slices.SortStableFunc(wires, func(a, b wireAt) int { return a.chassis.Index - b.chassis.Index })
 	const few = 4
 	var names []string
@@ -132,6 +201,5 @@ func ambiguous(wires []wireAt) error {
 		}
 		names = append(names, fmt.Sprintf("%s@%s", w.port.Name, w.chassis.Host()))
 	}
-	return fmt.Errorf("its packets would be on the wires of several chassis alike: say of which it is with -r FILE@%s",
-		strings.Join(names, " or @"))
+	return strings.Join(names, " or @")
 }
