@@ -17,10 +17,12 @@ import (
 // device is an interface of a host as captures number it, and a VLAN there.
 type device struct{ iface, index, vid int }
 
-func deviceOf(rec *pcap.Record, m *pcap.LinkMeta) device {
+func (o *Owners) deviceOf(rec *pcap.Record, m *pcap.LinkMeta) device {
 	d := device{iface: rec.Interface.Index, index: m.IfIndex}
 	if b := m.Payload; m.EtherType == header.EtherVLAN && len(b) >= 2 {
-		d.vid = int(b[0]&0xf)<<8 | int(b[1])
+		if vid := int(b[0]&0xf)<<8 | int(b[1]); o.vids[vid] { // else it goes through with what it has
+			d.vid = vid
+		}
 	}
 	return d
 }
@@ -53,7 +55,7 @@ func (o *Owners) Learn(t *Tap, recs []pcap.Record) {
 		}
 		if _, fault := m.Decap(); fault != pcap.TunnelOK {
 			if p, _ := o.hostPlace(t.Site.Chassis, &m, eth); p != nil {
-				t.learn(deviceOf(&recs[i], &m), p)
+				t.learn(o.deviceOf(&recs[i], &m), p)
 			}
 		}
 	}
@@ -63,7 +65,7 @@ func (o *Owners) Learn(t *Tap, recs []pcap.Record) {
 // addresses, or by the interface it was on.
 func (o *Owners) placeOnHost(t *Tap, c *network.Chassis, rec *pcap.Record, m *pcap.LinkMeta,
 	eth []byte) (*network.Port, Direction) {
-	d := deviceOf(rec, m)
+	d := o.deviceOf(rec, m)
 	port, dir := o.hostPlace(c, m, eth)
 	if port != nil {
 		t.learn(d, port)

@@ -167,8 +167,8 @@ func TestInterfacesAreOfOneHost(t *testing.T) {
 		last := tap.Interfaces[2]
 		switch {
 		case test.on == "":
-			if last != nil || len(tap.Lost) != 1 || !strings.Contains(tap.Lost[0], "interface tapprovider-c2.pcap: its "+
-				"packets would be on the wires of several chassis alike") {
+			if last != nil || len(tap.Lost) != 1 || !strings.Contains(tap.Lost[0],
+				"interface tapprovider-c2.pcap: its packets would be on the wires of several chassis alike") {
 				t.Errorf("%v: %v, %q", test.files, last, tap.Lost)
 			}
 		case last == nil || !strings.HasSuffix(last.Chassis.Name, test.on) || len(tap.Lost) > 0:

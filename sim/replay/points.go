@@ -63,6 +63,7 @@ type Owners struct {
 	networks  []wireNetwork                             // of wires
 	overlay   []netip.Prefix                            // of switches without a wire
 	strangers map[*network.Datapath]bool                // switches with interfaces whose addresses are not all known
+	vids      map[int]bool                              // that ports have
 	copied    map[*network.Port][]copied                // what mirrors copy to an interface
 	grouped   map[mac][]*network.Port                   // members of the forwarding group that has an address
 
@@ -101,8 +102,12 @@ func NewOwners(net *network.Network) *Owners {
 		announcer: map[mac]*network.Port{}, outside: map[netip.Addr]mac{}, floating: map[netip.Addr]netip.Addr{},
 		checkers: map[netip.Addr]mac{},
 		virtual:  map[netip.Addr]bool{}, heard: map[heardKey]mac{}, links: map[*network.Datapath][]*network.Datapath{},
-		strangers: map[*network.Datapath]bool{}, copied: map[*network.Port][]copied{}, grouped: map[mac][]*network.Port{}}
+		strangers: map[*network.Datapath]bool{}, copied: map[*network.Port][]copied{},
+		grouped: map[mac][]*network.Port{}, vids: map[int]bool{}}
 	for _, p := range net.Ports[1:] {
+		if p.Tag != 0 {
+			o.vids[p.Tag] = true
+		}
 		if p.Type == network.VIF && p.Unknown {
 			o.strangers[p.Datapath] = true
 		}
