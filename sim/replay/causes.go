@@ -258,6 +258,10 @@ func (v *Verifier) excuse(w *waiter) bool {
 		if w.point.port < 0 && v.Report.Underlay == nil {
 			return true // captures of all interfaces of a host that show no tunnel at all
 		}
+		if x := v.altered(w); x != nil {
+			v.became(w, x)
+			return true
+		}
 		why := v.unseen(w)
 		switch why {
 		case "":
@@ -276,6 +280,7 @@ func (v *Verifier) excuse(w *waiter) bool {
 		v.Report.Lost++
 	}
 	v.explained(w)
+	v.noteStray(w, false)
 	v.blame(why, file, w.number)
 	return true
 }
@@ -299,8 +304,8 @@ func (v *Verifier) aboutCut(w *waiter, x *fate) bool {
 // "" if none does.
 func (v *Verifier) unseen(w *waiter) Cause {
 	switch {
-	case v.cameIn(w), v.evidence.others[expectKey{w.point, w.id}]:
-		return "" // it is in the capture, the other way or with another VLAN tag
+	case v.otherwise(w):
+		return ""
 	case w.way.metered:
 		return CauseMeter
 	}
@@ -332,6 +337,12 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return CauseLost
 	}
 	return edge
+}
+
+// otherwise reports whether a predicted packet is in its capture, the other way or with
+// another VLAN tag.
+func (v *Verifier) otherwise(w *waiter) bool {
+	return v.cameIn(w) || v.evidence.others[whateverTag(w.point, w.data, w.Headers())]
 }
 
 // cameIn reports whether a predicted packet was seen to enter where it should leave

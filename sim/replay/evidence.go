@@ -25,14 +25,15 @@ type evidence struct {
 	asks    map[question]conntrack.Time  // of Ethernet addresses, when they entered last
 	tooLong map[pieceKey]bool
 	pieces  map[pieceKey]bool // of which some came out as predicted
-	cut     int               // frames that were cut too short
+	strays  map[twinKey]*stray
+	cut     int // frames that were cut too short
 }
 
 func newEvidence() evidence {
 	return evidence{map[pointKey]*pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
 		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{},
 		map[answerKey]conntrack.Time{}, map[expectKey]bool{}, map[question]conntrack.Time{},
-		map[pieceKey]bool{}, map[pieceKey]bool{}, 0}
+		map[pieceKey]bool{}, map[pieceKey]bool{}, map[twinKey]*stray{}, 0}
 }
 
 // pointSeen is what the captures of one point show of themselves.

@@ -109,7 +109,19 @@ func samePieces(a, b *waiter, common span) bool {
 			return false
 		}
 	}
+	if a.seg.start == b.seg.start && a.seg.end == b.seg.end && !sameWhole(a, b) {
+		return false
+	}
 	return a.seg.same(x[:f.end], &b.seg, y[:g.end], common) && validSum(a) && validSum(b)
+}
+
+// sameWhole compares what only pieces of several lengths may have otherwise, in those of one:
+// the IPv4 header's checksum, and the flags of the first and last.
+func sameWhole(a, b *waiter) bool {
+	x, y := a.data[a.form.l3:a.form.end], b.data[b.form.l3:b.form.end]
+	l4 := a.form.l4 - a.form.l3
+	return (x[0]>>4 == 6 || string(x[10:12]) == string(y[10:12])) &&
+		(a.form.proto != header.ProtoTCP || x[l4+13] == y[l4+13])
 }
 
 // sameIP compares the IP headers of two pieces.

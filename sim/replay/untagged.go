@@ -5,6 +5,7 @@ import (
 
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/packet"
 )
 
 // A network card may take a frame's VLAN tag off before it is captured. A
@@ -55,4 +56,12 @@ func (o *Owners) sharesUntagged(p *network.Port) bool {
 	return slices.ContainsFunc(o.net.Ports[1:], func(q *network.Port) bool {
 		return q.Type == p.Type && q.Tag == 0 && q.Options["network_name"] == p.Options["network_name"]
 	})
+}
+
+// whateverTag is a frame at a point, whatever VLAN tag it has.
+func whateverTag(p pointKey, frame []byte, h *packet.Headers) expectKey {
+	if _, tagged := vlan(frame); h.Layout.L3 != 0 || !tagged {
+		return expectKey{p, identityHash(frame, h)}
+	}
+	return expectKey{p, hashBytes(14695981039346656037, frame[16:]) | 1}
 }

@@ -332,7 +332,7 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 		v.Report.Repeated++
 		return
 	case why == whyVLAN:
-		keep(v.evidence.others, expectKey{p.key(), identityHash(f.Data, f.Headers())}, true)
+		keep(v.evidence.others, whateverTag(p.key(), f.Data, f.Headers()), true)
 	case why == whyCut:
 		v.Report.TooShort++
 		v.tooShort(f)
@@ -599,6 +599,10 @@ func (v *Verifier) matched(a, b *waiter) {
 	}
 	if a.inferred || b.inferred {
 		v.Report.Inferred++
+		if a.predicted {
+			a = b
+		}
+		v.noteStray(a, true)
 	}
 }
 
@@ -700,7 +704,7 @@ func (v *Verifier) decide() {
 	for _, w := range open {
 		flow := v.flowKey(w.point, w.data, w.Headers(), false)
 		at, ofFlow := v.evidence.at(w.point), flows[flow]
-		if v.opts.Strict || v.cameIn(w) || v.repeats(w) || !at.loses(ofFlow, points[w.point]) &&
+		if v.opts.Strict || v.otherwise(w) || v.repeats(w) || v.strayed(w) || !at.loses(ofFlow, points[w.point]) &&
 			!at.losesCopy(w.copied, ofFlow) && !v.losesOne(flow, ofFlow, points[w.point], len(open)) {
 			v.Report.add("unexpected", &v.Report.Unexpected, *w.said)
 			continue
