@@ -54,7 +54,7 @@ func (v *Verifier) altered(w *waiter) *stray {
 			continue
 		}
 		apart := max(x.time-w.time, w.time-x.time)
-		if apart <= closeBy[k.by] && (k.by != byPlace || fewDiffer(w, x)) {
+		if apart <= closeBy[k.by] && (k.by != byFlow || fewDiffer(w, x) && !v.losesMore(x)) {
 			return x
 		}
 	}
@@ -63,17 +63,17 @@ func (v *Verifier) altered(w *waiter) *stray {
 
 // By what two packets are taken to be one that was altered.
 const (
-	byID    = iota // the IPv4 identification, between the same machines
-	byRest         // all but that; of what opens a TCP connection, only that it does
-	byAck          // all but that, of a TCP packet that carries nothing; of a reset, only that it is one
-	byPlace        // the place in its stream: all but two bytes
+	byID   = iota // the IPv4 identification, between the same machines
+	byRest        // all but that; of what opens a TCP connection, only that it does
+	byAck         // all but that, of a TCP packet that carries nothing; of a reset, only that it is one
+	byFlow        // its flow and length: all but two bytes, where captures lost nothing else
 	byKinds
 )
 
 // closeBy is how far apart in time they are at most: a sender numbers its packets, sends
 // none of them again so soon, and seldom two that are nearly the same at one moment.
 var closeBy = [byKinds]conntrack.Time{byID: conntrack.Second / 5, byRest: conntrack.Second / 20,
-	byAck: conntrack.Second / 200, byPlace: conntrack.Second / 100}
+	byAck: conntrack.Second / 200, byFlow: conntrack.Second / 5}
 
 // twinKey is what a packet and the one that it became have both.
 type twinKey struct {
@@ -97,31 +97,30 @@ func twinKeys(w *waiter) (keys [byKinds]twinKey, n int) {
 		add(byID, number(number(ends, i.id), i.fragment&0x1fff))
 	}
 	ports := hashByte(number(number(ends, e[0].port), e[1].port), i.proto)
+	add(byFlow, number(ports, uint16(w.form.end-w.form.l3)))
 	tcp := i.proto == header.ProtoTCP
 	switch flags := h.Key.Get(field.TCPFlags); {
 	case tcp && flags&header.FlagSYN != 0:
 		add(byRest, number(ports, uint16(flags&(header.FlagSYN|header.FlagACK))))
-		return keys, n
 	case tcp && flags&header.FlagRST != 0:
 		add(byAck, number(ports, header.FlagRST))
-		return keys, n
 	case tcp && segmentOf(w.data, &w.form).stream == 0:
 		add(byAck, hashBytes(hashBytes(ports, i.header), i.payload))
-		return keys, n
 	case len(i.payload) > 0:
 		add(byRest, hashBytes(hashBytes(ports, i.header), i.payload))
 	}
-	if i.id == 0 && len(i.payload) > 0 {
-		place := number(ports, uint16(len(i.payload)))
-		switch {
-		case tcp:
-			place = hashBytes(place, i.header[:4])
-		case i.proto != header.ProtoUDP:
-			place = hashBytes(hashBytes(place, i.header), i.check)
-		}
-		add(byPlace, place)
-	}
 	return keys, n
+}
+
+// losesMore reports whether captures are proved to have lost something but the packet that a
+// stray would be.
+func (v *Verifier) losesMore(x *stray) bool {
+	return v.Report.Lost > 0 || slices.ContainsFunc(v.doubts, func(d doubt) bool { return !v.isOf(d, x) })
+}
+
+// isOf reports whether it is a stray that a capture of where it entered should hold.
+func (v *Verifier) isOf(d doubt, x *stray) bool {
+	return d.frame == x.number && d.file == v.fileOf(x.capture, x.file)
 }
 
 // fewDiffer reports whether two packets of one length differ in no more than two bytes above
@@ -151,9 +150,7 @@ func (v *Verifier) became(w *waiter, x *stray) {
 	} else {
 		v.Report.Explained--
 	}
-	v.doubts = slices.DeleteFunc(v.doubts, func(d doubt) bool {
-		return d.frame == x.number && d.file == v.fileOf(x.capture, x.file)
-	})
+	v.doubts = slices.DeleteFunc(v.doubts, func(d doubt) bool { return v.isOf(d, x) })
 	for k, y := range v.evidence.strays {
 		if y == x {
 			delete(v.evidence.strays, k)

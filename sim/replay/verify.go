@@ -704,7 +704,7 @@ func (v *Verifier) decide() {
 	for _, w := range open {
 		flow := v.flowKey(w.point, w.data, w.Headers(), false)
 		at, ofFlow := v.evidence.at(w.point), flows[flow]
-		if v.opts.Strict || v.otherwise(w) || v.repeats(w) || v.strayed(w) || !at.loses(ofFlow, points[w.point]) &&
+		if v.opts.Strict || v.otherwise(w) || v.repeats(w) || !at.loses(ofFlow, points[w.point]) &&
 			!at.losesCopy(w.copied, ofFlow) && !v.losesOne(flow, ofFlow, points[w.point], len(open)) {
 			v.Report.add("unexpected", &v.Report.Unexpected, *w.said)
 			continue
