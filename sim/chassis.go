@@ -29,6 +29,7 @@ type chassis struct {
 
 // zones are a chassis' conntrack zones. -1: the port or datapath has none.
 type zones struct {
+	lacking          bool    // there are more ports and datapaths than numbers: those beyond have zone 0
 	port, dnat, snat []int32 // by port index, by datapath index
 	names            map[uint16]string
 }
@@ -127,17 +128,26 @@ func numberZones(net *network.Network, c *network.Chassis, recorded, prior map[s
 		z.snat[i] = n.number(dp.SNATCTZone, dp.Name+"_snat", dp.UUID+"_snat")
 	}
 	gateways := net.Has(network.GatewayPortZones)
-	for i, p := range net.Ports {
-		z.port[i] = -1
-		if p == nil || p.Datapath.AZ != c.AZ {
-			continue
-		}
+	number := func(i int, p *network.Port) {
 		// Interfaces that have gone since had theirs when the numbers were not recorded yet.
 		needs := recorded == nil || p.Type == network.VIF && p.BoundTo(c)
 		if _, ok := recorded[p.Name]; ok || needs && portHasZone(p, gateways) {
 			z.port[i] = n.number(-1, p.Name)
 		}
 	}
+	// Where not all can have one those do that ovn-controller gives one to: its own.
+	scarce := 2*len(net.Datapaths)+len(net.Ports) > maxZones
+	for i, p := range net.Ports {
+		if z.port[i] = -1; p != nil && p.Datapath.AZ == c.AZ && (!scarce || p.ResidentOn(c)) {
+			number(i, p)
+		}
+	}
+	for i, p := range net.Ports {
+		if scarce && p != nil && p.Datapath.AZ == c.AZ && !p.ResidentOn(c) {
+			number(i, p)
+		}
+	}
+	z.lacking = n.lacking
 	return z
 }
 
@@ -160,6 +170,7 @@ type zoneNumberer struct {
 	names    map[uint16]string
 	next     uint16
 	full     bool // every number is taken
+	lacking  bool // and more were asked for
 }
 
 // number returns the zone with one of the given names (older versions use the
@@ -178,11 +189,12 @@ func (n *zoneNumberer) number(fixed int, names ...string) int32 {
 	}
 	for !found {
 		if n.full {
-			return 0 // more zones than numbers: share zone 0, as a last resort
+			n.lacking = true
+			return 0 // as with ovn-controller, which gives no more, so that the register keeps its zero
 		}
 		n.next++
 		z, found = n.next, !n.taken[n.next]
-		n.full = n.next == 1<<16-1
+		n.full = n.next == maxZones
 	}
 	n.taken[z] = true
 	if _, ok := n.names[z]; !ok {

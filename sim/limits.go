@@ -25,6 +25,7 @@ const (
 	FDBFull                          // FDB entries on their way there
 	NextHopsFull                     // next hops for which ovn-controller holds packets
 	RateReached                      // a meter on the way to ovn-controller
+	ZonesTaken                       // MAX_CT_ZONES of ovn-controller: ports and datapaths beyond share zone 0
 )
 
 var limitText = [...]string{
@@ -38,6 +39,7 @@ var limitText = [...]string{
 	FDBFull:         "more FDB entries were learned at once than ovn-controller takes",
 	NextHopsFull:    "packets waited for more next hops than ovn-controller holds packets for",
 	RateReached:     "more went to ovn-controller than a meter lets through",
+	ZonesTaken:      "more ports and datapaths than there are conntrack zones: packets met the one that the rest share",
 }
 
 // String says what is the case where the limit is reached.
@@ -83,9 +85,15 @@ func (e *Engine) reached(l Limit, c *chassis, zone uint16, most int) {
 	e.limits[k] = r
 }
 
+// maxZones is how many conntrack zones ovn-controller gives numbers (MAX_CT_ZONES).
+const maxZones = 1<<16 - 1
+
 // limitsOf notes the limits that a pass of conntrack met; proto is the packet's.
 func (e *Engine) limitsOf(c *chassis, proto uint8, req *conntrack.Request, out *conntrack.Outcome) {
 	zone := req.Zone
+	if zone == 0 && c.zones.lacking {
+		e.reached(ZonesTaken, c, 0, maxZones)
+	}
 	switch cmp.Or(out.Drop, out.Uncommitted) {
 	case conntrack.DropTableFull:
 		e.reached(ConnectionsFull, c, 0, c.ct.MaxConns())

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"testing"
 
 	"ovnreplay/conntrack"
@@ -43,6 +44,45 @@ func TestLimitsAreToldOnce(t *testing.T) {
 		if *r != want[i] {
 			t.Errorf("%+v, want %+v", *r, want[i])
 		}
+	}
+}
+
+// More ports than there are zones: a chassis' own have theirs, and that packets met the zone that
+// the others share is told.
+func TestZonesTaken(t *testing.T) {
+	t.Parallel()
+	az := &network.AZ{}
+	c := &network.Chassis{Name: "hv1", AZ: az}
+	net := &network.Network{AZ: az, AZs: []*network.AZ{az}, Datapaths: []*network.Datapath{{Name: "sw", AZ: az}},
+		Chassis: []*network.Chassis{c}}
+	for i := range maxZones + 10 {
+		p := &network.Port{Name: fmt.Sprint("p", i), Type: network.VIF, Datapath: net.Datapaths[0], Index: i}
+		if i > maxZones {
+			p.Type = network.Localport // which every chassis has
+		}
+		net.Ports = append(net.Ports, p)
+	}
+	z := numberZones(net, c, nil, nil)
+	for _, p := range net.Ports[maxZones+1:] {
+		if n := z.port[p.Index]; n <= 0 || z.names[uint16(n)] != p.Name {
+			t.Errorf("%s of the chassis has zone %d, of %q", p.Name, n, z.names[uint16(n)])
+		}
+	}
+	if z.port[maxZones] != 0 || !z.lacking {
+		t.Errorf("the last of the others has zone %d, lacking %v", z.port[maxZones], z.lacking)
+	}
+	on := &chassis{Chassis: c, zones: z}
+	e := &Engine{Net: net, chassis: []*chassis{on}}
+	for range 2 {
+		e.limitsOf(on, 6, &conntrack.Request{Zone: 7}, &conntrack.Outcome{})
+		e.limitsOf(on, 6, &conntrack.Request{}, &conntrack.Outcome{})
+	}
+	if got := e.Limits(); len(got) != 1 || *got[0] != (Reached{ZonesTaken, c, "", "", maxZones, 2, 0}) {
+		t.Errorf("limits %v", got)
+	}
+	net.Ports = net.Ports[:maxZones-2]
+	if z := numberZones(net, c, nil, nil); z.lacking {
+		t.Error("as many as there are zones are too many")
 	}
 }
 

@@ -34,9 +34,8 @@ func TestCaptureCutBeforeItsFirstPacket(t *testing.T) {
 	var ng bytes.Buffer
 	ng.WriteString(ngHeader + ngFrame(t, ""))
 	folder := t.TempDir()
-	whole := []string{"verify", "--db", dir + "/sb.db", "--ct-profile", "ovs-userspace", "-r", dir + "/client.pcap",
-		"-r",
-		dir + "/nginx.pcap"}
+	whole := []string{"verify", "--db", dir + "/sb.db", "--ct-profile", "ovs-userspace", "-r",
+		dir + "/client.pcap", "-r", dir + "/nginx.pcap"}
 	for name, test := range map[string]struct {
 		data []byte
 		cuts []int
