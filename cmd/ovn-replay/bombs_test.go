@@ -11,9 +11,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"ovnreplay/nat/header"
 )
 
 // bombs are files of a few megabytes at most that once took more than 512 MiB, or more than
@@ -47,6 +50,12 @@ var bombs = []struct {
 		"run --format none --db CASE/sb.db -r FILE@breth0_ovn-worker", exitBad, "a packet has more than 16384 options"},
 	{"400 MB of secrets before the first frame", manySecrets,
 		"run --format none -w OUT --db CASE/sb.db -r FILE@breth0_ovn-worker", exitOK, ""},
+	{"a case of 12,000 captures", func(t *testing.T) string { return manyCaptures(t, 12_000) }, "verify --case FILE",
+		exitBad, "there are more than 1000 captures"},
+	{"a case of as many as may be", func(t *testing.T) string { return manyCaptures(t, 1000) }, "verify --case FILE",
+		exitOK, "20979 repeated"},
+	{"100,000 packets that are observed, and nothing led to", observedFlood, "verify --db CASE/sb.db -r FILE -w OUT",
+		exitOK, "entered 0, observed 100000"},
 	{"two networks and 13,000 packets that are all read ahead",
 		func(t *testing.T) string { return floodOf(t, "SYN", 13_000) },
 		"diff --db CASE/sb.db --db CASE/sb.db -r FILE@breth0_ovn-worker", exitOK, "13000 packets, 0 fare differently"},
@@ -247,4 +256,45 @@ func manyOptions(t *testing.T) string {
 
 func manySecrets(t *testing.T) string {
 	return gzipped(t, ngHeader, block(10, "KSLT\x00\x00\x10\x00"+strings.Repeat("A", 1<<20)), 400, ngFrame(t, ""))
+}
+
+// manyCaptures is a case that names one capture again and again.
+func manyCaptures(t *testing.T, n int) string {
+	t.Helper()
+	dir, nodeport := t.TempDir(), filepath.Join(cases, "nodeport")
+	for _, name := range []string{"sb.db", "client.pcap"} {
+		if err := os.WriteFile(filepath.Join(dir, name), read(t, filepath.Join(nodeport, name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := `{"db":"sb.db","captures":[` + strings.Repeat(`{"file":"client.pcap"},`, n-1) + `{"file":"client.pcap"}]}`
+	if err := os.WriteFile(filepath.Join(dir, "case.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// observedFlood is 100,000 SYNs on their way to the recorded session's pod, each from another address.
+func observedFlood(t *testing.T) string {
+	t.Helper()
+	const file, record = 24, 16
+	sample := read(t, filepath.Join(cases, "nodeport", "nginx.pcap"))
+	out := slices.Clone(sample[:file])
+	for at := file; ; at += record + int(binary.LittleEndian.Uint32(sample[at+8:])) {
+		frame := sample[at+record:]
+		if frame[12] != 8 || frame[13] != 0 || frame[23] != header.ProtoTCP || frame[47] != header.FlagSYN {
+			continue
+		}
+		one := slices.Clone(sample[at : at+record+int(binary.LittleEndian.Uint32(sample[at+8:]))])
+		ip, tcp := one[record+14:][:20], one[record+34:]
+		for i := range 100_000 {
+			binary.BigEndian.PutUint32(ip[12:], 20<<24+uint32(i))
+			ip[10], ip[11], tcp[16], tcp[17] = 0, 0, 0, 0
+			binary.BigEndian.PutUint16(ip[10:], ^header.Fold(header.Sum(0, ip)))
+			sum := header.Sum(header.Sum(uint64(header.ProtoTCP+len(tcp)), ip[12:]), tcp)
+			binary.BigEndian.PutUint16(tcp[16:], ^header.Fold(sum))
+			out = append(out, one...)
+		}
+		return written(t, "observed.pcap", out)
+	}
 }

@@ -99,6 +99,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		out = bufio.NewWriter(output.Raw(o.stdout)) // the lines themselves are fit for a terminal
 	}
 	defer func() { err = errors.Join(err, out.Flush()) }()
+	var kept show.Kept
 	for _, r := range ranges {
 		err := archive.Each(ctx, file, r.First, r.Last, func(n uint64, p *archive.Packet) error {
 			if o.asOVN {
@@ -107,9 +108,9 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 			flows.Attach(p.Book)
 			flows.Met(p.Book, &p.Outcome.Trace)
 			if len(numbers) > 0 {
-				return show.Packet(out, p, format, lines)
+				return kept.Packet(out, p, format, lines)
 			}
-			return show.Listed(out, n, p, format, lines)
+			return kept.Listed(out, n, p, format, lines)
 		})
 		if err != nil {
 			return err

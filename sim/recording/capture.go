@@ -178,16 +178,22 @@ func (c *openCapture) peek(n int) {
 // readAhead is how many records are looked at to find a capture's port.
 const readAhead = 200
 
+// maxCaptures bounds the captures of a replay: each is open until its end, and each pair's clocks are compared.
+const maxCaptures = 1000
+
 // openAll opens the captures with their clocks corrected, and places them.
 func (r *Recording) openAll(ctx context.Context) error {
 	owners := replay.NewOwners(r.Net)
 	var captures []Capture
-	for _, c := range r.spec.Captures {
+	for i, c := range r.spec.Captures {
 		several, err := r.split(owners, c)
 		if err != nil {
 			return err
 		}
-		captures = append(captures, several...)
+		if captures = append(captures, several...); len(captures)+len(r.spec.Captures)-i-1 > maxCaptures {
+			return fmt.Errorf("%s: there are more than %d captures, all of which would be open at once; give those of "+
+				"one port as a rotated set (a pattern), or joined with mergecap", c.File, maxCaptures)
+		}
 	}
 	clocks, err := r.align(ctx, owners, captures)
 	if err != nil {

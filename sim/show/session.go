@@ -16,23 +16,27 @@ import (
 	"ovnreplay/sim/why"
 )
 
+// Kept shows packets of a session. What it has read of flows it keeps for those that met them, too.
+type Kept struct{ why why.Explainer }
+
 // Packet writes a packet of a session; lines, if not nil, are those of a terminal.
-func Packet(out *bufio.Writer, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
-	x := &why.Explainer{Book: p.Book, Objects: p.Objects, KeptElsewhere: p.Elsewhere}
+func (k *Kept) Packet(out *bufio.Writer, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
+	x := &k.why
+	x.Book, x.Objects, x.KeptElsewhere = p.Book, p.Objects, p.Elsewhere
 	p.Outcome.Of.Frame, p.Outcome.Of.Time = p.Frame.Data, p.Frame.Time
 	r := replay.NewRecord(x, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
 	return WriteFate(out, format, lines, r, p.Book, &p.Outcome.Trace)
 }
 
 // Listed is Packet in a list: a line begins with the packet's number.
-func Listed(out *bufio.Writer, n uint64, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
+func (k *Kept) Listed(out *bufio.Writer, n uint64, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
 	switch number := fmt.Sprintf("%6d  ", n); {
 	case format == trace.LineFormat && lines != nil:
 		lines.Before = number
 	case format == trace.LineFormat:
 		out.WriteString(number)
 	}
-	return Packet(out, p, format, lines)
+	return k.Packet(out, p, format, lines)
 }
 
 // AsOVNTrace writes the ovn-trace command line for a packet of a session.

@@ -52,6 +52,9 @@ type write struct {
 	zero bool
 }
 
+// maxSides bounds the flows of which it is kept what they say: each path of a session has its own.
+const maxSides = 1 << 16
+
 // of reads a flow's sides, once.
 func (x *Explainer) of(f *network.Flow) *sides {
 	if s := x.sides[f]; s != nil && s.match == f.Match && s.does == f.Actions {
@@ -78,7 +81,7 @@ func (x *Explainer) of(f *network.Flow) *sides {
 			s.turn(a)
 		}
 	}
-	if x.sides == nil {
+	if x.sides == nil || len(x.sides) >= maxSides {
 		x.sides = map[*network.Flow]*sides{}
 	}
 	x.sides[f] = s
