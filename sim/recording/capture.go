@@ -179,7 +179,7 @@ func (c *openCapture) peek(n int) {
 const readAhead = 200
 
 // maxCaptures bounds the captures of a replay: each is open until its end, and each pair's clocks are compared.
-const maxCaptures = 1000
+const maxCaptures = 2000
 
 // openAll opens the captures with their clocks corrected, and places them.
 func (r *Recording) openAll(ctx context.Context) error {
