@@ -76,7 +76,7 @@ func (t *Table) entry(idx uint32, c *conn) Entry {
 		Timeout: c.expires - t.now, Helper: helperNames[c.helper], Seq: c.seq,
 	}
 	if c.status&expected != 0 {
-		e.Parent = t.origOf(idx, c)
+		e.Parent = *t.origOf(idx, c)
 	}
 	if t.opt.Profile == Linux {
 		e.Status = StatusConfirmed
@@ -155,11 +155,15 @@ func (t *Table) Knows(ip []byte) bool {
 }
 
 // ReplyOf returns the reply tuple of the live connection in a zone that has a
-// tuple in its original direction. It changes nothing.
-func (t *Table) ReplyOf(zone uint16, orig *nat.Tuple) (nat.Tuple, bool) {
+// tuple in its original direction, nil if there is none. It changes nothing; the tuple is valid
+// until the table does.
+func (t *Table) ReplyOf(zone uint16, orig *nat.Tuple) *nat.Tuple {
+	if c := t.met; c != nil && c.zone == zone && c.linked&1 != 0 && c.expires > t.now && c.tuple[0] == *orig {
+		return &c.tuple[1]
+	}
 	idx, dir, ok := t.find(zone, orig)
 	if !ok || dir != 0 {
-		return nat.Tuple{}, false
+		return nil
 	}
-	return t.pool.at(idx).tuple[1], true
+	return &t.pool.at(idx).tuple[1]
 }

@@ -117,13 +117,13 @@ func (t *Table) adopt(idx uint32, parent nat.Tuple) {
 }
 
 // origOf is the original tuple a packet of the connection shows: its master's, if it has one.
-func (t *Table) origOf(idx uint32, c *conn) nat.Tuple {
+func (t *Table) origOf(idx uint32, c *conn) *nat.Tuple {
 	if c.status&expected != 0 {
 		if p, ok := t.helpers.parents[idx]; ok {
-			return p
+			return &p
 		}
 	}
-	return c.tuple[0]
+	return &c.tuple[0]
 }
 
 // forgetHelper drops what is known of a connection that goes.

@@ -374,7 +374,7 @@ func (t *Table) linuxMeta(k *linuxCtx) {
 	if c.status&expected != 0 {
 		m.State |= Related
 	}
-	m.Mark, m.Label, m.Orig = c.mark, c.label, t.origOf(k.idx, c)
+	m.Mark, m.Label, m.Orig = c.mark, c.label, *t.origOf(k.idx, c)
 	m.conn, m.reply, m.related = t.pool.ref(k.idx), k.reply, t.pkt.IsError
 }
 

@@ -208,7 +208,7 @@ func TestSavedIsWhole(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Table{}, "opt behaves timeout now pool buckets mask nodes due stale live perZone seq sweep crowds zone " +
+		{Table{}, "opt behaves timeout now pool buckets mask nodes due stale live perZone seq sweep crowds met zone " +
 			"pkt seg sight bind helpers frags"},
 		{conn{}, "tuple label expires due created seq next pos gen mark zone status peer last state linked " +
 			"helper natSide"},

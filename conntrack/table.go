@@ -23,6 +23,7 @@ type Table struct {
 	sweep   uint32 // where the search for something to evict goes on
 
 	crowds  crowds
+	met     *conn      // the connection that the last packet of OVSUserspace was found to be of
 	zone    uint16     // of the tuple search under way, for Taken
 	pkt     nat.Packet // of the Execute under way
 	seg     segment    // of it, where it is TCP

@@ -242,8 +242,9 @@ func (t *Table) processUserspace(k *userCtx) {
 func (t *Table) userMeta(k *userCtx, idx uint32, found bool) {
 	m, r := k.m, k.r
 	m.State |= Tracked
-	m.Zone, m.Orig = r.Zone, k.key
+	m.Zone = r.Zone
 	if !found {
+		m.Orig = k.key
 		m.Mark, m.Label, m.conn = 0, Label{}, connRef{}
 		if k.exp != nil {
 			m.showExpected(k.exp)
@@ -251,7 +252,9 @@ func (t *Table) userMeta(k *userCtx, idx uint32, found bool) {
 		return
 	}
 	c := t.pool.at(idx)
-	m.Mark, m.Label, m.Orig = c.mark, c.label, t.origOf(idx, c)
+	t.met = c
+	m.Mark, m.Label = c.mark, c.label
+	m.Orig = *t.origOf(idx, c)
 	if r.Commit {
 		k.userBits(c)
 	}

@@ -263,19 +263,22 @@ func (e *Engine) showCT(p *pkt) {
 
 func (e *Engine) recordCT(p *pkt, f *table.Flow, req *conntrack.Request, out *conntrack.Outcome) {
 	t := &e.out.Trace
-	t.CT = append(t.CT, trace.CTStep{
-		Chassis: int32(p.chassis.index), Zone: req.Zone, Commit: req.Commit,
-		Created: out.Created, Guess: out.Guess, Loose: out.Loose, Refusal: out.Refusal, Check: out.Check,
-		State: p.ct.State, Mark: p.ct.Mark, Label: p.ct.Label, Orig: p.ct.Orig,
-	})
+	t.CT = append(t.CT, trace.CTStep{})
 	step := &t.CT[len(t.CT)-1]
-	step.Reply, step.Connected = p.chassis.ct.Reply(&p.ct)
-	if !step.Connected && p.ct.State&conntrack.Invalid == 0 {
+	step.Chassis, step.Zone, step.Commit = int32(p.chassis.index), req.Zone, req.Commit
+	step.Created, step.Guess, step.Loose, step.Refusal = out.Created, out.Guess, out.Loose, out.Refusal
+	step.Check = out.Check
+	step.State, step.Mark, step.Label, step.Orig = p.ct.State, p.ct.Mark, p.ct.Label, p.ct.Orig
+	reply := p.chassis.ct.Reply(&p.ct)
+	if reply == nil && p.ct.State&conntrack.Invalid == 0 {
 		// A look-up that translates keeps no hold of the connection, which is still in
 		// the table.
-		step.Reply, step.Connected = p.chassis.ct.ReplyOf(req.Zone, &p.ct.Orig)
+		reply = p.chassis.ct.ReplyOf(req.Zone, &p.ct.Orig)
 	}
-	e.event(p, trace.Event{Kind: trace.CT, Flow: int32(f.Index), Arg: int32(len(t.CT) - 1)})
+	if reply != nil {
+		step.Reply, step.Connected = *reply, true
+	}
+	e.happens(p, trace.CT, position{}, int32(f.Index), int32(len(t.CT)-1), 0)
 	if out.Guess {
 		p.guess = true
 		e.note(p, trace.Note, trace.GuessPort, f)
@@ -300,17 +303,19 @@ func (e *Engine) recordNAT(p *pkt, f *table.Flow, out *conntrack.Outcome) {
 		src, dst = src && !undo, dst && undo
 	}
 	if b.Src != a.Src || src {
-		e.addNAT(p, f, trace.NATStep{Undo: undo, Flow: int32(f.Index), From: *b, To: *a})
+		e.addNAT(p, f, false, undo, out)
 	}
 	if b.Dst != a.Dst || dst {
-		e.addNAT(p, f, trace.NATStep{Dst: true, Undo: undo, Flow: int32(f.Index), From: *b, To: *a})
+		e.addNAT(p, f, true, undo, out)
 	}
 }
 
-func (e *Engine) addNAT(p *pkt, f *table.Flow, s trace.NATStep) {
+func (e *Engine) addNAT(p *pkt, f *table.Flow, dst, undo bool, out *conntrack.Outcome) {
 	t := &e.out.Trace
-	t.NAT = append(t.NAT, s)
-	e.event(p, trace.Event{Kind: trace.NAT, Flow: int32(f.Index), Arg: int32(len(t.NAT) - 1)})
+	t.NAT = append(t.NAT, trace.NATStep{})
+	s := &t.NAT[len(t.NAT)-1]
+	s.Dst, s.Undo, s.Flow, s.From, s.To = dst, undo, int32(f.Index), out.Before, out.After
+	e.happens(p, trace.NAT, position{}, int32(f.Index), int32(len(t.NAT)-1), 0)
 }
 
 // notCommitted is why conntrack lets a packet pass and remembers nothing of it.

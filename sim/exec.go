@@ -34,8 +34,7 @@ func (e *Engine) execFrom(p *pkt, f *table.Flow, ops []table.Op, at position, to
 			return position{}, false
 		}
 		if !told {
-			e.event(p, trace.Event{Kind: trace.Act, Egress: at.egress, Table: at.table, Flow: int32(f.Index),
-				Arg: int32(op.Seq)})
+			e.happens(p, trace.Act, at, int32(f.Index), int32(op.Seq), 0)
 		}
 		told = false
 		if ends {

@@ -221,11 +221,18 @@ func (e *Engine) learnMAC(c *chassis, k macKey, mac uint64) bool {
 // into the flow tables: packets held for it may go before others find it.
 const raceTime = 100e6
 
+// early reports whether p came before its next hop's binding, which was learned then (0: it was
+// not), could be found: see racing and younger.
+func (e *Engine) early(p *pkt, f *table.Flow, at position, hop macKey, since conntrack.Time) bool {
+	date, ofDatabase := e.learned.dates[e.bound(hop)]
+	return e.racing(p, f, at, hop, since, date) || since == 0 && ofDatabase && e.younger(p, f, at, hop, date)
+}
+
 // racing reports whether a packet for a next hop that was learned only just, by what was
 // replayed or by the database's row, found it unknown still: a capture shows that it made
 // ovn-controller ask again.
-func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey, since conntrack.Time) bool {
-	if date := e.learned.dates[e.bound(hop)]; date <= e.now {
+func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey, since, date conntrack.Time) bool {
+	if date <= e.now {
 		since = max(since, date)
 	}
 	if since == 0 || e.now-since > raceTime || e.opts.Choose == nil || e.quiet ||
@@ -242,12 +249,11 @@ func (e *Engine) racing(p *pkt, f *table.Flow, at position, hop macKey, since co
 // shows that the packet made ovn-controller ask. Between routers none would: there the
 // row decides, where it came soon after and is not renewed as it is used. The binding
 // is then forgotten: what is learned counts.
-func (e *Engine) younger(p *pkt, f *table.Flow, at position, hop macKey, since conntrack.Time) bool {
-	k := e.bound(hop)
-	date, ofDatabase := e.learned.dates[k]
-	if since != 0 || !ofDatabase || date != 0 && date <= e.now || e.opts.Choose == nil || e.quiet {
+func (e *Engine) younger(p *pkt, f *table.Flow, at position, hop macKey, date conntrack.Time) bool {
+	if date != 0 && date <= e.now || e.opts.Choose == nil || e.quiet {
 		return false
 	}
+	k := e.bound(hop)
 	inside := date != 0 && date-e.now < waitTimeout && e.amongRouters(e.port(k.port))
 	if !inside && !e.opts.Choose.Asked(hop.ip, hop.v6, e.asker(p, at)) {
 		return false
@@ -290,7 +296,7 @@ func (e *Engine) getMACBind(p *pkt, f *table.Flow, op *table.Op, at position) (p
 	if !ok && hop.v6 {
 		mac, ok = e.learned.binding(e.now, macKey{port: hop.port, ip: field.U64(p.Key.Get128(field.XXReg0).Hi >> 32)})
 	}
-	if ok && (e.racing(p, f, at, hop, since) || e.younger(p, f, at, hop, since)) {
+	if ok && e.early(p, f, at, hop, since) {
 		mac, ok = 0, false
 	} else if seen, shown := e.seenHop(p, f, at, hop, mac); shown {
 		mac, ok = seen, true

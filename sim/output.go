@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -369,12 +371,21 @@ func (e *Engine) emit(p *pkt, outport, port *network.Port) {
 func (e *Engine) record(p *pkt, outport, port *network.Port, header, rest []byte, wire int) {
 	start := len(e.outData)
 	e.outData = append(append(e.outData, header...), rest...)
-	e.out.Outputs = append(e.out.Outputs, Output{
-		Port: port, Chassis: p.chassis.Chassis, Time: e.now,
-		Data: e.outData[start:len(e.outData):len(e.outData)], Wire: wire,
-		Guess: p.guess, Seen: p.seen, Made: p.made, Event: e.out.Trace.Len(),
-	})
-	e.event(p, trace.Event{Kind: trace.Out, Port: uint32(outport.Index), Flow: -1, Arg: int32(len(e.out.Outputs) - 1)})
+	o := e.nextOutput()
+	o.Port, o.Chassis, o.Time = port, p.chassis.Chassis, e.now
+	o.Data, o.Wire = e.outData[start:len(e.outData):len(e.outData)], wire
+	o.Guess, o.Seen, o.Made, o.Event = p.guess, p.seen, p.made, e.out.Trace.Len()
+	e.happens(p, trace.Out, position{}, -1, int32(len(e.out.Outputs)-1), uint32(outport.Index))
+}
+
+// nextOutput appends an output, all of which is to be set: it holds what an earlier one did,
+// but for the headers, which are most of it.
+func (e *Engine) nextOutput() *Output {
+	n := len(e.out.Outputs)
+	e.out.Outputs = slices.Grow(e.out.Outputs, 1)[:n+1]
+	o := &e.out.Outputs[n]
+	o.headers.Forget()
+	return o
 }
 
 const vlanPresent = 1 << 12

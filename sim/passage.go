@@ -57,17 +57,29 @@ func (e *Engine) event(p *pkt, ev trace.Event) {
 	if e.quiet {
 		return
 	}
-	ev = e.here(p, ev)
+	here(p, &ev)
 	e.out.Trace.Add(ev)
 	if r := e.recording(); r != nil {
 		r.event(ev)
 	}
 }
 
+// happens is event for what each packet does: the event is made where it lies in the trace.
+func (e *Engine) happens(p *pkt, kind trace.Kind, at position, flow, arg int32, port uint32) {
+	if e.quiet {
+		return
+	}
+	ev := e.out.Trace.Next(kind)
+	here(p, ev)
+	ev.Egress, ev.Table, ev.Flow, ev.Arg, ev.Port = at.egress, at.table, flow, arg, port
+	if r := e.recording(); r != nil {
+		r.event(*ev)
+	}
+}
+
 // here adds to an event where p is.
-func (e *Engine) here(p *pkt, ev trace.Event) trace.Event {
+func here(p *pkt, ev *trace.Event) {
 	ev.Depth = uint16(p.depth)
 	ev.Chassis = int32(p.chassis.index)
 	ev.Datapath = int32(p.dp.Index)
-	return ev
 }

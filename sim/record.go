@@ -11,10 +11,12 @@ func (e *Engine) value(p *pkt, kind trace.Kind, f *table.Flow, v field.Uint128) 
 	if e.quiet {
 		return
 	}
-	ev := e.here(p, trace.Event{Kind: kind, Flow: int32(f.Index)})
-	e.out.Trace.AddValue(ev, v)
+	t := &e.out.Trace
+	arg, ev := t.Value(v), t.Next(kind)
+	here(p, ev)
+	ev.Flow, ev.Arg = int32(f.Index), arg
 	if r := e.recording(); r != nil {
-		r.value(ev, v)
+		r.value(*ev, v)
 	}
 }
 

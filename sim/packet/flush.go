@@ -67,19 +67,23 @@ func (p *Packet) Flush() {
 // beyondRouting reports whether packet fields other than those that a router
 // changes differ from the frame's.
 func (p *Packet) beyondRouting() bool {
-	for w := range p.Key {
-		if (p.Key[w]^p.held.Key[w])&packetMask[w]&^routedMask[w] != 0 {
-			return true
-		}
+	k := p.Key[packetWords.from:packetWords.to]
+	held, mask := p.held.Key[packetWords.from:][:len(k)], fixedMask[packetWords.from:][:len(k)]
+	differ := uint64(0)
+	for w := range k {
+		differ |= (k[w] ^ held[w]) & mask[w]
 	}
-	return false
+	return differ != 0
 }
 
-// routedMask has the bits set that may change while the parse of the IP packet and
-// whether its checksums are right stay the same.
-var routedMask = func() (m field.Key) {
+// fixedMask has the bits of packet fields set but those that may change while the parse of the
+// IP packet and whether its checksums are right stay the same.
+var fixedMask = func() (m field.Key) {
 	for _, id := range []field.ID{field.EthSrc, field.EthDst, field.IPTTL, field.IPDSCP, field.IPECN} {
 		m.Set128(id, field.Ones(128))
+	}
+	for w := range m {
+		m[w] = packetMask[w] &^ m[w]
 	}
 	return m
 }()

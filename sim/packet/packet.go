@@ -65,6 +65,9 @@ func (o *HeadersOnce) Of(frame []byte) *Headers {
 	return &o.headers
 }
 
+// Forget makes them those of another frame.
+func (o *HeadersOnce) Forget() { o.read = false }
+
 // Set gives the headers of a frame that has been parsed.
 func (o *HeadersOnce) Set(h *Headers) { o.headers, o.read = *h, true }
 

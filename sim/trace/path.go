@@ -140,19 +140,31 @@ type part struct {
 }
 
 // Add appends an event.
-func (t *Trace) Add(ev Event) {
-	t.own = append(t.own, ev)
-	t.n++
-	if ev.Kind == Drop {
-		t.drops++
-	}
-}
+func (t *Trace) Add(ev Event) { *t.Next(ev.Kind) = ev }
 
 // AddValue appends an event about a value.
 func (t *Trace) AddValue(ev Event, v field.Uint128) {
-	ev.Arg = int32(len(t.values))
-	t.values = append(t.values, v)
+	ev.Arg = t.Value(v)
 	t.Add(ev)
+}
+
+// Next appends an event of which only the kind is known yet, to be filled in where it lies: what
+// has just been put together of small parts is slow to copy, since each part has to arrive first.
+func (t *Trace) Next(kind Kind) *Event {
+	t.n++
+	if kind == Drop {
+		t.drops++
+	}
+	t.own = append(t.own, Event{})
+	ev := &t.own[len(t.own)-1]
+	ev.Kind = kind
+	return ev
+}
+
+// Value notes a value, and returns the Arg of an event that refers to it.
+func (t *Trace) Value(v field.Uint128) int32 {
+	t.values = append(t.values, v)
+	return int32(len(t.values) - 1)
 }
 
 // AddPath appends the events of a path that the packet takes at a depth.
