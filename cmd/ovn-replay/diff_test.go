@@ -50,7 +50,8 @@ func TestDiff(t *testing.T) {
 			t.Errorf("%s: flow %s is not named in\n%.2000s", m.name, f.UUID, out)
 		}
 		_, text, _ := replayed(t, append(args, "--db", other)...)
-		if !strings.Contains(text, "fare differently") || !strings.Contains(text, f.UUID) {
+		if !strings.Contains(text, "fare differently") || !strings.Contains(text, f.UUID) ||
+			!strings.Contains(text, "whose actions are "+m.change(f)) {
 			t.Errorf("%s: for people:\n%.1000s", m.name, text)
 		}
 	}

@@ -22,7 +22,7 @@ type sentFrame struct {
 // maxSentFrames is how many of them are remembered.
 const maxSentFrames = 1 << 9
 
-// remember notes a frame that leaves on a wire which is captured at several chassis.
+// remember notes a frame that leaves on a wire which several chassis share.
 func (w *wires) remember(o *sim.Output) {
 	if !w.shared[o.Port.Index] {
 		return
@@ -31,8 +31,8 @@ func (w *wires) remember(o *sim.Output) {
 	*x = sentFrame{o.Port.Index, o.Chassis.Index, o.Time, o.Wire, append(x.data[:0], o.Data...)}
 }
 
-// reached notes a frame that came over a wire which is captured at several chassis: a
-// physical switch may have handed it to others of them, too.
+// reached notes a frame that came over a wire which several chassis share: a physical
+// switch may have handed it to others of them, too.
 func (w *wires) reached(f *Frame) {
 	p := f.point.Port
 	if f.Inferred || f.Bare || p == nil || !leadsOut(p) || !w.shared[p.Index] {
@@ -42,13 +42,19 @@ func (w *wires) reached(f *Frame) {
 	*x = sentFrame{p.Index, f.point.Chassis.Index, f.Time, f.Wire, append(x.data[:0], f.Data...)}
 }
 
-// share notes which wires are captured at several chassis.
-func (w *wires) share(captured map[pointKey]bool) {
+// share notes which wires several chassis share: those of provider networks, and what is
+// captured at several.
+func (w *wires) share(net *network.Network, captured map[pointKey]bool) {
 	clear(w.shared)
 	once := map[int]bool{}
 	for k := range captured {
 		w.shared[k.port] = once[k.port]
 		once[k.port] = true
+	}
+	for _, p := range net.Ports[1:] {
+		if p.Type == network.Localnet && len(net.Chassis) > 1 && len(net.AZs) < 2 {
+			w.shared[p.Index] = true
+		}
 	}
 }
 
@@ -70,7 +76,9 @@ func (s *Run) overWire(f *Frame, c *network.Chassis) (found bool) {
 	s.wires.frames.each(f.id, func(y *sentFrame) bool {
 		k := pointKey{y.port, c.Index}
 		apart := max(f.Time-y.time, y.time-f.Time)
-		if y.chassis != c.Index && apart < wireWindow && s.inferrer.captured[k] && f.point.key() != k &&
+		inside := f.point.Port == nil || !leadsOut(f.point.Port)
+		here := s.inferrer.captured[k] || inside && !macAt(y.data).multicast()
+		if y.chassis != c.Index && apart < wireWindow && here && f.point.key() != k &&
 			s.owners.takes(c, y.data) && !s.arrives(f, k) {
 			x = y
 		}
@@ -82,7 +90,8 @@ func (s *Run) overWire(f *Frame, c *network.Chassis) (found bool) {
 	p := s.Engine.Net.Ports[x.port]
 	g := &Frame{Capture: f.Capture, File: f.File, Number: f.Number, Time: f.Time, Data: append([]byte(nil), x.data...),
 		Wire:     x.wire,
-		Inferred: true, Lost: true, dir: Entered, point: s.Taps[f.Capture].point(p, c)}
+		Inferred: true, Lost: s.inferrer.captured[pointKey{p.Index, c.Index}], dir: Entered,
+		point: s.Taps[f.Capture].point(p, c)}
 	g.Why = "in no capture: over the wire that chassis " + s.Engine.Net.Chassis[x.chassis].Name + " is on, too"
 	g.point.Found = "inferred"
 	s.inject(g)

@@ -229,12 +229,15 @@ func (v *Verifier) suspects(x *fate, named *FlowRef) (out []FlowRef) {
 // being there: it is not the stage's default.
 func (v *Verifier) isChoice(p visit, stage string) bool {
 	f := v.net().Flows[p.flow]
+	if f.Priority == 0 || !strings.Contains(f.Stage, stage) {
+		return false
+	}
 	for _, aside := range [...]string{"pre_acl", "acl_hint", "acl_after", "acl_action", "routing_pre", "routing_ecmp"} {
 		if strings.Contains(f.Stage, aside) && !(aside == "routing_ecmp" && v.facts(p.flow).Sends) {
 			return false
 		}
 	}
-	return strings.Contains(f.Stage, stage) && f.Priority > 0 && !v.facts(p.flow).Always
+	return !v.facts(p.flow).Always
 }
 
 // explainMissing says why an observed packet was not predicted: what became of

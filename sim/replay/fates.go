@@ -266,6 +266,8 @@ type FateSummary struct {
 	left    []string // the same, with ports in the words of people
 	// Flow is where this network's way parts from the other's.
 	Flow *FlowRef `json:"flow,omitempty"`
+	// Actions are the flow's, where the other network's matches the same and acts otherwise.
+	Actions string `json:"actions,omitempty"`
 	// Decided is the flow that dropped, held, answered or rerouted it.
 	Decided string `json:"decided,omitempty"`
 	// Conntrack is what was found where the two networks' look-ups part, by
@@ -296,6 +298,7 @@ func (d *Differ) compare(a, b *packetFate) error {
 		} else {
 			i := part(a.path, b.path)
 			x.A.Flow, x.B.Flow = a.flow(i), b.flow(i)
+			x.A.Actions, x.B.Actions = actOtherwise(a.path, b.path, i)
 		}
 		x.A.Conntrack, x.B.Conntrack = lookups(a.looked, b.looked)
 	}
@@ -377,6 +380,18 @@ func (x *packetFate) flow(i int) *FlowRef {
 	return x.path[i].ref()
 }
 
+// actOtherwise are the actions of two ways' i-th flows, if these are alike but for them.
+func actOtherwise(a, b []pathFlow, i int) (string, string) {
+	if i >= min(len(a), len(b)) {
+		return "", ""
+	}
+	x, y := a[i], b[i]
+	if x.actions == y.actions || x.datapath != y.datapath || x.stage != y.stage || x.match != y.match {
+		return "", ""
+	}
+	return x.actions, y.actions
+}
+
 // says reports whether two flows are one, or say the same.
 func (f *pathFlow) says(g *pathFlow) bool {
 	return f.datapath == g.datapath && f.stage == g.stage && f.match == g.match && f.actions == g.actions &&
@@ -417,6 +432,9 @@ func (x *FateDifference) String() string {
 		}
 		if s.fate.Flow != nil {
 			printable.Fprintf(&b, "\n       by %s", s.fate.Flow)
+		}
+		if s.fate.Actions != "" {
+			printable.Fprintf(&b, "\n       whose actions are %s", s.fate.Actions)
 		}
 		if s.fate.Decided != "" {
 			printable.Fprintf(&b, "\n       %s", s.fate.Decided)

@@ -96,7 +96,7 @@ func (inf *inferrer) become() {
 		}
 	}
 	if inf.s.wires != nil {
-		inf.s.wires.share(inf.captured)
+		inf.s.wires.share(inf.s.Engine.Net, inf.captured)
 	}
 }
 

@@ -202,7 +202,7 @@ func NewRun(e *sim.Engine, taps []*Tap, h Handler, opts Options) *Run {
 	s.inferrer = newInferrer(s)
 	s.tunnels = newTunnels(s)
 	s.wires = newWires(s)
-	s.wires.share(s.inferrer.captured)
+	s.wires.share(s.Engine.Net, s.inferrer.captured)
 	e.SetChooser(s)
 	if a, ok := h.(attacher); ok {
 		a.attach(s)

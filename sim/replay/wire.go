@@ -20,7 +20,7 @@ type wires struct {
 	from []mac // that frames were sent from, up to maxFrom
 
 	frames ring[sentFrame]
-	shared map[int]bool // ports that are captured at several chassis
+	shared map[int]bool // ports that several chassis have, see share
 }
 
 type wireKey struct {
