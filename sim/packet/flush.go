@@ -9,9 +9,12 @@ import (
 )
 
 // Dirty reports whether the key's packet fields differ from the frame.
-func (p *Packet) Dirty() bool {
+func (p *Packet) Dirty() bool { return p.differs(&packetMask) }
+
+// differs reports whether bits of packet fields that a mask has differ from the frame's.
+func (p *Packet) differs(of *field.Key) bool {
 	k := p.Key[packetWords.from:packetWords.to]
-	held, mask := p.held.Key[packetWords.from:][:len(k)], packetMask[packetWords.from:][:len(k)]
+	held, mask := p.held.Key[packetWords.from:][:len(k)], of[packetWords.from:][:len(k)]
 	differ := uint64(0)
 	for w := range k {
 		differ |= (k[w] ^ held[w]) & mask[w]
@@ -66,15 +69,7 @@ func (p *Packet) Flush() {
 
 // beyondRouting reports whether packet fields other than those that a router
 // changes differ from the frame's.
-func (p *Packet) beyondRouting() bool {
-	k := p.Key[packetWords.from:packetWords.to]
-	held, mask := p.held.Key[packetWords.from:][:len(k)], fixedMask[packetWords.from:][:len(k)]
-	differ := uint64(0)
-	for w := range k {
-		differ |= (k[w] ^ held[w]) & mask[w]
-	}
-	return differ != 0
-}
+func (p *Packet) beyondRouting() bool { return p.differs(&fixedMask) }
 
 // fixedMask has the bits of packet fields set but those that may change while the parse of the
 // IP packet and whether its checksums are right stay the same.

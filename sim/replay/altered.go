@@ -31,9 +31,7 @@ func (v *Verifier) noteStray(w *waiter, inferred bool) {
 	if n == 0 {
 		return
 	}
-	x := &stray{*w, inferred}
-	x.data, x.original, x.rest = slices.Clone(w.data), nil, nil
-	x.way = fate{}
+	x := &stray{w.owned(), inferred}
 	if len(v.evidence.strays) >= maxStrays {
 		clear(v.evidence.strays)
 	}

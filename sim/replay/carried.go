@@ -73,10 +73,10 @@ func (s *Run) overWire(f *Frame, c *network.Chassis) (found bool) {
 		return false
 	}
 	var x *sentFrame
+	inside := f.point.Port == nil || !leadsOut(f.point.Port)
 	s.wires.frames.each(f.id, func(y *sentFrame) bool {
 		k := pointKey{y.port, c.Index}
 		apart := max(f.Time-y.time, y.time-f.Time)
-		inside := f.point.Port == nil || !leadsOut(f.point.Port)
 		here := s.inferrer.captured[k] || inside && !macAt(y.data).multicast()
 		if y.chassis != c.Index && apart < wireWindow && here && f.point.key() != k &&
 			s.owners.takes(c, y.data) && !s.arrives(f, k) {

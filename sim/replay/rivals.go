@@ -213,17 +213,25 @@ func (o *Owners) hasSame(p, q *network.Port) bool {
 	return slices.ContainsFunc(p.Addresses, func(a network.Address) bool { return hasMAC(q, macOf(a.MAC)) })
 }
 
-// portOf is the port that a match wants a field to be, "" if it wants none.
-func portOf(e *lflow.Expr, f field.ID) string {
+// wanted is the comparison by which a match wants a field to have a value, nil if it wants none.
+func wanted(e *lflow.Expr, f field.ID) *lflow.Expr {
 	switch {
 	case e.Kind == lflow.Cmp && e.Op == lflow.EQ && e.Symbol.Field == f:
-		return e.String
+		return e
 	case e.Kind == lflow.And:
 		for _, x := range e.Args {
-			if name := portOf(x, f); name != "" {
-				return name
+			if c := wanted(x, f); c != nil {
+				return c
 			}
 		}
+	}
+	return nil
+}
+
+// portOf is the port that a match wants a field to be, "" if it wants none.
+func portOf(e *lflow.Expr, f field.ID) string {
+	if c := wanted(e, f); c != nil {
+		return c.String
 	}
 	return ""
 }
@@ -231,15 +239,8 @@ func portOf(e *lflow.Expr, f field.ID) string {
 // destinationOf is the Ethernet address that a match wants frames to be sent to, 0 if it
 // wants none.
 func destinationOf(e *lflow.Expr) mac {
-	switch {
-	case e.Kind == lflow.Cmp && e.Op == lflow.EQ && e.Symbol.Field == field.EthDst:
-		return mac(e.Value.Lo)
-	case e.Kind == lflow.And:
-		for _, x := range e.Args {
-			if to := destinationOf(x); to != 0 {
-				return to
-			}
-		}
+	if c := wanted(e, field.EthDst); c != nil {
+		return mac(c.Value.Lo)
 	}
 	return 0
 }

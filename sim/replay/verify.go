@@ -125,6 +125,14 @@ type waiter struct {
 	heads packet.HeadersOnce // of data
 }
 
+// owned is a copy that stays as it is when w is used again.
+func (w *waiter) owned() waiter {
+	x := *w
+	x.data, x.original, x.rest = slices.Clone(w.data), slices.Clone(w.original), nil
+	x.way.nat = slices.Clone(w.way.nat)
+	return x
+}
+
 // Headers returns the headers of w's frame, parsed when first asked for.
 func (w *waiter) Headers() *packet.Headers { return w.heads.Of(w.data) }
 
@@ -781,9 +789,7 @@ func (v *Verifier) postpone(w *waiter) bool {
 	if len(v.undecided) >= maxUndecided {
 		return false
 	}
-	x := *w
-	x.data, x.original, x.rest = slices.Clone(w.data), slices.Clone(w.original), nil
-	x.way.nat = slices.Clone(w.way.nat)
+	x := w.owned()
 	it := v.item(w)
 	v.explainUnexpected(w, &it)
 	x.said, x.copied = &it, len(w.data) >= 14 && macAt(w.data).multicast() && v.run.history.saw(w)
