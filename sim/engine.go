@@ -79,7 +79,7 @@ type Engine struct {
 	buckets     map[meterKey]*bucket // made when first met
 	leftOut     leftOut
 
-	paths paths  // segments of walks
+	paths paths  // stretches of walks
 	pkts  []*pkt // free
 	walks uint32 // translations begun, see pause
 

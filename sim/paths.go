@@ -10,16 +10,16 @@ import (
 // The path cache. Between two points at which state decides (conntrack, what
 // was learned, a choice, a packet that leaves) a packet's walk depends on
 // nothing but the bits of its key that flows looked at, and on the network. A
-// segment is such a stretch: what it was found to depend on, what it leads to,
-// and its trace. Where a packet begins a stretch that another took before it
-// with the same bits, it takes the segment instead of the stages.
+// stretch is such a part of a walk: what it was found to depend on, what it leads
+// to, and its trace. Where a packet begins a stretch that another took before it
+// with the same bits, it takes the stretch instead of the stages.
 //
-// Segments are recorded from the walk through the stages as it happens, so
+// Stretches are recorded from the walk through the stages as it happens, so
 // that one piece of code alone says what flows mean. What is not known to be
-// a function of the key ends a segment: see recorder.takes. The cache belongs
+// a function of the key ends a stretch: see recorder.takes. The cache belongs
 // to a network: when that changes it is emptied.
 //
-// Segments follow one another as they did before: each knows which one came next
+// Stretches follow one another as they did before: each knows which one came next
 // the last time, and so the whole way of a packet of a known connection is found
 // without looking its stretches up. It is a guess that is held against the packet
 // like what a look-up finds (the place, the kind, and all bits depended on), after
@@ -27,23 +27,23 @@ import (
 // into, its connection's state advanced, what was learned asked. Nothing of that
 // is remembered, and so nothing of it can be out of date.
 
-// paths are the segments of an engine.
+// paths are the stretches of an engine.
 type paths struct {
-	most     int // segments that are kept
-	segments int
-	interned map[uint64][]*trace.Path
-	recorder recorder
-	last     *segment // taken last by the packet in progress, nil: none yet
+	most      int // stretches that are kept
+	stretches int
+	interned  map[uint64][]*trace.Path
+	recorder  recorder
+	last      *stretch // taken last by the packet in progress, nil: none yet
 }
 
-// defaultPaths bounds the segments kept, and with them the memory: some two
+// defaultPaths bounds the stretches kept, and with them the memory: some two
 // kilobytes each.
 const defaultPaths = 1 << 13
 
-// entrances are the segments that begin in the tables of a pipeline.
+// entrances are the stretches that begin in the tables of a pipeline.
 type entrances [2][]*entrance
 
-// entrance is the segments that begin in one table of a datapath's pipeline on
+// entrance is the stretches that begin in one table of a datapath's pipeline on
 // a chassis, by kind of packet.
 type entrance struct {
 	never bool // the table has flows that do not compile: each packet is to be told
@@ -54,14 +54,14 @@ type entrance struct {
 	at      position
 }
 
-// kindOf is the segments of one kind of packets, which all depend on the same
+// kindOf is the stretches of one kind of packets, which all depend on the same
 // bits, those of all of them together.
 type kindOf struct {
 	from    *entrance
 	kind    kind
 	mask    []wordMask
 	larger  []int // lengths that packets were compared with
-	slots   []*segment
+	slots   []*stretch
 	n       int
 	skip    int // packets that are not to be recorded, see settle
 	hits    int
@@ -97,10 +97,10 @@ type wordMask struct {
 	mask uint64
 }
 
-// segment is a stretch of a walk.
-type segment struct {
+// stretch is a part of a walk that only bits of the key decide.
+type stretch struct {
 	of   *kindOf
-	next *segment // what followed it last, nil: not known
+	next *stretch // what followed it last, nil: not known
 
 	hash   uint64
 	values []uint64  // of the masked words of its kind, and the class of length
@@ -132,7 +132,7 @@ type write struct {
 	mask, value uint64
 }
 
-// entrance returns where segments begin that start in a table.
+// entrance returns where stretches begin that start in a table.
 func (c *chassis) entrance(dp *network.Datapath, egress bool, tbl uint8) *entrance {
 	if c.entrances == nil {
 		c.entrances = make([]entrances, len(c.zones.dnat))
@@ -160,7 +160,7 @@ func (e *Engine) forgetPaths() {
 			c.entrances = nil
 		}
 	}
-	e.paths.segments, e.paths.interned, e.paths.last = 0, map[uint64][]*trace.Path{}, nil
+	e.paths.stretches, e.paths.interned, e.paths.last = 0, map[uint64][]*trace.Path{}, nil
 }
 
 // BoundPaths forgets all stretches of walks, and bounds how many are remembered
@@ -172,14 +172,14 @@ func (e *Engine) BoundPaths(most int) {
 	e.forgetPaths()
 }
 
-// mayShare reports whether p may take and record segments now: nobody uses it
+// mayShare reports whether p may take and record stretches now: nobody uses it
 // when its walk is over, and no pause has ended a walk.
 func (e *Engine) mayShare(p *pkt) bool {
 	return !e.opts.Hops && e.paths.most > 0 && p.pinned == 0 && len(e.paused) == 0 && !e.quiet
 }
 
-// find returns the segments of a packet's kind, and its own if there is one.
-func (x *entrance) find(p *pkt) (*kindOf, *segment) {
+// find returns the stretches of a packet's kind, and its own if there is one.
+func (x *entrance) find(p *pkt) (*kindOf, *stretch) {
 	k := kindOfKey(&p.Key)
 	for _, of := range x.kinds {
 		if of.kind == k {
@@ -189,9 +189,9 @@ func (x *entrance) find(p *pkt) (*kindOf, *segment) {
 	return nil, nil
 }
 
-// follows returns the segment that followed the last one before, if p, at a place,
+// follows returns the stretch that followed the last one before, if p, at a place,
 // takes it again.
-func (e *Engine) follows(p *pkt, at position) *segment {
+func (e *Engine) follows(p *pkt, at position) *stretch {
 	if e.paths.last == nil || e.paths.last.next == nil {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (e *Engine) follows(p *pkt, at position) *segment {
 	return s
 }
 
-func (of *kindOf) find(p *pkt) *segment {
+func (of *kindOf) find(p *pkt) *stretch {
 	h := of.hash(&p.Key, p.longest())
 	last := uint64(len(of.slots) - 1)
 	for i := h & last; ; i = (i + 1) & last {
@@ -239,7 +239,7 @@ func (of *kindOf) length(wire int) (n uint64) {
 	return n
 }
 
-func (of *kindOf) matches(s *segment, p *pkt) bool {
+func (of *kindOf) matches(s *stretch, p *pkt) bool {
 	for i := range of.mask {
 		m := &of.mask[i]
 		if p.Key[m.word&(field.Words-1)]&m.mask != s.values[i] {
@@ -249,8 +249,8 @@ func (of *kindOf) matches(s *segment, p *pkt) bool {
 	return len(of.larger) == 0 || of.length(p.longest()) == s.values[len(of.mask)]
 }
 
-// file gives a segment its place.
-func (of *kindOf) file(s *segment) {
+// file gives a stretch its place.
+func (of *kindOf) file(s *stretch) {
 	s.values = s.values[:0]
 	for _, m := range of.mask {
 		s.values = append(s.values, s.origin[m.word]&m.mask)
@@ -267,9 +267,9 @@ func (of *kindOf) file(s *segment) {
 	of.slots[i] = s
 }
 
-// add files a new segment. If it depends on bits that none did before, all are
+// add files a new stretch. If it depends on bits that none did before, all are
 // filed anew: each then asks for more than it need, but for what it was found with.
-func (of *kindOf) add(s *segment, larger []int) {
+func (of *kindOf) add(s *stretch, larger []int) {
 	grown := of.grow(s, larger)
 	of.n++
 	if !grown && 2*of.n <= len(of.slots) {
@@ -281,7 +281,7 @@ func (of *kindOf) add(s *segment, larger []int) {
 		size *= 2
 	}
 	old := of.slots
-	of.slots = make([]*segment, size)
+	of.slots = make([]*stretch, size)
 	for _, x := range old {
 		if x != nil {
 			of.file(x)
@@ -290,8 +290,8 @@ func (of *kindOf) add(s *segment, larger []int) {
 	of.file(s)
 }
 
-// grow makes the kind's bits include those of a segment.
-func (of *kindOf) grow(s *segment, larger []int) (grown bool) {
+// grow makes the kind's bits include those of a stretch.
+func (of *kindOf) grow(s *stretch, larger []int) (grown bool) {
 	var all field.Key
 	for _, m := range of.mask {
 		all[m.word] = m.mask
@@ -335,8 +335,8 @@ func (of *kindOf) worthRecording() bool {
 	return true
 }
 
-// take moves p along a segment. It returns false if the walk is over.
-func (e *Engine) take(p *pkt, s *segment) (position, bool) {
+// take moves p along a stretch. It returns false if the walk is over.
+func (e *Engine) take(p *pkt, s *stretch) (position, bool) {
 	if e.paths.last != nil {
 		e.paths.last.next = s
 	}
@@ -365,7 +365,7 @@ func (e *Engine) take(p *pkt, s *segment) (position, bool) {
 	return e.execFrom(p, s.flow, s.flow.Ops[s.op:], s.at, true)
 }
 
-// fits reports whether a segment goes over no bound from where p is.
-func (e *Engine) fits(p *pkt, s *segment) bool {
+// fits reports whether a stretch goes over no bound from where p is.
+func (e *Engine) fits(p *pkt, s *stretch) bool {
 	return p.depth+s.deeper <= maxDepth && e.steps+s.steps <= maxSteps
 }

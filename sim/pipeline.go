@@ -339,10 +339,10 @@ func clearBits(k, mask *field.Key) {
 func clearMetadata(k *field.Key) { clearBits(k, &metadataMask) }
 
 // pipeline runs p through a pipeline of its datapath from a table on, by
-// segments that others have taken where there are such.
+// stretches that others have taken where there are such.
 func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
 	at, ok := position{egress, tbl}, true
-	recorded := false // a segment that began here
+	recorded := false // a stretch that began here
 	for ok {
 		if e.paths.recorder.on || !e.mayShare(p) {
 			at, ok = e.stage(p, at)
@@ -369,7 +369,7 @@ func (e *Engine) pipeline(p *pkt, egress bool, tbl uint8) {
 		at, ok = e.stage(p, at)
 	}
 	if recorded && e.paths.recorder.on {
-		e.close(p, &segment{gone: true})
+		e.close(p, &stretch{gone: true})
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"ovnreplay/sim/trace"
 )
 
-// recorder makes a segment of the walk under way.
+// recorder makes a stretch of the walk under way.
 type recorder struct {
 	table.Consulted
 	on     bool
@@ -26,7 +26,7 @@ type recorder struct {
 	values []field.Uint128
 }
 
-// observe begins a segment where p is, at an entrance.
+// observe begins a stretch where p is, at an entrance.
 func (e *Engine) observe(p *pkt, at *entrance) {
 	r := &e.paths.recorder
 	*r = recorder{
@@ -37,7 +37,7 @@ func (e *Engine) observe(p *pkt, at *entrance) {
 	r.Mask = kindBits.Mask
 }
 
-// recording returns the recorder if a segment is being made, else nil.
+// recording returns the recorder if a stretch is being made, else nil.
 func (e *Engine) recording() *recorder {
 	if e.paths.recorder.on {
 		return &e.paths.recorder
@@ -45,7 +45,7 @@ func (e *Engine) recording() *recorder {
 	return nil
 }
 
-// abandon gives the segment up: what happens depends on more than the key.
+// abandon gives the stretch up: what happens depends on more than the key.
 func (e *Engine) abandon() { e.paths.recorder.on = false }
 
 // lookup finds the flow of a stage that p matches.
@@ -62,7 +62,7 @@ func (e *Engine) noting() *table.Consulted {
 }
 
 // takes notes what an operation about to be done on p reads and sets, or
-// returns false if that is not a function of the key alone: the segment then
+// returns false if that is not a function of the key alone: the stretch then
 // ends before it. rest is whether operations follow.
 func (r *recorder) takes(e *Engine, p *pkt, op *table.Op, rest bool, at position) bool {
 	switch op.Code {
@@ -192,17 +192,17 @@ func (r *recorder) value(ev trace.Event, v field.Uint128) {
 // enters notes that p enters a pipeline.
 func (r *recorder) enters(p *pkt) { r.deeper = max(r.deeper, p.depth) }
 
-// ends makes the segment recorded end before an operation of a flow, which p is
+// ends makes the stretch recorded end before an operation of a flow, which p is
 // about to do, as its trace tells.
 func (e *Engine) ends(p *pkt, f *table.Flow, op int, at position) {
-	e.close(p, &segment{flow: f, op: op, at: at})
+	e.close(p, &stretch{flow: f, op: op, at: at})
 }
 
-// stops makes the segment recorded end in a table.
-func (e *Engine) stops(p *pkt, at position) { e.close(p, &segment{at: at}) }
+// stops makes the stretch recorded end in a table.
+func (e *Engine) stops(p *pkt, at position) { e.close(p, &stretch{at: at}) }
 
-// close completes a segment that p has taken so far, and keeps it.
-func (e *Engine) close(p *pkt, s *segment) {
+// close completes a stretch that p has taken so far, and keeps it.
+func (e *Engine) close(p *pkt, s *stretch) {
 	r := &e.paths.recorder
 	r.on = false
 	if !s.gone {
@@ -217,18 +217,18 @@ func (e *Engine) close(p *pkt, s *segment) {
 	clearBits(&s.mask, &kindBits.Mask)
 	s.steps, s.deeper = e.steps-r.steps, r.deeper-r.depth
 	s.path = e.intern(trace.NewPath(r.events, r.values, uint16(r.depth)))
-	if e.paths.segments >= e.paths.most {
+	if e.paths.stretches >= e.paths.most {
 		e.forgetPaths()
 		return
 	}
-	e.paths.segments++
+	e.paths.stretches++
 	of := r.at.of(r.kind)
 	of.records++
 	s.of = of
 	of.add(s, r.larger)
 }
 
-// of returns the segments of a kind, made when first met.
+// of returns the stretches of a kind, made when first met.
 func (x *entrance) of(k kind) *kindOf {
 	for _, of := range x.kinds {
 		if of.kind == k {
@@ -242,7 +242,7 @@ func (x *entrance) of(k kind) *kindOf {
 	return x.kinds[len(x.kinds)-1]
 }
 
-// intern returns the path kept that tells the same as p: many segments differ in
+// intern returns the path kept that tells the same as p: many stretches differ in
 // little but addresses.
 func (e *Engine) intern(p *trace.Path) *trace.Path {
 	h := p.Hash()
