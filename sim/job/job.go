@@ -100,18 +100,18 @@ func (in *Spec) northbound(ctx context.Context, southbound []string, net *networ
 		all = append(all, objects)
 	}
 	if len(in.NBs) == 0 {
-		return besideAll(ctx, southbound, in.Source, net), nil
+		return in.beside(ctx, southbound, net), nil
 	}
 	return network.JoinObjects(all...), nil
 }
 
-// besideAll reads the Northbound databases that are found beside Southbound ones.
-func besideAll(ctx context.Context, southbound []string, opts store.Options, net *network.Network) *network.Objects {
-	var all []*network.Objects
-	for _, sb := range southbound {
-		all = append(all, northbound.Beside(ctx, sb, opts, net))
+// beside looks for the Northbound databases in what was named, which may be all that a
+// cluster has, rather than beside the Southbound ones that were found in it.
+func (in *Spec) beside(ctx context.Context, southbound []string, net *network.Network) *network.Objects {
+	if len(in.DBs) > 0 {
+		southbound = in.DBs
 	}
-	return network.JoinObjects(all...)
+	return northbound.Beside(ctx, southbound, in.Source, net)
 }
 
 // Load builds the engine and opens the captures of a spec.
@@ -267,7 +267,7 @@ func (j *Job) On(ctx context.Context, in *Spec) (*Job, error) {
 		r.Close()
 		return nil, err
 	}
-	if other.Objects = besideAll(ctx, spec.DBs, in.Source, net); other.Objects == nil && len(in.NBs) > 0 {
+	if other.Objects = in.beside(ctx, spec.DBs, net); other.Objects == nil && len(in.NBs) > 0 {
 		other.Objects = j.Objects
 	}
 	if other.Filter, err = replay.NewFilter(other.Engine, in.Filter); err != nil {

@@ -84,8 +84,11 @@ func (s *Objects) Add(o *Object) {
 	}
 }
 
+// Knows reports whether there is a row that a flow's hint leads to.
+func (s *Objects) Knows(hint string) bool { return len(s.byHint[hint[:min(hintLen, len(hint))]]) > 0 }
+
 // JoinObjects files the objects of several zones' databases together; nil ones
-// are left out, and of none it is nil.
+// are left out, and of none it is nil. Of a row that several have the first counts.
 func JoinObjects(several ...*Objects) *Objects {
 	several = slices.DeleteFunc(several, func(o *Objects) bool { return o == nil })
 	switch len(several) {
@@ -96,9 +99,15 @@ func JoinObjects(several ...*Objects) *Objects {
 	}
 	var sources []string
 	var all []*Object
+	known := map[string]bool{}
 	for _, o := range several {
 		sources = append(sources, o.Source)
-		all = append(all, o.All...)
+		for _, x := range o.All {
+			if !known[x.UUID] {
+				known[x.UUID] = true
+				all = append(all, x)
+			}
+		}
 	}
 	return NewObjects(strings.Join(sources, ", "), all)
 }

@@ -1,7 +1,10 @@
 package northbound
 
 import (
+	"archive/tar"
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -100,13 +103,95 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// Of a must-gather of several zones every zone's database is found, of which one may be
+// there twice, and of one zone its own; whatever the files are called and how they are packed.
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	const zones = "../../testdata/cases/ic-egress-moves-25.03/"
+	var members []string
+	for _, n := range []string{"1", "2", "3"} {
+		members = append(members, "nb-node"+n+".db.gz as ovnkube-node-sb"+n+"_nbdb", "sb-node"+n+
+			".db.gz as ovnkube-node-sb"+n+"_sbdb")
+	}
+	members = append(members, "nb-node1.db.gz as before/copy")
+	dir, apart := t.TempDir(), t.TempDir()
+	lay(t, dir, zones, members)
+	lay(t, apart, zones, []string{"sb-node2.db.gz as database", "nb-node1.db.gz as North-1", "nb-node2.db.gz as North-2"})
+	tarred := filepath.Join(t.TempDir(), "store.tar")
+	pack(t, tarred, dir)
+	all := []string{"1", "2", "3"}
+	for _, c := range []struct {
+		name   string
+		source []string
+		zones  []string
+	}{
+		{"directory", []string{dir}, all},
+		{"archive", []string{tarred}, all},
+		{"member of an archive", []string{tarred + "!ovnkube-node-sb2_sbdb"}, []string{"2"}},
+		{"files", []string{dir + "/ovnkube-node-sb1_sbdb", dir + "/ovnkube-node-sb3_sbdb"}, []string{"1", "3"}},
+		{"called otherwise", []string{apart + "/database"}, []string{"2"}},
+	} {
+		var net network.Network
+		for _, n := range c.zones {
+			zone, _, err := southbound.Open(context.Background(), zones+"sb-node"+n+".db.gz", store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			net.Flows, net.Datapaths = append(net.Flows, zone.Flows...), append(net.Datapaths, zone.Datapaths...)
+		}
+		objects := Beside(context.Background(), c.source, store.Options{}, &net)
+		if objects == nil {
+			t.Errorf("%s: nothing was found", c.name)
+			continue
+		}
+		if got := len(strings.Split(objects.Source, ", ")); got != len(c.zones) {
+			t.Errorf("%s: %s is taken for %d zones", c.name, objects.Source, len(c.zones))
+		}
+		for _, f := range net.Flows {
+			if f.StageHint != "" && objects.ForFlow(f) == nil {
+				t.Errorf("%s: nothing is known of flow %s of %s", c.name, f.UUID, f.Stage)
+				break
+			}
+		}
+	}
+}
+
+// lay copies files of a directory under names of their own.
+func lay(t *testing.T, dir, from string, members []string) {
+	t.Helper()
+	for _, m := range members {
+		file, name, _ := strings.Cut(m, " as ")
+		data, err := os.ReadFile(from + file)
+		name = filepath.Join(dir, name)
+		if err == nil {
+			err = errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, data, 0o644))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// pack makes a tar file of a directory.
+func pack(t *testing.T, name, dir string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(f)
+	if err := errors.Join(w.AddFS(os.DirFS(dir)), w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCandidates(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for source, want := range map[string]string{
 		"tcp:10.0.0.1:6642":                     "tcp:10.0.0.1:6641",
 		"ssl:[fd00::1]:6642,ssl:[fd00::2]:6642": "ssl:[fd00::1]:6641,ssl:[fd00::2]:6641",
-		"tcp:10.0.0.1:1234":                     "", "snapshot:x": "", recorded + "sb.db": recorded + "nb.db", dir: dir,
+		"tcp:10.0.0.1:1234":                     "", "snapshot:x": "", recorded + "sb.db": recorded + "nb.db", dir: "",
 		dir + "/sb.db": "", "unix:" +
 			filepath.Join(dir, "ovnsb_db.sock"): "",
 	} {

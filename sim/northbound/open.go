@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,20 +25,105 @@ func Open(ctx context.Context, source string, opts store.Options) (*network.Obje
 // besideTimeout is how long a server may take that nobody asked for.
 const besideTimeout = 2 * time.Second
 
-// Beside looks for the Northbound database that goes with a Southbound one: in
-// the same directory or archive, in a file called as it is but for nb, or at the server's
-// usual address next to it.
+// Beside looks for the Northbound databases that go with Southbound ones: in the same
+// directories or archives, and at the servers' usual addresses next to theirs. Of several,
+// as a must-gather of a cluster with a zone a node has, it takes all that say what the network's flows
+// were made of; one that adds nothing to those before it is another state of one of them.
 // It returns nil if there is none that describes this network.
-func Beside(ctx context.Context, southbound string, opts store.Options, net *network.Network) *network.Objects {
+func Beside(ctx context.Context, southbound []string, opts store.Options, net *network.Network) *network.Objects {
 	if opts.Timeout == 0 || opts.Timeout > besideTimeout {
 		opts.Timeout = besideTimeout
 	}
-	for _, source := range candidates(southbound) {
-		if objects, err := Open(ctx, source, opts); err == nil && describes(objects, net) {
-			return objects
+	opts.Database = Name
+	s := search{opts: opts, net: net, tried: map[string]bool{}}
+	for _, source := range southbound {
+		s.beside(ctx, source)
+	}
+	return s.best()
+}
+
+// search is a search for the Northbound databases of a network.
+type search struct {
+	opts  store.Options
+	net   *network.Network
+	tried map[string]bool
+	found []*network.Objects
+}
+
+// beside tries what may go with one Southbound database, the likeliest first, until
+// something does.
+func (s *search) beside(ctx context.Context, southbound string) {
+	if strings.HasPrefix(southbound, "snapshot:") || southbound == "" {
+		return
+	}
+	if store.HasHistory(southbound) {
+		archive, _, _ := strings.Cut(southbound, "!")
+		if s.all(ctx, archive) {
+			return
 		}
 	}
-	return nil
+	for _, source := range candidates(southbound) {
+		if s.all(ctx, source) {
+			return
+		}
+	}
+}
+
+// all takes the databases that a source holds, and reports whether any describes the
+// network, now or when it was tried before.
+func (s *search) all(ctx context.Context, source string) (any bool) {
+	if was, tried := s.tried[source]; tried {
+		return was
+	}
+	list, _, err := store.Databases(ctx, source, s.opts)
+	if err != nil {
+		list = nil
+	}
+	for _, f := range list {
+		if f.Database == nil {
+			if f.Database, err = store.Open(ctx, f.Source, s.opts); err != nil {
+				continue
+			}
+		}
+		if objects, err := Load(f.Database); err == nil && describes(objects, s.net) {
+			s.found, any = append(s.found, objects), true
+		}
+	}
+	s.tried[source] = any
+	return any
+}
+
+// best joins what was found: the databases that know most of the network first, and none that
+// knows nothing more.
+func (s *search) best() *network.Objects {
+	hints := map[string]bool{}
+	for _, f := range s.net.Flows {
+		hints[f.StageHint] = true
+	}
+	delete(hints, "")
+	known := map[*network.Objects]int{}
+	for _, o := range s.found {
+		for h := range hints {
+			if o.Knows(h) {
+				known[o]++
+			}
+		}
+	}
+	slices.SortStableFunc(s.found, func(a, b *network.Objects) int { return known[b] - known[a] })
+	var chosen []*network.Objects
+	for _, o := range s.found {
+		more := len(chosen) == 0
+		for h := range hints {
+			if o.Knows(h) {
+				delete(hints, h)
+				more = true
+			}
+		}
+		if more {
+			chosen = append(chosen, o)
+		}
+	}
+	return network.JoinObjects(chosen...)
 }
 
 // InCase looks for the Northbound database in a case's folder, nb.db, which may
@@ -64,13 +150,15 @@ func InCase(ctx context.Context, dir string, opts store.Options) (*network.Objec
 	return nil, nil
 }
 
-// candidates are where a Northbound database may be.
+// candidates are where a Northbound database may be, beside what a Southbound one is in.
 func candidates(southbound string) (list []string) {
 	switch {
 	case strings.HasPrefix(southbound, "unix:"):
 		path := strings.TrimPrefix(southbound, "unix:")
-		if beside := northOf(path); beside != filepath.Clean(path) && exists(beside) {
-			list = append(list, "unix:"+beside)
+		for _, beside := range northOf(path) {
+			if exists(beside) {
+				list = append(list, "unix:"+beside)
+			}
 		}
 		return list
 	case strings.HasPrefix(southbound, "tcp:"), strings.HasPrefix(southbound, "ssl:"):
@@ -80,27 +168,55 @@ func candidates(southbound string) (list []string) {
 			list = append(list, strings.TrimSuffix(at, ","))
 		}
 		return list
-	case strings.HasPrefix(southbound, "snapshot:"), southbound == "":
+	case !store.HasHistory(southbound), southbound == "", strings.Contains(southbound, "!"):
 		return nil
 	}
-	archive, _, member := strings.Cut(southbound, "!")
-	info, err := os.Stat(archive)
+	if info, err := os.Stat(southbound); err != nil || info.IsDir() {
+		return nil
+	}
+	for _, beside := range northOf(southbound) {
+		if exists(beside) {
+			list = append(list, beside)
+		}
+	}
+	return append(list, namedLike(filepath.Dir(southbound), list)...)
+}
+
+// northOf are the names that the Northbound database's file or socket may have that goes
+// with one whose name has sb in it: ovnsb_db.db, sb.db.gz, ovnsb_db.sock, ovnkube-node-mqsb7_sbdb.
+func northOf(path string) (names []string) {
+	dir, base := filepath.Split(path)
+	for i := len(base) - 2; i >= 0; i-- {
+		if base[i:i+2] == "sb" {
+			names = append(names, filepath.Join(dir, base[:i]+"nb"+base[i+2:]))
+		}
+	}
+	return names
+}
+
+// maxNorth is how many files of a directory are tried that are only called like a Northbound
+// database.
+const maxNorth = 64
+
+// namedLike are a directory's files that are called like a Northbound database, and are
+// not among those already listed.
+func namedLike(dir string, listed []string) (list []string) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil
 	}
-	if member || info.IsDir() || isTar(archive) {
-		return []string{archive}
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		low := strings.ToLower(e.Name())
+		if !e.Type().IsRegular() || !strings.Contains(low, "nb") && !strings.Contains(low, "north") ||
+			isTar(low) || slices.Contains(listed, name) {
+			continue
+		}
+		if list = append(list, name); len(list) == maxNorth {
+			break
+		}
 	}
-	if beside := northOf(archive); beside != filepath.Clean(archive) && exists(beside) {
-		return []string{beside}
-	}
-	return nil
-}
-
-// northOf is the name of the Northbound database's file or socket that goes with one whose
-// name has sb in it: ovnsb_db.db, sb.db.gz, ovnsb_db.sock.
-func northOf(path string) string {
-	return filepath.Join(filepath.Dir(path), strings.Replace(filepath.Base(path), "sb", "nb", 1))
+	return list
 }
 
 func isTar(name string) bool {
