@@ -197,7 +197,7 @@ func (at *excerpt) read(c *coder, k kind) int32 {
 			at.elsewhere[x.flow] = x.elsewhere
 		}
 		if x.object != nil {
-			at.objects.Add(x.object)
+			at.objects.Made(x.flow, x.object)
 		}
 		at.always, at.flows = append(at.always, x.always), append(at.flows, nil)
 		return int32(x.flow.Index)

@@ -269,13 +269,19 @@ func (w *Writer) piece(k kind, index int32) uint64 {
 // index implements numbers: a writer never reads.
 func (w *Writer) index(kind, uint64) int32 { return -1 }
 
+// object is the row of the Northbound database that a flow was made of.
+func (w *Writer) object(f *network.Flow) *network.Object {
+	w.why.Objects = w.Objects
+	return w.why.Object(f)
+}
+
 func (w *Writer) describe(c *coder, t thing) {
 	net := w.engine.Net
 	switch t.kind {
 	case flowPiece:
 		f := *net.Flows[t.index]
 		x := flowFacts{flow: &f, always: w.engine.Compiled(t.index).Always(), ports: w.named(f.Match + f.Actions),
-			object: w.Objects.ForFlow(&f)}
+			object: w.object(net.Flows[t.index])}
 		for _, d := range f.Datapaths {
 			if x.elsewhere = w.why.Elsewhere(net.Flows[t.index], d); x.elsewhere != "" {
 				break

@@ -298,7 +298,7 @@ func (c *Coverage) describe(f *network.Flow, balancers map[string]bool, alone bo
 	default:
 		r.Datapath = "the network as it was"
 	}
-	if x := c.why.Objects.ForFlow(f); x != nil {
+	if x := c.why.Object(f); x != nil {
 		r.Object = x.String()
 	}
 	return r

@@ -120,7 +120,7 @@ func (s *Stories) wayOf(t *trace.Trace) []step {
 		way = slices.Clone(s.way)
 		for i := range way {
 			if f := way[i].flow; f != nil {
-				way[i].object = s.why.Objects.ForFlow(f)
+				way[i].object = s.why.Object(f)
 			}
 		}
 		s.ways[string(s.key)] = way

@@ -1,6 +1,8 @@
 package network
 
 import (
+	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -14,6 +16,47 @@ type Object struct {
 	Of    string // the switch, router or port group that it belongs to, "" if none
 	Text  string // what it says: "to-lport 1001 drop: ip4.src == 10.0.0.0/8"
 	Owner string // who asked for it, from external_ids: "NetworkPolicy default/web"
+
+	Lead  string // what Text begins with, before its parts
+	Parts []Part // of a load balancer: its addresses, of which Text tells the first
+}
+
+// Part is one of the addresses that a load balancer has.
+type Part struct {
+	At   netip.AddrPort // port 0: all; the zero one where variables name it
+	Text string         // with its backends
+}
+
+// maxParts is how many of an object's parts are told.
+const maxParts = 4
+
+// About is the object as it is to whoever asks about some of its parts only: of an
+// object without parts, or of which none is asked about, the object.
+func (o *Object) About(asked func(netip.AddrPort) bool) *Object {
+	var parts []Part
+	for _, p := range o.Parts {
+		if p.At.IsValid() && asked(p.At) {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 || len(parts) == len(o.Parts) {
+		return o
+	}
+	narrow := *o
+	narrow.Text = TextOf(o.Lead, parts, len(o.Parts)-len(parts))
+	return &narrow
+}
+
+// TextOf is what an object says of some of its parts, where it has others.
+func TextOf(lead string, parts []Part, others int) string {
+	var list []string
+	for _, p := range parts[:min(len(parts), maxParts)] {
+		list = append(list, p.Text)
+	}
+	if n := len(parts) - len(list) + others; n > 0 {
+		list = append(list, fmt.Sprintf("and %d more", n))
+	}
+	return strings.TrimSpace(lead + " " + strings.Join(list, "; "))
 }
 
 // String names the object as a person would: `ACL "web" of pg-1 (to-lport …)`.
@@ -54,6 +97,7 @@ type Objects struct {
 	All    []*Object // by table and UUID
 
 	byHint map[string][]*Object
+	byFlow map[*Flow]*Object // where a flow says of which it is
 }
 
 // hintLen is how much of a row's UUID northd writes into stage-hint.
@@ -76,12 +120,12 @@ func (s *Objects) file(o *Object) {
 	s.byHint[h] = append(s.byHint[h], o)
 }
 
-// Add files an object more, unless it is there already.
-func (s *Objects) Add(o *Object) {
-	if !slices.ContainsFunc(s.All, func(x *Object) bool { return *x == *o }) {
-		s.All = append(s.All, o)
-		s.file(o)
+// Made notes the object that a flow was made of.
+func (s *Objects) Made(f *Flow, o *Object) {
+	if s.byFlow == nil {
+		s.byFlow = map[*Flow]*Object{}
 	}
+	s.byFlow[f] = o
 }
 
 // Knows reports whether there is a row that a flow's hint leads to.
@@ -118,6 +162,9 @@ func JoinObjects(several ...*Objects) *Objects {
 func (s *Objects) ForFlow(f *Flow) *Object {
 	if s == nil || f.StageHint == "" {
 		return nil
+	}
+	if o := s.byFlow[f]; o != nil {
+		return o
 	}
 	list := s.byHint[f.StageHint[:min(hintLen, len(f.StageHint))]]
 	for _, o := range list {

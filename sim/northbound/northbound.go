@@ -9,6 +9,7 @@ package northbound
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"ovnreplay/sim/network"
@@ -28,10 +29,13 @@ func Load(db *store.Database) (*network.Objects, error) {
 	var all []*network.Object
 	for _, k := range kinds {
 		for _, r := range db.Table(k.table).Rows() {
-			all = append(all, &network.Object{
-				Table: k.table, UUID: r.UUID.String(), Name: r.Text("name"), Of: l.of[r.UUID], Text: k.text(r),
-				Owner: owner(r),
-			})
+			o := &network.Object{Table: k.table, UUID: r.UUID.String(), Name: r.Text("name"), Of: l.of[r.UUID],
+				Text: k.text(r), Owner: owner(r)}
+			if k.table == "Load_Balancer" {
+				o.Lead, o.Parts = o.Text, vips(r)
+				o.Text = network.TextOf(o.Lead, o.Parts, 0)
+			}
+			all = append(all, o)
 		}
 	}
 	return network.NewObjects(db.Source, all), nil
@@ -100,7 +104,7 @@ var kinds = []struct {
 	text  func(*store.Row) string
 }{
 	{"ACL", acl},
-	{"Load_Balancer", loadBalancer},
+	{"Load_Balancer", func(r *store.Row) string { return r.Text("protocol") }},
 	{"NAT", nat},
 	{"Logical_Router_Static_Route", route},
 	{"Logical_Router_Policy", policy},
@@ -128,21 +132,22 @@ func acl(r *store.Row) string {
 	return s + ": " + r.Text("match")
 }
 
-// maxVIPs is how many of a load balancer's addresses are told.
-const maxVIPs = 4
+// maxBackends is how many of an address' backends are told.
+const maxBackends = 8
 
-func loadBalancer(r *store.Row) string {
-	var vips []string
-	n := 0
+// vips are a load balancer's addresses.
+func vips(r *store.Row) (parts []network.Part) {
 	for vip, backends := range r.Pairs("vips") {
-		if n++; n <= maxVIPs {
-			vips = append(vips, vip+" -> "+backends)
+		p := network.Part{Text: vip + " -> " + backends}
+		if list := strings.Split(backends, ","); len(list) > maxBackends {
+			p.Text = fmt.Sprintf("%s -> %s and %d more", vip, strings.Join(list[:maxBackends], ","), len(list)-maxBackends)
 		}
+		if v, err := network.ParseVIP(vip, ""); err == nil && v.Addr.IsValid() {
+			p.At = netip.AddrPortFrom(v.Addr, v.Port)
+		}
+		parts = append(parts, p)
 	}
-	if n > maxVIPs {
-		vips = append(vips, fmt.Sprintf("and %d more", n-maxVIPs))
-	}
-	return strings.TrimSpace(r.Text("protocol") + " " + strings.Join(vips, "; "))
+	return parts
 }
 
 func nat(r *store.Row) string {

@@ -171,7 +171,7 @@ func (s *Fates) ref(f *network.Flow, d *network.Datapath, stage string) pathFlow
 	x := pathFlow{datapath: d.Name, stage: stage, called: d.Called()}
 	if f != nil {
 		x.match, x.actions, x.priority, x.uuid, x.hint = f.Match, f.Actions, f.Priority, f.UUID, f.StageHint
-		if o := s.why.Objects.ForFlow(f); o != nil {
+		if o := s.why.Object(f); o != nil {
 			x.object = o.String()
 		}
 	}

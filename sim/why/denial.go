@@ -49,7 +49,7 @@ func (x *Explainer) denial(f *network.Flow, otherwise string) string {
 	for _, k := range denials {
 		switch by := strings.HasPrefix(k.says, "by"); {
 		case !k.is(x, f), otherwise != "by" && !by && !k.always:
-		case x.Objects.ForFlow(f) != nil: // its name begins with what it is
+		case x.Object(f) != nil: // its name begins with what it is
 			return k.says + " "
 		default:
 			return strings.TrimSuffix(k.says+" "+k.kind, " ") + x.loggedName(f) + " "
@@ -113,7 +113,7 @@ func (x *Explainer) unrouted(f *network.Flow) bool {
 // loggedName is the name of an ACL as its log entries have it, for a flow of which
 // no Northbound row is known.
 func (x *Explainer) loggedName(f *network.Flow) string {
-	if name := x.of(f).logged; name != "" && x.Objects.ForFlow(f) == nil {
+	if name := x.of(f).logged; name != "" && x.Object(f) == nil {
 		return fmt.Sprintf(" %q,", name)
 	}
 	return ""

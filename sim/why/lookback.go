@@ -44,6 +44,9 @@ type sides struct {
 	facts    Facts
 	match    string // of the flow when its sides were read, and its actions:
 	does     string // a flow keeps its place when the network becomes another
+
+	learns      netip.AddrPort  // the load balancer's address by which it learns backends
+	made, about *network.Object // what it was made of, and what of it it is about
 }
 
 // write is one assignment. A constant 0 takes a verdict back.
@@ -142,8 +145,11 @@ func isMetadata(id field.ID) bool {
 
 // assign notes what an action writes.
 func (s *sides) assign(a lflow.Action) {
-	if l, ok := a.(lflow.Log); ok {
+	switch l := a.(type) {
+	case lflow.Log:
 		s.logged = l.Name
+	case lflow.CommitLBAffinity:
+		s.learns = l.VIP
 	}
 	zero := false
 	if l, ok := a.(lflow.Load); ok && l.Dst.Symbol.OVNField == lflow.NoOVNField {
@@ -198,7 +204,7 @@ func (x *Explainer) blame(d Decision, t *trace.Trace, i int) Decision {
 			if zero || f == d.Flow {
 				continue
 			}
-			d.Flow, d.Event, d.Stage, d.Object = f, j, f.StageName(), x.Objects.ForFlow(f)
+			d.Flow, d.Event, d.Stage, d.Object = f, j, f.StageName(), x.Object(f)
 			return d
 		}
 	}

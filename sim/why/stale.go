@@ -204,7 +204,7 @@ func clock(t time.Time, now conntrack.Time) string {
 // flow which is gone was made of; "" if there is none.
 func (x *Explainer) balancer(k kept, left *network.Departure) string {
 	if left != nil {
-		if o := x.Objects.ForFlow(left.Flow); o != nil && o.Table == "Load_Balancer" {
+		if o := x.Object(left.Flow); o != nil && o.Table == "Load_Balancer" {
 			return o.Name
 		}
 	}

@@ -238,7 +238,7 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 				d.Text += x.strange(hop, d.Datapath)
 			}
 			d.Text += "; the way is by " + x.name(f, d.Datapath)
-			d.Object = x.Objects.ForFlow(f)
+			d.Object = x.Object(f)
 			break
 		}
 	}
@@ -277,7 +277,7 @@ func (x *Explainer) Translation(flow, datapath int32) Decision {
 	d := Decision{Kind: Translated, Datapath: x.Book.Net.Datapaths[datapath]}
 	if flow >= 0 {
 		d.Flow = x.Book.Net.Flows[flow]
-		d.Stage, d.Object = d.Flow.StageName(), x.Objects.ForFlow(d.Flow)
+		d.Stage, d.Object = d.Flow.StageName(), x.Object(d.Flow)
 		d.Text = "by " + x.name(d.Flow, d.Datapath)
 	}
 	return d
@@ -288,7 +288,7 @@ func (x *Explainer) decision(k Kind, t *trace.Trace, i int, f *network.Flow) Dec
 	ev := &t.Events()[i]
 	d := Decision{Kind: k, Event: i, Reason: ev.Reason, Flow: f, Datapath: x.Book.Net.Datapaths[ev.Datapath]}
 	if f != nil {
-		d.Stage, d.Object = f.StageName(), x.Objects.ForFlow(f)
+		d.Stage, d.Object = f.StageName(), x.Object(f)
 	}
 	return d
 }
@@ -323,7 +323,7 @@ func (x *Explainer) name(f *network.Flow, d *network.Datapath) string {
 	if d != nil {
 		at += " of " + d.Called()
 	}
-	if o := x.Objects.ForFlow(f); o != nil {
+	if o := x.Object(f); o != nil {
 		return o.String() + ", " + at
 	}
 	match := f.Match
