@@ -140,7 +140,8 @@ func vips(r *store.Row) (parts []network.Part) {
 	for vip, backends := range r.Pairs("vips") {
 		p := network.Part{Text: vip + " -> " + backends}
 		if list := strings.Split(backends, ","); len(list) > maxBackends {
-			p.Text = fmt.Sprintf("%s -> %s and %d more", vip, strings.Join(list[:maxBackends], ","), len(list)-maxBackends)
+			p.Text = fmt.Sprintf("%s -> %s and %d more", vip, strings.Join(list[:maxBackends], ","),
+				len(list)-maxBackends)
 		}
 		if v, err := network.ParseVIP(vip, ""); err == nil && v.Addr.IsValid() {
 			p.At = netip.AddrPortFrom(v.Addr, v.Port)

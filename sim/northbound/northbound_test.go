@@ -116,7 +116,8 @@ func TestBeside(t *testing.T) {
 	members = append(members, "nb-node1.db.gz as before/copy")
 	dir, apart := t.TempDir(), t.TempDir()
 	lay(t, dir, zones, members)
-	lay(t, apart, zones, []string{"sb-node2.db.gz as database", "nb-node1.db.gz as North-1", "nb-node2.db.gz as North-2"})
+	lay(t, apart, zones, []string{"sb-node2.db.gz as database", "nb-node1.db.gz as North-1",
+		"nb-node2.db.gz as North-2"})
 	tarred := filepath.Join(t.TempDir(), "store.tar")
 	pack(t, tarred, dir)
 	all := []string{"1", "2", "3"}
