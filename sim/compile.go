@@ -19,6 +19,7 @@ type compiled struct {
 	stages [][2][]*table.Stage // by datapath index, pipeline, table
 	envs   map[envKey]*lflow.Env
 	makers map[envKey]*table.Maker
+	sets   *table.Sets
 }
 
 // compiledFor returns the compiled flows of a chassis.
@@ -39,6 +40,7 @@ func newCompiled(e *Engine, c *network.Chassis) *compiled {
 		stages: make([][2][]*table.Stage, len(e.Net.Datapaths)),
 		envs:   map[envKey]*lflow.Env{},
 		makers: map[envKey]*table.Maker{},
+		sets:   table.NewSets(),
 	}
 	for i, z := range e.Net.AZs {
 		x.base[i] = baseEnv(z, c)
@@ -72,7 +74,7 @@ func (x *compiled) maker(f *network.Flow) *table.Maker {
 	key := keyOf(f, z)
 	m, ok := x.makers[key]
 	if !ok {
-		m = table.NewMaker(x.env(f), resolver{x.engine, z})
+		m = table.NewMaker(x.env(f), resolver{x.engine, z}, x.sets)
 		x.makers[key] = m
 	}
 	return m
@@ -140,6 +142,24 @@ func NewEnv(net *network.Network, f *network.Flow) *lflow.Env {
 		c = net.Chassis[0]
 	}
 	return EnvAt(baseEnv(zoneOf(net, f), c), f)
+}
+
+// Envs is NewEnv for many flows of a network: what they name is read once.
+type Envs struct {
+	net  *network.Network
+	base map[*network.AZ]*lflow.Env
+}
+
+// NewEnvs returns the environments of a network's flows.
+func NewEnvs(net *network.Network) *Envs { return &Envs{net, map[*network.AZ]*lflow.Env{}} }
+
+// Of is the environment of a flow.
+func (e *Envs) Of(f *network.Flow) *lflow.Env {
+	z := zoneOf(e.net, f)
+	if e.base[z] == nil {
+		e.base[z] = NewEnv(e.net, f)
+	}
+	return EnvAt(*e.base[z], f)
 }
 
 // zoneOf is the availability zone whose database has the flow.

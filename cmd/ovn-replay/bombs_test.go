@@ -32,6 +32,16 @@ var bombs = []struct {
 		"everything observed was predicted"},
 	{"50,000 flows of a group of 5,000 datapaths", wideGroup, "verify --db FILE CAPTURES", exitOK,
 		"everything observed was predicted"},
+	{"3,000 flows that name a set of 100,000 addresses", func(t *testing.T) string {
+		return manyMentions(t, "ip4.src != {$big, 9.9.9.9}")
+	}, "verify --db FILE CAPTURES", exitOK, "everything observed was predicted"},
+	{"the same, listed", func(t *testing.T) string { return manyMentions(t, "ip4.src == $big || ip4.dst == $big") },
+		"db info FILE", exitOK, "0 logical flows that do not parse"},
+	{"the same, explained", func(t *testing.T) string { return manyMentions(t, "ip4.src == $big") },
+		"why 1 --db FILE CAPTURES", exitOK, "delivered to"},
+	{"3,000 flows that name a group of 100,000 ports", func(t *testing.T) string {
+		return manyMentions(t, "inport == @big")
+	}, "diff --db FILE --db FILE CAPTURES", exitOK, "20 packets, 0 fare differently"},
 	{"a flow with 1,500,000 actions", func(t *testing.T) string {
 		return databaseWith(t, flowOf(longActions, "reg0 = 1; ", 1_500_000))
 	}, "run --format none --db FILE CAPTURES", exitOK, "longer than Open vSwitch can be told"},
@@ -172,6 +182,26 @@ func manyPorts(t *testing.T) string {
 		return fmt.Sprintf(`{"logical_port":"p%d","type":"","datapath":["uuid","%s"],"tunnel_key":%d}`, i, aDatapath,
 			i%32000+1)
 	}))
+}
+
+// manyMentions has flows of the router that ask for something of a large set.
+func manyMentions(t *testing.T, of string) string {
+	const members, flows = 100_000, 3000
+	var addresses, ports strings.Builder
+	for i := range members {
+		fmt.Fprintf(&addresses, `"20.%d.%d.%d",`, i>>16, i>>8&255, i&255)
+		fmt.Fprintf(&ports, `"p%d",`, i)
+	}
+	row := func(column string, list *strings.Builder) func(int) string {
+		return func(int) string {
+			return `{"name":"big","` + column + `":["set",[` + strings.TrimSuffix(list.String(), ",") + `]]}`
+		}
+	}
+	return databaseWith(t, addedRows("Address_Set", 1, 1, row("addresses", &addresses)),
+		addedRows("Port_Group", 1, 1, row("ports", &ports)), addedRows("Logical_Flow", 1, flows, func(i int) string {
+			return fmt.Sprintf(`{"match":"(%s) && tcp.dst != %d","actions":"next;","table_id":0,"pipeline":"ingress",`+
+				`"priority":%d,"logical_datapath":["uuid","%s"]}`, of, i, 1000+i%100, aRouter)
+		}))
 }
 
 func wideGroup(t *testing.T) string {

@@ -83,10 +83,10 @@ type Tie struct {
 
 // ties lists them; all is false if the network has too many flows for that.
 func ties(net *network.Network) (list []Tie, all bool) {
-	names, compiled := newNameNumbers(net), map[*network.Flow]*table.Flow{}
+	c, compiled := newCompilers(net), map[*network.Flow]*table.Flow{}
 	flow := func(f *network.Flow) *table.Flow {
 		if compiled[f] == nil {
-			compiled[f] = table.Compile(f, sim.NewEnv(net, f), names)
+			compiled[f] = c.at(f).maker.Flow(f)
 		}
 		return compiled[f]
 	}
@@ -177,26 +177,50 @@ func stages(net *network.Network) []Stage {
 //
 // It needs no engine, which would have every chassis's state ready.
 func unparsed(net *network.Network) []Unparsed {
-	type surroundings struct {
-		egress bool
-		table  uint8
-		ctACL  bool
-	}
-	checkers := make(map[surroundings]*table.Checker)
-	names := newNameNumbers(net)
-	list := []Unparsed{}
+	c, list := newCompilers(net), []Unparsed{}
 	for _, f := range net.Flows {
-		p := surroundings{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
-		c := checkers[p]
-		if c == nil {
-			c = table.NewChecker(sim.NewEnv(net, f), names)
-			checkers[p] = c
-		}
-		if err := c.Check(f); err != nil {
+		if err := c.at(f).checker.Check(f); err != nil {
 			list = append(list, Unparsed{f.UUID, table.Brief(err)})
 		}
 	}
 	return list
+}
+
+// compilers compile a network's flows, which share the sets that they name.
+type compilers struct {
+	envs  *sim.Envs
+	names *nameNumbers
+	sets  *table.Sets
+	byEnv map[surroundings]compiler
+}
+
+// surroundings is what the parsing of a flow depends on beside its text.
+type surroundings struct {
+	egress bool
+	table  uint8
+	ctACL  bool
+}
+
+// compiler compiles the flows of one place.
+type compiler struct {
+	checker *table.Checker
+	maker   *table.Maker
+}
+
+func newCompilers(net *network.Network) *compilers {
+	return &compilers{sim.NewEnvs(net), newNameNumbers(net), table.NewSets(), map[surroundings]compiler{}}
+}
+
+// at is the compiler at a flow's place.
+func (c *compilers) at(f *network.Flow) compiler {
+	p := surroundings{f.Egress, f.Table, f.Tags["acl_ct_translation"] == "true"}
+	x, ok := c.byEnv[p]
+	if !ok {
+		env := c.envs.Of(f)
+		x = compiler{table.NewChecker(env, c.names, c.sets), table.NewMaker(env, c.names, c.sets)}
+		c.byEnv[p] = x
+	}
+	return x
 }
 
 // nameNumbers gives the ports and groups that flows name numbers.

@@ -48,9 +48,7 @@ func (p *parser) option(defs map[string]OptionDef, kind string) Option {
 	p.sets[0] = cs.values
 	o.Braces = cs.braces
 	o.Values = make([]Constant, len(cs.values))
-	for i := range cs.values {
-		o.Values[i] = cs.values[i].Constant
-	}
+	copy(o.Values, cs.values)
 	switch def.Type {
 	case typeHostID:
 	case typeString, typeDomain, typeDomains:

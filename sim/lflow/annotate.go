@@ -31,7 +31,7 @@ type annotator struct {
 // to the caller.
 func (a *annotator) annotate(e *Expr, withPrereqs bool) (*Expr, error) {
 	switch e.Kind {
-	case Cmp:
+	case Cmp, In:
 		return a.cmp(e, withPrereqs)
 	case And, Or:
 	default:
@@ -82,7 +82,7 @@ func join(kind Kind, a, b *Expr) *Expr {
 // several or none.
 func (e *Expr) uniqueSymbol() *Symbol {
 	switch e.Kind {
-	case Cmp:
+	case Cmp, In:
 		return e.Symbol
 	case And, Or:
 		var unique *Symbol

@@ -10,13 +10,14 @@ import (
 // What others ask of parsed matches and actions, so that nobody looks for words
 // in their text.
 
-// Comparisons yields each comparison of the match, however it is joined with others.
+// Comparisons yields each comparison of the match, however it is joined with others; one with
+// a whole set is one.
 func (e *Expr) Comparisons() iter.Seq[*Expr] {
 	return func(yield func(*Expr) bool) { e.each(yield) }
 }
 
 func (e *Expr) each(yield func(*Expr) bool) bool {
-	if e.Kind == Cmp {
+	if e.Kind == Cmp || e.Kind == In {
 		return yield(e)
 	}
 	for _, a := range e.Args {

@@ -1,20 +1,6 @@
 package lflow
 
-import (
-	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
-
-	"ovnreplay/sim/field"
-)
-
-// constant is a Constant and the address set it came from.
-type constant struct {
-	Constant
-	set string
-}
+import "ovnreplay/sim/field"
 
 // isString reports whether c is a string: strings have no number format.
 func (c *Constant) isString() bool { return c.Format == 0 }
@@ -37,7 +23,8 @@ func numberConstant(t *Token) Constant {
 
 // constantSet is one constant or several of one type.
 type constantSet struct {
-	values []constant
+	values []Constant
+	sets   []*Set // beside the values; see Env.WholeSets
 	isStr  bool
 	braces bool
 	pos    int // in the source
@@ -53,14 +40,14 @@ func (cs *constantSet) kind() string {
 
 // setType makes cs one of strings or of integers; it must not be the other already.
 func (p *parser) setType(cs *constantSet, isStr bool) {
-	if len(cs.values) > 0 && cs.isStr != isStr {
+	if !cs.empty() && cs.isStr != isStr {
 		p.syntax("expecting " + cs.kind())
 	}
 	cs.isStr = isStr
 }
 
 // constantSet parses a constant, or several in braces, into mem's memory.
-func (p *parser) constantSet(mem []constant) constantSet {
+func (p *parser) constantSet(mem []Constant) constantSet {
 	cs := constantSet{values: mem[:0], pos: p.tok.Pos}
 	if !p.match(TokenLCurly) {
 		p.constant(&cs)
@@ -85,26 +72,24 @@ func (p *parser) constant(cs *constantSet) {
 		p.fail("Unexpanded template.")
 	case TokenString:
 		p.setType(cs, true)
-		cs.values = append(cs.values, constant{Constant: Constant{String: p.tok.Text}})
+		cs.values = append(cs.values, Constant{String: p.tok.Text})
 	case TokenInteger, TokenMaskedInteger:
 		p.setType(cs, false)
-		cs.values = append(cs.values, constant{Constant: numberConstant(&p.tok)})
+		cs.values = append(cs.values, numberConstant(&p.tok))
 	case TokenMacro:
 		set, ok := p.env.addressSet(p.tok.Text)
 		if !ok {
 			p.syntax("expecting address set name")
 		}
 		p.setType(cs, false)
-		cs.values = append(cs.values, set...)
+		p.members(cs, set)
 	case TokenPortGroup:
-		ports, ok := p.env.portGroup(p.tok.Text)
+		set, ok := p.env.portGroup(p.tok.Text)
 		if !ok {
 			p.syntax("expecting port group name")
 		}
 		p.setType(cs, true)
-		for _, port := range ports {
-			cs.values = append(cs.values, constant{Constant: Constant{String: port}})
-		}
+		p.members(cs, set)
 	default:
 		p.syntax("expecting constant")
 	}
@@ -124,8 +109,18 @@ func (p *parser) typeCheck(f FieldRef, cs *constantSet) {
 	if cs.isStr {
 		return
 	}
-	for i := range cs.values {
-		if w := numberWidth(&cs.values[i].Constant); w > s.Width {
+	p.widthCheck(s, cs, cs.values)
+	for _, set := range cs.sets {
+		if set.width > s.Width {
+			p.widthCheck(s, cs, set.numbers)
+		}
+	}
+}
+
+// widthCheck requires that constants of cs have no more bits than s.
+func (p *parser) widthCheck(s *Symbol, cs *constantSet, values []Constant) {
+	for i := range values {
+		if w := numberWidth(&values[i]); w > s.Width {
 			p.failAt(cs.pos, cs.end, "%d-bit constant is not compatible with %d-bit field %s.", w, s.Width, s.Name)
 		}
 	}
@@ -137,7 +132,7 @@ func (p *parser) assigned(f FieldRef) Constant {
 	p.withoutSets(func() { p.constant(&cs) })
 	cs.end = p.last
 	p.typeCheck(f, &cs)
-	return cs.values[0].Constant
+	return cs.values[0]
 }
 
 // withoutSets calls parse with neither address sets nor port groups: actions
@@ -147,122 +142,6 @@ func (p *parser) withoutSets(parse func()) {
 	p.env = &Env{}
 	parse()
 	p.env = env
-}
-
-// preparsed is what Preparse works out: address sets as constants and, by the
-// names matches use, the ports of port groups in every datapath.
-type preparsed struct {
-	sets   map[string][]constant
-	groups map[string][]string
-}
-
-// Preparse turns the address sets into constants once, and sorts out port
-// groups; this Env and the copies made of it afterwards share the result.
-// Without it every use of a set parses it anew. AddressSets and PortGroups
-// must not change from then on.
-func (e *Env) Preparse() {
-	pre := &preparsed{
-		sets:   make(map[string][]constant, len(e.AddressSets)),
-		groups: make(map[string][]string, len(e.PortGroups)),
-	}
-	for name, elements := range e.AddressSets {
-		pre.sets[name] = parseSet(name, elements)
-	}
-	for _, key := range slices.Sorted(maps.Keys(e.PortGroups)) {
-		if name, ok := groupName(key); ok {
-			pre.groups[name] = append(pre.groups[name], e.PortGroups[key]...)
-		}
-	}
-	e.pre = pre
-}
-
-func (e *Env) addressSet(name string) ([]constant, bool) {
-	if e.pre != nil {
-		set, ok := e.pre.sets[name]
-		return set, ok
-	}
-	elements, ok := e.AddressSets[name]
-	if !ok {
-		return nil, false
-	}
-	return parseSet(name, elements), true
-}
-
-// parseSet returns the constants among elements, in order of value. What is
-// no constant is left out, as OVN does; Env.BadElements tells.
-func parseSet(name string, elements []string) []constant {
-	set := make([]constant, 0, len(elements))
-	for _, s := range elements {
-		if t := setElement(s); t.Type != TokenError {
-			set = append(set, constant{numberConstant(&t), name})
-		}
-	}
-	slices.SortFunc(set, compareConstants)
-	return set
-}
-
-// setElement lexes an element of an address set; a TokenError says it is none.
-func setElement(s string) Token {
-	var t Token
-	lx := newLexer(s)
-	if lx.next(&t); t.Type != TokenInteger && t.Type != TokenMaskedInteger {
-		t.Type = TokenError
-	}
-	return t
-}
-
-func compareConstants(a, b constant) int {
-	if d := a.Value.Cmp(b.Value); d != 0 || !a.Masked && !b.Masked {
-		return d
-	}
-	switch {
-	case !b.Masked:
-		return -1
-	case !a.Masked:
-		return 1
-	}
-	return a.Mask.Cmp(b.Mask)
-}
-
-// BadElements lists the elements of the address sets that are no constants
-// and match nothing, each with its set's name, in order.
-func (e *Env) BadElements() []string {
-	var bad []string
-	for name, elements := range e.AddressSets {
-		for _, s := range elements {
-			if t := setElement(s); t.Type == TokenError {
-				bad = append(bad, fmt.Sprintf("$%s: %q", name, s))
-			}
-		}
-	}
-	slices.Sort(bad)
-	return bad
-}
-
-// portGroup returns the ports of the group a match calls name. The Southbound
-// database has one of that name for each datapath, with the datapath's key
-// before it. For no datapath in particular they are taken together, which
-// matches the same packets: none is at a port of another datapath.
-func (e *Env) portGroup(name string) ([]string, bool) {
-	if ports, ok := e.PortGroups[strconv.FormatInt(e.DatapathKey, 10)+"_"+name]; ok {
-		return ports, true
-	}
-	if ports, ok := e.PortGroups[name]; ok || e.DatapathKey != 0 {
-		return ports, ok
-	}
-	if e.pre == nil {
-		once := Env{PortGroups: e.PortGroups}
-		once.Preparse()
-		return once.portGroup(name)
-	}
-	ports, ok := e.pre.groups[name]
-	return ports, ok
-}
-
-// groupName takes the datapath's key off the name of a port group.
-func groupName(key string) (string, bool) {
-	digits, name, ok := strings.Cut(key, "_")
-	return name, ok && digits != "" && allDigits(digits)
 }
 
 // expand replaces the templates of src. As in OVN the tokens around them are

@@ -110,6 +110,7 @@ const (
 	Or                        // any of Args, two or more
 	Bool                      // True
 	Condition                 // is_chassis_resident(String), negated when Not
+	In                        // Symbol Op any (EQ) or each (NE) of Set; see Env.WholeSets
 )
 
 // Relop is a relational operator.
@@ -137,7 +138,7 @@ type Expr struct {
 
 	// Cmp. String symbols compare String; others the bits of Value under Mask,
 	// both aligned to the symbol (before Annotate) or to the parent field that
-	// the flow key holds (after it).
+	// the flow key holds (after it). In has no Value, and Mask is what it compares.
 	Symbol      *Symbol
 	Op          Relop
 	Value, Mask field.Uint128
@@ -145,6 +146,5 @@ type Expr struct {
 	String string // Cmp on string symbols; Condition's logical port
 	Not    bool   // Condition
 
-	// AddressSet is the address set this comparison or disjunction came from, "" if none.
-	AddressSet string
+	Set *Set // In
 }

@@ -29,6 +29,8 @@ func (e *Expr) append(b []byte) []byte {
 		}
 		b = append(b, "is_chassis_resident("...)
 		return append(appendQuoted(b, e.String), ')')
+	case In:
+		return e.appendIn(b)
 	}
 	return append(b, strings.Repeat("?", int(e.Kind)+1)...)
 }
@@ -74,6 +76,15 @@ func (e *Expr) appendCmp(b []byte) []byte {
 	}
 	b = append(appendHex(b, e.Value), '/')
 	return appendHex(b, e.Mask)
+}
+
+// appendIn appends the comparison with a set that is left whole by its name.
+func (e *Expr) appendIn(b []byte) []byte {
+	f := FieldRef{Symbol: e.Symbol, Width: e.Symbol.Width}
+	if f.Width > 0 {
+		f.Ofs, f.Width = e.Mask.TrailingZeros(), e.Mask.OnesCount()
+	}
+	return append(f.append(b), " "+e.Op.String()+" "+e.Set.name...)
 }
 
 // bitRange returns the run of bits that mask is, or 0, 0 when it is not one.

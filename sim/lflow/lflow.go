@@ -38,7 +38,8 @@ type Env struct {
 	// where it had only the one.
 	OneCTNext bool
 
-	pre *preparsed
+	pre   *preparsed
+	whole bool // see WholeSets
 }
 
 // OptionDef is a row of DHCP_Options or DHCPv6_Options.

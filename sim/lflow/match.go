@@ -151,7 +151,7 @@ func (p *parser) fieldFirst() (e *Expr, atomic bool) {
 		p.failAt(pos, p.last, "Explicit `!= 0' is required for inequality test of multibit field against 0.")
 	}
 	zero := Constant{Mask: field.Ones(128), Format: FormatHexadecimal}
-	cs := constantSet{values: append(p.sets[0][:0], constant{Constant: zero}), pos: pos, end: p.last}
+	cs := constantSet{values: append(p.sets[0][:0], zero), pos: pos, end: p.last}
 	return p.comparison(pos, f, NE, &cs), true
 }
 
@@ -200,8 +200,14 @@ func (cs *constantSet) isBoolean() bool {
 // for the other operators.
 func (p *parser) comparison(pos int, f FieldRef, op Relop, cs *constantSet) *Expr {
 	p.typeCheck(f, cs)
+	if op != EQ && op != NE || f.Symbol.Slice().Width == 0 { // no part of a key is compared with them
+		for _, s := range cs.sets {
+			cs.writeOut(s)
+		}
+		cs.sets = nil
+	}
 	p.checkOperator(pos, f.Symbol, op, cs)
-	if len(cs.values) == 0 {
+	if cs.empty() {
 		e := p.node(Bool, pos)
 		e.True = op == NE
 		return e
@@ -210,22 +216,37 @@ func (p *parser) comparison(pos int, f FieldRef, op Relop, cs *constantSet) *Exp
 	if op == EQ {
 		kind = Or
 	}
-	e := p.cmp(pos, f, op, &cs.values[0])
-	if n := len(cs.values); n > 1 {
-		args := append(make([]*Expr, 0, n), e)
-		for i := 1; i < n; i++ {
-			args = append(args, p.cmp(pos, f, op, &cs.values[i]))
-		}
-		e = p.node(kind, pos)
-		e.Args = args
+	n := len(cs.sets) + len(cs.values)
+	if n == 1 && cs.sets == nil {
+		return p.cmp(pos, f, op, &cs.values[0])
 	}
+	args := make([]*Expr, 0, n)
+	for _, s := range cs.sets {
+		args = append(args, p.in(pos, f, op, s))
+	}
+	for i := range cs.values {
+		args = append(args, p.cmp(pos, f, op, &cs.values[i]))
+	}
+	if n == 1 {
+		return args[0]
+	}
+	e := p.node(kind, pos)
+	e.Args = args
+	return e
+}
+
+// in makes the comparison of f with a whole set.
+func (p *parser) in(pos int, f FieldRef, op Relop, s *Set) *Expr {
+	e := p.node(In, pos)
+	e.Symbol, e.Op, e.Set = f.Symbol, op, s
+	e.Mask = field.Ones(f.Width).Lsh(uint(f.Ofs))
 	return e
 }
 
 // cmp makes the comparison of f with one constant, in the bits of f's symbol.
-func (p *parser) cmp(pos int, f FieldRef, op Relop, c *constant) *Expr {
+func (p *parser) cmp(pos int, f FieldRef, op Relop, c *Constant) *Expr {
 	e := p.node(Cmp, pos)
-	e.Symbol, e.Op, e.AddressSet = f.Symbol, op, c.set
+	e.Symbol, e.Op = f.Symbol, op
 	if f.Symbol.Width == 0 {
 		e.String = c.String
 		return e
@@ -247,7 +268,7 @@ func (p *parser) checkOperator(pos int, s *Symbol, op Relop, cs *constantSet) {
 			p.failAt(pos, p.last, only+"with nominal field %s.", s.Name)
 		case s.Level == Boolean:
 			p.failAt(pos, p.last, only+"with Boolean field %s.", s.Name)
-		case len(cs.values) == 0:
+		case cs.empty():
 			p.failAt(pos, p.last, only+"to compare a field against an empty value set.")
 		case cs.values[0].Masked:
 			p.failAt(pos, p.last, only+"with masked constants.  Consider using subfields instead "+
@@ -309,7 +330,7 @@ func (r Relop) inverted() Relop { return [...]Relop{0, NE, EQ, GE, GT, LE, LT}[r
 // invert negates e in place, by De Morgan's laws.
 func (e *Expr) invert() {
 	switch e.Kind {
-	case Cmp:
+	case Cmp, In:
 		e.Op = e.Op.inverted()
 	case Bool:
 		e.True = !e.True

@@ -22,7 +22,7 @@ type parser struct {
 	negated bool // inside an odd number of !
 	parens  int
 	nodes   []Expr        // spare nodes, allocated in blocks
-	sets    [2][]constant // memory of the constant sets of one comparison
+	sets    [2][]Constant // memory of the constant sets of one comparison
 
 	// Of actions.
 	prereqs []*Expr // to be ANDed

@@ -17,7 +17,7 @@ import (
 // flows; that they use a word only tells which are worth parsing.
 func (o *Owners) readFlows() {
 	bases := make([]*lflow.Env, len(o.net.AZs))
-	several := map[netip.Addr]bool{}
+	several, answered := map[netip.Addr]bool{}, map[*lflow.Set]bool{}
 	for _, f := range o.net.Flows {
 		sends := lflow.Uses(f.Actions, "eth.src")
 		stands := f.Egress && (lflow.Uses(f.Actions, "ct_snat") || lflow.Uses(f.Actions, "ct_snat_in_czone"))
@@ -29,7 +29,7 @@ func (o *Owners) readFlows() {
 		if bases[z.Index] == nil {
 			bases[z.Index] = sim.NewEnv(o.net, &network.Flow{Datapaths: f.Datapaths[:1]})
 		}
-		env := sim.EnvAt(*bases[z.Index], f)
+		env := sim.EnvAt(*bases[z.Index], f).WholeSets()
 		actions, _, err := lflow.ParseActions(f.Actions, env)
 		if err != nil {
 			continue // no packet meets it
@@ -48,7 +48,7 @@ func (o *Owners) readFlows() {
 			}
 		}
 		if f.Datapaths[0].Router && answers(actions) {
-			o.readAnswered(match)
+			o.readAnswered(match, answered)
 		}
 		if outside, ok := translatedTo(actions); ok && stands {
 			o.readTranslation(outside, match, several)
@@ -70,12 +70,20 @@ func answers(actions []lflow.Action) bool {
 }
 
 // readAnswered notes the addresses that a router is asked about and answers for: those of
-// load balancers and of stateless translation are in nothing else of the database.
-func (o *Owners) readAnswered(e *lflow.Expr) {
+// load balancers and of stateless translation are in nothing else of the database. Large
+// sets are read once.
+func (o *Owners) readAnswered(e *lflow.Expr, known map[*lflow.Set]bool) {
 	switch e.Kind {
 	case lflow.And, lflow.Or:
 		for _, x := range e.Args {
-			o.readAnswered(x)
+			o.readAnswered(x, known)
+		}
+	case lflow.In:
+		if at := e.Symbol.Field; (at == field.ARPTPA || at == field.NDTarget) && e.Op == lflow.EQ && !known[e.Set] {
+			known[e.Set] = true
+			for x := range e.Members() {
+				o.readAnswered(x, known)
+			}
 		}
 	case lflow.Cmp:
 		switch {

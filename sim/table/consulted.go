@@ -112,8 +112,8 @@ func (m match) evalNoting(k *field.Key, res Resident, c *Consulted) bool {
 				c.differ(t.word, diff)
 			}
 		case testSet:
-			c.Bits(t.word, t.mask)
-			_, ok = slices.BinarySearch(t.set, k[t.word]&t.mask)
+			t.noteSet(c)
+			ok = t.set.has(t.sees(k))
 		case testResident:
 			ok = res.Has(uint32(t.value))
 		}

@@ -35,7 +35,7 @@ type Flow struct {
 // not be compiled has Err set.
 func Compile(f *network.Flow, env *lflow.Env, r Resolver) *Flow {
 	out := &Flow{Flow: f}
-	out.Err = out.compile(env, r)
+	out.Err = out.compile(env, &matchCompiler{resolve: r})
 	return out
 }
 
@@ -48,7 +48,7 @@ const maxActions = 256 << 10
 
 var errTooLong = errors.New("the actions are longer than Open vSwitch can be told: more than 256 KiB of text")
 
-func (f *Flow) compile(env *lflow.Env, r Resolver) error {
+func (f *Flow) compile(env *lflow.Env, c *matchCompiler) error {
 	e, err := lflow.ParseMatch(f.Match, env)
 	if err != nil {
 		return &ParseError{"match", f.Match, err}
@@ -63,14 +63,13 @@ func (f *Flow) compile(env *lflow.Env, r Resolver) error {
 	if e, err = complete(f.Flow, e, prereqs, env); err != nil {
 		return err
 	}
-	if f.match, err = compileMatch(e, r); err != nil {
+	if f.match, err = c.match(e); err != nil {
 		return err
 	}
-	if f.Ops, err = lflow.Compile(actions, r); err != nil {
+	if f.Ops, err = lflow.Compile(actions, c.resolve); err != nil {
 		return err
 	}
 	number(f.Ops, 0)
-	c := matchCompiler{resolve: r}
 	f.cubes = c.cover(e)
 	return nil
 }
@@ -105,9 +104,9 @@ type checked struct {
 	wrong, unknown error // they do not parse; they have no operation
 }
 
-// NewChecker returns a checker of flows that are parsed in env.
-func NewChecker(env *lflow.Env, r Resolver) *Checker {
-	return &Checker{env: env, match: matchCompiler{resolve: r}, actions: map[string]checked{},
+// NewChecker returns a checker of flows that are parsed in env, with sets shared with others.
+func NewChecker(env *lflow.Env, r Resolver, sets *Sets) *Checker {
+	return &Checker{env: env.WholeSets(), match: matchCompiler{resolve: r, sets: sets}, actions: map[string]checked{},
 		read: lflow.NewShapes(env), right: map[string]bool{}}
 }
 

@@ -14,6 +14,7 @@ import (
 type Maker struct {
 	env     *lflow.Env
 	resolve Resolver
+	sets    *Sets
 	read    *lflow.Shapes
 	shapes  map[string]*shape
 
@@ -22,9 +23,9 @@ type Maker struct {
 	words []field.Term
 }
 
-// NewMaker returns a maker of flows that are parsed in env.
-func NewMaker(env *lflow.Env, r Resolver) *Maker {
-	return &Maker{env: env, resolve: r, read: lflow.NewShapes(env), shapes: map[string]*shape{}}
+// NewMaker returns a maker of flows that are parsed in env, with sets shared with others.
+func NewMaker(env *lflow.Env, r Resolver, sets *Sets) *Maker {
+	return &Maker{env: env.WholeSets(), resolve: r, sets: sets, read: lflow.NewShapes(env), shapes: map[string]*shape{}}
 }
 
 // maxShapes bounds how many shapes are known in an environment.
@@ -44,7 +45,8 @@ func (m *Maker) Flow(f *network.Flow) *Flow {
 			return m.outline(f, s, consts)
 		}
 	}
-	out := Compile(f, m.env, m.resolve)
+	out := &Flow{Flow: f}
+	out.Err = out.compile(m.env, m.matches())
 	if ok && out.Err == nil && len(m.shapes) < maxShapes {
 		m.shapes[string(key)] = m.shapeOf(out, consts)
 	}
@@ -84,7 +86,7 @@ func (m *Maker) looked(f *Flow) func(field.Term) int {
 		e, err = complete(f.Flow, e, prereqs, m.env)
 	}
 	if err == nil {
-		c := matchCompiler{resolve: m.resolve}
+		c := m.matches()
 		for x := range e.Comparisons() {
 			if terms, ok := c.terms(all, x); ok {
 				all = terms
@@ -183,11 +185,14 @@ func (f *Flow) Made() *Flow {
 	return f
 }
 
+// matches returns who compiles the match of a flow.
+func (m *Maker) matches() *matchCompiler { return &matchCompiler{resolve: m.resolve, sets: m.sets} }
+
 func (f *Flow) make() {
 	m := f.maker
 	f.maker = nil
 	cubes := f.cubes
-	if f.Err = f.compile(m.env, m.resolve); f.Err != nil {
+	if f.Err = f.compile(m.env, m.matches()); f.Err != nil {
 		f.Ops, f.match = nil, match{{kind: testTerm, yes: reject, no: reject}}
 	}
 	f.cubes = cubes // by which it is filed

@@ -47,12 +47,12 @@ func TestShapesTell(t *testing.T) {
 			for _, f := range net.Flows {
 				at := place{f.Egress, f.Table}
 				if makers[at] == nil {
-					makers[at] = NewMaker(envOf(net, f), ports{net})
+					makers[at] = NewMaker(envOf(net, f), ports{net}, NewSets())
 				}
 				if round > 0 {
 					f = mutated(f, words, r)
 				}
-				got, want := makers[at].Flow(f), Compile(f, makers[at].env, ports{net})
+				got, want := makers[at].Flow(f), Compile(f, envOf(net, f), ports{net})
 				switch {
 				case got.maker != nil:
 					outlined++

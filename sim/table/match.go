@@ -32,7 +32,7 @@ type testKind uint8
 
 const (
 	testTerm     testKind = iota // key[word]&mask == value
-	testSet                      // key[word]&mask is in sets[value]
+	testSet                      // set has a part of the key: see sees
 	testResident                 // port value is resident
 )
 
@@ -41,7 +41,7 @@ type test struct {
 	word        uint8
 	yes, no     int32
 	mask, value uint64
-	set         []uint64 // sorted
+	set         *members
 }
 
 func (m match) eval(k *field.Key, res Resident) bool {
@@ -52,7 +52,7 @@ func (m match) eval(k *field.Key, res Resident) bool {
 		case testTerm:
 			ok = k[t.word]&t.mask == t.value
 		case testSet:
-			_, ok = slices.BinarySearch(t.set, k[t.word]&t.mask)
+			ok = t.set.has(t.sees(k))
 		case testResident:
 			ok = res.Has(uint32(t.value))
 		}
@@ -70,9 +70,8 @@ func (m match) eval(k *field.Key, res Resident) bool {
 // always reports whether the match accepts every packet.
 func (m match) always() bool { return len(m) == 1 && m[0].yes == accept && m[0].no == accept }
 
-// compileMatch compiles an annotated and simplified expression.
-func compileMatch(e *lflow.Expr, r Resolver) (match, error) {
-	c := matchCompiler{resolve: r}
+// match compiles an annotated and simplified expression.
+func (c *matchCompiler) match(e *lflow.Expr) (match, error) {
 	start, err := c.compile(e, accept, reject)
 	if err != nil {
 		return nil, err
@@ -84,6 +83,7 @@ func compileMatch(e *lflow.Expr, r Resolver) (match, error) {
 // the tests that jump to them. Positions are turned round in finish.
 type matchCompiler struct {
 	resolve Resolver
+	sets    *Sets // nil: each is compiled anew
 	out     []test
 }
 
@@ -155,6 +155,13 @@ func (c *matchCompiler) compile(e *lflow.Expr, yes, no int32) (int32, error) {
 		return c.emit(test{kind: testResident, value: uint64(port), yes: yes, no: no}), nil
 	case lflow.Cmp:
 		return c.compare(e, yes, no)
+	case lflow.In:
+		if e.Op == lflow.NE {
+			yes, no = no, yes
+		}
+		t := c.in(e)
+		t.yes, t.no = yes, no
+		return c.emit(t), nil
 	}
 	return 0, fmt.Errorf("expression of unknown kind %d", e.Kind)
 }
@@ -221,7 +228,7 @@ func (c *matchCompiler) asSet(e *lflow.Expr) (test, bool) {
 	if len(e.Args) < setMin {
 		return test{}, false
 	}
-	t := test{kind: testSet}
+	var list []field.Term
 	for _, a := range e.Args {
 		if a.Kind != lflow.Cmp || a.Op != lflow.EQ {
 			return test{}, false
@@ -231,16 +238,18 @@ func (c *matchCompiler) asSet(e *lflow.Expr) (test, bool) {
 		if !ok {
 			continue
 		}
-		if len(terms) != 1 || t.set != nil && (terms[0].Word != t.word || terms[0].Mask != t.mask) {
+		if len(terms) != 1 || list != nil && (terms[0].Word != list[0].Word || terms[0].Mask != list[0].Mask) {
 			return test{}, false
 		}
-		t.word, t.mask = terms[0].Word, terms[0].Mask
-		t.set = append(t.set, terms[0].Value)
+		list = append(list, terms[0])
 	}
-	if t.set == nil {
+	if list == nil {
 		return test{}, false
 	}
-	slices.Sort(t.set)
-	t.set = slices.Compact(t.set)
-	return t, true
+	m, index, mask := &members{}, map[field.Uint128]int{}, field.U64(list[0].Mask)
+	for _, x := range list {
+		m.add(index, field.U64(x.Value), mask)
+	}
+	m.settle()
+	return test{kind: testSet, set: m, word: list[0].Word, mask: list[0].Mask}, true
 }

@@ -18,8 +18,9 @@ type Facts struct {
 	Sends   bool // its actions write outport
 
 	never bool
-	ports []string // logical ports that it names
-	chose bool     // it matches packets of certain ports only
+	ports []string     // logical ports that it names
+	large []*lflow.Set // of them
+	chose bool         // it matches packets of certain ports only
 }
 
 // Facts returns what a flow's match and actions say.
@@ -36,7 +37,11 @@ func (t *Facts) read(e *lflow.Expr) {
 	t.Admits = e.Could(field.CTState, opening)
 	for c := range e.Comparisons() {
 		if c.Symbol.Field == field.Inport || c.Symbol.Field == field.Outport {
-			t.ports = append(t.ports, c.String)
+			if c.Kind == lflow.In {
+				t.large = append(t.large, c.Set)
+			} else {
+				t.ports = append(t.ports, c.String)
+			}
 			t.chose = t.chose || c.Op == lflow.EQ
 		}
 	}
@@ -45,5 +50,6 @@ func (t *Facts) read(e *lflow.Expr) {
 // Concern reports whether the flow is about packets of a port: it names it, itself
 // or by a group, or matches those of all ports.
 func (t *Facts) Concern(p *network.Port) bool {
-	return !t.never && (!t.chose || slices.Contains(t.ports, p.Name))
+	return !t.never && (!t.chose || slices.Contains(t.ports, p.Name) ||
+		slices.ContainsFunc(t.large, func(s *lflow.Set) bool { return s.HasPort(p.Name) }))
 }

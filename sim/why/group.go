@@ -43,7 +43,8 @@ func (s *sides) route(a lflow.Action) {
 		case to == field.Whole(field.XXReg0) && v.Format == lflow.FormatIPv6:
 			s.hop = netip.AddrFrom16(v.Value.Bytes())
 		case to.Field == field.XReg4:
-			s.regs = append(s.regs, bits{v.Value.Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))})
+			at := field.Ones(int(to.Width)).Lsh(uint(to.Ofs))
+			s.regs = append(s.regs, bits{value: v.Value.Lsh(uint(to.Ofs)), mask: at})
 		}
 	}
 }
@@ -101,7 +102,8 @@ func (x *Explainer) ChosenBy(member *network.Flow, d *network.Datapath) *network
 // chosen is what registers hold behind a choice.
 func (s *sides) chosen(m lflow.Member) []bits {
 	to := s.choice.Dst.Slice()
-	id := bits{field.U64(uint64(m.ID)).Lsh(uint(to.Ofs)), field.Ones(int(to.Width)).Lsh(uint(to.Ofs))}
+	at := field.Ones(int(to.Width)).Lsh(uint(to.Ofs))
+	id := bits{value: field.U64(uint64(m.ID)).Lsh(uint(to.Ofs)), mask: at}
 	return append([]bits{id}, s.regs...)
 }
 

@@ -64,7 +64,7 @@ func (x *Explainer) of(f *network.Flow) *sides {
 		return s
 	}
 	s := &sides{match: f.Match, does: f.Actions}
-	env := sim.NewEnv(x.Book.Net, f)
+	env := x.env(f)
 	if e, err := lflow.ParseMatch(f.Match, env); err == nil {
 		if e, err = lflow.Annotate(e, env); err == nil {
 			e = lflow.Simplify(e)
@@ -91,6 +91,14 @@ func (x *Explainer) of(f *network.Flow) *sides {
 	return s
 }
 
+// env is the environment of a flow: what of sets was read is kept while the network is the same.
+func (x *Explainer) env(f *network.Flow) *lflow.Env {
+	if net := x.Book.Net; x.envs == nil || x.envsOf != net || x.envsAt != net.Became {
+		x.envs, x.envsOf, x.envsAt = sim.NewEnvs(net), net, net.Became
+	}
+	return x.envs.Of(f).WholeSets()
+}
+
 // read collects the bits of registers and flags that must be set for a match.
 func (s *sides) read(e *lflow.Expr) {
 	switch e.Kind {
@@ -98,6 +106,8 @@ func (s *sides) read(e *lflow.Expr) {
 		for _, a := range e.Args {
 			s.read(a)
 		}
+	case lflow.In:
+		s.more = true
 	case lflow.Cmp:
 		if e.Symbol.Field == field.CTState && !e.Mask.And(invalid).IsZero() {
 			s.refusing = s.refusing || (e.Op == lflow.EQ) == !e.Value.And(invalid).IsZero() // it is 1, or it is not 0

@@ -68,9 +68,17 @@ type asks struct {
 	reg        []bits    // of reg8 and reg9, all of them
 }
 
-type bits struct{ value, mask field.Uint128 }
+type bits struct {
+	value, mask field.Uint128
+	set         *lflow.Expr // one of a set; nil: as given
+}
 
-func (b bits) has(v field.Uint128) bool { return v.And(b.mask) == b.value.And(b.mask) }
+func (b bits) has(v field.Uint128) bool {
+	if b.set != nil {
+		return b.set.Among(v)
+	}
+	return v.And(b.mask) == b.value.And(b.mask)
+}
 
 // read collects what every packet that matches has.
 func (q *asks) read(e *lflow.Expr, f *network.Flow) {
@@ -82,7 +90,7 @@ func (q *asks) read(e *lflow.Expr, f *network.Flow) {
 	case lflow.Or: // of one field's values, if it is to tell anything
 		var one asks
 		for _, a := range e.Args {
-			if a.Kind != lflow.Cmp {
+			if a.Kind != lflow.Cmp && a.Kind != lflow.In {
 				return
 			}
 			one.read(a, f)
@@ -95,11 +103,15 @@ func (q *asks) read(e *lflow.Expr, f *network.Flow) {
 				q.port[i] = append(q.port[i], one.port[i]...)
 			}
 		}
-	case lflow.Cmp:
+	case lflow.Cmp, lflow.In:
 		if e.Op != lflow.EQ || e.Symbol.IsString() {
 			return
 		}
-		switch b := (bits{e.Value, e.Mask}); e.Symbol.Field {
+		b := bits{value: e.Value, mask: e.Mask}
+		if e.Kind == lflow.In {
+			b = bits{set: e}
+		}
+		switch e.Symbol.Field {
 		case field.IP4Src, field.IP6Src:
 			q.addr[0] = append(q.addr[0], b)
 		case field.IP4Dst, field.IP6Dst:
@@ -109,6 +121,9 @@ func (q *asks) read(e *lflow.Expr, f *network.Flow) {
 		case field.TpDst:
 			q.port[1] = append(q.port[1], b)
 		case field.XXReg0, field.XReg4:
+			if b.set != nil {
+				return
+			}
 			q.register(b, e.Symbol.Field, f)
 		}
 	}
@@ -128,13 +143,13 @@ func (q *asks) register(b bits, id field.ID, f *network.Flow) {
 	low, port := field.Ones(32), field.Ones(16)
 	switch {
 	case router && id == field.XXReg0 && b.mask == low.Lsh(96):
-		q.addr[1] = append(q.addr[1], bits{b.value.Rsh(96), low})
+		q.addr[1] = append(q.addr[1], bits{value: b.value.Rsh(96), mask: low})
 	case router && id == field.XXReg0 && b.mask == field.Ones(128):
 		q.addr[1] = append(q.addr[1], b)
 	case id == field.XXReg0 && b.mask == port.Lsh(64): // since OVN 24.09: reg1's lower half
-		q.port[1] = append(q.port[1], bits{b.value.Rsh(64), port})
+		q.port[1] = append(q.port[1], bits{value: b.value.Rsh(64), mask: port})
 	case router && id == field.XReg4 && b.mask == port.Lsh(16):
-		q.port[1] = append(q.port[1], bits{b.value.Rsh(16), port})
+		q.port[1] = append(q.port[1], bits{value: b.value.Rsh(16), mask: port})
 	}
 }
 

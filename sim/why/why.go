@@ -48,6 +48,9 @@ type Explainer struct {
 	Gaps func() []sim.Gap
 
 	sides    map[*network.Flow]*sides
+	envs     *sim.Envs
+	envsOf   *network.Network // and what it had become
+	envsAt   int
 	stateful map[*network.Datapath]bool // switches that look packets up, when the network had
 	// become another so often
 	statefulAt int
