@@ -4,12 +4,14 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"ovnreplay/sim/replay"
+	"ovnreplay/store/output"
 )
 
 // The session the project began with: a client outside reaches a pod through
@@ -19,12 +21,38 @@ import (
 var demoCase embed.FS
 
 func newDemoCommand(stdout, stderr io.Writer) *cobra.Command {
-	return &cobra.Command{
+	keep := ""
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Replay the embedded recorded session: no files, no servers",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return demo(cmd, stdout, stderr) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if keep != "" {
+				return keepDemo(cmd, keep, stdout)
+			}
+			return demo(cmd, stdout, stderr)
+		},
 	}
+	cmd.Flags().StringVar(&keep, "keep", "", "write the session's files into `DIR` instead: a case to try commands on")
+	return cmd
+}
+
+// keepDemo writes the session into a folder, and says what can be done with it.
+func keepDemo(cmd *cobra.Command, dir string, stdout io.Writer) error {
+	err := fs.WalkDir(demoCase, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := demoCase.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return output.Of(cmd.Context()).Put("--keep", filepath.Join(dir, filepath.Base(name)), text, 0o644)
+	})
+	if err == nil {
+		_, err = fmt.Fprintf(stdout, "%[1]s holds a recorded session: ovn-replay verify --case %[1]s\n", dir)
+	}
+	return err
 }
 
 func demo(cmd *cobra.Command, stdout, stderr io.Writer) (err error) {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -15,13 +17,12 @@ import (
 	"ovnreplay/packaging/manual"
 )
 
-// Help fits 80 columns, and each command has an example that works as typed
-// where the sources are.
+// Help fits 80 columns, and each command has an example that works as typed in an empty folder.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	bin := program(t)
-	home := t.TempDir()
+	bin := filepath.Dir(program(t))
+	_, noTshark := exec.LookPath("tshark")
 	root := newRootCommand(strings.NewReader(""), &out, &out)
 	eachCommand(root, func(cmd *cobra.Command) {
 		if cmd.Hidden || cmd.Name() == "completion" || cmd.Parent() != nil && cmd.Parent().Name() == "completion" ||
@@ -37,25 +38,25 @@ func TestHelp(t *testing.T) {
 				t.Errorf("%s: %d characters: %s", cmd.CommandPath(), n, line)
 			}
 		}
-		if !cmd.HasAvailableSubCommands() && !cmd.HasExample() && !withoutExample[cmd.CommandPath()] {
+		if !cmd.HasExample() {
 			t.Errorf("%s has no example", cmd.CommandPath())
 		}
-		if _, ours := manual.Examples[cmd.CommandPath()]; !ours {
-			return
-		}
-		script := exec.Command("sh", "-ec", cmd.Example)
-		script.Dir = "../.."
-		script.Env = append(os.Environ(), "HOME="+home, "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "NO_COLOR=1")
-		if text, err := script.CombinedOutput(); err != nil || len(text) == 0 && cmd.Name() != "list" {
+		script := exec.Command("sh", "-ec", tried(cmd.Example, noTshark == nil))
+		script.Dir = t.TempDir()
+		script.Env = append(os.Environ(), "HOME="+script.Dir, "XDG_STATE_HOME=", "XDG_CONFIG_HOME=",
+			"PATH="+bin+":"+os.Getenv("PATH"), "NO_COLOR=1")
+		if text, err := script.CombinedOutput(); err != nil || len(text) == 0 {
 			t.Errorf("%s\n%s\n%v\n%s", cmd.CommandPath(), cmd.Example, err, text)
 		}
 	})
 }
 
-// withoutExample are commands whose inputs the sources do not hold.
-var withoutExample = map[string]bool{
-	"ovn-replay conntrack import": true, "ovn-replay db snapshot": true, "ovn-replay db rm": true,
-	"ovn-replay db diff": true, "ovn-replay db list": true, "ovn-replay db gather": true,
+// tried is an example without what needs a screen, and without tshark if there is none.
+func tried(example string, tshark bool) string {
+	lines := strings.SplitAfter(example, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, "  wireshark ") || strings.HasPrefix(line, "  tshark ") && !tshark
+	}), "")
 }
 
 // Manual pages are there for every command, and have what help has.
@@ -66,13 +67,17 @@ func TestManuals(t *testing.T) {
 		t.Fatal(errs)
 	}
 	for page, want := range map[string]string{
-		"ovn-replay.1": ".SH EXIT STATUS", "ovn-replay-run.1": `.B \-w, \-\-write FILE`,
-		"ovn-replay-conntrack-list.1": ".SH EXAMPLES",
+		"ovn-replay.1": "\nExit status: 0 done;", "ovn-replay-run.1": `\fB\-w\fR, \fB\-\-write\fR \fIFILE\fR`,
+		"ovn-replay-conntrack-list.1": ".SH EXAMPLES", "ovn-replay-demo.1": ".SH EXIT STATUS",
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, page))
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s lacks %q (%v)", page, want, err)
 		}
+	}
+	pages, _ := filepath.Glob(filepath.Join(dir, "*.1"))
+	for _, page := range pages {
+		fitsTerminals(t, page)
 	}
 	// They are written as other outputs are: whole, and not into what is no folder.
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.part")); len(left) > 0 {
@@ -87,6 +92,24 @@ func TestManuals(t *testing.T) {
 	}
 	if status, _, errs := replayed(t, "man", dir); status != exitBad || !strings.Contains(errs, "cannot be written") {
 		t.Errorf("a full disk: exit status %d, %s", status, errs)
+	}
+}
+
+// fitsTerminals has man's formatter show a page in 80 columns: prose is filled, and no line is longer.
+func fitsTerminals(t *testing.T, page string) {
+	t.Helper()
+	if _, err := exec.LookPath("groff"); err != nil {
+		return
+	}
+	shown, err := exec.Command("groff", "-man", "-ww", "-Tutf8", "-P-c", "-rLL=78n", page).CombinedOutput()
+	if err != nil || strings.Contains(string(shown), "warning") {
+		t.Errorf("%s: %v\n%s", page, err, shown)
+	}
+	overstruck := regexp.MustCompile(".\b|\x1b\\[[0-9;]*m")
+	for line := range strings.Lines(overstruck.ReplaceAllString(string(shown), "")) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%s: %d columns: %s", filepath.Base(page), n, line)
+		}
 	}
 }
 

@@ -34,8 +34,8 @@ func (in *input) flags(cmd *cobra.Command) {
 }
 
 // dbTimeUsage is of --db-time, but for the default.
-const dbTimeUsage = "with a database file: `follow` its history, so that each packet meets the network of its own " +
-	"moment, or the last network, or that of one time such as 2026-11-22T10:00:35Z (default "
+const dbTimeUsage = "with a database file: `WHEN` the network is from: follow its history, so that each packet meets " +
+	"that of its own moment, last, or a time such as 2026-11-22T10:00:35Z (default "
 
 // databasesOf is the default of --db.
 func databasesOf(env string) []string {
@@ -92,8 +92,8 @@ func filesOf(stdin io.Reader) recording.Files {
 	return recording.Files{Stdin: stdin, Open: store.OpenFile}
 }
 
-const ctProfileUsage = "connection tracking of: linux, ovs-userspace, a release of that as in ovs-userspace:3.5, or " +
-	"as a `FILE` of settings says (default linux)"
+const ctProfileUsage = "whose connection tracking: `PROFILE` linux, ovs-userspace, a release of that as in " +
+	"ovs-userspace:3.5, or a file of settings (default linux)"
 
 // ovsFlag adds --ovs.
 func ovsFlag(f *pflag.FlagSet, sources *[]string) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -43,21 +42,19 @@ Errors in the language do not change the exit status.`,
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	for _, sub := range []struct {
-		use, short, example string
-		filter              lflow.Filter
+		use, short string
+		filter     lflow.Filter
 	}{
-		{"lex", "Print the tokens", "ip4.src==1.2.3.4", lflow.LexLine},
-		{"match", "Print the canonical match expression", "ip4.src == {1.2.3.4, 10.0.0.0/8}", lflow.MatchLine},
-		{"annotate", "Print the match with predicates and prerequisites made explicit", "tcp.dst == 80",
-			lflow.AnnotateLine},
-		{"actions", "Print the canonical actions", "ip.ttl--; next;", lflow.ActionsLine},
+		{"lex", "Print the tokens", lflow.LexLine},
+		{"match", "Print the canonical match expression", lflow.MatchLine},
+		{"annotate", "Print the match with predicates and prerequisites made explicit", lflow.AnnotateLine},
+		{"actions", "Print the canonical actions", lflow.ActionsLine},
 	} {
 		var opts lflowOptions
 		c := &cobra.Command{
-			Use:     sub.use,
-			Short:   sub.short,
-			Example: fmt.Sprintf("  echo '%s' | ovn-replay lflow %s", sub.example, sub.use),
-			Args:    cobra.NoArgs,
+			Use:   sub.use,
+			Short: sub.short,
+			Args:  cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				env, err := opts.env(cmd.Context())
 				if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // The transcripts of the three uses that the README opens with are what the
-// commands print, where the sources are and the plugin is installed.
+// commands print in an empty folder, where the plugin is installed.
 func TestReadmeTranscripts(t *testing.T) {
 	t.Parallel()
 	needsTool(t, "tshark")
@@ -22,13 +22,6 @@ func TestReadmeTranscripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Link(program(t), filepath.Join(dir, "bin", "ovn-replay")); err != nil {
-		t.Fatal(err)
-	}
-	recordings, err := filepath.Abs("../../testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(recordings, filepath.Join(dir, "testdata")); err != nil {
 		t.Fatal(err)
 	}
 	sh := func(command string) string {
@@ -52,7 +45,7 @@ func TestReadmeTranscripts(t *testing.T) {
 		}
 		n++
 	}
-	if n < 4 {
+	if n < 5 {
 		t.Errorf("%d transcripts", n)
 	}
 }

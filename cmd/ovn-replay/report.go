@@ -37,7 +37,6 @@ self-contained page: it can be mailed, and loads nothing from anywhere.
 Exit status, as of verify: 0 everything matched; 1 there is a difference; 2 nothing
 could be verified, bad usage or bad input; 129, 130 or 143 interrupted. The page is
 written all the same.`,
-		Example: `  ovn-replay report -o report.html --case testdata/cases/nodeport`,
 		RunE: func(cmd *cobra.Command, captures []string) error {
 			o.Captures = append(o.Captures, captures...)
 			return o.report(cmd)

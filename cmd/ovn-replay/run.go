@@ -112,6 +112,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if p.Lines == nil && !o.wide {
 		p.Lines = terminalLines(o.stdout)
 	}
+	p.Lines.Expect(j.Taps)
 	if p.Lines != nil && p.Lines.Colour {
 		p.Out = bufio.NewWriter(output.Raw(o.stdout)) // the lines themselves are fit for a terminal
 		defer func() { err = errors.Join(err, p.Out.Flush()) }()

@@ -35,9 +35,6 @@ func newShowCommand(_ io.Reader, stdout, stderr io.Writer) *cobra.Command {
 		Short: "Show packets of a session as they were replayed",
 		Long: `show lists the packets of a session that "run --session" made, numbered from 1 in
 the order in which run showed them, or shows the traces of those named.`,
-		Example: `  ovn-replay show s.db              # the packets
-  ovn-replay show s.db 17           # the trace of packet 17
-  ovn-replay show s.db 17-20 --json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.show(cmd.Context(), args[0], args[1:]) },
 	}

@@ -41,8 +41,9 @@ Connection tracking, NAT, MAC bindings and chassis are real: where ovn-trace say
 what it assumes, trace says what was found.
 
 MICROFLOW is a match that describes one packet, such as
-  inport == "lp11" && eth.src == 00:01:02:03:04:05 && eth.dst == 00:00:00:00:ff:11 &&
-  ip4.src == 192.168.11.1 && ip4.dst == 192.168.22.2 && ip.ttl == 64 && tcp.dst == 80
+  inport == "lp11" && eth.src == 00:01:02:03:04:05 &&
+  eth.dst == 00:00:00:00:ff:11 && ip4.src == 192.168.11.1 &&
+  ip4.dst == 192.168.22.2 && ip.ttl == 64 && tcp.dst == 80
 A TCP segment is a SYN unless tcp.flags says otherwise. Datapaths and ports go by name,
 second name, UUID or the beginning of one. With --packet or -r the packet is a real
 one; MICROFLOW, if given, then only names its inport.

@@ -35,10 +35,6 @@ of captures that "run -w" and "verify -w" write (ovn.verdict, ovn.inport, ovn.na
 ovn.conn, …), a profile OVN with columns, colours and filter buttons for them, and
 the interface "OVN replay", which replays captures where Wireshark captures.
 Wireshark and tshark 4.0 or later.`,
-		Example: `  ovn-replay wireshark install
-  ovn-replay run --case testdata/cases/nodeport -w out.pcapng
-  wireshark -C OVN out.pcapng
-  tshark -r out.pcapng -Y 'ovn.verdict == "dropped"'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			folders, err := given.Completed()

@@ -6,10 +6,8 @@
 package manual
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -150,83 +148,4 @@ func hanging(label, text string) string {
 		empty = false
 	}
 	return out + strings.TrimRight(line, " ") + "\n"
-}
-
-// Command is one that writes the manual pages of all commands into a folder, each by put.
-func (g Groups) Command(put func(ctx context.Context, name string, page []byte) error) *cobra.Command {
-	return &cobra.Command{
-		Use:    "man DIR",
-		Short:  "Write the manual pages",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.pages(cmd.Root(), func(name string, page []byte) error {
-				return put(cmd.Context(), filepath.Join(args[0], name), page)
-			})
-		},
-	}
-}
-
-// pages calls put with the file name and the text of the page of a command, and of
-// those below it.
-func (g Groups) pages(cmd *cobra.Command, put func(name string, page []byte) error) error {
-	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
-	if err := put(name+".1", []byte(g.page(cmd, name))); err != nil {
-		return err
-	}
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" {
-			if err := g.pages(c, put); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// page is a command's page in man(7).
-func (g Groups) page(cmd *cobra.Command, name string) string {
-	var b strings.Builder
-	roff := strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...")
-	text := func(s string) string {
-		var out strings.Builder
-		for line := range strings.Lines(roff.Replace(s)) {
-			if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
-				line = `\&` + line
-			}
-			out.WriteString(line)
-		}
-		return strings.TrimRight(out.String(), "\n")
-	}
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"ovn-replay\" \"OVN\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(roff.Replace(name)),
-		roff.Replace(name), text(cmd.Short))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", text(cmd.UseLine()))
-	if cmd.Long != "" {
-		fmt.Fprintf(&b, ".SH DESCRIPTION\n.nf\n%s\n.fi\n", text(cmd.Long))
-	}
-	for _, f := range g.of(cmd.NonInheritedFlags()) {
-		fmt.Fprintf(&b, ".SH %s\n", strings.ToUpper(text(f.title)))
-		f.flags.VisitAll(func(f *pflag.Flag) {
-			value, usage := pflag.UnquoteUsage(f)
-			short := ""
-			if f.Shorthand != "" {
-				short = "-" + f.Shorthand + ", "
-			}
-			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(strings.TrimRight(short+"--"+f.Name+" "+value, " ")), text(usage))
-		})
-	}
-	if cmd.HasAvailableSubCommands() {
-		b.WriteString(".SH COMMANDS\n")
-		for _, c := range cmd.Commands() {
-			if c.IsAvailableCommand() {
-				fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(c.Name()), text(c.Short))
-			}
-		}
-	}
-	if cmd.HasExample() {
-		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", text(cmd.Example))
-	}
-	b.WriteString(".SH EXIT STATUS\n0 done (verify: everything matched); 1 a difference (verify, diff), or " +
-		"the packet is not delivered (trace); 2 bad usage or bad input.\n")
-	return b.String()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // Folded breaks a line so that it fits a terminal, between what " | " separates if it can,
@@ -17,7 +16,7 @@ func Folded(line string, width int) string {
 	var b strings.Builder
 	at := 0
 	put := func(separator, text string) {
-		if n := utf8.RuneCountInString(separator + text); at > len(lead) && at+n > width {
+		if n := Columns(separator + text); at > len(lead) && at+n > width {
 			b.WriteString("\n" + lead + text)
 			at = len(lead) + n - len(separator)
 		} else {
@@ -30,7 +29,7 @@ func Folded(line string, width int) string {
 		if i == 0 {
 			separator = ""
 		}
-		if utf8.RuneCountInString(part) <= width-len(lead) {
+		if Columns(part) <= width-len(lead) {
 			put(separator, part)
 			continue
 		}

@@ -4,158 +4,257 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim/printable"
+	"ovnreplay/sim/trace"
 )
 
 // Lines writes records as lines for a terminal: columns of the same width, files
-// by their last name, what was translated when that is new, and nothing beyond
-// the terminal's width. What is piped is for Record.Line, which never changes
+// by their last name, what is told of a flow's packets when that is new, and nothing
+// beyond the terminal's width. What is piped is for Record.Line, which never changes
 // its form.
+//
+// A wide terminal has a packet's time, frame, port, headers and fate on one line; one
+// that has no room for that has the headers on a line of their own. Headers are never
+// cut: what does not fit goes on the next line; and a port's name is always cut in the
+// same way.
 type Lines struct {
-	Width  int    // of the terminal, in characters, without Before
+	Width  int    // of the terminal, in columns, without Before
 	Before string // what a packet's first line begins with
 	Colour bool
 
 	date     string
-	file, in int // widths so far
+	file, in int // columns of frame and port so far
+	name     int // the most that the name of a port takes
+	wide     bool // all of a packet has room on a line
+	slim     bool // not even port and fate have, beside time and frame
 	known    map[string]bool
 }
 
-// Widths of the columns: what they begin with, and never exceed.
+// Columns that things take, at least or at most.
 const (
-	timeWidth          = 15
-	fileWidth, maxFile = 14, 22
-	portWidth, maxPort = 10, 20
-	packetWidth        = 44
+	timeWidth          = len("15:04:05.000000")
+	fileWidth, maxFile = len("client.pcap:99"), 24
+	leastName, maxName = 12, 44
+	packetWidth        = len("tcp 172.18.0.1:53642 > 172.18.0.4:30007 [S.]")
+	fateWidth          = len("to ")
 )
 
-// maxKnown bounds the translations that are remembered as shown.
+// maxKnown bounds what is remembered as told.
 const maxKnown = 1 << 16
+
+// Expect has the columns fit captures from the first line on; nil Lines have none.
+func (l *Lines) Expect(captures []*Tap) {
+	if l == nil {
+		return
+	}
+	for _, t := range captures {
+		l.seen(t.Name, 99)
+	}
+	for _, t := range captures {
+		for _, site := range t.Sites() {
+			if site.Port != nil {
+				l.room(l.named(site.Port.Called()))
+			}
+		}
+	}
+}
+
+// room makes room for a port's name.
+func (l *Lines) room(name string) { l.in = min(max(l.in, printable.Columns(name)), l.name) }
+
+// seen makes room for the name of a frame, and settles how a line is laid out.
+func (l *Lines) seen(capture string, frame int) string {
+	name := fmt.Sprintf("%s:%d", filepath.Base(capture), frame)
+	l.file = min(max(l.file, fileWidth, printable.Columns(name)), max(fileWidth, min(maxFile, l.Width/5)))
+	room := l.Width - timeWidth - l.file - fateWidth - 3
+	l.name = min((room-packetWidth-1)/2, maxName)
+	if l.wide = l.name >= leastName; !l.wide {
+		l.name = room / 2
+	}
+	if l.slim = l.name < leastName; l.slim {
+		l.name = max((l.Width-timeWidth-fateWidth-2)/2, leastName/2)
+	}
+	return name
+}
 
 // Record returns a record's lines, each with its end.
 func (l *Lines) Record(r *Record) string {
-	var b strings.Builder
-	if date := r.Time[:10]; date != l.date {
-		l.date = date
-		fmt.Fprintf(&b, "%s\n", l.paint(dim, date+" UTC"))
+	name := l.seen(r.Capture, r.Frame)
+	s := sheet{l: l}
+	s.date(r.Time)
+	at := l.named(r.At())
+	l.room(at)
+	s.b.WriteString(l.Before)
+	s.put(dim, printable.Padded(r.Time[11:11+timeWidth], timeWidth+1))
+	s.put("", printable.Padded(printable.Abbreviated(name, l.file), l.file+1))
+	if l.slim {
+		s.b.WriteString("\n" + s.lead())
+		s.at = len(s.lead())
 	}
-	file := fmt.Sprintf("%s:%d", filepath.Base(r.Capture), r.Frame)
-	l.file = grown(l.file, file, fileWidth, min(maxFile, l.Width/5))
-	l.in = grown(l.in, r.At(), portWidth, min(maxPort, l.Width/6))
-	b.WriteString(l.Before + l.paint(dim, r.Time[11:11+timeWidth]) + " " + padded(file, l.file) + " " +
-		padded(r.At(), l.in) + " ")
-	used := timeWidth + l.file + l.in + 3
-	packet := min(packetWidth, max(12, l.Width-used-18))
-	b.WriteString(padded(r.Packet, packet) + " ")
-	used += packet + 1
-	fate, more := l.fate(r)
-	fate = printable.Line(fate)
-	if used+utf8.RuneCountInString(fate) > l.Width {
-		if r.Verdict != "delivered" {
-			fate, more = r.Verdict, strings.TrimPrefix(r.Fate(), r.Verdict+" ")
-		}
-		fate = shortened(fate, max(9, l.Width-used))
+	s.put("", printable.Padded(at, l.in+1))
+	f := r.fate()
+	f.more = strings.TrimPrefix(f.more, trace.DropAction.String()+", ") // where it was dropped says so
+	if f.short == answered && f.joint == ": " {
+		f.more = "with " + f.more
 	}
-	b.WriteString(l.paint(colours[r.Verdict], fate) + "\n")
-	for _, text := range append(l.news(r), more) {
-		if text != "" {
-			b.WriteString(l.wrapped(text))
-		}
+	if r.Verdict == "delivered" && f.more == "" {
+		f = l.delivered(r)
 	}
-	return b.String()
+	short := printable.Line(f.short)
+	if from := len(s.lead()); l.wide && !s.fits(from, short) || !l.wide && !s.fits(s.at, short) {
+		short, f.more = r.Verdict, strings.TrimPrefix(f.short+f.joint+f.more, r.Verdict+" ")
+	}
+	if l.wide {
+		s.packet(r.Packet)
+		s.fate(r.Verdict, short)
+	} else {
+		s.put(colours[r.Verdict], printable.Beginning(short, max(0, l.Width-s.at)))
+		s.below("", r.Packet)
+	}
+	for _, text := range append(l.news(r), f.more) {
+		s.below(dim, text)
+	}
+	return s.end()
 }
+
+// delivered is the fate of a packet that was, in a few words.
+func (l *Lines) delivered(r *Record) ending {
+	if len(r.Outputs) == 1 {
+		return ending{short: "to " + l.named(r.Outputs[0].to())}
+	}
+	return ending{short: fmt.Sprintf("to %d ports", len(r.Outputs)),
+		more: strings.TrimPrefix(r.Fate(), r.Verdict+" ")}
+}
+
+// named is the name of a port, with its middle taken out where it is too long.
+func (l *Lines) named(port string) string { return printable.Abbreviated(printable.Line(port), l.name) }
 
 // Skipped returns the line of a frame that was not replayed.
-func (l *Lines) Skipped(capture string, frame int, at, why string) string {
-	text := fmt.Sprintf("%s:%d at %s skipped: %s", filepath.Base(capture), frame, at, why)
-	return strings.Repeat(" ", timeWidth+1) + l.paint(dim, shortened(text, max(20, l.Width-timeWidth-1))) + "\n"
-}
-
-// fate returns what became of the packet in a few words, and the rest of it.
-func (l *Lines) fate(r *Record) (short, more string) {
-	full := r.Fate()
-	switch {
-	case r.Verdict == "delivered" && len(r.Outputs) == 1 && r.end() == nil:
-		return "to " + r.Outputs[0].Port, ""
-	case r.Verdict == "delivered" && r.end() == nil:
-		return fmt.Sprintf("to %d ports", len(r.Outputs)), full
-	case r.Drop != nil:
-		return "dropped at " + r.Drop.Stage, strings.TrimPrefix(full, r.Verdict+" at "+r.Drop.Stage+": ")
+func (l *Lines) Skipped(capture string, frame int, at conntrack.Time, where, why string) string {
+	name := l.seen(capture, frame)
+	s := sheet{l: l}
+	when := Timestamp(at)
+	s.date(when)
+	s.put(dim, printable.Padded(when[11:11+timeWidth], timeWidth+1))
+	s.put(dim, printable.Padded(printable.Abbreviated(name, l.file), l.file+1))
+	text := fmt.Sprintf("skipped at %s: %s", where, why)
+	if s.fits(s.at, text) {
+		s.put(dim, text)
+	} else {
+		s.below(dim, text)
 	}
-	return r.Verdict, strings.TrimPrefix(strings.TrimPrefix(full, r.Verdict+", "), r.Verdict+": ")
+	return s.end()
 }
 
-// news are the lines on what is not yet known of the packet's connection, or
-// otherwise remarkable.
+// news are the lines on what is not yet known of the packet's flow.
 func (l *Lines) news(r *Record) (out []string) {
 	var nat []string
 	for i, n := range r.NAT {
 		text := fmt.Sprintf("%s %s -> %s", n.Kind, n.From, n.To)
-		if d := r.nth("translated", i); d != nil && d.Object != nil && !strings.HasPrefix(n.Kind, "un-") {
-			text += " by " + d.Object.String()
+		if o := r.binding(i); o != nil {
+			text += " by " + o.short()
+		}
+		if d := r.nth("translated", i); d != nil && d.Stale != "" {
+			text += " (stale: " + d.Stale + ")"
 		}
 		nat = append(nat, text)
 	}
-	if key := strings.Join(nat, ", "); key != "" && !l.known[key] {
-		if l.known == nil || len(l.known) >= maxKnown {
-			l.known = map[string]bool{}
+	if all := strings.Join(nat, ", "); all != "" && l.isNew(all) {
+		if printable.Columns(all) <= l.Width-timeWidth-1 {
+			nat = []string{all}
 		}
-		l.known[key] = true
-		out = append(out, key)
+		out = append(out, nat...)
 	}
+	texts := r.besides()
 	if r.Inferred != "" {
-		out = append(out, "inferred: "+r.Inferred)
+		texts = append(texts, "inferred: "+r.Inferred)
 	}
 	for _, n := range r.Notes {
-		if text := "note: " + n.Reason; !strings.Contains(strings.Join(out, "\n"), text) {
+		if !n.made || len(r.Outputs) == 0 { // what it sends is told
+			texts = append(texts, "note: "+n.Reason)
+		}
+	}
+	if text := r.lacking(); text != "" {
+		texts = append(texts, text)
+	}
+	ends, _, _ := strings.Cut(r.Packet, " [") // the flags of TCP come next
+	for _, text := range texts {
+		if l.isNew(text + " of " + ends + " at " + r.At()) {
 			out = append(out, text)
 		}
 	}
 	return out
 }
 
-// wrapped returns a text in lines of the terminal's width, set in.
-func (l *Lines) wrapped(text string) string {
-	const in = timeWidth + 1
-	room := max(20, l.Width-in)
-	var b strings.Builder
-	for text = printable.Line(text); text != ""; {
-		line := text
-		if utf8.RuneCountInString(line) > room {
-			line = string([]rune(line)[:room])
-			i := strings.LastIndexByte(line, ' ')
-			word, _, _ := strings.Cut(text[i+1:], " ")
-			if i > room/2 || i > 0 && utf8.RuneCountInString(word) <= room { // a longer one is cut anyway
-				line = line[:i]
-			}
-		}
-		text = strings.TrimPrefix(text[len(line):], " ")
-		b.WriteString(strings.Repeat(" ", in) + l.paint(dim, line) + "\n")
+// isNew reports whether something was not told yet, and notes that it is.
+func (l *Lines) isNew(text string) bool {
+	if l.known[text] {
+		return false
 	}
-	return b.String()
-}
-
-func grown(width int, text string, least, most int) int {
-	return min(most, max(width, least, utf8.RuneCountInString(text)))
-}
-
-// padded returns a text in exactly so many characters.
-func padded(s string, width int) string {
-	s = shortened(printable.Line(s), width)
-	return s + strings.Repeat(" ", width-utf8.RuneCountInString(s))
-}
-
-// shortened takes characters out of the middle of a text that is too long.
-func shortened(s string, width int) string {
-	runes := []rune(s)
-	if len(runes) <= width {
-		return s
+	if l.known == nil || len(l.known) >= maxKnown {
+		l.known = map[string]bool{}
 	}
-	tail := (width - 1) / 3
-	return string(runes[:width-1-tail]) + "…" + string(runes[len(runes)-tail:])
+	l.known[text] = true
+	return true
 }
+
+// sheet is what is written of one packet.
+type sheet struct {
+	l  *Lines
+	b  strings.Builder
+	at int // the column of what comes next
+}
+
+// lead is what a packet's further lines begin with.
+func (s *sheet) lead() string { return strings.Repeat(" ", timeWidth+1) }
+
+func (s *sheet) date(when string) {
+	if date := when[:10]; date != s.l.date {
+		s.l.date = date
+		fmt.Fprintf(&s.b, "%s\n", s.l.paint(dim, date+" UTC"))
+	}
+}
+
+// fits reports whether a text fits on a line from a column on.
+func (s *sheet) fits(at int, text string) bool { return at+printable.Columns(text) <= s.l.Width }
+
+func (s *sheet) put(colour, text string) {
+	s.b.WriteString(s.l.paint(colour, text))
+	s.at += printable.Columns(text)
+}
+
+// below writes a text on lines of its own.
+func (s *sheet) below(colour, text string) {
+	for _, line := range printable.Wrapped(printable.Line(text), max(20, s.l.Width-len(s.lead()))) {
+		s.b.WriteString("\n" + s.lead() + s.l.paint(colour, line))
+		s.at = len(s.lead()) + printable.Columns(line)
+	}
+}
+
+// packet writes a packet's headers, below what is there if they do not fit.
+func (s *sheet) packet(text string) {
+	if text = printable.Line(text); s.fits(s.at, text) {
+		s.put("", text)
+	} else {
+		s.below("", text)
+	}
+}
+
+// fate writes a packet's fate in its column, else as far to the right as it fits, else below.
+func (s *sheet) fate(verdict, text string) {
+	column := timeWidth + s.l.file + s.l.in + packetWidth + 4
+	right := s.l.Width - printable.Columns(text)
+	from := max(min(column, right), s.at+1)
+	if from > right {
+		s.b.WriteByte('\n')
+		s.at, from = 0, max(min(column, right), len(s.lead()))
+	}
+	s.b.WriteString(strings.Repeat(" ", from-s.at) + s.l.paint(colours[verdict], text))
+}
+
+func (s *sheet) end() string { return s.b.String() + "\n" }
 
 // Colours of a terminal (ECMA-48, "SGR").
 const dim = "2"
@@ -164,7 +263,7 @@ var colours = map[string]string{"delivered": "32", "dropped": "31", "consumed": 
 
 func (l *Lines) paint(colour, text string) string {
 	text = printable.Line(text)
-	if !l.Colour || colour == "" {
+	if !l.Colour || colour == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"

@@ -172,6 +172,8 @@ type NoteInfo struct {
 	Reason string `json:"reason"`
 	Stage  string `json:"stage,omitempty"`
 	Flow   string `json:"flow,omitempty"`
+
+	made bool // it says what ovn-controller sends
 }
 
 // NewRecord spells out a packet's fate. The frames' bytes are included when hexed.
@@ -282,14 +284,15 @@ func (w *recorder) event(ev *trace.Event, deciding bool) {
 // noted adds the note that an event is.
 func (w *recorder) noted(ev *trace.Event, stage, uuid string) {
 	if ev.Kind == trace.Broken {
-		w.record.Notes = append(w.record.Notes, NoteInfo{notCompiled + w.trace.Texts[ev.Arg], stage, uuid})
+		w.record.Notes = append(w.record.Notes, NoteInfo{
+			Reason: notCompiled + w.trace.Texts[ev.Arg], Stage: stage, Flow: uuid})
 		return
 	}
 	if ev.Kind == trace.Gone {
 		w.note(NoteInfo{Reason: stale + w.trace.Texts[ev.Arg]})
 		return
 	}
-	w.note(NoteInfo{w.noteText(ev.Reason), stage, uuid})
+	w.note(NoteInfo{Reason: w.noteText(ev.Reason), Stage: stage, Flow: uuid, made: ev.Kind == trace.Made})
 }
 
 // noteText is a reason in words; with the zone where it is about the look-up
@@ -366,31 +369,15 @@ func (r *Record) Line() string {
 	fmt.Fprintf(&b, "%s %s:%d %s %s", r.Time[11:26], r.Capture, r.Frame, r.At(), r.Packet)
 	for i, n := range r.NAT {
 		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
-		if d := r.nth("translated", i); d != nil && d.Object != nil && !strings.HasPrefix(n.Kind, "un-") {
-			b.WriteString(" by " + d.Object.String())
+		if o := r.binding(i); o != nil {
+			b.WriteString(" by " + o.String())
 		}
 		if d := r.nth("translated", i); d != nil && d.Stale != "" {
 			b.WriteString(" (stale: " + d.Stale + ")")
 		}
 	}
-	for i := 0; r.nth(why.Rewritten.String(), i) != nil; i++ {
-		d := r.nth(why.Rewritten.String(), i)
-		b.WriteString(" | " + d.Rewrite)
-		if d.Object != nil {
-			b.WriteString(" by " + d.Object.String())
-		}
-	}
-	for i := 0; r.nth("rerouted", i) != nil; i++ {
-		b.WriteString(" | rerouted " + r.nth("rerouted", i).Text)
-	}
-	for i := 0; r.nth(why.Marked.String(), i) != nil; i++ {
-		b.WriteString(" | marked " + r.nth(why.Marked.String(), i).Text)
-	}
-	if d := r.nth(why.Untranslated.String(), 0); d != nil {
-		b.WriteString(" | not translated back: " + d.Text)
-		if d.Stale != "" {
-			b.WriteString(" (stale: " + d.Stale + ")")
-		}
+	for _, text := range r.besides() {
+		b.WriteString(" | " + text)
 	}
 	if r.Inferred != "" {
 		fmt.Fprintf(&b, " | inferred: %s", r.Inferred)
@@ -399,16 +386,58 @@ func (r *Record) Line() string {
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, " (%s)", n.Reason)
 	}
+	if text := r.lacking(); text != "" {
+		b.WriteString(" | " + text)
+	}
+	return printable.Line(b.String())
+}
+
+// binding is the row behind the translation with that number, nil if none is known or it undoes one.
+func (r *Record) binding(i int) *ObjectInfo {
+	if d := r.nth("translated", i); d != nil && !strings.HasPrefix(r.NAT[i].Kind, "un-") {
+		return d.Object
+	}
+	return nil
+}
+
+// besides are what flows did to the packet beside conntrack's translations, or ought to have done.
+func (r *Record) besides() (all []string) {
+	for i := 0; r.nth(why.Rewritten.String(), i) != nil; i++ {
+		d := r.nth(why.Rewritten.String(), i)
+		text := d.Rewrite
+		if d.Object != nil {
+			text += " by " + d.Object.String()
+		}
+		all = append(all, text)
+	}
+	for i := 0; r.nth("rerouted", i) != nil; i++ {
+		all = append(all, "rerouted "+r.nth("rerouted", i).Text)
+	}
+	for i := 0; r.nth(why.Marked.String(), i) != nil; i++ {
+		all = append(all, "marked "+r.nth(why.Marked.String(), i).Text)
+	}
+	if d := r.nth(why.Untranslated.String(), 0); d != nil {
+		text := "not translated back: " + d.Text
+		if d.Stale != "" {
+			text += " (stale: " + d.Stale + ")"
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// lacking is the finding that the switch lacks logical flows of the packet's way, "" if there is none.
+func (r *Record) lacking() string {
 	lacking := 0
 	for i := range r.Path {
 		if r.Path[i].Lacking {
 			lacking++
 		}
 	}
-	if lacking > 0 {
-		fmt.Fprintf(&b, " | finding: no OpenFlow flows of %d logical flows on its way", lacking)
+	if lacking == 0 {
+		return ""
 	}
-	return printable.Line(b.String())
+	return fmt.Sprintf("finding: no OpenFlow flows of %d logical flows on its way", lacking)
 }
 
 // nth is the decision of a kind with that number, nil if there are fewer.
@@ -455,48 +484,93 @@ func (r *Record) end() *DecisionInfo {
 // Fate says what became of the packet: where it left, what left in its place
 // instead, or why nothing did.
 func (r *Record) Fate() string {
+	f := r.fate()
+	return f.short + f.joint + f.more
+}
+
+// ending is what became of a packet: in a few words, and the rest of it.
+type ending struct{ short, joint, more string }
+
+// answered is the short ending of a packet in whose place OVN sent others.
+const answered = "answered"
+
+func (r *Record) fate() ending {
 	d := r.end()
 	switch {
 	case d != nil && d.Kind == why.Held.String():
-		s := "held at " + cmp.Or(d.datapath, d.Datapath)
-		for i, o := range r.Outputs {
-			s += [...]string{": ", ", "}[min(i, 1)] + fmt.Sprintf("%s sent to %s (%s)", o.Packet, o.to(),
-				cmp.Or(o.host, o.Chassis))
-		}
-		return s + "; " + d.Text
+		return r.heldFate(d)
 	case d != nil && d.Kind == why.Answered.String():
 		s := ""
 		for i, o := range r.Outputs {
-			s += [...]string{"answered: ", "; "}[min(i, 1)] + fmt.Sprintf("%s, delivered to %s", o.Packet, o.to())
+			if i > 0 {
+				s += "; " + answered + ": "
+			}
+			s += o.Packet + ", delivered to " + o.to()
 		}
-		return s + ", " + d.Text
+		if s == "" {
+			return ending{answered, ", ", d.Text}
+		}
+		return ending{answered, ": ", s + ", " + d.Text}
 	case r.Unknown != nil && d != nil:
-		return r.Verdict + ": " + r.Unknown.Reason + "; " + d.Text
-	case r.Drop != nil && r.Drop.Stage == "" && (d == nil || d.Text == ""):
-		return r.Verdict + ": " + r.Drop.Reason
-	case r.Drop != nil && r.Drop.Stage == "":
-		return r.Verdict + ": " + r.Drop.Reason + ", " + d.Text
-	case r.Drop != nil && d != nil:
-		reason := r.Drop.Reason
-		if reason == trace.DropNoAction.String() {
-			reason = trace.DropAction.String() // the flow that decided says so
-		}
-		stage := r.Drop.Stage
-		if d.Flow == "" && d.Stage != "" {
-			stage = d.Stage // no flow says what it is called, others of its table do
-		}
-		return fmt.Sprintf("%s at %s: %s, %s", r.Verdict, stage, reason, d.Text)
+		return ending{r.Verdict, ": ", r.Unknown.Reason + "; " + d.Text}
 	case r.Drop != nil:
-		return fmt.Sprintf("%s at %s: %s", r.Verdict, r.Drop.Stage, r.Drop.Reason)
+		return r.dropFate(d)
+	case len(r.Outputs) == 0 && d != nil:
+		return ending{r.Verdict, ", ", d.Text}
 	}
-	s := r.Verdict
+	s := ""
 	for i, o := range r.Outputs {
 		s += [...]string{" to ", ", "}[min(i, 1)] + o.to()
 	}
-	if len(r.Outputs) == 0 && d != nil {
-		s += ", " + d.Text
+	return ending{r.Verdict + s, "", ""}
+}
+
+func (r *Record) heldFate(d *DecisionInfo) ending {
+	f := ending{short: "held at " + cmp.Or(d.datapath, d.Datapath), joint: "; "}
+	for i, o := range r.Outputs {
+		f.joint = ": "
+		f.more += [...]string{"", ", "}[min(i, 1)] + fmt.Sprintf("%s sent to %s (%s)", o.Packet, o.to(),
+			cmp.Or(o.host, o.Chassis))
 	}
-	return s
+	if f.more != "" {
+		f.more += "; "
+	}
+	f.more += d.Text
+	return f
+}
+
+func (r *Record) dropFate(d *DecisionInfo) ending {
+	f := ending{short: r.Verdict, joint: ": ", more: r.Drop.Reason}
+	if d == nil {
+		if r.Drop.Stage != "" {
+			f.short += " at " + r.Drop.Stage
+		}
+		return f
+	}
+	stage := r.Drop.Stage
+	if stage == "" {
+		if d.Text != "" {
+			f.more += ", " + d.Text
+		}
+		return f
+	}
+	if f.more == trace.DropNoAction.String() {
+		f.more = trace.DropAction.String() // the flow that decided says so
+	}
+	if d.Flow == "" && d.Stage != "" {
+		stage = d.Stage // no flow says what it is called, others of its table do
+	}
+	f.short += " at " + stage
+	f.more += ", " + d.Text
+	return f
+}
+
+// short names the row by what it was made for, if that is known, else by itself.
+func (o *ObjectInfo) short() string {
+	if o.Owner != "" {
+		return o.Owner
+	}
+	return (&network.Object{Table: o.Table, UUID: o.UUID, Name: o.Name, Of: o.Of}).String()
 }
 
 // String names the row for people.

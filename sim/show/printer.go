@@ -183,7 +183,7 @@ func (p *Printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
 	switch {
 	case p.Format != trace.LineFormat || p.Job.Spec.Filter != "" || p.Conn != 0 || p.Only.Compared != nil:
 	case p.Lines != nil:
-		p.Out.WriteString(p.Lines.Skipped(replay.NameOf(p.Job.Taps, f), f.Number, pt.Name(), because))
+		p.Out.WriteString(p.Lines.Skipped(replay.NameOf(p.Job.Taps, f), f.Number, f.Time, pt.Called(), because))
 	default:
 		fmt.Fprintf(p.Out, "%s:%d %s skipped: %s\n", replay.NameOf(p.Job.Taps, f), f.Number, pt.Name(), because)
 	}
