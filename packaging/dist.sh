@@ -15,7 +15,7 @@ rm -rf dist && mkdir -p dist/share/man dist/share/completions
 build() { # OS ARCH FILE
 	CGO_ENABLED=0 GOOS=$1 GOARCH=$2 $GO build -trimpath -ldflags "-s -w -X ovnreplay/sim/annotate.version=$VERSION" -o "$3" ./cmd/ovn-replay
 }
-$GO build -trimpath -o dist/share/ovn-replay ./cmd/ovn-replay
+build "$($GO env GOHOSTOS)" "$($GO env GOHOSTARCH)" dist/share/ovn-replay
 dist/share/ovn-replay man dist/share/man
 for shell in bash zsh fish; do dist/share/ovn-replay completion $shell > dist/share/completions/ovn-replay.$shell; done
 rm dist/share/ovn-replay

@@ -3,8 +3,10 @@ package manual
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,9 +108,16 @@ func (g Groups) options(cmd *cobra.Command) string {
 	return b.String()
 }
 
-// built is the day of the commit that the program was built from, if that is known.
+// built is the day of the commit that the program was built from, if that is known: who makes
+// packages says it (reproducible-builds.org), else Go stamps it.
 func built() string {
-	info, _ := debug.ReadBuildInfo()
+	if n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
+		return time.Unix(n, 0).UTC().Format(time.DateOnly)
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
 	for _, s := range info.Settings {
 		if day, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
 			return day.Format(time.DateOnly)

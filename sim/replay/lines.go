@@ -25,8 +25,8 @@ type Lines struct {
 	Colour bool
 
 	date     string
-	file, in int // columns of frame and port so far
-	name     int // the most that the name of a port takes
+	file, in int  // columns of frame and port so far
+	name     int  // the most that the name of a port takes
 	wide     bool // all of a packet has room on a line
 	slim     bool // not even port and fate have, beside time and frame
 	known    map[string]bool

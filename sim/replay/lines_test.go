@@ -96,7 +96,8 @@ func TestLinesTellAll(t *testing.T) {
 	l := &Lines{Width: 120}
 	first := shown(l, r)
 	for _, want := range []string{"stateless DNAT", "rerouted by policy", "marked by flow",
-		"not translated back: by flow", "inferred: its answer", "finding: no OpenFlow flows of 1", "note: choice read"} {
+		"not translated back: by flow", "inferred: its answer", "finding: no OpenFlow flows of 1",
+		"note: choice read"} {
 		if !strings.Contains(first, want) || !strings.Contains(r.Line(), strings.TrimPrefix(want, "note: ")) {
 			t.Errorf("%q is not told:\n%s%s", want, first, r.Line())
 		}
