@@ -1,11 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"ovnreplay/pcap"
 )
 
 // Where a capture was taken is found from what only that place shows. What is flooded is
@@ -137,5 +145,84 @@ func TestPlacesOfPortsWithFormerAddresses(t *testing.T) {
 	status, _, errs := replayed(t, append([]string{"verify", "--db-time", "last"}, args...)...)
 	if status != exitBad || !strings.Contains(errs, "name the port with -r FILE@PORT") {
 		t.Errorf("as it is at the end: status %d, %s", status, errs)
+	}
+}
+
+// hostFile writes what captures of one host hold as one pcapng, as dumpcap does of several
+// interfaces; their names say nothing.
+func hostFile(t *testing.T, file string, captures []*wildCapture) {
+	t.Helper()
+	type packet struct {
+		wildFrame
+		of int
+	}
+	var b bytes.Buffer
+	w, err := pcap.NewWriter(&b, pcap.Section{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []packet
+	for i, x := range captures {
+		info := pcap.InterfaceInfo{Name: fmt.Sprint("veth", i), LinkType: pcap.LinkType(x.link)}
+		if _, err := w.AddInterface(info); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range x.frames {
+			all = append(all, packet{f, i})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b packet) int { return cmp.Compare(a.ts, b.ts) })
+	for _, p := range all {
+		if err := w.WritePacket(&pcap.Packet{Interface: p.of, Time: p.ts, Data: p.data, OrigLen: p.wire}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// All interfaces of each host in one file, by names that say nothing: where tunnels end tells
+// the host, what an interface alone can show its port, and the others are of the ports left.
+// What is at one whose only frame is an announcement of an address that is no port's is left out.
+func TestHostsInOneFileVerify(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"cloud-fragments", "cloud-virtual", "cloud-vlan-tenant", "cloud-vtep",
+		"cloud-localport", "cloud-sg-drop", "cloud-fip-distributed", "cloud-ecmp", "cloud-mixed", "kube-mixed-26.03"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := mutated(t, filepath.Join(cases, name), "", 1)
+			args := c.save(t, t.TempDir())
+			dir := args[1]
+			observed := 0
+			if _, r := verified(t, args...); len(r.Missing)+len(r.Unexpected)+len(r.Mismatched) > 0 || r.Matched == 0 {
+				t.Fatalf("its files apart: %d matched, missing %+v", r.Matched, r.Missing)
+			} else {
+				observed = r.Matched
+			}
+			args = []string{"--db", filepath.Join(dir, c.json["db"].(string))}
+			if profile, ok := c.json["ct_profile"].(string); ok {
+				args = append(args, "--ct-profile", profile)
+			}
+			hosts := map[string][]*wildCapture{}
+			for _, x := range c.captures {
+				hosts[x.chassis] = append(hosts[x.chassis], x)
+			}
+			for i, h := range slices.Sorted(maps.Keys(hosts)) {
+				file := filepath.Join(dir, fmt.Sprintf("host%d.pcapng", i))
+				hostFile(t, file, hosts[h])
+				args = append(args, "-r", file)
+			}
+			if name == "cloud-virtual" {
+				observed--
+			}
+			if status, r := verified(t, args...); status != exitOK || r.Matched != observed {
+				t.Errorf("status %d, %d matched of %d, missing %+v, unexpected %+v", status, r.Matched, observed,
+					r.Missing, r.Unexpected)
+			}
+		})
 	}
 }

@@ -78,14 +78,14 @@ func TestMostSeen(t *testing.T) {
 	t.Parallel()
 	a, b, c := &network.Chassis{Name: "a"}, &network.Chassis{Name: "b"}, &network.Chassis{Name: "c"}
 	for range 20 {
-		if got := mostSeen(map[*network.Chassis]int{c: 3, b: 3, a: 1}, nil); got != b {
+		if got, alone := mostSeen(map[*network.Chassis]int{c: 3, b: 3, a: 1}, nil); got != b || alone {
 			t.Fatalf("%s", got.Name)
 		}
 	}
-	if got := mostSeen(map[*network.Chassis]int{c: 3}, a); got != a {
+	if got, alone := mostSeen(map[*network.Chassis]int{c: 3}, a); got != a || !alone {
 		t.Errorf("given a: %s", got.Name)
 	}
-	if got := mostSeen(nil, nil); got != nil {
+	if got, alone := mostSeen(nil, nil); got != nil || alone {
 		t.Errorf("of none: %s", got.Name)
 	}
 }

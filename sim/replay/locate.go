@@ -35,31 +35,75 @@ func (o *Owners) Locate(t *Tap, recs []pcap.Record, chassis *network.Chassis) er
 		}
 		byInterface[i] = append(byInterface[i], r)
 	}
-	var failed error
-	if len(order)+len(t.Interfaces) > 1 && chassis == nil {
+	if len(order) == 1 && t.Interfaces == nil {
+		s, err := o.siteByPackets(byInterface[order[0]], among{chassis: chassis})
+		t.Site = s
+		return err
+	}
+	if chassis == nil {
 		chassis = o.hostOf(t, recs, byInterface, order)
 	}
-	for _, i := range order {
-		s, err := o.siteByPackets(byInterface[i], chassis)
-		if err == nil && chassis != nil && len(order)+len(t.Interfaces) > 1 {
-			err = t.fits(s)
-		}
-		if err != nil {
-			failed = err
-			t.Lost = append(t.Lost, fmt.Sprintf("%s: %v; its frames are left out", interfaceOf(byInterface[i][0]), err))
-			continue
-		}
-		if len(order) == 1 && t.Interfaces == nil {
-			t.Site = s
-			return nil
-		}
-		t.set(i, s)
-	}
+	failed := o.locateEach(t, byInterface, order, chassis)
 	if t.Interfaces == nil {
 		t.Lost = nil
 		return failed
 	}
 	return nil
+}
+
+// among is where a capture may have been taken: on a chassis, nil if any, and at none of
+// the ports of its host that other interfaces are.
+type among struct {
+	chassis *network.Chassis
+	taken   []*network.Port
+}
+
+// allows reports whether a port may be where the capture was taken.
+func (a among) allows(p *network.Port) bool {
+	return !slices.Contains(a.taken, p) && (a.chassis == nil || p.ResidentOn(a.chassis) || len(p.Been) > 1)
+}
+
+// locateEach finds the places of a file's interfaces, first of those that tell theirs alone:
+// of a host, each port has one. It returns why the last one that has no place has none.
+func (o *Owners) locateEach(t *Tap, recs map[int][]*pcap.Record, order []int, chassis *network.Chassis) (failed error) {
+	for open := order; ; {
+		in := among{chassis: chassis}
+		if chassis != nil {
+			in.taken = t.ports()
+		}
+		var left []int
+		var why []error
+		for _, i := range open {
+			s, err := o.siteByPackets(recs[i], in)
+			if err == nil && chassis != nil {
+				err = t.fits(s)
+			}
+			if err != nil {
+				left, why = append(left, i), append(why, err)
+				continue
+			}
+			t.set(i, s)
+		}
+		if chassis != nil && len(left) > 0 && len(left) < len(open) {
+			open = left
+			continue
+		}
+		for n, i := range left {
+			failed = why[n]
+			t.Lost = append(t.Lost, fmt.Sprintf("%s: %v; its frames are left out", interfaceOf(recs[i][0]), failed))
+		}
+		return failed
+	}
+}
+
+// ports are those that interfaces of the capture are.
+func (t *Tap) ports() (list []*network.Port) {
+	for _, s := range t.Sites() {
+		if s.Port != nil && !leadsOut(s.Port) {
+			list = append(list, s.Port)
+		}
+	}
+	return list
 }
 
 // fits says why an interface of a host is not one of its ports, though its packets are.
@@ -95,8 +139,8 @@ func interfaceOf(r *pcap.Record) string {
 func (o *Owners) hostOf(t *Tap, recs []pcap.Record, nameless map[int][]*pcap.Record, order []int) *network.Chassis {
 	var hosts []*network.Chassis
 	add := func(s *Site) {
-		if s != nil && s.Port != nil && !leadsOut(s.Port) && len(s.Port.Additional) == 0 && s.Doubt == "" &&
-			!slices.Contains(hosts, s.Chassis) {
+		ofPort := s.Port != nil && !leadsOut(s.Port) && len(s.Port.Additional) == 0 && s.Doubt == ""
+		if (ofPort || s.tunnels) && !slices.Contains(hosts, s.Chassis) {
 			hosts = append(hosts, s.Chassis)
 		}
 	}
@@ -104,7 +148,7 @@ func (o *Owners) hostOf(t *Tap, recs []pcap.Record, nameless map[int][]*pcap.Rec
 		add(s)
 	}
 	for _, i := range order {
-		if s, err := o.siteByPackets(nameless[i], nil); err == nil {
+		if s, err := o.siteByPackets(nameless[i], among{}); err == nil {
 			add(s)
 		}
 	}
@@ -191,7 +235,8 @@ func chassisNamed(net *network.Network, i *pcap.Interface) *network.Chassis {
 }
 
 // siteByPackets finds where an interface's records were captured.
-func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*Site, error) {
+func (o *Owners) siteByPackets(recs []*pcap.Record, in among) (*Site, error) {
+	chassis := in.chassis
 	votes, floods := map[*network.Port]int{}, map[*network.Port]int{}
 	var cooked []pcap.LinkMeta
 	tunnels := 0
@@ -224,7 +269,8 @@ func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*
 	addFloods(votes, floods, len(cooked))
 	switch {
 	case tunnels > 0 && tunnels >= len(frames)+len(cooked):
-		return &Site{Kind: AtUnderlay, Chassis: mostSeen(endpoints, chassis), Found: "tunnel endpoints"}, nil
+		c, alone := mostSeen(endpoints, chassis)
+		return &Site{Kind: AtUnderlay, Chassis: c, Found: "tunnel endpoints", tunnels: alone}, nil
 	case len(cooked) > 0:
 		return o.cookedSite(votes, cooked, chassis)
 	}
@@ -235,7 +281,7 @@ func (o *Owners) siteByPackets(recs []*pcap.Record, chassis *network.Chassis) (*
 	if err != nil {
 		return nil, err
 	}
-	doubt, err := o.rivals(port, frames)
+	port, doubt, err := o.rivals(port, frames, in)
 	if err != nil {
 		return nil, err
 	}
@@ -279,18 +325,23 @@ func AtSeveral(port *network.Port, c *network.Chassis) string {
 }
 
 // mostSeen returns the given chassis, else the one that takes part in most
-// packets, the first by name among equals.
-func mostSeen(n map[*network.Chassis]int, given *network.Chassis) *network.Chassis {
+// packets, the first by name among equals; alone: there are none.
+func mostSeen(n map[*network.Chassis]int, given *network.Chassis) (best *network.Chassis, alone bool) {
 	if given != nil {
-		return given
+		return given, true
 	}
-	var best *network.Chassis
 	for c := range n {
-		if best == nil || n[c] > n[best] || n[c] == n[best] && c.Name < best.Name {
-			best = c
+		switch {
+		case best == nil || n[c] > n[best]:
+			best, alone = c, true
+		case n[c] == n[best]:
+			alone = false
+			if c.Name < best.Name {
+				best = c
+			}
 		}
 	}
-	return best
+	return best, alone
 }
 
 // vote counts the interfaces whose addresses a frame without Ethernet header has.

@@ -84,7 +84,7 @@ func (s *Run) place(rec *pcap.Record, f *Frame) {
 		case AtHost:
 			s.placeAtHost(t, site, rec, f, &meta)
 		case AtUnderlay:
-			s.placeInTunnel(t, f, &meta)
+			s.placeInTunnel(t, site, f, &meta)
 		case InTunnel:
 			s.placeInside(t, site, f)
 		}
@@ -163,7 +163,7 @@ func (s *Run) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pca
 		return
 	}
 	if tunnel, fault := m.Decap(); fault == pcap.TunnelOK && s.tunnels.chassis(tunnel.Src) != nil {
-		s.placeInTunnel(t, f, m)
+		s.placeInTunnel(t, site, f, m)
 	} else {
 		port, dir := s.owners.placeOnHost(t, site.Chassis, rec, m, f.Data)
 		if port == nil {

@@ -346,7 +346,7 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 			continue
 		}
 		src, dst := macAt(f[6:]), macAt(f)
-		owners := o.ports[src]
+		owners := o.holders(src)
 		if owners == nil && !src.multicast() {
 			foreign = true
 		}
@@ -357,7 +357,7 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 				votes[p]++
 			}
 		}
-		for _, p := range o.ports[dst] {
+		for _, p := range o.holders(dst) {
 			votes[p]++
 		}
 	}
@@ -384,6 +384,18 @@ func (o *Owners) Find(frames [][]byte) (*network.Port, error) {
 		return nil, errors.New(s)
 	}
 	return nil, fmt.Errorf("no logical port has the Ethernet addresses of its packets; name the port with -r FILE@PORT")
+}
+
+// holders returns the ports that have an Ethernet address, else the one that announces it
+// for others, as that of a floating IP.
+func (o *Owners) holders(m mac) []*network.Port {
+	if ports := o.ports[m]; ports != nil {
+		return ports
+	}
+	if p := o.announcer[m]; p != nil {
+		return []*network.Port{p}
+	}
+	return nil
 }
 
 // all reports whether frames without a tag are all that may be a container's.

@@ -39,24 +39,28 @@ func flooded(m *pcap.LinkMeta) bool {
 
 // rivals says that a capture which seems to be an interface's may as well be others' of its
 // switch: their interfaces would show no fewer of the frames. Where nobody else sends, it
-// is taken to be the sender's, with a doubt that is to be said.
-func (o *Owners) rivals(p *network.Port, frames [][]byte) (doubt string, err error) {
+// is taken to be the sender's, with a doubt that is to be said. Where it cannot be the one
+// that it seems to be, it is of the only other.
+func (o *Owners) rivals(p *network.Port, frames [][]byte, in among) (of *network.Port, doubt string, err error) {
 	if p.Type != network.VIF {
-		return "", nil
+		return p, "", nil
 	}
 	shown := o.shownAt(p, frames)
 	list := []*network.Port{p}
 	for _, q := range o.net.Ports[1:] {
-		if q != p && q.Parent != p && p.Parent != q && o.isRival(p, q) && o.shownAt(q, frames) >= shown {
+		if q != p && q.Parent != p && p.Parent != q && in.allows(q) && o.isRival(p, q) && o.shownAt(q, frames) >= shown {
 			list = append(list, q)
 		}
 	}
+	if len(list) == 2 && !in.allows(p) {
+		p, list = list[1], list[1:]
+	}
 	switch {
 	case len(list) == 1:
-		return o.onWire(p, frames), nil
+		return p, o.onWire(p, frames), nil
 	case !slices.ContainsFunc(frames, func(f []byte) bool { return len(f) >= 14 && !o.told(p, f) }) &&
 		!slices.ContainsFunc(list[1:], func(q *network.Port) bool { return o.hasSame(p, q) }):
-		return fmt.Sprintf("all that it holds %s sent to all of its switch, whose every port would show it: it is "+
+		return p, fmt.Sprintf("all that it holds %s sent to all of its switch, whose every port would show it: it is "+
 			"taken to be of %s itself (say it with -r FILE@PORT)", p.Called(), p.Called()), nil
 	}
 	const few = 4
@@ -68,7 +72,7 @@ func (o *Owners) rivals(p *network.Port, frames [][]byte) (doubt string, err err
 		}
 		names = append(names, q.Name)
 	}
-	return "", fmt.Errorf("its packets would be at several ports alike: say at which it was taken with -r FILE@%s",
+	return nil, "", fmt.Errorf("its packets would be at several ports alike: say at which it was taken with -r FILE@%s",
 		strings.Join(names, " or @"))
 }
 

@@ -26,6 +26,7 @@ type Site struct {
 	Chassis *network.Chassis
 	Found   string // how it was found: "given", "interface name", …
 	Doubt   string // why it may be another, where that is not so unlikely
+	tunnels bool   // AtUnderlay: all of its tunnels end at the chassis, and not at another as well
 }
 
 // Tap is one capture. Frames of an interface without a site of its own are

@@ -97,7 +97,7 @@ const (
 )
 
 // placeInTunnel places a frame of the underlay.
-func (s *Run) placeInTunnel(tap *Tap, f *Frame, m *pcap.LinkMeta) {
+func (s *Run) placeInTunnel(tap *Tap, site *Site, f *Frame, m *pcap.LinkMeta) {
 	u := f.spare
 	if u == nil {
 		u = &underlay{}
@@ -108,7 +108,7 @@ func (s *Run) placeInTunnel(tap *Tap, f *Frame, m *pcap.LinkMeta) {
 	var fault pcap.TunnelFault
 	u.outer, fault = m.Decap()
 	if f.point == nil {
-		f.point = &Point{Chassis: tap.Site.Chassis, Capture: tap.Index}
+		f.point = &Point{Chassis: site.Chassis, Capture: tap.Index}
 	}
 	if fault != pcap.TunnelOK {
 		f.skip = whyNotTunnel + fault.Error()
