@@ -161,6 +161,42 @@ func TestOneCaptureVerifies(t *testing.T) {
 	}
 }
 
+// Captures that show what enters only, or what leaves only, of one port or of all: what goes
+// the other way is told to be in none of them, and no flow is blamed for it.
+func TestCapturesOfOneDirectionVerify(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"nodeport", "kube-affinity", "kube-hairpin-snat-ip", "kube-transfer", "kube-dnat",
+		"kube-egress-v6", "cloud-lb-fip", "cloud-l2gateway", "cloud-ecmp", "random-kube-changing-4"} {
+		for _, entering := range []bool{true, false} {
+			for _, all := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/entering=%v/all=%v", name, entering, all), func(t *testing.T) {
+					t.Parallel()
+					c := mutated(t, filepath.Join(cases, name), "", 1)
+					cut := 0
+					for _, x := range c.captures {
+						if x.underlay || len(x.frames) == 0 || cut > 0 && !all {
+							continue
+						}
+						before := len(x.frames)
+						x.frames = slices.DeleteFunc(x.frames, func(f wildFrame) bool {
+							return c.entered(x, &f) != entering
+						})
+						cut += before - len(x.frames)
+					}
+					args := append([]string{"verify", "--list"}, c.save(t, t.TempDir())...)
+					status, out, errs := replayed(t, args...)
+					if status == exitDifference || cut == 0 {
+						t.Errorf("%d frames less:\n%.1500s%s", cut, out, errs)
+					}
+					if all && entering && cut > 50 && !strings.Contains(out, "one direction: ") {
+						t.Errorf("it is not said that there is one direction only:\n%.1500s", out)
+					}
+				})
+			}
+		}
+	}
+}
+
 // wildSeeds is with how many seeds a mutation is tried.
 func wildSeeds(mutations string) int {
 	if strings.Contains(mutations, "loss") {

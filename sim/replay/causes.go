@@ -30,6 +30,7 @@ const (
 	CauseEmpty  Cause = "empty capture"
 
 	CauseElsewhere Cause = "entered elsewhere"
+	CauseOneWay    Cause = "one direction"
 
 	CauseClock    Cause = "clock"
 	CauseFilter   Cause = "filter"
@@ -61,6 +62,7 @@ var advice = map[Cause]string{
 	CauseFlight: "nothing: these packets were on their way when a capture began or ended",
 	CauseEmpty:  "is this the right interface? An empty capture vouches for nothing",
 
+	CauseOneWay:    "capture both directions (no tcpdump -Q, both sides of a span port): what these lack is not compared",
 	CauseElsewhere: "capture also at the ports that are in none of the captures: what came from there cannot be told",
 
 	CauseClock:    "synchronize the hosts' clocks, or give --offset FILE=DURATION",
@@ -89,23 +91,44 @@ type fileTally struct {
 }
 
 // blame counts packets under a cause, with the frame of a file that shows it.
-func (v *Verifier) blame(c Cause, file string, frame int) {
+func (v *Verifier) blame(c Cause, file string, frame int) { v.tally(c).count(file, 1, frame) }
+
+// tally returns what is counted of a cause.
+func (v *Verifier) tally(c Cause) *tally {
 	t := v.causes[c]
 	if t == nil {
-		t = &tally{files: map[string]*fileTally{}}
+		t = &tally{}
 		v.causes[c] = t
 	}
-	t.packets++
+	return t
+}
+
+// count adds n packets that frames of a file show.
+func (t *tally) count(file string, n int, frames ...int) {
+	t.packets += n
 	f := t.files[file]
 	if f == nil {
+		if t.files == nil {
+			t.files = map[string]*fileTally{}
+		}
 		f = &fileTally{}
 		t.files[file] = f
 		t.order = append(t.order, file)
 	}
-	if f.n++; len(f.frames) < 3 {
-		f.frames = append(f.frames, frame)
+	f.n += n
+	f.frames = append(f.frames, frames[:min(len(frames), maxFrames-len(f.frames))]...)
+}
+
+// merge adds what another counted.
+func (t *tally) merge(other *tally) {
+	for _, file := range other.order {
+		f := other.files[file]
+		t.count(file, f.n, f.frames...)
 	}
 }
+
+// maxFrames is how many frames of a file are told.
+const maxFrames = 3
 
 // evidence names files and frames.
 func (t *tally) evidence() (out []string) {
@@ -197,8 +220,8 @@ func (v *Verifier) settleDoubts() {
 		case v.run.filters(d.point, d.asks):
 			why = CauseFilter
 		case vouched:
-			why = CauseLost
-			v.lose(d.point)
+			v.lose(d.point, d.file, d.frame)
+			continue
 		}
 		v.blame(why, d.file, d.frame)
 	}
@@ -234,14 +257,20 @@ func (v *Verifier) doubt(d doubt) {
 		v.doubts = append(v.doubts, d)
 		return
 	}
-	v.lose(d.point)
-	v.blame(CauseLost, d.file, d.frame)
+	v.lose(d.point, d.file, d.frame)
 }
 
-// lose notes that a capture of a point is proved to have lost a packet.
-func (v *Verifier) lose(p pointKey) {
+// lose notes that a capture of a point is proved to lack a packet, by the frame of a file.
+func (v *Verifier) lose(p pointKey, file string, frame int) {
 	v.Report.Lost++
-	v.evidence.at(p).lost++
+	x := v.evidence.at(p)
+	if x.lost++; x.lost == 1 {
+		v.losers = append(v.losers, p)
+	}
+	if p.port > 0 {
+		v.evidence.ports.lost++
+	}
+	x.missed.count(file, 1, frame)
 }
 
 // excuse reports whether an artefact of capturing explains that a prediction or
@@ -267,12 +296,16 @@ func (v *Verifier) excuse(w *waiter) bool {
 		case "":
 			return false
 		case CauseLost:
-			v.lose(w.point)
+			v.lose(w.point, file, w.number)
+		default:
+			v.blame(why, file, w.number)
 		}
-		v.blame(why, file, w.number)
 		return true
 	}
 	why := v.unpredicted(w)
+	if why == "" && v.hidesSender(w) {
+		why = CauseOneWay
+	}
 	if why == "" {
 		return false
 	}
@@ -699,6 +732,16 @@ func explicitACL(v *Verifier, x *fate) bool {
 // logical flow, and what artefacts explain.
 func (v *Verifier) groups() []Group {
 	r := &v.Report
+	for _, p := range v.losers {
+		c := CauseLost
+		if v.hidesLeaving(p) {
+			c = CauseOneWay
+		}
+		v.tally(c).merge(&v.evidence.at(p).missed)
+	}
+	if v.causes[CauseOneWay] != nil {
+		v.said[CauseOneWay] = v.sided()
+	}
 	for _, n := range []struct {
 		cause    Cause
 		packets  int

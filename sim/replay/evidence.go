@@ -16,6 +16,7 @@ import (
 // them lack: one account of it, which every excuse asks.
 type evidence struct {
 	points  map[pointKey]*pointSeen
+	ports   pointSeen // of all points that are ports
 	flows   map[answerKey]*flowSeen
 	speaks  map[speaker]conntrack.Time
 	ways    map[uint64]conntrack.Time    // when the last that came out as predicted was to, see wayKey
@@ -30,7 +31,7 @@ type evidence struct {
 }
 
 func newEvidence() evidence {
-	return evidence{map[pointKey]*pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
+	return evidence{map[pointKey]*pointSeen{}, pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
 		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{},
 		map[answerKey]conntrack.Time{}, map[expectKey]bool{}, map[question]conntrack.Time{},
 		map[pieceKey]bool{}, map[pieceKey]bool{}, map[twinKey]*stray{}, 0}
@@ -41,8 +42,12 @@ type pointSeen struct {
 	longest int // of what left there
 	left    int // how many frames did
 	cut     int // how many were cut too short
-	lost    int // how many are proved not to be in them that were there
 	groups  int // how many to groups of receivers left as predicted
+
+	lost     int   // how many are proved not to be in them that left there
+	missed   tally // by what proves it
+	entered  int   // how many frames entered
+	inferred int   // how many are inferred to have entered, of which there are captures
 }
 
 // at returns what is known of a point.
@@ -55,9 +60,25 @@ func (e *evidence) at(p pointKey) *pointSeen {
 	return x
 }
 
-// observed notes a frame that left at the point.
-func (x *pointSeen) observed(f *Frame) {
+// observed notes a frame that left at a point.
+func (e *evidence) observed(k pointKey, f *Frame) {
+	x := e.at(k)
 	x.longest, x.left = max(x.longest, f.Wire), x.left+1
+	if k.port > 0 {
+		e.ports.left++
+	}
+}
+
+// entered notes that a frame entered at a port, or that it must have.
+func (e *evidence) entered(k pointKey, inferred bool) {
+	x := e.at(k)
+	if inferred {
+		x.inferred++
+		e.ports.inferred++
+	} else {
+		x.entered++
+		e.ports.entered++
+	}
 }
 
 // flowSeen is what a point shows of a flow.

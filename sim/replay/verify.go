@@ -65,6 +65,7 @@ type Verifier struct {
 	causes   map[Cause]*tally
 	said     map[Cause]string
 	doubts   []doubt
+	losers   []pointKey // whose captures are proved to lack packets
 	cameOut  []emerged
 	evidence evidence
 	patches  bool // conntrack.PatchesPartialSums
@@ -215,6 +216,9 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 			v.noteAsked(p.key(), f)
 		}
 		flow.came(f)
+		if !f.Own {
+			v.evidence.entered(p.key(), f.Inferred)
+		}
 		v.noteReply(p.key(), f, flow)
 		v.spoke(f, p)
 		v.noteQuestion(p.key(), f)
@@ -311,7 +315,7 @@ func (v *Verifier) Observed(f *Frame, p *Point) {
 		w.point, w.keys = tunnelKey(p.From, p.Chassis), f.tunnel.keys
 		w.outer = outerDifferences(f)
 	}
-	v.evidence.at(w.point).observed(f)
+	v.evidence.observed(w.point, f)
 	v.basis.observed(w)
 	v.meet(w, f.Data, f.Headers())
 }
@@ -714,7 +718,7 @@ func (v *Verifier) decide() {
 		at, ofFlow := v.evidence.at(w.point), flows[flow]
 		if v.opts.Strict || v.otherwise(w) || v.repeats(w) || !at.loses(ofFlow, points[w.point]) &&
 			!at.losesCopy(w.copied, ofFlow) && !v.losesOne(flow, ofFlow, points[w.point], len(open)) {
-			v.Report.add("unexpected", &v.Report.Unexpected, *w.said)
+			v.leftUnseen(w, w.said)
 			continue
 		}
 		v.Report.Lost++
@@ -805,11 +809,21 @@ func (v *Verifier) report(w *waiter) {
 	it := v.item(w)
 	if w.predicted {
 		v.explainUnexpected(w, &it)
-		v.Report.add("unexpected", &v.Report.Unexpected, it)
+		v.leftUnseen(w, &it)
 		return
 	}
 	v.explainMissing(w, &it)
 	v.Report.add("missing", &v.Report.Missing, it)
+}
+
+// leftUnseen lists a prediction that no capture shows, if the captures of its point show at all
+// what leaves there.
+func (v *Verifier) leftUnseen(w *waiter, it *Item) {
+	if !v.opts.Strict && v.hidesLeaving(w.point) {
+		v.blame(CauseOneWay, v.fileOf(w.capture, w.file), w.number)
+		return
+	}
+	v.Report.add("unexpected", &v.Report.Unexpected, *it)
 }
 
 // sameQuestion finds a waiting ARP packet that asks or tells about the same
@@ -837,6 +851,11 @@ func (v *Verifier) differ(a, b *waiter) {
 	if v.aboutCut(p, &p.way) && !v.opts.Strict {
 		v.explained(o)
 		v.blame(CauseSnaplen, v.fileOf(o.capture, o.file), o.number)
+		return
+	}
+	if !v.opts.Strict && v.hidesOther(p) {
+		v.explained(o)
+		v.blame(CauseOneWay, v.fileOf(o.capture, o.file), o.number)
 		return
 	}
 	it := v.mismatch(p, o)
