@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -194,6 +197,52 @@ func TestCapturesOfOneDirectionVerify(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// Captures with a filter verify: of one protocol there are no errors in it of another; of the
+// address that stands for others outside, captures of those are empty.
+func TestFilteredCapturesVerify(t *testing.T) {
+	t.Parallel()
+	for name, filter := range map[string]string{
+		"random-kube-changing-4": "udp", "kube-egress-v6": "host fd30::4", "kube-transfer": "host 172.30.0.4",
+		"kube-port-unreachable-snat": "host 172.30.0.4", "cloud-ecmp": "host 203.0.113.10",
+		"kube-affinity": "port 80", "cloud-mixed": "tcp",
+	} {
+		t.Run(name+"/"+filter, func(t *testing.T) {
+			t.Parallel()
+			c := mutated(t, filepath.Join(cases, name), "", 1)
+			word, value, _ := strings.Cut(filter, " ")
+			kept := 0
+			for _, x := range c.captures {
+				x.frames = slices.DeleteFunc(x.frames, func(f wildFrame) bool {
+					p, ok := parseWild(f.data)
+					switch {
+					case !ok:
+						return true
+					case word == "udp":
+						return p.proto != 17
+					case word == "tcp":
+						return p.proto != 6
+					case word == "port":
+						at := f.data[p.l4:]
+						return p.proto != 6 && p.proto != 17 || fmt.Sprint(binary.BigEndian.Uint16(at)) != value &&
+							fmt.Sprint(binary.BigEndian.Uint16(at[2:])) != value
+					}
+					host := netip.MustParseAddr(value).AsSlice()
+					src, dst := f.data[p.l3+12:p.l3+16], f.data[p.l3+16:p.l3+20]
+					if p.v6 {
+						src, dst = f.data[p.l3+8:p.l3+24], f.data[p.l3+24:p.l3+40]
+					}
+					return !bytes.Equal(src, host) && !bytes.Equal(dst, host)
+				})
+				kept += len(x.frames)
+			}
+			args := append([]string{"verify", "--list"}, c.save(t, t.TempDir())...)
+			if status, out, errs := replayed(t, args...); status == exitDifference || kept == 0 {
+				t.Errorf("%d frames:\n%.1500s%s", kept, out, errs)
+			}
+		})
 	}
 }
 

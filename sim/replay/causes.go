@@ -62,7 +62,7 @@ var advice = map[Cause]string{
 	CauseFlight: "nothing: these packets were on their way when a capture began or ended",
 	CauseEmpty:  "is this the right interface? An empty capture vouches for nothing",
 
-	CauseOneWay:    "capture both directions (no tcpdump -Q, both sides of a span port): what these lack is not compared",
+	CauseOneWay:    "capture both directions (no tcpdump -Q, both sides of a span port): the other is not compared",
 	CauseElsewhere: "capture also at the ports that are in none of the captures: what came from there cannot be told",
 
 	CauseClock:    "synchronize the hosts' clocks, or give --offset FILE=DURATION",
@@ -345,17 +345,17 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	if v.evidence.at(w.point).cut > 0 {
 		return CauseSnaplen
 	}
-	if v.run.filters(w.point, askingOf(w.Headers())) {
+	h := w.Headers()
+	if v.run.filters(w.point, askingOf(h)) || v.evidence.filtered(w.point, h) {
 		return CauseFilter
 	}
-	h := w.Headers()
 	flow := v.evidence.flows[v.flowKey(w.point, w.data, h, false)]
 	if flow == nil {
 		flow = &flowSeen{}
 	}
 	repeated := v.repeats(w) && !flow.acknowledges(w) || v.strayed(w)
 	vouched, edge := v.vouches(w.point, w.time)
-	if !vouched && !repeated {
+	if !vouched && (!repeated || edge == CauseEmpty) {
 		return edge
 	}
 	if v.longer(w) || v.withLonger(w) {
@@ -563,6 +563,16 @@ func (v *Verifier) elsewhere(w *waiter) Cause {
 		if p != w.where.Port && (leadsOut(p) || p.Type == network.VIF && p.Parent == nil && bound) &&
 			!v.run.inferrer.everCaptured(p) && (asks || hasMAC(p, sender) || from(&Site{Kind: AtPort, Port: p})) {
 			return CauseElsewhere
+		}
+	}
+	return v.inEmpty(from)
+}
+
+// inEmpty says whether a capture of where a packet may have entered holds nothing at all.
+func (v *Verifier) inEmpty(from func(*Site) bool) Cause {
+	for i, t := range v.run.Taps {
+		if v.spans[i] == nil && slices.ContainsFunc(t.Sites(), from) {
+			return CauseEmpty
 		}
 	}
 	return ""

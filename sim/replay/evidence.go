@@ -17,6 +17,7 @@ import (
 type evidence struct {
 	points  map[pointKey]*pointSeen
 	ports   pointSeen // of all points that are ports
+	kinds   kinds     // of frames there
 	flows   map[answerKey]*flowSeen
 	speaks  map[speaker]conntrack.Time
 	ways    map[uint64]conntrack.Time    // when the last that came out as predicted was to, see wayKey
@@ -31,10 +32,11 @@ type evidence struct {
 }
 
 func newEvidence() evidence {
-	return evidence{map[pointKey]*pointSeen{}, pointSeen{}, map[answerKey]*flowSeen{}, map[speaker]conntrack.Time{},
-		map[uint64]conntrack.Time{}, map[replyKey]conntrack.Time{},
-		map[answerKey]conntrack.Time{}, map[expectKey]bool{}, map[question]conntrack.Time{},
-		map[pieceKey]bool{}, map[pieceKey]bool{}, map[twinKey]*stray{}, 0}
+	return evidence{points: map[pointKey]*pointSeen{}, flows: map[answerKey]*flowSeen{},
+		speaks: map[speaker]conntrack.Time{}, ways: map[uint64]conntrack.Time{},
+		replies: map[replyKey]conntrack.Time{}, died: map[answerKey]conntrack.Time{},
+		others: map[expectKey]bool{}, asks: map[question]conntrack.Time{}, tooLong: map[pieceKey]bool{},
+		pieces: map[pieceKey]bool{}, strays: map[twinKey]*stray{}}
 }
 
 // pointSeen is what the captures of one point show of themselves.
@@ -67,6 +69,34 @@ func (e *evidence) observed(k pointKey, f *Frame) {
 	if k.port > 0 {
 		e.ports.left++
 	}
+}
+
+// kinds are the protocols of the frames at ports: filters are often of one.
+type kinds struct {
+	frames int
+	only   uint16 // EtherType, if not IP's, or the IP protocol
+	mixed  bool   // there are others
+}
+
+func kindOf(h *packet.Headers) uint16 {
+	if t := uint16(h.Key.Get(field.EthType)); t != header.EtherIPv4 && t != header.EtherIPv6 {
+		return t
+	}
+	return uint16(h.Key.Get(field.IPProto))
+}
+
+func (k *kinds) add(h *packet.Headers) {
+	kind := kindOf(h)
+	k.mixed = k.mixed || k.frames > 0 && kind != k.only
+	k.only = kind
+	k.frames++
+}
+
+// filtered reports whether a user's filter keeps a packet of that kind out of captures of
+// ports: all that they hold is of one other protocol, and not even of ARP.
+func (e *evidence) filtered(p pointKey, h *packet.Headers) bool {
+	const many = 16
+	return p.port > 0 && e.kinds.frames >= many && !e.kinds.mixed && kindOf(h) != e.kinds.only
 }
 
 // entered notes that a frame entered at a port, or that it must have.

@@ -41,14 +41,16 @@ func flooded(m *pcap.LinkMeta) bool {
 // switch: their interfaces would show no fewer of the frames. Where nobody else sends, it
 // is taken to be the sender's, with a doubt that is to be said. Where it cannot be the one
 // that it seems to be, it is of the only other.
-func (o *Owners) rivals(p *network.Port, frames [][]byte, in among) (of *network.Port, doubt string, err error) {
+func (o *Owners) rivals(p *network.Port, frames [][]byte, in among) (of *network.Port, doubt string,
+	err error) {
 	if p.Type != network.VIF {
 		return p, "", nil
 	}
 	shown := o.shownAt(p, frames)
 	list := []*network.Port{p}
 	for _, q := range o.net.Ports[1:] {
-		if q != p && q.Parent != p && p.Parent != q && in.allows(q) && o.isRival(p, q) && o.shownAt(q, frames) >= shown {
+		if q != p && q.Parent != p && p.Parent != q && in.allows(q) && o.isRival(p, q) &&
+			o.shownAt(q, frames) >= shown {
 			list = append(list, q)
 		}
 	}

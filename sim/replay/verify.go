@@ -369,6 +369,9 @@ func (v *Verifier) count(f *Frame) {
 		v.Report.Underlay.Packets++
 	} else {
 		v.Report.Packets++
+		if !v.evidence.kinds.mixed {
+			v.evidence.kinds.add(f.Headers())
+		}
 	}
 	s := v.spans[f.Capture]
 	if s == nil {
