@@ -58,6 +58,7 @@ type Conn struct {
 	marked                        []string // what a Marker said of it last
 
 	kept [2]int // packets whose ways are kept: see Stories
+	home bool   // an answer left where it was asked from
 }
 
 // Point is the port of a chassis where a connection's packets enter or leave, by its names.

@@ -80,6 +80,7 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 		arrived: out.Verdict == sim.Delivered && (n.turned || !why.Instead(out))}
 	s.leave(out)
 	if c != nil {
+		c.home = c.home || n.reply && goesTo(out, c.From.Port)
 		n := &c.kept[b2i(x.reply)]
 		if x.arrived && *n >= ways {
 			s.all = append(s.all, x)
@@ -185,7 +186,7 @@ func (s *Stories) find(text string) (*told, error) {
 	if err != nil {
 		return nil, err
 	}
-	var first, held, bare, untranslated *told
+	var first, held, bare, untranslated, stray *told
 	for i := range s.all {
 		switch x := &s.all[i]; {
 		case x.conn != c, x.record != nil && !x.arrived && s.went(i):
@@ -199,11 +200,13 @@ func (s *Stories) find(text string) (*told, error) {
 			held = x
 		case x.record.Untranslated() != "":
 			untranslated = cmp.Or(untranslated, x)
+		case s.strayed(x) != "":
+			stray = cmp.Or(stray, x)
 		case first == nil:
 			first = x
 		}
 	}
-	return cmp.Or(untranslated, held, first, bare), nil
+	return cmp.Or(untranslated, held, stray, first, bare), nil
 }
 
 // went reports whether a packet that was held went on later, or ended then: what became of
@@ -315,6 +318,9 @@ func (s *Stories) tell(x *told, most int) []string {
 		add("first: %s", first.record.Fate())
 	}
 	add("%s", r.Fate())
+	if where := s.strayed(x); where != "" {
+		add("astray: %s", where)
+	}
 	s.strange(x, add)
 	if y := s.complete(x); y != nil {
 		add("the datagram was complete with %s:%d: %s", y.file, y.number, y.record.Fate())

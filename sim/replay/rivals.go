@@ -81,7 +81,7 @@ func (o *Owners) rivals(p *network.Port, frames [][]byte, in among) (of *network
 // isRival reports whether a port is an interface that may show what p's does.
 func (o *Owners) isRival(p, q *network.Port) bool {
 	switch {
-	case q.Twin != nil:
+	case q.Twin != nil, q.Name == p.Name && q.Datapath.AZ != p.Datapath.AZ: // it moved from zone to zone
 		return false
 	case q.Type == network.L2Gateway, q.Type == network.VTEP:
 		return q.Tag == 0 && o.same(q.Datapath, p.Datapath)

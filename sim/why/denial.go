@@ -26,7 +26,7 @@ func (x *Explainer) decided(d *Decision, out *sim.Outcome, at int) string {
 			said = x.denial(d.Flow, "by")
 		}
 	case strings.Contains(ends.Stage, "l2_unknown"):
-		said = "no port is known for " + x.ethernet(out, d.Datapath) + ": "
+		said = "no port is known for " + x.ethernet(out, d.Datapath, at) + ": "
 	case strings.HasPrefix(d.Stage, "lr_in_ip_routing") && d.Flow.Priority == 0:
 		said = x.noRoute(out, d.Stage, d.Datapath)
 	case strings.Contains(d.Stage, "_port_sec"):
@@ -146,29 +146,42 @@ func (x *Explainer) noRoute(out *sim.Outcome, stage string, d *network.Datapath)
 }
 
 // ethernet is the address to which a packet is in a switch: where it entered, the
-// frame's.
-func (x *Explainer) ethernet(out *sim.Outcome, d *network.Datapath) string {
-	if ev := &out.Trace.Events()[0]; int(ev.Datapath) == d.Index {
-		h := headersOf(out)
-		return "Ethernet address " + header.FormatMAC(h.Key.Get(field.EthDst)) + x.whose(h.Key.Get(field.EthDst), d)
+// frame's, else what a router's flow on its way gave it.
+func (x *Explainer) ethernet(out *sim.Outcome, d *network.Datapath, at int) string {
+	events := out.Trace.Events()
+	mac := uint64(0)
+	given := false
+	for i := at; i > 0 && !given; i-- {
+		if ev := &events[i]; ev.Kind == trace.Match {
+			f := x.Book.Net.Flows[ev.Flow]
+			mac, given = x.of(f).mac, x.of(f).addresses || strings.HasPrefix(f.Stage, "lr_in_arp_resolve")
+		}
 	}
-	return "its Ethernet address"
+	if !given && int(events[0].Datapath) == d.Index {
+		h := headersOf(out)
+		mac = h.Key.Get(field.EthDst)
+	}
+	if mac == 0 { // a router learned it
+		return "its Ethernet address"
+	}
+	return "Ethernet address " + header.FormatMAC(mac) + x.whose(mac, d)
 }
 
-// whose tells whose Ethernet address another switch's port has that none of d has, ""
-// if there is no such.
+// whose tells which port has an Ethernet address: of d, which should know it then, or of another
+// switch. It is "" if there is no such.
 func (x *Explainer) whose(mac uint64, d *network.Datapath) string {
 	if x.Conntrack == nil { // a session does not hold all ports
 		return ""
 	}
+	text := ""
 	for _, p := range x.Book.Net.Ports[min(1, len(x.Book.Net.Ports)):] {
 		for _, a := range p.Addresses {
-			if header.MACNumber(a.MAC) == mac && p.Datapath != d && p.Twin == nil {
-				return ", which is that of " + p.Called() + " of " + p.Datapath.Called()
+			if header.MACNumber(a.MAC) == mac && p.Twin == nil && (text == "" || p.Datapath == d) {
+				text = ", which is that of " + p.Called() + " of " + p.Datapath.Called()
 			}
 		}
 	}
-	return ""
+	return text
 }
 
 // portAt names the port that the reason for which a packet ends is about.

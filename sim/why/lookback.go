@@ -23,27 +23,29 @@ type sides struct {
 	tests []field.Slice
 	more  bool // it tests something of the packet, too: it decides itself
 	// refusing: it tests ct.inv, alone or with other things.
-	refusing bool
-	writes   []write
-	makes    []making // of addresses
-	balances bool     // among backends, or looks for the one that was given
-	plain    string   // what it asks for, but that the port
-	resident string   // is resident,
-	absent   string   // and that another is not
-	denies   bool     // it drops, or answers that the packet is not wanted
-	logged   string   // the name by which an ACL logs
-	aims     string   // at this port
-	marks    bool     // the packet's DSCP:
-	dscp     uint8
-	choice   *lflow.Select
-	regs     []bits     // of reg8 and reg9
-	hop      netip.Addr // by this one
-	rewrite  Rewrite
-	turns    *answer // it makes one of a question
-	asks     asks    // of the addresses and ports that it translates
-	facts    Facts
-	match    string // of the flow when its sides were read, and its actions:
-	does     string // a flow keeps its place when the network becomes another
+	refusing  bool
+	writes    []write
+	makes     []making // of addresses
+	balances  bool     // among backends, or looks for the one that was given
+	plain     string   // what it asks for, but that the port
+	resident  string   // is resident,
+	absent    string   // and that another is not
+	denies    bool     // it drops, or answers that the packet is not wanted
+	logged    string   // the name by which an ACL logs
+	aims      string   // at this port
+	marks     bool     // the packet's DSCP:
+	dscp      uint8
+	mac       uint64 // the Ethernet address that it sends packets to, if it
+	addresses bool   // gives them one
+	choice    *lflow.Select
+	regs      []bits     // of reg8 and reg9
+	hop       netip.Addr // by this one
+	rewrite   Rewrite
+	turns     *answer // it makes one of a question
+	asks      asks    // of the addresses and ports that it translates
+	facts     Facts
+	match     string // of the flow when its sides were read, and its actions:
+	does      string // a flow keeps its place when the network becomes another
 
 	learns      netip.AddrPort  // the load balancer's address by which it learns backends
 	made, about *network.Object // what it was made of, and what of it it is about
@@ -167,11 +169,15 @@ func (s *sides) assign(a lflow.Action) {
 		if l.Dst.Slice().Field == field.Outport {
 			s.aims = l.Value.String
 		}
-		if l.Dst.Slice().Field == field.IPDSCP {
+		switch l.Dst.Slice().Field {
+		case field.IPDSCP:
 			s.marks, s.dscp = true, uint8(l.Value.Value.Lo)
+		case field.EthDst:
+			s.mac = l.Value.Value.Lo
 		}
 	}
 	for _, to := range lflow.Targets(a) {
+		s.addresses = s.addresses || to.Slice().Field == field.EthDst
 		if to.Symbol.OVNField == lflow.NoOVNField {
 			s.writes = append(s.writes, write{to.Slice(), zero})
 		}

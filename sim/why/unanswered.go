@@ -182,9 +182,10 @@ func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 	if d == nil {
 		return ""
 	}
+	snat = snat || b.Kind() == "SNAT" // in a common zone, too, it is undone where the others of its kind are
 	f, on := x.lookup(t, d, snat, b.Chassis)
 	switch {
-	case on == nil:
+	case on == nil, on == b.Chassis && !snat && d.Router && !x.left(t, d):
 		return ""
 	case on != b.Chassis:
 		text += fmt.Sprintf(" of %s, which was not looked up: the packet crossed %s on %s", b.Chassis.Host(),
@@ -222,6 +223,20 @@ func (x *Explainer) zoneOwner(b *Binding) (d *network.Datapath, snat bool) {
 		}
 	}
 	return nil, false
+}
+
+// left reports whether a packet came to the egress pipeline of a router, in which what it
+// answers as to DNAT is undone: if it waits or ends before, that passed nothing by.
+func (x *Explainer) left(t *trace.Trace, d *network.Datapath) bool {
+	for i := range t.Events() {
+		switch ev := &t.Events()[i]; {
+		case ev.Kind == trace.Made: // what follows is another packet's
+			return false
+		case ev.Kind == trace.Match && int(ev.Datapath) == d.Index && x.Book.Net.Flows[ev.Flow].Egress:
+			return true
+		}
+	}
+	return false
 }
 
 // lookup is the flow that a packet met in the stage of a router in which answers

@@ -176,7 +176,7 @@ func (x *Explainer) ending(out *sim.Outcome) (Decision, bool) {
 	}
 	if out.Verdict == sim.Consumed {
 		if i := find(&out.Trace, trace.DropWaits); i >= 0 {
-			return x.held(&out.Trace, i), true
+			return x.held(out, i), true
 		}
 		if i := find(&out.Trace, trace.DropFragment); i >= 0 {
 			return x.collected(&out.Trace, i), true
@@ -201,7 +201,7 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 		return x.untranslated(out)
 	}
 	if i := find(&out.Trace, trace.DropWaits); i >= 0 {
-		return x.held(&out.Trace, i), true
+		return x.held(out, i), true
 	}
 	for i := range out.Trace.Events() {
 		ev := &out.Trace.Events()[i]
@@ -219,6 +219,7 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 			if s := x.gap(out); s != "" {
 				d.Text += "; " + s
 			}
+			x.astray(&d, out)
 		}
 		return d, true
 	}
@@ -226,7 +227,8 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 }
 
 // held is the decision by which a packet waits for its next hop.
-func (x *Explainer) held(t *trace.Trace, i int) Decision {
+func (x *Explainer) held(out *sim.Outcome, i int) Decision {
+	t := &out.Trace
 	d := x.decision(Held, t, i, x.flowAt(t, i))
 	d.Reason = trace.DropWaits
 	d.Text = "the next hop's Ethernet address is not known"
@@ -245,7 +247,20 @@ func (x *Explainer) held(t *trace.Trace, i int) Decision {
 			break
 		}
 	}
+	x.astray(&d, out)
 	return d
+}
+
+// astray tells of a packet that waits, or is answered, where it never should have come: it
+// answers another, and nothing translated it back.
+func (x *Explainer) astray(d *Decision, out *sim.Outcome) {
+	if out.Late || known(&out.Trace) {
+		return
+	}
+	if s, stale := x.unanswered(out); s != "" {
+		d.Text = s + "; " + d.Text
+		d.Stale = stale
+	}
 }
 
 // collected is the decision by which a fragment waits for the rest of its datagram.
