@@ -82,6 +82,33 @@ const ready = setInterval(() => {
 	}
 }
 
+// The drawing has each chassis' own switches and routers, dashed lines for tunnels, and no box over
+// another; rows of causes open with the keyboard.
+func TestReportDrawsTunnels(t *testing.T) {
+	t.Parallel()
+	chromium := needsTool(t, "chromium")
+	page := reported(t, "--case", cases+"/cloud-mixed-26.03")
+	const user = `<pre id="seen"></pre><script>
+const ready = setInterval(() => {
+  if (!document.body.dataset.ready) return;
+  clearInterval(ready);
+  const seen = [], boxes = [...document.querySelectorAll("#net rect")].map(r => r.getBoundingClientRect());
+  seen.push("tunnels " + (document.querySelectorAll('#net path[stroke-dasharray="6 4"]').length > 3));
+  seen.push("chassis " + new Set([...document.querySelectorAll("#net g title")].map(x => x.textContent.match(/^r1 \((.*?)\)/)?.[1]).filter(Boolean)).size);
+  seen.push("overlapping " + boxes.filter((a, i) => boxes.some((b, j) => i < j && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length);
+  const cause = document.querySelector("#causes tr.go");
+  cause.focus(); cause.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+  seen.push("chosen " + (document.activeElement.id === "list" && $("shown").textContent.includes(" of ")));
+  seen.push("fits " + (Math.abs($("list").clientHeight - rowHeight * found.length) < 10));
+  $("seen").textContent = JSON.stringify(seen);
+}, 20);
+</script>`
+	seen := strings.Join(browsed(t, chromium, page, user), ", ")
+	if want := "tunnels true, chassis 3, overlapping 0, chosen true, fits true"; seen != want {
+		t.Errorf("seen %s, want %s", seen, want)
+	}
+}
+
 // browsed opens a page with a script that does what a user does and writes what is
 // seen then, a JSON list, into an element: that list.
 func browsed(t *testing.T, chromium, page, user string) (seen []string) {

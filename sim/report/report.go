@@ -183,7 +183,7 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	rec := replay.NewRecord(r.why, f, p, replay.NameOf(r.taps, f), out, false)
 	d := packetData{
 		Time: int64(f.Time) - r.begun, Capture: r.text(rec.Capture), Frame: f.Number, In: r.port(p.Port, p.Chassis),
-		Packet: r.text(rec.Packet), Verdict: letters[rec.Verdict], Why: r.reason(rec), Path: r.path(&out.Trace),
+		Packet: r.text(rec.Packet), Verdict: letter(rec), Why: r.reason(rec), Path: r.path(&out.Trace),
 		Length: f.Wire,
 	}
 	for _, o := range out.Outputs {
@@ -200,6 +200,14 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 				c.Original.Dport)
 		}
 		d.CT = append(d.CT, r.text(s))
+	}
+	for _, x := range rec.Decided {
+		switch x.Kind {
+		case why.Rewritten.String():
+			d.NAT = append(d.NAT, r.text(x.Rewrite+" at "+x.Stage))
+		case why.Rerouted.String(), why.Marked.String():
+			d.Notes = append(d.Notes, r.text(x.Kind+" "+x.Text))
+		}
 	}
 	if rec.Inferred != "" {
 		d.Notes = append(d.Notes, r.text("inferred: "+rec.Inferred))
@@ -219,6 +227,16 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 // letters are the verdicts, as the page's script reads them.
 var letters = map[string]string{"delivered": "d", "dropped": "x", "consumed": "c", "not known": "u"}
 
+// letter is a packet's verdict for the page's script; of those that are consumed some are answered.
+func letter(rec *replay.Record) string {
+	for i := range rec.Decided {
+		if rec.Decided[i].Kind == why.Answered.String() && rec.Verdict == sim.Consumed.String() {
+			return "a"
+		}
+	}
+	return letters[rec.Verdict]
+}
+
 // Observed implements replay.Handler.
 func (r *Report) Observed(*replay.Frame, *replay.Point) {}
 
@@ -229,7 +247,11 @@ func (r *Report) Skipped(*replay.Frame, *replay.Point, string) {}
 func (r *Report) reason(rec *replay.Record) int {
 	var parts []string
 	if rec.Drop != nil {
-		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+rec.Drop.Reason)
+		text := rec.Drop.Reason
+		if text == trace.DropNoAction.String() {
+			text = trace.DropAction.String() // which flow decided is told
+		}
+		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+text)
 	}
 	if rec.Unknown != nil {
 		parts = append(parts, rec.Unknown.Reason)
@@ -265,7 +287,7 @@ func (r *Report) port(p *network.Port, c *network.Chassis) int {
 		r.ports[k] = i
 		d := portData{Name: "tunnel", Chassis: hostOf(c)}
 		if p != nil {
-			d.Name, d.Datapath, d.Router = p.Name, p.Datapath.Name, p.Datapath.Router
+			d.Name, d.Datapath, d.Router = p.Called(), p.Datapath.Called(), p.Datapath.Router
 		}
 		r.data.Ports = append(r.data.Ports, d)
 	}
@@ -307,7 +329,7 @@ func (r *Report) path(t *trace.Trace) int {
 		if ev.Kind != trace.Match && ev.Kind != trace.Miss {
 			continue
 		}
-		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Name),
+		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Called()),
 			r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0, int(ev.Table), -1}
 		if ev.Egress {
 			s[2] = 1
