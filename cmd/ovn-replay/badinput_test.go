@@ -61,9 +61,11 @@ func TestBadInput(t *testing.T) {
 		"unknown format":  {[]string{"run", "--db", db, "-r", client, "--format", "xml"}, []string{"xml", "detailed"}},
 		"link type": {[]string{"run", "--db", db, "-r", write(t, "raw.pcap", linkType(capture, 101)) +
 			"@breth0_ovn-worker"}, []string{"raw.pcap", "frame 1"}},
-		"no case":         {[]string{"verify", "--case", "/nonexistent"}, []string{"/nonexistent"}},
-		"unknown flag":    {[]string{"verify", "--frobnicate"}, []string{"--frobnicate"}},
-		"unknown command": {[]string{"frobnicate"}, []string{"frobnicate"}},
+		"no case":            {[]string{"verify", "--case", "/nonexistent"}, []string{"/nonexistent"}},
+		"unknown flag":       {[]string{"verify", "--frobnicate"}, []string{"--frobnicate"}},
+		"unknown command":    {[]string{"frobnicate"}, []string{"frobnicate"}},
+		"unknown subcommand": {[]string{"db", "inof", "x"}, []string{`"inof" of ovn-replay db; did you mean info?`}},
+		"no argument":        {[]string{"show"}, []string{"an argument is missing; usage: ovn-replay show SESSION"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, errs := replayed(t, c.args...)

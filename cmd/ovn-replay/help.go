@@ -21,6 +21,7 @@ var groups = manual.Groups{
 // setHelp makes help and completions.
 func setHelp(root *cobra.Command) {
 	groups.Help(root)
+	manual.Arguments(root)
 	eachCommand(root, func(cmd *cobra.Command) {
 		completion.Set(cmd)
 		if e, ok := manual.Examples[cmd.CommandPath()]; ok && cmd.Example == "" {

@@ -84,12 +84,16 @@ func TestWiresharkTruncatesNoComment(t *testing.T) {
 
 // The plugin's fields select the packets that run --json has.
 func TestPluginSelects(t *testing.T) {
-	for _, name := range []string{"nodeport", "kube-acl-verdicts-26.03", "cloud-arp-nd"} {
+	for name, args := range map[string][]string{
+		"nodeport":  {"--case", cases + "/nodeport"},
+		"verdicts":  {"--case", cases + "/kube-acl-verdicts-26.03"},
+		"neighbors": {"--case", cases + "/cloud-arp-nd"},
+		"one zone":  {"--db", oneZone(t), cases + "/ic-nodeport/underlay1.pcap"}, // what others do is not known
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := filepath.Join(cases, name)
-			file := annotated(t, "--case", dir)
-			_, out, _ := replayed(t, "run", "--case", dir, "--json")
+			file := annotated(t, args...)
+			_, out, _ := replayed(t, append([]string{"run", "--json"}, args...)...)
 			want := map[string][]string{}
 			translated := 0
 			for line := range strings.Lines(out) {
@@ -108,6 +112,10 @@ func TestPluginSelects(t *testing.T) {
 					t.Errorf("%s: inports\n%s\nwant\n%s", verdict, got, strings.Join(inports, "\n"))
 				}
 			}
+			if n := strings.Count(tsharked(t, file, "-Y", `ovn.verdict in {"dropped", "consumed", "not known"}`+
+				` && !ovn.reason`), "\n"); n > 0 {
+				t.Errorf("%d packets that do not leave have no reason", n)
+			}
 			got := tsharked(t, file, "-Y", `ovn.nat && ovn.verdict != "predicted"`, "-T", "fields", "-e",
 				"frame.number")
 			if n := strings.Count(got, "\n"); n != translated {
@@ -115,6 +123,16 @@ func TestPluginSelects(t *testing.T) {
 			}
 		})
 	}
+}
+
+// oneZone is the database of one of several connected zones.
+func oneZone(t *testing.T) string {
+	t.Helper()
+	all, err := filepath.Glob(cases + "/ic-nodeport/sb*1.db*")
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%q, %v", all, err)
+	}
+	return all[0]
 }
 
 // A packet and what it became have one number, and a connection one over both

@@ -14,13 +14,49 @@ func Unknown(root *cobra.Command, args []string) error {
 		args[0] == "completion" {
 		return nil
 	}
-	if cmd, _, err := root.Find(args[:1]); err == nil && cmd != root {
-		return nil
+	for cmd := root; ; args = args[1:] {
+		if len(args) == 0 || strings.HasPrefix(args[0], "-") || !cmd.HasAvailableSubCommands() {
+			return nil
+		}
+		sub, _, err := cmd.Find(args[:1])
+		if err != nil || sub == cmd {
+			return unknown(cmd, args[0])
+		}
+		cmd = sub
 	}
-	err := fmt.Errorf("unknown command %q", args[0])
-	root.SuggestionsMinimumDistance = 2
-	if names := root.SuggestionsFor(args[0]); len(names) > 0 {
+}
+
+// unknown is the error of a word that is no command below another.
+func unknown(cmd *cobra.Command, word string) error {
+	err := fmt.Errorf("unknown command %q", word)
+	if cmd.HasParent() {
+		err = fmt.Errorf("%w of %s", err, cmd.CommandPath())
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if names := cmd.SuggestionsFor(word); len(names) > 0 {
 		return fmt.Errorf("%w; did you mean %s?", err, strings.Join(names, " or "))
 	}
-	return fmt.Errorf("%w; ovn-replay --help lists them", err)
+	return fmt.Errorf("%w; %s --help lists them", err, cmd.CommandPath())
+}
+
+// Arguments has a command, and those below it, say how it is called where it has too few arguments
+// or too many.
+func Arguments(cmd *cobra.Command) {
+	if takes := cmd.Args; takes != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			n := len(args)
+			switch {
+			case takes(cmd, args) == nil:
+				return nil
+			case n == 0:
+				return fmt.Errorf("%s: an argument is missing; usage: %s", cmd.CommandPath(), cmd.UseLine())
+			case takes(cmd, args[:n-1]) == nil:
+				return fmt.Errorf("%s: %q is one argument too many; usage: %s", cmd.CommandPath(), args[n-1], cmd.UseLine())
+			}
+			return fmt.Errorf("%s: %d arguments are too few or too many; usage: %s", cmd.CommandPath(), n, cmd.UseLine())
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		Arguments(sub)
+	}
 }

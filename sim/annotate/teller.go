@@ -277,7 +277,11 @@ func (t *teller) reason() {
 		if t.flow != nil {
 			b = append(t.stage(b, t.flow), ": "...)
 		}
-		b = append(b, t.out.Drop.String()...)
+		if why := t.out.Drop; why == trace.DropNoAction && t.end != nil && t.end.Text != "" {
+			b = append(b, trace.DropAction.String()...) // by which flow is told
+		} else {
+			b = append(b, why.String()...)
+		}
 		if t.flow != nil && t.flow.Flow >= 0 {
 			b = appendFlow(b, t.book.Net.Flows[t.flow.Flow])
 		}

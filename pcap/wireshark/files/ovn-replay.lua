@@ -6,7 +6,7 @@
 local ovn = Proto("ovn", "OVN, as ovn-replay replayed it")
 
 local fields = {
-  verdict  = ProtoField.string("ovn.verdict", "Verdict", "delivered, dropped or consumed; predicted: what leaves; and of verify: matched, mismatched, missing, unexpected"),
+  verdict  = ProtoField.string("ovn.verdict", "Verdict", "delivered, dropped, consumed or not known; predicted: what leaves; and of verify: matched, mismatched, missing, unexpected"),
   reason   = ProtoField.string("ovn.reason", "Reason", "Why it was dropped or consumed"),
   inport   = ProtoField.string("ovn.inport", "Inport", "Logical port at which it entered"),
   outport  = ProtoField.string("ovn.outport", "Outport", "Logical port at which it left"),
@@ -91,7 +91,7 @@ end
 local function reason(tree, value)
   add(tree, "reason", value:gsub(" %(flow [%x-]+%)$", ""))
 end
-keys["drop"], keys["consumed"] = reason, reason
+keys["drop"], keys["consumed"], keys["unknown"] = reason, reason, reason
 keys["chassis"] = function(tree, value)
   for name in (value .. " > "):gmatch("(.-) > ") do add(tree, "chassis", name) end
 end
@@ -155,7 +155,7 @@ function ovn.dissector(buffer, pinfo, tree)
   local lines = said()
   if #lines == 0 then return end
   range = buffer(0, 0)
-  local verdict = lines[1].value:match("^(%S+)")
+  local verdict = lines[1].value:match("^not known") or lines[1].value:match("^(%S+)")
   local top = tree:add(ovn, range, "OVN, as replayed: " .. piece(lines[1].value))
   add(top, "verdict", verdict)
   for _, line in ipairs(lines) do keys[line.key](top, line.value) end
