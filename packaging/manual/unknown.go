@@ -44,16 +44,18 @@ func unknown(cmd *cobra.Command, word string) error {
 func Arguments(cmd *cobra.Command) {
 	if takes := cmd.Args; takes != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			n := len(args)
+			n, wrong := len(args), ""
 			switch {
 			case takes(cmd, args) == nil:
 				return nil
 			case n == 0:
-				return fmt.Errorf("%s: an argument is missing; usage: %s", cmd.CommandPath(), cmd.UseLine())
+				wrong = "an argument is missing"
 			case takes(cmd, args[:n-1]) == nil:
-				return fmt.Errorf("%s: %q is one argument too many; usage: %s", cmd.CommandPath(), args[n-1], cmd.UseLine())
+				wrong = fmt.Sprintf("%q is one argument too many", args[n-1])
+			default:
+				wrong = fmt.Sprintf("%d arguments are too few or too many", n)
 			}
-			return fmt.Errorf("%s: %d arguments are too few or too many; usage: %s", cmd.CommandPath(), n, cmd.UseLine())
+			return fmt.Errorf("%s: %s; usage: %s", cmd.CommandPath(), wrong, cmd.UseLine())
 		}
 	}
 	for _, sub := range cmd.Commands() {
