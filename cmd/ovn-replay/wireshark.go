@@ -114,6 +114,7 @@ func (o *extcapOptions) answer(cmd *cobra.Command, stdout io.Writer) (err error)
 			return fmt.Errorf("extcap: --capture needs --fifo FILE, as Wireshark gives it")
 		}
 		o.run.Captures = strings.Fields(o.captures)
+		o.run.Quiet = true // Wireshark takes what is told for errors
 		if o.run.write, err = filepath.Abs(o.fifo); err == nil {
 			err = o.run.run(cmd)
 		}

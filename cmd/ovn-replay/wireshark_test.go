@@ -170,6 +170,30 @@ func TestPluginTiesPacketsTogether(t *testing.T) {
 	}
 }
 
+// Chassis are there by their names and by those that people use, of all packets that run and verify write.
+func TestPluginNamesHosts(t *testing.T) {
+	t.Parallel()
+	dir := cases + "/cloud-l3-geneve"
+	verified := filepath.Join(t.TempDir(), "verified.pcapng")
+	if status, _, errs := replayed(t, "verify", "--case", dir, "-w", verified); status != exitOK {
+		t.Fatal(errs)
+	}
+	for _, file := range []string{annotated(t, "--case", dir), verified} {
+		for host, chassis := range map[string]string{
+			"compute-1": "5b1f5a1c-9a0e-4f5b-8a43-10c1a0000001", "compute-2": "5b1f5a1c-9a0e-4f5b-8a43-10c1a0000002"} {
+			there := tsharked(t, file, "-Y", `ovn.host == "`+host+`"`, "-T", "fields", "-e", "frame.number")
+			if same := tsharked(t, file, "-Y", `ovn.chassis == "`+chassis+`"`, "-T", "fields", "-e",
+				"frame.number"); there == "" || same != there {
+				t.Errorf("%s: frames at %s %q, at its chassis %q", file, host, there, same)
+			}
+		}
+		if none := tsharked(t, file, "-Y", "ovn.verdict && !ovn.chassis", "-T", "fields", "-e",
+			"frame.number"); none != "" {
+			t.Errorf("%s: frames without chassis: %s", file, none)
+		}
+	}
+}
+
 // What a pcapng carries beside its packets is in the annotated one too, and
 // Wireshark's own tools keep what is added.
 func TestAnnotatedCaptureKeepsWhatWasThere(t *testing.T) {
@@ -317,6 +341,9 @@ func TestWiresharkInstall(t *testing.T) {
 	fifo := filepath.Join(home, "fifo")
 	status, _, errs = replayed(t, "wireshark", "extcap", "--capture", "--extcap-interface", "ovn-replay",
 		"--fifo", fifo, "--case", cases+"/nodeport", "--extcap-capture-filter", "tcp port 30007")
+	if errs != "" {
+		t.Errorf("Wireshark shows as an error: %s", errs)
+	}
 	if r, err := pcap.Open(fifo); status != exitOK || err != nil {
 		t.Errorf("exit status %d: %s %v", status, errs, err)
 	} else {

@@ -11,6 +11,7 @@
 //	            predicted output at PORT      matched at PORT, mismatched …  (verify)
 //	from: FILE:FRAME at PORT                  the captured frame it is, or comes from
 //	chassis: CHASSIS[ > CHASSIS]…             where it was
+//	host: HOST[ > HOST]…                      the same as people call them, where they do so otherwise
 //	drop: STAGE: REASON (flow UUID)           consumed: REASON
 //	answered: PACKET to PORT                  (consumed) what left instead
 //	decided: TEXT                             by which flow or northbound row it did not leave
@@ -315,6 +316,9 @@ func (c *Capture) name(p *network.Port, on *network.Chassis) (name, description 
 		description += " (" + clean(p.Called()) + ")"
 	}
 	description += " of " + clean(p.Datapath.Name) + " on chassis " + at
+	if host != at {
+		description += " (" + host + ")"
+	}
 	if c.named[name] { // the port on another chassis
 		name = c.unused(name + "@" + host)
 	}

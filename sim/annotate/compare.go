@@ -64,6 +64,7 @@ func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin,
 		t.value = appendClean(append(t.value, " at "...), from.Port)
 		t.say("from")
 	}
+	t.at(on)
 	if len(fields) > 0 || verdict == "missing at " || verdict == "unexpected at " {
 		c.differences(it, fields)
 	}

@@ -1,6 +1,7 @@
 package annotate
 
 import (
+	"bytes"
 	"math"
 	"net/netip"
 	"slices"
@@ -31,6 +32,7 @@ type teller struct {
 	acl     []byte
 	notes   []byte
 	chassis []byte // values
+	hosts   []byte // the chassis as people call them
 	path    []byte
 	conn    int
 	flow    *trace.Event // of the flow that decided, nil: none
@@ -48,7 +50,7 @@ type teller struct {
 // read takes in what became of a frame.
 func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Outcome) {
 	t.out = out
-	for _, b := range []*[]byte{&t.from, &t.nat, &t.ct, &t.acl, &t.notes, &t.chassis, &t.path} {
+	for _, b := range []*[]byte{&t.from, &t.nat, &t.ct, &t.acl, &t.notes, &t.chassis, &t.hosts, &t.path} {
 		*b = (*b)[:0]
 	}
 	t.flow, t.last, t.on, t.dp = nil, nil, -1, -1
@@ -75,6 +77,7 @@ func (t *teller) event(ev *trace.Event, i int) {
 		if ev.Chassis != t.on {
 			t.on = ev.Chassis
 			t.chassis = appendStep(t.chassis, t.book.Net.Chassis[t.on].Name)
+			t.hosts = appendStep(t.hosts, t.book.Net.Chassis[t.on].Host())
 		}
 		if ev.Datapath != t.dp {
 			t.dp = ev.Datapath
@@ -174,6 +177,10 @@ func (t *teller) entered() []byte {
 	t.all = append(t.all, t.from...)
 	t.value = append(t.value[:0], t.chassis...)
 	t.say("chassis")
+	if !bytes.Equal(t.chassis, t.hosts) {
+		t.value = append(t.value[:0], t.hosts...)
+		t.say("host")
+	}
 	t.all = append(append(t.all, t.nat...), t.ct...)
 	t.connection()
 	t.all = append(append(t.all, t.acl...), t.notes...)
@@ -190,8 +197,7 @@ func (t *teller) output(o *sim.Output) []byte {
 	t.value = appendClean(append(t.value[:0], "predicted output at "...), o.Port.Called())
 	t.say("ovn-replay")
 	t.all = append(t.all, t.from...)
-	t.value = appendClean(t.value[:0], o.Chassis.Name)
-	t.say("chassis")
+	t.at(o.Chassis)
 	if o.Made {
 		t.all = append(t.all, "note: ovn-controller made it\n"...)
 	} else {
@@ -214,10 +220,19 @@ func (t *teller) hop(h *sim.Hop) []byte {
 	t.value = appendClean(append(t.value, " of "...), h.Port.Datapath.Called())
 	t.say("ovn-replay")
 	t.all = append(t.all, t.from...)
-	t.value = appendClean(t.value[:0], h.Chassis.Name)
-	t.say("chassis")
+	t.at(h.Chassis)
 	t.connection()
 	return t.all
+}
+
+// at says on which chassis the packet is.
+func (t *teller) at(c *network.Chassis) {
+	t.value = appendClean(t.value[:0], c.Name)
+	t.say("chassis")
+	if c.Host() != c.Name {
+		t.value = appendClean(t.value[:0], c.Host())
+		t.say("host")
+	}
 }
 
 // passed returns the comment of a frame that did not enter.

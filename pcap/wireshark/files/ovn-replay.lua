@@ -11,6 +11,7 @@ local fields = {
   inport   = ProtoField.string("ovn.inport", "Inport", "Logical port at which it entered"),
   outport  = ProtoField.string("ovn.outport", "Outport", "Logical port at which it left"),
   chassis  = ProtoField.string("ovn.chassis", "Chassis", "Where it was"),
+  host     = ProtoField.string("ovn.host", "Host", "Where it was, as people call the chassis"),
   path     = ProtoField.string("ovn.path", "Path", "Datapaths that it crossed"),
   datapath = ProtoField.string("ovn.datapath", "Datapath", "One of them"),
   stage    = ProtoField.string("ovn.stage", "Stage", "Stage that decided"),
@@ -94,6 +95,9 @@ end
 keys["drop"], keys["consumed"], keys["unknown"] = reason, reason, reason
 keys["chassis"] = function(tree, value)
   for name in (value .. " > "):gmatch("(.-) > ") do add(tree, "chassis", name) end
+end
+keys["host"] = function(tree, value)
+  for name in (value .. " > "):gmatch("(.-) > ") do add(tree, "host", name) end
 end
 keys["path"] = function(tree, value)
   add(tree, "path", value)
