@@ -324,7 +324,7 @@ func TestWiresharkInstall(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_CONFIG_HOME", "")
 	status, out, errs := replayed(t, "wireshark", "install")
-	if status != exitOK || strings.Count(out, "\n") != 5 {
+	if status != exitOK || strings.Count(out, "\n") != 6 {
 		t.Fatalf("exit status %d: %s%s", status, out, errs)
 	}
 	cmd := exec.Command(tshark, "-C", wireshark.Profile, "-r", annotated(t, "--case", cases+"/nodeport"), "-Y",
@@ -333,6 +333,13 @@ func TestWiresharkInstall(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), " delivered breth0_ovn-worker default_nginx") ||
 		strings.Contains(string(text), "Error") {
 		t.Errorf("%v\n%s", err, text)
+	}
+	recent, err := filepath.Glob(filepath.Join(home, "*/*/profiles/OVN/recent"))
+	if err != nil || len(recent) != 1 || os.WriteFile(recent[0], []byte("# of the user"), 0o600) != nil {
+		t.Fatalf("widths of columns: %q, %v", recent, err)
+	}
+	if replayedWell(t, "wireshark", "install"); string(read(t, recent[0])) != "# of the user" {
+		t.Error("widths that a user gave columns are lost")
 	}
 	_, out, _ = replayed(t, "wireshark", "extcap", "--extcap-interfaces", "--extcap-version=4.0")
 	if !strings.Contains(out, "interface {value=ovn-replay}{display=OVN replay}") {

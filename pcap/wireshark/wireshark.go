@@ -27,6 +27,9 @@ var files embed.FS
 // Profile is the name of the profile.
 const Profile = "OVN"
 
+// widths is the profile's file in which Wireshark keeps the widths that a user gave columns.
+const widths = "recent"
+
 // Plugin returns the text of the Lua plugin.
 func Plugin() []byte {
 	b, err := files.ReadFile("files/ovn-replay.lua")
@@ -135,7 +138,11 @@ func (f Folders) Install(program string, put func(name string, text []byte, mode
 		if err != nil {
 			return written, err
 		}
-		if err := write(filepath.Join(f.Configuration, "profiles", Profile, e.Name()), text, 0o644); err != nil {
+		name := filepath.Join(f.Configuration, "profiles", Profile, e.Name())
+		if _, err := os.Stat(name); err == nil && e.Name() == widths {
+			continue
+		}
+		if err := write(name, text, 0o644); err != nil {
 			return written, err
 		}
 	}
