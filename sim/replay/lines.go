@@ -90,8 +90,8 @@ func (l *Lines) Record(r *Record) string {
 	s.put(dim, printable.Padded(r.Time[11:11+timeWidth], timeWidth+1))
 	s.put("", printable.Padded(printable.Abbreviated(name, l.file), l.file+1))
 	if l.slim {
-		s.b.WriteString("\n" + s.lead())
-		s.at = len(s.lead())
+		s.down()
+		s.put("", s.lead())
 	}
 	s.put("", printable.Padded(at, l.in+1))
 	f := r.fate()
@@ -225,11 +225,18 @@ func (s *sheet) put(colour, text string) {
 	s.at += printable.Columns(text)
 }
 
+// down goes to the next line, below what follows Before.
+func (s *sheet) down() {
+	s.b.WriteString("\n" + strings.Repeat(" ", printable.Columns(s.l.Before)))
+	s.at = 0
+}
+
 // below writes a text on lines of its own.
 func (s *sheet) below(colour, text string) {
 	for _, line := range printable.Wrapped(printable.Line(text), max(20, s.l.Width-len(s.lead()))) {
-		s.b.WriteString("\n" + s.lead() + s.l.paint(colour, line))
-		s.at = len(s.lead()) + printable.Columns(line)
+		s.down()
+		s.put("", s.lead())
+		s.put(colour, line)
 	}
 }
 
@@ -248,8 +255,8 @@ func (s *sheet) fate(verdict, text string) {
 	right := s.l.Width - printable.Columns(text)
 	from := max(min(column, right), s.at+1)
 	if from > right {
-		s.b.WriteByte('\n')
-		s.at, from = 0, max(min(column, right), len(s.lead()))
+		s.down()
+		from = max(min(column, right), len(s.lead()))
 	}
 	s.b.WriteString(strings.Repeat(" ", from-s.at) + s.l.paint(colours[verdict], text))
 }

@@ -81,6 +81,22 @@ func TestLinesCutNames(t *testing.T) {
 	}
 }
 
+// What begins a packet's first line moves all of it to the right.
+func TestLinesBefore(t *testing.T) {
+	t.Parallel()
+	r := &Record{Time: "2026-11-22T11:32:44.407899000Z", Capture: "client.pcap", Frame: 1, Inport: "p",
+		Packet: "tcp 172.18.0.1:53642 > 172.18.0.4:30007 [P.]", Verdict: "delivered", Outputs: []OutInfo{{Port: "q"}},
+		NAT: []NATInfo{{Kind: "DNAT", From: "172.18.0.4:30007", To: "10.244.1.3:80"}}}
+	for _, width := range []int{40, 80, 120} {
+		_, plain, _ := strings.Cut(shown(&Lines{Width: width}, r), "\n")
+		_, got, _ := strings.Cut(shown(&Lines{Width: width, Before: "17: "}, r), "\n")
+		want := "17: " + strings.TrimSuffix(strings.ReplaceAll(plain, "\n", "\n    "), "    ")
+		if got != want {
+			t.Errorf("at %d:\n%swant\n%s", width, got, want)
+		}
+	}
+}
+
 // What a line says of a packet, a terminal says, too; of a flow's packets once.
 func TestLinesTellAll(t *testing.T) {
 	t.Parallel()
