@@ -207,7 +207,7 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 		c.Sent, c.To = x.as, Point{o.Port.Name, o.Chassis.Name, o.Port.Called(), o.Chassis.Host()}
 		c.source, c.server = l.names.Address(x.as.SrcAddr()), l.names.Address(x.as.DstAddr())
 	}
-	l.members(c, out)
+	l.members(c, x, out)
 	if opensAnew(out) {
 		c.stale, c.marked = "", nil
 	}

@@ -86,19 +86,28 @@ func TestIsFile(t *testing.T) {
 	}
 }
 
-// A connection that is given two members of one group flaps.
+// A connection that is given two members of one group flaps: not one whose answers, a packet's second
+// turn at the group or an error about it choose another.
 func TestFlapping(t *testing.T) {
 	t.Parallel()
 	c := &Conn{Asked: nat.Tuple{Proto: header.ProtoTCP}}
+	there := turn(&note{}, 0)
 	for _, m := range []string{"a", "a", "b"} {
-		c.chose("vip", m, "")
+		c.chose("vip", m, "", there)
 	}
-	c.chose("route", "x", "")
+	c.chose("route", "x", "", there)
+	c.chose("route", "y", "", turn(&note{reply: true}, 0))
+	c.chose("route", "z", "", turn(&note{}, 1))
+	c.chose("route", "w", "", turn(&note{about: true}, 0))
 	if got := c.Flapping(); len(got) != 1 || got[0] != "vip" {
 		t.Errorf("%v", got)
 	}
-	if len(c.Members) != 3 || c.Members[0].Times != 2 {
+	if len(c.Members) != 6 || c.Members[0].Times != 2 {
 		t.Errorf("%v", c.Members)
+	}
+	c.chose("route", "y", "", there)
+	if got := c.Flapping(); len(got) != 2 {
+		t.Errorf("after another: %v", got)
 	}
 }
 
@@ -111,10 +120,10 @@ func TestShares(t *testing.T) {
 		{Hop: "192.0.2.2", Weight: 30}, {Hop: "192.0.2.3", Weight: 60}}}
 	for i := range 4 {
 		c := &Conn{ID: i + 1}
-		c.chose("r1 ip4", "192.0.2.2", "f")
+		c.chose("r1 ip4", "192.0.2.2", "f", 1)
 		l.Conns = append(l.Conns, c)
 	}
-	l.Conns[2].chose("r1 ip4", "192.0.2.1", "f")
+	l.Conns[2].chose("r1 ip4", "192.0.2.1", "f", 1)
 	const want = "members of r1 ip4: 192.0.2.2 4 (80%) of weight 30 (30%), 192.0.2.1 1 (20%) of weight 10 (10%), " +
 		"192.0.2.3 none of weight 60 (60%); conn 3 flaps"
 	if got := l.Shares()[0].String(); got != want {

@@ -22,20 +22,37 @@ type Member struct {
 	Member string // the backend, or the next hop
 	Flow   string // of the flow that chose
 	Times  int
+
+	turns uint16 // at which it was chosen: see turn
 }
 
-// members notes which backends and next hops a packet was given. A connection
-// that was given several of one group flaps.
-func (l *Ledger) members(c *Conn, out *sim.Outcome) {
+// turn is when a packet of a connection meets a group: a bit for each direction and each
+// time on one packet's way. What is chosen at one is the same for all packets, unless it flaps; errors
+// about them have addresses of their own.
+func turn(x *note, met int) uint16 {
+	bit := 2*min(met, 2) + b2i(x.reply)
+	if x.about {
+		bit += 6
+	}
+	return 1 << bit
+}
+
+// members notes which backends and next hops a packet was given.
+func (l *Ledger) members(c *Conn, x *note, out *sim.Outcome) {
 	t := &out.Trace
 	net := l.why.Book.Net
+	met := map[string]int{}
+	chose := func(group, member, flow string) {
+		c.chose(group, member, flow, turn(x, met[group]))
+		met[group]++
+	}
 	for i := range t.NAT {
 		s := &t.NAT[i]
 		if s.Undo || !s.Dst || s.Flow < 0 || l.why.Fixed(net.Flows[s.Flow]) {
 			continue
 		}
 		from, to := s.Ends()
-		c.chose(packet.ProtoName(s.From.Proto)+" "+from, to, net.Flows[s.Flow].UUID)
+		chose(packet.ProtoName(s.From.Proto)+" "+from, to, net.Flows[s.Flow].UUID)
 	}
 	group := ""
 	for _, ev := range t.Events() {
@@ -47,32 +64,34 @@ func (l *Ledger) members(c *Conn, out *sim.Outcome) {
 			group = d.Called() + " " + f.Match
 			l.groups[group] = g
 		} else if hop, ok := l.why.Leads(f); ok && group != "" {
-			c.chose(group, hop, f.UUID)
+			chose(group, hop, f.UUID)
 			group = ""
 		}
 	}
 }
 
-func (c *Conn) chose(group, member, flow string) {
+func (c *Conn) chose(group, member, flow string, at uint16) {
 	const most = 16
 	for i := range c.Members {
 		if m := &c.Members[i]; m.Group == group && m.Member == member {
 			m.Times++
+			m.turns |= at
 			return
 		}
 	}
 	if len(c.Members) < most {
-		c.Members = append(c.Members, Member{group, member, flow, 1})
+		c.Members = append(c.Members, Member{group, member, flow, 1, at})
 	}
 }
 
-// Flapping returns the groups of which a connection was given several members.
+// Flapping returns the groups of which a connection was given several members at one turn.
 func (c *Conn) Flapping() (groups []string) {
-	n := map[string]int{}
+	given := map[string]uint16{}
 	for _, m := range c.Members {
-		if n[m.Group]++; n[m.Group] == 2 {
+		if given[m.Group]&m.turns != 0 && !slices.Contains(groups, m.Group) {
 			groups = append(groups, m.Group)
 		}
+		given[m.Group] |= m.turns
 	}
 	return groups
 }

@@ -155,7 +155,7 @@ func (l *Ledger) Row(c *Conn) *Row {
 		r.Instead = append(r.Instead, RowDrop(d))
 	}
 	for _, m := range c.Members {
-		r.Members = append(r.Members, RowMember(m))
+		r.Members = append(r.Members, RowMember{m.Group, m.Member, m.Flow, m.Times})
 	}
 	return r
 }

@@ -86,7 +86,7 @@ func (x *Explainer) Unserved(out *sim.Outcome) string {
 	if Instead(out) && !t.Has(trace.DropWaits) {
 		return "" // what came to the load balancer's flows is the answer
 	}
-	asked := map[int32]*network.Flow{}
+	asked, there := map[int32]*network.Flow{}, false
 	for _, ev := range events {
 		if ev.Kind != trace.Match {
 			continue
@@ -96,6 +96,7 @@ func (x *Explainer) Unserved(out *sim.Outcome) string {
 		if !known {
 			f = x.balancerOf(d, to)
 			asked[ev.Datapath] = f
+			there = there || f != nil
 		}
 		if f == nil || x.Book.Net.Flows[ev.Flow].Stage != f.Stage {
 			continue
@@ -113,6 +114,22 @@ func (x *Explainer) Unserved(out *sim.Outcome) string {
 		}
 		return fmt.Sprintf("flow %s of %s of %s, which gives one, did not match on %s: %s%s", short(f.UUID),
 			f.StageName(), d.Called(), x.Book.Net.Chassis[ev.Chassis].Host(), match, but)
+	}
+	if !there && out.Verdict != sim.Delivered && out.Verdict != sim.Unknown {
+		return x.servedElsewhere(to)
+	}
+	return ""
+}
+
+// servedElsewhere names a flow that gives packets to an address a backend, where a packet
+// did not come; "" if there is none.
+func (x *Explainer) servedElsewhere(to netip.AddrPort) string {
+	for _, f := range x.balancers.flows[to.Addr()] {
+		for _, d := range f.Datapaths {
+			if x.balancerOf(d, to) == f {
+				return "it did not come where one is given: " + x.name(f, d)
+			}
+		}
 	}
 	return ""
 }
