@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"ovnreplay/nat"
@@ -66,6 +68,35 @@ func (n *Names) service(proto uint8, at netip.AddrPort) string {
 		}
 	}
 	return n.keptName(serviceKey(proto, at))
+}
+
+// Whose names who has an address and port, or, with port 0, the address: of a load balancer's
+// address the load balancers, whatever their ports are. It is "" if nobody here has it.
+func (n *Names) Whose(a netip.Addr, port uint16) string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if port != 0 {
+		for _, proto := range [...]uint8{header.ProtoTCP, header.ProtoUDP, header.ProtoSCTP} {
+			add(n.service(proto, netip.AddrPortFrom(a, port)))
+		}
+	}
+	if len(names) == 0 {
+		add(n.Address(a))
+	}
+	if len(names) == 0 && port == 0 {
+		for _, key := range slices.Sorted(maps.Keys(n.ports)) {
+			at, _, _ := strings.Cut(key, " ")
+			if to, err := netip.ParseAddrPort(at); err == nil && to.Addr() == a || at == a.String() {
+				add(n.ports[key])
+			}
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // serviceKey is what a service at an address and port is filed under: another protocol's may be

@@ -47,3 +47,29 @@ func TestServiceOfAProtocol(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has an address is told where no connection had it: load balancers too, of whatever port and
+// protocol.
+func TestWhose(t *testing.T) {
+	t.Parallel()
+	n := network.New()
+	vip, other := netip.MustParseAddr("fd96::10"), netip.MustParseAddr("10.96.0.11")
+	n.LoadBalancers = []*network.LoadBalancer{
+		{Name: "web", VIPs: []network.VIP{{Addr: vip, Port: 80}, {Addr: vip, Port: 443}}},
+		{Name: "dns", Protocol: header.ProtoUDP, VIPs: []network.VIP{{Addr: vip, Port: 53}}},
+		{Name: "all", VIPs: []network.VIP{{Addr: other}}},
+	}
+	names := NewNames(n, nil)
+	for _, x := range []struct {
+		addr netip.Addr
+		port uint16
+		want string
+	}{
+		{vip, 0, "load balancer dns, load balancer web"}, {vip, 53, "load balancer dns"}, {vip, 54, ""},
+		{other, 0, "load balancer all"}, {other, 9, "load balancer all"}, {netip.MustParseAddr("192.0.2.1"), 0, ""},
+	} {
+		if got := names.Whose(x.addr, x.port); got != x.want {
+			t.Errorf("%s port %d: %q, want %q", x.addr, x.port, got, x.want)
+		}
+	}
+}

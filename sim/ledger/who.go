@@ -169,7 +169,7 @@ func (l *Ledger) WriteWho(w io.Writer, text string, q Question, found []Found, a
 		return nil
 	case len(found) == 0:
 		said := "no connection in the captures had " + text
-		if name := l.Names().Address(q.Addr); name != "" {
+		if name := l.Names().Whose(q.Addr, q.Port); name != "" {
 			said = text + " is " + name + "; no connection in the captures had it"
 		}
 		_, err := printable.Fprintf(w, "%s\n", said)
