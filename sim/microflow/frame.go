@@ -247,24 +247,39 @@ const (
 	ephemeralDst = 49153
 )
 
-// Complete gives the packet the ports that the microflow says nothing about:
-// trackers take a packet with port 0 for malformed, as no real one has it. It
-// returns what it gave, "tcp.src is 49152".
+// A hop limit that stacks send packets with, and the messages that ping sends.
+const (
+	senderTTL    = 64
+	echoRequest  = 8   // RFC 792
+	echoRequest6 = 128 // RFC 4443
+)
+
+// Complete gives the packet what each packet has and the microflow says nothing about: a hop limit, as
+// routers take none with 0; ports, as trackers take a packet with port 0 for malformed; of ICMP the
+// type of a ping, as 0 is that of an answer. It returns what it gave, "tcp.src is 49152".
 func (f *Flow) Complete() (given []string) {
-	name := map[uint64]string{header.ProtoTCP: "tcp", header.ProtoUDP: "udp",
-		header.ProtoSCTP: "sctp"}[f.Key.Get(field.IPProto)]
-	if name == "" || f.Key.Get(field.IPFrag)&packet.FragLater != 0 {
-		return nil
-	}
-	for _, p := range []struct {
-		id   field.ID
-		side string
-		port uint64
-	}{{field.TpSrc, "src", ephemeralSrc}, {field.TpDst, "dst", ephemeralDst}} {
-		if f.Given.Get(p.id) == 0 {
-			f.Key.Set(p.id, p.port)
-			given = append(given, fmt.Sprintf("%s.%s is %d", name, p.side, p.port))
+	proto := f.Key.Get(field.IPProto)
+	give := func(id field.ID, name string, value uint64) {
+		if f.Given.Get(id) == 0 {
+			f.Key.Set(id, value)
+			given = append(given, fmt.Sprintf("%s is %d", name, value))
 		}
+	}
+	if proto != 0 {
+		give(field.IPTTL, "ip.ttl", senderTTL)
+	}
+	if f.Key.Get(field.IPFrag)&packet.FragLater != 0 {
+		return given
+	}
+	switch proto {
+	case header.ProtoICMP:
+		give(field.ICMP4Type, "icmp4.type", echoRequest)
+	case header.ProtoICMPv6:
+		give(field.ICMP6Type, "icmp6.type", echoRequest6)
+	case header.ProtoTCP, header.ProtoUDP, header.ProtoSCTP:
+		name := packet.ProtoName(uint8(proto))
+		give(field.TpSrc, name+".src", ephemeralSrc)
+		give(field.TpDst, name+".dst", ephemeralDst)
 	}
 	return given
 }

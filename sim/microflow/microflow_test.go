@@ -3,6 +3,7 @@ package microflow_test
 import (
 	"context"
 	"encoding/binary"
+	"strings"
 	"testing"
 
 	"ovnreplay/nat/header"
@@ -216,4 +217,29 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What each packet has and a microflow leaves out is taken as a sender would, and said; what it says stays.
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	net := load(t)
+	for text, want := range map[string]string{
+		"ip4 && tcp.dst == 80":                               "ip.ttl is 64, tcp.src is 49152",
+		"ip6 && ip.ttl == 1 && udp":                          "udp.src is 49152, udp.dst is 49153",
+		"icmp4 && ip.ttl == 64":                              "icmp4.type is 8",
+		"icmp4.type == 0 && ip.ttl == 64":                    "",
+		"icmp6":                                              "ip.ttl is 64, icmp6.type is 128",
+		"nd_ns && ip.ttl == 255":                             "",
+		"ip4 && ip.later_frag && ip.proto == 17":             "ip.ttl is 64",
+		"arp.op == 1":                                        "",
+		"ip4 && ip.ttl == 0 && tcp.src == 1 && tcp.dst == 0": "",
+	} {
+		f, err := microflow.Parse(in+text, net, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(f.Complete(), ", "); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
 }

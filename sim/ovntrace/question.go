@@ -72,9 +72,6 @@ func (o *Options) Question(net *network.Network, args []string) (*Question, erro
 		o.Tell("not in the microflow, and taken as a sender would: %s", strings.Join(took, ", "))
 	}
 	q := &Question{key: flow.Key, meta: &flow.Key}
-	if flow.Given.Get(field.IPTTL) == 0 && flow.Key.Get(field.IPProto) != 0 {
-		o.Tell("ip.ttl is not in the microflow and is 0: routers take no such packet; add ip.ttl == 64")
-	}
 	frame := flow.Frame()
 	if flow.Port == nil {
 		o.Tell("microflow does not specify ingress port")
