@@ -6,16 +6,16 @@ import (
 	"path/filepath"
 )
 
-// Where a host has its Southbound database: OVN's own folders, those of MicroOVN's
-// snap (run/central was the name of run/ovn before), and those of when OVN was a part
-// of Open vSwitch. Distributions and support tools look in the same ones. LXD has no
+// Where a host has its Southbound database: OVN's own folders, those of OpenShift's zones (ovn-ic),
+// kube-ovn (origin) and MicroOVN's snap (run/central was the name of run/ovn before), and those of when
+// OVN was a part of Open vSwitch. Distributions and support tools look in the same ones. LXD has no
 // database of its own: it is a client of the host's OVN or of MicroOVN's, and its snap
 // keeps only the certificates for it.
 var (
-	runFolders = []string{"var/run/ovn", "run/ovn", "var/snap/microovn/common/run/ovn",
+	runFolders = []string{"var/run/ovn", "run/ovn", "var/run/ovn-ic", "var/snap/microovn/common/run/ovn",
 		"var/snap/microovn/common/run/central", "var/run/openvswitch"}
-	fileFolders = []string{"var/lib/ovn", "var/lib/ovn/etc", "etc/ovn", "var/snap/microovn/common/data/central/db",
-		"var/lib/openvswitch/ovn", "etc/openvswitch", "var/lib/openvswitch",
+	fileFolders = []string{"var/lib/ovn", "var/lib/ovn/etc", "etc/ovn", "var/lib/ovn-ic/etc", "etc/origin/ovn",
+		"var/snap/microovn/common/data/central/db", "var/lib/openvswitch/ovn", "etc/openvswitch", "var/lib/openvswitch",
 		"usr/local/etc/openvswitch"}
 )
 
