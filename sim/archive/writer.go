@@ -72,6 +72,7 @@ func (w *Writer) Changed(hash [32]byte) {
 // Packet returns the bytes of a packet, which are valid until the next call.
 func (w *Writer) Packet(f *replay.Frame, pt *replay.Point, capture string, out *sim.Outcome) ([]byte, error) {
 	p := &w.packet
+	w.why.At(out.Of.Time)
 	outputs := append(p.Outcome.Outputs[:0], out.Outputs...)
 	*p = Packet{Frame: *f, Point: pt, Capture: capture, Outcome: *out, stages: p.stages[:0], peers: p.peers[:0],
 		values: p.values}

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ type Object struct {
 	Of    string // the switch, router or port group that it belongs to, "" if none
 	Text  string // what it says: "to-lport 1001 drop: ip4.src == 10.0.0.0/8"
 	Owner string // who asked for it, from external_ids: "NetworkPolicy default/web"
+
+	Until int64 // when it went or became another, in nanoseconds since the Unix epoch; 0: it is so
 
 	Lead  string // what Text begins with, before its parts
 	Parts []Part // of a load balancer: its addresses, of which Text tells the first
@@ -146,20 +149,22 @@ func JoinObjects(several ...*Objects) *Objects {
 	known := map[string]bool{}
 	for _, o := range several {
 		sources = append(sources, o.Source)
-		for _, x := range o.All {
-			if !known[x.UUID] {
-				known[x.UUID] = true
-				all = append(all, x)
-			}
+		fresh := slices.DeleteFunc(slices.Clone(o.All), func(x *Object) bool { return known[x.UUID] })
+		for _, x := range fresh { // each in all its states
+			known[x.UUID] = true
 		}
+		all = append(all, fresh...)
 	}
 	return NewObjects(strings.Join(sources, ", "), all)
 }
 
-// ForFlow returns the row that a logical flow was made of, nil if the flow does
+// ForFlow returns the row that a logical flow was made of, as it is, nil if the flow does
 // not say or the row is not there. Rows whose UUIDs begin alike are told apart
 // by the stage.
-func (s *Objects) ForFlow(f *Flow) *Object {
+func (s *Objects) ForFlow(f *Flow) *Object { return s.At(f, math.MaxInt64) }
+
+// At is ForFlow with the row as it was at a moment, in nanoseconds since the Unix epoch.
+func (s *Objects) At(f *Flow, now int64) *Object {
 	if s == nil || f.StageHint == "" {
 		return nil
 	}
@@ -167,15 +172,39 @@ func (s *Objects) ForFlow(f *Flow) *Object {
 		return o
 	}
 	list := s.byHint[f.StageHint[:min(hintLen, len(f.StageHint))]]
+	var best *Object
 	for _, o := range list {
 		if slices.ContainsFunc(stagesOf[o.Table], func(part string) bool { return strings.Contains(f.Stage, part) }) {
-			return o
+			best = o.nearer(best, now)
 		}
 	}
-	if len(list) == 1 {
-		return list[0]
+	several := slices.ContainsFunc(list, func(o *Object) bool { return o.UUID != list[0].UUID })
+	if best != nil || several {
+		return best
 	}
-	return nil
+	for _, o := range list {
+		best = o.nearer(best, now)
+	}
+	return best
+}
+
+// nearer is which of two states of a row it was in at a moment: that which ended next after it, or
+// else last.
+func (o *Object) nearer(other *Object, now int64) *Object {
+	until := func(x *Object) int64 {
+		if x.Until == 0 {
+			return math.MaxInt64
+		}
+		return x.Until
+	}
+	if other == nil {
+		return o
+	}
+	a, b := until(o), until(other)
+	if (a > now) == (b > now) && (a > now) == (a < b) || a > now && b <= now {
+		return o
+	}
+	return other
 }
 
 // stagesOf are parts of the names of the stages that rows of a table are found in.

@@ -26,19 +26,28 @@ func Load(db *store.Database) (*network.Objects, error) {
 	}
 	l := loader{db: db, of: map[store.UUID]string{}}
 	l.parents()
-	var all []*network.Object
+	return network.NewObjects(db.Source, l.objects()), nil
+}
+
+// objects are the rows as the database has them.
+func (l *loader) objects() (all []*network.Object) {
 	for _, k := range kinds {
-		for _, r := range db.Table(k.table).Rows() {
-			o := &network.Object{Table: k.table, UUID: r.UUID.String(), Name: r.Text("name"), Of: l.of[r.UUID],
-				Text: k.text(r), Owner: owner(r)}
-			if k.table == "Load_Balancer" {
-				o.Lead, o.Parts = o.Text, vips(r)
-				o.Text = network.TextOf(o.Lead, o.Parts, 0)
-			}
-			all = append(all, o)
+		for _, r := range l.db.Table(k.table).Rows() {
+			all = append(all, l.object(k.table, r, k.text))
 		}
 	}
-	return network.NewObjects(db.Source, all), nil
+	return all
+}
+
+// object is a row in words.
+func (l *loader) object(table string, r *store.Row, text func(*store.Row) string) *network.Object {
+	o := &network.Object{Table: table, UUID: r.UUID.String(), Name: r.Text("name"), Of: l.of[r.UUID], Text: text(r),
+		Owner: owner(r)}
+	if table == "Load_Balancer" {
+		o.Lead, o.Parts = o.Text, vips(r)
+		o.Text = network.TextOf(o.Lead, o.Parts, 0)
+	}
+	return o
 }
 
 // loader knows which switch, router or port group a row belongs to.
@@ -63,11 +72,7 @@ func (l *loader) parents() {
 	for _, r := range l.db.Table("Load_Balancer_Group").Rows() {
 		groups[r.UUID] = r
 	}
-	for _, c := range []struct{ table, word, columns string }{
-		{"Logical_Switch", "switch", "acls qos_rules load_balancer ports"},
-		{"Logical_Router", "router", "nat static_routes policies load_balancer ports"},
-		{"Port_Group", "port group", "acls"},
-	} {
+	for _, c := range owners {
 		for _, r := range l.db.Table(c.table).Rows() {
 			for column := range strings.FieldsSeq(c.columns) {
 				for u := range r.Refs(column) {
@@ -89,6 +94,13 @@ func (l *loader) parents() {
 	for u, of := range l.of {
 		l.of[u] = strings.TrimSuffix(of, ",")
 	}
+}
+
+// owners are the tables whose rows others belong to, with the columns that say so.
+var owners = []struct{ table, word, columns string }{
+	{"Logical_Switch", "switch", "acls qos_rules load_balancer ports"},
+	{"Logical_Router", "router", "nat static_routes policies load_balancer ports"},
+	{"Port_Group", "port group", "acls"},
 }
 
 // called is what people call a switch or router: Neutron's own name for it is in external_ids,

@@ -15,11 +15,7 @@ import (
 // Open reads the Northbound database at a source, in any form that store.Open takes.
 func Open(ctx context.Context, source string, opts store.Options) (*network.Objects, error) {
 	opts.Database = Name
-	db, err := store.Open(ctx, source, opts)
-	if err != nil {
-		return nil, err
-	}
-	return Load(db)
+	return withPast(ctx, source, opts)
 }
 
 // besideTimeout is how long a server may take that nobody asked for.
@@ -80,12 +76,7 @@ func (s *search) all(ctx context.Context, source string) (any bool) {
 		list = nil
 	}
 	for _, f := range list {
-		if f.Database == nil {
-			if f.Database, err = store.Open(ctx, f.Source, s.opts); err != nil {
-				continue
-			}
-		}
-		if objects, err := Load(f.Database); err == nil && describes(objects, s.net) {
+		if objects, err := withPast(ctx, f.Source, s.opts); err == nil && describes(objects, s.net) {
 			s.found, any = append(s.found, objects), true
 		}
 	}

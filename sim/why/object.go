@@ -3,14 +3,19 @@ package why
 import (
 	"net/netip"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
 )
 
+// At says of what moment the rows are that Object tells: of that of the last packet that was decided
+// about, if nobody says.
+func (x *Explainer) At(now conntrack.Time) { x.now = now }
+
 // Object is the Northbound row that a flow was made of, nil if that is not known. Of a
 // load balancer it tells the addresses that the flow is for.
 func (x *Explainer) Object(f *network.Flow) *network.Object {
-	o := x.Objects.ForFlow(f)
+	o := x.Objects.At(f, int64(x.now))
 	if o == nil || len(o.Parts) < 2 {
 		return o
 	}

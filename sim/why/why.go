@@ -47,6 +47,7 @@ type Explainer struct {
 	// Gaps are the networks of other zones to which routers have no route.
 	Gaps func() []sim.Gap
 
+	now      conntrack.Time // of which Objects are told
 	sides    map[*network.Flow]*sides
 	envs     *sim.Envs
 	envsOf   *network.Network // and what it had become
@@ -114,6 +115,7 @@ func (d *Decision) Sentence() string {
 // its way, in order, and at the end why it was dropped, held or answered.
 func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 	t := &out.Trace
+	x.now = out.Of.Time
 	for i := range t.Events() {
 		ev := &t.Events()[i]
 		switch ev.Kind {

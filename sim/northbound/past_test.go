@@ -1,0 +1,58 @@
+package northbound
+
+import (
+	"context"
+	"crypto/sha1"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ovnreplay/sim/network"
+	"ovnreplay/store"
+)
+
+// A row is told as it was when a packet met the flow that was made of it: not as it became, and of
+// one that went what it was last.
+func TestRowsAreOfTheirMoment(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile(recorded + "nb.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := Open(context.Background(), recorded+"nb.db", store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	uuid := ""
+	for _, o := range now.All {
+		if o.Table == "ACL" {
+			uuid = o.UUID
+		}
+	}
+	for i, change := range []string{`{"action":"drop"}`, "null"} {
+		body := fmt.Sprintf(`{"ACL":{"%s":%s},"_date":%d}`+"\n", uuid, change, 1000*(i+1))
+		file = append(file, fmt.Sprintf("OVSDB JSON %d %x\n%s", len(body), sha1.Sum([]byte(body)), body)...)
+	}
+	name := filepath.Join(t.TempDir(), "nb.db")
+	if err := os.WriteFile(name, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := Open(context.Background(), name, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &network.Flow{Stage: "ls_out_acl", StageHint: uuid[:8]}
+	for _, joined := range []*network.Objects{objects, network.JoinObjects(objects, now)} {
+		for millis, want := range map[int64]string{500: "1001 allow-related: ", 1500: "1001 drop: ", 2500: "1001 drop: "} {
+			o := joined.At(f, millis*1e6)
+			if o == nil || !strings.Contains(o.Text, want) || !strings.HasPrefix(o.Of, "switch ") {
+				t.Errorf("after %d ms it is %v, want %s", millis, o, want)
+			}
+		}
+	}
+	if o := now.ForFlow(f); o == nil || !strings.Contains(o.Text, "allow-related") {
+		t.Errorf("without a history it is %v", o)
+	}
+}
