@@ -45,7 +45,8 @@ func TestRowsAreOfTheirMoment(t *testing.T) {
 	}
 	f := &network.Flow{Stage: "ls_out_acl", StageHint: uuid[:8]}
 	for _, joined := range []*network.Objects{objects, network.JoinObjects(objects, now)} {
-		for millis, want := range map[int64]string{500: "1001 allow-related: ", 1500: "1001 drop: ", 2500: "1001 drop: "} {
+		for millis, want := range map[int64]string{500: "1001 allow-related: ", 1500: "1001 drop: ",
+			2500: "1001 drop: "} {
 			o := joined.At(f, millis*1e6)
 			if o == nil || !strings.Contains(o.Text, want) || !strings.HasPrefix(o.Of, "switch ") {
 				t.Errorf("after %d ms it is %v, want %s", millis, o, want)
