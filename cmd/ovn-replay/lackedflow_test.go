@@ -67,3 +67,23 @@ func flowless(t *testing.T, db, stage, match string) string {
 	}
 	return changing(t, db, 1, `"Logical_Flow":{`+strings.Join(gone, ",")+`}`)
 }
+
+// A remote port that a zone has at no chassis is named where packets to it end.
+func TestRemotePortAtNoChassis(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(cases, "ic-warm")
+	db := filepath.Join(t.TempDir(), "plain.db")
+	put(t, db, gunzip(t, read(t, filepath.Join(dir, "sb-node2.db.gz"))))
+	net, _, err := southbound.Open(context.Background(), db, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := net.Port("tstor-node1")
+	db = changing(t, db, 1, `"Port_Binding":{"`+port.UUID+`":{"chassis":["set",[]]}}`)
+	out := replayedWell(t, "why", "pod2.pcap:2", "--case", dir, "--db", filepath.Join(dir, "sb-node1.db.gz"),
+		"--db", db)
+	const want = "remote port tstor-node1 of transit_switch: zone node2 has it at no chassis, though zone node1 has it"
+	if !strings.Contains(out, want) {
+		t.Errorf("%q is not said:\n%s", want, out)
+	}
+}

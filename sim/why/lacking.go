@@ -49,7 +49,11 @@ func (x *Explainer) lacking(t *trace.Trace, at int, p *network.Port) string {
 		return x.unkeyed(t, at, p)
 	case twin == nil:
 	case ev.Reason == trace.DropUnbound:
-		return x.stranger(p.Datapath.AZ, twin.Datapath.AZ)
+		if s := x.stranger(p.Datapath.AZ, twin.Datapath.AZ); s != "" || p.Chassis != nil {
+			return s
+		}
+		return fmt.Sprintf(": zone %s has it at no chassis, though zone %s has it", p.Datapath.AZ.Name,
+			twin.Datapath.AZ.Name)
 	case ev.Reason == trace.DropStranger:
 		if s := x.stranger(twin.Datapath.AZ, p.Datapath.AZ); s != "" {
 			return s
