@@ -12,7 +12,7 @@ import (
 // Difference is one line in which two listings of a table differ.
 type Difference struct {
 	Kind         DifferenceKind
-	Ours, Theirs Entry    // as far as there is one
+	Ours, Theirs *Entry   // of the listings; nil: there is none
 	Fields       []string // what differs, for Different
 }
 
@@ -31,20 +31,11 @@ func (k DifferenceKind) String() string { return differenceNames[k] }
 
 // String is one line: the kind, the entry as dpctl prints it, and what differs.
 func (d *Difference) String() string {
-	e := &d.Ours
-	if d.Kind == Missing {
-		e = &d.Theirs
-	}
-	s := d.Kind.String() + ": " + string(AppendEntry(nil, e, Dpctl))
+	s := d.Kind.String() + ": " + string(AppendEntry(nil, d.entry(), Dpctl))
 	if len(d.Fields) > 0 {
 		s += ": " + strings.Join(d.Fields, ", ")
 	}
 	return s
-}
-
-type entryKey struct {
-	zone uint16
-	orig nat.Tuple
 }
 
 // Compare holds our listing against a dump of the real table: connections
@@ -53,30 +44,56 @@ type entryKey struct {
 // Timeouts are not compared. The differences come in order of zone and tuple.
 func Compare(ours, theirs []Entry) []Difference {
 	var out []Difference
-	mine := map[entryKey]*Entry{}
-	for i := range ours {
-		mine[entryKey{ours[i].Zone, ours[i].Orig}] = &ours[i]
+	a, b := inOrder(ours), inOrder(theirs)
+	for len(a) > 0 || len(b) > 0 {
+		var first *Entry
+		if len(b) == 0 || len(a) > 0 && compareEntries(a[0], b[0]) <= 0 {
+			first = a[0]
+		} else {
+			first = b[0]
+		}
+		n, m := alike(first, a), alike(first, b)
+		out = compareAlike(out, a[:n], b[:m])
+		a, b = a[n:], b[m:]
 	}
-	for i := range theirs {
-		e := &theirs[i]
-		k := entryKey{e.Zone, e.Orig}
-		o, ok := mine[k]
-		delete(mine, k)
-		switch {
-		case !ok:
-			out = append(out, Difference{Kind: Missing, Theirs: *e})
-		default:
-			if f := differing(o, e); f != nil {
-				out = append(out, Difference{Different, *o, *e, f})
-			}
+	return out
+}
+
+// inOrder lists entries by zone and tuple; of equal ones the earlier first.
+func inOrder(es []Entry) []*Entry {
+	list := make([]*Entry, len(es))
+	for i := range es {
+		list[i] = &es[i]
+	}
+	slices.SortStableFunc(list, compareEntries)
+	return list
+}
+
+// alike counts the entries at the beginning of a list that have an entry's zone and tuple.
+func alike(e *Entry, list []*Entry) (n int) {
+	for n < len(list) && compareEntries(e, list[n]) == 0 {
+		n++
+	}
+	return n
+}
+
+// compareAlike appends what differs of entries of one zone and tuple.
+func compareAlike(out []Difference, ours, theirs []*Entry) []Difference {
+	if len(ours) > 0 && len(theirs) == 0 {
+		return append(out, Difference{Kind: Stale, Ours: ours[len(ours)-1]})
+	}
+	extra := theirs
+	if len(ours) > 0 {
+		extra = theirs[1:]
+	}
+	for _, e := range extra {
+		out = append(out, Difference{Kind: Missing, Theirs: e})
+	}
+	if len(ours) > 0 {
+		if f := differing(ours[len(ours)-1], theirs[0]); f != nil {
+			out = append(out, Difference{Different, ours[len(ours)-1], theirs[0], f})
 		}
 	}
-	for _, e := range mine {
-		out = append(out, Difference{Kind: Stale, Ours: *e})
-	}
-	slices.SortFunc(out, func(a, b Difference) int {
-		return cmp.Or(compareEntries(a.entry(), b.entry()), int(a.Kind)-int(b.Kind))
-	})
 	return out
 }
 
@@ -89,15 +106,15 @@ const dumpTime = 30 * Second
 // they had less time left than dumpTime, and than any that the dump still has. It returns
 // how long after the last packet that was at least; 0: there are none.
 func Ended(ds []Difference, ours []Entry) (rest []Difference, after Time) {
-	stale := map[entryKey]bool{}
+	stale := map[*Entry]bool{}
 	for i := range ds {
 		if d := &ds[i]; d.Kind == Stale {
-			stale[entryKey{d.Ours.Zone, d.Ours.Orig}] = true
+			stale[d.Ours] = true
 		}
 	}
 	until := dumpTime
 	for i := range ours {
-		if e := &ours[i]; !stale[entryKey{e.Zone, e.Orig}] {
+		if e := &ours[i]; !stale[e] {
 			until = min(until, e.Timeout)
 		}
 	}
@@ -113,9 +130,9 @@ func Ended(ds []Difference, ours []Entry) (rest []Difference, after Time) {
 
 func (d *Difference) entry() *Entry {
 	if d.Kind == Missing {
-		return &d.Theirs
+		return d.Theirs
 	}
-	return &d.Ours
+	return d.Ours
 }
 
 // compareEntries orders entries by zone, then by tuple.
@@ -123,7 +140,7 @@ func compareEntries(a, b *Entry) int {
 	x, y := &a.Orig, &b.Orig
 	return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(x.Proto, y.Proto), x.SrcAddr().Compare(y.SrcAddr()),
 		x.DstAddr().Compare(y.DstAddr()), cmp.Compare(x.SrcPort, y.SrcPort), cmp.Compare(x.DstPort, y.DstPort),
-		cmp.Compare(x.Type, y.Type))
+		cmp.Compare(x.Type, y.Type), cmp.Compare(x.Code, y.Code))
 }
 
 // SortEntries orders entries by zone, then by tuple, for listings to be read or compared.
@@ -137,12 +154,16 @@ func differing(a, b *Entry) (fields []string) {
 			fields = append(fields, fmt.Sprintf("%s %v, theirs %v", what, x, y))
 		}
 	}
-	note("reply", a.Reply.String(), b.Reply.String())
+	if a.Reply != b.Reply {
+		note("reply", a.Reply.String(), b.Reply.String())
+	}
 	note("mark", a.Mark, b.Mark)
-	note("labels", string(appendLabel(nil, a.Label)), string(appendLabel(nil, b.Label)))
+	if a.Label != b.Label {
+		note("labels", string(appendLabel(nil, a.Label)), string(appendLabel(nil, b.Label)))
+	}
 	note("state", dpctlState(a.State), dpctlState(b.State))
 	note("helper", a.Helper, b.Helper)
-	if b.Parent != (nat.Tuple{}) { // shown by few formats
+	if b.Parent != (nat.Tuple{}) && a.Parent != b.Parent { // shown by few formats
 		note("parent", a.Parent.String(), b.Parent.String())
 	}
 	return fields

@@ -35,6 +35,7 @@ func (e *DumpError) Error() string {
 // for (counters, start times, security contexts, use counts) is dropped.
 func ReadDump(r io.Reader, name string) ([]Entry, error) {
 	var out []Entry
+	seen := words{}
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
 	n := 0
@@ -48,6 +49,7 @@ func ReadDump(r io.Reader, name string) ([]Entry, error) {
 		if err != nil {
 			return out, &DumpError{name, n, at + 1, err.Error()}
 		}
+		seen.keep(&e.State, &e.PeerState[0], &e.PeerState[1], &e.Helper)
 		out = append(out, e)
 	}
 	if err := sc.Err(); errors.Is(err, bufio.ErrTooLong) {
@@ -56,6 +58,26 @@ func ReadDump(r io.Reader, name string) ([]Entry, error) {
 		return out, fmt.Errorf("%s: %w", name, err)
 	}
 	return out, nil
+}
+
+// words are the names of states and helpers in a dump, each kept once: as parts of their lines
+// they would keep those.
+type words map[string]string
+
+// maxWords bounds them: there are some twenty.
+const maxWords = 1000
+
+func (w words) keep(names ...*string) {
+	for _, name := range names {
+		known, ok := w[*name]
+		if !ok {
+			known = strings.Clone(*name)
+			if len(w) < maxWords {
+				w[known] = known
+			}
+		}
+		*name = known
+	}
 }
 
 // parseEntry reads one line; at is the offset of what is wrong.

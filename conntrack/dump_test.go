@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -243,5 +244,62 @@ func TestZones(t *testing.T) {
 	if _, err := ReadZones(strings.NewReader("a 1\nb x\n"), "z"); err == nil ||
 		err.Error() != `z:2:1: "x" is not a zone number` {
 		t.Errorf("%v", err)
+	}
+}
+
+// An entry of a dump keeps what is its own, not the line that it was read from: a table has
+// a million of them.
+func TestDumpKeepsNoLines(t *testing.T) {
+	const n, most = 20_000, 360
+	var dump strings.Builder
+	for i := range n {
+		fmt.Fprintf(&dump, "tcp,orig=(src=10.0.%d.%d,dst=172.18.0.4,sport=9,dport=80,packets=%0200d),", i>>8, i&255, i)
+		fmt.Fprintf(&dump, "reply=(src=10.1.1.1,dst=10.0.%d.%d,sport=80,dport=9),zone=7,helper=ftp,", i>>8, i&255)
+		fmt.Fprintln(&dump, "protoinfo=(state_orig=ESTABLISHED,state_reply=ESTABLISHED)")
+	}
+	alive := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := alive()
+	es, err := ReadDump(strings.NewReader(dump.String()), "dump")
+	if err != nil || len(es) != n {
+		t.Fatal(len(es), err)
+	}
+	if each := (int64(alive()) - int64(before)) / n; each > most {
+		t.Errorf("%d bytes an entry, of at most %d", each, most)
+	}
+	if es[1].State != "ESTABLISHED" || es[n-1].Helper != "ftp" {
+		t.Errorf("%+v", es[1])
+	}
+	runtime.KeepAlive(dump.String())
+}
+
+// Of two equal entries of a dump one is ours, the other is missing; what is alike is no difference.
+func TestCompareTwins(t *testing.T) {
+	e := Entry{Zone: 3, Orig: nat.Tuple{Proto: 6, Src: [16]byte{1}, Dst: [16]byte{2}}}
+	marked := e
+	marked.Mark = 5
+	for i, tt := range []struct {
+		ours, theirs []Entry
+		want         string
+	}{
+		{[]Entry{e}, []Entry{e}, "[]"},
+		{[]Entry{e}, []Entry{e, e}, "[missing]"},
+		{[]Entry{e}, []Entry{marked, e}, "[missing different]"},
+		{nil, []Entry{e, e}, "[missing missing]"},
+		{[]Entry{e}, nil, "[stale]"},
+		{[]Entry{e, marked}, []Entry{marked}, "[]"}, // the later one
+	} {
+		var kinds []DifferenceKind
+		for _, d := range Compare(tt.ours, tt.theirs) {
+			kinds = append(kinds, d.Kind)
+		}
+		if got := fmt.Sprint(kinds); got != tt.want {
+			t.Errorf("%d: %s, not %s", i, got, tt.want)
+		}
 	}
 }

@@ -260,13 +260,15 @@ func (z Zones) Rezone(entries []Entry, to func(name string) (uint16, bool)) (unk
 			names[n] = name
 		}
 	}
+	told := map[uint16]bool{}
 	for i := range entries {
 		e := &entries[i]
 		n, ok := to(names[e.Zone])
 		switch {
 		case ok && names[e.Zone] != "":
 			e.Zone = n
-		case !slices.Contains(unknown, e.Zone):
+		case !told[e.Zone]:
+			told[e.Zone] = true
 			unknown = append(unknown, e.Zone)
 		}
 	}

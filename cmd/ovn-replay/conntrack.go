@@ -85,6 +85,7 @@ func (o *conntrackListOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return fmt.Errorf("--format %w", err)
 	}
+	defer store.Frugal(cmd.Context())()
 	output.Of(cmd.Context()).Reads(o.compare...)
 	o.Writes = []output.Destination{{Flag: "-o", Name: o.output}}
 	j, err := o.Open(cmd.Context())
@@ -178,6 +179,7 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 			if err != nil {
 				return fmt.Errorf("--format %w", err)
 			}
+			defer store.Frugal(cmd.Context())()
 			table, err := filesOf(stdin).ReadTable(profile, args)
 			if err != nil {
 				return err

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"ovnreplay/conntrack/coding"
 	"ovnreplay/sim"
@@ -17,11 +18,24 @@ type Reader struct {
 	get      func(number uint64) ([]byte, error)
 	excerpts map[uint64]*excerpt
 	texts    map[uint64]string
+
+	ways   map[uint64]*way // paths that were read
+	events int             // of them
 }
+
+// way is a path as it was read: packets that share it have their own of what is not the path's.
+type way struct {
+	at     *excerpt
+	packet Packet
+	events []trace.Event
+}
+
+// maxEvents bounds the events of the paths that a reader remembers.
+const maxEvents = 1 << 19
 
 // NewReader returns a reader; get returns the piece of a number.
 func NewReader(get func(number uint64) ([]byte, error)) *Reader {
-	return &Reader{get: get, excerpts: map[uint64]*excerpt{}, texts: map[uint64]string{}}
+	return &Reader{get: get, excerpts: map[uint64]*excerpt{}, texts: map[uint64]string{}, ways: map[uint64]*way{}}
 }
 
 // Packet returns the packet of some bytes.
@@ -34,13 +48,15 @@ func (r *Reader) Packet(b []byte) (*Packet, error) {
 		return nil, err
 	}
 	p := &Packet{}
-	at, err := r.path(path, p)
+	w, err := r.path(path)
 	if err == nil {
+		w.lead(p)
 		p.Capture, err = r.text(name)
 	}
 	if err != nil {
 		return nil, err
 	}
+	at := w.at
 	(&coder{c, at}).itself(p)
 	if err = errors.Join(c.Finish(), at.err); err == nil {
 		err = errors.Join(p.sound(), at.blocks(p))
@@ -79,8 +95,11 @@ func (r *Reader) text(n uint64) (string, error) {
 	return s, c.Finish()
 }
 
-// path reads a path into p and returns the network it is in.
-func (r *Reader) path(n uint64, p *Packet) (*excerpt, error) {
+// path reads a path, once.
+func (r *Reader) path(n uint64) (*way, error) {
+	if w := r.ways[n]; w != nil {
+		return w, nil
+	}
 	b, err := r.piece(n, pathPiece)
 	if err != nil {
 		return nil, err
@@ -95,12 +114,29 @@ func (r *Reader) path(n uint64, p *Packet) (*excerpt, error) {
 		}
 		r.excerpts[number] = at
 	}
-	(&coder{c, at}).path(p)
+	w := &way{at: at}
+	(&coder{c, at}).path(&w.packet)
 	if err := errors.Join(c.Finish(), at.err); err != nil {
 		return nil, fmt.Errorf("piece %d: %w", n, err)
 	}
-	at.link(p)
-	return at, nil
+	w.events = slices.Clip(w.packet.Outcome.Trace.Events())
+	if r.events += len(w.events); r.events > maxEvents {
+		clear(r.ways)
+		r.events = len(w.events)
+	}
+	r.ways[n] = w
+	return w, nil
+}
+
+// lead has a packet go the way.
+func (w *way) lead(p *Packet) {
+	*p = w.packet
+	out := &p.Outcome
+	out.Outputs = slices.Clone(out.Outputs)
+	t := &out.Trace
+	*t = trace.Trace{CT: slices.Clone(t.CT), NAT: slices.Clone(t.NAT), Texts: slices.Clip(t.Texts)}
+	t.Put(w.events, nil)
+	w.at.link(p)
 }
 
 // excerpt is as much of a network as packets that were read came through.

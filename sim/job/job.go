@@ -116,6 +116,9 @@ func (in *Spec) beside(ctx context.Context, southbound []string, net *network.Ne
 
 // Load builds the engine and opens the captures of a spec.
 func (in *Spec) Load(ctx context.Context, s *recording.Spec, net *network.Network, warnings []error) (*Job, error) {
+	if len(s.Imports)+len(s.Pins) > 0 {
+		defer store.Frugal(ctx)() // their entries are many
+	}
 	r, err := s.Open(ctx, net, in.files(), in.Tell)
 	if err != nil {
 		return nil, err

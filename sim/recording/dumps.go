@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -256,21 +257,19 @@ func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Ch
 		return false // the numbers are not known
 	}
 	n := 0
-	var zones []int
+	zones := map[int]bool{}
 	for i := range es {
 		zone := es[i].Zone
 		if name := r.Engine.ZoneName(int32(c.Index), zone); name != "" && mayBeOf(r.Net.Port(name), &es[i]) {
 			continue
 		}
-		if n++; !slices.Contains(zones, int(zone)) {
-			zones = append(zones, int(zone))
-		}
+		n++
+		zones[int(zone)] = true
 	}
 	if 2*n <= len(es) {
 		return false // zones that OVN did not make are in any dump
 	}
-	slices.Sort(zones)
-	list := fmt.Sprint(zones[:min(len(zones), 4)])
+	list := fmt.Sprint(slices.Sorted(maps.Keys(zones))[:min(len(zones), 4)])
 	what := fmt.Sprintf("%d of %d connections are in zones (%s) that ct-zone-list does not name, or names after ports "+
 		"that do not have their addresses: the dump and the zone list are of different runs of ovn-controller; "+
 		"nothing is imported",
@@ -348,27 +347,35 @@ func (f Files) ReadTable(profile string, dumps []string) (*conntrack.Table, erro
 // then and, where that does not do, as they are when goOn has made the network what it
 // is at the database's end.
 func (r *Recording) Compare(dumps []string, goOn func()) ([]conntrack.Difference, error) {
-	then, err := r.compare(dumps)
-	if err != nil || len(then) == 0 {
-		return then, err
-	}
-	goOn()
-	last, err := r.compare(dumps)
-	if len(last) < len(then) {
-		return last, err
-	}
-	return then, err
-}
-
-func (r *Recording) compare(dumps []string) (all []conntrack.Difference, err error) {
-	for _, arg := range dumps {
-		es, chassis, err := r.ReadDump(arg)
-		if err != nil {
+	tables := make([]dumped, len(dumps))
+	for i, arg := range dumps {
+		var err error
+		if tables[i].entries, tables[i].chassis, err = r.ReadDump(arg); err != nil {
 			return nil, err
 		}
-		ours := r.Engine.Conntrack(chassis).Entries(r.Engine.Now())
-		ds, _ := conntrack.Ended(conntrack.Compare(ours, es), ours)
+	}
+	then := r.compare(tables)
+	if len(then) == 0 {
+		return then, nil
+	}
+	goOn()
+	if last := r.compare(tables); len(last) < len(then) {
+		return last, nil
+	}
+	return then, nil
+}
+
+// dumped is what a dump says of a chassis' table.
+type dumped struct {
+	entries []conntrack.Entry
+	chassis *network.Chassis
+}
+
+func (r *Recording) compare(tables []dumped) (all []conntrack.Difference) {
+	for _, t := range tables {
+		ours := r.Engine.Conntrack(t.chassis).Entries(r.Engine.Now())
+		ds, _ := conntrack.Ended(conntrack.Compare(ours, t.entries), ours)
 		all = append(all, ds...)
 	}
-	return all, nil
+	return all
 }
