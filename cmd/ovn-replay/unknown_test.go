@@ -103,6 +103,15 @@ func TestEmptyCapture(t *testing.T) {
 		!strings.Contains(errs, "the captures hold no packets") {
 		t.Errorf("alone: exit status %d, %q", status, errs)
 	}
+	// What gives no verdict has done what it was asked, and says why that is nothing.
+	for _, at := range []string{empty, empty + "@breth0_ovn-worker"} {
+		for _, command := range []string{"run", "connections", "coverage", "conntrack list"} {
+			status, _, errs := replayed(t, append(strings.Fields(command), "--db", dir+"/sb.db", "-r", at)...)
+			if status != exitOK || errs != "ovn-replay: "+empty+": it holds no packets; it is passed over\n" {
+				t.Errorf("%s %s: exit status %d, %q", command, at, status, errs)
+			}
+		}
+	}
 	zipped := gzipped(t, "", "", 0, "")
 	folder := t.TempDir()
 	for name, data := range map[string][]byte{"0.pcap": nil, "1.pcap": read(t, dir+"/client.pcap"), "2.pcap": nil} {

@@ -215,7 +215,11 @@ func (r *Recording) openAll(ctx context.Context) error {
 		if c.File == "-" {
 			t.Name = "standard input"
 		}
-		if err := r.locate(owners, open, t, c); errors.Is(err, errEmpty) {
+		err = r.locate(owners, open, t, c)
+		if err == nil && r.packetless(open) {
+			err = errEmpty
+		}
+		if errors.Is(err, errEmpty) {
 			r.tell("%s: %v; it is passed over", t.Name, err)
 			open.Close()
 			continue
@@ -371,6 +375,15 @@ func (r *Recording) portAt(name string, at *network.Chassis) (*network.Port, err
 
 // errEmpty is a capture without packets: nothing is to be placed.
 var errEmpty = errors.New("it holds no packets")
+
+// packetless reports whether a capture that is no stream has no packets, whatever is selected.
+func (r *Recording) packetless(open *openCapture) bool {
+	if open.live || r.spec.Reading.Filter != nil {
+		return false
+	}
+	open.peek(1)
+	return len(open.ahead) == 0 && open.stop == io.EOF
+}
 
 // nothing says why a capture without packets cannot be placed.
 func (r *Recording) nothing() error {
