@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
 	}
 	cmd, _, _ := root.Find(args)
-	err := manual.Unknown(root, args)
+	err := cmp.Or(manual.Unknown(root, args), output.Apart(args))
 	if err == nil {
 		err = files.Await(ctx, func() error { return root.ExecuteContext(ctx) })
 		if err == output.ErrAbandoned {
@@ -66,9 +67,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	for _, end := range []func() error{profile, out.Flush, out.Err, files.Finish} {
 		if bad := end(); bad != nil && !errors.Is(err, bad) {
-			err = join(err, bad)
+			err = errors.Join(err, bad)
 		}
 	}
+	err = outweighed(err)
 	status := statusOf(ctx, err)
 	const gone = exitSignal + int(syscall.SIGPIPE)
 	if status > exitSignal && status != gone {
@@ -86,12 +88,15 @@ func version() string {
 	return strings.TrimPrefix(annotate.Program(), "ovn-replay ") + " " + runtime.Version()
 }
 
-// join is errors.Join of an error and another that outweighs a verdict.
-func join(err, worse error) error {
-	if errors.Is(err, errDifference) || errors.Is(err, errDropped) {
-		return worse
+// outweighed is an error without what an output that could not be written makes void: a
+// verdict, and that the work was ended.
+func outweighed(err error) error {
+	written := new(output.Error)
+	void := errors.Is(err, errDifference) || errors.Is(err, errDropped) || errors.Is(err, context.Canceled)
+	if void && errors.As(err, &written) {
+		return written
 	}
-	return errors.Join(err, worse)
+	return err
 }
 
 // statusOf is the exit status for how a command ended. A reader of our output

@@ -101,6 +101,44 @@ func TestOutputsAreNeverInputs(t *testing.T) {
 	}
 }
 
+// Standard output that is led to a file which the command line names is refused by every command.
+func TestStandardOutputIsNoInput(t *testing.T) {
+	dir := copied(t, "sb.db", "client.pcap")
+	t.Chdir(dir)
+	const keep = "run --db sb.db -r client.pcap --session kept.db -q"
+	if status, _, errs := replayed(t, strings.Fields(keep)...); status != exitOK {
+		t.Fatal(errs)
+	}
+	os.Symlink("kept.db", "link.db")
+	os.Link("client.pcap", "hard.pcap")
+	for _, test := range []struct{ args, victim string }{
+		{"db info sb.db", "sb.db"},
+		{"db history sb.db", "sb.db"},
+		{"run --db=sb.db -r client.pcap@breth0_ovn-worker", "hard.pcap"},
+		{"run --db sb.db -r hard.pcap -w -", "client.pcap"},
+		{"show link.db", "kept.db"},
+		{"conntrack list kept.db", "link.db"},
+		{"connections --session=kept.db", "kept.db"},
+		{"who 172.18.0.4 --session kept.db", "kept.db"},
+		{"conntrack states -r client.pcap", "client.pcap"},
+	} {
+		out, err := os.OpenFile(test.victim, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := read(t, test.victim)
+		cmd := process(t.Context(), strings.Fields(test.args)...)
+		var errs strings.Builder
+		cmd.Stdout, cmd.Stderr = out, &errs
+		cmd.Run()
+		out.Close()
+		if cmd.ProcessState.ExitCode() != exitBad || !strings.Contains(errs.String(), "is also standard output") ||
+			!bytes.Equal(before, read(t, test.victim)) {
+			t.Errorf("%s >> %s: %v, %q", test.args, test.victim, cmd.ProcessState, errs.String())
+		}
+	}
+}
+
 // What exists is replaced only by what is complete: not where an input is bad,
 // the session does not fit, or the output cannot be written.
 func TestOutputsAreReplacedWhole(t *testing.T) {

@@ -128,6 +128,27 @@ func (o *Files) checkStdout() error {
 	return nil
 }
 
+// Apart refuses a command line that names a file to which standard output is led: what is
+// said would be written into what is read, or over what is written. A name may follow a flag's
+// =, and be followed by @ and a place.
+func Apart(args []string) error {
+	info, err := os.Stdout.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "-") {
+			_, arg, _ = strings.Cut(arg, "=")
+		}
+		for name := arg; name != "" && !ofProcess(name); name = name[:max(0, strings.LastIndexByte(name, '@'))] {
+			if at, err := os.Stat(name); err == nil && os.SameFile(at, info) {
+				return fmt.Errorf("%s: is also standard output; lead that elsewhere", name)
+			}
+		}
+	}
+	return nil
+}
+
 // isOrHolds reports whether an input is a file, or a directory with it.
 func isOrHolds(in, name string, file fs.FileInfo) bool {
 	info, err := os.Stat(in)
