@@ -42,8 +42,13 @@ type pageCheck struct {
 	f    io.ReaderAt
 	size int64
 	meta boltMeta
+	both bool     // both states are whole
 	seen []uint64 // a bit for each page met
 }
+
+// errOneState is that of the two states of a file one is damaged, and all that is in the other
+// is sound. A writer overwrites one while the other stays: it may be the newer that is gone.
+var errOneState = errors.New("one of its two last states cannot be read, and it may be the newer")
 
 // checkPages tells what is wrong with the pages of a bbolt file. A file that is
 // none, or empty, is left to bbolt to refuse, or to begin.
@@ -63,7 +68,10 @@ func checkPages(f *os.File) error {
 	if err := c.tree(c.meta.root, true); err != nil {
 		return err
 	}
-	return c.free()
+	if err := c.free(); err != nil || c.both {
+		return err
+	}
+	return errOneState
 }
 
 // newest finds the newer of the two states that are whole.
@@ -89,7 +97,7 @@ func (c *pageCheck) newest() (found bool) {
 		return true
 	}
 	if take(0) {
-		take(c.meta.pageSize)
+		c.both = take(c.meta.pageSize)
 		return true
 	}
 	for at := int64(512); at <= 1<<20; at *= 2 {

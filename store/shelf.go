@@ -97,7 +97,7 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 		}
 		return nil, e
 	}
-	file, err := openBolt(path, write)
+	file, err := openBolt(path, write, false)
 	s := &Shelf{path, file}
 	if err != nil {
 		return nil, s.word(err)
