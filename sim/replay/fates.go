@@ -35,12 +35,21 @@ type Fates struct {
 	why    *why.Explainer
 	fates  []*packetFate
 	stages map[string]bool // that the network has
+	met    map[flowAt]*pathFlow
+}
+
+// flowAt is a flow in a datapath.
+type flowAt struct {
+	flow     *network.Flow
+	datapath *network.Datapath
+	table    uint8
 }
 
 // NewFates returns the Fates of a replay; packets that the filter does not
 // select are counted only. Objects are the Northbound database's rows, nil without one.
 func NewFates(e *sim.Engine, objects *network.Objects, taps []*Tap, filter *Filter) *Fates {
-	s := &Fates{net: e.Net, taps: taps, filter: filter, why: why.New(e, objects), stages: map[string]bool{}}
+	s := &Fates{net: e.Net, taps: taps, filter: filter, why: why.New(e, objects), stages: map[string]bool{},
+		met: map[flowAt]*pathFlow{}}
 	for _, f := range e.Net.Flows {
 		s.stages[f.Stage] = true
 	}
@@ -59,7 +68,7 @@ type packetFate struct {
 	drop    string
 	outs    []outFrame
 	ended   trace.Reason
-	path    []pathFlow
+	path    []*pathFlow
 	effects []effect
 	chosen  bool
 	decided string   // by which flow it did not leave as it was
@@ -86,7 +95,7 @@ type pathFlow struct {
 // differ from release to release: where it went, how it was translated, what it ended as.
 type effect struct {
 	text string
-	by   pathFlow // the zero value: none, it entered
+	by   *pathFlow // nil: none, it entered
 }
 
 // Entered implements Handler.
@@ -126,7 +135,7 @@ func (s *Fates) Entered(f *Frame, p *Point, out *sim.Outcome) {
 // way notes the flows that a packet met, and what they did to it.
 func (s *Fates) way(x *packetFate, out *sim.Outcome) {
 	t := &out.Trace
-	var last pathFlow
+	var last *pathFlow
 	did := func(ev *trace.Event, text string) {
 		by := last
 		if ev.Flow >= 0 {
@@ -158,17 +167,25 @@ func (s *Fates) way(x *packetFate, out *sim.Outcome) {
 	}
 }
 
-func (s *Fates) flow(ev *trace.Event) pathFlow {
-	var f *network.Flow
+// flow is the flow of an event: packets that meet the same one share it.
+func (s *Fates) flow(ev *trace.Event) *pathFlow {
+	at := flowAt{nil, s.net.Datapaths[ev.Datapath], ev.Table}
 	if ev.Flow >= 0 {
-		f = s.net.Flows[ev.Flow]
+		at.flow = s.net.Flows[ev.Flow]
+		if x := s.met[at]; x != nil && x.match == at.flow.Match && x.actions == at.flow.Actions {
+			return x
+		}
 	}
-	return s.ref(f, s.net.Datapaths[ev.Datapath], s.why.Book.StageName(ev.Flow, ev.Table))
+	x := s.ref(at.flow, at.datapath, s.why.Book.StageName(ev.Flow, ev.Table))
+	if at.flow != nil {
+		s.met[at] = x
+	}
+	return x
 }
 
 // ref is a flow of a datapath, nil: none that matched in a stage.
-func (s *Fates) ref(f *network.Flow, d *network.Datapath, stage string) pathFlow {
-	x := pathFlow{datapath: d.Name, stage: stage, called: d.Called()}
+func (s *Fates) ref(f *network.Flow, d *network.Datapath, stage string) *pathFlow {
+	x := &pathFlow{datapath: d.Name, stage: stage, called: d.Called()}
 	if f != nil {
 		x.match, x.actions, x.priority, x.uuid, x.hint = f.Match, f.Actions, f.Priority, f.UUID, f.StageHint
 		if o := s.why.Object(f); o != nil {
@@ -332,7 +349,7 @@ func partInEffect(a, b []effect) int {
 
 // caused is the flow of a packet's i-th effect, or of its last.
 func (x *packetFate) caused(i int) *FlowRef {
-	if i = min(i, len(x.effects)-1); i < 0 || x.effects[i].by.datapath == "" {
+	if i = min(i, len(x.effects)-1); i < 0 || x.effects[i].by == nil {
 		return nil
 	}
 	return x.effects[i].by.ref()
@@ -361,10 +378,9 @@ func sameOut(a, b outFrame) bool {
 }
 
 // part returns where two ways part: the first flows that say different things.
-func part(a, b []pathFlow) int {
+func part(a, b []*pathFlow) int {
 	for i := range min(len(a), len(b)) {
-		x, y := a[i], b[i]
-		if !x.says(&y) {
+		if !a[i].says(b[i]) {
 			return i
 		}
 	}
@@ -381,7 +397,7 @@ func (x *packetFate) flow(i int) *FlowRef {
 }
 
 // actOtherwise are the actions of two ways' i-th flows, if these are alike but for them.
-func actOtherwise(a, b []pathFlow, i int) (string, string) {
+func actOtherwise(a, b []*pathFlow, i int) (string, string) {
 	if i >= min(len(a), len(b)) {
 		return "", ""
 	}
@@ -398,7 +414,7 @@ func (f *pathFlow) says(g *pathFlow) bool {
 		f.priority == g.priority
 }
 
-func (f pathFlow) ref() *FlowRef {
+func (f *pathFlow) ref() *FlowRef {
 	return &FlowRef{UUID: f.uuid, Datapath: f.datapath, Stage: f.stage, Match: f.match, Hint: f.hint, Object: f.object,
 		called: f.called}
 }
