@@ -110,7 +110,10 @@ func (v *Verifier) mismatch(p, o *waiter) Item {
 		it.Flow = v.ref(p.way.way.steps()[first].visit)
 	}
 	it.Suspects = v.suspects(&p.way, it.Flow)
-	it.Reason = fmt.Sprintf("%s differ", plural(len(it.Fields), "field"))
+	it.Reason = plural(len(it.Fields), "field") + " differ"
+	if len(it.Fields) == 1 {
+		it.Reason += "s"
+	}
 	if p.way.loose {
 		it.Reason += "; its connection began before the capture"
 	}
