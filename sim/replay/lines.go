@@ -131,15 +131,19 @@ func (l *Lines) delivered(r *Record) ending {
 // named is the name of a port, with its middle taken out where it is too long.
 func (l *Lines) named(port string) string { return printable.Abbreviated(printable.Line(port), l.name) }
 
-// Skipped returns the line of a frame that was not replayed.
+// Skipped returns the line of a frame that was not replayed: of those that a capture has for
+// one reason, as BFD between chassis, that of the first.
 func (l *Lines) Skipped(capture string, frame int, at conntrack.Time, where, why string) string {
+	if !l.isNew(capture + " at " + where + " skipped " + why) {
+		return ""
+	}
 	name := l.seen(capture, frame)
 	s := sheet{l: l}
 	when := Timestamp(at)
 	s.date(when)
 	s.put(dim, printable.Padded(when[11:11+timeWidth], timeWidth+1))
 	s.put(dim, printable.Padded(printable.Abbreviated(name, l.file), l.file+1))
-	text := fmt.Sprintf("skipped at %s: %s", where, why)
+	text := fmt.Sprintf("skipped at %s: %s; others like it are not shown", where, why)
 	if s.fits(s.at, text) {
 		s.put(dim, text)
 	} else {

@@ -81,6 +81,23 @@ func TestLinesCutNames(t *testing.T) {
 	}
 }
 
+// Of frames that are skipped for one reason the first is shown, whole.
+func TestLinesOfSkipped(t *testing.T) {
+	t.Parallel()
+	l := &Lines{Width: 80}
+	const text = "skipped at underlay of compute-1: BFD between chassis; others like it are not shown"
+	first := l.Skipped("/tmp/underlay.pcap", 1, 0, "underlay of compute-1", "BFD between chassis")
+	if got := strings.Join(strings.Fields(first), " "); got != "1970-01-01 UTC 00:00:00.000000 underlay.pcap:1 "+text {
+		t.Errorf("%q", got)
+	}
+	if again := l.Skipped("/tmp/underlay.pcap", 2, 1, "underlay of compute-1", "BFD between chassis"); again != "" {
+		t.Errorf("again: %q", again)
+	}
+	if other := l.Skipped("/tmp/underlay.pcap", 3, 2, "underlay of compute-2", "BFD between chassis"); other == "" {
+		t.Error("of another place none is shown")
+	}
+}
+
 // What begins a packet's first line moves all of it to the right.
 func TestLinesBefore(t *testing.T) {
 	t.Parallel()
