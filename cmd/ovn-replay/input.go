@@ -25,8 +25,7 @@ func (in *input) flags(cmd *cobra.Command) {
 	in.Given = f.Changed
 	f.StringArrayVar(&in.DBs, "db", databasesOf(os.Getenv("OVN_SB_DB")),
 		"Southbound database `SOURCE`: a file, directory or tar, unix:, tcp: or ssl: server, or snapshot:NAME; "+
-			"repeated: "+
-			"of several zones (default $OVN_SB_DB)")
+			"repeated: of several zones (default $OVN_SB_DB, else that of this host)")
 	sourceFlags(f, &in.Source)
 	f.StringVar(&in.DBTime, "db-time", "", dbTimeUsage+"follow if the history holds the captures)")
 	f.BoolVar(&in.Watch, "watch", false, "with a live server: keep following its changes")

@@ -55,7 +55,7 @@ func Arguments(cmd *cobra.Command) {
 			default:
 				wrong = fmt.Sprintf("%d arguments are too few or too many", n)
 			}
-			return fmt.Errorf("%s: %s; usage: %s", cmd.CommandPath(), wrong, cmd.UseLine())
+			return fmt.Errorf("%s; usage: %s", wrong, cmd.UseLine())
 		}
 	}
 	for _, sub := range cmd.Commands() {

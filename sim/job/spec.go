@@ -90,8 +90,8 @@ func (in *Spec) recording() (*recording.Spec, error) {
 			s.DBs = in.DBs
 		}
 	case len(in.DBs) == 0:
-		return nil, errors.New("no network: name a Southbound database with --db FILE, or a recorded case with " +
-			"--case DIR")
+		return nil, errors.New("no network: this host has no Southbound database; name one with --db FILE, or a " +
+			"recorded case with --case DIR")
 	case len(in.Captures) == 0 && !in.GoesOn:
 		return nil, errors.New("no packets: name a capture with -r FILE@PORT")
 	}
