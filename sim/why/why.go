@@ -259,9 +259,8 @@ func (x *Explainer) astray(d *Decision, out *sim.Outcome) {
 	if out.Late || known(&out.Trace) {
 		return
 	}
-	if s, stale := x.unanswered(out); s != "" {
+	if s, _ := x.unanswered(out); s != "" {
 		d.Text = s + "; " + d.Text
-		d.Stale = stale
 	}
 }
 
