@@ -226,3 +226,23 @@ func TestHostsInOneFileVerify(t *testing.T) {
 		})
 	}
 }
+
+// What an interface shows that could not be placed explains what others lack.
+func TestInterfacesThatAreLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"cloud-virtual", "cloud-vlan-tenant", "cloud-cold", "random-cloud-10"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := mutated(t, filepath.Join(cases, name), "", 1)
+			dir := c.save(t, t.TempDir())[1]
+			file := filepath.Join(dir, "all.pcapng")
+			hostFile(t, file, c.captures)
+			status, out, errs := replayed(t, "verify", "--list", "-r", file, "--db",
+				filepath.Join(dir, c.json["db"].(string)), "--ct-profile", c.json["ct_profile"].(string))
+			if status == exitDifference || !strings.Contains(out, "not placed: ") ||
+				!strings.Contains(errs, "its frames are left out") {
+				t.Errorf("status %d:\n%.1500s%.500s", status, out, errs)
+			}
+		})
+	}
+}

@@ -31,6 +31,7 @@ const (
 
 	CauseElsewhere Cause = "entered elsewhere"
 	CauseOneWay    Cause = "one direction"
+	CausePlace     Cause = "not placed"
 
 	CauseClock    Cause = "clock"
 	CauseFilter   Cause = "filter"
@@ -62,6 +63,7 @@ var advice = map[Cause]string{
 	CauseFlight: "nothing: these packets were on their way when a capture began or ended",
 	CauseEmpty:  "is this the right interface? An empty capture vouches for nothing",
 
+	CausePlace:     "name the interface with an iface-id=PORT comment, or give its capture as -r FILE@PORT",
 	CauseOneWay:    "capture both directions (no tcpdump -Q, both sides of a span port): the other is not compared",
 	CauseElsewhere: "capture also at the ports that are in none of the captures: what came from there cannot be told",
 
@@ -282,6 +284,13 @@ func (v *Verifier) excuse(w *waiter) bool {
 	}
 	if v.opts.Strict {
 		return false
+	}
+	if v.evidence.leftOut(w) {
+		if !w.predicted {
+			v.explained(w)
+		}
+		v.blame(CausePlace, file, w.number)
+		return true
 	}
 	if w.predicted {
 		if w.point.port < 0 && v.Report.Underlay == nil {

@@ -29,6 +29,8 @@ type evidence struct {
 	pieces  map[pieceKey]bool // of which some came out as predicted
 	strays  map[twinKey]*stray
 	cut     int // frames that were cut too short
+	// By identity, when frames last were at interfaces that could not be placed.
+	unplaced map[uint64]conntrack.Time
 }
 
 func newEvidence() evidence {
@@ -36,7 +38,7 @@ func newEvidence() evidence {
 		speaks: map[speaker]conntrack.Time{}, ways: map[uint64]conntrack.Time{},
 		replies: map[replyKey]conntrack.Time{}, died: map[answerKey]conntrack.Time{},
 		others: map[expectKey]bool{}, asks: map[question]conntrack.Time{}, tooLong: map[pieceKey]bool{},
-		pieces: map[pieceKey]bool{}, strays: map[twinKey]*stray{}}
+		pieces: map[pieceKey]bool{}, strays: map[twinKey]*stray{}, unplaced: map[uint64]conntrack.Time{}}
 }
 
 // pointSeen is what the captures of one point show of themselves.
@@ -97,6 +99,13 @@ func (k *kinds) add(h *packet.Headers) {
 func (e *evidence) filtered(p pointKey, h *packet.Headers) bool {
 	const many = 16
 	return p.port > 0 && e.kinds.frames >= many && !e.kinds.mixed && kindOf(h) != e.kinds.only
+}
+
+// leftOut reports whether a packet is at an interface that could not be placed: it may be the
+// one where it entered, or that of the point.
+func (e *evidence) leftOut(w *waiter) bool {
+	at, ok := e.unplaced[w.id]
+	return ok && max(at-w.time, w.time-at) < conntrack.Second
 }
 
 // entered notes that a frame entered at a port, or that it must have.

@@ -70,6 +70,9 @@ func (s *Run) place(rec *pcap.Record, f *Frame) {
 		f.skip, f.unread = err.Error(), true
 	case site == nil:
 		f.skip = whyNoSite
+		if len(eth) >= 14 {
+			f.Data, f.Wire = append(f.Data[:0], eth...), rec.OrigLen-rec.FCSLen
+		}
 	default:
 		f.Wire = rec.OrigLen - rec.FCSLen
 		if eth != nil {

@@ -343,6 +343,8 @@ func (v *Verifier) Skipped(f *Frame, p *Point, why string) {
 	case why == whyAgain, why == whyLoopback:
 		v.Report.Repeated++
 		return
+	case why == whyNoSite:
+		keep(v.evidence.unplaced, identityHash(f.Data, f.Headers()), f.Time)
 	case why == whyVLAN:
 		keep(v.evidence.others, whateverTag(p.key(), f.Data, f.Headers()), true)
 	case why == whyCut:
