@@ -98,6 +98,15 @@ var wildKinds = map[string][]string{
 	"kube-cold-ingress-24.03":       {"res=1000"},                  // a request before the packet that calls for it
 	"random-kube-5":                 {"any"},                       // a packet to a router on its own network
 	"cloud-batches":                 {"csum", "snap=64", "any"},    // UDP_SEGMENT, BIG TCP
+	"kube-arp-nd":                   {"any sll"},                   // announcements, copied to all
+	"kube-ecmp":                     {"any sll"},                   // over a wire to an address inside
+	"kube-idle":                     {"any sll"},                   // solicitations over a wire
+	"cloud-ctl-ttl":                 {"any sll"},                   // of link-local addresses
+	"cloud-dhcpv6-ra":               {"any sll"},                   // to groups
+	"cloud-evpn-26.03":              {"any sll"},                   // from nobody's address
+	"cloud-fip-distributed":         {"any sll"},                   // three chassis
+	"kube-cold-unanswered":          {"any sll"},                   // a router's own requests
+	"random-kube-3":                 {"any sll"},                   // to another's address
 }
 
 // wildTogether are all mutations at once.

@@ -355,8 +355,24 @@ func (c *wildCase) mutate(m string, random *rand.Rand) {
 		}
 		c.mutateCapture(x, wildStep{name, value, i, n, times[0], at(min(value, 1)), random})
 	}
-	if name == "any" {
+	switch name {
+	case "any":
 		c.cook(names)
+	case "sll":
+		c.withoutInterface()
+	}
+}
+
+// withoutInterface makes SLL of SLL2, as libpcap before 1.10 writes it of all interfaces.
+func (c *wildCase) withoutInterface() {
+	for _, x := range c.captures {
+		x.link = 113
+		for i := range x.frames {
+			f := &x.frames[i]
+			d := []byte{0, f.data[10], f.data[8], f.data[9], 0, f.data[11]}
+			d = append(append(d, f.data[12:20]...), f.data[0], f.data[1])
+			f.data, f.wire = append(d, f.data[20:]...), f.wire-4
+		}
 	}
 }
 
@@ -446,7 +462,7 @@ func (c *wildCase) mutateCapture(x *wildCapture, s wildStep) {
 				x.untagged++
 			}
 		})
-	case "any":
+	case "any", "sll":
 	default:
 		panic("no mutation " + s.name)
 	}

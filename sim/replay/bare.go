@@ -101,8 +101,11 @@ func (o *Owners) dress(buf []byte, p *network.Port, d Direction, m *pcap.LinkMet
 		src = macOf(p.Addresses[0].MAC)
 	}
 	if d == Left {
-		if _, to := metaIPs(m); header.GroupMAC(to) != 0 {
+		switch from, to := metaIPs(m); {
+		case header.GroupMAC(to) != 0:
 			src = mac(header.GroupMAC(to))
+		case m.EtherType == header.EtherARP && from == to: // it announces itself
+			src = broadcast
 		}
 		return m.AppendEthernet(buf, src.bytes(), [6]byte{})
 	}
@@ -164,6 +167,7 @@ func (s *Run) addressed(f *Frame) {
 			return
 		case l.dir != Left || l.point.Port == nil || !s.owners.same(l.point.Port.Datapath, f.point.Port.Datapath) ||
 			l.point.Port.Type != network.VIF || len(l.point.Port.Addresses) == 0:
+		case l.homeless && l.point.Port == f.point.Port: // it is of another port
 		case macAt(f.Data).multicast() && !hasIP(l.point.Port, header.IPv4(f.Headers().Key.Get(field.ARPTPA))):
 			to = broadcast
 		case to == 0:
@@ -251,6 +255,54 @@ func (o *Owners) redress(f *Frame) {
 		copy(f.Data, dst[:])
 		f.heads = packet.HeadersOnce{}
 	}
+}
+
+// comesTo places a frame that a host sent by an interface which its capture does not tell: at
+// one of those where it is predicted to come.
+func (s *Run) comesTo(f *Frame) {
+	c, t := f.point.Chassis, s.Taps[f.Capture]
+	if len(f.Data) < 14 {
+		return
+	}
+	id := identityHash(f.Data, f.Headers())
+	if f.skip != "" && f.skip != whyForeign && f.skip != whyAgain ||
+		f.skip == "" && s.inferrer.expected.has(expectKey{f.point.key(), id}) {
+		return
+	}
+	to := s.dueAt(c, id, macAt(f.Data[6:]))
+	if to == nil {
+		return
+	}
+	m, err := pcap.EthernetMeta(f.Data)
+	if err != nil {
+		return
+	}
+	m.HasDst = false
+	f.Data = s.owners.dress(f.Data[:0], to, Left, &m)
+	f.heads = packet.HeadersOnce{}
+	f.id, f.skip, f.dir, f.point = id, "", Left, t.point(to, c)
+}
+
+// dueAt is an interface of a chassis where a packet is predicted to come, nil: there is none.
+// One that came in is remembered with where it goes; what a router asks of itself goes to
+// interfaces of the switches it is on.
+func (s *Run) dueAt(c *network.Chassis, id uint64, src mac) (to *network.Port) {
+	among := func(ports []*network.Port) bool {
+		for _, p := range ports {
+			if hasDevice(p) && p.ResidentOn(c) && s.inferrer.expected.has(expectKey{keyOf(p, c), id}) {
+				to = p
+				return true
+			}
+		}
+		return false
+	}
+	s.history.fates.each(id, func(x *fate) bool { return !among(x.outs) })
+	for _, q := range s.owners.ports[src] {
+		if to == nil && q.Datapath.Router && q.Peer != nil {
+			among(q.Peer.Datapath.Ports)
+		}
+	}
+	return to
 }
 
 func (m mac) bytes() [6]byte { return header.MACBytes(uint64(m)) }

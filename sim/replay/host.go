@@ -214,10 +214,45 @@ func (o *Owners) hostPlaceByIP(c *network.Chassis, m *pcap.LinkMeta) (*network.P
 	if p := o.routerByIP(m); p != nil {
 		return o.wireBeside(p), Entered
 	}
-	if _, dst := metaIPs(m); o.has(dst) {
+	src, dst := metaIPs(m)
+	if t, asks := solicited(m); asks {
+		dst = t
+	}
+	foreign := m.HasSrc && o.send[macOf(m.Src)] == nil
+	switch {
+	case dst.IsLinkLocalUnicast():
+		return o.wireNear(mac(header.MACOfLinkLocal(dst))), Entered
+	case o.has(dst) && o.wireToward(dst) != nil:
 		return o.wireToward(dst), Entered
+	case foreign && o.answersFor(m):
+		return o.wireOfSender(src), Entered
 	}
 	return nil, Unknown
+}
+
+// solicited is the address that a neighbor solicitation asks for.
+func solicited(m *pcap.LinkMeta) (target netip.Addr, asks bool) {
+	const solicitation = 135
+	b := m.Payload
+	if m.EtherType != header.EtherIPv6 || len(b) < 64 || b[6] != header.ProtoICMPv6 || b[40] != solicitation {
+		return target, false
+	}
+	return netip.AddrFrom16([16]byte(b[48:64])), true
+}
+
+// wireOfSender returns the wire over which somebody outside sends: that of his network, or
+// the only one there is.
+func (o *Owners) wireOfSender(a netip.Addr) (wire *network.Port) {
+	if w := o.wireToward(a); w != nil {
+		return w
+	}
+	for _, n := range o.networks {
+		if wire != nil && wire != n.wire {
+			return nil
+		}
+		wire = n.wire
+	}
+	return wire
 }
 
 // wireToward returns the localnet port of the network outside that an address
@@ -269,7 +304,11 @@ func (o *Owners) interfaceOf(m mac, c *network.Chassis) *network.Port {
 // has the destination address and is where the sender's address is.
 func (o *Owners) interfaceByIP(m *pcap.LinkMeta, c *network.Chassis, src mac) *network.Port {
 	_, dst := metaIPs(m)
-	for _, p := range o.byIP[dst] {
+	ports := o.byIP[dst]
+	if len(ports) == 0 && dst.IsLinkLocalUnicast() {
+		ports = o.ports[mac(header.MACOfLinkLocal(dst))]
+	}
+	for _, p := range ports {
 		if (p.Type == network.VIF || p.Type == network.Localport) && p.ResidentOn(c) &&
 			(src == 0 || o.near(p.Datapath, src)) {
 			return p

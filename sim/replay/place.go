@@ -171,11 +171,15 @@ func (s *Run) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pca
 		port, dir := s.owners.placeOnHost(t, site.Chassis, rec, m, f.Data)
 		if port == nil {
 			f.skip = whyForeign
+			if f.Bare && m.HasSrc && m.IfIndex == 0 && m.Direction == pcap.DirectionOut {
+				f.Data, f.homeless, f.aimless = m.AppendEthernet(f.Data[:0], [6]byte{}, [6]byte{}), true, true
+			}
 			return
 		}
 		f.point, f.dir = t.point(port, site.Chassis), dir
 		if f.Bare {
 			f.Data, f.aimless = s.owners.dress(f.Data[:0], port, dir, m), !m.HasDst
+			f.homeless = f.aimless && dir == Left && m.IfIndex == 0
 			s.owners.hear(port, m)
 		}
 		if s.owners.tagged(t, f, port) == nil {

@@ -35,8 +35,9 @@ type Frame struct {
 
 	// Bare: the capture holds no Ethernet header; that of Data is worked out
 	// from the network, and only what follows it was seen.
-	Bare    bool
-	aimless bool // Bare: nor does it tell to which Ethernet address the frame was sent
+	Bare     bool
+	homeless bool // Bare: sent by a host whose capture does not tell the interface, nor do its addresses
+	aimless  bool // Bare: nor does it tell to which Ethernet address the frame was sent
 
 	// Inferred: the frame is in no capture. What was observed elsewhere says
 	// that it must have been; Capture and Number name that observation.
@@ -383,6 +384,9 @@ func (s *Run) next(f *Frame) {
 	s.unlink(f)
 	if f.isCut() && f.dir == Entered && s.complete(f) {
 		f.skip = ""
+	}
+	if f.homeless {
+		s.comesTo(f)
 	}
 	if f.dir == Left || f.dir == Crossed {
 		s.comesOut(f) // with the choices that it shows

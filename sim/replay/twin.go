@@ -90,7 +90,7 @@ const (
 
 // again notes a frame and reports whether it was there just before.
 func (t *twins) again(f *Frame) bool {
-	if f.skip != "" && !f.isCut() && len(f.Data) > 0 { // what is cut looks like others
+	if f.skip != "" && !f.isCut() && len(f.Data) > 0 && !f.homeless { // what is cut looks like others
 		return t.skippedAgain(f)
 	}
 	if f.skip != "" || f.id == 0 || f.point == nil {
