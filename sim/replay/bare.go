@@ -176,15 +176,15 @@ func (s *Run) addressed(f *Frame) {
 			to = broadcast
 		}
 	}
-	if to == broadcast && s.spared(f) {
+	if (to == broadcast || to == 0 && macAt(f.Data) == broadcast) && s.spared(f) {
 		to = s.owners.routerHaving(f.point.Port, header.IPv4(f.Headers().Key.Get(field.ARPTPA)))
 	}
 	s.readdress(f, to)
 }
 
 // spared reports whether an interface of a frame's switch that its capture shows did not
-// get an ARP request: it was for a router's Ethernet address, flooded like one to all, and
-// port security lets none get what is for another.
+// get an ARP request: it was for a router's Ethernet address, and at most flooded like one to
+// all, where port security lets none get what is for another.
 func (s *Run) spared(f *Frame) bool {
 	t, got := s.Taps[f.Capture], map[*network.Port]bool{}
 	for l, n := s.alike(f.id).first, 0; l != nil && n < maxAlike; l, n = l.same, n+1 {
