@@ -101,16 +101,24 @@ func (o *Owners) dress(buf []byte, p *network.Port, d Direction, m *pcap.LinkMet
 		src = macOf(p.Addresses[0].MAC)
 	}
 	if d == Left {
-		switch from, to := metaIPs(m); {
-		case header.GroupMAC(to) != 0:
-			src = mac(header.GroupMAC(to))
-		case m.EtherType == header.EtherARP && from == to: // it announces itself
-			src = broadcast
+		if group := groupOf(m); group != 0 {
+			src = group
 		}
 		return m.AppendEthernet(buf, src.bytes(), [6]byte{})
 	}
 	dst = o.nextHop(p, m)
 	return m.AppendEthernet(buf, dst.bytes(), src.bytes())
+}
+
+// groupOf is the Ethernet address of all to whom a packet is sent, 0 if it is sent to one.
+func groupOf(m *pcap.LinkMeta) mac {
+	switch from, to := metaIPs(m); {
+	case header.GroupMAC(to) != 0:
+		return mac(header.GroupMAC(to))
+	case m.EtherType == header.EtherARP && from == to: // it announces itself
+		return broadcast
+	}
+	return 0
 }
 
 // heardKey is an address on a switch.
@@ -265,21 +273,17 @@ func (s *Run) comesTo(f *Frame) {
 		return
 	}
 	id := identityHash(f.Data, f.Headers())
-	if f.skip != "" && f.skip != whyForeign && f.skip != whyAgain ||
-		f.skip == "" && s.inferrer.expected.has(expectKey{f.point.key(), id}) {
+	if f.skip == "" && s.inferrer.expected.has(expectKey{f.point.key(), id}) {
 		return
 	}
 	to := s.dueAt(c, id, macAt(f.Data[6:]))
 	if to == nil {
 		return
 	}
-	m, err := pcap.EthernetMeta(f.Data)
-	if err != nil {
-		return
+	if !macAt(f.Data).multicast() && len(to.Addresses) > 0 {
+		copy(f.Data, to.Addresses[0].MAC[:])
+		f.heads = packet.HeadersOnce{}
 	}
-	m.HasDst = false
-	f.Data = s.owners.dress(f.Data[:0], to, Left, &m)
-	f.heads = packet.HeadersOnce{}
 	f.id, f.skip, f.dir, f.point = id, "", Left, t.point(to, c)
 }
 

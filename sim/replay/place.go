@@ -96,7 +96,7 @@ func (s *Run) place(rec *pcap.Record, f *Frame) {
 		f.skip = whyLink
 	}
 	if f.skip == "" && (tooShort(f.Data, f.Headers(), f.Wire) || len(f.Data) < f.Wire && s.asksName(f.Headers())) {
-		f.skip = whyCut
+		f.skip, f.homeless = whyCut, false
 	}
 	if f.skip == "" {
 		f.id = identityHash(f.Data, f.Headers())
@@ -172,7 +172,7 @@ func (s *Run) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pca
 		if port == nil {
 			f.skip = whyForeign
 			if f.Bare && m.HasSrc && m.IfIndex == 0 && m.Direction == pcap.DirectionOut {
-				f.Data, f.homeless, f.aimless = m.AppendEthernet(f.Data[:0], [6]byte{}, [6]byte{}), true, true
+				f.Data, f.homeless, f.aimless = m.AppendEthernet(f.Data[:0], groupOf(m).bytes(), [6]byte{}), true, true
 			}
 			return
 		}
@@ -183,7 +183,7 @@ func (s *Run) placeAtHost(t *Tap, site *Site, rec *pcap.Record, f *Frame, m *pca
 			s.owners.hear(port, m)
 		}
 		if s.owners.tagged(t, f, port) == nil {
-			f.skip = whyVLAN
+			f.skip, f.homeless = whyVLAN, false
 			return
 		}
 	}
