@@ -36,12 +36,15 @@ type Fates struct {
 	fates  []*packetFate
 	stages map[string]bool // that the network has
 	met    map[flowAt]*pathFlow
+	enters map[flowAt]string // into the tables of a datapath, in words
+	last   *packetFate       // whose way is about as long as the next one's
 }
 
-// flowAt is a flow in a datapath.
+// flowAt is a flow in a datapath, or a table of it where none matched.
 type flowAt struct {
 	flow     *network.Flow
 	datapath *network.Datapath
+	egress   bool
 	table    uint8
 }
 
@@ -49,7 +52,7 @@ type flowAt struct {
 // select are counted only. Objects are the Northbound database's rows, nil without one.
 func NewFates(e *sim.Engine, objects *network.Objects, taps []*Tap, filter *Filter) *Fates {
 	s := &Fates{net: e.Net, taps: taps, filter: filter, why: why.New(e, objects), stages: map[string]bool{},
-		met: map[flowAt]*pathFlow{}}
+		met: map[flowAt]*pathFlow{}, enters: map[flowAt]string{}, last: &packetFate{}}
 	for _, f := range e.Net.Flows {
 		s.stages[f.Stage] = true
 	}
@@ -135,6 +138,8 @@ func (s *Fates) Entered(f *Frame, p *Point, out *sim.Outcome) {
 // way notes the flows that a packet met, and what they did to it.
 func (s *Fates) way(x *packetFate, out *sim.Outcome) {
 	t := &out.Trace
+	x.path, x.effects = make([]*pathFlow, 0, len(s.last.path)), make([]effect, 0, len(s.last.effects)+1)
+	s.last = x
 	var last *pathFlow
 	did := func(ev *trace.Event, text string) {
 		by := last
@@ -154,7 +159,7 @@ func (s *Fates) way(x *packetFate, out *sim.Outcome) {
 				}
 			}
 		case trace.Enter:
-			did(ev, fmt.Sprint("enters ", s.net.Datapaths[ev.Datapath].Called(), ev.Egress))
+			did(ev, s.entersAt(ev))
 		case trace.NAT:
 			n := &t.NAT[ev.Arg]
 			from, to := n.Ends()
@@ -167,19 +172,28 @@ func (s *Fates) way(x *packetFate, out *sim.Outcome) {
 	}
 }
 
+// entersAt tells that a packet enters a datapath.
+func (s *Fates) entersAt(ev *trace.Event) string {
+	at := flowAt{nil, s.net.Datapaths[ev.Datapath], ev.Egress, 0}
+	text, known := s.enters[at]
+	if !known {
+		text = fmt.Sprint("enters ", at.datapath.Called(), ev.Egress)
+		s.enters[at] = text
+	}
+	return text
+}
+
 // flow is the flow of an event: packets that meet the same one share it.
 func (s *Fates) flow(ev *trace.Event) *pathFlow {
-	at := flowAt{nil, s.net.Datapaths[ev.Datapath], ev.Table}
+	at := flowAt{nil, s.net.Datapaths[ev.Datapath], ev.Egress, ev.Table}
 	if ev.Flow >= 0 {
 		at.flow = s.net.Flows[ev.Flow]
-		if x := s.met[at]; x != nil && x.match == at.flow.Match && x.actions == at.flow.Actions {
-			return x
-		}
+	}
+	if x := s.met[at]; x != nil && (at.flow == nil || x.match == at.flow.Match && x.actions == at.flow.Actions) {
+		return x
 	}
 	x := s.ref(at.flow, at.datapath, s.why.Book.StageName(ev.Flow, ev.Table))
-	if at.flow != nil {
-		s.met[at] = x
-	}
+	s.met[at] = x
 	return x
 }
 
