@@ -109,6 +109,25 @@ const ready = setInterval(() => {
 	}
 }
 
+// A packet's copies come from where it was copied, and not from where the copy before went: of
+// what is asked of all, none comes from the router that was asked.
+func TestReportDrawsCopies(t *testing.T) {
+	t.Parallel()
+	chromium := needsTool(t, "chromium")
+	page := reported(t, "--case", cases+"/cloud-arp-nd")
+	const user = `<pre id="seen"></pre><script>
+const ready = setInterval(() => {
+  if (!document.body.dataset.ready) return;
+  clearInterval(ready);
+  const of = (a, b) => graph().edges.filter(e => e.a.name === a && e.b.name === b && e.a.chassis === "compute-1").map(e => e.n);
+  $("seen").textContent = JSON.stringify(["to r1 " + of("net-a", "r1"), "from r1 " + of("r1", "net-a")]);
+}, 20);
+</script>`
+	if seen := strings.Join(browsed(t, chromium, page, user), ", "); seen != "to r1 2, from r1 " {
+		t.Errorf("seen %s", seen)
+	}
+}
+
 // browsed opens a page with a script that does what a user does and writes what is
 // seen then, a JSON list, into an element: that list.
 func browsed(t *testing.T, chromium, page, user string) (seen []string) {

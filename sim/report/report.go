@@ -110,8 +110,8 @@ type flowData struct {
 }
 
 // step is a table on a packet's way: datapath (a text), chassis (a text), 1 in
-// egress, table, flow.
-type step [5]int
+// egress, table, flow, and how deep: copies of a packet come from the last that is less deep.
+type step [6]int
 
 type packetData struct {
 	Time    int64    `json:"t"` // ns since the first
@@ -330,7 +330,7 @@ func (r *Report) path(t *trace.Trace) int {
 			continue
 		}
 		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Called()),
-			r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0, int(ev.Table), -1}
+			r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0, int(ev.Table), -1, int(ev.Depth)}
 		if ev.Egress {
 			s[2] = 1
 		}
