@@ -215,11 +215,7 @@ func (r *Recording) openAll(ctx context.Context) error {
 		if c.File == "-" {
 			t.Name = "standard input"
 		}
-		err = r.locate(owners, open, t, c)
-		if err == nil && r.packetless(open) {
-			err = errEmpty
-		}
-		if errors.Is(err, errEmpty) {
+		if err := r.locate(owners, open, t, c); errors.Is(err, errEmpty) {
 			r.tell("%s: %v; it is passed over", t.Name, err)
 			open.Close()
 			continue
@@ -248,7 +244,21 @@ func (r *Recording) openAll(ctx context.Context) error {
 	if len(r.captures) == 0 && empty != nil {
 		return empty
 	}
+	r.tellPacketless()
 	return r.together(owners, guessed)
+}
+
+// tellPacketless says so if no capture holds packets. One without any whose port is named, beside
+// others that hold some, is a capture of that port all the same.
+func (r *Recording) tellPacketless() {
+	for _, open := range r.captures {
+		if !r.packetless(open) {
+			return
+		}
+	}
+	for _, t := range r.Taps {
+		r.tell("%s: %v", t.Name, errEmpty)
+	}
 }
 
 // passOver says that a capture, or a file of a set, has nothing that can be read.
