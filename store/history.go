@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"ovnreplay/pcap/compressed"
@@ -74,7 +76,20 @@ func gathered(source string) bool {
 	return err == nil && info.IsDir() || err != nil && strings.Contains(source, "!")
 }
 
+// pipes are those that were opened: each is read once.
+var pipes sync.Map
+
 func openFile(path string) (*os.File, error) {
+	if ReadOnce(path) {
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			return nil, openError(path, err)
+		}
+		if _, before := pipes.LoadOrStore(whole, true); before {
+			return nil, &SourceError{Source: path, Problem: "is a pipe, which was read already",
+				Advice: "write what comes through it to a file"}
+		}
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, openError(path, err)

@@ -14,6 +14,7 @@ package store
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -94,10 +95,17 @@ func remote(source string) bool {
 	return false
 }
 
-// HasHistory reports whether a source is of a kind that OpenHistory takes: a
-// file, and no server or snapshot.
+// HasHistory reports whether a source is of a kind that OpenHistory takes, more than once: a
+// file, and no server, snapshot or pipe.
 func HasHistory(source string) bool {
-	return !remote(source) && !strings.HasPrefix(source, "snapshot:")
+	return !remote(source) && !strings.HasPrefix(source, "snapshot:") && !ReadOnce(source)
+}
+
+// ReadOnce reports whether a source is a pipe, as the shell's <(zcat FILE) is: what was read of
+// it is not there a second time, and nobody may write to it again.
+func ReadOnce(source string) bool {
+	info, err := os.Stat(source)
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
 func openSnapshot(name string, opts Options) (*Database, error) {

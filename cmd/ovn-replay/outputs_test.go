@@ -282,6 +282,31 @@ func TestNamedPipes(t *testing.T) {
 	}
 }
 
+// A database that comes through a pipe is read once: it is not followed, which is said, nor waited
+// for a second time.
+func TestDatabaseThroughAPipe(t *testing.T) {
+	dir := copied(t, "sb.db", "client.pcap", "nginx.pcap")
+	for _, args := range []string{"verify", "verify --db-time follow", "diff --db " + dir + "/sb.db", "db info"} {
+		pipe := filepath.Join(t.TempDir(), "pipe")
+		if err := makeFifo(pipe); err != nil {
+			t.Fatal(err)
+		}
+		go os.WriteFile(pipe, read(t, dir+"/sb.db"), 0)
+		line := append(strings.Fields(args), "--db", pipe, "--ct-profile", "ovs-userspace",
+			"-r", dir+"/client.pcap@breth0_ovn-worker", "-r", dir+"/nginx.pcap")
+		want, says := exitOK, pipe+": a pipe is read once"
+		switch args {
+		case "db info":
+			line, says = []string{"db", "info", pipe}, ""
+		case "verify --db-time follow":
+			want, says = exitBad, pipe+": is a pipe, which was read already"
+		}
+		if status, _, errs := replayed(t, line...); status != want || !strings.Contains(errs, says) {
+			t.Errorf("%s: exit status %d, %s; want %d, %q", args, status, errs, want, says)
+		}
+	}
+}
+
 // Standard streams that are closed harm nothing: nothing of what is printed gets
 // into files that are opened in their place, and those are complete.
 func TestClosedStandardStreams(t *testing.T) {

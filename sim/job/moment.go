@@ -32,6 +32,7 @@ func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 // followed: without --db-time it is if the file's history knows it when the
 // captures begin and it changed after.
 func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
+	in.tellPipes(spec.DBs)
 	switch {
 	case in.Fixed && in.DBTime == "":
 		net, warnings, err := in.last(ctx, spec)
@@ -154,9 +155,18 @@ func (in *Spec) last(ctx context.Context, spec *recording.Spec) (*network.Networ
 }
 
 // followable reports whether one of several databases may have a history; of one,
-// opening it tells.
+// opening it tells, unless that can be done once only.
 func followable(sources []string) bool {
-	return len(sources) == 1 || slices.ContainsFunc(sources, store.HasHistory)
+	return len(sources) == 1 && !store.ReadOnce(sources[0]) || slices.ContainsFunc(sources, store.HasHistory)
+}
+
+// tellPipes says of databases that come through pipes that they are not followed.
+func (in *Spec) tellPipes(sources []string) {
+	for _, s := range sources {
+		if store.ReadOnce(s) && in.DBTime == "" {
+			in.Tell("%s: a pipe is read once: all packets meet the last state that comes through it", printable.Line(s))
+		}
+	}
 }
 
 // fixed returns the network of the moment that --db-time names.
