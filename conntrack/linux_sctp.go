@@ -1,6 +1,10 @@
 package conntrack
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"ovnreplay/nat/header"
+)
 
 // SCTP as nf_conntrack tracks it (net/netfilter/nf_conntrack_proto_sctp.c of
 // Linux 6): a state moved by the chunks of each packet, and the verification
@@ -238,7 +242,7 @@ func (c *conn) sctpTag(dir int, tag uint32, ch *chunk, seen *seenChunks, quiet b
 		good = tag == 0
 	case chunkAbort, chunkShutdownComplete:
 		want := *own
-		if ch.flags&1 != 0 { // T: the sender has no tag of its own and reflects
+		if ch.flags&header.ChunkReflects != 0 {
 			want = *other
 		}
 		good = tag == want

@@ -50,12 +50,14 @@ func TestCutsText(t *testing.T) {
 	for body, want := range map[string]int{
 		`strings.Contains(f.Match, "ct")`:                                1,
 		`m := f.Match; strings.HasPrefix("a" + m, "a")`:                  1,
-		`m := f.Actions; n := m[1:]; strings.Cut(n, ";")`:                1,
+		`m := f.Actions; n := m; strings.Cut(n, ";")`:                    1,
+		`_ = f.Actions[:4] == "next"; for range f.Match { }`:             2,
+		`m := f.Match; _ = m[0]; _ = m[1:]; show(m[:9] + "...")`:         2,
 		`word.MatchString(f.Actions); bytes.Index([]byte(f.Match), nil)`: 2,
-		`has(f.Match, "a")`:                                              1,
-		`fmt.Sprint(f.Match); lflow.ParseMatch(f.Match, nil)`:            0,
-		`_ = f.Match == "1"; strings.Contains(f.Stage, "acl")`:           0,
-		`strings.Contains(word.Match("a"), "b")`:                         0,
+		`has(f.Match, "a")`: 1,
+		`fmt.Sprint(f.Match); lflow.ParseMatch(f.Match, nil)`:  0,
+		`_ = f.Match == "1"; strings.Contains(f.Stage, "acl")`: 0,
+		`strings.Contains(word.Match("a"), "b")`:               0,
 	} {
 		f, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\nfunc has(text, word string) bool {\n"+
 			"return strings.Contains(text, word) }\nfunc x(f *Flow) {\n"+body+"\n}", 0)
@@ -130,13 +132,45 @@ func cutsIn(fn *ast.FuncDecl, cutters, texts map[string]bool, flows bool) (at []
 		})
 		return found
 	}
+	same := map[string]bool{} // variables that are a flow's text and no more
+	itself := func(e ast.Expr) bool {
+		switch e := e.(type) {
+		case *ast.Ident:
+			return same[e.Name]
+		case *ast.SelectorExpr:
+			return flows && (e.Sel.Name == "Match" || e.Sel.Name == "Actions")
+		}
+		return false
+	}
 	ast.Inspect(fn.Body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.AssignStmt:
 			for i, e := range n.Rhs {
-				if id, ok := n.Lhs[min(i, len(n.Lhs)-1)].(*ast.Ident); ok && is(e) {
+				id, ok := n.Lhs[min(i, len(n.Lhs)-1)].(*ast.Ident)
+				if ok && is(e) {
 					texts[id.Name] = true
 				}
+				if ok && itself(e) {
+					same[id.Name] = true
+				}
+			}
+		case *ast.SliceExpr: // its beginning may be shown
+			if itself(n.X) && n.Low != nil {
+				at = append(at, n.Pos())
+			}
+		case *ast.BinaryExpr:
+			for _, e := range []ast.Expr{n.X, n.Y} {
+				if cut, ok := e.(*ast.SliceExpr); ok && itself(cut.X) && cut.Low == nil && n.Op != token.ADD {
+					at = append(at, n.Pos())
+				}
+			}
+		case *ast.IndexExpr:
+			if s, ok := n.X.(*ast.SelectorExpr); itself(n.X) && (!ok || s.Sel.Name == "Match") {
+				at = append(at, n.Pos())
+			}
+		case *ast.RangeStmt:
+			if itself(n.X) {
+				at = append(at, n.Pos())
 			}
 		case *ast.CallExpr:
 			if !cutter(n.Fun, cutters) {

@@ -16,9 +16,7 @@ import (
 // options are in nat/header alone.
 func TestHeadersHaveOneHome(t *testing.T) {
 	t.Parallel()
-	banned := regexp.MustCompile(`\b0x(0800|0806|8035|8100|88a8|86dd|8847)\b|crc32\.Castagnoli|case 0, 43, 60` +
-		`|\b(sum|acc|s)>>16|\b(tcp|flag)(FIN|SYN|RST|PSH|ACK|URG)\b|opts?\[opts?\[1\]:\]` +
-		`|(?i:proto\)?) *[!=]= *(1|2|6|17|58|132)\b`)
+	banned := bannedHeaders
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") ||
 			strings.Contains(filepath.ToSlash(path), "nat/header/") ||
@@ -61,6 +59,30 @@ func TestCommandIsThin(t *testing.T) {
 	if lines >= most {
 		t.Errorf("cmd/ovn-replay has %d lines without its tests, of fewer than %d: move what is logic to a library",
 			lines, most)
+	}
+}
+
+// bannedHeaders are EtherTypes, protocols, TCP flags and folds of the Internet checksum, however
+// they are written.
+var bannedHeaders = regexp.MustCompile(`(?i:\b0x(0800|0806|8035|8100|88a8|86dd|8847)\b)|crc32\.Castagnoli` +
+	`|case 0, 43, 60` +
+	`|\+ ?\w+ ?>> ?16\b|\b(sum|acc|s|total) ?>> ?16|\b(tcp|flag)(FIN|SYN|RST|PSH|ACK|URG)\b|opts?\[opts?\[1\]:\]` +
+	`|(?i:proto(col)?\)? *[!=]= *(1|2|6|17|58|132)\b)|(?i:\b(1|2|6|17|58|132) *[!=]= *\w*proto(col)?\b)` +
+	`|(?i:flags?\)? ?& ?(0x)?0*(1|2|4|8|10|12|17|18|20)\b)`)
+
+// The test finds what it is for.
+func TestBannedHeaders(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"t == 0x86DD", "t == 0x88a8", "if protocol == 6 {", "if 17 == proto {", "proto != 58",
+		"if flags&0x02 != 0 {", "f&1 == flags & 4", "sum = sum&0xffff + total>>16", "x = y + sum >> 16"} {
+		if !bannedHeaders.MatchString(code) {
+			t.Errorf("%s is not seen", code)
+		}
+	}
+	for _, code := range []string{"header.EtherIPv6", "proto == header.ProtoTCP", "flags&header.FlagSYN", "h >> 16"} {
+		if m := bannedHeaders.FindString(code); m != "" {
+			t.Errorf("%s is taken for a number: %s", code, m)
+		}
 	}
 }
 

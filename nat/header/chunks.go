@@ -20,6 +20,10 @@ const (
 	ChunkShutdownComplete = 14
 )
 
+// ChunkReflects is the T bit of an ABORT's and a SHUTDOWN COMPLETE's flags: its sender has no tag
+// of its own and reflects the other's (RFC 9260, section 3.3.7).
+const ChunkReflects = 1
+
 // chunkAnswers are the types by which an end answers a chunk of another.
 var chunkAnswers = [...]uint8{
 	ChunkInit: ChunkInitAck, ChunkInitAck: ChunkCookieEcho, ChunkCookieEcho: ChunkCookieAck,

@@ -77,17 +77,16 @@ func replyARP(k *field.Key, mac uint64) error {
 
 func replyTransport(f *Flow, l4 []byte, mac uint64) error {
 	k := &f.Key
-	const ack = 0x10
 	switch k.Get(field.IPProto) {
 	case header.ProtoTCP:
 		flags := k.Get(field.TCPFlags)
 		f.Given.Set(field.TCPFlags, 0xfff)
-		if flags&4 != 0 {
+		if flags&header.FlagRST != 0 {
 			return fmt.Errorf("nobody answers a TCP reset")
 		}
-		k.Set(field.TCPFlags, flags&(header.FlagSYN|header.FlagFIN)|ack)
-		if flags&header.FlagSYN != 0 && flags&ack != 0 {
-			k.Set(field.TCPFlags, ack)
+		k.Set(field.TCPFlags, flags&(header.FlagSYN|header.FlagFIN)|header.FlagACK)
+		if flags&header.FlagSYN != 0 && flags&header.FlagACK != 0 {
+			k.Set(field.TCPFlags, header.FlagACK)
 		}
 	case header.ProtoUDP, header.ProtoSCTP:
 	case header.ProtoICMP:
