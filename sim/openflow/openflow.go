@@ -28,7 +28,7 @@ type Dump struct {
 const maxLine = 16 << 20
 
 // lastTable is OVN's table from which packets leave for ports. Each bridge has
-// flows in it, and dumps list the tables in order.
+// flows in it and in table 0, where they come from ports, and dumps list the tables in order.
 const lastTable = 64
 
 // Read reads a dump. It may have been made with any version of OpenFlow, and
@@ -51,13 +51,16 @@ func Read(r io.Reader, name string) (*Dump, error) {
 func each(r io.Reader, name string, flow func(cookie uint64, line string)) (part string, err error) {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
-	found, more, highest, cut := false, false, -1, 0
+	found, more, highest, lowest, cut := false, false, -1, lastTable, 0
 	for n := 1; sc.Scan(); n++ {
 		line := strings.TrimSpace(sc.Text())
 		rest, ok := strings.CutPrefix(line, "cookie=")
 		if !ok {
-			if strings.Contains(line, "_FLOW reply ") {
+			switch {
+			case strings.Contains(line, "_FLOW reply "):
 				more = strings.Contains(line, "flags=[more]")
+			case strings.Contains(line, "actions="):
+				cut = n // its beginning lacks
 			}
 			continue
 		}
@@ -71,7 +74,8 @@ func each(r io.Reader, name string, flow func(cookie uint64, line string)) (part
 		if err != nil {
 			return "", fmt.Errorf("%s: line %d: cookie %q is no number", name, n, text)
 		}
-		found, highest = true, max(highest, tableOf(match))
+		table := tableOf(match)
+		found, highest, lowest = true, max(highest, table), min(lowest, table)
 		flow(cookie, line)
 	}
 	switch err := sc.Err(); {
@@ -83,6 +87,8 @@ func each(r io.Reader, name string, flow func(cookie uint64, line string)) (part
 		return fmt.Sprintf("line %d is cut short", cut), nil
 	case more:
 		return "its last heading says that more follows", nil
+	case lowest > 0:
+		return "it has no flows of table 0, in which every bridge of OVN has some", nil
 	case highest < lastTable:
 		return fmt.Sprintf("it has no flows of table %d, in which every bridge of OVN has some", lastTable+1), nil
 	}

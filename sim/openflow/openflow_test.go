@@ -75,19 +75,22 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A dump is a part of a bridge's flows if a line is cut, more was announced, or
-// nothing is in the table that packets leave by.
+// A dump is a part of a bridge's flows if a line is cut, at its end or its beginning, more was
+// announced, or nothing is in the table that packets come from, or in the one they leave by.
 func TestPart(t *testing.T) {
 	t.Parallel()
-	const last = " cookie=0x1, table=65, priority=100,reg15=0x1 actions=output:1\n"
+	const only = " cookie=0x1, table=65, priority=100,reg15=0x1 actions=output:1\n"
+	const last = " cookie=0x0, table=0, priority=0 actions=drop\n" + only
 	for text, want := range map[string]string{
-		dump + last: "",
-		last:        "",
-		dump:        "it has no flows of table 65, in which every bridge of OVN has some",
+		dump + last:                  "",
+		last:                         "",
+		only:                         "it has no flows of table 0, in which every bridge of OVN has some",
+		"0x1, actions=drop\n" + last: "line 1 is cut short",
+		dump:                         "it has no flows of table 65, in which every bridge of OVN has some",
 		"NXST_FLOW reply (xid=0x4): flags=[more]\n" + last: "its last heading says that more follows",
-		last + " cookie=0x2, table=65, prio":               "line 2 is cut short",
-		last + " cookie=0x2":                               "line 2 is cut short",
-		last + " cookie=0x2, table=8 actions=resubmit(,":   "line 2 is cut short",
+		last + " cookie=0x2, table=65, prio":               "line 3 is cut short",
+		last + " cookie=0x2":                               "line 3 is cut short",
+		last + " cookie=0x2, table=8 actions=resubmit(,":   "line 3 is cut short",
 	} {
 		d, err := openflow.Read(strings.NewReader(text), "f")
 		if err != nil || d.Part != want {

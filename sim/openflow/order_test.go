@@ -17,6 +17,7 @@ const listed = `
  cookie=0x44444444, table=16, n_packets=0, priority=3001,ipv6,metadata=0x3,ipv6_src=fd01::1 actions=drop
  cookie=0x66666666, table=16, n_packets=0, priority=3001,ip,metadata=0x3,nw_src=10.1.0.1 actions=conjunction(1,1/2)
  cookie=0x0, table=65, n_packets=0, priority=100,reg15=0x1,metadata=0x3 actions=output:1
+ cookie=0x0, table=0, n_packets=0, priority=0 actions=drop
 `
 
 func TestOrder(t *testing.T) {
@@ -50,6 +51,7 @@ func TestSortedDumpShowsNoOrder(t *testing.T) {
  cookie=0x11111111, table=16, n_packets=0, priority=3001,udp,metadata=0x3,tp_dst=5353 actions=resubmit(,17)
  cookie=0x33333333, table=16, n_packets=0, priority=3001,udp,metadata=0x3,nw_src=10.1.0.11 actions=drop
  cookie=0x0, table=65, n_packets=0, priority=100,reg15=0x1,metadata=0x3 actions=output:1
+ cookie=0x0, table=0, n_packets=0, priority=0 actions=drop
 `
 	var o openflow.Order
 	if part, err := o.Add(strings.NewReader(sorted), "dump"); err != nil || part != "" {
