@@ -159,7 +159,7 @@ func browsed(t *testing.T, chromium, page, user string) (seen []string) {
 	return seen
 }
 
-// A page of many packets draws those that are in view, however one gets there.
+// A page of many packets draws those that are in view, however one gets there: by scrolling or by a key.
 func TestReportOfManyPackets(t *testing.T) {
 	t.Parallel()
 	chromium := needsTool(t, "chromium")
@@ -176,12 +176,28 @@ const ready = setInterval(() => {
   for (const at of [0.5, 1]) { list.scrollTop = list.scrollHeight * at; list.dispatchEvent(new Event("scroll")); look(); }
   $("q").value = "tcp"; $("q").dispatchEvent(new Event("input")); look();
   seen.push($("shown").textContent);
+  // where the list is, and whether the packets that are drawn are those there
+  const there = () => {
+    const box = list.getBoundingClientRect(), in_ = document.elementFromPoint(box.left + 200, box.top + 100)?.closest(".row");
+    return Math.round(list.scrollTop) + " " + (in_ ? found.findIndex(i => in_.title.startsWith(T(D.packets[i].f) + ":" + D.packets[i].n + " ")) : -1);
+  };
+  list.scrollIntoView({ block: "start" });
+  const press = key => list.dispatchEvent(new KeyboardEvent("keydown", { key }));
+  list.scrollTop = 26000; draw(); draw(); seen.push(there());
+  list.scrollBy(0, 2600); draw(); draw(); seen.push(there());
+  press("End"); draw(); seen.push(at === found.length - 1 && list.querySelector(".on") ? "end" : "not the end");
+  press("PageUp"); press("PageUp"); draw(); seen.push(list.querySelector(".on") && list.scrollTop > 100000 ? "page" : "no page");
   $("seen").textContent = JSON.stringify(seen);
 }, 20);
 </script>`
 	seen := browsed(t, chromium, page, user)
-	if len(seen) != 5 {
+	if len(seen) != 9 {
 		t.Fatalf("seen %q", seen)
+	}
+	for i, w := range []string{"26000 1003", "28600 1103", "end", "page"} {
+		if seen[5+i] != w {
+			t.Errorf("scrolled: seen %q, want %q", seen[5+i], w)
+		}
 	}
 	for _, s := range seen[:4] {
 		var rows, conns int
