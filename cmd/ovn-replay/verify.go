@@ -94,12 +94,12 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 			return err
 		}
 		notes.Notes.Compared, notes.Notes.Only, notes.Only = true, only.Compared, only
-		opts.Matched = notes.Notes.Matched
+		opts.Matched, opts.Conn = notes.Notes.Matched, notes.Number
 	}
 	v := replay.NewVerifier(opts)
 	var h replay.Handler = v
 	if notes != nil {
-		h = replay.Handlers(v, notes)
+		h = replay.Handlers(notes, v) // a packet has its number when it is verified
 	}
 	damage := errors.Join(j.Run(cmd.Context(), j.Start(h, job.LookAhead)), j.Damaged())
 	if errors.As(damage, new(*job.Interruption)) {

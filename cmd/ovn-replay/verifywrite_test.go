@@ -57,6 +57,20 @@ func TestVerifyWrites(t *testing.T) {
 			t.Errorf("ovn.verdict == %q selects %d frames, want %d", word, strings.Count(got, "\n"), n)
 		}
 	}
+	// Everything that a packet of a connection led to has the connection's number, as the packet has in
+	// what run -w writes.
+	conns := map[string]string{}
+	for row := range strings.Lines(tsharked(t, annotated(t, args...), "-Y", `ovn.verdict != "predicted"`, "-T",
+		"fields", "-e", "ovn.from", "-e", "ovn.conn")) {
+		from, conn, _ := strings.Cut(strings.TrimSuffix(row, "\n"), "\t")
+		conns[from] = conn
+	}
+	for row := range strings.Lines(tsharked(t, file, "-Y", `ovn.verdict != "unexpected" && ovn.inport`, "-T",
+		"fields", "-e", "ovn.from", "-e", "ovn.conn", "-E", "occurrence=l")) {
+		if from, conn, _ := strings.Cut(strings.TrimSuffix(row, "\n"), "\t"); conn == "" || conn != conns[from] {
+			t.Errorf("connection %q of what comes from %s, want %q", conn, from, conns[from])
+		}
+	}
 	only := filepath.Join(t.TempDir(), "only.pcapng")
 	replayed(t, append([]string{"verify", "-q", "-w", only, "--only", "mismatched"}, args...)...)
 	if n, all := len(report.Mismatched), len(records(t, only)); all != 2*n || // beside what was predicted
@@ -72,6 +86,11 @@ func TestVerifyWrites(t *testing.T) {
 	}
 	got := tsharked(t, file, "-Y", `ovn.verdict == "mismatched"`, "-T", "fields", "-e", "ovn.difference", "-E",
 		"aggregator=;")
+	for cause := range strings.Lines(tsharked(t, file, "-Y", "ovn.cause", "-T", "fields", "-e", "ovn.cause")) {
+		if !strings.HasPrefix(cause, "flow ") && !strings.HasPrefix(cause, "no packet ") {
+			t.Errorf("cause %q", cause)
+		}
+	}
 	want := report.Mismatched[0].Fields[0]
 	if !strings.HasPrefix(got, want.Field+" predicted "+want.Predicted+" observed "+want.Observed) {
 		t.Errorf("differences %.300q, want %+v first", got, want)

@@ -65,6 +65,10 @@ func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin,
 		t.say("from")
 	}
 	t.at(on)
+	if t.conn = 0; from != nil {
+		t.conn = from.Conn
+	}
+	t.connection()
 	if len(fields) > 0 || verdict == "missing at " || verdict == "unexpected at " {
 		c.differences(it, fields)
 	}
@@ -91,7 +95,7 @@ func (c *Capture) differences(it *replay.Item, fields []replay.Difference) {
 		t.value = b
 		t.say("difference")
 	}
-	t.value = appendClean(append(append(t.value[:0], replay.CauseFlow...), ": "...), it.Blamed())
+	t.value = appendClean(t.value[:0], it.Blamed())
 	if it.Reason != "" {
 		t.value = appendClean(append(t.value, "; "...), it.Reason)
 	}

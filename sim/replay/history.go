@@ -19,6 +19,7 @@ type history struct {
 	engine *sim.Engine
 	ways   ways
 	fates  ring[fate]
+	newest *fate // of them
 	seen   ring[sighting]
 	links  ring[uint64] // identities, by what OVN's own answers show of a packet
 	pieces arrivals     // of streams, by which packets that were cut up are known again
@@ -39,6 +40,7 @@ type fate struct {
 	late     bool
 	verdict  sim.Verdict
 	drop     trace.Reason
+	conn     int32         // its connection's number, see VerifyOptions.Conn
 	waits    bool          // ovn-controller asks for its next hop
 	asks     *network.Port // by this wire, nil: by none
 	loose    bool          // its connection began before the capture
@@ -122,6 +124,7 @@ func (h *history) add(f *Frame, out *sim.Outcome) {
 		f.id = identityHash(f.Data, f.Headers())
 	}
 	x := h.fates.push(f.id)
+	h.newest = x
 	*x = fate{
 		spot: f.spot(), number: f.Number, time: f.Time, sum: payloadSum(f.Data, f.Headers(), f.Wire),
 		inferred: f.Inferred, late: out.Late, verdict: out.Verdict, drop: out.Drop, waits: holds(out), nat: x.nat[:0],

@@ -212,6 +212,7 @@ type Origin struct {
 	Capture string `json:"capture"`
 	Frame   int    `json:"frame"`
 	Port    string `json:"port"`
+	Conn    int    `json:"-"` // its connection's number, 0: not known, see VerifyOptions.Conn
 }
 
 // Difference is a field whose predicted and observed values differ.

@@ -28,6 +28,8 @@ type VerifyOptions struct {
 	// and the packet that led to it, or that ovn-controller sent by itself: then
 	// from is nil. The arguments are valid during the call.
 	Matched func(observed *Item, from *Origin)
+	// Conn, if not nil, numbers the connection of the packet that entered last, 0 if it has none.
+	Conn func() int
 	// MTU is that of ports, by name: longer frames do not leave there.
 	MTU map[string]int
 	// Causes are known before anything is replayed.
@@ -196,6 +198,9 @@ func (v *Verifier) sendsOwn(w *waiter) bool {
 
 // Entered implements Handler.
 func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
+	if v.opts.Conn != nil {
+		v.run.history.newest.conn = int32(v.opts.Conn())
+	}
 	v.now = max(v.now, f.Time)
 	switch {
 	case out.Late, f.Inferred:
@@ -289,7 +294,10 @@ func (v *Verifier) prediction(f *Frame, p *Point, out *sim.Outcome, event int) *
 	w := v.take()
 	w.predicted, w.inferred, w.own = true, f.Inferred && !f.Own, f.Own
 	w.capture, w.file, w.number = f.Capture, f.File, f.Number
-	w.origin = Origin{v.run.name(f), f.Number, p.Name()}
+	w.origin = Origin{Capture: v.run.name(f), Frame: f.Number, Port: p.Name()}
+	if v.opts.Conn != nil {
+		w.origin.Conn = v.opts.Conn()
+	}
 	w.original = append(w.original, f.Data...)
 	w.patched, w.seg = v.patches, f.ofBatch()
 	w.way.inferred = f.Inferred

@@ -44,6 +44,7 @@ type Printer struct {
 	Err error
 
 	numbers ledger.Numbers // of connections, where they are asked for
+	number  int            // see Number
 	live    bool           // each packet is to be seen at once
 	buf     []byte
 	written string       // the annotated capture that is complete
@@ -96,6 +97,7 @@ func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	if p.numbered() {
 		conn = p.numbers.Number(f, pt, out)
 	}
+	p.number = conn
 	other := p.Conn != 0 && conn != p.Conn
 	p.Counts.Add(p.Words.Why, out)
 	if p.Err != nil || p.Format == trace.NoFormat && p.Notes == nil && p.Words.Why.Book.OpenFlow == nil {
@@ -116,6 +118,9 @@ func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		p.Err = p.Out.Flush()
 	}
 }
+
+// Number is that of the connection of the packet that entered last, 0 if it has none.
+func (p *Printer) Number() int { return p.number }
 
 // Before returns what takes in the packets that a session holds already, nil if
 // nothing depends on them.
