@@ -198,7 +198,7 @@ func TestMemoryIsWhole(t *testing.T) {
 		{ledger{}, "parts spare n forgot"},
 		{piece{}, "span time"},
 		{arrival{}, "span id"},
-		{history{}, "engine ways fates seen links pieces"}, // ways, seen and links explain differences, no more
+		{history{}, "engine ways fates newest seen links pieces"}, // ways, seen and links explain differences, no more
 	} {
 		typ := reflect.TypeOf(x.of)
 		var fields []string
