@@ -88,6 +88,7 @@ func TestPluginSelects(t *testing.T) {
 		"nodeport":  {"--case", cases + "/nodeport"},
 		"verdicts":  {"--case", cases + "/kube-acl-verdicts-26.03"},
 		"neighbors": {"--case", cases + "/cloud-arp-nd"},
+		"called":    {"--case", cases + "/cloud-vlan-tenant-26.03"},              // ports have names beside their own
 		"one zone":  {"--db", oneZone(t), cases + "/ic-nodeport/underlay1.pcap"}, // what others do is not known
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,13 +96,20 @@ func TestPluginSelects(t *testing.T) {
 			file := annotated(t, args...)
 			_, out, _ := replayed(t, append([]string{"run", "--json"}, args...)...)
 			want := map[string][]string{}
-			translated := 0
+			translated, outports := 0, ""
 			for line := range strings.Lines(out) {
 				var r replay.Record
 				if err := json.Unmarshal([]byte(line), &r); err != nil {
 					t.Fatal(err)
 				}
 				want[r.Verdict] = append(want[r.Verdict], r.Inport)
+				if r.Verdict == "delivered" {
+					var at []string
+					for _, o := range r.Outputs {
+						at = append(at, o.Port)
+					}
+					outports += strings.Join(at, ";") + "\n"
+				}
 				if len(r.NAT) > 0 {
 					translated++
 				}
@@ -111,6 +119,10 @@ func TestPluginSelects(t *testing.T) {
 				if strings.Join(inports, "\n")+"\n" != got {
 					t.Errorf("%s: inports\n%s\nwant\n%s", verdict, got, strings.Join(inports, "\n"))
 				}
+			}
+			if got := tsharked(t, file, "-Y", `ovn.verdict == "delivered"`, "-T", "fields", "-e", "ovn.outport", "-E",
+				"aggregator=;"); got != outports {
+				t.Errorf("outports\n%s\nwant\n%s", got, outports)
 			}
 			if n := strings.Count(tsharked(t, file, "-Y", `ovn.verdict in {"dropped", "consumed", "not known"}`+
 				` && !ovn.reason`), "\n"); n > 0 {

@@ -10,6 +10,7 @@
 //	            hop at PORT of DATAPATH       (--hops) the packet as it comes to a datapath
 //	            predicted output at PORT      matched at PORT, mismatched …  (verify)
 //	from: FILE:FRAME at PORT                  the captured frame it is, or comes from
+//	called: PORT is NAME                      what people call one of the ports, where that is not its name
 //	chassis: CHASSIS[ > CHASSIS]…             where it was
 //	host: HOST[ > HOST]…                      the same as people call them, where they do so otherwise
 //	drop: STAGE: REASON (flow UUID)           consumed: REASON

@@ -64,6 +64,12 @@ func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin,
 		t.value = appendClean(append(t.value, " at "...), from.Port)
 		t.say("from")
 	}
+	t.called = t.called[:0]
+	t.call(c.book.Net.Port(it.Port))
+	if from != nil {
+		t.call(c.book.Net.Port(from.Port))
+	}
+	t.all = append(t.all, t.called...)
 	t.at(on)
 	if t.conn = 0; from != nil {
 		t.conn = from.Conn

@@ -23,19 +23,21 @@ type teller struct {
 	book *trace.Book
 	why  *why.Explainer
 
-	out     *sim.Outcome
-	verdict sim.Verdict
-	end     *why.Decision // by which the packet did not leave; nil if it did
-	briefs  map[*trace.Path][]int32
-	from    []byte // lines on where the packet is from, which its outputs have too
-	nat, ct []byte // lines
-	acl     []byte
-	notes   []byte
-	chassis []byte // values
-	hosts   []byte // the chassis as people call them
-	path    []byte
-	conn    int
-	flow    *trace.Event // of the flow that decided, nil: none
+	out      *sim.Outcome
+	verdict  sim.Verdict
+	end      *why.Decision // by which the packet did not leave; nil if it did
+	briefs   map[*trace.Path][]int32
+	from     []byte // lines on where the packet is from, which its outputs have too
+	called   []byte // lines on what people call its ports
+	inCalled []byte // and those of them on the one where it entered
+	nat, ct  []byte // lines
+	acl      []byte
+	notes    []byte
+	chassis  []byte // values
+	hosts    []byte // the chassis as people call them
+	path     []byte
+	conn     int
+	flow     *trace.Event // of the flow that decided, nil: none
 
 	// While a trace is read: the flow met last, and where the packet was.
 	last   *trace.Event
@@ -174,7 +176,10 @@ func (t *teller) entered() []byte {
 	t.judge()
 	t.say("ovn-replay")
 	t.reason()
-	t.all = append(t.all, t.from...)
+	for i := range t.out.Outputs {
+		t.call(t.out.Outputs[i].Port)
+	}
+	t.all = append(append(t.all, t.from...), t.called...)
 	t.value = append(t.value[:0], t.chassis...)
 	t.say("chassis")
 	if !bytes.Equal(t.chassis, t.hosts) {
@@ -194,9 +199,11 @@ func (t *teller) entered() []byte {
 // how it was translated. The rest is at the packet it comes from.
 func (t *teller) output(o *sim.Output) []byte {
 	t.all = t.all[:0]
-	t.value = appendClean(append(t.value[:0], "predicted output at "...), o.Port.Called())
+	t.value = appendClean(append(t.value[:0], "predicted output at "...), o.Port.Name)
 	t.say("ovn-replay")
-	t.all = append(t.all, t.from...)
+	t.called = append(t.called[:0], t.inCalled...)
+	t.call(o.Port)
+	t.all = append(append(t.all, t.from...), t.called...)
 	t.at(o.Chassis)
 	if o.Made {
 		t.all = append(t.all, "note: ovn-controller made it\n"...)
@@ -216,10 +223,10 @@ func (t *teller) output(o *sim.Output) []byte {
 // hop returns the comment of the packet as it comes to a datapath.
 func (t *teller) hop(h *sim.Hop) []byte {
 	t.all = t.all[:0]
-	t.value = appendClean(append(t.value[:0], "hop at "...), h.Port.Called())
-	t.value = appendClean(append(t.value, " of "...), h.Port.Datapath.Called())
+	t.value = appendClean(append(t.value[:0], "hop at "...), h.Port.Name)
+	t.value = appendClean(append(t.value, " of "...), h.Port.Datapath.Name)
 	t.say("ovn-replay")
-	t.all = append(t.all, t.from...)
+	t.all = append(append(t.all, t.from...), t.inCalled...)
 	t.at(h.Chassis)
 	t.connection()
 	return t.all
@@ -241,7 +248,7 @@ func (t *teller) passed(f *replay.Frame, p *replay.Point, name string) []byte {
 	t.value = append(t.value[:0], "observed"...)
 	t.say("ovn-replay")
 	t.origin(f, p, name)
-	t.all = append(t.all, t.from...)
+	t.all = append(append(t.all, t.from...), t.called...)
 	return t.all
 }
 
@@ -263,7 +270,7 @@ func (t *teller) judge() {
 			if i == 0 {
 				sep = " to "
 			}
-			b = appendClean(append(b, sep...), t.out.Outputs[i].Port.Called())
+			b = appendClean(append(b, sep...), t.out.Outputs[i].Port.Name)
 		}
 	case sim.Consumed:
 		b = append(b, "consumed"...)
@@ -284,7 +291,7 @@ func (t *teller) reason() {
 		for i := range t.out.Outputs {
 			o := &t.out.Outputs[i]
 			b := appendClean(t.value[:0], packet.Describe(o.Data))
-			t.value = appendClean(append(b, " to "...), o.Port.Called())
+			t.value = appendClean(append(b, " to "...), o.Port.Name)
 			t.say("answered")
 		}
 	case sim.Dropped, sim.Unknown:
@@ -313,6 +320,15 @@ func (t *teller) reason() {
 	}
 }
 
+// call adds what people call a port, where that is not its name, to the lines on that.
+func (t *teller) call(p *network.Port) {
+	if p == nil || p.Called() == p.Name {
+		return
+	}
+	b := appendClean(t.value[:0], p.Name)
+	t.called = t.once(t.called, "called", appendClean(append(b, " is "...), p.Called()))
+}
+
 // consumer says why ovn-controller has the packet.
 func (t *teller) consumer() string {
 	events := t.out.Trace.Events()
@@ -331,13 +347,11 @@ func (t *teller) origin(f *replay.Frame, p *replay.Point, name string) {
 	b := appendClean(t.value[:0], name)
 	b = strconv.AppendInt(append(b, ':'), int64(f.Number), 10)
 	b = append(b, " at "...)
-	if p.Port != nil {
-		b = appendClean(b, p.Port.Called())
-	} else {
-		b = appendClean(b, p.Name())
-	}
-	t.from = appendWrapped(t.from, "from", b, "\n")
-	t.value = b
+	t.value = appendClean(b, p.Name())
+	t.from = appendWrapped(t.from, "from", t.value, "\n")
+	t.called = t.called[:0]
+	t.call(p.Port)
+	t.inCalled = append(t.inCalled[:0], t.called...)
 	if f.Inferred {
 		t.value = appendClean(t.value[:0], f.Why)
 		t.from = appendWrapped(t.from, "inferred", t.value, "\n")

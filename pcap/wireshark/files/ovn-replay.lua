@@ -10,6 +10,7 @@ local fields = {
   reason   = ProtoField.string("ovn.reason", "Reason", "Why it was dropped or consumed"),
   inport   = ProtoField.string("ovn.inport", "Inport", "Logical port at which it entered"),
   outport  = ProtoField.string("ovn.outport", "Outport", "Logical port at which it left"),
+  called   = ProtoField.string("ovn.called", "Called", "What people call the logical ports, where that is not their name"),
   chassis  = ProtoField.string("ovn.chassis", "Chassis", "Where it was"),
   host     = ProtoField.string("ovn.host", "Host", "Where it was, as people call the chassis"),
   path     = ProtoField.string("ovn.path", "Path", "Datapaths that it crossed"),
@@ -93,6 +94,7 @@ local function reason(tree, value)
   add(tree, "reason", value:gsub(" %(flow [%x-]+%)$", ""))
 end
 keys["drop"], keys["consumed"], keys["unknown"] = reason, reason, reason
+keys["called"] = function(tree, value) add(tree, "called", value:match("^.- is (.*)$")) end
 keys["chassis"] = function(tree, value)
   for name in (value .. " > "):gmatch("(.-) > ") do add(tree, "chassis", name) end
 end
