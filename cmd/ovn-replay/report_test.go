@@ -128,6 +128,42 @@ const ready = setInterval(() => {
 	}
 }
 
+// Packets whose predictions differ from what was observed are found by how, and their rows say
+// it, not that all is well.
+func TestReportMarksDifferences(t *testing.T) {
+	t.Parallel()
+	chromium := needsTool(t, "chromium")
+	text, err := os.ReadFile(cases + "/nodeport/nginx.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[24+16+14+8]++ // the first packet's TTL
+	pod := filepath.Join(t.TempDir(), "pod.pcap")
+	if err := os.WriteFile(pod, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	page := reported(t, "--db", cases+"/nodeport/sb.db", "-r", cases+"/nodeport/client.pcap@breth0_ovn-worker", "-r", pod)
+	const user = `<pre id="seen"></pre><script>
+const ready = setInterval(() => {
+  if (!document.body.dataset.ready) return;
+  clearInterval(ready);
+  const seen = [], row = () => document.querySelector("#list .row > :last-child");
+  $("q").value = "mismatched"; $("q").dispatchEvent(new Event("input"));
+  seen.push($("shown").textContent.split(" ")[0], row()?.className, row()?.textContent);
+  open(0); seen.push(document.querySelector("#detail .bad")?.textContent);
+  $("q").value = "delivered"; $("q").dispatchEvent(new Event("input"));
+  seen.push(document.querySelectorAll("#list .row .bad").length, document.querySelectorAll("#list .row .ok").length > 3);
+  $("seen").textContent = JSON.stringify(seen.map(String));
+}, 20);
+</script>`
+	const pod1 = "default_nginx-deployment-9456bbbf9-x6pc6"
+	want := []string{"1", "bad", "mismatched at " + pod1 + ": ip.ttl; delivered to " + pod1,
+		"mismatched at " + pod1 + ": ip.ttl", "1", "true"}
+	if seen := browsed(t, chromium, page, user); strings.Join(seen, "\n") != strings.Join(want, "\n") {
+		t.Errorf("seen %q, want %q", seen, want)
+	}
+}
+
 // browsed opens a page with a script that does what a user does and writes what is
 // seen then, a JSON list, into an element: that list.
 func browsed(t *testing.T, chromium, page, user string) (seen []string) {

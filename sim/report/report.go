@@ -114,22 +114,29 @@ type flowData struct {
 type step [6]int
 
 type packetData struct {
-	Time    int64    `json:"t"` // ns since the first
-	Capture int      `json:"f"`
-	Frame   int      `json:"n"`
-	In      int      `json:"i"`
-	Packet  int      `json:"p"`
-	Verdict string   `json:"v"` // see letters
-	Why     int      `json:"w"`
-	Out     [][2]int `json:"o,omitempty"` // port, packet
-	Conn    int      `json:"c"`
-	Path    int      `json:"h"`
-	NAT     []int    `json:"x,omitempty"`
-	CT      []int    `json:"k,omitempty"`
-	Notes   []int    `json:"m,omitempty"`
-	Bytes   string   `json:"b,omitempty"` // as it entered, base64
-	Hops    []hop    `json:"s,omitempty"`
-	Length  int      `json:"l"`
+	Time    int64     `json:"t"` // ns since the first
+	Capture int       `json:"f"`
+	Frame   int       `json:"n"`
+	In      int       `json:"i"`
+	Packet  int       `json:"p"`
+	Verdict string    `json:"v"` // see letters
+	Why     int       `json:"w"`
+	Out     [][2]int  `json:"o,omitempty"` // port, packet
+	Conn    int       `json:"c"`
+	Path    int       `json:"h"`
+	NAT     []int     `json:"x,omitempty"`
+	CT      []int     `json:"k,omitempty"`
+	Notes   []int     `json:"m,omitempty"`
+	Bytes   string    `json:"b,omitempty"` // as it entered, base64
+	Hops    []hop     `json:"s,omitempty"`
+	Length  int       `json:"l"`
+	Differ  []differs `json:"d,omitempty"` // how what it led to differs from what was observed
+}
+
+// differs is a difference of a packet: its kind, and where it is.
+type differs struct {
+	Kind string `json:"k"`
+	At   int    `json:"a"` // a text: port and fields
 }
 
 // hop is where a packet came to, and the bytes that changed since the step
@@ -436,6 +443,36 @@ func (r *Report) Verified(v *replay.Report) {
 		}
 	}
 	r.data.Result = res
+	r.mark(v)
+}
+
+// entry is where a packet is from: a capture, which is a text, and its frame there.
+type entry struct{ capture, frame int }
+
+// mark notes with the packets which of what they led to differs from what was observed.
+func (r *Report) mark(v *replay.Report) {
+	found := map[entry][]differs{}
+	for _, list := range []struct {
+		kind  string
+		items []replay.Item
+	}{{"mismatched", v.Mismatched}, {"missing", v.Missing}, {"unexpected", v.Unexpected}} {
+		for i := range list.items {
+			it := &list.items[i]
+			if it.From == nil {
+				continue
+			}
+			text, before := "at "+it.Port, ": "
+			for i := range it.Fields {
+				text, before = text+before+it.Fields[i].Field, ", "
+			}
+			k := entry{r.text(it.From.Capture), it.From.Frame}
+			found[k] = append(found[k], differs{list.kind, r.text(text)})
+		}
+	}
+	for i := range r.data.Packets {
+		p := &r.data.Packets[i]
+		p.Differ = found[entry{p.Capture, p.Frame}]
+	}
 }
 
 // maxDiffer bounds how many differences of a kind the page has.
