@@ -17,7 +17,10 @@
 //	answered: PACKET to PORT                  (consumed) what left instead
 //	decided: TEXT                             by which flow or northbound row it did not leave
 //	inferred: WHY                             it is in no capture
-//	nat: KIND FIELD FROM -> TO at STAGE (flow UUID)
+//	nat: KIND FIELD FROM -> TO at STAGE (flow UUID) [by ROW]
+//	rerouted: by ROW, flow UUID of STAGE of DATAPATH          a router policy chose its way
+//	marked: DSCP N by ROW, flow UUID of STAGE of DATAPATH     a QoS rule did
+//	untranslated: TEXT                        an answer passed by the binding that it needed
 //	ct: zone N (NAME) STATE [orig TUPLE reply TUPLE] [mark M label L]
 //	conn: N                                   its connection, over all zones and translations
 //	acl: STAGE priority P (flow UUID): MATCH  a northbound row that applied to it

@@ -30,6 +30,7 @@ type teller struct {
 	from     []byte // lines on where the packet is from, which its outputs have too
 	called   []byte // lines on what people call its ports
 	inCalled []byte // and those of them on the one where it entered
+	beside   []byte // lines on what else flows did to it, or ought to have done
 	nat, ct  []byte // lines
 	acl      []byte
 	notes    []byte
@@ -43,6 +44,9 @@ type teller struct {
 	last   *trace.Event
 	on, dp int32
 
+	deeds   map[doer]deed
+	objects *network.Objects // of which deeds tell
+
 	value  []byte
 	line   []byte
 	all    []byte
@@ -52,7 +56,7 @@ type teller struct {
 // read takes in what became of a frame.
 func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Outcome) {
 	t.out = out
-	for _, b := range []*[]byte{&t.from, &t.nat, &t.ct, &t.acl, &t.notes, &t.chassis, &t.hosts, &t.path} {
+	for _, b := range []*[]byte{&t.from, &t.nat, &t.ct, &t.acl, &t.notes, &t.chassis, &t.hosts, &t.path, &t.beside} {
 		*b = (*b)[:0]
 	}
 	t.flow, t.last, t.on, t.dp = nil, nil, -1, -1
@@ -89,6 +93,7 @@ func (t *teller) event(ev *trace.Event, i int) {
 			t.last = ev
 			t.match(ev)
 			t.rewrite(ev)
+			t.diverts(ev)
 		}
 	case trace.CT:
 		t.track(&out.Trace.CT[ev.Arg])
@@ -125,7 +130,7 @@ func (t *teller) brief(path *trace.Path) []int32 {
 		tells := false
 		switch ev.Kind {
 		case trace.Enter, trace.Match, trace.Miss:
-			tells = ev.Chassis != on || ev.Datapath != dp || t.acls(ev) || t.rewrites(ev) || ev.Kind == trace.Enter
+			tells = ev.Chassis != on || ev.Datapath != dp || t.acls(ev) || t.bears(ev) || ev.Kind == trace.Enter
 			on, dp = ev.Chassis, ev.Datapath
 		case trace.CT, trace.NAT, trace.Broken, trace.Note, trace.Learn, trace.Made, trace.Drop:
 			tells = true
@@ -156,6 +161,9 @@ func (t *teller) decide() {
 		made = made || t.out.Outputs[i].Made
 	}
 	if !made && !why.Instead(t.out) {
+		if d, ok := t.why.Untranslated(t.out); ok {
+			t.passedBy(&d)
+		}
 		return
 	}
 	list := t.why.Decide(t.out)
@@ -165,6 +173,8 @@ func (t *teller) decide() {
 			t.verdict, t.end = sim.Consumed, d
 		case why.Dropped, why.Taken, why.Unknown:
 			t.end = d
+		case why.Untranslated:
+			t.passedBy(d)
 		}
 	}
 }
@@ -186,7 +196,7 @@ func (t *teller) entered() []byte {
 		t.value = append(t.value[:0], t.hosts...)
 		t.say("host")
 	}
-	t.all = append(append(t.all, t.nat...), t.ct...)
+	t.all = append(append(append(t.all, t.nat...), t.beside...), t.ct...)
 	t.connection()
 	t.all = append(append(t.all, t.acl...), t.notes...)
 	t.value = append(t.value[:0], t.path...)
@@ -432,7 +442,21 @@ func (t *teller) translate(s *trace.NATStep, ev, flow *trace.Event) {
 		b = appendEndpoint(append(b, " src "...), s.From.SrcAddr(), s.From.SrcPort, &s.From)
 		b = appendEndpoint(append(b, " -> "...), s.To.SrcAddr(), s.To.SrcPort, &s.To)
 	}
-	t.nat = t.once(t.nat, "nat", t.appendAt(b, ev, flow))
+	b = t.appendAt(b, ev, flow)
+	if t.stale(s, ev) {
+		b = append(b, " by its connection, which keeps it"...) // a note says what is gone
+	} else if s.Flow >= 0 {
+		b = appendBy(b, t.deed(t.book.Net.Flows[s.Flow], ev.Datapath).row)
+	}
+	t.nat = t.once(t.nat, "nat", b)
+}
+
+// stale reports whether a translation uses what the network no longer has.
+func (t *teller) stale(s *trace.NATStep, ev *trace.Event) bool {
+	if t.why.Conntrack == nil {
+		return t.out.Trace.Said(trace.Outlived, int(ev.Arg)) != ""
+	}
+	return t.why.Stale(s, ev.Datapath, t.out.Of.Time) != ""
 }
 
 // rewrites reports whether an event is that a flow of a stateless NAT row matched.
@@ -456,7 +480,8 @@ func (t *teller) rewrite(ev *trace.Event) {
 		b = append(append(b, from...), ' ')
 	}
 	b = append(append(b, "-> "...), to...)
-	t.nat = t.once(t.nat, "nat", t.appendAt(b, ev, nil))
+	b = t.appendAt(b, ev, nil)
+	t.nat = t.once(t.nat, "nat", appendBy(b, t.deed(t.book.Net.Flows[ev.Flow], ev.Datapath).row))
 }
 
 func b2i(b bool) int {

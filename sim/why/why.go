@@ -122,20 +122,8 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 		case trace.NAT:
 			list = append(list, x.translated(t, i, out.Of.Time))
 		case trace.Match:
-			f := x.Book.Net.Flows[ev.Flow]
-			rewrite, rewrites := x.Rewrites(f)
-			switch dscp, marks := x.Marks(f); {
-			case rewrites:
-				d := x.decision(Rewritten, t, i, f)
-				d.Rewrite, d.Text = rewrite, "by "+x.name(f, d.Datapath)
-				list = append(list, d)
-			case x.Reroutes(f):
-				d := x.decision(Rerouted, t, i, f)
-				d.Text = "by " + x.name(f, d.Datapath)
-				list = append(list, d)
-			case marks:
-				d := x.decision(Marked, t, i, f)
-				d.Text = fmt.Sprintf("DSCP %d by %s", dscp, x.name(f, d.Datapath))
+			if d, ok := x.Beside(x.Book.Net.Flows[ev.Flow], ev.Datapath); ok {
+				d.Event, d.Reason = i, ev.Reason
 				list = append(list, d)
 			}
 		}
@@ -144,6 +132,35 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 		list = append(list, d)
 	}
 	return list
+}
+
+// Beside is what a flow, by itself, does to packets in a datapath that go on: it rewrites, reroutes or
+// marks them; false if it does none of these. What it says of a packet is left out: Event and Reason.
+func (x *Explainer) Beside(f *network.Flow, datapath int32) (d Decision, ok bool) {
+	rewrite, rewrites := x.Rewrites(f)
+	dscp, marks := x.Marks(f)
+	switch {
+	case rewrites:
+		d.Kind, d.Rewrite = Rewritten, rewrite
+	case x.Reroutes(f):
+		d.Kind = Rerouted
+	case marks:
+		d.Kind, d.Text = Marked, fmt.Sprintf("DSCP %d ", dscp)
+	default:
+		return d, false
+	}
+	d.Flow, d.Datapath = f, x.Book.Net.Datapaths[datapath]
+	d.Stage, d.Object = f.StageName(), x.Object(f)
+	d.Text += "by " + x.name(f, d.Datapath)
+	return d, true
+}
+
+// Untranslated tells of an answer that left as it came, past the binding it needed; false if it is none.
+func (x *Explainer) Untranslated(out *sim.Outcome) (Decision, bool) {
+	if len(out.Outputs) == 0 || Instead(out) {
+		return Decision{}, false
+	}
+	return x.end(out)
 }
 
 // Marks returns the DSCP that a flow gives packets, if it is a QoS rule that does.

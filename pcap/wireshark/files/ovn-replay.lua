@@ -29,6 +29,10 @@ local fields = {
   from     = ProtoField.string("ovn.from", "From", "Captured frame"),
   decided  = ProtoField.string("ovn.decided", "Decided", "By which flow or northbound row it did not leave"),
   answered = ProtoField.string("ovn.answered", "Answered", "What left instead, and where"),
+  rerouted = ProtoField.string("ovn.rerouted", "Rerouted", "By which router policy its way was chosen"),
+  marked   = ProtoField.string("ovn.marked", "Marked", "The DSCP it was given, and by which QoS rule"),
+  untranslated = ProtoField.string("ovn.untranslated", "Not translated back", "Which binding an answer passed by"),
+  by       = ProtoField.string("ovn.nat.by", "By", "NAT row or load balancer behind a translation"),
   note     = ProtoField.string("ovn.note", "Note"),
 }
 ovn.fields = fields
@@ -43,6 +47,7 @@ local keys = {}
 local titles = {
   reason = "Reason", path = "Path", acl = "ACL", ct = "Connection tracking", nat = "NAT", cause = "Cause",
   field = "Difference", from = "From", decided = "Decided", answered = "Answered", note = "Note",
+  rerouted = "Rerouted", marked = "Marked", untranslated = "Not translated back", by = "By",
 }
 local room = 200
 local range
@@ -109,6 +114,7 @@ keys["nat"] = function(tree, value)
   local translation, stage = value:match("^(.-) at (.-) %(flow ")
   local item = add(tree, "nat", translation or value)
   add(item, "natstage", stage)
+  add(item, "by", value:match("^.- at .- %(flow [%x-]+%) by (.*)$"))
   flows(item, value)
 end
 keys["acl"] = function(tree, value)
@@ -132,6 +138,9 @@ keys["flow"] = function(tree, value)
 end
 keys["decided"] = function(tree, value) add(tree, "decided", value) end
 keys["answered"] = function(tree, value) add(tree, "answered", value) end
+keys["rerouted"] = function(tree, value) add(tree, "rerouted", value) end
+keys["marked"] = function(tree, value) add(tree, "marked", value) end
+keys["untranslated"] = function(tree, value) add(tree, "untranslated", value) end
 keys["observed"] = function(tree, value) add(tree, "from", value) end
 keys["cause"] = function(tree, value) add(tree, "cause", value) end
 keys["difference"] = function(tree, value) add(tree, "field", value) end
