@@ -142,7 +142,8 @@ func TestReportMarksDifferences(t *testing.T) {
 	if err := os.WriteFile(pod, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	page := reported(t, "--db", cases+"/nodeport/sb.db", "-r", cases+"/nodeport/client.pcap@breth0_ovn-worker", "-r", pod)
+	page := reported(t, "--db", cases+"/nodeport/sb.db", "-r", cases+"/nodeport/client.pcap@breth0_ovn-worker", "-r",
+		pod)
 	const user = `<pre id="seen"></pre><script>
 const ready = setInterval(() => {
   if (!document.body.dataset.ready) return;

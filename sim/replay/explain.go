@@ -261,7 +261,8 @@ func (v *Verifier) explainMissing(w *waiter, it *Item) {
 		it.Reason = v.neverEntered(w)
 		return
 	}
-	it.From = &Origin{Capture: v.fileOf(found.capture, found.file), Frame: found.number, Port: found.port, Conn: int(found.conn)}
+	it.From = &Origin{Capture: v.fileOf(found.capture, found.file), Frame: found.number, Port: found.port,
+		Conn: int(found.conn)}
 	it.Inferred = found.inferred
 	var where visit
 	it.Reason, where = v.fateOf(found, w, answer)
