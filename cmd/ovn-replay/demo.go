@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
 )
@@ -49,9 +50,10 @@ func keepDemo(cmd *cobra.Command, dir string, stdout io.Writer) error {
 		}
 		return output.Of(cmd.Context()).Put("--keep", filepath.Join(dir, filepath.Base(name)), text, 0o644)
 	})
-	if err == nil {
-		_, err = fmt.Fprintf(stdout, "%[1]s holds a recorded session: ovn-replay verify --case %[1]s\n", dir)
-	}
+	output.Of(cmd.Context()).After(func() error {
+		_, err := printable.Fprintf(stdout, "%[1]s holds a recorded session: ovn-replay verify --case %[1]s\n", dir)
+		return err
+	})
 	return err
 }
 

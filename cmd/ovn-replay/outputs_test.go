@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -321,6 +322,84 @@ func TestClosedStandardStreams(t *testing.T) {
 		}
 		if n, want := len(records(t, file)), len(records(t, filepath.Join(dir, "0"))); n != want || n == 0 {
 			t.Errorf("%q: %d packets of %d", closed, n, want)
+		}
+	}
+}
+
+// Standard output carries one output, by whatever name: two are refused before anything is written, and
+// where a capture or the result as XML is led there, it is not followed by text.
+func TestStandardOutputIsOneOutput(t *testing.T) {
+	const pcapng, xml, text = "\x0a\x0d\x0d\x0a", "<?xml", "10:00:35."
+	nodeport, err := filepath.Abs(filepath.Join(cases, "nodeport"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	os.Symlink("/dev/stdout", "link")
+	for _, test := range []struct{ args, begins string }{ // "": refused
+		{"verify --json -w -", ""},
+		{"verify -w -", ""},
+		{"verify -w ./link", ""},
+		{"verify --json --junit -", ""},
+		{"verify --junit - -w -", ""},
+		{"verify --junit /dev/stdout -w -", ""},
+		{"verify --json -q -w /proc/self/fd/1", ""},
+		{"run --json -w -", ""},
+		{"run --json -w /dev/fd/1", ""},
+		{"run --format detailed -w /dev//stdout", ""},
+		{"run --cpuprofile /dev/stdout", ""},
+		{"run -w -", pcapng},
+		{"run -w /dev/stdout", pcapng},
+		{"run -w link", pcapng},
+		{"run --format none -w /dev/fd/1", pcapng},
+		{"verify -q -w -", pcapng},
+		{"verify --junit j.xml -w /dev/stdout", pcapng},
+		{"verify --junit -", xml},
+		{"run -w /dev/null", text},
+	} {
+		status, out, errs := replayed(t, append(strings.Fields(test.args), "--case", nodeport)...)
+		switch {
+		case test.begins == "" && (status != exitBad || out != "" || !strings.Contains(errs, "standard output")):
+			t.Errorf("%s: exit status %d, %q, %.40q", test.args, status, errs, out)
+		case test.begins != "" && (status != exitOK || !strings.HasPrefix(out, test.begins)):
+			t.Errorf("%s: exit status %d, %q, %.40q", test.args, status, errs, out)
+		case test.begins != text && strings.HasSuffix(out, "byte for byte\n"):
+			t.Errorf("%s: text is among %.40q", test.args, out)
+		}
+	}
+}
+
+// A pipe that a capture is read from is not written to, or the command would read what it wrote.
+func TestPipesAreNotReadAndWritten(t *testing.T) {
+	dir := copied(t, "sb.db")
+	t.Chdir(dir)
+	if err := syscall.Mkfifo("fifo", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{"-w fifo", "-w ./fifo", "-w " + dir + "/fifo", "--session fifo"} {
+		status, _, errs := replayed(t, strings.Fields("run --db sb.db -r fifo@breth0_ovn-worker "+out)...)
+		if status != exitBad || !strings.Contains(errs, "is also an input") {
+			t.Errorf("%s: exit status %d, %q", out, status, errs)
+		}
+	}
+}
+
+// What was written is said once it is there: not where it could not take its place.
+func TestWrittenIsSaidOnceItIsThere(t *testing.T) {
+	t.Chdir(copied(t, "sb.db", "client.pcap"))
+	for _, command := range []string{"run --format none -w out/x", "report -o out/x", "verify -w out/x"} {
+		os.MkdirAll("out", 0o700)
+		in, feed := io.Pipe()
+		go func() {
+			feed.Write(read(t, "client.pcap"))
+			os.RemoveAll("out")
+			feed.Close()
+		}()
+		var out, errs bytes.Buffer
+		status := run(t.Context(), strings.Fields(command+" --db sb.db -r -@breth0_ovn-worker"), in, &out, &errs)
+		if status != exitBad || strings.Contains(errs.String(), "wrote ") ||
+			!strings.Contains(errs.String(), "out/x: cannot be written") {
+			t.Errorf("%s: exit status %d, %s", command, status, errs.String())
 		}
 	}
 }

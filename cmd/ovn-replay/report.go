@@ -91,8 +91,8 @@ func (o *reportOptions) save(ctx context.Context, r *report.Report) error {
 		return err
 	}
 	done()
-	if o.output != "-" {
-		o.Tell("wrote %s", o.output)
+	if !output.Stdout(o.output) {
+		output.Of(ctx).After(func() error { o.Tell("wrote %s", o.output); return nil })
 	}
 	return nil
 }

@@ -72,10 +72,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if !ok {
 		return fmt.Errorf("--format %s: no such format; use line, detailed, summary, minimal, json or none", o.format)
 	}
-	if o.write == "-" && format != trace.NoFormat {
-		if cmd.Flags().Changed("format") || o.json {
-			return errors.New("-w - and --format both write to standard output; use --format none")
-		}
+	if output.Stdout(o.write) && !cmd.Flags().Changed("format") && !o.json {
 		format = trace.NoFormat
 	}
 	only, err := show.ParseOnly(o.only, false)
@@ -88,7 +85,8 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if o.Filter, conn, err = ledger.CutConn(o.Filter); err != nil {
 		return fmt.Errorf("--filter: %w", err)
 	}
-	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--session", Name: o.session}}
+	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--session", Name: o.session},
+		output.Said(format != trace.NoFormat)}
 	j, err := o.Open(cmd.Context())
 	if err != nil {
 		return err

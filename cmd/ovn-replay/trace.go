@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/openflow"
 	"ovnreplay/sim/ovntrace"
+	"ovnreplay/sim/printable"
 	"ovnreplay/store"
 )
 
@@ -112,7 +112,7 @@ func (o *traceOptions) serverFlags(cmd *cobra.Command) {
 }
 
 func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
-	o.Tell = func(format string, args ...any) { fmt.Fprintf(o.stderr, "ovn-replay: "+format+"\n", args...) }
+	o.Tell = func(format string, args ...any) { printable.Fprintf(o.stderr, "ovn-replay: "+format+"\n", args...) }
 	t := &ovntrace.Tracer{Options: &o.Options, Out: bufio.NewWriter(o.stdout)}
 	defer func() { err = errors.Join(err, t.Out.Flush()) }()
 	// What it reads stays, and it ends soon: collecting while that grows is a tenth of the work.

@@ -16,6 +16,7 @@ import (
 
 	"ovnreplay/pcap"
 	filters "ovnreplay/pcap/filter"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
@@ -120,10 +121,11 @@ func (in *Spec) files() recording.Files {
 	return recording.Files{Stdin: in.Stdin, Open: store.OpenFile}
 }
 
-// Tell says what the user should know, unless told to be quiet.
+// Tell says what the user should know, on a line of its own whatever the names in it are,
+// unless told to be quiet.
 func (in *Spec) Tell(format string, args ...any) {
 	if !in.Quiet {
-		fmt.Fprintf(in.Stderr, "ovn-replay: "+format+"\n", args...)
+		printable.Fprintf(in.Stderr, "ovn-replay: "+format+"\n", args...)
 	}
 }
 

@@ -47,7 +47,8 @@ type Printer struct {
 	number  int            // see Number
 	live    bool           // each packet is to be seen at once
 	buf     []byte
-	written string       // the annotated capture that is complete
+	written string // the annotated capture that is complete
+	files   *output.Files
 	publish func() error // gives the annotated capture its place; nil: it has it
 }
 
@@ -60,7 +61,8 @@ func New(j *job.Job, out *bufio.Writer, format trace.Format) *Printer {
 // Annotate begins the annotated capture in the file that a flag -w names, - is
 // stdout; the function it returns completes it. command is the command line.
 func (p *Printer) Annotate(ctx context.Context, name string, stdout io.Writer, command string) (func() error, error) {
-	w, done, err := output.Of(ctx).Open("-w", name, output.Raw(stdout))
+	p.files = output.Of(ctx)
+	w, done, err := p.files.Open("-w", name, output.Raw(stdout))
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +84,15 @@ func (p *Printer) Annotate(ctx context.Context, name string, stdout io.Writer, c
 	}, nil
 }
 
-// Wrote says what was written, unless another output failed.
+// Wrote has it said what was written, once that has its place, unless another output failed.
 func (p *Printer) Wrote(err error) {
 	var failed *output.Error
-	if p.written != "" && p.written != "-" && p.Err == nil && !errors.As(err, &failed) {
+	if p.written != "" && !output.Stdout(p.written) && p.Err == nil && !errors.As(err, &failed) {
 		packets, interfaces := p.Notes.Written()
-		p.Job.Spec.Tell("wrote %s: %d packets at %d interfaces", p.written, packets, interfaces)
+		p.files.After(func() error {
+			p.Job.Spec.Tell("wrote %s: %d packets at %d interfaces", p.written, packets, interfaces)
+			return nil
+		})
 	}
 }
 
@@ -190,7 +195,7 @@ func (p *Printer) Skipped(f *replay.Frame, pt *replay.Point, because string) {
 	case p.Lines != nil:
 		p.Out.WriteString(p.Lines.Skipped(replay.NameOf(p.Job.Taps, f), f.Number, f.Time, pt.Called(), because))
 	default:
-		fmt.Fprintf(p.Out, "%s:%d %s skipped: %s\n", replay.NameOf(p.Job.Taps, f), f.Number, pt.Name(), because)
+		printable.Fprintf(p.Out, "%s:%d %s skipped: %s\n", replay.NameOf(p.Job.Taps, f), f.Number, pt.Name(), because)
 	}
 }
 

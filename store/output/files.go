@@ -30,7 +30,9 @@ type Files struct {
 	stop   context.CancelCauseFunc
 	inputs []string
 	names  map[string]string // of those written, to the flag that names them
+	stdout string            // the flag whose output goes to standard output
 	files  []*File
+	after  []func() error // what is to be said once the files are in their places
 	begun  atomic.Bool
 }
 
@@ -69,6 +71,19 @@ func (o *Files) Begun() bool { return o.begun.Load() }
 // Destination is a file that a flag names to be written.
 type Destination struct{ Flag, Name string }
 
+// Said is where what a command says of its result goes: standard output, or nowhere if it is
+// left out.
+func Said(all bool) Destination {
+	if !all {
+		return Destination{}
+	}
+	return Destination{Flag: "the result", Name: "-"}
+}
+
+// After has something said once the files are complete and in their places; not where one
+// of them cannot be.
+func (o *Files) After(say func() error) { o.after = append(o.after, say) }
+
 // Reads notes files that are read. A pattern stands for what it matches, a
 // directory for all that is in it.
 func (o *Files) Reads(names ...string) {
@@ -90,8 +105,8 @@ func (o *Files) Check(flag, name string) error {
 	if name == "" {
 		return nil
 	}
-	if name == "-" {
-		return o.checkStdout()
+	if Stdout(name) {
+		return o.checkStdout(flag)
 	}
 	info, err := os.Stat(name)
 	for _, in := range o.inputs {
@@ -117,8 +132,13 @@ func (o *Files) Check(flag, name string) error {
 	return nil
 }
 
-// checkStdout refuses standard output that is led to an input.
-func (o *Files) checkStdout() error {
+// checkStdout refuses standard output that is led to an input, or that two outputs would
+// share: neither could be read. Without a flag nothing is written there yet.
+func (o *Files) checkStdout(flag string) error {
+	if flag != "" && o.stdout != "" && flag != o.stdout {
+		return fmt.Errorf("%[1]s and %[2]s both write to standard output; name a file with %[1]s", o.stdout, flag)
+	}
+	o.stdout = cmp.Or(o.stdout, flag)
 	info, err := os.Stdout.Stat()
 	for _, in := range o.inputs {
 		if err == nil && isOrHolds(in, "/dev/stdout", info) {
@@ -133,14 +153,15 @@ func (o *Files) checkStdout() error {
 // =, and be followed by @ and a place.
 func Apart(args []string) error {
 	info, err := os.Stdout.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !readBack(info) {
 		return nil
 	}
 	for _, arg := range args {
 		if strings.HasPrefix(arg, "-") {
 			_, arg, _ = strings.Cut(arg, "=")
 		}
-		for name := arg; name != "" && !ofProcess(name); name = name[:max(0, strings.LastIndexByte(name, '@'))] {
+		of := func(name string) bool { return ofProcess(name) || standard(name) != nil }
+		for name := arg; name != "" && !of(name); name = name[:max(0, strings.LastIndexByte(name, '@'))] {
 			if at, err := os.Stat(name); err == nil && os.SameFile(at, info) {
 				return fmt.Errorf("%s: is also standard output; lead that elsewhere", name)
 			}
@@ -156,9 +177,15 @@ func isOrHolds(in, name string, file fs.FileInfo) bool {
 	case err != nil:
 		return false
 	case !info.IsDir():
-		return os.SameFile(info, file) && file.Mode().IsRegular()
+		return os.SameFile(info, file) && readBack(file)
 	}
 	return inside(absolute(in), absolute(name))
+}
+
+// readBack reports whether what is written to a file is what is read from it: of a terminal, a
+// socket or /dev/null it is not.
+func readBack(file fs.FileInfo) bool {
+	return file.Mode().IsRegular() || file.Mode().Type() == fs.ModeNamedPipe
 }
 
 func inside(dir, path string) bool {
@@ -215,9 +242,32 @@ func (o *Files) Create(flag, name string) (*File, error) {
 	return out, nil
 }
 
+// Stdout reports whether a name stands for standard output: -, or a name that the system has
+// for it, or a link to one.
+func Stdout(name string) bool { return name == "-" || standard(name) == os.Stdout }
+
 // standard is the stream of the process that a name stands for: opened anew, a file that it
 // leads to would be written from its beginning.
 func standard(name string) *os.File {
+	const most = 40 // links, as in Linux
+	for range most {
+		name = filepath.Clean(name)
+		if f := named(name); f != nil {
+			return f
+		}
+		to, err := os.Readlink(name)
+		if err != nil {
+			return nil
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(name), to)
+		}
+		name = to
+	}
+	return nil
+}
+
+func named(name string) *os.File {
 	switch name {
 	case "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
 		return os.Stdout
@@ -295,6 +345,12 @@ func (o *Files) Finish() error {
 		err = cmp.Or(err, f.err)
 	}
 	o.files = slices.Delete(o.files, 0, len(o.files))
+	for _, say := range o.after {
+		if err == nil {
+			err = say()
+		}
+	}
+	o.after = nil
 	return err
 }
 
@@ -319,10 +375,10 @@ func (o *Files) Put(flag, name string, text []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// Open returns where to write: standard output for "-", else the file that a
+// Open returns where to write: standard output if the name stands for it, else the file that a
 // flag names, and what says that all is written.
 func (o *Files) Open(flag, name string, stdout io.Writer) (w io.Writer, done func(), err error) {
-	if name == "" || name == "-" {
+	if name == "" || Stdout(name) {
 		return stdout, func() {}, nil
 	}
 	f, err := o.Create(flag, name)

@@ -3,6 +3,7 @@ package output
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"runtime/pprof"
 )
 
@@ -18,6 +19,9 @@ type Profile struct {
 func (p *Profile) Start(ctx context.Context) error {
 	if p.Path == "" {
 		return nil
+	}
+	if Stdout(p.Path) {
+		return fmt.Errorf("--cpuprofile %s: standard output is the command's; name a file", p.Path)
 	}
 	p.ctx = ctx
 	return pprof.StartCPUProfile(&p.samples)
