@@ -66,6 +66,21 @@ func evilCase(t *testing.T) (dir string) {
 	return dir
 }
 
+// evilFrames is a capture of what the evil pod sent to all of its switch, and of less than a frame.
+func evilFrames() []byte {
+	b := []byte("\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01\x00\x00\x00")
+	const pod, ip, other = "\x0a\x58\x0a\xf4\x01\x03", "\x0a\xf4\x01\x03", "\x0a\xf4\x01\x09"
+	const all, nobody = "\xff\xff\xff\xff\xff\xff", "\x00\x00\x00\x00\x00\x00"
+	for _, frame := range []string{all + pod + "\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01" + pod + ip +
+		nobody + other, "short"} {
+		for _, n := range []int{1795341635, 0, len(frame), len(frame)} {
+			b = binary.LittleEndian.AppendUint32(b, uint32(n))
+		}
+		b = append(b, frame...)
+	}
+	return b
+}
+
 // harmless reports what a terminal would obey, or what begins a line that a name made.
 func harmless(text string, named bool) string {
 	for _, r := range text {
@@ -88,6 +103,9 @@ func TestHostileNames(t *testing.T) {
 	name := strings.ReplaceAll(evil, "\x00", "")
 	db, client, pod := filepath.Join(dir, "sb.db"), filepath.Join(dir, name+"client.pcap"),
 		filepath.Join(dir, name+"nginx.pcap")
+	const podPort = "default_nginx-deployment-9456bbbf9-x6pc6" + evil
+	arp := filepath.Join(dir, name+"arp.pcap")
+	os.WriteFile(arp, evilFrames(), 0o600)
 	t.Setenv("XDG_STATE_HOME", dir)
 	session, out, page := filepath.Join(dir, "s.db"), filepath.Join(dir, "out.pcapng"), filepath.Join(dir, "page.html")
 	archive, member := evilArchive(t, db)
@@ -166,6 +184,11 @@ func TestHostileNames(t *testing.T) {
 		with("run --filter", evil), with("run --pcap-filter", evil), with("run --offset", evil+"=1s"),
 		with("run --ct-import", client),
 		{"lflow", "match", "--db", db}, {"show", evil}, {"show", session, evil},
+		{"run", "--db", db, "-r", arp}, {"run", "--db", db, "-r", arp + "@" + podPort}, {"verify", "--db", db, "-r", arp},
+		{"report", "--db", db, "-r", arp, "-o", filepath.Join(dir, name+"page")},
+		with("run", "--session", filepath.Join(dir, name+"s.db")), with("run", "--session", filepath.Join(dir, name+"s.db")),
+		with("verify", "-w", filepath.Join(dir, name+"out")), {"demo", "--keep", filepath.Join(dir, name+"demo")},
+		{"wireshark", "install", "--plugins", filepath.Join(dir, name+"p"), "--configuration", dir, "--extcap", dir},
 	} {
 		var stdout, stderr bytes.Buffer
 		status := run(t.Context(), args, strings.NewReader("ip4 && \""+evil+"\nip4.src == @\x1b[31m\n"), &stdout,

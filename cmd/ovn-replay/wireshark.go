@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/pcap/wireshark"
+	"ovnreplay/sim/printable"
 	"ovnreplay/store/output"
 )
 
@@ -49,7 +50,7 @@ Wireshark and tshark 4.0 or later.`,
 				return output.Of(cmd.Context()).Put("--plugins", name, text, mode)
 			})
 			for _, name := range written {
-				fmt.Fprintln(stdout, name)
+				printable.Fprintf(stdout, "%s\n", name)
 			}
 			if len(written) > 0 && os.Geteuid() == 0 {
 				fmt.Fprintln(stderr, "ovn-replay: newer Wiresharks (4.6, for one) run no plugins as root: there, use "+
