@@ -2,6 +2,7 @@ package conntrack
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -28,7 +29,8 @@ func ReadProfile(r io.Reader, name string) (Options, error) {
 	o := Options{Timeouts: map[Timeout]Time{}, ZoneLimit: map[uint16]int{}}
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
-	for n := 1; sc.Scan(); n++ {
+	n := 1
+	for ; sc.Scan(); n++ {
 		line, _, _ := strings.Cut(sc.Text(), "#")
 		words := strings.Fields(strings.Replace(line, "=", " ", 1))
 		if len(words) == 0 {
@@ -38,7 +40,9 @@ func ReadProfile(r io.Reader, name string) (Options, error) {
 			return Options{}, &DumpError{name, n, 1 + strings.Index(line, words[0]), err.Error()}
 		}
 	}
-	if err := sc.Err(); err != nil {
+	if err := sc.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return Options{}, &DumpError{name, n, 1, "line too long: no setting of a profile"}
+	} else if err != nil {
 		return Options{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return o, nil

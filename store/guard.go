@@ -17,7 +17,44 @@ import (
 type boltFile struct {
 	db     *bbolt.DB
 	broken atomic.Bool // bbolt has panicked: it may hold its own locks
+	begun  begun
 }
+
+// begun is a file that this process has begun to make, which is to be as it was before where it
+// cannot be made (on a full disk, say): what bbolt leaves then is no file of its, and would be
+// in the way of the next attempt. The zero value is of one that held something before.
+type begun struct {
+	path  string // "": nothing is to be undone
+	empty bool   // it was there, and empty
+}
+
+// before tells how the file at path is before it is written.
+func before(path string) begun {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return begun{path: path}
+	case err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return begun{path, true}
+	}
+	return begun{}
+}
+
+// undo makes the file what it was.
+func (b begun) undo() {
+	switch {
+	case b.path == "":
+	case b.empty:
+		_ = os.Truncate(b.path, 0) // what is wrong with the disk is told already
+	default:
+		_ = os.Remove(b.path)
+	}
+}
+
+// errNothing is that a file that is to be read is empty: bbolt would begin it.
+var errNothing = errors.New("is empty")
+
+// openBoltFile is how bbolt opens a file.
+var openBoltFile = os.OpenFile
 
 // A guardError is damage that bbolt, or checkPages, has met.
 type guardError struct{ err error }
@@ -41,19 +78,31 @@ func openBolt(path string, write, older bool) (*boltFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &boltFile{}
+	f := &boltFile{begun: before(path)}
+	if !write && f.begun.empty {
+		return nil, errNothing
+	}
 	err = f.guard(func() (err error) {
-		f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: !write})
+		f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, ReadOnly: !write, OpenFile: openBoltFile})
 		return err
 	})
 	if err == nil && !checked { // another process was writing; now none is
 		_, err = sound(false)
 	}
+	if errors.Is(err, bolterrors.ErrTimeout) { // another process has begun it
+		f.begun = begun{}
+	}
 	if err != nil {
-		f.close()
+		f.abandon()
 		return nil, err
 	}
 	return f, nil
+}
+
+// abandon lets go of a file that is not used after all.
+func (f *boltFile) abandon() {
+	f.close()
+	f.begun.undo()
 }
 
 // checkFile looks through the pages of a file; with lock only if no other

@@ -101,7 +101,7 @@ func OpenSession(path string, write bool) (s *Session, err error) {
 		err = s.resume(write)
 	}
 	if err != nil {
-		s.file.close()
+		s.file.abandon()
 		return nil, s.word(err)
 	}
 	return s, nil
@@ -116,6 +116,8 @@ func sessionError(path string, err error) error {
 		if who := holder(path); who != "" {
 			e.Problem = who + " holds this session"
 		}
+	case errors.Is(err, errNothing):
+		e.Problem, e.Advice = err.Error(), "name another file with --session"
 	case errors.As(err, new(*fs.PathError)):
 		return openError(path, err)
 	default: // bbolt has several words for it

@@ -144,6 +144,7 @@ func TestSessionRefused(t *testing.T) {
 		})
 		db.Close()
 	}
+	os.WriteFile(at("nothing"), nil, 0o600)
 	os.WriteFile(at("text"), bytes.Repeat([]byte("not a database\n"), 2000), 0o600)
 	for _, test := range []struct {
 		name  string
@@ -155,6 +156,7 @@ func TestSessionRefused(t *testing.T) {
 		{"future", false, `format "7"`},
 		{"shelf", true, "is not a session of ovn-replay"},
 		{"empty", false, "is empty"},
+		{"nothing", false, "nothing: is empty; name another file with --session"},
 		{"holes", true, "damaged"},
 		{"text", true, "is not a session of ovn-replay"},
 		{"missing", false, `no such file; make a session with "ovn-replay run --session FILE"`},
@@ -168,6 +170,9 @@ func TestSessionRefused(t *testing.T) {
 			!strings.HasPrefix(err.Error(), at(test.name)) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
+	}
+	if _, err := OpenShelf(at("nothing"), false); err == nil || !strings.Contains(err.Error(), "nothing: is empty") {
+		t.Errorf("an empty file as a shelf: %v", err)
 	}
 	if s, err := OpenShelf(at("future"), true); err == nil {
 		s.Close()
@@ -331,5 +336,54 @@ func init() {
 			os.Exit(1)
 		}
 		fmt.Println(s.Len())
+	}
+}
+
+// What cannot be made leaves nothing that is in the way of the next attempt, neither where bbolt cannot
+// begin the file nor where it cannot write to it after.
+func TestWhatCannotBeMadeIsNotLeft(t *testing.T) {
+	defer func() { openBoltFile = os.OpenFile }()
+	readOnly := func(begun bool) func(string, int, os.FileMode) (*os.File, error) {
+		return func(path string, flag int, mode os.FileMode) (*os.File, error) {
+			if err := os.WriteFile(path, nil, mode); err != nil {
+				return nil, err
+			}
+			if begun {
+				db, err := bbolt.Open(path, mode, nil)
+				if err != nil {
+					return nil, err
+				}
+				db.Close()
+			}
+			return os.OpenFile(path, os.O_RDONLY, mode) // no write succeeds
+		}
+	}
+	for what, open := range map[string]func(path string) error{
+		"session": func(path string) error { _, err := OpenSession(path, true); return err },
+		"store":   func(path string) error { _, err := OpenShelf(path, true); return err },
+	} {
+		for _, begun := range []bool{false, true} {
+			dir := t.TempDir()
+			openBoltFile = readOnly(begun)
+			if err := open(filepath.Join(dir, "new")); err == nil {
+				t.Errorf("a %s is made where nothing can be written", what)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("%s, begun %t: leaves %v", what, begun, left)
+			}
+			os.WriteFile(filepath.Join(dir, "empty"), nil, 0o600)
+			if err := open(filepath.Join(dir, "empty")); err == nil {
+				t.Errorf("a %s is made where nothing can be written", what)
+			}
+			if info, err := os.Stat(filepath.Join(dir, "empty")); err != nil || info.Size() != 0 {
+				t.Errorf("%s, begun %t: an empty file is not as it was: %v", what, begun, err)
+			}
+			openBoltFile = os.OpenFile
+			for _, name := range []string{"new", "empty"} {
+				if err := open(filepath.Join(dir, name)); err != nil {
+					t.Errorf("%s, begun %t, again: %v", what, begun, err)
+				}
+			}
+		}
 	}
 }

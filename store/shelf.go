@@ -103,7 +103,7 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 		return nil, s.word(err)
 	}
 	if err := s.check(write); err != nil {
-		file.close()
+		file.abandon()
 		return nil, err
 	}
 	return s, nil
@@ -141,6 +141,8 @@ func shelfError(path string, err error) error {
 		if who := holder(path); who != "" {
 			e.Problem = who + " holds this file"
 		}
+	case errors.Is(err, errNothing):
+		e.Problem, e.Advice = err.Error(), "name another file with --store"
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch),
 		errors.Is(err, bolterrors.ErrChecksum):
 		e.Problem, e.Advice = "is not a store of ovn-replay", "name another file with --store"

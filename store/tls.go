@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"os"
 )
 
@@ -25,12 +26,15 @@ func (t TLS) config() (*tls.Config, error) {
 				"together",
 				Advice: "give both --private-key and --certificate"}
 		}
-		for _, path := range []string{t.PrivateKey, t.Certificate} {
-			if _, err := os.Stat(path); err != nil {
-				return nil, tlsFileError(path, err)
-			}
+		key, err := readPEM(t.PrivateKey)
+		if err != nil {
+			return nil, err
 		}
-		pair, err := tls.LoadX509KeyPair(t.Certificate, t.PrivateKey)
+		certificate, err := readPEM(t.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		pair, err := tls.X509KeyPair(certificate, key)
 		if err != nil {
 			return nil, &SourceError{Source: t.Certificate, Problem: "cannot be used with " + t.PrivateKey + ": " +
 				err.Error(), Advice: "give the certificate and the key made for each other, in PEM"}
@@ -44,9 +48,9 @@ func (t TLS) config() (*tls.Config, error) {
 	case "none":
 		return c, nil
 	}
-	pem, err := os.ReadFile(t.CACert)
+	pem, err := readPEM(t.CACert)
 	if err != nil {
-		return nil, tlsFileError(t.CACert, err)
+		return nil, err
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
@@ -55,6 +59,26 @@ func (t TLS) config() (*tls.Config, error) {
 	}
 	c.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, roots) }
 	return c, nil
+}
+
+// readPEM reads a key or certificates, of which even all authorities of a system have less than
+// the most that is read: what has no end is told so.
+func readPEM(path string) ([]byte, error) {
+	const most = 1 << 20
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, tlsFileError(path, err)
+	}
+	defer f.Close()
+	pem, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, tlsFileError(path, err)
+	case len(pem) > most:
+		return nil, &SourceError{Source: path, Problem: "is larger than 1 MiB, and no key or certificate",
+			Advice: "check the path given for the TLS files"}
+	}
+	return pem, nil
 }
 
 func tlsFileError(path string, err error) error {

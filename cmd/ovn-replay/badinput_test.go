@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -125,5 +126,27 @@ func TestTruncatedDatabase(t *testing.T) {
 	}
 	if status != exitBad || !strings.Contains(errs, "cut.db") || strings.Count(errs, "\n") != 1 {
 		t.Errorf("exit status %d, stderr %q", status, errs)
+	}
+}
+
+// What is read line by line and cannot be names the file, and where it has no end, says what it is not.
+func TestFilesOfLinesAreNamed(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(cases, "nodeport")
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(bytes.Repeat([]byte("# a line of text\n"), 100))
+	w.Close()
+	cut := written(t, "cut.gz", packed.Bytes()[:12])
+	long := written(t, "long", bytes.Repeat([]byte("x"), 16<<20))
+	for _, flag := range []string{"--ct-zones", "--ct-import", "--pin", "--ct-profile", "--ovs"} {
+		for file, want := range map[string]string{cut: "unexpected EOF", long: "too long"} {
+			status, _, errs := replayed(t, "run", "--db", dir+"/sb.db", "-r", dir+"/client.pcap@breth0_ovn-worker",
+				flag+"="+file)
+			if status != exitBad || !strings.Contains(errs, file) || !strings.Contains(errs, want) ||
+				strings.Contains(errs, "bufio") {
+				t.Errorf("%s %s: exit status %d, %s", flag, file, status, errs)
+			}
+		}
 	}
 }

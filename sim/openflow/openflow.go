@@ -8,6 +8,7 @@ package openflow
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -52,7 +53,8 @@ func each(r io.Reader, name string, flow func(cookie uint64, line string)) (part
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
 	found, more, highest, lowest, cut := false, false, -1, lastTable, 0
-	for n := 1; sc.Scan(); n++ {
+	n := 1
+	for ; sc.Scan(); n++ {
 		line := strings.TrimSpace(sc.Text())
 		rest, ok := strings.CutPrefix(line, "cookie=")
 		if !ok {
@@ -79,6 +81,8 @@ func each(r io.Reader, name string, flow func(cookie uint64, line string)) (part
 		flow(cookie, line)
 	}
 	switch err := sc.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return "", fmt.Errorf("%s: line %d is too long; give the output of ovs-ofctl dump-flows", name, n)
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", name, err)
 	case !found:

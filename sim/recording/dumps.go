@@ -29,7 +29,8 @@ func readZones(name string, files Files) (map[string]uint16, error) {
 	defer f.Close()
 	zones := map[string]uint16{}
 	sc := bufio.NewScanner(f)
-	for n := 1; sc.Scan(); n++ {
+	n := 1
+	for ; sc.Scan(); n++ {
 		words := strings.Fields(sc.Text())
 		if len(words) == 0 {
 			continue
@@ -41,7 +42,13 @@ func readZones(name string, files Files) (map[string]uint16, error) {
 		}
 		zones[strings.Join(words[:len(words)-1], " ")] = uint16(zone)
 	}
-	return zones, sc.Err()
+	if err := sc.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, fmt.Errorf("%s: line %d is too long: want names and numbers of zones, as ovn-appctl ct-zone-list "+
+			"prints", name, n)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return zones, nil
 }
 
 // addZones reads the zone numbers of the spec's files.
