@@ -369,6 +369,26 @@ func TestStandardOutputIsOneOutput(t *testing.T) {
 	}
 }
 
+// A pipe that standard output is led to is standard output by its own name, too.
+func TestStandardOutputIsOnePipe(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.OpenFile(fifo, os.O_RDWR, 0) // both ends: nobody is waited for
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	cmd := process(t.Context(), "run", "--case", filepath.Join(cases, "nodeport"), "-w", "/dev/fd/3")
+	var errs strings.Builder
+	cmd.Stdout, cmd.ExtraFiles, cmd.Stderr = pipe, []*os.File{pipe}, &errs
+	cmd.Run()
+	if cmd.ProcessState.ExitCode() != exitBad || !strings.Contains(errs.String(), "both write to standard output") {
+		t.Errorf("%v, %s", cmd.ProcessState, errs.String())
+	}
+}
+
 // A pipe that a capture is read from is not written to, or the command would read what it wrote.
 func TestPipesAreNotReadAndWritten(t *testing.T) {
 	dir := copied(t, "sb.db")

@@ -109,6 +109,11 @@ func (o *Files) Check(flag, name string) error {
 		return o.checkStdout(flag)
 	}
 	info, err := os.Stat(name)
+	if out, bad := os.Stdout.Stat(); err == nil && bad == nil && os.SameFile(info, out) && readBack(out) {
+		if err := o.checkStdout(flag); err != nil { // the same pipe by a name of its own
+			return err
+		}
+	}
 	for _, in := range o.inputs {
 		if err == nil && isOrHolds(in, name, info) {
 			return fmt.Errorf("%s: is also an input; name another file with %s", name, flag)
