@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -372,7 +371,7 @@ func TestStandardOutputIsOneOutput(t *testing.T) {
 // A pipe that standard output is led to is standard output by its own name, too.
 func TestStandardOutputIsOnePipe(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+	if err := makeFifo(fifo); err != nil {
 		t.Fatal(err)
 	}
 	pipe, err := os.OpenFile(fifo, os.O_RDWR, 0) // both ends: nobody is waited for
@@ -393,7 +392,7 @@ func TestStandardOutputIsOnePipe(t *testing.T) {
 func TestPipesAreNotReadAndWritten(t *testing.T) {
 	dir := copied(t, "sb.db")
 	t.Chdir(dir)
-	if err := syscall.Mkfifo("fifo", 0o600); err != nil {
+	if err := makeFifo("fifo"); err != nil {
 		t.Fatal(err)
 	}
 	for _, out := range []string{"-w fifo", "-w ./fifo", "-w " + dir + "/fifo", "--session fifo"} {
@@ -404,22 +403,16 @@ func TestPipesAreNotReadAndWritten(t *testing.T) {
 	}
 }
 
-// What was written is said once it is there: not where it could not take its place.
+// What was written is said once it is there: not where it could not take its place, here because no file
+// has so long a name.
 func TestWrittenIsSaidOnceItIsThere(t *testing.T) {
 	t.Chdir(copied(t, "sb.db", "client.pcap"))
-	for _, command := range []string{"run --format none -w out/x", "report -o out/x", "verify -w out/x"} {
-		os.MkdirAll("out", 0o700)
-		in, feed := io.Pipe()
-		go func() {
-			feed.Write(read(t, "client.pcap"))
-			os.RemoveAll("out")
-			feed.Close()
-		}()
-		var out, errs bytes.Buffer
-		status := run(t.Context(), strings.Fields(command+" --db sb.db -r -@breth0_ovn-worker"), in, &out, &errs)
-		if status != exitBad || strings.Contains(errs.String(), "wrote ") ||
-			!strings.Contains(errs.String(), "out/x: cannot be written") {
-			t.Errorf("%s: exit status %d, %s", command, status, errs.String())
+	long := strings.Repeat("x", 300)
+	for _, command := range []string{"run --format none -w ", "report -o ", "verify -w "} {
+		status, _, errs := replayed(t,
+			strings.Fields(command+long+" --db sb.db -r client.pcap@breth0_ovn-worker")...)
+		if status != exitBad || strings.Contains(errs, "wrote ") || !strings.Contains(errs, "cannot be written") {
+			t.Errorf("%s: exit status %d, %s", command, status, errs)
 		}
 	}
 }
