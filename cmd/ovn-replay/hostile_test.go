@@ -184,9 +184,11 @@ func TestHostileNames(t *testing.T) {
 		with("run --filter", evil), with("run --pcap-filter", evil), with("run --offset", evil+"=1s"),
 		with("run --ct-import", client),
 		{"lflow", "match", "--db", db}, {"show", evil}, {"show", session, evil},
-		{"run", "--db", db, "-r", arp}, {"run", "--db", db, "-r", arp + "@" + podPort}, {"verify", "--db", db, "-r", arp},
+		{"run", "--db", db, "-r", arp}, {"run", "--db", db, "-r", arp + "@" + podPort},
+		{"verify", "--db", db, "-r", arp},
 		{"report", "--db", db, "-r", arp, "-o", filepath.Join(dir, name+"page")},
-		with("run", "--session", filepath.Join(dir, name+"s.db")), with("run", "--session", filepath.Join(dir, name+"s.db")),
+		with("run", "--session", filepath.Join(dir, name+"s.db")),
+		with("run", "--session", filepath.Join(dir, name+"s.db")),
 		with("verify", "-w", filepath.Join(dir, name+"out")), {"demo", "--keep", filepath.Join(dir, name+"demo")},
 		{"wireshark", "install", "--plugins", filepath.Join(dir, name+"p"), "--configuration", dir, "--extcap", dir},
 	} {

@@ -32,7 +32,7 @@ type verifyOptions struct {
 	list   bool
 	mtu    []string
 	junit  string
-	silent bool // standard output is for something else, which tells the result, or a file or the status does
+	mute bool // standard output is for something else, which tells the result, or a file or the status does
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
@@ -74,8 +74,8 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		return err
 	}
 	o.KeepBlocks = o.write != ""
-	o.silent = !o.json && (output.Stdout(o.junit) || output.Stdout(o.write) && (o.Quiet || o.junit != ""))
-	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--junit", Name: o.junit}, output.Said(!o.silent)}
+	o.mute = !o.json && (output.Stdout(o.junit) || output.Stdout(o.write) && (o.Quiet || o.junit != ""))
+	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--junit", Name: o.junit}, output.Said(!o.mute)}
 	mtus, err := job.MTUs(cmd.Context(), o.mtu, o.Source)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func (o *verifyOptions) printJUnit(ctx context.Context, r *replay.Report, j *job
 }
 
 func (o *verifyOptions) print(r *replay.Report) error {
-	if o.silent {
+	if o.mute {
 		return nil
 	}
 	if o.json {
