@@ -32,7 +32,7 @@ type verifyOptions struct {
 	list   bool
 	mtu    []string
 	junit  string
-	mute bool // standard output is for something else, which tells the result, or a file or the status does
+	mute   bool // standard output is for something else, which tells the result, or a file or the status does
 }
 
 func newVerifyCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
