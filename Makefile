@@ -44,7 +44,7 @@ test: deps lint
 # What takes long, or needs the tools of deps, is left to "make test".
 SLOW = Oracle|Against|Mutated|Recorded|Ratios|Parity|Session|Snapshot|Killed|Show|Fuzz|Wild|Case|Actions|Every|\
 Databases|BadMemory|Crowd|Damaged|Shapes|Random|SameNetwork|ACaptureLess|Saved|KeepTruth|AgreeWith|Flipped|Flood|\
-Tshark|Hostile|OfCompressed|MaxMemory|ShelfErrors
+Tshark|Hostile|OfCompressed|MaxMemory|ShelfErrors|Expressions|Soup|Servers|ServerErrors|XZ|Bomb|Truncation|Underlay
 empty =
 
 # What needs one core most of the time goes side by side. Instead of the builds for other systems
