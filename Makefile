@@ -54,7 +54,7 @@ check:
 
 # vet has found fault with tests, and compiled what they need.
 fast: vet
-	GOGC=100 $(GO) test -vet=off -skip '$(subst $(empty) ,,$(SLOW))' \
+	GOGC=200 $(GO) test -vet=off -skip '$(subst $(empty) ,,$(SLOW))' \
 		$$($(GO) list ./... | grep -v -e /cmd/ -e /testdata/)
 
 golden:
