@@ -242,24 +242,24 @@ func solicited(m *pcap.LinkMeta) (target netip.Addr, asks bool) {
 
 // wireOfSender returns the wire over which somebody outside sends: that of his network, or
 // the only one there is.
-func (o *Owners) wireOfSender(a netip.Addr) (wire *network.Port) {
+func (o *Owners) wireOfSender(a netip.Addr) *network.Port {
 	if w := o.wireToward(a); w != nil {
 		return w
 	}
-	for _, n := range o.networks {
-		if wire != nil && wire != n.wire {
-			return nil
-		}
-		wire = n.wire
-	}
-	return wire
+	return o.oneWire(func(netip.Prefix) bool { return true })
 }
 
 // wireToward returns the localnet port of the network outside that an address
 // is of, nil if there is none or several.
-func (o *Owners) wireToward(a netip.Addr) (wire *network.Port) {
+func (o *Owners) wireToward(a netip.Addr) *network.Port {
+	return o.oneWire(func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// oneWire returns the localnet port of all networks outside that are such, nil if there is
+// none or several.
+func (o *Owners) oneWire(such func(netip.Prefix) bool) (wire *network.Port) {
 	for _, n := range o.networks {
-		if !n.prefix.Contains(a) {
+		if !such(n.prefix) {
 			continue
 		}
 		if wire != nil && wire != n.wire {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 
 	"ovnreplay/nat/header"
 	"ovnreplay/pcap"
@@ -65,17 +64,12 @@ func (o *Owners) rivals(p *network.Port, frames [][]byte, in among) (of *network
 		return p, fmt.Sprintf("all that it holds %s sent to all of its switch, whose every port would show it: it is "+
 			"taken to be of %s itself (say it with -r FILE@PORT)", p.Called(), p.Called()), nil
 	}
-	const few = 4
 	var names []string
-	for i, q := range list {
-		if i == few {
-			names = append(names, fmt.Sprintf("%d more", len(list)-few))
-			break
-		}
+	for _, q := range list {
 		names = append(names, q.Name)
 	}
 	return nil, "", fmt.Errorf("its packets would be at several ports alike: say at which it was taken with -r FILE@%s",
-		strings.Join(names, " or @"))
+		someOf(names, " or @"))
 }
 
 // isRival reports whether a port is an interface that may show what p's does.

@@ -89,19 +89,19 @@ func (v *Verifier) sided() string {
 	}
 	var says []string
 	if len(in) > 0 {
-		says = append(says, "only what enters at "+someOf(in))
+		says = append(says, "only what enters at "+someOf(in, ", "))
 	}
 	if len(out) > 0 {
-		says = append(says, "only what leaves at "+someOf(out))
+		says = append(says, "only what leaves at "+someOf(out, ", "))
 	}
 	return "captures show " + strings.Join(says, ", and ")
 }
 
 // someOf is the first few of a list, and how many more there are.
-func someOf(names []string) string {
+func someOf(names []string, between string) string {
 	const few = 4
 	if n := len(names) - few; n > 0 {
 		names = append(names[:few:few], fmt.Sprintf("%d more", n))
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, between)
 }

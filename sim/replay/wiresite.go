@@ -3,7 +3,6 @@ package replay
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"ovnreplay/pcap"
 	"ovnreplay/sim/network"
@@ -192,14 +191,9 @@ func ambiguous(wires []wireAt) error {
 // places lists ports of chassis as they are given behind a FILE@, a few of them.
 func places(wires []wireAt) string {
 	slices.SortStableFunc(wires, func(a, b wireAt) int { return a.chassis.Index - b.chassis.Index })
-	const few = 4
 	var names []string
-	for i, w := range wires {
-		if i == few {
-			names = append(names, fmt.Sprintf("%d more", len(wires)-few))
-			break
-		}
+	for _, w := range wires {
 		names = append(names, fmt.Sprintf("%s@%s", w.port.Name, w.chassis.Host()))
 	}
-	return strings.Join(names, " or @")
+	return someOf(names, " or @")
 }
