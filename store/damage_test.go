@@ -232,3 +232,58 @@ func TestCompressed(t *testing.T) {
 }
 
 func equal(a, b contents) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
+
+// What tools print of a database for people is said to be that, with the forms that are read,
+// whichever database was asked for.
+func TestTextForms(t *testing.T) {
+	t.Parallel()
+	const uuid = "f7919d49-1228-4a90-94b0-71740c58bf73"
+	for name, c := range map[string]struct{ text, want string }{
+		"nbctl show":      {"switch " + uuid + " (ext_node1)\n    port pod1\n", `is what "ovn-nbctl show" prints`},
+		"nbctl show crlf": {"router " + uuid + " (GR)\r\n    port r\r\n", `is what "ovn-nbctl show" prints`},
+		"with a prompt":   {"# ovn-nbctl show\nswitch " + uuid + " (a)\n", `is what "ovn-nbctl show" prints`},
+		"sbctl show":      {"Chassis \"node1\"\n    hostname: node1\n", `is what "ovn-sbctl show" prints`},
+		"vsctl show":      {uuid + "\n    Bridge br-int\n", `is what "ovs-vsctl show" prints`},
+		"lflow-list": {"Datapath: \"n\" (" + uuid + ")  Pipeline: ingress\n  table=0 (ls_in)\n",
+			`is what "ovn-sbctl lflow-list" prints`},
+		"dump":         {"ACL table\n_uuid action\n----- ------\n", "is a dump in text form"},
+		"dump as list": {"ACL table\n\nDNS table\n\nNAT table\n_uuid : " + uuid + "\n", "is a dump in text form"},
+		"dump as csv":  {"ACL table\n_uuid,action\n", "is a dump in CSV form"},
+		"dump as html": {"<table border=1>\n    <caption>ACL table</caption>\n", "is a dump in HTML"},
+		"list":         {"_uuid               : " + uuid + "\nname: n\n", "is rows of one table"},
+		"list as table": {"_uuid                                name\n------------------------------------ ----\n" + uuid +
+			" n\n", "is rows of one table"},
+		"list as JSON": {`{"data":[["tcp"]],"headings":["protocol"]}`, "is JSON of one table's rows"},
+		"one table":    {`{"caption":"ACL table","data":[],"headings":["_uuid"]}`, "is a dump of 1 table alone"},
+		"other text":   {"UUID   LB   PROTO\n", "is text, and is not an OVSDB database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, database := range []string{Southbound, "OVN_Northbound"} {
+				source := write(t, "text", c.text)
+				_, err := Open(context.Background(), source, Options{Database: database})
+				if err == nil || !strings.HasPrefix(err.Error(), source+": "+c.want) ||
+					!strings.Contains(err.Error(), "ovsdb-client backup SERVER "+database) ||
+					strings.Contains(err.Error(), "\n") {
+					t.Errorf("%v, want a line with %q and the forms that are read of %s", err, c.want, database)
+				}
+			}
+		})
+	}
+}
+
+// A folder in which there is only what tools print of the database says so.
+func TestOnlyTextIsThere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := "switch f7919d49-1228-4a90-94b0-71740c58bf73 (ext)\n"
+	if err := os.WriteFile(filepath.Join(dir, "ovn-nbctl_show"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(context.Background(), dir, Options{Database: "OVN_Northbound"})
+	if err == nil || !strings.Contains(err.Error(), `ovn-nbctl_show is what "ovn-nbctl show" prints, which is not read`) {
+		t.Errorf("%v, want what is there", err)
+	}
+	if _, err = Open(context.Background(), dir, Options{}); err == nil || strings.Contains(err.Error(), "nbctl") {
+		t.Errorf("%v, want nothing about another database", err)
+	}
+}

@@ -44,8 +44,7 @@ func (f *dump) open(h *History) error {
 	}
 	s := &schema{name: f.database()}
 	if s.name == "" {
-		return &SourceError{Source: h.source, Problem: "is JSON, but not a dump of an OVSDB database",
-			Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
+		return f.unknown(h)
 	}
 	for _, t := range f.tables {
 		ts, err := t.schema()
@@ -56,6 +55,21 @@ func (f *dump) open(h *History) error {
 	}
 	h.start("dump", s)
 	return nil
+}
+
+// unknown says what JSON is that is of no database we know.
+func (f *dump) unknown(h *History) error {
+	e := &SourceError{Source: h.source, Problem: "is JSON, but not a dump of an OVSDB database",
+		Advice: "what is read of a database is " + h.opts.forms()}
+	switch {
+	case len(f.tables) == 1 && f.tables[0].headings == nil:
+	case len(f.tables) == 1 && f.tables[0].name == "":
+		e.Problem = "is JSON of one table's rows, not of a whole database"
+	default:
+		e.Problem = fmt.Sprintf("is a dump of %s alone, not of a whole database",
+			count(len(f.tables), "table", "tables"))
+	}
+	return e
 }
 
 func (f *dump) damage(h *History, err error) error {

@@ -64,7 +64,12 @@ type Passed struct{ Path, Why string }
 // Devices, sockets, pipes and files with holes are passed over, as is what
 // unpacks to more than can be meant.
 func Gather(ctx context.Context, path string) ([]Item, []Passed, error) {
-	var items []Item
+	items, _, passed, err := gather(ctx, path, Options{})
+	return items, passed, err
+}
+
+// gather is Gather, and finds what tools printed of the database that is asked for.
+func gather(ctx context.Context, path string, opts Options) (items []Item, text string, passed []Passed, err error) {
 	databases := 0
 	v := visitor{limits: expansion}
 	v.each = func(name string, r *bufio.Reader, meter *compressed.Meter) error {
@@ -79,12 +84,14 @@ func Gather(ctx context.Context, path string) ([]Item, []Passed, error) {
 			}
 		} else if kind != 0 {
 			items = append(items, Item{name, kind, ""})
+		} else if f := textFormOf(start); f != nil && f.of == opts.database() && text == "" {
+			text = fmt.Sprintf("%s is %s, which is not read", name, f.is)
 		}
 		return nil
 	}
-	err := v.visit(ctx, path)
+	err = v.visit(ctx, path)
 	slices.SortStableFunc(items, func(a, b Item) int { return strings.Compare(a.Path, b.Path) })
-	return items, v.passed, err
+	return items, text, v.passed, err
 }
 
 // databaseName reads a database only as far as its name.
@@ -241,7 +248,7 @@ var errFound = errors.New("found")
 func openGathered(ctx context.Context, source string, opts Options) (*History, error) {
 	archive, _, member := strings.Cut(source, "!")
 	if !member {
-		items, passed, err := Gather(ctx, source)
+		items, text, passed, err := gather(ctx, source, opts)
 		if err != nil {
 			return nil, err
 		}
@@ -249,6 +256,8 @@ func openGathered(ctx context.Context, source string, opts Options) (*History, e
 			var e *SourceError
 			if errors.As(err, &e) && len(passed) > 0 {
 				e.Problem += "; " + passed[0].Path + " is passed over: " + passed[0].Why
+			} else if e != nil && text != "" {
+				e.Problem += "; " + text
 			}
 			return nil, err
 		}

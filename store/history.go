@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -20,6 +21,7 @@ import (
 // first of them being all that was there then; other forms hold just one.
 type History struct {
 	source  string
+	opts    Options
 	format  format
 	db      *Database
 	dec     *decoder
@@ -130,8 +132,8 @@ func openHistory(source string, r io.Reader, meter *compressed.Meter, opts Optio
 		stop()
 		return nil, &SourceError{Source: source, Problem: err.Error(), Advice: "copy the file again", Err: err}
 	}
-	start, peekErr := plain.Peek(512)
-	h := &History{source: source, in: newInput(plain), close: stop, budget: opts.budget(source, meter)}
+	start, _ := plain.Peek(512)
+	h := &History{source: source, opts: opts, in: newInput(plain), close: stop, budget: opts.budget(source, meter)}
 	h.in.budget = h.budget
 	switch {
 	case bytes.HasPrefix(start, []byte("OVSDB "+standaloneMagic+" ")):
@@ -144,8 +146,9 @@ func openHistory(source string, r io.Reader, meter *compressed.Meter, opts Optio
 		stop()
 		return nil, errTar
 	default:
+		err := opts.notDatabase(source, compression, plain)
 		stop()
-		return nil, notDatabase(source, compression, start, peekErr)
+		return nil, err
 	}
 	if err := h.format.open(h); err != nil {
 		stop()
@@ -159,9 +162,10 @@ func openHistory(source string, r io.Reader, meter *compressed.Meter, opts Optio
 }
 
 // notDatabase says what a file that is no database seems to be.
-func notDatabase(source, compression string, start []byte, err error) error {
-	e := &SourceError{Source: source, Problem: "is not an OVSDB database",
-		Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\""}
+func (o Options) notDatabase(source, compression string, r *bufio.Reader) error {
+	start, err := r.Peek(r.Size())
+	e := &SourceError{Source: source, Problem: "is not an OVSDB database", Advice: o.advice()}
+	form := textFormOf(start)
 	switch {
 	case compression != "" && errors.Is(err, io.ErrUnexpectedEOF):
 		e.Problem, e.Advice, e.Err = "its "+compression+" data end too early", "copy the file again", err
@@ -174,12 +178,13 @@ func notDatabase(source, compression string, start []byte, err error) error {
 	case bytes.HasPrefix(start, []byte("OVSDB ")):
 		line, _, _ := bytes.Cut(start, []byte("\n"))
 		e.Problem = fmt.Sprintf("is an OVSDB file of an unknown kind (%.40q)", line)
-	case bytes.Contains(start, []byte(" table\n_uuid ")):
-		e.Problem, e.Advice = "is a dump in text form",
-			"take it with \"ovsdb-client -f json dump\", or better \"ovsdb-client backup\""
+	case form != nil:
+		e.Problem, e.Advice = "is "+form.is+", which is not read", "what is read of a database is "+o.forms()
 	case isCapture(start):
 		e.Problem, e.Advice = "is a packet capture, not a database",
 			"pass captures with -r and the Southbound database with --db"
+	case isText(start):
+		e.Problem, e.Advice = "is text, and is not an OVSDB database", "what is read of a database is "+o.forms()
 	}
 	return e
 }
@@ -222,8 +227,7 @@ func (h *History) refusal(err error) error {
 	case h.budget.refused != nil:
 		return h.budget.refused
 	case e == errToken:
-		return &SourceError{Source: h.source, Problem: "holds " + e.Error(),
-			Advice: "pass the Southbound database file, or the output of \"ovsdb-client backup\"", Err: e}
+		return &SourceError{Source: h.source, Problem: "holds " + e.Error(), Advice: h.opts.advice(), Err: e}
 	case errors.As(e, new(*compressed.BombError)):
 		return &SourceError{Source: h.source, Problem: e.Error(),
 			Advice: "if it is a real database, give it unpacked, or a limit with --max-memory", Err: e}
