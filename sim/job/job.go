@@ -89,11 +89,11 @@ func (in *Spec) Open(ctx context.Context) (*Job, error) {
 // are found beside the Southbound databases.
 func (in *Spec) northbound(ctx context.Context, southbound []string, net *network.Network) (*network.Objects, error) {
 	if len(in.NBs) == 0 && in.Case != "" && !in.given("db") {
-		return northbound.InCase(ctx, in.Case, in.Source)
+		return northbound.InCase(ctx, in.Case, in.Source, in.remade)
 	}
 	var all []*network.Objects
 	for _, nb := range in.NBs {
-		objects, err := northbound.Open(ctx, nb, in.Source)
+		objects, err := northbound.Open(ctx, nb, in.Source, in.remade)
 		if err != nil {
 			return nil, fmt.Errorf("--nb: %w", err)
 		}
@@ -111,7 +111,7 @@ func (in *Spec) beside(ctx context.Context, southbound []string, net *network.Ne
 	if len(in.DBs) > 0 {
 		southbound = in.DBs
 	}
-	return northbound.Beside(ctx, southbound, in.Source, net)
+	return northbound.Beside(ctx, southbound, in.Source, net, in.remade)
 }
 
 // Load builds the engine and opens the captures of a spec.

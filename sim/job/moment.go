@@ -8,6 +8,7 @@ import (
 
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/northbound"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/replay"
@@ -53,6 +54,9 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	}
 	from := time.Unix(0, begin)
 	past, err := southbound.OpenPasts(ctx, spec.DBs, in.Source, from)
+	if err == nil {
+		in.remade = northbound.Remade(past.Remade)
+	}
 	switch {
 	case in.DBTime == Follow && err != nil:
 		return nil, nil, err
@@ -65,6 +69,7 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	case err != nil: // no history; what else is wrong with it opening it says better
 		return in.snapshot(ctx, spec)
 	case past.Since.After(from):
+		in.remade = nil // all packets meet the last state
 		in.tellYounger(past.Net, past.Changes > 0, past.Since, from)
 		return in.last(ctx, spec)
 	case past.Changes == 0:
@@ -181,6 +186,11 @@ func (in *Spec) fixed(ctx context.Context, sources []string) (*network.Network, 
 		return nil, nil, err
 	}
 	defer f.Close()
+	remade, err := southbound.RemadeSince(ctx, sources, in.Source, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	in.remade = northbound.Remade(remade)
 	net, _, err := f.At(t)
 	if begins := f.Begins(); err == nil && !begins.IsZero() {
 		in.Tell("the database begins at %s, after --db-time: what the network was before is not known, and packets "+

@@ -16,6 +16,7 @@ import (
 
 	"ovnreplay/pcap"
 	filters "ovnreplay/pcap/filter"
+	"ovnreplay/sim/northbound"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/sim/southbound"
@@ -57,7 +58,8 @@ type Spec struct {
 	Stdin  io.Reader
 	Stderr io.Writer
 
-	read *southbound.Read // of DBs
+	read   *southbound.Read  // of DBs
+	remade northbound.Remade // while packets meet the network of their own moment
 }
 
 // Reading is how captures are read with an expression of pcap-filter(7).

@@ -18,7 +18,7 @@ const recorded = "../../testdata/cases/nodeport/"
 
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{})
+	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("no %s", want)
 		}
 	}
-	if _, err := Open(context.Background(), recorded+"sb.db", store.Options{}); err == nil {
+	if _, err := Open(context.Background(), recorded+"sb.db", store.Options{}, nil); err == nil {
 		t.Error("a Southbound database was taken for it")
 	}
 }
@@ -48,7 +48,7 @@ func TestLoad(t *testing.T) {
 // Neutron's routers and networks are called as its users call them.
 func TestCalled(t *testing.T) {
 	t.Parallel()
-	objects, err := InCase(context.Background(), "../../testdata/reports/23.03/os-sg-drop", store.Options{})
+	objects, err := InCase(context.Background(), "../../testdata/reports/23.03/os-sg-drop", store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestCalled(t *testing.T) {
 // its stage.
 func TestHints(t *testing.T) {
 	t.Parallel()
-	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{})
+	objects, err := Open(context.Background(), recorded+"nb.db", store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestBeside(t *testing.T) {
 			}
 			net.Flows, net.Datapaths = append(net.Flows, zone.Flows...), append(net.Datapaths, zone.Datapaths...)
 		}
-		objects := Beside(context.Background(), c.source, store.Options{}, &net)
+		objects := Beside(context.Background(), c.source, store.Options{}, &net, nil)
 		if objects == nil {
 			t.Errorf("%s: nothing was found", c.name)
 			continue

@@ -12,10 +12,11 @@ import (
 	"ovnreplay/store"
 )
 
-// Open reads the Northbound database at a source, in any form that store.Open takes.
-func Open(ctx context.Context, source string, opts store.Options) (*network.Objects, error) {
+// Open reads the Northbound database at a source, in any form that store.Open takes. Rows that were
+// remade after what it knows say so; remade may be nil.
+func Open(ctx context.Context, source string, opts store.Options, remade Remade) (*network.Objects, error) {
 	opts.Database = Name
-	return withPast(ctx, source, opts)
+	return withPast(ctx, source, opts, remade)
 }
 
 // besideTimeout is how long a server may take that nobody asked for.
@@ -26,12 +27,13 @@ const besideTimeout = 2 * time.Second
 // as a must-gather of a cluster with a zone a node has, it takes all that say what the network's flows
 // were made of; one that adds nothing to those before it is another state of one of them.
 // It returns nil if there is none that describes this network.
-func Beside(ctx context.Context, southbound []string, opts store.Options, net *network.Network) *network.Objects {
+func Beside(ctx context.Context, southbound []string, opts store.Options, net *network.Network,
+	remade Remade) *network.Objects {
 	if opts.Timeout == 0 || opts.Timeout > besideTimeout {
 		opts.Timeout = besideTimeout
 	}
 	opts.Database = Name
-	s := search{opts: opts, net: net, tried: map[string]bool{}}
+	s := search{opts: opts, net: net, remade: remade, tried: map[string]bool{}}
 	for _, source := range southbound {
 		s.beside(ctx, source)
 	}
@@ -40,10 +42,11 @@ func Beside(ctx context.Context, southbound []string, opts store.Options, net *n
 
 // search is a search for the Northbound databases of a network.
 type search struct {
-	opts  store.Options
-	net   *network.Network
-	tried map[string]bool
-	found []*network.Objects
+	opts   store.Options
+	net    *network.Network
+	remade Remade
+	tried  map[string]bool
+	found  []*network.Objects
 }
 
 // beside tries what may go with one Southbound database, the likeliest first, until
@@ -76,7 +79,7 @@ func (s *search) all(ctx context.Context, source string) (any bool) {
 		list = nil
 	}
 	for _, f := range list {
-		if objects, err := withPast(ctx, f.Source, s.opts); err == nil && describes(objects, s.net) {
+		if objects, err := withPast(ctx, f.Source, s.opts, s.remade); err == nil && describes(objects, s.net) {
 			s.found, any = append(s.found, objects), true
 		}
 	}
@@ -119,10 +122,10 @@ func (s *search) best() *network.Objects {
 
 // InCase looks for the Northbound database in a case's folder, nb.db, which may
 // be compressed, or for those of several zones, nb-ZONE.db; nil if there is none.
-func InCase(ctx context.Context, dir string, opts store.Options) (*network.Objects, error) {
+func InCase(ctx context.Context, dir string, opts store.Options, remade Remade) (*network.Objects, error) {
 	for _, ext := range [...]string{"", ".gz", ".xz", ".zst"} {
 		if name := filepath.Join(dir, "nb.db"+ext); exists(name) {
-			return Open(ctx, name, opts)
+			return Open(ctx, name, opts, remade)
 		}
 		zones, err := filepath.Glob(filepath.Join(dir, "nb-*.db"+ext))
 		if err != nil || len(zones) == 0 {
@@ -130,7 +133,7 @@ func InCase(ctx context.Context, dir string, opts store.Options) (*network.Objec
 		}
 		var all []*network.Objects
 		for _, name := range zones {
-			objects, err := Open(ctx, name, opts)
+			objects, err := Open(ctx, name, opts, remade)
 			if err != nil {
 				return nil, err
 			}

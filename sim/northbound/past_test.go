@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ovnreplay/sim/network"
 	"ovnreplay/store"
@@ -21,7 +23,7 @@ func TestRowsAreOfTheirMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, err := Open(context.Background(), recorded+"nb.db", store.Options{})
+	now, err := Open(context.Background(), recorded+"nb.db", store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,7 @@ func TestRowsAreOfTheirMoment(t *testing.T) {
 	if err := os.WriteFile(name, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	objects, err := Open(context.Background(), name, store.Options{})
+	objects, err := Open(context.Background(), name, store.Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,5 +57,38 @@ func TestRowsAreOfTheirMoment(t *testing.T) {
 	}
 	if o := now.ForFlow(f); o == nil || !strings.Contains(o.Text, "allow-related") {
 		t.Errorf("without a history it is %v", o)
+	}
+}
+
+// A row that was another before what the database knows is said to be as of the snapshot, for packets
+// of before; where the history holds the change it is told as it was.
+func TestRowsRemadeAreAsOfTheSnapshot(t *testing.T) {
+	t.Parallel()
+	plain, err := Open(context.Background(), recorded+"nb.db", store.Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"ACL", "Load_Balancer"} {
+		i := slices.IndexFunc(plain.All, func(o *network.Object) bool { return o.Table == table })
+		if i < 0 {
+			t.Fatalf("the recording has no %s", table)
+		}
+		row := plain.All[i]
+		change := time.Unix(1700000000, 0)
+		objects, err := Open(context.Background(), recorded+"nb.db", store.Options{}, Remade{row.UUID[:8]: change})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &network.Flow{Stage: "ls_out_acl lr_in_dnat", StageHint: row.UUID[:8]}
+		for ago, want := range map[time.Duration]bool{time.Second: true, -time.Second: false} {
+			o := objects.At(f, change.Add(-ago).UnixNano())
+			if o == nil || strings.HasPrefix(o.Text, "as of the snapshot, after a change at 2023-11-14T22:13:20Z: ") != want ||
+				!strings.HasSuffix(o.Text, row.Text) {
+				t.Errorf("%v before the change it is %v", ago, o)
+			}
+			if table == "Load_Balancer" && strings.HasPrefix(o.Lead, "as of the snapshot") != want {
+				t.Errorf("%v before the change parts are told after %q", ago, o.Lead)
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package southbound
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type Past struct {
 	Warnings []error
 	Since    time.Time // the first state that is known
 	Changes  int       // of the network after the moment
+	Remade   Remade    // after the moment
 }
 
 // OpenPasts is OpenPast for the databases of several zones, whose networks it joins.
@@ -27,7 +29,7 @@ func OpenPasts(ctx context.Context, sources []string, opts store.Options, from t
 	if len(sources) == 1 {
 		return OpenPast(ctx, sources[0], opts, from)
 	}
-	all := &Past{}
+	all := &Past{Remade: Remade{}}
 	var nets []*network.Network
 	for _, source := range sources {
 		p, err := pastOf(ctx, source, opts, from)
@@ -35,6 +37,7 @@ func OpenPasts(ctx context.Context, sources []string, opts store.Options, from t
 			return nil, err
 		}
 		nets, all.Warnings = append(nets, p.Net), append(all.Warnings, p.Warnings...)
+		maps.Copy(all.Remade, p.Remade)
 		if p.Changes > 0 {
 			all.Changes += p.Changes
 			all.Since = latest(all.Since, p.Since)
@@ -62,7 +65,7 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 		return nil, err
 	}
 	defer h.Close()
-	p := &Past{}
+	p := &Past{Remade: Remade{}}
 	if p.Since, err = h.NextTime(); err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -90,6 +93,7 @@ func OpenPast(ctx context.Context, source string, opts store.Options, from time.
 			p.Changes++
 		}
 		lives.follow(t)
+		p.Remade.follow(t)
 	}
 	db := h.Database()
 	if p.Changes > 0 {
