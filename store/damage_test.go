@@ -251,8 +251,8 @@ func TestTextForms(t *testing.T) {
 		"dump as csv":  {"ACL table\n_uuid,action\n", "is a dump in CSV form"},
 		"dump as html": {"<table border=1>\n    <caption>ACL table</caption>\n", "is a dump in HTML"},
 		"list":         {"_uuid               : " + uuid + "\nname: n\n", "is rows of one table"},
-		"list as table": {"_uuid                                name\n------------------------------------ ----\n" + uuid +
-			" n\n", "is rows of one table"},
+		"list as table": {"_uuid                                name\n------------------------------------ ----\n" +
+			uuid + " n\n", "is rows of one table"},
 		"list as JSON": {`{"data":[["tcp"]],"headings":["protocol"]}`, "is JSON of one table's rows"},
 		"one table":    {`{"caption":"ACL table","data":[],"headings":["_uuid"]}`, "is a dump of 1 table alone"},
 		"other text":   {"UUID   LB   PROTO\n", "is text, and is not an OVSDB database"},
@@ -280,7 +280,8 @@ func TestOnlyTextIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(context.Background(), dir, Options{Database: "OVN_Northbound"})
-	if err == nil || !strings.Contains(err.Error(), `ovn-nbctl_show is what "ovn-nbctl show" prints, which is not read`) {
+	const said = `ovn-nbctl_show is what "ovn-nbctl show" prints, which is not read`
+	if err == nil || !strings.Contains(err.Error(), said) {
 		t.Errorf("%v, want what is there", err)
 	}
 	if _, err = Open(context.Background(), dir, Options{}); err == nil || strings.Contains(err.Error(), "nbctl") {

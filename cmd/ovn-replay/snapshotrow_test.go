@@ -10,7 +10,8 @@ import (
 // that came after the change is not.
 func TestRowsOfASnapshotAreToldAsOfIt(t *testing.T) {
 	t.Parallel()
-	const changed, said = "10:13:57", "as of the snapshot, after a change at 2026-11-28T10:13:57Z: udp 203.0.113.120:5353"
+	const changed = "10:13:57"
+	const said = "as of the snapshot, after a change at 2026-11-28T" + changed + "Z: udp 203.0.113.120:5353"
 	row := regexp.MustCompile(`(?m)^# (\S{8}).* by load balancer "mv" of router r1 \((.*?)\)`)
 	out := replayedWell(t, "run", "--format", "detailed", "--case", "../../testdata/reports/23.03/network-changes")
 	found := row.FindAllStringSubmatch(out, -1)

@@ -82,8 +82,8 @@ func TestRowsRemadeAreAsOfTheSnapshot(t *testing.T) {
 		f := &network.Flow{Stage: "ls_out_acl lr_in_dnat", StageHint: row.UUID[:8]}
 		for ago, want := range map[time.Duration]bool{time.Second: true, -time.Second: false} {
 			o := objects.At(f, change.Add(-ago).UnixNano())
-			if o == nil || strings.HasPrefix(o.Text, "as of the snapshot, after a change at 2023-11-14T22:13:20Z: ") != want ||
-				!strings.HasSuffix(o.Text, row.Text) {
+			const said = "as of the snapshot, after a change at 2023-11-14T22:13:20Z: "
+			if o == nil || strings.HasPrefix(o.Text, said) != want || !strings.HasSuffix(o.Text, row.Text) {
 				t.Errorf("%v before the change it is %v", ago, o)
 			}
 			if table == "Load_Balancer" && strings.HasPrefix(o.Lead, "as of the snapshot") != want {
