@@ -195,7 +195,9 @@ func (s *Stories) find(text string) (*told, error) {
 				bare = x
 			}
 		case x.record.Verdict == sim.Dropped.String():
-			return x, nil
+			return cmp.Or(untranslated, x), nil // the one may be why the other
+		case x.reply && !x.arrived && x.binding != "" && s.complete(x) == nil:
+			untranslated = cmp.Or(untranslated, x)
 		case !x.arrived && held == nil && s.complete(x) == nil:
 			held = x
 		case x.record.Untranslated() != "":
@@ -322,6 +324,8 @@ func (s *Stories) tell(x *told, most int) []string {
 		add("astray: %s", where)
 	}
 	s.strange(x, add)
+	s.unsent(x, add)
+	s.unnatted(x, add)
 	if y := s.complete(x); y != nil {
 		add("the datagram was complete with %s:%d: %s", y.file, y.number, y.record.Fate())
 	} else if x.waits() {
@@ -465,11 +469,13 @@ func likeness(x, y *told) (int, string) {
 	a, b := x.conn, y.conn
 	switch {
 	case a == b && x.reply == y.reply:
-		return 6, "of the same connection"
+		return 7, "of the same connection"
 	case x.reply != y.reply || x.record.Inport != y.record.Inport && a != b && !sameEnd(&a.Asked, &b.Asked):
 		return 0, ""
 	case a.Asked.Dst == b.Asked.Dst && a.Asked.DstPort == b.Asked.DstPort && a.Asked.Proto == b.Asked.Proto:
-		return 5, "to the same service"
+		return 6, "to the same service"
+	case a.Asked.Dst == b.Asked.Dst && a.Asked.DstPort == b.Asked.DstPort && a.Asked.HasPorts() && b.Asked.HasPorts():
+		return 5, "to the same service by another protocol"
 	case a.Asked.Dst == b.Asked.Dst && a.Asked.Src == b.Asked.Src:
 		return 4, "between the same addresses"
 	case a.Asked.Dst == b.Asked.Dst:

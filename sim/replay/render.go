@@ -34,10 +34,11 @@ type Renderer struct {
 	nats         []byte           // its translations
 }
 
-// translation is a flow that translates packets in a datapath.
+// translation is a flow that translates packets in a datapath, made of a row as that was at the moment.
 type translation struct {
 	flow     *network.Flow
 	datapath int32
+	object   *network.Object
 }
 
 // decided is a translation in words.
@@ -65,6 +66,7 @@ func (r *Renderer) short(out *sim.Outcome) bool {
 	if mayLackUndoing(out) {
 		return false
 	}
+	r.Why.At(out.Of.Time)
 	short, t := true, &out.Trace
 	r.words = r.words[:0]
 	r.steps(t, func(s *spelled) { short = short && !s.decides }, func(ev *trace.Event, _, _ string) {
@@ -103,6 +105,7 @@ func (r *Renderer) translation(flow, datapath int32) *decided {
 	k := translation{datapath: datapath}
 	if flow >= 0 {
 		k.flow = r.Why.Book.Net.Flows[flow]
+		k.object = r.Why.Object(k.flow)
 	}
 	x := r.translations[k]
 	if x == nil {

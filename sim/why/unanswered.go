@@ -185,7 +185,12 @@ func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 	snat = snat || b.Kind() == "SNAT" // in a common zone, too, it is undone where the others of its kind are
 	f, on := x.lookup(t, d, snat, b.Chassis)
 	switch {
-	case on == nil, on == b.Chassis && !snat && d.Router && !x.left(t, d):
+	case on == nil:
+		if s := x.wayRound(t, b, d); s != "" {
+			return text + " of " + b.Chassis.Host() + s
+		}
+		return ""
+	case on == b.Chassis && !snat && d.Router && !x.left(t, d):
 		return ""
 	case on != b.Chassis:
 		text += fmt.Sprintf(" of %s, which was not looked up: the packet crossed %s on %s", b.Chassis.Host(),
@@ -201,6 +206,22 @@ func (x *Explainer) passedBy(t *trace.Trace, b *Binding) string {
 		text += "; conntrack was never asked"
 	}
 	return text
+}
+
+// wayRound says of an answer that did not come to the router which keeps the binding that it went another way,
+// since the question kept its source: it was given no SNAT by which its answers would come back to the router. It
+// is "" if the answer was not routed, or ended before.
+func (x *Explainer) wayRound(t *trace.Trace, b *Binding, router *network.Datapath) string {
+	if b.Kind() != "DNAT" {
+		return ""
+	}
+	for _, ev := range t.Events() {
+		if ev.Kind == trace.Match && strings.HasPrefix(x.Book.Net.Flows[ev.Flow].Stage, "lr_in_ip_routing") {
+			return fmt.Sprintf("; it did not come to %s, which gave the question no SNAT: %s sends what is for %s "+
+				"another way", router.Called(), x.Book.Net.Datapaths[ev.Datapath].Called(), b.Orig.SrcAddr())
+		}
+	}
+	return ""
 }
 
 // stateWord is what a look-up found, in short.
