@@ -225,8 +225,8 @@ func TestNamesBehindAddresses(t *testing.T) {
 }
 
 // What packets met of rows of every kind: each packet once, however many flows of the row
-// it met; what is only for load balancers, and backends behind addresses without a port or of
-// a template, by their names; next hops by what they are chosen for.
+// it met, a load balancer once for each of its addresses; what is only for load balancers, and backends behind
+// addresses without a port or of a template, by their names; next hops by what they are chosen for.
 func TestCoverageOfEveryKind(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct{ dir, kind, line string }{
@@ -235,8 +235,12 @@ func TestCoverageOfEveryKind(t *testing.T) {
 		{"cloud-ecmp-26.03", "backend", ""},
 		{"random-cloud-10", "policy", "6  router policy 74cb3ddc of router r1 (809 reroute 203.0.113.1, 203.0.113."},
 		{"random-cloud-10", "nat", "none  NAT cef635bb of router r1 (snat 203.0.113.10 <-> 10.1.0.0/24): flow "},
-		{"random-cloud-10", "load balancer", "9  load balancer \"lb1\" of switch net-a and 2 more"},
-		{"cloud-lb", "load balancer", "10  priority 120: ct.new && ip4.dst == 203.0.113.200 && tcp.dst == 80"},
+		{"random-cloud-10", "load balancer", "6  load balancer \"lb1\" of switch net-a and 2 more (udp 10.2.0.221:"},
+		{"random-cloud-10", "load balancer", "3  load balancer \"lb1\" of switch net-a and 2 more (udp [2001:db8:"},
+		{"cloud-lb", "load balancer", "3  priority 120: ct.new && ip4.dst == 203.0.113.200 && tcp.dst == 80"},
+		{"cloud-lb", "load balancer", "2  priority 120: ct.new && ip4.dst == 10.1.0.200 && tcp.dst == 80"},
+		{"kube-mixed", "load balancer", "1  priority 120: ct.new && ip4.dst == 10.96.0.53 && udp.dst == 53"},
+		{"kube-mixed", "load balancer", "none  priority 120: ct.new && ip6.dst == fd96::10 && tcp.dst == 80"},
 		{"cloud-lb", "backend", "5  203.0.113.200:80 -> 10.1.0.12:80, web"},
 		{"kube-template", "backend", "5  172.30.0.70:80 -> 10.128.1.14:80, templated"},
 		{"kube-sctp-26.03", "backend", "2  10.96.0.80:3868 -> 10.128.1.14:3868, assoc"},

@@ -50,10 +50,11 @@ type backend struct {
 }
 
 // row is a Northbound row by the beginning of its UUID, and what its flows are for: a port
-// of a router has some that are routes, and others.
+// of a router has some that are routes, and others; a load balancer some for each of its addresses.
 type row struct {
 	hint string
-	kind string // as stages tell it, see kinds
+	kind string         // as stages tell it, see kinds
+	vip  netip.AddrPort // see vipOf; the zero one: all
 }
 
 // tally counts packets, each once.
@@ -65,10 +66,11 @@ func (t *tally) add(packet int) {
 	}
 }
 
-// met is how many packets met a flow, and any of those of its row: nil if it has none.
+// met is how many packets met a flow, and any of those of its row, and of the row's for one address: none if
+// it has no row.
 type met struct {
 	tally
-	row *tally
+	rows []*tally
 }
 
 // New returns an empty count.
@@ -91,12 +93,12 @@ func (c *Coverage) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
 		f := c.why.Book.Net.Flows[ev.Flow]
 		m := c.flows[f]
 		if m == nil {
-			m = &met{row: c.rowOf(f)}
+			m = &met{rows: c.rowsOf(f)}
 			c.flows[f] = m
 		}
 		m.add(c.packets)
-		if m.row != nil {
-			m.row.add(c.packets)
+		for _, t := range m.rows {
+			t.add(c.packets)
 		}
 	}
 	for i := range out.Trace.NAT {
@@ -136,17 +138,41 @@ func (c *Coverage) ofPort(ev *trace.Event) bool {
 	return int(in.Port) == c.Port.Index
 }
 
-// rowOf is the count of a flow's row, nil if it has none.
-func (c *Coverage) rowOf(f *network.Flow) *tally {
+// rowsOf are the counts of a flow's row, and of its address; none if it has no row.
+func (c *Coverage) rowsOf(f *network.Flow) (list []*tally) {
 	kind := stageKind(f)
 	if f.StageHint == "" || kind == "" {
 		return nil
 	}
-	k := row{f.StageHint, kind}
-	if c.rows[k] == nil {
-		c.rows[k] = &tally{}
+	keys := []row{{hint: f.StageHint, kind: kind}}
+	if vip := c.vipOf(f); vip.IsValid() {
+		keys = append(keys, row{f.StageHint, kind, vip})
 	}
-	return c.rows[k]
+	for _, k := range keys {
+		if c.rows[k] == nil {
+			c.rows[k] = &tally{}
+		}
+		list = append(list, c.rows[k])
+	}
+	return list
+}
+
+// vipOf is the address that a flow of a NAT stage is for, if it is a load balancer's; the zero one if it is
+// for none, or several.
+func (c *Coverage) vipOf(f *network.Flow) netip.AddrPort {
+	if stageKind(f) != "nat" {
+		return netip.AddrPort{}
+	}
+	return c.why.For(f)
+}
+
+// key is the row that a flow is listed in: of load balancers, by each of their addresses.
+func (c *Coverage) key(f *network.Flow, balancers map[string]bool) row {
+	k := row{hint: f.StageHint, kind: stageKind(f)}
+	if balancers[f.StageHint] {
+		k.vip = c.vipOf(f)
+	}
+	return k
 }
 
 // Observed implements replay.Handler.
@@ -230,15 +256,19 @@ func (c *Coverage) balancers() map[string]bool {
 	return hints
 }
 
-// Rows lists what was met: an ACL, load balancer or other Northbound row once, with the
-// packets that met any of its flows, unless flows are asked for; by kind, the most met first.
+// Rows lists what was met: an ACL or other Northbound row once, a load balancer with each of its addresses, with
+// the packets that met any of the flows, unless flows are asked for; by kind, the most met first.
 func (c *Coverage) Rows(o Options) []Row {
 	var flows []*network.Flow // one that stands for each row
 	of := map[row]int{}       // index in it of the row of a kind and hint
+	balancers := c.balancers()
 	for _, f := range c.why.Book.Net.Flows {
-		k := row{f.StageHint, stageKind(f)}
+		k := c.key(f, balancers)
 		if k.kind != "" && !c.asked(f) {
 			k.kind = ""
+		}
+		if balancers[k.hint] && strings.HasSuffix(f.Stage, "_undnat") && !o.Flows {
+			continue // it is for the answers, whose backend may be of several addresses
 		}
 		switch {
 		case c.Port != nil && (k.kind != "acl" || !c.concerns(f, c.Port)), k.kind == "" && !o.Flows,
@@ -246,7 +276,7 @@ func (c *Coverage) Rows(o Options) []Row {
 			continue
 		}
 		if at, ok := of[k]; ok && f.StageHint != "" && !o.Flows {
-			if c.flows[f] != nil && c.flows[flows[at]] == nil {
+			if c.better(f, flows[at]) {
 				flows[at] = f
 			}
 			continue
@@ -254,7 +284,6 @@ func (c *Coverage) Rows(o Options) []Row {
 		of[k] = len(flows)
 		flows = append(flows, f)
 	}
-	balancers := c.balancers()
 	var rows []Row
 	for _, f := range flows {
 		rows = append(rows, c.describe(f, balancers, o.Flows))
@@ -272,6 +301,14 @@ func (c *Coverage) Rows(o Options) []Row {
 	return rows
 }
 
+// better reports whether a flow rather than another stands for their row: it was met, or gives the backend.
+func (c *Coverage) better(f, other *network.Flow) bool {
+	if met, was := c.flows[f] != nil, c.flows[other] != nil; met != was {
+		return met
+	}
+	return c.why.Balances(f) && !c.why.Balances(other)
+}
+
 // describe is the row of a flow, alone or with the others of its Northbound row.
 func (c *Coverage) describe(f *network.Flow, balancers map[string]bool, alone bool) Row {
 	kind, packets := "flow", 0
@@ -281,7 +318,7 @@ func (c *Coverage) describe(f *network.Flow, balancers map[string]bool, alone bo
 	if kind == "nat" && (balancers[f.StageHint] || c.why.Balances(f)) {
 		kind = "load balancer"
 	}
-	if t := c.rows[row{f.StageHint, stageKind(f)}]; t != nil && !alone {
+	if t := c.rows[c.key(f, balancers)]; t != nil && !alone {
 		packets = t.packets
 	} else if m := c.flows[f]; m != nil {
 		packets = m.packets

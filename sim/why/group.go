@@ -119,6 +119,24 @@ func (x *Explainer) Leads(f *network.Flow) (hop string, ok bool) {
 // its backends, or ends them where there is none.
 func (x *Explainer) Balances(f *network.Flow) bool { return x.of(f).balances || x.withoutBackends(f) }
 
+// For is the one address that a flow's packets are for, with their port, or 0 if that may be any; the zero one
+// if it is not one.
+func (x *Explainer) For(f *network.Flow) netip.AddrPort {
+	q := &x.of(f).asks
+	if len(q.addr[1]) != 1 || len(q.port[1]) > 1 || q.addr[1][0].set != nil {
+		return netip.AddrPort{}
+	}
+	at := q.addr[1][0].whole(q.addr[1][0].mask == field.Ones(32))
+	port := uint16(0)
+	if len(q.port[1]) == 1 {
+		port = uint16(q.port[1][0].value.Lo)
+	}
+	if !at.IsValid() {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(at, port)
+}
+
 // Fixed reports whether a flow gives packets the one address that it names, as those of
 // NAT rows do: there is nothing to choose from.
 func (x *Explainer) Fixed(f *network.Flow) bool {
