@@ -254,10 +254,13 @@ const (
 	echoRequest6 = 128 // RFC 4443
 )
 
-// Complete gives the packet what each packet has and the microflow says nothing about: a hop limit, as
+// Complete gives the packet what each packet has and the microflow says nothing about: the addresses of the port
+// that it enters at, if that is a machine's and has any; a hop limit, as
 // routers take none with 0; ports, as trackers take a packet with port 0 for malformed; of ICMP the
-// type of a ping, as 0 is that of an answer. It returns what it gave, "tcp.src is 49152".
-func (f *Flow) Complete() (given []string) {
+// type of a ping, as 0 is that of an answer. It returns what it gave, "tcp.src is 49152", and the addresses that
+// it could not give, "eth.src", which are 0.
+func (f *Flow) Complete() (given, zero []string) {
+	given, zero = f.sender()
 	proto := f.Key.Get(field.IPProto)
 	give := func(id field.ID, name string, value uint64) {
 		if f.Given.Get(id) == 0 {
@@ -269,7 +272,7 @@ func (f *Flow) Complete() (given []string) {
 		give(field.IPTTL, "ip.ttl", senderTTL)
 	}
 	if f.Key.Get(field.IPFrag)&packet.FragLater != 0 {
-		return given
+		return given, zero
 	}
 	switch proto {
 	case header.ProtoICMP:
@@ -281,5 +284,5 @@ func (f *Flow) Complete() (given []string) {
 		give(field.TpSrc, name+".src", ephemeralSrc)
 		give(field.TpDst, name+".dst", ephemeralDst)
 	}
-	return given
+	return given, zero
 }

@@ -219,27 +219,72 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// What each packet has and a microflow leaves out is taken as a sender would, and said; what it says stays.
+// What each packet has and a microflow leaves out is taken as a sender would, and said; what it says stays. The
+// addresses are those of the machine's port; where there is none they are said to be 0.
 func TestComplete(t *testing.T) {
 	t.Parallel()
 	net := load(t)
-	for text, want := range map[string]string{
-		"ip4 && tcp.dst == 80":                               "ip.ttl is 64, tcp.src is 49152",
-		"ip6 && ip.ttl == 1 && udp":                          "udp.src is 49152, udp.dst is 49153",
-		"icmp4 && ip.ttl == 64":                              "icmp4.type is 8",
-		"icmp4.type == 0 && ip.ttl == 64":                    "",
-		"icmp6":                                              "ip.ttl is 64, icmp6.type is 128",
-		"nd_ns && ip.ttl == 255":                             "",
-		"ip4 && ip.later_frag && ip.proto == 17":             "ip.ttl is 64",
-		"arp.op == 1":                                        "",
-		"ip4 && ip.ttl == 0 && tcp.src == 1 && tcp.dst == 0": "",
+	const pod = `inport == "default_client-pod" && `
+	const to, mac, ip = " && ip4.src == 1.2.3.4 && ip4.dst == 1.2.3.5", "0a:58:0a:f4:01:04", "10.244.1.4"
+	for _, x := range [][3]string{ // microflow, what is given, what is 0
+		{in + "ip4 && tcp.dst == 80", "ip.ttl is 64, tcp.src is 49152", "ip4.src, ip4.dst"},
+		{in + "ip6 && ip.ttl == 1 && udp", "udp.src is 49152, udp.dst is 49153", "ip6.src, ip6.dst"},
+		{in + "icmp4 && ip.ttl == 64" + to, "icmp4.type is 8", ""},
+		{in + "icmp4.type == 0 && ip.ttl == 64" + to, "", ""},
+		{in + "icmp6", "ip.ttl is 64, icmp6.type is 128", "ip6.src, ip6.dst"},
+		{in + "nd_ns && ip.ttl == 255 && ip6.src == fe80::1 && ip6.dst == ff02::1", "", ""},
+		{in + "ip.later_frag && ip.proto == 17" + to, "ip.ttl is 64", ""},
+		{in + "arp.op == 1", "", "arp.sha, arp.spa"},
+		{in + "ip.ttl == 0 && tcp.src == 1 && tcp.dst == 0" + to, "", ""},
+		{pod + "ip4.dst == 1.1.1.1 && eth.dst == 02:00:00:00:00:02", "eth.src is " + mac + ", ip4.src is " + ip, ""},
+		{pod + "eth.src == 02:00:00:00:00:01" + to, "", "eth.dst"},
+		{pod + "ip6.dst == ff02::1 && eth.dst == 33:33:00:00:00:01", "eth.src is " + mac, "ip6.src"},
+		{pod + "arp.op == 1 && arp.tpa == 10.244.1.1", "eth.src is " + mac + ", arp.sha is " + mac +
+			", arp.spa is " + ip, ""},
+		{pod + "udp.src == 68 && udp.dst == 67 && ip4.dst == 255.255.255.255 && eth.dst == ff:ff:ff:ff:ff:ff",
+			"eth.src is " + mac + ", ip.ttl is 64", ""},
+		{pod + "eth.type == 0x88cc", "eth.src is " + mac, ""},
 	} {
-		f, err := microflow.Parse(in+text, net, nil)
+		f, err := microflow.Parse(x[0], net, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(f.Complete(), ", "); got != want {
-			t.Errorf("%s: %q, want %q", text, got, want)
+		given, zero := f.Complete()
+		if strings.Join(given, ", ") != x[1] || strings.Join(zero, ", ") != x[2] {
+			t.Errorf("%s: %q and 0 %q, want %q", x[0], given, zero, x[1:])
+		}
+	}
+}
+
+// Of the addresses of a port those are taken that go with what the microflow says.
+func TestCompleteOfSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	p := &network.Port{Index: 1, Name: "vm", Type: network.VIF, Datapath: &network.Datapath{Name: "sw"}}
+	for _, text := range []string{"02:00:00:00:00:01 fd00::1", "02:00:00:00:00:02 10.0.0.2 fd00::2",
+		"02:00:00:00:00:03 10.0.0.3 10.0.0.4"} {
+		a, err := network.ParseAddress(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Addresses = append(p.Addresses, *a)
+	}
+	for _, x := range []struct {
+		given field.ID
+		value uint64
+		want  string
+	}{
+		{field.None, 0, "eth.src is 02:00:00:00:00:02, ip4.src is 10.0.0.2"},
+		{field.EthSrc, 0x020000000003, "ip4.src is 10.0.0.3"},
+		{field.IP4Src, 0x0a000004, "eth.src is 02:00:00:00:00:03"},
+	} {
+		f := &microflow.Flow{Port: p}
+		f.Key.Set(field.EthType, header.EtherIPv4)
+		if x.given != field.None {
+			f.Key.Set(x.given, x.value)
+			f.Given.Set(x.given, ^uint64(0))
+		}
+		if given, _ := f.Complete(); strings.Join(given, ", ") != x.want {
+			t.Errorf("%q, want %q", given, x.want)
 		}
 	}
 }

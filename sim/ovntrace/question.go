@@ -68,8 +68,12 @@ func (o *Options) Question(net *network.Network, args []string) (*Question, erro
 	if err != nil {
 		return nil, err
 	}
-	if took := flow.Complete(); took != nil {
+	took, zero := flow.Complete()
+	if took != nil {
 		o.Tell("not in the microflow, and taken as a sender would: %s", strings.Join(took, ", "))
+	}
+	if zero != nil {
+		o.Tell("not in the microflow, nor told by the port that it enters at, and 0 here: %s", strings.Join(zero, ", "))
 	}
 	q := &Question{key: flow.Key, meta: &flow.Key}
 	frame := flow.Frame()
