@@ -240,7 +240,7 @@ func TestComplete(t *testing.T) {
 		{pod + "eth.src == 02:00:00:00:00:01" + to, "", "eth.dst"},
 		{pod + "ip6.dst == ff02::1 && eth.dst == 33:33:00:00:00:01", "eth.src is " + mac, "ip6.src"},
 		{pod + "arp.op == 1 && arp.tpa == 10.244.1.1", "eth.src is " + mac + ", arp.sha is " + mac +
-			", arp.spa is " + ip, ""},
+			", arp.spa is " + ip, "eth.dst"},
 		{pod + "udp.src == 68 && udp.dst == 67 && ip4.dst == 255.255.255.255 && eth.dst == ff:ff:ff:ff:ff:ff",
 			"eth.src is " + mac + ", ip.ttl is 64", ""},
 		{pod + "eth.type == 0x88cc", "eth.src is " + mac, ""},

@@ -58,14 +58,18 @@ func (f *Flow) sender() (given, zero []string) {
 	return given, append(zero, f.nowhere()...)
 }
 
-// nowhere are the addresses that an IP packet is for and the microflow does not give.
+// nowhere are the addresses that an IP packet or one of ARP is for and the microflow does not give.
 func (f *Flow) nowhere() (names []string) {
-	to := map[uint64]source{header.EtherIPv4: {"ip4.dst", field.IP4Dst, true},
-		header.EtherIPv6: {"ip6.dst", field.IP6Dst, true}}[f.Key.Get(field.EthType)]
-	if to.name == "" {
+	to := []source{{"eth.dst", field.EthDst, false}}
+	switch typ := f.Key.Get(field.EthType); {
+	case typ == header.EtherIPv4:
+		to = append(to, source{"ip4.dst", field.IP4Dst, true})
+	case typ == header.EtherIPv6:
+		to = append(to, source{"ip6.dst", field.IP6Dst, true})
+	case typ != header.EtherARP:
 		return nil
 	}
-	for _, s := range []source{{"eth.dst", field.EthDst, false}, to} {
+	for _, s := range to {
 		if f.Given.Get128(s.id).IsZero() {
 			names = append(names, s.name)
 		}
