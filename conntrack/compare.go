@@ -136,9 +136,10 @@ func (d *Difference) entry() *Entry {
 }
 
 // compareEntries orders entries by zone, then by tuple.
-func compareEntries(a, b *Entry) int {
-	x, y := &a.Orig, &b.Orig
-	return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(x.Proto, y.Proto), x.SrcAddr().Compare(y.SrcAddr()),
+func compareEntries(a, b *Entry) int { return compareTuples(a.Zone, &a.Orig, b.Zone, &b.Orig) }
+
+func compareTuples(zone uint16, x *nat.Tuple, other uint16, y *nat.Tuple) int {
+	return cmp.Or(cmp.Compare(zone, other), cmp.Compare(x.Proto, y.Proto), x.SrcAddr().Compare(y.SrcAddr()),
 		x.DstAddr().Compare(y.DstAddr()), cmp.Compare(x.SrcPort, y.SrcPort), cmp.Compare(x.DstPort, y.DstPort),
 		cmp.Compare(x.Type, y.Type), cmp.Compare(x.Code, y.Code))
 }

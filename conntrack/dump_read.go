@@ -30,34 +30,62 @@ func (e *DumpError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.Name, e.Line, e.Column, e.What)
 }
 
-// ReadDump reads a dump of any of the formats, line by line by its looks.
-// Empty lines and comments (#) are skipped. name is for messages. What an Entry has no place
+// Dump reads a dump of any of the formats, line by line by its looks.
+// Empty lines and comments (#) are skipped. What an Entry has no place
 // for (counters, start times, security contexts, use counts) is dropped.
-func ReadDump(r io.Reader, name string) ([]Entry, error) {
-	var out []Entry
-	seen := words{}
-	sc := bufio.NewScanner(r)
-	sc.Buffer(nil, maxLine)
-	n := 0
-	for sc.Scan() {
-		n++
-		line := strings.TrimRight(sc.Text(), " \t\r")
+type Dump struct {
+	name  string // for messages
+	lines *bufio.Scanner
+	n     int // of them, so far
+	seen  words
+	pairs pairs // of a line
+}
+
+// NewDump returns a reader of a dump; name is for messages.
+func NewDump(r io.Reader, name string) *Dump {
+	d := &Dump{name: name, lines: bufio.NewScanner(r), seen: words{}}
+	d.lines.Buffer(nil, maxLine)
+	return d
+}
+
+// Next reads the next connection; io.EOF when there are no more. An error is a *DumpError where the dump
+// is to blame.
+func (d *Dump) Next(e *Entry) error {
+	for d.lines.Scan() {
+		d.n++
+		line := strings.TrimRight(d.lines.Text(), " \t\r")
 		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "conntrack v") || line[0] == '#' {
 			continue
 		}
-		e, at, err := parseEntry(line)
-		if err != nil {
-			return out, &DumpError{name, n, at + 1, err.Error()}
+		at := 0
+		var err error
+		if *e, at, err = d.pairs.entry(line); err != nil {
+			return &DumpError{d.name, d.n, at + 1, err.Error()}
 		}
-		seen.keep(&e.State, &e.PeerState[0], &e.PeerState[1], &e.Helper)
+		d.seen.keep(&e.State, &e.PeerState[0], &e.PeerState[1], &e.Helper)
+		return nil
+	}
+	if err := d.lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return &DumpError{d.name, d.n + 1, 1, "line too long: not a conntrack dump"}
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	return io.EOF
+}
+
+// ReadDump reads all connections of a dump, up to an error.
+func ReadDump(r io.Reader, name string) (out []Entry, err error) {
+	d := NewDump(r, name)
+	var e Entry
+	for {
+		switch err := d.Next(&e); {
+		case err == io.EOF:
+			return out, nil
+		case err != nil:
+			return out, err
+		}
 		out = append(out, e)
 	}
-	if err := sc.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return out, &DumpError{name, n + 1, 1, "line too long: not a conntrack dump"}
-	} else if err != nil {
-		return out, fmt.Errorf("%s: %w", name, err)
-	}
-	return out, nil
 }
 
 // words are the names of states and helpers in a dump, each kept once: as parts of their lines
@@ -80,14 +108,14 @@ func (w words) keep(names ...*string) {
 	}
 }
 
-// parseEntry reads one line; at is the offset of what is wrong.
-func parseEntry(line string) (e Entry, at int, err error) {
+// entry reads one line; at is the offset of what is wrong.
+func (p *pairs) entry(line string) (e Entry, at int, err error) {
 	e.Timeout = -1
-	var p *pairs
+	p.list, p.at = p.list[:0], 0
 	if strings.Contains(line, ",orig=(") {
-		p, at, err = splitDpctl(line)
+		at, err = p.splitDpctl(line)
 	} else {
-		p, at, err = splitConntrack(line)
+		at, err = p.splitConntrack(line)
 	}
 	if err != nil {
 		return e, at, err
@@ -108,25 +136,30 @@ type pairs struct {
 	proto uint8
 	list  []pair
 	at    int // of the pair under way
+	words []string
+	offs  []int // of words
 }
 
 // splitDpctl splits proto,key=value,group=(key=value,…).
-func splitDpctl(line string) (*pairs, int, error) {
-	p := &pairs{}
+func (p *pairs) splitDpctl(line string) (at int, err error) {
 	name, rest, _ := strings.Cut(line, ",")
 	if err := p.setProto(name); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	at, in := len(line)-len(rest), ""
+	in := ""
+	at = len(line) - len(rest)
 	for at < len(line) {
-		end := at + strings.IndexAny(line[at:]+",", ",)(")
+		end := len(line)
+		if n := strings.IndexAny(line[at:], ",)("); n >= 0 {
+			end = at + n
+		}
 		key, value, ok := strings.Cut(line[at:end], "=")
 		switch {
 		case !ok && key != "":
-			return nil, at, fmt.Errorf("%q is not key=value", key)
+			return at, fmt.Errorf("%q is not key=value", key)
 		case end < len(line) && line[end] == '(':
 			if in != "" || value != "" {
-				return nil, end, errors.New("misplaced parenthesis")
+				return end, errors.New("misplaced parenthesis")
 			}
 			in = key
 		case key != "":
@@ -135,7 +168,7 @@ func splitDpctl(line string) (*pairs, int, error) {
 		at = end + 1
 		if end < len(line) && line[end] == ')' {
 			if in == "" {
-				return nil, end, errors.New("misplaced parenthesis")
+				return end, errors.New("misplaced parenthesis")
 			}
 			in = ""
 			if at < len(line) && line[at] == ',' {
@@ -144,9 +177,9 @@ func splitDpctl(line string) (*pairs, int, error) {
 		}
 	}
 	if in != "" {
-		return nil, len(line), errors.New("the line ends within parentheses")
+		return len(line), errors.New("the line ends within parentheses")
 	}
-	return p, 0, nil
+	return 0, nil
 }
 
 func (p *pairs) setProto(name string) error {
@@ -165,19 +198,19 @@ func (p *pairs) setProto(name string) error {
 }
 
 // splitConntrack splits [ipv4 2] tcp 6 119 STATE key=value … [FLAG] key=value …
-func splitConntrack(line string) (*pairs, int, error) {
-	p := &pairs{}
-	words, offs := fields(line)
+func (p *pairs) splitConntrack(line string) (at int, err error) {
+	p.fields(line)
+	words, offs := p.words, p.offs
 	i := 0
 	if len(words) > 2 && (words[0] == "ipv4" || words[0] == "ipv6") {
 		i = 2
 	}
 	if len(words) < i+3 {
-		return nil, 0, errors.New("not a line of a conntrack dump")
+		return 0, errors.New("not a line of a conntrack dump")
 	}
 	n, err := strconv.ParseUint(words[i+1], 10, 8)
 	if err != nil || strings.ContainsAny(words[i], "=,(") {
-		return nil, offs[i], errors.New("not a line of a conntrack dump")
+		return offs[i], errors.New("not a line of a conntrack dump")
 	}
 	p.proto = uint8(n)
 	i += 2
@@ -195,7 +228,7 @@ func splitConntrack(line string) (*pairs, int, error) {
 		case !isPair && in == "":
 			p.list = append(p.list, pair{"", "state", w, at})
 		case !isPair:
-			return nil, at, fmt.Errorf("%q is not key=value", w)
+			return at, fmt.Errorf("%q is not key=value", w)
 		case strings.HasSuffix(key, "timeout"): // GRE in /proc: its configuration, not its state
 		case key == "src" && in == "":
 			in = "orig"
@@ -209,19 +242,20 @@ func splitConntrack(line string) (*pairs, int, error) {
 			p.list = append(p.list, pair{"", key, value, at})
 		}
 	}
-	return p, 0, nil
+	return 0, nil
 }
 
 var tupleKeys = []string{"src", "dst", "sport", "dport", "type", "code", "id", "srckey", "dstkey"}
 
-func fields(line string) (words []string, offs []int) {
+// fields finds the words of a line.
+func (p *pairs) fields(line string) {
+	p.words, p.offs = p.words[:0], p.offs[:0]
 	at := 0
-	for _, w := range strings.Fields(line) {
+	for w := range strings.FieldsSeq(line) {
 		at += strings.Index(line[at:], w)
-		words, offs = append(words, w), append(offs, at)
+		p.words, p.offs = append(p.words, w), append(p.offs, at)
 		at += len(w)
 	}
-	return words, offs
 }
 
 // fill turns the pairs into an entry.

@@ -59,15 +59,23 @@ const (
 
 // Entries returns the connections that live at now, oldest first.
 func (t *Table) Entries(now Time) []Entry {
-	t.tick(now)
 	var out []Entry
+	for _, i := range t.living(now) {
+		out = append(out, t.entry(i, t.pool.at(i)))
+	}
+	return out
+}
+
+// living are the numbers of the connections that live at now, oldest first.
+func (t *Table) living(now Time) (order []uint32) {
+	t.tick(now)
 	for i := range t.pool.size {
 		if c := t.pool.at(i); c.linked != 0 && c.expires > t.now && c.status&stale == 0 {
-			out = append(out, t.entry(i, c))
+			order = append(order, i)
 		}
 	}
-	slices.SortFunc(out, func(a, b Entry) int { return int(int64(a.Seq) - int64(b.Seq)) })
-	return out
+	slices.SortFunc(order, func(i, j uint32) int { return int(int64(t.pool.at(i).seq) - int64(t.pool.at(j).seq)) })
+	return order
 }
 
 func (t *Table) entry(idx uint32, c *conn) Entry {

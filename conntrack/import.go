@@ -22,13 +22,45 @@ import (
 // An entry that shares a tuple with a live connection of its zone, or whose
 // state has an unknown name, is an error; those before it stay imported.
 func (t *Table) Import(now Time, entries []Entry) error {
-	t.tick(now)
+	in := t.Importing(now)
 	for i := range entries {
-		if err := t.importEntry(&entries[i]); err != nil {
-			return fmt.Errorf("entry %d (zone %d, %s): %w", i+1, entries[i].Zone, &entries[i].Orig, err)
+		if err := in.Add(&entries[i]); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// Importer is Import, connection by connection: none is kept but in the table.
+type Importer struct {
+	t     *Table
+	n     int    // connections, so far
+	since uint64 // what the table had created before
+}
+
+// Importing begins an import of what lives at now.
+func (t *Table) Importing(now Time) *Importer {
+	t.tick(now)
+	return &Importer{t: t, since: t.seq}
+}
+
+// Add imports a connection.
+func (in *Importer) Add(e *Entry) error {
+	in.n++
+	if err := in.t.importEntry(e); err != nil {
+		return fmt.Errorf("entry %d (zone %d, %s): %w", in.n, e.Zone, &e.Orig, err)
+	}
+	return nil
+}
+
+// Undo takes back what was imported.
+func (in *Importer) Undo() {
+	t := in.t
+	t.flush(t.now, func(c *conn) bool { return c.seq > in.since })
+	if t.seq = in.since; t.nodes == 0 { // places and memory, too
+		t.pool = pool{}
+		t.resize(minBuckets)
+	}
 }
 
 var errTaken = errors.New("another connection has its tuple")

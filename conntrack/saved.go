@@ -19,10 +19,13 @@ const savedVersion = 1
 // their windows and timeouts, what helpers expect, fragments held. The same
 // table always gives the same bytes. Options are not part of it.
 func (t *Table) Save(buf []byte) []byte {
-	c := coding.NewWriter(buf)
+	c := coding.NewWriter(slices.Grow(buf, int(t.pool.size)*savedConn)) // growing, it would leave copies behind
 	t.code(c)
 	return c.Bytes()
 }
+
+// savedConn is about how many bytes a connection takes.
+const savedConn = 90
 
 // Restore returns the table that was saved. It goes on exactly as the one that was, if the
 // options are the same; a zero Profile is the one that was saved. References that a Meta

@@ -96,10 +96,10 @@ func (c *cycle) next() {
 	if c.ended {
 		return
 	}
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/heap:bytes"}}
 	metrics.Read(sample)
 	if live := sample[0].Value.Uint64(); live > 0 {
-		percent := max(frugalPercent, min(100, 100*frugalHeap/int(live)-100))
+		percent := pace(int(live), int(sample[1].Value.Uint64()))
 		if d := percent - c.percent; d > 5 || d < -5 {
 			c.set(percent)
 			c.percent = percent
@@ -107,6 +107,16 @@ func (c *cycle) next() {
 	}
 	runtime.SetFinalizer(&cycle{c.pacer}, (*cycle).next)
 }
+
+// pace is how many percent of what is alive may be garbage. Where the collector has little to look
+// into, as in tables of connections, it may come as often.
+func pace(live, scanned int) (percent int) {
+	percent = max(frugalPercent, min(100, 100*frugalHeap/live-100))
+	return min(percent, max(5, 100*max(scanned, cheap)/live))
+}
+
+// cheap is garbage for which it is never too early.
+const cheap = 32 << 20
 
 func (p *pacer) end() {
 	p.mu.Lock()

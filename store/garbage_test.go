@@ -34,11 +34,17 @@ func TestFrugal(t *testing.T) {
 	if got := until(func(p int) bool { return p == 100 }); got != 100 {
 		t.Errorf("with nothing alive: %d %%", got)
 	}
-	alive := make([]byte, 300<<20)
+	alive := make([]*byte, 300<<20/8)
 	if got := until(func(p int) bool { return p < 50 }); got >= 50 || got < frugalPercent {
 		t.Errorf("with 300 MiB alive: %d %%", got)
 	}
 	runtime.KeepAlive(alive)
+	alive = nil
+	plain := make([]byte, 300<<20) // there is nothing to look for in it
+	if got := until(func(p int) bool { return p < frugalPercent }); got >= frugalPercent {
+		t.Errorf("with 300 MiB without pointers alive: %d %%", got)
+	}
+	runtime.KeepAlive(plain)
 	end()
 	if got := percent(); got != 100 {
 		t.Errorf("at the end: %d %%", got)

@@ -184,7 +184,7 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 			if err != nil {
 				return err
 			}
-			return conntrack.WriteDump(stdout, table.Entries(0), f)
+			return table.WriteDump(stdout, 0, f)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", conntrack.Dpctl.String(), strings.Join(conntrack.FormatNames(), ", "))

@@ -36,6 +36,7 @@ type Job struct {
 	roster   *ledger.Roster                                          // of the session it is kept in, nil for none
 	past     func(keep func(*network.Flow) bool) []network.Departure // see why.Explainer
 	stop     func()                                                  // ends changes; nil if there are none
+	lavish   func()                                                  // lets garbage pile up again; nil if it does
 	Begun    bool                                                    // the captures are being read
 }
 
@@ -116,14 +117,16 @@ func (in *Spec) beside(ctx context.Context, southbound []string, net *network.Ne
 
 // Load builds the engine and opens the captures of a spec.
 func (in *Spec) Load(ctx context.Context, s *recording.Spec, net *network.Network, warnings []error) (*Job, error) {
+	lavish := func() {}
 	if len(s.Imports)+len(s.Pins) > 0 {
-		defer store.Frugal(ctx)() // their entries are many
+		lavish = store.Frugal(ctx) // their entries are many, and stay
 	}
 	r, err := s.Open(ctx, net, in.files(), in.Tell)
 	if err != nil {
+		lavish()
 		return nil, err
 	}
-	j := &Job{Recording: r, Spec: in, OpenFlow: s.OpenFlow}
+	j := &Job{Recording: r, Spec: in, OpenFlow: s.OpenFlow, lavish: lavish}
 	j.warn(warnings)
 	if j.Filter, err = replay.NewFilter(j.Engine, in.Filter); err != nil {
 		j.Close()
@@ -316,6 +319,9 @@ func (j *Job) Explainer() *why.Explainer {
 func (j *Job) Close() {
 	if j.stop != nil {
 		j.stop()
+	}
+	if j.lavish != nil {
+		j.lavish()
 	}
 	j.Recording.Close()
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"os"
@@ -152,17 +153,39 @@ func (r *Recording) addOrder(o *openflow.Order, name string) (part string, err e
 	return o.Add(f, name)
 }
 
+// EachDumped calls each with every connection of a dump in a file; - is standard input.
+func (f Files) EachDumped(name string, each func(*conntrack.Entry) error) error {
+	r, called := f.Stdin, "standard input"
+	if name != "-" {
+		file, err := f.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		r, called = file, name
+	}
+	d := conntrack.NewDump(r, called)
+	var e conntrack.Entry
+	for {
+		switch err := d.Next(&e); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := each(&e); err != nil {
+			return err
+		}
+	}
+}
+
 // ReadDump reads a dump of connections from a file; - is standard input.
-func (f Files) ReadDump(name string) ([]conntrack.Entry, error) {
-	if name == "-" {
-		return conntrack.ReadDump(f.Stdin, "standard input")
-	}
-	file, err := f.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return conntrack.ReadDump(file, name)
+func (f Files) ReadDump(name string) (all []conntrack.Entry, err error) {
+	err = f.EachDumped(name, func(e *conntrack.Entry) error {
+		all = append(all, *e)
+		return nil
+	})
+	return all, err
 }
 
 // ReadProfile reads whose connection tracking is meant: one of the two by name,
@@ -195,20 +218,29 @@ func (f Files) ReadProfile(name string) (conntrack.Options, error) {
 
 // ReadDump reads the dump that FILE or FILE@CHASSIS names, and finds the chassis.
 func (r *Recording) ReadDump(arg string) ([]conntrack.Entry, *network.Chassis, error) {
+	file, chassis, err := r.dumpOf(arg)
+	if err != nil {
+		return nil, nil, err
+	}
+	es, err := r.files.ReadDump(file)
+	return es, chassis, err
+}
+
+// dumpOf finds the file and the chassis of FILE or FILE@CHASSIS.
+func (r *Recording) dumpOf(arg string) (file string, chassis *network.Chassis, err error) {
 	file, name, _ := pcap.CutFile(arg)
-	chassis := r.onlyChassis()
+	chassis = r.onlyChassis()
 	if name != "" {
 		chassis = r.Net.ChassisByName(name)
 	}
 	switch {
 	case chassis == nil && name == "":
-		return nil, nil, fmt.Errorf("%s: the captures come from several chassis; say whose table this is: %s@CHASSIS",
+		return "", nil, fmt.Errorf("%s: the captures come from several chassis; say whose table this is: %s@CHASSIS",
 			file, file)
 	case chassis == nil:
-		return nil, nil, fmt.Errorf("%s: %w", file, r.Net.NoChassis(name))
+		return "", nil, fmt.Errorf("%s: %w", file, r.Net.NoChassis(name))
 	}
-	es, err := r.files.ReadDump(file)
-	return es, chassis, err
+	return file, chassis, nil
 }
 
 // onlyChassis is the chassis all captures were taken on, nil if there are several.
@@ -227,22 +259,34 @@ func (r *Recording) onlyChassis() (only *network.Chassis) {
 	return only
 }
 
-// importDump starts a chassis' table from a dump.
+// importDump starts a chassis' table from a dump. A dump may have a million connections: none is kept but in the
+// table, from which they are taken back if their zones turn out to be others.
 func (r *Recording) importDump(arg string) error {
-	es, chassis, err := r.ReadDump(arg)
+	file, chassis, err := r.dumpOf(arg)
 	if err != nil {
 		return err
 	}
-	if r.foreignZones(arg, es, chassis) {
+	z := foreignZones{r: r, chassis: chassis, known: len(r.spec.Zones[chassis.Name]) > 0}
+	in := r.Engine.Conntrack(chassis).Importing(r.start())
+	var wrong error // of the first that cannot be imported
+	err = r.files.EachDumped(file, func(e *conntrack.Entry) error {
+		z.note(e)
+		if wrong == nil {
+			wrong = in.Add(e)
+		}
 		return nil
-	}
-	if len(r.spec.Zones[chassis.Name]) == 0 && slices.ContainsFunc(es, func(e conntrack.Entry) bool {
-		return e.Zone != 0
-	}) {
+	})
+	switch {
+	case err != nil:
+		return err
+	case z.most():
+		in.Undo()
+		z.tell(arg)
+		return nil
+	case wrong != nil:
+		return fmt.Errorf("%s: %w", arg, wrong)
+	case !z.known && z.zoned:
 		r.numbered = append(r.numbered, arg)
-	}
-	if err := r.Engine.Conntrack(chassis).Import(r.start(), es); err != nil {
-		return fmt.Errorf("%s: %w", arg, err)
 	}
 	return nil
 }
@@ -256,37 +300,51 @@ func (r *Recording) tellUnnumbered() {
 	}
 }
 
-// foreignZones tells of connections in zones that the chassis has no more: zones
-// get other numbers when ovn-controller is started anew. It reports whether they are
-// most: the others are in the wrong zones then, and nothing is imported.
-func (r *Recording) foreignZones(arg string, es []conntrack.Entry, c *network.Chassis) bool {
-	if len(r.spec.Zones[c.Name]) == 0 {
-		return false // the numbers are not known
+// foreignZones are the connections of a dump that are in zones which the chassis has no more: zones
+// get other numbers when ovn-controller is started anew.
+type foreignZones struct {
+	r       *Recording
+	chassis *network.Chassis
+	known   bool // which zones its numbers are
+	zoned   bool // one is in a zone
+	all, n  int  // connections, and those in foreign zones
+	zones   map[int]bool
+}
+
+// note counts a connection.
+func (z *foreignZones) note(e *conntrack.Entry) {
+	z.all++
+	z.zoned = z.zoned || e.Zone != 0
+	if !z.known {
+		return
 	}
-	n := 0
-	zones := map[int]bool{}
-	for i := range es {
-		zone := es[i].Zone
-		if name := r.Engine.ZoneName(int32(c.Index), zone); name != "" && mayBeOf(r.Net.Port(name), &es[i]) {
-			continue
-		}
-		n++
-		zones[int(zone)] = true
+	name := z.r.Engine.ZoneName(int32(z.chassis.Index), e.Zone)
+	if name != "" && mayBeOf(z.r.Net.Port(name), e) {
+		return
 	}
-	if 2*n <= len(es) {
-		return false // zones that OVN did not make are in any dump
+	z.n++
+	if z.zones == nil {
+		z.zones = map[int]bool{}
 	}
-	list := fmt.Sprint(slices.Sorted(maps.Keys(zones))[:min(len(zones), 4)])
+	z.zones[int(e.Zone)] = true
+}
+
+// most reports whether they are most: the others are in the wrong zones then. Zones that OVN did not make
+// are in any dump.
+func (z *foreignZones) most() bool { return 2*z.n > z.all }
+
+// tell says that nothing is imported, and why.
+func (z *foreignZones) tell(arg string) {
+	list := fmt.Sprint(slices.Sorted(maps.Keys(z.zones))[:min(len(z.zones), 4)])
 	what := fmt.Sprintf("%d of %d connections are in zones (%s) that ct-zone-list does not name, or names after ports "+
 		"that do not have their addresses: the dump and the zone list are of different runs of ovn-controller; "+
 		"nothing is imported",
-		n, len(es), strings.Trim(list, "[]"))
-	r.tell("%s: %s", arg, what)
-	r.Causes = append(r.Causes, replay.Group{Cause: replay.CauseZones, Packets: n,
+		z.n, z.all, strings.Trim(list, "[]"))
+	z.r.tell("%s: %s", arg, what)
+	z.r.Causes = append(z.r.Causes, replay.Group{Cause: replay.CauseZones, Packets: z.n,
 		Evidence: []string{arg + ": " + what},
 		Advice: "dump connections and ct-zone-list at one time: ovs-appctl dpctl/dump-conntrack, ovn-appctl " +
 			"ct-zone-list"})
-	return true
 }
 
 // mayBeOf reports whether a connection can be in the zone of an interface: one of
@@ -337,12 +395,14 @@ func (f Files) ReadTable(profile string, dumps []string) (*conntrack.Table, erro
 	}
 	table := conntrack.NewTable(p)
 	for _, file := range dumps {
-		es, err := f.ReadDump(file)
-		if err != nil {
+		in := table.Importing(0)
+		if err := f.EachDumped(file, func(e *conntrack.Entry) error {
+			if err := in.Add(e); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			return nil
+		}); err != nil {
 			return nil, err
-		}
-		if err := table.Import(0, es); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	return table, nil
