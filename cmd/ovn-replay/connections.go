@@ -14,6 +14,7 @@ import (
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/why"
 	"ovnreplay/store"
 )
@@ -100,7 +101,7 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 	}
 	out := bufio.NewWriter(o.stdout)
 	if !o.json && !o.csv {
-		out = bufio.NewWriter(folding(o.stdout))
+		out = bufio.NewWriter(show.Folding(o.stdout))
 	}
 	if o.members {
 		return errors.Join(l.PrintShares(out, o.json), out.Flush(), err)
@@ -155,7 +156,7 @@ func (o *whoOptions) run(ctx context.Context, args []string) error {
 	}
 	out := bufio.NewWriter(o.stdout)
 	if !o.json {
-		out = bufio.NewWriter(folding(o.stdout))
+		out = bufio.NewWriter(show.Folding(o.stdout))
 	}
 	err = errors.Join(l.WriteWho(out, args[0], q, found, o.json), out.Flush())
 	if err == nil && len(found) == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/packaging/flags"
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/recording"
@@ -188,7 +189,7 @@ To start a replay from a dump, give it to the replaying command with --ct-import
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", conntrack.Dpctl.String(), strings.Join(conntrack.FormatNames(), ", "))
-	cmd.Flags().StringVar(&profile, "ct-profile", "", ctProfileUsage)
+	cmd.Flags().StringVar(&profile, "ct-profile", "", flags.Profile)
 	return cmd
 }
 
@@ -223,7 +224,7 @@ func newConntrackStatesCommand(stdin io.Reader, stdout io.Writer) *cobra.Command
 		},
 	}
 	cmd.Flags().StringVarP(&file, "read", "r", "", "capture `FILE`, - is standard input")
-	pcapFilterFlag(cmd.Flags(), &selects)
-	cmd.Flags().StringVar(&profile, "ct-profile", "", ctProfileUsage)
+	flags.PcapFilter(cmd.Flags(), &selects)
+	cmd.Flags().StringVar(&profile, "ct-profile", "", flags.Profile)
 	return cmd
 }

@@ -12,6 +12,7 @@ import (
 	"ovnreplay/sim/coverage"
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/why"
 )
 
@@ -68,7 +69,7 @@ func (o *coverageOptions) run(ctx context.Context) error {
 	out := bufio.NewWriter(o.stdout)
 	rows := c.Rows(list)
 	if !o.json {
-		out = bufio.NewWriter(folding(o.stdout))
+		out = bufio.NewWriter(show.Folding(o.stdout))
 		return errors.Join(c.Write(out, rows), out.Flush(), damage)
 	}
 	return errors.Join(coverage.WriteJSON(out, rows), out.Flush(), damage)

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"ovnreplay/packaging/flags"
 	"ovnreplay/sim/inventory"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
@@ -28,21 +28,6 @@ type dbOptions struct {
 	behaviour bool // of info
 	stdout    *bufio.Writer
 	stderr    io.Writer
-}
-
-// sourceFlags adds the flags that say how a database SOURCE is read, in the
-// names of OVN's own tools.
-func sourceFlags(f *pflag.FlagSet, o *store.Options) {
-	f.StringVar(&o.Shelf, "store", "", "`FILE` of snapshots (default ovn-replay/store.db in the user's state "+
-		"directory)")
-	f.StringVarP(&o.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
-	f.StringVarP(&o.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
-	f.StringVarP(&o.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
-	f.Bool("leader-only", true, "of a cluster, read the leader only")
-	f.BoolVar(&o.AnyMember, "no-leader-only", false, "of a cluster, read any member")
-	f.DurationVar(&o.Timeout, "timeout", 0, "`DURATION` that each wait for a server may take, as in 30s (default 10s)")
-	f.Var(&o.MaxMemory, "max-memory",
-		"`SIZE` that a database may take in memory, such as 4GiB (default 2GiB, less for small files)")
 }
 
 // newDBCommand returns "db", the commands about databases themselves.
@@ -62,7 +47,7 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	sourceFlags(cmd.PersistentFlags(), &o.Options)
+	flags.Source(cmd.PersistentFlags(), &o.Options)
 	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
 
 	add := func(use, short string, args cobra.PositionalArgs, canJSON bool,

@@ -12,6 +12,7 @@ import (
 
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/show"
 	"ovnreplay/store/output"
 )
 
@@ -76,7 +77,7 @@ func demo(cmd *cobra.Command, stdout, stderr io.Writer) (err error) {
 	fmt.Fprintln(stdout)
 	in := newInput(nil, stderr)
 	in.Case = dir
-	run := &runOptions{input: in, stdout: stdout, format: "line", lines: terminalLines(stdout)}
+	run := &runOptions{input: in, stdout: stdout, format: "line", lines: show.TerminalLines(stdout)}
 	if run.lines == nil {
 		run.lines = &replay.Lines{Width: 120}
 	}

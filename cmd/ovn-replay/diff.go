@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/packaging/flags"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/replay"
@@ -43,10 +44,10 @@ usage or bad input; 129, 130 or 143 interrupted, without a verdict.`,
 		"the two networks' Southbound databases (twice; once with --case); with --db-b, the first network's")
 	f.StringArrayVar(&o.b.DBs, "db-b", nil,
 		"a Southbound `DATABASE` of the second network (repeatable: of several zones)")
-	f.StringVar(&o.DBTime, "db-time", "", dbTimeUsage+"last)")
+	f.StringVar(&o.DBTime, "db-time", "", flags.DBTime+"last)")
 	f.StringVar(&o.b.DBTime, "db-time-b", "", "`TIME` of the second network, if it is not that of --db-time")
-	sourceFlags(f, &o.Source)
-	o.captureFlags(cmd.Flags())
+	flags.Source(f, &o.Source)
+	flags.Captures(f, &o.Spec)
 	cmd.MarkFlagsMutuallyExclusive("read", "case")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object a difference")
 	cmd.PreRunE = func(*cobra.Command, []string) error { return o.databases() }

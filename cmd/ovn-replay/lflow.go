@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/packaging/flags"
 	"ovnreplay/sim"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/network"
@@ -70,7 +71,7 @@ Errors in the language do not change the exit status.`,
 		c.Flags().BoolVar(&opts.plain, "plain", false, "one line out for each line in: no carets under errors")
 		c.Flags().BoolVar(&opts.fixtures, "fixtures", false,
 			"know the sets, groups, options and place that OVN's own tests use")
-		sourceFlags(c.Flags(), &opts.source)
+		flags.Source(c.Flags(), &opts.source)
 		c.Flags().StringVar(&opts.db, "db", "", "Southbound database to take sets, groups and options from")
 		c.MarkFlagsMutuallyExclusive("fixtures", "db")
 		if sub.use == "actions" {

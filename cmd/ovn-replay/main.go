@@ -14,14 +14,13 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"ovnreplay/cmd/interrupts"
 	"ovnreplay/packaging/completion"
+	"ovnreplay/packaging/flags"
 	"ovnreplay/packaging/manual"
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/job"
-	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
 	"ovnreplay/store/output"
@@ -53,7 +52,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	ctx, files := output.With(ctx, stop)
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
-	profile := profileFlag(root)
+	profile := flags.Profiled(root)
 	if !completion.Asked(args) { // it reads flags twice
 		manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
 	}
@@ -81,11 +80,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	errs.Flush()
 	return status
-}
-
-// version is what the program was built from, as Go stamps it.
-func version() string {
-	return strings.TrimPrefix(annotate.Program(), "ovn-replay ") + " " + runtime.Version()
 }
 
 // outweighed is an error without what an output that could not be written makes void: a
@@ -133,7 +127,7 @@ packet to packet, and says which packets come out, where, and why.
 Exit status: 0 done; 1 verify or diff found a difference, trace's packet is dropped;
 2 bad usage, bad input, an output that cannot be written, or nothing could be
 verified; 129, 130 or 143 interrupted by SIGHUP, SIGINT or SIGTERM.`,
-		Version:       version(),
+		Version:       strings.TrimPrefix(annotate.Program(), "ovn-replay ") + " " + runtime.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
@@ -163,24 +157,6 @@ verified; 129, 130 or 143 interrupted by SIGHUP, SIGINT or SIGTERM.`,
 		}),
 	)
 	setHelp(root)
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(manual.FlagError)
 	return root
-}
-
-// flagError names the flags that may be meant by one that is none.
-func flagError(cmd *cobra.Command, err error) error {
-	unknown := new(pflag.NotExistError)
-	if !errors.As(err, &unknown) {
-		return err
-	}
-	var close []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if name := unknown.GetSpecifiedName(); len(name) > 1 && !f.Hidden && network.Resembles(f.Name, name) {
-			close = append(close, "--"+f.Name)
-		}
-	})
-	if len(close) == 0 {
-		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
-	}
-	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(close, " or "))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/packaging/flags"
 	"ovnreplay/sim/annotate"
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/openflow"
@@ -51,7 +52,7 @@ func newRunCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVar(&o.hex, "hex", false, "with json: include the bytes of the packets that leave")
 	f.StringVar(&o.session, "session", "", "go on where the session in `FILE` ended, and keep this replay in it; "+
 		"see show")
-	ovsFlag(f, &o.ovs)
+	flags.OVS(f, &o.ovs)
 	f.BoolVar(&o.wide, "wide", false, "on a terminal, too: one line a packet, whatever its width, as when it is piped")
 	f.BoolVar(&o.Hops, "hops", false, "with -w: write each packet as it comes to every datapath, too")
 	f.StringVar(&o.only, "only", "",
@@ -108,7 +109,7 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	p = show.New(j, out, format)
 	p.Words.Hex, p.Only, p.Conn, p.Lines, p.Switches = o.hex, only, conn, o.lines, flows
 	if p.Lines == nil && !o.wide {
-		p.Lines = terminalLines(o.stdout)
+		p.Lines = show.TerminalLines(o.stdout)
 	}
 	p.Lines.Expect(j.Taps)
 	if p.Lines != nil && p.Lines.Colour {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/packaging/flags"
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/openflow"
@@ -42,7 +43,7 @@ the order in which run showed them, or shows the traces of those named.`,
 	f.StringVar(&o.format, "format", "",
 		"line, detailed, summary, minimal or json (default line for the list, detailed for a packet)")
 	f.BoolVar(&o.json, "json", false, "the same as --format json")
-	ovsFlag(f, &o.ovs)
+	flags.OVS(f, &o.ovs)
 	f.BoolVar(&o.wide, "wide", false,
 		"on a terminal, too: one line a packet, whatever its width, as when it is piped")
 	f.BoolVar(&o.asOVN, "as-ovn-trace", false,
@@ -85,7 +86,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 		ranges = []archive.Range{{First: 1, Last: file.Len()}}
 	}
 	out := bufio.NewWriter(o.stdout)
-	lines := terminalLines(o.stdout)
+	lines := show.TerminalLines(o.stdout)
 	if o.wide || format != trace.LineFormat {
 		lines = nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ovnreplay/conntrack"
+	"ovnreplay/packaging/flags"
 	"ovnreplay/sim"
 	"ovnreplay/sim/archive"
 	"ovnreplay/sim/job"
@@ -29,7 +30,6 @@ type traceOptions struct {
 
 	ovntrace.Options
 	from          job.Spec // its network
-	leaderOnly    bool
 	friendlyNames bool
 	ovs           []string
 	anywhere      bool
@@ -64,7 +64,7 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.from.DBs, "db", nil,
 		"Southbound `DATABASE`: a file, a server or a snapshot; repeated: of several zones")
-	f.StringVar(&o.from.DBTime, "db-time", "", dbTimeUsage+"that of the packet's moment with -r, else the last)")
+	f.StringVar(&o.from.DBTime, "db-time", "", flags.DBTime+"that of the packet's moment with -r, else the last)")
 	f.BoolVar(&o.Detailed, "detailed", false, "table by table (the default)")
 	f.BoolVar(&o.Summary, "summary", false, "pipelines and actions")
 	f.BoolVar(&o.Minimal, "minimal", false, "only what can be seen from outside")
@@ -77,7 +77,7 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.BoolVar(&o.friendlyNames, "friendly-names", false, "names that people gave, for ports and datapaths (the "+
 		"default)")
 	f.BoolVar(&o.PlainNames, "no-friendly-names", false, "the names and UUIDs of the database")
-	ovsFlag(f, &o.ovs)
+	flags.OVS(f, &o.ovs)
 	f.BoolVar(&o.Reply, "reply", false, "trace the answer to the packet as well, where it is delivered")
 	f.StringVar(&o.Packet, "packet", "", "the packet: an Ethernet frame in `HEX`")
 	f.StringVarP(&o.Read, "read", "r", "", "the packet: frame N of a capture, `FILE#N`")
@@ -86,10 +86,11 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.Chassis, "chassis", "", "the `CHASSIS` where the packet enters (default: where its inport is)")
 	f.BoolVar(&o.anywhere, "anywhere", false, "take every port for resident, as ovn-trace does")
 	f.StringVar(&o.from.Case, "case", "", "`DIR` of a recorded case, for its database and conntrack zones")
-	f.StringVar(&o.from.Profile, "ct-profile", "", ctProfileUsage)
+	f.StringVar(&o.from.Profile, "ct-profile", "", flags.Profile)
 	f.StringVar(&o.session, "session", "",
 		"start from the connections, and what else was learned, of a replay kept in `FILE`")
-	o.serverFlags(cmd)
+	flags.Server(f, &o.from.Source)
+	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
 	cmd.MarkFlagsMutuallyExclusive("packet", "read")
 	cmd.MarkFlagsMutuallyExclusive("friendly-names", "no-friendly-names")
 	cmd.MarkFlagsMutuallyExclusive("chassis", "all-chassis")
@@ -97,18 +98,6 @@ func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	return cmd
-}
-
-func (o *traceOptions) serverFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.BoolVar(&o.leaderOnly, "leader-only", false, "of a cluster, read the leader only (the default)")
-	f.BoolVar(&o.from.Source.AnyMember, "no-leader-only", false, "of a cluster, read any member")
-	f.StringVarP(&o.from.Source.TLS.PrivateKey, "private-key", "p", "", "private key `FILE` for ssl:")
-	f.StringVarP(&o.from.Source.TLS.Certificate, "certificate", "c", "", "certificate `FILE` for ssl:")
-	f.StringVarP(&o.from.Source.TLS.CACert, "ca-cert", "C", "", "CA certificate `FILE` for ssl:, or none")
-	f.DurationVar(&o.from.Source.Timeout, "timeout", 0,
-		"`DURATION` that each wait for a server may take, as in 30s (default 10s)")
-	cmd.MarkFlagsMutuallyExclusive("leader-only", "no-leader-only")
 }
 
 func (o *traceOptions) run(ctx context.Context, args []string) (err error) {

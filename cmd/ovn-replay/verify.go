@@ -176,5 +176,5 @@ func (o *verifyOptions) print(r *replay.Report) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	return r.Write(folding(o.stdout), o.Quiet)
+	return r.Write(show.Folding(o.stdout), o.Quiet)
 }

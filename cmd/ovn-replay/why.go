@@ -11,6 +11,7 @@ import (
 	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/why"
 	"ovnreplay/store"
 	"ovnreplay/store/output"
@@ -65,7 +66,7 @@ func (o *whyOptions) run(ctx context.Context, text string) error {
 	case o.json:
 		return errors.Join(output.Encoder(o.stdout).Encode(answer), damage)
 	}
-	out := folding(o.stdout)
+	out := show.Folding(o.stdout)
 	for _, line := range answer.Lines {
 		printable.Fprintf(out, "%s\n", line)
 	}

@@ -535,7 +535,7 @@ func mutated(t *testing.T, dir, mutations string, seed int64) *wildCase {
 	return c
 }
 
-var flags = regexp.MustCompile(` \[[^\]]*\]`)
+var bracketed = regexp.MustCompile(` \[[^\]]*\]`)
 
 // drops are the packets that run says were dropped: by port, ends and reason.
 func drops(t *testing.T, args ...string) map[string]bool {
@@ -552,7 +552,7 @@ func drops(t *testing.T, args ...string) map[string]bool {
 			t.Fatal(err)
 		}
 		if r.Verdict == "dropped" {
-			found[r.Inport+" "+flags.ReplaceAllString(r.Packet, "")] = true
+			found[r.Inport+" "+bracketed.ReplaceAllString(r.Packet, "")] = true
 		}
 	}
 	return found

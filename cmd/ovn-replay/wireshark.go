@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/packaging/flags"
 	"ovnreplay/pcap/wireshark"
 	"ovnreplay/sim/printable"
 	"ovnreplay/store/output"
@@ -96,7 +97,7 @@ func newExtcapCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command 
 	f.String("extcap-version", "", "Wireshark's version")
 	f.StringVar(&o.run.Selects, "extcap-capture-filter", "", "the capture filter")
 	f.StringVar(&o.fifo, "fifo", "", "where the capture is written")
-	f.StringArrayVar(&o.run.DBs, "db", databasesOf(os.Getenv("OVN_SB_DB")), "Southbound database")
+	flags.Databases(f, &o.run.DBs, "Southbound database")
 	f.StringVar(&o.run.Case, "case", "", "recorded case")
 	f.StringVar(&o.captures, "captures", "", "captures, separated by blanks")
 	return cmd

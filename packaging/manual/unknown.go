@@ -1,10 +1,14 @@
 package manual
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ovnreplay/sim/network"
 )
 
 // Unknown is the error of a first argument that is no command, with
@@ -61,4 +65,22 @@ func Arguments(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		Arguments(sub)
 	}
+}
+
+// FlagError names the flags that may be meant by one that is none.
+func FlagError(cmd *cobra.Command, err error) error {
+	unknown := new(pflag.NotExistError)
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var close []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if name := unknown.GetSpecifiedName(); len(name) > 1 && !f.Hidden && network.Resembles(f.Name, name) {
+			close = append(close, "--"+f.Name)
+		}
+	})
+	if len(close) == 0 {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	}
+	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(close, " or "))
 }

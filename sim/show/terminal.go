@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"io"
@@ -9,9 +9,9 @@ import (
 	"ovnreplay/store/output"
 )
 
-// terminalLines are the lines of the terminal that w is, nil if it is none. A
+// TerminalLines are the lines of the terminal that w is, nil if it is none. A
 // dumb one, and NO_COLOR (no-color.org), have no colours.
-func terminalLines(w io.Writer) *replay.Lines {
+func TerminalLines(w io.Writer) *replay.Lines {
 	width := output.Columns(w)
 	if width == 0 {
 		return nil
@@ -19,10 +19,10 @@ func terminalLines(w io.Writer) *replay.Lines {
 	return &replay.Lines{Width: width, Colour: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
-// folding is w, of which a terminal gets lines that fit it.
-func folding(w io.Writer) io.Writer {
-	if t := terminalLines(w); t != nil {
-		return &printable.Folder{To: w, Width: t.Width}
+// Folding is w, of which a terminal gets lines that fit it.
+func Folding(w io.Writer) io.Writer {
+	if width := output.Columns(w); width > 0 {
+		return &printable.Folder{To: w, Width: width}
 	}
 	return w
 }
