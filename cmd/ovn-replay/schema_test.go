@@ -5,12 +5,16 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"iter"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,8 +207,8 @@ func closeObjects(v any) {
 	}
 }
 
-// docs/schema says what the JSON forms are, made from what is encoded; -update
-// rewrites it. A field that is taken away or changes its type must come with
+// docs/schema says what the JSON forms are, made from what is encoded, and what fields mean, from
+// their comments; -update rewrites it. A field that is taken away or changes its type must come with
 // another replay.FormVersion; one that is new is added by -update.
 func TestSchema(t *testing.T) {
 	t.Parallel()
@@ -257,7 +261,7 @@ func keeps(t *testing.T, at string, old, now map[string]any) {
 			keeps(t, at+"."+key, v, of)
 		case []any: // required: more may be
 		default:
-			if now[key] != v {
+			if now[key] != v && key != "description" {
 				t.Errorf("%s: %s is %v, was %v: count up replay.FormVersion", at, key, now[key], v)
 			}
 		}
@@ -306,12 +310,61 @@ func schemaOf(t reflect.Type, within map[reflect.Type]bool) map[string]any {
 		if name == "" {
 			name = f.Name
 		}
-		properties[name] = schemaOf(f.Type, within)
+		of := schemaOf(f.Type, within)
+		if text := meaning(t, f.Name); text != "" {
+			of["description"] = text
+		}
+		properties[name] = of
 		if !strings.Contains(rest, "omitempty") {
 			required = append(required, name)
 		}
 	}
 	return map[string]any{"type": "object", "properties": properties, "required": required}
+}
+
+// meaning is the comment on a type's field, in one line.
+func meaning(t reflect.Type, field string) string {
+	pkg, ours := strings.CutPrefix(t.PkgPath(), "ovnreplay/")
+	if !ours {
+		return ""
+	}
+	once, _ := meanings.LoadOrStore(pkg, sync.OnceValue(func() map[string]string { return commentsOf(pkg) }))
+	return once.(func() map[string]string)()[t.Name()+"."+field]
+}
+
+var meanings sync.Map // of what reads the comments of a package, by its folder
+
+// commentsOf are the comments on fields of a package's types.
+func commentsOf(pkg string) map[string]string {
+	found := map[string]string{}
+	files, _ := filepath.Glob(filepath.Join("../..", pkg, "*.go"))
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			continue // it would not have compiled
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			of, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			fields, ok := of.Type.(*ast.StructType)
+			if !ok {
+				return true
+			}
+			for _, f := range fields.Fields.List {
+				text := f.Doc.Text()
+				if text == "" {
+					text = f.Comment.Text()
+				}
+				for _, id := range f.Names {
+					found[of.Name.Name+"."+id.Name] = strings.Join(strings.Fields(text), " ")
+				}
+			}
+			return true
+		})
+	}
+	return found
 }
 
 // What is printed satisfies the schema, as far as that says, and is plain: no

@@ -13,7 +13,7 @@
 //	called: PORT is NAME                      what people call one of the ports, where that is not its name
 //	chassis: CHASSIS[ > CHASSIS]…             where it was
 //	host: HOST[ > HOST]…                      the same as people call them, where they do so otherwise
-//	drop: STAGE: REASON (flow UUID)           consumed: REASON
+//	drop: STAGE: REASON (flow UUID)           where it ended; consumed: REASON[ at STAGE]
 //	answered: PACKET to PORT                  (consumed) what left instead
 //	decided: TEXT                             by which flow or northbound row it did not leave
 //	inferred: WHY                             it is in no capture
@@ -26,7 +26,8 @@
 //	acl: STAGE priority P (flow UUID): MATCH  a northbound row that applied to it
 //	note: TEXT at STAGE (flow UUID)
 //	path: DATAPATH[ > DATAPATH]…
-//	flow: UUID DATAPATH table N STAGE         the flow that decided; none: no flow matched
+//	flow: UUID DATAPATH table N STAGE         the flow that decided, maybe before the stage where
+//	                                          the packet ended; none: no flow matched
 //	observed: frame FILE:FRAME                (verify) the captured frame that is compared
 //	difference: FIELD predicted A observed B  (verify) and where it was last set
 //	cause: TEXT                               (verify)

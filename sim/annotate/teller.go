@@ -297,6 +297,9 @@ func (t *teller) reason() {
 	switch t.verdict {
 	case sim.Consumed:
 		t.value = append(t.value[:0], t.consumer()...)
+		if t.end != nil && t.end.At != "" {
+			t.value = appendClean(append(t.value, " at "...), t.end.At)
+		}
 		t.say("consumed")
 		for i := range t.out.Outputs {
 			o := &t.out.Outputs[i]
@@ -306,7 +309,10 @@ func (t *teller) reason() {
 		}
 	case sim.Dropped, sim.Unknown:
 		b := t.value[:0]
-		if t.flow != nil {
+		switch {
+		case t.end != nil && t.end.At != "":
+			b = append(appendClean(b, t.end.At), ": "...)
+		case t.flow != nil:
 			b = append(t.stage(b, t.flow), ": "...)
 		}
 		if why := t.out.Drop; why == trace.DropNoAction && t.end != nil && t.end.Text != "" {
@@ -560,10 +566,14 @@ func (t *teller) decider() {
 		return
 	}
 	ev := t.flow
-	if t.end != nil && t.end.Event >= 0 && t.end.Event < t.out.Trace.Len() {
-		if by := &t.out.Trace.Events()[t.end.Event]; by.Kind == trace.Match {
-			ev = by
-		}
+	if t.end != nil && t.end.Flow != nil {
+		f := t.end.Flow
+		b := appendClean(t.value[:0], f.UUID)
+		b = appendClean(append(b, ' '), t.end.Datapath.Name)
+		b = strconv.AppendUint(append(b, " table "...), uint64(f.Table), 10)
+		t.value = appendClean(append(b, ' '), f.StageName())
+		t.say("flow")
+		return
 	}
 	b := append(t.value[:0], "none"...)
 	if ev.Flow >= 0 {

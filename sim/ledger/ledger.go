@@ -116,9 +116,10 @@ type partial struct {
 // became than that they left.
 type Drop struct {
 	Packets int
-	Stage   string
+	Stage   string // where they ended
 	Reason  string
 	What    string // became of them, in a few words; "": they were dropped
+	Decided string // the stage of the flow that decided so, which may be one before
 }
 
 // New returns an empty ledger of a replay that x explains.
@@ -244,7 +245,7 @@ func (c *Conn) wait(of *datagram, d *why.Decision) {
 		c.Instead = noted(c.Instead, d, "held")
 		return
 	}
-	c.partial = append(c.partial, partial{of, Drop{1, d.Stage, d.Sentence(), "held"}})
+	c.partial = append(c.partial, partial{of, dropOf(d, "held")})
 }
 
 // instead are the connection's packets that OVN answered itself, or that are held.
@@ -288,13 +289,19 @@ func marks(t *trace.Trace) (texts []string) {
 
 // noted counts a packet among those that fared alike.
 func noted(list []Drop, d *why.Decision, what string) []Drop {
-	return counted(list, &Drop{1, d.Stage, d.Sentence(), what})
+	x := dropOf(d, what)
+	return counted(list, &x)
+}
+
+// dropOf is one packet of which something became.
+func dropOf(d *why.Decision, what string) Drop {
+	return Drop{1, cmp.Or(d.At, d.Stage), d.Sentence(), what, d.Stage}
 }
 
 // counted adds packets to those that fared alike.
 func counted(list []Drop, x *Drop) []Drop {
 	for i := range list {
-		if list[i].Stage == x.Stage && list[i].Reason == x.Reason && list[i].What == x.What {
+		if y := list[i]; y == (Drop{y.Packets, x.Stage, x.Reason, x.What, x.Decided}) {
 			list[i].Packets += x.Packets
 			return list
 		}

@@ -96,9 +96,10 @@ type RowState struct {
 // RowDrop is packets dropped for one reason.
 type RowDrop struct {
 	Packets int    `json:"packets"`
-	Stage   string `json:"stage"`
+	Stage   string `json:"stage"` // where they ended
 	Reason  string `json:"reason"`
-	What    string `json:"what,omitempty"` // became of them: "held", "answered by OVN with …"; none: dropped
+	What    string `json:"what,omitempty"`          // became of them: "held", "answered by OVN with …"; none: dropped
+	Decided string `json:"decided_stage,omitempty"` // that of the flow that decided so, which may be one before
 }
 
 // RowMember is a backend or next hop that was chosen.
@@ -275,7 +276,8 @@ var columns = []string{"id", "proto", "client", "client_port", "client_name", "a
 	"source", "source_port",
 	"server", "server_port", "server_name", "from", "from_chassis", "to", "to_chassis", "nat", "state", "packets",
 	"bytes", "reply_packets",
-	"reply_bytes", "retransmissions", "dropped", "drop_stage", "drop_reason", "stale", "first", "last"}
+	"reply_bytes", "retransmissions", "dropped", "drop_stage", "drop_reason", "stale", "first", "last",
+	"decided_stage"}
 
 func (r *Row) fields() []string {
 	n := strconv.Itoa
@@ -299,9 +301,9 @@ func (r *Row) fields() []string {
 	for _, x := range r.NAT {
 		nats = append(nats, fmt.Sprintf("%s %s -> %s", x.Kind, x.From, x.To))
 	}
-	stage, reason := "", ""
+	drop := RowDrop{}
 	if len(r.Drops) > 0 {
-		stage, reason = r.Drops[0].Stage, r.Drops[0].Reason
+		drop = r.Drops[0]
 	}
 	return []string{n(r.ID), r.Proto, r.Client.Address, n(int(r.Client.Port)), r.Client.Name, r.Asked.Address,
 		n(int(r.Asked.Port)), r.Asked.Name,
@@ -309,7 +311,8 @@ func (r *Row) fields() []string {
 		r.From.Chassis, to.Port, to.Chassis,
 		strings.Join(nats, "; "), r.State, n(r.Original.Packets), n(r.Original.Bytes), n(r.Reply.Packets),
 		n(r.Reply.Bytes),
-		n(r.Original.Retransmissions + r.Reply.Retransmissions), n(r.Dropped), stage, reason, r.Stale, r.First, r.Last}
+		n(r.Original.Retransmissions + r.Reply.Retransmissions), n(r.Dropped), drop.Stage, drop.Reason, r.Stale, r.First, r.Last,
+		drop.Decided}
 }
 
 // Form is a way to print rows.

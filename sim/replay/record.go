@@ -26,16 +26,18 @@ const FormVersion = 1
 // Record is one injected packet's fate with every name spelled out: the object
 // that run --json prints.
 type Record struct {
-	Version int       `json:"version"` // of this form, see FormVersion
-	Frame   int       `json:"frame"`
-	Time    string    `json:"time"` // RFC 3339, nanoseconds, UTC
-	Capture string    `json:"capture"`
-	Inport  string    `json:"inport"`
-	inport  string    // what people call it
-	Chassis string    `json:"chassis"`
-	Packet  string    `json:"packet"`
-	Verdict string    `json:"verdict"`
-	Drop    *DropInfo `json:"drop,omitempty"`
+	Version int    `json:"version"` // of this form, see FormVersion
+	Frame   int    `json:"frame"`
+	Time    string `json:"time"` // RFC 3339, nanoseconds, UTC
+	Capture string `json:"capture"`
+	Inport  string `json:"inport"`
+	inport  string // what people call it
+	Chassis string `json:"chassis"`
+	Packet  string `json:"packet"`
+	Verdict string `json:"verdict"` // delivered, dropped, consumed or not known
+	// Drop is where the packet ended, and why. The flow that decided so, which may be of an earlier stage,
+	// is the last of Decided.
+	Drop *DropInfo `json:"drop,omitempty"`
 	// Unknown is where the packet ends in the replay, and what that lacks to say
 	// that it did in truth.
 	Unknown *DropInfo `json:"unknown,omitempty"`
@@ -55,18 +57,21 @@ type Record struct {
 
 // DropInfo says where and why a packet was dropped.
 type DropInfo struct {
-	Stage  string `json:"stage,omitempty"`
-	Flow   string `json:"flow,omitempty"`
+	Stage  string `json:"stage,omitempty"` // where it ended
+	Flow   string `json:"flow,omitempty"`  // of that stage
 	Reason string `json:"reason"`
 }
 
 // DecisionInfo is a logical flow that decided, and the Northbound row behind it
 // where that is known.
 type DecisionInfo struct {
-	Kind     string      `json:"kind"` // what why.Kind.String returns: dropped, answered, held, translated …
-	Datapath string      `json:"datapath,omitempty"`
-	datapath string      // what people call it
-	Stage    string      `json:"stage,omitempty"`
+	Kind     string `json:"kind"` // dropped, answered, held, taken, not known; translated, rewritten, …
+	Datapath string `json:"datapath,omitempty"`
+	datapath string // what people call it
+	Stage    string `json:"stage,omitempty"` // the flow's
+	// At is the stage where the packet ended, if it did: a later one where the flow set a bit by which
+	// that ends it, as flows of ACLs and port security do.
+	At       string      `json:"at,omitempty"`
 	Flow     string      `json:"flow,omitempty"`
 	Priority *uint16     `json:"priority,omitempty"`
 	Match    string      `json:"match,omitempty"`
@@ -89,7 +94,7 @@ type ObjectInfo struct {
 }
 
 func decisionInfo(d *why.Decision) DecisionInfo {
-	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, Text: d.Text, Stale: d.Stale}
+	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, At: d.At, Text: d.Text, Stale: d.Stale}
 	if d.Kind == why.Rewritten {
 		x.Rewrite = d.Rewrite.String()
 	}
@@ -222,7 +227,24 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 			r.Notes = slices.DeleteFunc(r.Notes, func(n NoteInfo) bool { return n.Reason == stale+d.Stale })
 		}
 	}
+	r.settle()
 	return r
+}
+
+// settle has what is said of the packet's end agree with the flow that decided it.
+func (r *Record) settle() {
+	d := r.end()
+	if d == nil || r.Drop == nil {
+		return
+	}
+	if d.Kind == why.Answered.String() || d.Kind == why.Held.String() && r.Drop.Reason != trace.DropFragment.String() {
+		r.Drop = nil // of what else became of the packet, or was sent for it
+		return
+	}
+	r.Drop.Stage = d.At
+	if d.Flow != "" && r.Drop.Reason == trace.DropNoAction.String() {
+		r.Drop.Reason = trace.DropAction.String() // the flow that decided says so
+	}
 }
 
 // Timestamp writes a moment of the capture's clock in RFC 3339.
@@ -547,21 +569,12 @@ func (r *Record) dropFate(d *DecisionInfo) ending {
 		}
 		return f
 	}
-	stage := r.Drop.Stage
-	if stage == "" {
-		if d.Text != "" {
-			f.more += ", " + d.Text
-		}
-		return f
+	if r.Drop.Stage != "" {
+		f.short += " at " + r.Drop.Stage
 	}
-	if f.more == trace.DropNoAction.String() {
-		f.more = trace.DropAction.String() // the flow that decided says so
+	if d.Text != "" {
+		f.more += ", " + d.Text
 	}
-	if d.Flow == "" && d.Stage != "" {
-		stage = d.Stage // no flow says what it is called, others of its table do
-	}
-	f.short += " at " + stage
-	f.more += ", " + d.Text
 	return f
 }
 

@@ -254,11 +254,7 @@ func (r *Report) Skipped(*replay.Frame, *replay.Point, string) {}
 func (r *Report) reason(rec *replay.Record) int {
 	var parts []string
 	if rec.Drop != nil {
-		text := rec.Drop.Reason
-		if text == trace.DropNoAction.String() {
-			text = trace.DropAction.String() // which flow decided is told
-		}
-		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+text)
+		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+rec.Drop.Reason)
 	}
 	if rec.Unknown != nil {
 		parts = append(parts, rec.Unknown.Reason)

@@ -46,7 +46,7 @@ func (x *Explainer) dropped(out *sim.Outcome, at int) Decision {
 	case d.Flow != nil:
 		parts = append(parts, "at "+x.name(d.Flow, d.Datapath))
 	case d.Reason == trace.DropNoMatch:
-		d.Stage = x.stageOf(t, at)
+		d.Stage = d.At
 		parts = append(parts, x.noRoute(out, d.Stage, d.Datapath)+
 			fmt.Sprintf("no flow of %s of %s matches", d.Stage, d.Datapath.Called()))
 	case len(parts) == 0:
@@ -145,7 +145,7 @@ func (x *Explainer) untold(out *sim.Outcome, at int) Decision {
 	if d.Flow != nil {
 		d.Text = "without it the packet ends at " + x.name(d.Flow, d.Datapath) + "; " + d.Text
 	} else {
-		d.Stage = x.stageOf(&out.Trace, at)
+		d.Stage = d.At
 	}
 	return d
 }

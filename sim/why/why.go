@@ -96,7 +96,8 @@ type Decision struct {
 	// Flow decided; nil if it is that none matched.
 	Flow     *network.Flow
 	Datapath *network.Datapath
-	Stage    string // where
+	Stage    string // the flow's
+	At       string // the stage where it ended the packet, which may be a later one; "" if the packet went on
 	Object   *network.Object
 	Text     string // in a sentence, without the packet
 	Stale    string // what the connection uses and the network no longer has
@@ -325,6 +326,13 @@ func (x *Explainer) decision(k Kind, t *trace.Trace, i int, f *network.Flow) Dec
 	d := Decision{Kind: k, Event: i, Reason: ev.Reason, Flow: f, Datapath: x.Book.Net.Datapaths[ev.Datapath]}
 	if f != nil {
 		d.Stage, d.Object = f.StageName(), x.Object(f)
+	}
+	switch {
+	case k == Untranslated:
+	case f != nil:
+		d.At = d.Stage
+	case slices.ContainsFunc(t.Events()[:i+1], func(e trace.Event) bool { return e.Kind == trace.Miss }):
+		d.At = x.stageOf(t, i)
 	}
 	return d
 }

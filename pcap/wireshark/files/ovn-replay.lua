@@ -15,7 +15,7 @@ local fields = {
   host     = ProtoField.string("ovn.host", "Host", "Where it was, as people call the chassis"),
   path     = ProtoField.string("ovn.path", "Path", "Datapaths that it crossed"),
   datapath = ProtoField.string("ovn.datapath", "Datapath", "One of them"),
-  stage    = ProtoField.string("ovn.stage", "Stage", "Stage that decided"),
+  stage    = ProtoField.string("ovn.stage", "Stage", "Stage where it ended, or the last that it passed"),
   flow     = ProtoField.string("ovn.flow", "Logical flow", "UUID of a logical flow that decided, translated or allowed"),
   acl      = ProtoField.string("ovn.acl", "ACL", "ACL that applied"),
   ct       = ProtoField.string("ovn.ct", "Connection tracking", "A pass through connection tracking"),
@@ -24,10 +24,11 @@ local fields = {
   nat      = ProtoField.string("ovn.nat", "NAT", "A translation"),
   natstage = ProtoField.string("ovn.nat.stage", "Stage", "Stage that translated"),
   conn     = ProtoField.uint32("ovn.conn", "Connection", base.DEC),
-  cause    = ProtoField.string("ovn.cause", "Cause", "What a difference between prediction and capture comes from"),
+  cause    = ProtoField.string("ovn.cause", "Cause", "Why it did not leave, and which flow decided so; of verify: what a difference comes from"),
   field    = ProtoField.string("ovn.difference", "Difference", "A field that differs: predicted and observed"),
   from     = ProtoField.string("ovn.from", "From", "Captured frame"),
   decided  = ProtoField.string("ovn.decided", "Decided", "By which flow or northbound row it did not leave"),
+  decidedstage = ProtoField.string("ovn.decided.stage", "Decided in stage", "Stage of the flow that decided so, which may be one before"),
   answered = ProtoField.string("ovn.answered", "Answered", "What left instead, and where"),
   rerouted = ProtoField.string("ovn.rerouted", "Rerouted", "By which router policy its way was chosen"),
   marked   = ProtoField.string("ovn.marked", "Marked", "The DSCP it was given, and by which QoS rule"),
@@ -95,10 +96,23 @@ keys["from"] = function(tree, value)
   add(tree, "from", value)
   add(tree, "inport", value:match("^.* at (.-)$"))
 end
-local function reason(tree, value)
-  add(tree, "reason", value:gsub(" %(flow [%x-]+%)$", ""))
+-- ending is how a packet ends: why, and in which stage.
+local ending
+-- A reason begins with the stage, if it came to one: none has blanks, but "table N".
+local function dropped(tree, value)
+  local text = value:gsub(" %(flow [%x-]+%)$", "")
+  add(tree, "reason", text)
+  ending.stage, ending.reason = text:match("^([%w_]+): (.*)$")
+  if ending.stage == nil then ending.stage, ending.reason = text:match("^(table %d+): (.*)$") end
+  ending.reason = ending.reason or text
 end
-keys["drop"], keys["consumed"], keys["unknown"] = reason, reason, reason
+keys["drop"], keys["unknown"] = dropped, dropped
+keys["consumed"] = function(tree, value)
+  local text, stage = value:match("^(.*) at ([%w_]+)$")
+  if stage == nil then text, stage = value:match("^(.*) at (table %d+)$") end
+  ending.reason, ending.stage = text or value, stage
+  add(tree, "reason", ending.reason)
+end
 keys["called"] = function(tree, value) add(tree, "called", value:match("^.- is (.*)$")) end
 keys["chassis"] = function(tree, value)
   for name in (value .. " > "):gmatch("(.-) > ") do add(tree, "chassis", name) end
@@ -133,10 +147,14 @@ keys["flow"] = function(tree, value)
   local uuid, stage = value:match("^(%S+) .* table %d+ (.*)$")
   if uuid == nil then uuid, stage = value:match("^(%S+) .* stage (.*)$") end
   if uuid == nil then return end
-  add(tree, "stage", stage)
+  if ending.reason then add(tree, "decidedstage", stage) end
+  ending.stage = ending.stage or stage
   if uuid ~= "none" then add(tree, "flow", uuid) end
 end
-keys["decided"] = function(tree, value) add(tree, "decided", value) end
+keys["decided"] = function(tree, value)
+  add(tree, "decided", value)
+  ending.decided = value
+end
 keys["answered"] = function(tree, value) add(tree, "answered", value) end
 keys["rerouted"] = function(tree, value) add(tree, "rerouted", value) end
 keys["marked"] = function(tree, value) add(tree, "marked", value) end
@@ -173,7 +191,14 @@ function ovn.dissector(buffer, pinfo, tree)
   local verdict = lines[1].value:match("^not known") or lines[1].value:match("^(%S+)")
   local top = tree:add(ovn, range, "OVN, as replayed: " .. piece(lines[1].value))
   add(top, "verdict", verdict)
+  ending = {}
   for _, line in ipairs(lines) do keys[line.key](top, line.value) end
+  add(top, "stage", ending.stage)
+  local cause = ending.reason
+  if cause and ending.decided then -- what decided says that it was dropped, or taken
+    cause = (cause == "drop" or verdict == "consumed") and ending.decided or cause .. ", " .. ending.decided
+  end
+  add(top, "cause", cause)
 end
 
 register_postdissector(ovn)
