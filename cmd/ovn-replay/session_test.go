@@ -48,7 +48,12 @@ func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 			t.Fatal(err2)
 		}
 		defer file.Close()
-		err = j.KeepIn(ctx, file, p, 0)
+		before := p.Before() // as Job.Keep does
+		err = archive.Each(ctx, file, 1, file.Len(), func(_ uint64, kept *archive.Packet) error {
+			before(&kept.Frame, kept.Point, &kept.Outcome)
+			return nil
+		})
+		err = errors.Join(err, j.KeepIn(ctx, file, p, 0))
 	} else {
 		err = j.Run(ctx, j.Start(p, 0))
 	}

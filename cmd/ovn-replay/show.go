@@ -98,6 +98,11 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 	}
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	var kept show.Kept
+	if format == trace.JSONFormat {
+		if err := kept.Number(ctx, file, ranges); err != nil {
+			return err
+		}
+	}
 	for _, r := range ranges {
 		err := archive.Each(ctx, file, r.First, r.Last, func(n uint64, p *archive.Packet) error {
 			if o.asOVN {
@@ -106,7 +111,7 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 			flows.Attach(p.Book)
 			flows.Met(p.Book, &p.Outcome.Trace)
 			if len(numbers) > 0 {
-				return kept.Packet(out, p, format, lines)
+				return kept.Packet(out, n, p, format, lines)
 			}
 			return kept.Listed(out, n, p, format, lines)
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,4 +111,46 @@ func csvOf(table [][]string, row int, column string) string {
 		}
 	}
 	return "no such column"
+}
+
+// run, show of a session, all of it or a part, and connections number connections alike, in JSON.
+func TestConnectionsHaveTheirNumbersInJSON(t *testing.T) {
+	t.Parallel()
+	const name = "nodeport"
+	file := filepath.Join(t.TempDir(), "s.db")
+	replayedWell(t, "run", "-q", "--case", filepath.Join(cases, name), "--session", file)
+	all := packets(t, name)
+	conns := func(text string) (list []int) {
+		for d := json.NewDecoder(strings.NewReader(text)); d.More(); {
+			var r replay.Record
+			if err := d.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, r.Conn)
+		}
+		return list
+	}
+	var want []int
+	of := map[int]int{} // packets, by connection
+	for _, r := range all {
+		want = append(want, r.Conn)
+		of[r.Conn]++
+	}
+	if got := conns(replayedWell(t, "show", "--json", file)); !slices.Equal(got, want) || len(of) < 3 {
+		t.Errorf("show: %v, want %v", got, want)
+	}
+	if got := conns(replayedWell(t, "show", "--json", file, "9-12", "5")); !slices.Equal(got,
+		append(slices.Clone(want[8:12]), want[4])) {
+		t.Errorf("show of some: %v, of %v", got, want)
+	}
+	rows := json.NewDecoder(strings.NewReader(replayedWell(t, "connections", "--json", "--session", file)))
+	for rows.More() {
+		var row ledger.Row
+		if err := rows.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		if of[row.ID] < row.Original.Packets {
+			t.Errorf("%d packets of connection %d, want %d at least", of[row.ID], row.ID, row.Original.Packets)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,6 +89,9 @@ func TestPluginSelects(t *testing.T) {
 		"nodeport":  {"--case", cases + "/nodeport"},
 		"verdicts":  {"--case", cases + "/kube-acl-verdicts-26.03"},
 		"neighbors": {"--case", cases + "/cloud-arp-nd"},
+		"stateless": {"--case", cases + "/random-kube-13"},                       // NAT rows without conntrack
+		"held":      {"--case", cases + "/cloud-cold-25.03"},                     // and go on at a chassis
+		"tunnels":   {"--case", cases + "/cloud-transit-router-26.03"},           // tunnels
 		"called":    {"--case", cases + "/cloud-vlan-tenant-26.03"},              // ports have names beside their own
 		"one zone":  {"--db", oneZone(t), cases + "/ic-nodeport/underlay1.pcap"}, // what others do is not known
 	} {
@@ -96,7 +100,7 @@ func TestPluginSelects(t *testing.T) {
 			file := annotated(t, args...)
 			_, out, _ := replayed(t, append([]string{"run", "--json"}, args...)...)
 			want := map[string][]string{}
-			translated, outports := 0, ""
+			translated, outports, where := 0, "", ""
 			for line := range strings.Lines(out) {
 				var r replay.Record
 				if err := json.Unmarshal([]byte(line), &r); err != nil {
@@ -113,12 +117,18 @@ func TestPluginSelects(t *testing.T) {
 				if len(r.NAT) > 0 {
 					translated++
 				}
+				where += r.Chassis + "\t" + strings.TrimPrefix(strconv.Itoa(r.Conn), "0") + "\n"
 			}
 			for verdict, inports := range want {
 				got := tsharked(t, file, "-Y", `ovn.verdict == "`+verdict+`"`, "-T", "fields", "-e", "ovn.inport")
 				if strings.Join(inports, "\n")+"\n" != got {
 					t.Errorf("%s: inports\n%s\nwant\n%s", verdict, got, strings.Join(inports, "\n"))
 				}
+			}
+			// It entered where JSON says, whatever becomes of it later, and is of the same connection.
+			if got := tsharked(t, file, "-Y", `ovn.verdict && ovn.verdict != "predicted"`, "-T", "fields", "-e",
+				"ovn.chassis", "-e", "ovn.conn", "-E", "occurrence=f"); got != where {
+				t.Errorf("chassis and connections\n%s\nwant\n%s", got, where)
 			}
 			if got := tsharked(t, file, "-Y", `ovn.verdict == "delivered"`, "-T", "fields", "-e", "ovn.outport", "-E",
 				"aggregator=;"); got != outports {

@@ -11,7 +11,7 @@
 //	            predicted output at PORT      matched at PORT, mismatched …  (verify)
 //	from: FILE:FRAME at PORT                  the captured frame it is, or comes from
 //	called: PORT is NAME                      what people call one of the ports, where that is not its name
-//	chassis: CHASSIS[ > CHASSIS]…             where it was
+//	chassis: CHASSIS[ > CHASSIS]…             where it was, from where it entered on
 //	host: HOST[ > HOST]…                      the same as people call them, where they do so otherwise
 //	drop: STAGE: REASON (flow UUID)           where it ended; consumed: REASON[ at STAGE]
 //	answered: PACKET to PORT                  (consumed) what left instead

@@ -60,6 +60,7 @@ func (t *teller) read(f *replay.Frame, p *replay.Point, name string, out *sim.Ou
 		*b = (*b)[:0]
 	}
 	t.flow, t.last, t.on, t.dp = nil, nil, -1, -1
+	t.come(int32(p.Chassis.Index))
 	out.Trace.Parts(func(first int, path *trace.Path, own []trace.Event) {
 		for i := range own {
 			t.event(&own[i], first+i)
@@ -80,11 +81,7 @@ func (t *teller) event(ev *trace.Event, i int) {
 	out := t.out
 	switch ev.Kind {
 	case trace.Enter, trace.Match, trace.Miss:
-		if ev.Chassis != t.on {
-			t.on = ev.Chassis
-			t.chassis = appendStep(t.chassis, t.book.Net.Chassis[t.on].Name)
-			t.hosts = appendStep(t.hosts, t.book.Net.Chassis[t.on].Host())
-		}
+		t.come(ev.Chassis)
 		if ev.Datapath != t.dp {
 			t.dp = ev.Datapath
 			t.path = appendStep(t.path, t.book.Net.Datapaths[t.dp].Name)
@@ -104,10 +101,22 @@ func (t *teller) event(ev *trace.Event, i int) {
 	case trace.Gone:
 		t.notes = t.once(t.notes, "note", appendClean(append(t.value[:0], "stale: "...), out.Trace.Texts[ev.Arg]))
 	case trace.Note, trace.Learn, trace.Made:
+		if ev.Reason == trace.GoesOn {
+			t.come(ev.Chassis) // where it was held
+		}
 		t.note(ev, t.last)
 	}
 	if out.Verdict != sim.Dropped && out.Verdict != sim.Unknown || out.DropAt < 0 || i <= out.DropAt {
 		t.flow = t.last
+	}
+}
+
+// come notes the chassis where the packet is.
+func (t *teller) come(chassis int32) {
+	if chassis != t.on {
+		t.on = chassis
+		t.chassis = appendStep(t.chassis, t.book.Net.Chassis[chassis].Name)
+		t.hosts = appendStep(t.hosts, t.book.Net.Chassis[chassis].Host())
 	}
 }
 

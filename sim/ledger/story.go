@@ -95,6 +95,9 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	s.spelled++
 	x.record = replay.NewRecord(s.why, f, p, x.file, out, false)
 	x.record.Path = nil // way is
+	if c != nil {
+		x.record.Conn = c.ID
+	}
 	x.of, _, _ = replay.DatagramOf(f.Data, f.Headers())
 	x.binding, x.unserved, x.host = s.why.Needed(out), s.why.Unserved(out), p.Chassis.Host()
 	x.way = s.wayOf(&out.Trace)
@@ -299,13 +302,9 @@ func (s *Stories) tell(x *told, most int) []string {
 		row := s.Row(x.conn)
 		add("%s conn %d: %s %s asked %s", which, x.conn.ID, row.Proto, row.Client, row.Asked)
 	}
-	for i, n := range r.NAT {
-		add("translated: %s %s -> %s %s", n.Kind, n.From, n.To, cmp.Or(r.TranslatedBy(i), "at "+n.Stage))
-	}
-	for _, d := range r.Decided {
-		if d.Rewrite != "" {
-			add("translated: %s %s", d.Rewrite, d.Text)
-		}
+	for i := range r.NAT {
+		n := &r.NAT[i]
+		add("translated: %s %s", n, cmp.Or(r.TranslatedBy(i), "at "+n.Stage))
 	}
 	if y := s.first(x); y.unserved != "" && y.conn != nil && !y.reply {
 		add("not given a backend: %s", y.unserved)

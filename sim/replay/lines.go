@@ -154,18 +154,17 @@ func (l *Lines) Skipped(capture string, frame int, at conntrack.Time, where, why
 
 // news are the lines on what is not yet known of the packet's flow.
 func (l *Lines) news(r *Record) (out []string) {
+	ends, _, _ := strings.Cut(r.Packet, " [") // the flags of TCP come next
+	ends += " at " + r.At()
 	var nat []string
-	for i, n := range r.NAT {
-		text := fmt.Sprintf("%s %s -> %s", n.Kind, n.From, n.To)
-		if o := r.binding(i); o != nil {
-			text += " by " + o.short()
+	of := ""
+	for i := range r.NAT {
+		nat = append(nat, r.translation(i, (*ObjectInfo).short))
+		if r.NAT[i].Stateless() { // it has no ports that tell flows apart
+			of = " of " + ends
 		}
-		if d := r.nth("translated", i); d != nil && d.Stale != "" {
-			text += " (stale: " + d.Stale + ")"
-		}
-		nat = append(nat, text)
 	}
-	if all := strings.Join(nat, ", "); all != "" && l.isNew(all) {
+	if all := strings.Join(nat, ", "); all != "" && l.isNew(all+of) {
 		if printable.Columns(all) <= l.Width-timeWidth-1 {
 			nat = []string{all}
 		}
@@ -183,9 +182,8 @@ func (l *Lines) news(r *Record) (out []string) {
 	if text := r.lacking(); text != "" {
 		texts = append(texts, text)
 	}
-	ends, _, _ := strings.Cut(r.Packet, " [") // the flags of TCP come next
 	for _, text := range texts {
-		if l.isNew(text + " of " + ends + " at " + r.At()) {
+		if l.isNew(text + " of " + ends) {
 			out = append(out, text)
 		}
 	}

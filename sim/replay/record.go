@@ -34,6 +34,7 @@ type Record struct {
 	inport  string // what people call it
 	Chassis string `json:"chassis"`
 	Packet  string `json:"packet"`
+	Conn    int       `json:"conn,omitempty"` // its connection, as run -w and connections number them
 	Verdict string `json:"verdict"` // delivered, dropped, consumed or not known
 	// Drop is where the packet ended, and why. The flow that decided so, which may be of an earlier stage,
 	// is the last of Decided.
@@ -149,9 +150,9 @@ type Tuple struct {
 
 // NATInfo is one translation.
 type NATInfo struct {
-	Kind  string `json:"kind"`  // SNAT, DNAT, un-SNAT, un-DNAT
+	Kind  string `json:"kind"`  // SNAT, DNAT, un-SNAT, un-DNAT; without conntrack stateless SNAT, stateless DNAT
 	Field string `json:"field"` // src or dst
-	From  string `json:"from"`
+	From  string `json:"from"`  // "" where a stateless NAT row does not ask for one
 	To    string `json:"to"`
 	Stage string `json:"stage"`
 	Flow  string `json:"flow"`
@@ -218,7 +219,15 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 	if why.Instead(out) {
 		r.Verdict = sim.Consumed.String() // not it, but what OVN made of it was delivered
 	}
+	tracked := r.NAT
+	r.NAT = []NATInfo{}
 	for _, d := range x.Decide(out) {
+		switch d.Kind {
+		case why.Translated:
+			r.NAT, tracked = append(r.NAT, tracked[0]), tracked[1:]
+		case why.Rewritten:
+			r.NAT = append(r.NAT, rewriteInfo(&d))
+		}
 		r.Decided = append(r.Decided, decisionInfo(&d))
 		r.Notes = slices.DeleteFunc(r.Notes, func(n NoteInfo) bool { // it is said there
 			return n.Reason != "" && strings.Contains(d.Text, n.Reason)
@@ -379,6 +388,27 @@ func natInfo(s *trace.NATStep, stage, uuid string) NATInfo {
 	return NATInfo{Kind: s.Name(), Field: s.Field(), From: from, To: to, Stage: stage, Flow: uuid}
 }
 
+// rewriteInfo is a translation by a stateless NAT row.
+func rewriteInfo(d *why.Decision) NATInfo {
+	n := NATInfo{Kind: d.Rewrite.Name(), Field: "src", Stage: d.Stage, Flow: d.Flow.UUID}
+	if d.Rewrite.Dst {
+		n.Field = "dst"
+	}
+	n.From, n.To = d.Rewrite.Ends()
+	return n
+}
+
+// Stateless reports whether conntrack has no part in it.
+func (n *NATInfo) Stateless() bool { return strings.HasPrefix(n.Kind, "stateless ") }
+
+// String is "DNAT 172.18.0.4:30007 -> 10.244.1.3:80".
+func (n *NATInfo) String() string {
+	if n.From == "" {
+		return n.Kind + " -> " + n.To
+	}
+	return n.Kind + " " + n.From + " -> " + n.To
+}
+
 // At is where the packet entered, in the words of people.
 func (r *Record) At() string { return cmp.Or(r.inport, r.Inport) }
 
@@ -389,14 +419,8 @@ func (o *OutInfo) to() string { return cmp.Or(o.called, o.Port) }
 func (r *Record) Line() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s:%d %s %s", r.Time[11:26], r.Capture, r.Frame, r.At(), r.Packet)
-	for i, n := range r.NAT {
-		fmt.Fprintf(&b, " | %s %s -> %s", n.Kind, n.From, n.To)
-		if o := r.binding(i); o != nil {
-			b.WriteString(" by " + o.String())
-		}
-		if d := r.nth("translated", i); d != nil && d.Stale != "" {
-			b.WriteString(" (stale: " + d.Stale + ")")
-		}
+	for i := range r.NAT {
+		b.WriteString(" | " + r.translation(i, (*ObjectInfo).String))
 	}
 	for _, text := range r.besides() {
 		b.WriteString(" | " + text)
@@ -416,29 +440,37 @@ func (r *Record) Line() string {
 
 // binding is the row behind the translation with that number, nil if none is known or it undoes one.
 func (r *Record) binding(i int) *ObjectInfo {
-	if d := r.nth("translated", i); d != nil && !strings.HasPrefix(r.NAT[i].Kind, "un-") {
+	if d := r.translator(i); d != nil && !strings.HasPrefix(r.NAT[i].Kind, "un-") {
 		return d.Object
 	}
 	return nil
 }
 
+// translator is the decision of the translation with that number, nil if there is none.
+func (r *Record) translator(n int) *DecisionInfo {
+	return r.nth(n, why.Translated.String(), why.Rewritten.String())
+}
+
+// translation is the translation with that number in words, with the row behind it, as it is named.
+func (r *Record) translation(i int, name func(*ObjectInfo) string) string {
+	text := r.NAT[i].String()
+	if o := r.binding(i); o != nil {
+		text += " by " + name(o)
+	}
+	if d := r.translator(i); d != nil && d.Stale != "" {
+		text += " (stale: " + d.Stale + ")"
+	}
+	return text
+}
+
 // besides are what flows did to the packet beside conntrack's translations, or ought to have done.
 func (r *Record) besides() (all []string) {
-	for i := 0; r.nth(why.Rewritten.String(), i) != nil; i++ {
-		d := r.nth(why.Rewritten.String(), i)
-		text := d.Rewrite
-		if d.Object != nil {
-			text += " by " + d.Object.String()
+	for _, kind := range [...]string{why.Rerouted.String(), why.Marked.String()} {
+		for i := 0; r.nth(i, kind) != nil; i++ {
+			all = append(all, kind+" "+r.nth(i, kind).Text)
 		}
-		all = append(all, text)
 	}
-	for i := 0; r.nth("rerouted", i) != nil; i++ {
-		all = append(all, "rerouted "+r.nth("rerouted", i).Text)
-	}
-	for i := 0; r.nth(why.Marked.String(), i) != nil; i++ {
-		all = append(all, "marked "+r.nth(why.Marked.String(), i).Text)
-	}
-	if d := r.nth(why.Untranslated.String(), 0); d != nil {
+	if d := r.nth(0, why.Untranslated.String()); d != nil {
 		text := "not translated back: " + d.Text
 		if d.Stale != "" {
 			text += " (stale: " + d.Stale + ")"
@@ -462,10 +494,10 @@ func (r *Record) lacking() string {
 	return fmt.Sprintf("finding: no OpenFlow flows of %d logical flows on its way", lacking)
 }
 
-// nth is the decision of a kind with that number, nil if there are fewer.
-func (r *Record) nth(kind string, n int) *DecisionInfo {
+// nth is the decision of some kinds with that number, nil if there are fewer.
+func (r *Record) nth(n int, kinds ...string) *DecisionInfo {
 	for i := range r.Decided {
-		if r.Decided[i].Kind != kind {
+		if !slices.Contains(kinds, r.Decided[i].Kind) {
 			continue
 		}
 		if n == 0 {
@@ -479,7 +511,7 @@ func (r *Record) nth(kind string, n int) *DecisionInfo {
 // TranslatedBy is the flow, or the row behind it, of the packet's translation with
 // that number: "by load balancer …"; "" if none is known.
 func (r *Record) TranslatedBy(n int) string {
-	if d := r.nth(why.Translated.String(), n); d != nil {
+	if d := r.translator(n); d != nil {
 		return d.Text
 	}
 	return ""
@@ -487,7 +519,7 @@ func (r *Record) TranslatedBy(n int) string {
 
 // Untranslated says which binding an answer passed by, "" if it is none.
 func (r *Record) Untranslated() string {
-	if d := r.nth(why.Untranslated.String(), 0); d != nil {
+	if d := r.nth(0, why.Untranslated.String()); d != nil {
 		return d.Text
 	}
 	return ""
@@ -496,7 +528,7 @@ func (r *Record) Untranslated() string {
 // end is the decision by which the packet itself did not leave, nil if it did.
 func (r *Record) end() *DecisionInfo {
 	for _, kind := range [...]why.Kind{why.Dropped, why.Held, why.Answered, why.Taken, why.Unknown} {
-		if d := r.nth(kind.String(), 0); d != nil {
+		if d := r.nth(0, kind.String()); d != nil {
 			return d
 		}
 	}

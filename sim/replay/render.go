@@ -25,6 +25,8 @@ import (
 type Renderer struct {
 	Why *why.Explainer
 	Hex bool // in JSON, the bytes of the packets that leave
+	// Conn is, in JSON, the number of the packet's connection, 0 if it has none.
+	Conn int
 
 	paths        map[*trace.Path]*spelled
 	words        []*spelled // of the packet's stretches, that short has met
@@ -94,7 +96,9 @@ func mayLackUndoing(out *sim.Outcome) bool {
 }
 
 func (r *Renderer) record(f *Frame, p *Point, capture string, out *sim.Outcome) *Record {
-	return NewRecord(r.Why, f, p, capture, out, r.Hex)
+	of := NewRecord(r.Why, f, p, capture, out, r.Hex)
+	of.Conn = r.Conn
+	return of
 }
 
 // translation puts a translation in words, once.
@@ -293,6 +297,9 @@ func (r *Renderer) AppendJSON(b []byte, f *Frame, p *Point, capture string, out 
 	b = appendString(append(b, `,"inport":`...), p.Name())
 	b = appendString(append(b, `,"chassis":`...), p.Chassis.Name)
 	b = appendDescription(append(b, `,"packet":`...), f.Headers(), f.Data)
+	if r.Conn != 0 {
+		b = strconv.AppendInt(append(b, `,"conn":`...), int64(r.Conn), 10)
+	}
 	b = appendString(append(b, `,"verdict":`...), out.Verdict.String())
 	b = r.appendDecided(b, &out.Trace)
 	b = append(b, `,"outputs":[`...)

@@ -197,8 +197,9 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 		i := len(d.Out)
 		d.Out = append(d.Out, [2]int{r.port(o.Port, o.Chassis), r.text(rec.Outputs[i].Packet)})
 	}
-	for _, n := range rec.NAT {
-		d.NAT = append(d.NAT, r.text(fmt.Sprintf("%s %s → %s at %s", n.Kind, n.From, n.To, n.Stage)))
+	for i := range rec.NAT {
+		n := &rec.NAT[i]
+		d.NAT = append(d.NAT, r.text(strings.Replace(n.String(), " -> ", " → ", 1)+" at "+n.Stage))
 	}
 	for _, c := range rec.CT {
 		s := fmt.Sprintf("zone %d (%s) %s", c.Zone, c.ZoneName, c.State)
@@ -210,8 +211,6 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	}
 	for _, x := range rec.Decided {
 		switch x.Kind {
-		case why.Rewritten.String():
-			d.NAT = append(d.NAT, r.text(x.Rewrite+" at "+x.Stage))
 		case why.Rerouted.String(), why.Marked.String():
 			d.Notes = append(d.Notes, r.text(x.Kind+" "+x.Text))
 		}

@@ -102,7 +102,7 @@ func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 	if p.numbered() {
 		conn = p.numbers.Number(f, pt, out)
 	}
-	p.number = conn
+	p.number, p.Words.Conn = conn, conn
 	other := p.Conn != 0 && conn != p.Conn
 	p.Counts.Add(p.Words.Why, out)
 	if p.Err != nil || p.Format == trace.NoFormat && p.Notes == nil && p.Words.Why.Book.OpenFlow == nil {
@@ -137,7 +137,7 @@ func (p *Printer) Before() job.Before {
 }
 
 // numbered reports whether connections' numbers are asked for.
-func (p *Printer) numbered() bool { return p.Conn != 0 || p.Notes != nil }
+func (p *Printer) numbered() bool { return p.Conn != 0 || p.Notes != nil || p.Format == trace.JSONFormat }
 
 // fate writes a packet's fate in the format.
 func (p *Printer) fate(f *replay.Frame, pt *replay.Point, name string, out *sim.Outcome) error {

@@ -2,11 +2,13 @@ package show
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"ovnreplay/sim/archive"
+	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/lflow"
 	"ovnreplay/sim/microflow"
 	"ovnreplay/sim/network"
@@ -17,14 +19,35 @@ import (
 )
 
 // Kept shows packets of a session. What it has read of flows it keeps for those that met them, too.
-type Kept struct{ why why.Explainer }
+type Kept struct {
+	why   why.Explainer
+	conns map[uint64]int // numbers of packets' connections: see Number
+}
 
-// Packet writes a packet of a session; lines, if not nil, are those of a terminal.
-func (k *Kept) Packet(out *bufio.Writer, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
+// Number has packets told with the numbers of their connections, which all packets before them decide.
+func (k *Kept) Number(ctx context.Context, file archive.File, ranges []archive.Range) error {
+	var numbers ledger.Numbers
+	last := uint64(0)
+	for _, r := range ranges {
+		last = max(last, r.Last)
+	}
+	k.conns = map[uint64]int{}
+	return archive.Each(ctx, file, 1, last, func(n uint64, p *archive.Packet) error {
+		conn := numbers.Number(&p.Frame, p.Point, &p.Outcome)
+		if slices.ContainsFunc(ranges, func(r archive.Range) bool { return r.First <= n && n <= r.Last }) {
+			k.conns[n] = conn
+		}
+		return nil
+	})
+}
+
+// Packet writes the n-th packet of a session; lines, if not nil, are those of a terminal.
+func (k *Kept) Packet(out *bufio.Writer, n uint64, p *archive.Packet, format trace.Format, lines *replay.Lines) error {
 	x := &k.why
 	x.Book, x.Objects, x.KeptElsewhere = p.Book, p.Objects, p.Elsewhere
 	p.Outcome.Of.Frame, p.Outcome.Of.Time = p.Frame.Data, p.Frame.Time
 	r := replay.NewRecord(x, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
+	r.Conn = k.conns[n]
 	return WriteFate(out, format, lines, r, p.Book, &p.Outcome.Trace)
 }
 
@@ -36,7 +59,7 @@ func (k *Kept) Listed(out *bufio.Writer, n uint64, p *archive.Packet, format tra
 	case format == trace.LineFormat:
 		out.WriteString(number)
 	}
-	return k.Packet(out, p, format, lines)
+	return k.Packet(out, n, p, format, lines)
 }
 
 // AsOVNTrace writes the ovn-trace command line for a packet of a session.
