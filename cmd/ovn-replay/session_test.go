@@ -48,12 +48,7 @@ func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 			t.Fatal(err2)
 		}
 		defer file.Close()
-		before := p.Before() // as Job.Keep does
-		err = archive.Each(ctx, file, 1, file.Len(), func(_ uint64, kept *archive.Packet) error {
-			before(&kept.Frame, kept.Point, &kept.Outcome)
-			return nil
-		})
-		err = errors.Join(err, j.KeepIn(ctx, file, p, 0))
+		err = keepIn(ctx, j, file, p)
 	} else {
 		err = j.Run(ctx, j.Start(p, 0))
 	}
@@ -64,6 +59,16 @@ func replaySpec(t *testing.T, s *recording.Spec, session string) string {
 		t.Errorf("it says %q", talk.String())
 	}
 	return out.String()
+}
+
+// keepIn is what Job.Keep does with a file that is open.
+func keepIn(ctx context.Context, j *job.Job, file archive.File, p *show.Printer) error {
+	before := p.Before()
+	err := archive.Each(ctx, file, 1, file.Len(), func(_ uint64, kept *archive.Packet) error {
+		before(&kept.Frame, kept.Point, &kept.Outcome)
+		return nil
+	})
+	return errors.Join(err, j.KeepIn(ctx, file, p, 0))
 }
 
 // cutCase cuts the captures of a case into files of so many packets each, in
@@ -335,7 +340,7 @@ func resumed(t *testing.T, s *recording.Spec, session string) string {
 	}
 	defer file.Close()
 	p := show.New(j, bufio.NewWriter(&out), trace.JSONFormat)
-	if err := errors.Join(j.KeepIn(context.Background(), file, p, 0), p.Err); err != nil {
+	if err := errors.Join(keepIn(context.Background(), j, file, p), p.Err); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(talk.String(), "already") {

@@ -95,7 +95,9 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 			annotate.CommandLine(os.Args[1:])); err != nil {
 			return err
 		}
-		notes.Notes.Compared, notes.Notes.Only, notes.Only = true, only.Compared, only
+		if err := notes.Compare(only); err != nil {
+			return err
+		}
 		opts.Matched, opts.Conn = notes.Notes.Matched, notes.Number
 	}
 	v := replay.NewVerifier(opts)
@@ -122,7 +124,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	j.ByHistory(cmd.Context(), opts, report)
 	j.Filter.Select(report)
 	if notes != nil {
-		damage = errors.Join(damage, notes.Err, notes.Notes.Compare(report), written())
+		damage = errors.Join(damage, notes.Err, notes.Notes.Differing(report), written())
 		defer func() { notes.Wrote(err) }()
 	}
 	if err := o.printJUnit(cmd.Context(), report, j); err != nil {

@@ -57,6 +57,7 @@ func TestVerifyWrites(t *testing.T) {
 			t.Errorf("ovn.verdict == %q selects %d frames, want %d", word, strings.Count(got, "\n"), n)
 		}
 	}
+	inOrderOfTime(t, "verify", file)
 	// Everything that a packet of a connection led to has the connection's number, as the packet has in
 	// what run -w writes.
 	conns := map[string]string{}
@@ -95,5 +96,37 @@ func TestVerifyWrites(t *testing.T) {
 	want := report.Mismatched[0].Fields[0]
 	if !strings.HasPrefix(got, want.Field+" predicted "+want.Predicted+" observed "+want.Observed) {
 		t.Errorf("differences %.300q, want %+v first", got, want)
+	}
+}
+
+// What is written is in the order of time, as those who read captures expect it: what differs, which is
+// known at the end, and packets that waited for their next hop.
+func TestWritesInTheOrderOfTime(t *testing.T) {
+	for _, name := range []string{"cloud-bfd-26.03", "cloud-cold-26.09", "cloud-l2gateway-24.03", "kube-cold-ingress"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, command := range []string{"run", "verify"} {
+				file := filepath.Join(t.TempDir(), command+".pcapng")
+				status, _, errs := replayed(t, command, "-q", "--case", filepath.Join(cases, name), "-w", file)
+				if status == exitBad {
+					t.Fatal(errs)
+				}
+				inOrderOfTime(t, command, file)
+			}
+		})
+	}
+}
+
+func inOrderOfTime(t *testing.T, what, file string) {
+	t.Helper()
+	list := records(t, file)
+	if len(list) < 4 {
+		t.Errorf("%s -w: %d packets", what, len(list))
+	}
+	for i := 1; i < len(list); i++ {
+		if list[i].Time < list[i-1].Time {
+			t.Errorf("%s -w: packet %d is %d ns before the one before it", what, i+1, list[i-1].Time-list[i].Time)
+			return
+		}
 	}
 }

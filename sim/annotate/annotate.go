@@ -105,20 +105,22 @@ func CommandLine(args []string) string {
 type Capture struct {
 	// Verdicts writes each packet's epb_verdict, too: see pcap.Verdict.
 	Verdicts bool
-	// Compared: predictions are written as they are compared with what was
-	// observed (see Compare), not with the packets that led to them.
-	Compared bool
 	// Only, if not nil, has the verdicts of what was observed that is written:
 	// matched, mismatched, missing, unexpected.
 	Only map[string]bool
 
 	w      *pcap.Writer
-	book   *trace.Book
-	faces  map[face]int
-	named  map[string]bool // interface names in use
-	told   teller
-	packet uint64 // number of the last packet
-	err    error
+	order  *orderer
+	latest int64 // time of the packets so far
+	// compared: predictions are written as they are compared with what was
+	// observed, not with the packets that led to them.
+	compared bool
+	book     *trace.Book
+	faces    map[face]int
+	named    map[string]bool // interface names in use
+	told     teller
+	packet   uint64 // number of the last packet
+	err      error
 }
 
 // face is what an interface of the file is: a port on a chassis.
@@ -131,11 +133,13 @@ type face struct {
 // captures taken at some places.
 func New(w io.Writer, x *why.Explainer, taps []*replay.Tap, about About) (*Capture, error) {
 	book := x.Book
-	pw, err := pcap.NewWriter(w, about.section(book.Net))
+	order := &orderer{to: w}
+	pw, err := pcap.NewWriter(order, about.section(book.Net))
 	if err != nil {
 		return nil, err
 	}
-	c := &Capture{w: pw, book: book, faces: map[face]int{}, named: map[string]bool{}, told: teller{book: book, why: x}}
+	c := &Capture{w: pw, order: order, book: book, faces: map[face]int{}, named: map[string]bool{},
+		told: teller{book: book, why: x}}
 	// Interfaces come first: Wireshark's tools look at those before any other
 	// block to know what link types a file has.
 	for i, t := range taps {
@@ -163,6 +167,16 @@ func New(w io.Writer, x *why.Explainer, taps []*replay.Tap, about About) (*Captu
 	return c, c.err
 }
 
+// Compare has predictions written as they are compared with what was observed, which is known long
+// after the packets entered: a spool keeps all packets until their order is known; nil: they are
+// written as they come. It is called before the first packet.
+func (c *Capture) Compare(spool Spool) error {
+	c.compared = true
+	err := c.Flush()
+	c.order.spool = spool
+	return err
+}
+
 // Entered writes a packet that entered, in the capture called name, and what it
 // led to; conn is the number of its connection, 0 if it has none.
 func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, conn int, out *sim.Outcome) error {
@@ -170,19 +184,19 @@ func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, conn in
 	c.number(name, f.Number)
 	c.told.conn = conn
 	c.told.read(f, p, name, out)
-	pkt := pcap.Packet{Time: int64(f.Time), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionIn,
+	pkt := pcap.Packet{Time: c.moment(f, out), Data: f.Data, OrigLen: f.Wire, Direction: pcap.DirectionIn,
 		Lines: c.told.entered()}
 	if c.Verdicts {
 		pkt.Verdict = verdict(c.told.verdict)
 	}
 	c.write(f.Interface, p.Port, p.Chassis, pkt, f.Kept)
-	if c.Compared {
+	if c.compared {
 		return c.err
 	}
 	for i := range out.Hops {
 		h := &out.Hops[i]
 		c.write(nil, h.Port, h.Chassis, pcap.Packet{
-			Time: int64(f.Time), Data: h.Data, OrigLen: h.Wire, Direction: pcap.DirectionIn, Lines: c.told.hop(h),
+			Time: pkt.Time, Data: h.Data, OrigLen: h.Wire, Direction: pcap.DirectionIn, Lines: c.told.hop(h),
 		}, nil)
 	}
 	for i := range out.Outputs {
@@ -192,6 +206,17 @@ func (c *Capture) Entered(f *replay.Frame, p *replay.Point, name string, conn in
 		}, nil)
 	}
 	return c.err
+}
+
+// moment is when a packet entered, or went on that was held.
+func (c *Capture) moment(f *replay.Frame, out *sim.Outcome) int64 {
+	switch {
+	case !out.Late:
+		return int64(f.Time)
+	case len(out.Outputs) > 0:
+		return int64(out.Outputs[0].Time)
+	}
+	return max(int64(f.Time), c.latest)
 }
 
 // Passed writes what the captures carry with a frame that did not enter: the
@@ -209,7 +234,8 @@ func (c *Capture) Passed(f *replay.Frame, p *replay.Point, name string) error {
 	return c.err
 }
 
-// Flush writes out what is buffered: what is written so far is a whole capture.
+// Flush writes out what is buffered: what is written so far is a whole capture, but for packets
+// that a spool keeps.
 func (c *Capture) Flush() error {
 	if c.err == nil {
 		c.err = c.w.Flush()
@@ -219,6 +245,9 @@ func (c *Capture) Flush() error {
 
 // Close completes the file, with the blocks after the captures' last packets.
 func (c *Capture) Close(blocks []pcap.Block) error {
+	if c.Flush() == nil {
+		c.err = c.order.release()
+	}
 	for _, b := range blocks {
 		c.block(b)
 	}
@@ -237,7 +266,7 @@ func (c *Capture) block(b pcap.Block) {
 // number makes a packet the current one. Where packets are compared, long after
 // they entered, its number is found again by the captured frame's.
 func (c *Capture) number(name string, frame int) {
-	if !c.Compared {
+	if !c.compared {
 		c.packet++
 		return
 	}
@@ -265,6 +294,15 @@ func (c *Capture) write(as *pcap.Interface, p *network.Port, on *network.Chassis
 	pkt.ID = c.packet
 	if kept != nil {
 		pkt.Comments, pkt.Options = comments(kept.Comments), worded.Options(kept.Options)
+	}
+	c.latest = max(c.latest, pkt.Time)
+	if c.order.spool != nil {
+		c.Flush()
+		c.order.keeps = true
+		defer func() {
+			c.Flush()
+			c.order.kept(pkt.Time)
+		}()
 	}
 	if c.err == nil {
 		c.err = c.w.WritePacket(&pkt)

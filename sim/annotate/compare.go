@@ -12,13 +12,13 @@ import (
 func (c *Capture) Matched(it *replay.Item, from *replay.Origin) {
 	frame, wire := it.Bytes()
 	if c.Only == nil || c.Only["matched"] {
-		c.compared("matched at ", it, from, frame, wire, pcap.DirectionOut, nil)
+		c.beside("matched at ", it, from, frame, wire, pcap.DirectionOut, nil)
 	}
 }
 
-// Compare writes the frames that differ, as a verification reports them: each
+// Differing writes the frames that differ, as a verification reports them: each
 // that was observed, with what was predicted in its place beside it.
-func (c *Capture) Compare(r *replay.Report) error {
+func (c *Capture) Differing(r *replay.Report) error {
 	for _, list := range []struct {
 		verdict string
 		items   []replay.Item
@@ -29,16 +29,16 @@ func (c *Capture) Compare(r *replay.Report) error {
 		for i := range list.items {
 			it := &list.items[i]
 			frame, wire := it.Bytes()
-			c.compared(list.verdict+" at ", it, it.From, frame, wire, pcap.DirectionOut, it.Fields)
+			c.beside(list.verdict+" at ", it, it.From, frame, wire, pcap.DirectionOut, it.Fields)
 			if frame, wire := it.Predicted(); len(frame) > 0 {
-				c.compared("predicted instead at ", it, it.From, frame, wire, pcap.DirectionOut, nil)
+				c.beside("predicted instead at ", it, it.From, frame, wire, pcap.DirectionOut, nil)
 			}
 		}
 	}
 	return c.err
 }
 
-func (c *Capture) compared(verdict string, it *replay.Item, from *replay.Origin, frame []byte, wire int,
+func (c *Capture) beside(verdict string, it *replay.Item, from *replay.Origin, frame []byte, wire int,
 	d pcap.Direction,
 	fields []replay.Difference) {
 	on := c.book.Net.ChassisByName(it.Chassis)

@@ -311,8 +311,8 @@ func (r *Row) fields() []string {
 		r.From.Chassis, to.Port, to.Chassis,
 		strings.Join(nats, "; "), r.State, n(r.Original.Packets), n(r.Original.Bytes), n(r.Reply.Packets),
 		n(r.Reply.Bytes),
-		n(r.Original.Retransmissions + r.Reply.Retransmissions), n(r.Dropped), drop.Stage, drop.Reason, r.Stale, r.First, r.Last,
-		drop.Decided}
+		n(r.Original.Retransmissions + r.Reply.Retransmissions), n(r.Dropped), drop.Stage, drop.Reason,
+		r.Stale, r.First, r.Last, drop.Decided}
 }
 
 // Form is a way to print rows.

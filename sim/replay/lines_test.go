@@ -120,7 +120,8 @@ func TestLinesTellAll(t *testing.T) {
 	r := &Record{Time: "2026-11-22T11:32:44.407899000Z", Capture: "c.pcap", Frame: 1, Inport: "p",
 		Packet: "tcp 10.0.0.1:80 > 10.0.0.2:5000 [S.]", Verdict: "delivered", Outputs: []OutInfo{{Port: "q"}},
 		Path: []PathInfo{{Lacking: true}}, Inferred: "its answer was seen",
-		NAT: []NATInfo{{Kind: "stateless DNAT", To: "10.0.0.3"}}, Notes: []NoteInfo{{Reason: "choice read from a capture"}}}
+		NAT:   []NATInfo{{Kind: "stateless DNAT", To: "10.0.0.3"}},
+		Notes: []NoteInfo{{Reason: "choice read from a capture"}}}
 	for _, kind := range []why.Kind{why.Rewritten, why.Marked, why.Untranslated} {
 		r.Decided = append(r.Decided, DecisionInfo{Kind: kind.String(), Text: "by flow of " + kind.String()})
 	}

@@ -34,8 +34,8 @@ type Record struct {
 	inport  string // what people call it
 	Chassis string `json:"chassis"`
 	Packet  string `json:"packet"`
-	Conn    int       `json:"conn,omitempty"` // its connection, as run -w and connections number them
-	Verdict string `json:"verdict"` // delivered, dropped, consumed or not known
+	Conn    int    `json:"conn,omitempty"` // its connection, as run -w and connections number them
+	Verdict string `json:"verdict"`        // delivered, dropped, consumed or not known
 	// Drop is where the packet ended, and why. The flow that decided so, which may be of an earlier stage,
 	// is the last of Decided.
 	Drop *DropInfo `json:"drop,omitempty"`

@@ -84,6 +84,16 @@ func (p *Printer) Annotate(ctx context.Context, name string, stdout io.Writer, c
 	}, nil
 }
 
+// Compare has the annotated capture hold what is verified: of each kind that only names what was observed,
+// beside what was predicted, in the order of time; of a live capture as it comes, since someone may look on.
+func (p *Printer) Compare(only Only) error {
+	p.Notes.Only, p.Only = only.Compared, only
+	if p.live {
+		return p.Notes.Compare(nil)
+	}
+	return p.Notes.Compare(&output.Spool{})
+}
+
 // Wrote has it said what was written, once that has its place, unless another output failed.
 func (p *Printer) Wrote(err error) {
 	var failed *output.Error
@@ -137,7 +147,9 @@ func (p *Printer) Before() job.Before {
 }
 
 // numbered reports whether connections' numbers are asked for.
-func (p *Printer) numbered() bool { return p.Conn != 0 || p.Notes != nil || p.Format == trace.JSONFormat }
+func (p *Printer) numbered() bool {
+	return p.Conn != 0 || p.Notes != nil || p.Format == trace.JSONFormat
+}
 
 // fate writes a packet's fate in the format.
 func (p *Printer) fate(f *replay.Frame, pt *replay.Point, name string, out *sim.Outcome) error {
