@@ -15,8 +15,16 @@ func TestUnknownCommand(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"rn --db sb.db -r client.pcap": "run?", "verfy": "did you mean verify?", "nonsense": "--help lists them",
+		"help rn": "run?", "help db inof": "did you mean info?", "completion bsh": "did you mean bash",
+		"help completion fsh": "fish",
 	} {
 		if status, _, errs := replayed(t, strings.Fields(args)...); status != exitBad || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit status %d, %q", args, status, errs)
+		}
+	}
+	for _, args := range []string{"help", "help run", "help db info", "completion", "completion bash",
+		"help completion"} {
+		if status, out, errs := replayed(t, strings.Fields(args)...); status != exitOK || out == "" {
 			t.Errorf("%s: exit status %d, %q", args, status, errs)
 		}
 	}
@@ -133,5 +141,48 @@ func TestEmptyCapture(t *testing.T) {
 	}
 	if status, out, errs := replayed(t, "verify", "--db", dir+"/sb.db", "-r", folder+"/?.pcap"); status != exitOK {
 		t.Errorf("in a set: exit status %d\n%s%s", status, out, errs)
+	}
+}
+
+// What names nothing that there is selects nothing, ignores nothing and bounds nothing: it is refused, with what
+// may be meant.
+func TestUnknownNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct{ command, flag, value, want string }{
+		{"verify", "--ignore", "tt", "did you mean ip.ttl?"},
+		{"verify", "--ignore", "tcp.scr", "\"tcp.scr\" is no field that is compared"},
+		{"verify", "--ignore", "ip.ttl,ip4.sr", "did you mean ip4.src?"},
+		{"verify", "--mtu", "wrongport=1400", "--mtu wrongport=1400: no logical port is named wrongport"},
+		{"verify", "--mtu", "default_client=1400", "there is default_client-pod"},
+		{"run", "--filter", `inport == "breth0_ovn-worke"`, "there is breth0_ovn-worker"},
+		{"run", "--filter", `ip4 && (tcp || outport == {"nosuchport"})`, "no logical port is named nosuchport"},
+		{"verify", "--filter", `inport == "default_client"`, "there is default_client-pod"},
+		{"connections", "--filter", `!is_chassis_resident("nosuchport")`, "no logical port is named nosuchport"},
+		{"why 1", "--filter", `inport == "nosuchport"`, "no logical port is named nosuchport"},
+		{"run", "--filter", `datapath == "ovn-worker"`, "A datapath is no field"},
+		{"run", "--filter", "ip4.srcc == 10.0.0.1", "Did you mean ip4.src or ip6.src?"},
+	} {
+		args := append(strings.Fields(x.command), "--case", cases+"/nodeport", x.flag, x.value)
+		status, out, errs := replayed(t, args...)
+		if status != exitBad || out != "" || !strings.Contains(errs, x.want) {
+			t.Errorf("%q: exit status %d, %q, want %q", args, status, errs, x.want)
+		}
+	}
+	// What there is is taken, and a port where packets leave selects those.
+	for _, args := range [][]string{
+		{"verify", "--ignore", "ip.ttl,tcp.src,outer ip.ttl,length,byte 3", "--mtu", "default_client-pod=1400"},
+		{"run", "--filter", `outport == "none"`}, {"run", "--filter", `inport == "default_client-pod" && ip6`},
+		{"run", "--filter", `outport == "default_client-pod" || outport == "breth0_ovn-worker"`},
+	} {
+		status, out, errs := replayed(t, append(args, "--case", cases+"/nodeport")...)
+		if status != exitOK || out == "" {
+			t.Errorf("%q: exit status %d, %s", args, status, errs)
+		}
+		for line := range strings.Lines(out) {
+			if strings.Contains(args[2], "outport == \"default") && !strings.Contains(line, "to default_client") &&
+				!strings.Contains(line, "to default/client") && !strings.Contains(line, "to breth0_ovn-worker") {
+				t.Errorf("%q selects %s", args, line)
+			}
+		}
 	}
 }

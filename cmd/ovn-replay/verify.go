@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -76,6 +77,9 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	o.KeepBlocks = o.write != ""
 	o.mute = !o.json && (output.Stdout(o.junit) || output.Stdout(o.write) && (o.Quiet || o.junit != ""))
 	o.Writes = []output.Destination{{Flag: "-w", Name: o.write}, {Flag: "--junit", Name: o.junit}, output.Said(!o.mute)}
+	if err := replay.CheckIgnored(o.ignore); err != nil {
+		return fmt.Errorf("--ignore: %w", err)
+	}
 	mtus, err := job.MTUs(cmd.Context(), o.mtu, o.Source)
 	if err != nil {
 		return err
@@ -85,6 +89,9 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer j.Close()
+	if err := j.KnowMTUs(o.mtu, mtus); err != nil {
+		return err
+	}
 	opts := replay.VerifyOptions{Window: conntrack.Time(o.window), Ignore: o.ignore, Strict: o.strict, MTU: mtus,
 		Causes: j.Causes}
 	var notes *show.Printer

@@ -13,8 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/recording"
+	"ovnreplay/sim/replay"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 )
@@ -23,13 +26,27 @@ import (
 var words = map[string][]string{
 	"format":     {"line", "detailed", "summary", "minimal", "json", "none"},
 	"ct-profile": {"linux", "ovs-userspace"},
-	"only":       {"delivered", "dropped", "consumed", "unknown", "natted", "guessed", "inferred", "noted"},
+	"only":       show.Kinds(false),
+	"ignore":     replay.ComparedFields(),
 	"db-time":    {"follow", "last"},
 	"sort":       {"id", "first", "last", "packets", "bytes", "retransmissions", "drops"},
 }
 
-// compared are the verdicts that --only takes of what was verified.
-var compared = []string{"matched", "mismatched", "missing", "unexpected"}
+// lists are the flags of words that take several, separated by commas.
+var lists = map[string]bool{"only": true, "ignore": true}
+
+// wordsOf are what a command's flag takes.
+func wordsOf(cmd *cobra.Command, flag string) []string {
+	switch {
+	case flag == "only" && cmd.Name() == "verify":
+		return show.Kinds(true)
+	case flag == "format" && cmd.HasParent() && cmd.Parent().Name() == "conntrack":
+		return conntrack.FormatNames()
+	case flag == "format" && cmd.Name() == "show":
+		return slices.DeleteFunc(slices.Clone(words[flag]), func(s string) bool { return s == "none" })
+	}
+	return words[flag]
+}
 
 // Asked reports whether a shell asks with these arguments what it may complete.
 func Asked(args []string) bool {
@@ -38,11 +55,12 @@ func Asked(args []string) bool {
 
 // Set makes shells complete what a command takes.
 func Set(cmd *cobra.Command) {
-	for name, list := range words {
-		if name == "only" && cmd.Name() == "verify" {
-			list = slices.Concat(list, compared)
-		}
+	for name := range words {
+		list := wordsOf(cmd, name)
 		flag(cmd, name, func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			if lists[name] {
+				return another(list, word), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			}
 			return beginning(slices.Clone(list), word), cobra.ShellCompDirectiveDefault
 		})
 	}
@@ -51,7 +69,11 @@ func Set(cmd *cobra.Command) {
 	}
 	flag(cmd, "read", captures)
 	flag(cmd, "db", sources)
+	flag(cmd, "nb", sources)
 	flag(cmd, "port", ports)
+	flag(cmd, "inport", ports)
+	flag(cmd, "chassis", chassis)
+	flag(cmd, "mtu", mtus)
 	switch use := strings.ReplaceAll(cmd.Use, "-r FILE[@PORT]", ""); {
 	case strings.Contains(use, "FILE[@PORT]"):
 		cmd.ValidArgsFunction = captures
@@ -68,28 +90,71 @@ func flag(cmd *cobra.Command, name string, complete cobra.CompletionFunc) {
 	}
 }
 
-// captures completes FILE@PORT: after the @ with ports.
+// another completes the last of words that commas separate: none is given twice.
+func another(list []string, word string) (out []string) {
+	i := strings.LastIndexByte(word, ',') + 1
+	given := strings.Split(word[:i], ",")
+	for _, w := range beginning(slices.Clone(list), word[i:]) {
+		if !slices.Contains(given, w) {
+			out = append(out, word[:i]+w)
+		}
+	}
+	return out
+}
+
+// captures completes FILE@PORT@CHASSIS: after the @ with ports, and where a capture is of a tunnel
+// or of many ports, of which chassis.
 func captures(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-	file, port, at := pcap.CutFile(word)
+	file, place, at := pcap.CutFile(word)
 	if !at {
 		return nil, cobra.ShellCompDirectiveDefault | cobra.ShellCompDirectiveNoSpace
 	}
+	net := networkOf(cmd)
 	var out []string
-	for _, name := range append(portNames(cmd), "any", "underlay") {
-		if strings.HasPrefix(name, port) {
-			out = append(out, file+"@"+name)
+	add := func(before string, names ...string) {
+		for _, name := range names {
+			if strings.HasPrefix(before+name, place) {
+				out = append(out, file+"@"+before+name)
+			}
+		}
+	}
+	port, _, ofChassis := strings.Cut(place, "@")
+	switch {
+	case ofChassis:
+		add(port+"@", net.chassis...)
+	case strings.HasPrefix(place, "underlay:"), strings.HasPrefix(place, "tunnel:"):
+		add(place[:strings.IndexByte(place, ':')+1], net.chassis...)
+	default:
+		add("", append(net.ports, "any", "underlay")...)
+		if add("", "tunnel:"); len(out) == 1 && strings.HasSuffix(out[0], ":") {
+			return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
 func ports(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
-	return beginning(portNames(cmd), word), cobra.ShellCompDirectiveNoFileComp
+	return beginning(networkOf(cmd).ports, word), cobra.ShellCompDirectiveNoFileComp
 }
 
-// portNames are the logical ports of the database that the command line names, itself or by a
-// case, if that is a file or a snapshot.
-func portNames(cmd *cobra.Command) (names []string) {
+func chassis(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+	return beginning(networkOf(cmd).chassis, word), cobra.ShellCompDirectiveNoFileComp
+}
+
+// mtus completes PORT=, or else the file of a switch's database.
+func mtus(cmd *cobra.Command, _ []string, word string) (out []string, _ cobra.ShellCompDirective) {
+	for _, name := range beginning(networkOf(cmd).ports, word) {
+		out = append(out, name+"=")
+	}
+	return out, cobra.ShellCompDirectiveNoSpace
+}
+
+// network are names of the database that the command line names.
+type network struct{ ports, chassis []string }
+
+// networkOf is what is in the database that the command line names, itself or by a case, if that
+// is a file or a snapshot.
+func networkOf(cmd *cobra.Command) (of network) {
 	list, err := cmd.Flags().GetStringArray("db")
 	if err != nil {
 		list = []string{cmd.Flags().Lookup("db").Value.String()}
@@ -97,7 +162,7 @@ func portNames(cmd *cobra.Command) (names []string) {
 	if f := cmd.Flags().Lookup("case"); f != nil && f.Changed && !cmd.Flags().Changed("db") {
 		s, err := recording.ReadCase(f.Value.String(), recording.Files{Open: store.OpenFile})
 		if err != nil {
-			return nil
+			return of
 		}
 		list = s.DBs
 	}
@@ -111,11 +176,14 @@ func portNames(cmd *cobra.Command) (names []string) {
 		}
 		for _, p := range net.Ports {
 			if p != nil {
-				names = append(names, p.Name)
+				of.ports = append(of.ports, p.Name)
 			}
 		}
+		for _, c := range net.Chassis {
+			of.chassis = append(of.chassis, c.Host())
+		}
 	}
-	return names
+	return of
 }
 
 func contextOf(cmd *cobra.Command) context.Context {

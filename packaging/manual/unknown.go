@@ -14,9 +14,13 @@ import (
 // Unknown is the error of a first argument that is no command, with
 // those that may have been meant.
 func Unknown(root *cobra.Command, args []string) error {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") || args[0] == "help" ||
-		args[0] == "completion" {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.HasPrefix(args[0], "__") {
 		return nil
+	}
+	root.InitDefaultHelpCmd() // which cobra adds late
+	root.InitDefaultCompletionCmd()
+	if args[0] == "help" { // of the command that the others name
+		args = args[1:]
 	}
 	for cmd := root; ; args = args[1:] {
 		if len(args) == 0 || strings.HasPrefix(args[0], "-") || !cmd.HasAvailableSubCommands() {

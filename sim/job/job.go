@@ -128,7 +128,10 @@ func (in *Spec) Load(ctx context.Context, s *recording.Spec, net *network.Networ
 	}
 	j := &Job{Recording: r, Spec: in, OpenFlow: s.OpenFlow, lavish: lavish}
 	j.warn(warnings)
-	if j.Filter, err = replay.NewFilter(j.Engine, in.Filter); err != nil {
+	if j.Filter, err = replay.NewFilter(j.Engine, in.Filter); err == nil {
+		err = replay.KnownNames(j.Net, in.Filter)
+	}
+	if err != nil {
 		j.Close()
 		return nil, fmt.Errorf("--filter: %w", err)
 	}

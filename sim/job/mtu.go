@@ -38,6 +38,23 @@ func MTUs(ctx context.Context, args []string, opts store.Options) (map[string]in
 	return all, nil
 }
 
+// KnowMTUs refuses MTUs, as PORT=N, of ports that the network does not have, and notes those
+// of ports that are called otherwise by their own names.
+func (j *Job) KnowMTUs(args []string, mtus map[string]int) error {
+	for _, arg := range args {
+		name, _, given := strings.Cut(arg, "=")
+		if !given {
+			continue // of a switch, which may have more ports than OVN
+		}
+		port, err := j.Net.FindPort(name)
+		if err != nil {
+			return fmt.Errorf("--mtu %s: %w", arg, err)
+		}
+		mtus[port.Name] = mtus[name]
+	}
+	return nil
+}
+
 // interfaceMTUs reads the MTU of each interface that is a logical port's.
 func interfaceMTUs(ctx context.Context, source string, opts store.Options) (map[string]int, error) {
 	opts.Database = switchDatabase

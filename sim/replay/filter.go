@@ -19,13 +19,13 @@ func NewFilter(e *sim.Engine, expr string) (*Filter, error) {
 	f := &network.Flow{Match: expr, Actions: "next;", Priority: 1}
 	c := table.Compile(f, sim.NewEnv(e.Net, f), e)
 	if c.Err != nil {
-		return nil, c.Err
+		return nil, meant(c.Err)
 	}
 	return &Filter{table.NewStage([]*table.Flow{c})}, nil
 }
 
 // Packet reports whether the filter selects a frame as it entered, with its
-// connection's state as any of its passes through conntrack found it.
+// connection's state as any of its passes through conntrack found it, and a port where it left.
 func (f *Filter) Packet(fr *Frame, p *Point, out *sim.Outcome) bool {
 	if f == nil {
 		return true
@@ -34,7 +34,7 @@ func (f *Filter) Packet(fr *Frame, p *Point, out *sim.Outcome) bool {
 	if p.Port != nil {
 		k.Set(field.Inport, uint64(p.Port.Index))
 	}
-	if f.stage.Lookup(&k, nil) != nil {
+	if f.leaves(&k, out) {
 		return true
 	}
 	for i := range out.Trace.CT {
@@ -42,7 +42,22 @@ func (f *Filter) Packet(fr *Frame, p *Point, out *sim.Outcome) bool {
 		k.Set(field.CTState, uint64(c.State))
 		k.Set(field.CTMark, uint64(c.Mark))
 		k.Set128(field.CTLabel, field.Uint128{Hi: c.Label.Hi, Lo: c.Label.Lo})
-		if f.stage.Lookup(&k, nil) != nil {
+		if f.leaves(&k, out) {
+			return true
+		}
+	}
+	return false
+}
+
+// leaves reports whether the filter selects a packet by its key, alone or with a port where it left.
+func (f *Filter) leaves(k *field.Key, out *sim.Outcome) bool {
+	k.Set(field.Outport, 0)
+	if f.stage.Lookup(k, nil) != nil {
+		return true
+	}
+	for i := range out.Outputs {
+		k.Set(field.Outport, uint64(out.Outputs[i].Port.Index))
+		if f.stage.Lookup(k, nil) != nil {
 			return true
 		}
 	}

@@ -52,6 +52,15 @@ var kinds = map[string]func(*why.Explainer, *replay.Frame, *sim.Outcome) bool{
 // compared are the verdicts of what was observed.
 var compared = []string{"matched", "mismatched", "missing", "unexpected"}
 
+// Kinds are what --only takes, where packets are verified also of what was observed.
+func Kinds(verified bool) []string {
+	list := []string{"delivered", "dropped", "consumed", "unknown", "natted", "guessed", "inferred", "noted"}
+	if verified {
+		list = append(list, compared...)
+	}
+	return list
+}
+
 // ParseOnly parses kinds separated by commas. Where packets are verified they are
 // also of what was observed.
 func ParseOnly(text string, verified bool) (o Only, err error) {
@@ -69,12 +78,8 @@ func ParseOnly(text string, verified bool) (o Only, err error) {
 		case verdict:
 			return o, fmt.Errorf("--only %s: run compares nothing; use verify -w FILE --only %[1]s", name)
 		default:
-			more := ""
-			if verified {
-				more = ", " + strings.Join(compared, ", ")
-			}
-			return o, fmt.Errorf("--only %s: no such kind of packets; use delivered, dropped, consumed, unknown, "+
-				"natted, guessed, inferred, noted%s", name, more)
+			return o, fmt.Errorf("--only %s: no such kind of packets; use %s", name,
+				strings.Join(Kinds(verified), ", "))
 		}
 	}
 	return o, nil
