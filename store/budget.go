@@ -33,11 +33,22 @@ type MemoryError struct {
 }
 
 func (e *MemoryError) Error() string {
-	s := fmt.Sprintf("%s: takes more than %d MiB of memory", e.Source, e.Limit>>20)
+	s := fmt.Sprintf("%s: takes more than %s of memory", e.Source, e.limit())
 	if !e.Given && e.Limit < DefaultMaxMemory {
 		s += fmt.Sprintf(", which is too much for a database of %d bytes", e.Read)
 	}
 	return s + "; if it is a real one, raise the limit with --max-memory"
+}
+
+// limit is the limit in the greatest unit of which it has at least one.
+func (e *MemoryError) limit() string {
+	switch {
+	case e.Limit >= 1<<20:
+		return fmt.Sprintf("%d MiB", e.Limit>>20)
+	case e.Limit >= 1<<10:
+		return fmt.Sprintf("%d KiB", e.Limit>>10)
+	}
+	return fmt.Sprintf("%d B", e.Limit)
 }
 
 // budget is what a database may take, and takes. A nil budget has no bound.

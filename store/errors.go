@@ -135,3 +135,18 @@ func openError(path string, err error) error {
 	}
 	return e
 }
+
+// keptError words what the system says about a file of ours, a store or a session, that a flag names: it is
+// not copied as a database is, and need not be there yet.
+func keptError(path, flag string, err error) error {
+	e := openError(path, err).(*SourceError)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Problem, e.Advice = "cannot be made there", "make its folder, or name another file with "+flag
+	case errors.Is(err, fs.ErrPermission):
+		e.Advice = "name another file with " + flag + ", or get the right to read and write this one and its folder"
+	case e.Advice == "":
+		e.Advice = "name another file with " + flag
+	}
+	return e
+}

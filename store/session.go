@@ -79,8 +79,9 @@ var (
 // made if there is none, and nobody else may hold it.
 func OpenSession(path string, write bool) (s *Session, err error) {
 	if _, err := os.Stat(path); err != nil && (!write || !errors.Is(err, os.ErrNotExist)) {
-		e := openError(path, err).(*SourceError)
-		if e.Problem == "no such file" {
+		e := keptError(path, "--session", err).(*SourceError)
+		if errors.Is(err, fs.ErrNotExist) {
+			e.Problem = "no such file"
 			e.Advice = "make a session with \"ovn-replay run --session FILE\""
 		}
 		return nil, e
@@ -119,7 +120,7 @@ func sessionError(path string, err error) error {
 	case errors.Is(err, errNothing):
 		e.Problem, e.Advice = err.Error(), "name another file with --session"
 	case errors.As(err, new(*fs.PathError)):
-		return openError(path, err)
+		return keptError(path, "--session", err)
 	default: // bbolt has several words for it
 		e.Problem, e.Advice = "is not a session of ovn-replay", "name another file with --session"
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,11 +88,12 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 	}
 	if write {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, openError(path, err)
+			return nil, keptError(path, "--store", err)
 		}
 	} else if _, err := os.Stat(path); err != nil {
-		e := openError(path, err).(*SourceError)
-		if e.Problem == "no such file" {
+		e := keptError(path, "--store", err).(*SourceError)
+		if errors.Is(err, fs.ErrNotExist) {
+			e.Problem = "no such file"
 			e.Advice = "there are no snapshots yet: take one with \"ovn-replay db snapshot SOURCE NAME\", or name " +
 				"another file with --store"
 		}
@@ -107,6 +109,26 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Snapshots are those of the shelf in a file, "" for the default, and its path. Where no such file is
+// yet there are none.
+func Snapshots(path string) (list []Snapshot, _ string, err error) {
+	if path == "" {
+		if path, err = DefaultShelfPath(); err != nil {
+			return nil, "", err
+		}
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, path, nil
+	}
+	shelf, err := OpenShelf(path, false)
+	if err != nil {
+		return nil, path, err
+	}
+	defer shelf.Close()
+	list, err = shelf.List()
+	return list, path, err
 }
 
 // word words why a shelf cannot be opened.
@@ -147,7 +169,7 @@ func shelfError(path string, err error) error {
 		errors.Is(err, bolterrors.ErrChecksum):
 		e.Problem, e.Advice = "is not a store of ovn-replay", "name another file with --store"
 	default:
-		return openError(path, err)
+		return keptError(path, "--store", err)
 	}
 	return e
 }

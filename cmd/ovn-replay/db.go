@@ -256,20 +256,20 @@ func (o *dbOptions) snapshot(ctx context.Context, args []string) error {
 	if o.json {
 		return o.printJSON(inventory.OfSnapshot(s))
 	}
-	printable.Fprintf(o.stdout, "snapshot:%s of %s: %d rows, %s, %s of them new, in %s\n", s.Name, s.Source, s.Rows,
+	printable.Fprintf(o.stdout, "snapshot:%s of %s: %s, %s, %s of them new, in %s\n", s.Name, s.Source,
+		printable.Count(s.Rows, "row"),
 		store.Bytes(s.Bytes), store.Bytes(s.Own), shelf.Path())
 	return nil
 }
 
 func (o *dbOptions) list(_ context.Context, _ []string) error {
-	shelf, err := store.OpenShelf(o.Shelf, false)
+	list, path, err := store.Snapshots(o.Shelf)
 	if err != nil {
 		return err
 	}
-	defer shelf.Close()
-	list, err := shelf.List()
-	if err != nil {
-		return err
+	if len(list) == 0 {
+		printable.Fprintf(o.stderr, "ovn-replay: no snapshots in %s: take one with \"ovn-replay db snapshot SOURCE "+
+			"NAME\"\n", path)
 	}
 	for _, s := range list {
 		if err := o.print(inventory.OfSnapshot(s)); err != nil {

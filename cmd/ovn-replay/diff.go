@@ -11,6 +11,7 @@ import (
 	"ovnreplay/packaging/flags"
 	"ovnreplay/pcap"
 	"ovnreplay/sim/job"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 	"ovnreplay/store/output"
 )
@@ -108,7 +109,7 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	if !o.Quiet && !o.json && damage == nil {
-		fmt.Fprintf(o.stdout, "%d packets, %d fare differently\n", d.Packets, d.Different)
+		fmt.Fprintf(o.stdout, "%s, %d fare differently\n", printable.Count(d.Packets, "packet"), d.Different)
 	}
 	switch {
 	case damage != nil:

@@ -49,6 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	defer stop(nil)
 	out := output.NewText(ctx, "standard output", stdout, stop)
 	errs := output.NewText(ctx, "standard error", stderr, func(error) {})
+	errs.Fold()
 	ctx, files := output.With(ctx, stop)
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)

@@ -417,10 +417,11 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 		}
 		b.WriteByte('\n')
 	}
+	packets := printable.Count(c.packets, "packet")
 	if c.Port != nil {
-		printable.Fprintf(&b, "%d packets, of which those to and from %s count\n", c.packets, c.Port.Called())
+		printable.Fprintf(&b, "%s, of which those to and from %s count\n", packets, c.Port.Called())
 	} else {
-		printable.Fprintf(&b, "%d packets, of %d logical flows %d were met\n", c.packets, len(c.why.Book.Net.Flows),
+		printable.Fprintf(&b, "%s, of %d logical flows %d were met\n", packets, len(c.why.Book.Net.Flows),
 			len(c.flows))
 	}
 	_, err := io.WriteString(w, b.String())

@@ -253,10 +253,11 @@ func (i *Inventory) Write(w io.Writer) {
 	printable.Fprintf(w, "%s: %s, %s, schema %s, written by OVN %s\n", i.Source, i.Database, i.Format, i.SchemaVersion,
 		i.version())
 	if i.Time != "" {
-		printable.Fprintf(w, "  as of %s, after %d transactions\n", i.Time, i.Transactions)
+		printable.Fprintf(w, "  as of %s, after %s\n", i.Time, printable.Count(i.Transactions, "transaction"))
 	}
-	printable.Fprintf(w, "  %d datapaths (%d switches, %d routers), %d ports, %d chassis, %d logical flows\n\n",
-		i.Datapaths, i.Switches, i.Routers, i.Ports, i.Chassis, i.Flows)
+	printable.Fprintf(w, "  %s (%s, %s), %s, %d chassis, %s\n\n", printable.Count(i.Datapaths, "datapath"),
+		printable.Count(i.Switches, "switch"), printable.Count(i.Routers, "router"),
+		printable.Count(i.Ports, "port"), i.Chassis, printable.Count(i.Flows, "logical flow"))
 	for _, s := range i.Stages {
 		printable.Fprintf(w, "  %-8s %2d %-28s %7d\n", s.Pipeline, s.Table, s.Stage, s.Flows)
 	}
@@ -274,8 +275,12 @@ func (i *Inventory) Write(w io.Writer) {
 		printable.Fprintf(w, "unparsed: %s: %s\n", u.UUID, u.Reason)
 	}
 	i.writeTies(w)
-	printable.Fprintf(w, "%d rows with problems, %d logical flows that do not parse\n", len(i.Problems),
-		len(i.Unparsed))
+	do := "do"
+	if len(i.Unparsed) == 1 {
+		do = "does"
+	}
+	printable.Fprintf(w, "%s with problems, %s that %s not parse\n", printable.Count(len(i.Problems), "row"),
+		printable.Count(len(i.Unparsed), "logical flow"), do)
 	if i.Behaviour != nil {
 		i.writeBehaviour(w)
 	}

@@ -299,7 +299,7 @@ type Interruption struct {
 
 // Error implements error.
 func (i *Interruption) Error() string {
-	return fmt.Sprintf("interrupted after %d packets: no verdict", i.Packets)
+	return "interrupted after " + printable.Count(i.Packets, "packet") + ": no verdict"
 }
 
 // Interrupted returns the error of a replay that a context ended after so many

@@ -265,7 +265,7 @@ func (r *Row) Write(w io.Writer) error {
 		printable.Fprintf(&b, "    %d %s%s: %s\n", d.Packets, d.What, d.at(), d.Reason)
 	}
 	for _, m := range r.Members {
-		printable.Fprintf(&b, "    chosen of %s: %s, %d times\n", m.Group, m.Member, m.Times)
+		printable.Fprintf(&b, "    chosen of %s: %s, %s\n", m.Group, m.Member, printable.Count(m.Times, "time"))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,6 +1,7 @@
 package printable
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -79,4 +80,15 @@ func Wrapped(text string, columns int) (lines []string) {
 		lines = append(lines, strings.TrimRight(line, " "))
 	}
 	return lines
+}
+
+// Count is a number of things: "1 packet", "2 packets", "2 switches".
+func Count(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case strings.HasSuffix(what, "ch"):
+		what += "e"
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }

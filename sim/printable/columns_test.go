@@ -52,3 +52,16 @@ func TestWrapped(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// One thing is not several.
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0 packets", 1: "1 packet", 2: "2 packets", 11: "11 packets"} {
+		if got := Count(n, "packet"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := Count(2, "switch"); got != "2 switches" {
+		t.Error(got)
+	}
+}

@@ -63,3 +63,14 @@ func (f *Folder) Write(p []byte) (int, error) {
 		f.line = rest
 	}
 }
+
+// Flush writes what has no line feed yet.
+func (f *Folder) Flush() error {
+	line := f.line
+	f.line = nil
+	if len(line) == 0 {
+		return nil
+	}
+	_, err := io.WriteString(f.To, Folded(string(line), f.Width))
+	return err
+}

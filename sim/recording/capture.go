@@ -184,6 +184,7 @@ const maxCaptures = 2000
 // openAll opens the captures with their clocks corrected, and places them.
 func (r *Recording) openAll(ctx context.Context) error {
 	owners := replay.NewOwners(r.Net)
+	defer r.tellPassed()
 	var captures []Capture
 	for i, c := range r.spec.Captures {
 		several, err := r.split(owners, c)
@@ -216,7 +217,7 @@ func (r *Recording) openAll(ctx context.Context) error {
 			t.Name = "standard input"
 		}
 		if err := r.locate(owners, open, t, c); errors.Is(err, errEmpty) {
-			r.tell("%s: %v; it is passed over", t.Name, err)
+			r.pass(t.Name, err.Error()+"; it is passed over", "hold no packets and are passed over")
 			open.Close()
 			continue
 		} else if err != nil {
@@ -257,16 +258,7 @@ func (r *Recording) tellPacketless() {
 		}
 	}
 	for _, t := range r.Taps {
-		r.tell("%s: %v", t.Name, errEmpty)
-	}
-}
-
-// passOver says that a capture, or a file of a set, has nothing that can be read.
-func (r *Recording) passOver(err error) {
-	if e, _ := errors.AsType[*pcap.FormatError](err); e.Fault == pcap.Empty {
-		r.tell("%s: it is empty, without even a capture's header; it is passed over", e.File)
-	} else {
-		r.tell("%s: it holds no packets (%s); it is passed over", e.File, e.What)
+		r.pass(t.Name, errEmpty.Error(), "hold no packets")
 	}
 }
 

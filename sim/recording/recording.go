@@ -81,6 +81,7 @@ type Recording struct {
 	captures []*openCapture
 	pins     []conntrack.Entry
 	pipes    []*pipe
+	passed   []passed
 	reading  *ahead   // of the captures, nil: nothing is read ahead
 	numbered []string // dumps with zone numbers of which nothing says what they are
 }

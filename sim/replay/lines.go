@@ -26,6 +26,7 @@ type Lines struct {
 
 	date     string
 	file, in int  // columns of frame and port so far
+	packet   int  // and of headers, if more than packetWidth
 	name     int  // the most that the name of a port takes
 	wide     bool // all of a packet has room on a line
 	slim     bool // not even port and fate have, beside time and frame
@@ -63,6 +64,21 @@ func (l *Lines) Expect(captures []*Tap) {
 
 // room makes room for a port's name.
 func (l *Lines) room(name string) { l.in = min(max(l.in, printable.Columns(name)), l.name) }
+
+// long makes room for headers longer than usual, as those of IPv6 are, if a port has still room behind
+// them; for all that are about as long at once.
+func (l *Lines) long(headers string) {
+	const step = 8
+	n := (printable.Columns(headers) + step - 1) / step * step
+	if l.fates(n)+fateWidth+l.in <= l.Width {
+		l.packet = max(l.packet, n)
+	}
+}
+
+// fates is the column of fates behind headers of so many columns.
+func (l *Lines) fates(headers int) int {
+	return timeWidth + l.file + l.in + max(headers, packetWidth) + 4
+}
 
 // seen makes room for the name of a frame, and settles how a line is laid out.
 func (l *Lines) seen(capture string, frame int) string {
@@ -244,7 +260,9 @@ func (s *sheet) below(colour, text string) {
 
 // packet writes a packet's headers, below what is there if they do not fit.
 func (s *sheet) packet(text string) {
-	if text = printable.Line(text); s.fits(s.at, text) {
+	text = printable.Line(text)
+	s.l.long(text)
+	if s.fits(s.at, text) {
 		s.put("", text)
 	} else {
 		s.below("", text)
@@ -253,7 +271,7 @@ func (s *sheet) packet(text string) {
 
 // fate writes a packet's fate in its column, else as far to the right as it fits, else below.
 func (s *sheet) fate(verdict, text string) {
-	column := timeWidth + s.l.file + s.l.in + packetWidth + 4
+	column := s.l.fates(s.l.packet)
 	right := s.l.Width - printable.Columns(text)
 	from := max(min(column, right), s.at+1)
 	if from > right {

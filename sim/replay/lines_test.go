@@ -144,3 +144,33 @@ func TestLinesTellAll(t *testing.T) {
 		t.Errorf("of another flow it is not told:\n%s", other)
 	}
 }
+
+// Verdicts stay in their column, however long headers are: those of IPv6 move it, once.
+func TestLinesOfIPv6(t *testing.T) {
+	t.Parallel()
+	record := func(packet string) *Record {
+		return &Record{Time: "2026-11-22T11:32:44.407899000Z", Capture: "provider-c3.pcap", Frame: 10,
+			Inport: "provnet", Packet: packet, Verdict: "delivered", Outputs: []OutInfo{{Port: "vm3"}}}
+	}
+	for _, width := range []int{120, 140, 200} {
+		l := &Lines{Width: width}
+		shown(l, record("tcp [2001:db8:113::50]:50 > [2001:db8:113::10]:5021 [S.]"))
+		column := -1
+		for _, packet := range []string{
+			"tcp [2001:db8:113::50]:80 > [2001:db8:113::10]:56021 [S.]", "tcp 10.0.0.1:80 > 10.0.0.2:5000 [.]",
+			"tcp [fd01:a::12]:56021 > [2001:db8:113::50]:80 [S]", "icmp6 fe80::1 > ff02::1:ff00:10 neighbor asked",
+		} {
+			line := shown(l, record(packet))
+			at := strings.Index(line, " to vm3")
+			if strings.Count(line, "\n") != 1 || column >= 0 && at != column {
+				t.Errorf("at %d, column %d:\n%s", width, column, line)
+			}
+			column = at
+		}
+		// What has no room beside a port's name moves nothing.
+		shown(l, record("tcp "+strings.Repeat("1234:", 40)))
+		if at := strings.Index(shown(l, record("udp")), " to vm3"); at != column {
+			t.Errorf("at %d, moved to %d from %d", width, at, column)
+		}
+	}
+}

@@ -26,7 +26,7 @@ func (r *Report) Write(w io.Writer, quiet bool) error {
 	verdict := "everything observed was predicted, byte for byte"
 	switch {
 	case r.Interrupted:
-		verdict = fmt.Sprintf("interrupted after %d packets: no verdict", r.all())
+		verdict = "interrupted after " + printable.Count(r.all(), "packet") + ": no verdict"
 	case r.Unverified != "":
 		verdict = "nothing was verified: " + r.Unverified
 	case len(r.Compared) == 0 && r.OK():

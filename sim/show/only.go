@@ -95,8 +95,11 @@ func (o *Only) Has(x *why.Explainer, f *replay.Frame, out *sim.Outcome) bool {
 	return len(o.kinds) == 0 && o.Compared == nil
 }
 
-// Counts sum up a replay.
-type Counts struct{ packets, delivered, dropped, consumed, unknown, translated int }
+// Counts sum up packets of a replay.
+type Counts struct {
+	entered                                                    int // all, whether they are summed up or not
+	packets, delivered, dropped, consumed, unknown, translated int
+}
 
 // Add counts a packet.
 func (c *Counts) Add(x *why.Explainer, out *sim.Outcome) {
@@ -122,6 +125,10 @@ func (c *Counts) String() string {
 	if c.unknown > 0 {
 		unknown = fmt.Sprintf(", not known %d", c.unknown)
 	}
-	return fmt.Sprintf("packets entered %d: delivered %d, dropped %d, consumed %d%s; translated %d",
-		c.packets, c.delivered, c.dropped, c.consumed, unknown, c.translated)
+	packets := fmt.Sprintf("entered %d", c.packets)
+	if c.packets < c.entered {
+		packets = fmt.Sprintf("selected %d, of %d that entered", c.packets, c.entered)
+	}
+	return fmt.Sprintf("packets %s: delivered %d, dropped %d, consumed %d%s; translated %d", packets, c.delivered,
+		c.dropped, c.consumed, unknown, c.translated)
 }

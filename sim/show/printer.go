@@ -38,7 +38,7 @@ type Printer struct {
 	// Switches notes what switches lack; nil: no OpenFlow flows are shown.
 	Switches *openflow.Switches
 
-	// Counts sum up all packets, shown or not.
+	// Counts sum up the packets that are selected, shown or not.
 	Counts Counts
 	// Err is the first error of writing.
 	Err error
@@ -100,7 +100,8 @@ func (p *Printer) Wrote(err error) {
 	if p.written != "" && !output.Stdout(p.written) && p.Err == nil && !errors.As(err, &failed) {
 		packets, interfaces := p.Notes.Written()
 		p.files.After(func() error {
-			p.Job.Spec.Tell("wrote %s: %d packets at %d interfaces", p.written, packets, interfaces)
+			p.Job.Spec.Tell("wrote %s: %s at %s", p.written, printable.Count(packets, "packet"),
+				printable.Count(interfaces, "interface"))
 			return nil
 		})
 	}
@@ -113,13 +114,13 @@ func (p *Printer) Entered(f *replay.Frame, pt *replay.Point, out *sim.Outcome) {
 		conn = p.numbers.Number(f, pt, out)
 	}
 	p.number, p.Words.Conn = conn, conn
-	other := p.Conn != 0 && conn != p.Conn
-	p.Counts.Add(p.Words.Why, out)
-	if p.Err != nil || p.Format == trace.NoFormat && p.Notes == nil && p.Words.Why.Book.OpenFlow == nil {
+	p.Counts.entered++
+	if p.Conn != 0 && conn != p.Conn || !p.Job.Filter.Packet(f, pt, out) || !p.Only.Has(p.Words.Why, f, out) {
+		p.pass(f, pt)
 		return
 	}
-	if other || !p.Job.Filter.Packet(f, pt, out) || !p.Only.Has(p.Words.Why, f, out) {
-		p.pass(f, pt)
+	p.Counts.Add(p.Words.Why, out)
+	if p.Err != nil || p.Format == trace.NoFormat && p.Notes == nil && p.Words.Why.Book.OpenFlow == nil {
 		return
 	}
 	name := replay.NameOf(p.Job.Taps, f)

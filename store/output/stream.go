@@ -111,7 +111,8 @@ func (s *Stream) fail(err error) {
 // terminal.
 type Text struct {
 	*printable.Writer
-	raw *Stream
+	raw  *Stream
+	fold *printable.Folder // nil: lines are not folded
 }
 
 // NewText makes a stream that people read of w; stop is called when it cannot be
@@ -119,7 +120,24 @@ type Text struct {
 func NewText(ctx context.Context, name string, w io.Writer, stop context.CancelCauseFunc) *Text {
 	s := &Stream{name: name, ctx: ctx, stop: stop}
 	s.to(w)
-	return &Text{printable.NewWriter(s), s}
+	return &Text{Writer: printable.NewWriter(s), raw: s}
+}
+
+// Fold has a terminal get lines that fit it.
+func (t *Text) Fold() {
+	if width := Columns(t); width > 0 {
+		t.fold = &printable.Folder{To: t.raw, Width: width}
+		t.Writer = printable.NewWriter(t.fold)
+	}
+}
+
+// Flush hands on what waits for the rest of a character or line.
+func (t *Text) Flush() error {
+	err := t.Writer.Flush()
+	if t.fold != nil && err == nil {
+		err = t.fold.Flush()
+	}
+	return err
 }
 
 // Err is the error that ended the writing, if one did.
