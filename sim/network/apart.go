@@ -73,12 +73,21 @@ func (n *Network) sameZone(m *Network) string {
 		return fmt.Sprintf("states of one database: both have datapath %s (%s)", d.Name, d.UUID)
 	}
 	for _, c := range n.Chassis {
-		if was := m.chassis[c.Name]; was != nil && !was.Remote() && !c.Remote() {
+		was := m.chassis[c.Name]
+		if was != nil && !was.Remote() && !c.Remote() && n.houses(c) == m.houses(was) {
 			return fmt.Sprintf("databases of one zone, made anew between them: both have chassis %s for their own",
 				c.Host())
 		}
 	}
 	return ""
+}
+
+// houses reports whether a chassis of a network has a port of the network's own zone. One that has none, and in
+// another zone's network has some, is that zone's, whatever is said of it.
+func (n *Network) houses(c *Chassis) bool {
+	return slices.ContainsFunc(n.Ports[min(1, len(n.Ports)):], func(p *Port) bool {
+		return p.Type != Remote && (p.Chassis == c || p.ActiveChassis() == c)
+	})
 }
 
 // disconnected says why no transit switch leads from one network to another.

@@ -30,6 +30,7 @@ func Join(nets ...*Network) (*Network, error) {
 			return nil, err
 		}
 	}
+	j.findLost(nets)
 	j.joinChassis(nets)
 	for _, n := range nets {
 		j.take(n)
@@ -113,6 +114,32 @@ func (j *joiner) zoneNamed(name string) *AZ {
 		}
 	}
 	return nil
+}
+
+// findLost finds chassis of other zones that a zone does not call remote, though they have none of its own
+// ports, and takes them for remote.
+func (j *joiner) findLost(nets []*Network) {
+	for _, n := range nets {
+		for _, c := range n.Chassis {
+			if c.Remote() || n.houses(c) {
+				continue
+			}
+			i := slices.IndexFunc(nets, func(m *Network) bool {
+				home := m.chassis[c.Name]
+				return m != n && home != nil && !home.Remote() && m.houses(home)
+			})
+			if i < 0 {
+				continue
+			}
+			j.problem("Chassis", c.UUID, "zone %s has chassis %s of zone %s without is-remote=true: it is taken for "+
+				"remote", n.AZ.Name, c.Host(), nets[i].AZ.Name)
+			c.Options = maps.Clone(c.Options)
+			if c.Options == nil {
+				c.Options = map[string]string{}
+			}
+			c.Options["is-remote"] = "true"
+		}
+	}
 }
 
 // joinChassis decides whose each chassis is. One that is remote to every zone
@@ -236,6 +263,10 @@ func (j *joiner) findTwins(d *Datapath) {
 						"%s in zone %s",
 						p.TunnelKey, d.Name, p.Name, d.AZ.Name, q.Name, z.Name)
 				}
+				if p.Chassis == nil && j.acquainted(d.AZ, z) {
+					j.problem("Port_Binding", p.UUID, "zone %s has remote port %s of transit switch %s at no chassis, "+
+						"though zone %s has it: nothing goes there", d.AZ.Name, p.Name, d.Name, z.Name)
+				}
 			case p.Type == Remote && q == nil && p.Chassis != nil && p.Chassis.AZ == z && !p.Chassis.Remote():
 				j.problem("Port_Binding", p.UUID, "zone %s has no port of key %d on transit switch %s, which is %s to "+
 					"zone %s: nothing crosses it", z.Name, p.TunnelKey, d.Name, p.Name, d.AZ.Name)
@@ -251,6 +282,11 @@ func (j *joiner) findTwins(d *Datapath) {
 			}
 		}
 	}
+}
+
+// acquainted reports whether a zone knows a chassis of another: of one of which it knows none that is said instead.
+func (j *joiner) acquainted(z, other *AZ) bool {
+	return slices.ContainsFunc(j.Chassis, func(c *Chassis) bool { return c.AZ == other && z.knows[c.Name] != nil })
 }
 
 // missingSwitch says that a zone lacks a transit switch by its key, once for a
