@@ -137,42 +137,86 @@ func (o *Files) Check(flag, name string) error {
 	return nil
 }
 
-// checkStdout refuses standard output that is led to an input, or that two outputs would
+// checkStdout refuses standard output or error that is led to an input, or standard output that two outputs would
 // share: neither could be read. Without a flag nothing is written there yet.
 func (o *Files) checkStdout(flag string) error {
 	if flag != "" && o.stdout != "" && flag != o.stdout {
 		return fmt.Errorf("%[1]s and %[2]s both write to standard output; name a file with %[1]s", o.stdout, flag)
 	}
 	o.stdout = cmp.Or(o.stdout, flag)
-	info, err := os.Stdout.Stat()
-	for _, in := range o.inputs {
-		if err == nil && isOrHolds(in, "/dev/stdout", info) {
-			return fmt.Errorf("%s: is also standard output; lead that elsewhere", in)
+	for _, std := range standards() {
+		for _, in := range o.inputs {
+			if at, err := os.Stat(in); std.file == os.Stdout && isOrHolds(in, "/dev/stdout", std.info) ||
+				err == nil && os.SameFile(at, std.info) { // what is said may be in a folder that is looked through
+				return std.refuse(in)
+			}
 		}
 	}
 	return nil
 }
 
-// Apart refuses a command line that names a file to which standard output is led: what is
+// Apart refuses a command line that names a file to which standard output or error is led: what is
 // said would be written into what is read, or over what is written. A name may follow a flag's
 // =, and be followed by @ and a place.
 func Apart(args []string) error {
-	info, err := os.Stdout.Stat()
-	if err != nil || !readBack(info) {
-		return nil
-	}
-	for _, arg := range args {
-		if strings.HasPrefix(arg, "-") {
-			_, arg, _ = strings.Cut(arg, "=")
-		}
-		of := func(name string) bool { return ofProcess(name) || standard(name) != nil }
-		for name := arg; name != "" && !of(name); name = name[:max(0, strings.LastIndexByte(name, '@'))] {
-			if at, err := os.Stat(name); err == nil && os.SameFile(at, info) {
-				return fmt.Errorf("%s: is also standard output; lead that elsewhere", name)
+	for _, std := range standards() {
+		for _, arg := range args {
+			if strings.HasPrefix(arg, "-") {
+				_, arg, _ = strings.Cut(arg, "=")
+			}
+			of := func(name string) bool { return ofProcess(name) || standard(name) != nil }
+			for name := arg; name != "" && !of(name); name = name[:max(0, strings.LastIndexByte(name, '@'))] {
+				if at, err := os.Stat(name); err == nil && os.SameFile(at, std.info) {
+					return std.refuse(name)
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// standardFile is standard output, or standard error, that is led to what can be read back.
+type standardFile struct {
+	what string
+	file *os.File
+	info fs.FileInfo
+}
+
+// standards are those that are led so, first that on which errors are said.
+func standards() (list []standardFile) {
+	for _, std := range []standardFile{{"standard error", os.Stderr, nil}, {"standard output", os.Stdout, nil}} {
+		var err error
+		if std.info, err = std.file.Stat(); err == nil && readBack(std.info) {
+			list = append(list, std)
+		}
+	}
+	return list
+}
+
+// refuse is the error of an input to which it is led. Of standard error nothing may be said there: it is said
+// on standard output instead, or nowhere if that is the same.
+func (std standardFile) refuse(in string) error {
+	if std.file == os.Stderr {
+		other := os.Stdout
+		if out, err := other.Stat(); err != nil || os.SameFile(out, std.info) {
+			if other, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0); err != nil {
+				other = nil
+			}
+		}
+		instead(other)
+	}
+	return fmt.Errorf("%s: is also %s; lead that elsewhere", in, std.what)
+}
+
+// was is standard error before: it is not closed.
+var was os.File
+
+// instead leads standard error to another file, by the pointer that whoever writes to it has.
+func instead(other *os.File) {
+	if other != nil {
+		was = *os.Stderr
+		*os.Stderr = *other
+	}
 }
 
 // isOrHolds reports whether an input is a file, or a directory with it.
