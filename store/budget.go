@@ -56,7 +56,8 @@ type budget struct {
 	source string
 	limit  int64
 	given  bool
-	meter  *compressed.Meter // nil: the source's size is not known
+	meter  *compressed.Meter // nil: the source's size is not known, or size
+	size   int64
 
 	values  int64 // of distinct values
 	rows    int64 // of the rows there are
@@ -79,7 +80,7 @@ func (b *budget) check(extra int64) error {
 	if b == nil {
 		return nil
 	}
-	limit, read := b.limit, int64(0)
+	limit, read := b.limit, b.size
 	if b.meter != nil && !b.given {
 		read = b.meter.Bytes()
 		limit = min(limit, memoryFree+memoryPerByte*read)

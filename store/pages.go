@@ -1,12 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"os"
+	"slices"
 )
 
 // A bbolt file is pages; each has a header of 16 bytes: its number (8), what it
@@ -23,11 +25,13 @@ const (
 
 	pageHeader  = 16
 	pageElement = 16
-	bucketLeaf  = 1  // flag of a leaf's element: its value is a bucket
-	maxPages    = 64 // depth of a tree
-	noFreelist  = ^uint64(0)
-	boltMagic   = 0xed0cdaed
-	boltVersion = 2
+	// a bucket's: its root and sequence; a small one follows, of a page at most
+	bucketHeader = 16
+	bucketLeaf   = 1  // flag of a leaf's element: its value is a bucket
+	maxPages     = 64 // depth of a tree
+	noFreelist   = ^uint64(0)
+	boltMagic    = 0xed0cdaed
+	boltVersion  = 2
 )
 
 // boltMeta is one of the two states.
@@ -37,13 +41,21 @@ type boltMeta struct {
 	txid                 uint64
 }
 
-// pageCheck looks through the pages of a file.
+// pageCheck looks through the pages of a file. A file with holes may claim more pages than memory has bits for: what
+// it remembers is of pages that are there.
 type pageCheck struct {
-	f    io.ReaderAt
-	size int64
-	meta boltMeta
-	both bool     // both states are whole
-	seen []uint64 // a bit for each page met
+	f     io.ReaderAt
+	size  int64
+	meta  boltMeta
+	both  bool              // both states are whole
+	seen  map[uint64]uint64 // a bit for each page met that others belong to, 64 of them in each
+	spans []pageSpan        // what is in use, or free
+}
+
+// pageSpan is pages from one to another.
+type pageSpan struct {
+	first, last uint64
+	free        bool
 }
 
 // errOneState is that of the two states of a file one is damaged, and all that is in the other
@@ -64,14 +76,33 @@ func checkPages(f *os.File) error {
 	if int64(c.meta.high) > c.size/c.meta.pageSize || c.meta.high > 1<<40 {
 		return fmt.Errorf("it has %d bytes of at least %d", c.size, int64(min(c.meta.high, 1<<40))*c.meta.pageSize)
 	}
-	c.seen = make([]uint64, c.meta.high/64+1)
+	c.seen = map[uint64]uint64{}
 	if err := c.tree(c.meta.root, true); err != nil {
 		return err
 	}
-	if err := c.free(); err != nil || c.both {
+	if err := c.free(); err != nil {
+		return err
+	}
+	if err := c.apart(); err != nil || c.both {
 		return err
 	}
 	return errOneState
+}
+
+// apart sees that no page is used twice, or used and free.
+func (c *pageCheck) apart() error {
+	slices.SortFunc(c.spans, func(a, b pageSpan) int { return cmp.Compare(a.first, b.first) })
+	for i := 1; i < len(c.spans); i++ {
+		a, b := &c.spans[i-1], &c.spans[i]
+		switch {
+		case b.first > a.last:
+		case a.free || b.free:
+			return fmt.Errorf("page %d is not free", b.first)
+		default:
+			return fmt.Errorf("page %d is in two places", b.first)
+		}
+	}
+	return nil
 }
 
 // newest finds the newer of the two states that are whole.
@@ -124,12 +155,11 @@ func (c *pageCheck) page(id uint64) (kind, count int, elements []byte, space int
 	if binary.NativeEndian.Uint64(h[:]) != id || pages > c.meta.high-id {
 		return 0, 0, nil, 0, wrong("is another")
 	}
-	for p := id; p < id+pages; p++ {
-		if c.seen[p/64]>>(p%64)&1 == 1 {
-			return 0, 0, nil, 0, wrong("is in two places")
-		}
-		c.seen[p/64] |= 1 << (p % 64)
+	if c.seen[id/64]>>(id%64)&1 == 1 {
+		return 0, 0, nil, 0, wrong("is in two places")
 	}
+	c.seen[id/64] |= 1 << (id % 64)
+	c.spans = append(c.spans, pageSpan{first: id, last: id + pages - 1})
 	space = int64(pages)*c.meta.pageSize - pageHeader
 	if kind == freelistPage {
 		return kind, count, nil, space, nil
@@ -199,16 +229,16 @@ func (c *pageCheck) leaf(id uint64, elements []byte, space int64, top bool) erro
 		if !top {
 			return fmt.Errorf("page %d has a bucket in a bucket", id)
 		}
-		b := make([]byte, value)
+		b := make([]byte, min(int64(value), bucketHeader+c.meta.pageSize))
 		if _, err := c.f.ReadAt(b, int64(id)*c.meta.pageSize+pageHeader+int64(i)*pageElement+int64(at)+int64(
-			key)); err != nil || len(b) < 16 {
+			key)); err != nil || len(b) < bucketHeader {
 			return fmt.Errorf("page %d has a bucket that is cut", id)
 		}
 		if root := binary.NativeEndian.Uint64(b); root != 0 {
 			if err := c.tree(root, false); err != nil {
 				return err
 			}
-		} else if err := inlined(b[16:]); err != nil {
+		} else if err := inlined(b[bucketHeader:]); err != nil {
 			return fmt.Errorf("page %d: %w", id, err)
 		}
 	}
@@ -259,16 +289,32 @@ func (c *pageCheck) free() error {
 	if n*8 > space {
 		return fmt.Errorf("page %d has more free pages than room", c.meta.freelist)
 	}
-	ids := make([]byte, 8*n)
-	if _, err := c.f.ReadAt(ids, at); err != nil {
-		return fmt.Errorf("page %d cannot be read", c.meta.freelist)
+	ids := make([]byte, 64<<10)
+	for ; n > 0; n -= int64(len(ids) / 8) {
+		ids = ids[:min(8*n, int64(len(ids)))]
+		if _, err := c.f.ReadAt(ids, at); err != nil {
+			return fmt.Errorf("page %d cannot be read", c.meta.freelist)
+		}
+		at += int64(len(ids))
+		if err := c.freed(ids); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// freed notes free pages.
+func (c *pageCheck) freed(ids []byte) error {
 	for ; len(ids) > 0; ids = ids[8:] {
 		p := binary.NativeEndian.Uint64(ids)
-		if p < 2 || p >= c.meta.high || c.seen[p/64]>>(p%64)&1 == 1 {
+		if p < 2 || p >= c.meta.high {
 			return fmt.Errorf("page %d is not free", p)
 		}
-		c.seen[p/64] |= 1 << (p % 64)
+		if n := len(c.spans); n > 0 && c.spans[n-1].free && c.spans[n-1].last+1 == p {
+			c.spans[n-1].last = p
+			continue
+		}
+		c.spans = append(c.spans, pageSpan{p, p, true})
 	}
 	return nil
 }

@@ -193,7 +193,7 @@ func (u *unpacker) walk(hash []byte, most int, each func(hash []byte, rows bool)
 }
 
 // unpack makes the database of a snapshot.
-func unpack(b *bbolt.Bucket, m *manifest, size int64) (*Database, error) {
+func unpack(b *bbolt.Bucket, m *manifest, size int64, budget *budget) (*Database, error) {
 	u, err := newUnpacker(b, size)
 	if err != nil {
 		return nil, err
@@ -209,6 +209,7 @@ func unpack(b *bbolt.Bucket, m *manifest, size int64) (*Database, error) {
 	}
 	db := newDatabase("snapshot:"+m.Name, "snapshot", s)
 	db.Time, db.Transactions = m.Time, 1
+	db.values.budget = budget
 	d := &decoder{db: db}
 	for _, name := range slices.Sorted(maps.Keys(m.Tables)) {
 		t := db.tables[name]
@@ -224,7 +225,9 @@ func unpack(b *bbolt.Bucket, m *manifest, size int64) (*Database, error) {
 				return err
 			}
 			db.Bytes += int64(len(piece))
-			if err := d.unpackRows(t, piece); err != nil {
+			if err := d.unpackRows(t, piece); errors.As(err, new(*MemoryError)) {
+				return err
+			} else if err != nil {
 				return fmt.Errorf("piece %x: %w", hash, err)
 			}
 			return nil
@@ -270,6 +273,10 @@ func (d *decoder) unpackRows(t *Table, piece []byte) error {
 		r := d.newRow(t, u, 0, d.cut())
 		t.rows[u] = r
 		t.inOrder(r)
+		d.db.values.budget.row(r, 1)
+		if err := d.db.values.budget.check(0); err != nil {
+			return err
+		}
 	}
 	return nil
 }

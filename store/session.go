@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -208,6 +209,11 @@ func (s *Session) resume(write bool) error {
 		if k, _ := tx.Bucket(piecesBucket).Cursor().Last(); k != nil {
 			s.pieces = number(k)
 		}
+		if write { // what it goes on from is to be all there; who reads is told of what is not
+			if err := s.whole(tx); err != nil {
+				return s.damaged(err)
+			}
+		}
 		k, v := tx.Bucket(packetsBucket).Cursor().Last()
 		if k == nil {
 			return nil
@@ -225,6 +231,37 @@ func (s *Session) resume(write bool) error {
 		}
 		return nil
 	})
+}
+
+// whole sees by their keys that no packets and no pieces are gone, and that each piece is known by one hash.
+func (s *Session) whole(tx *bbolt.Tx) error {
+	before := uint64(0) // the chunk's first packet
+	c := tx.Bucket(packetsBucket).Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		n := number(k)
+		if before == 0 && n != 1 || n <= before || n-before > chunkPackets {
+			return fmt.Errorf("packets: after those from %d come those from %d", before, n)
+		}
+		before = n
+	}
+	count := uint64(0)
+	c = tx.Bucket(piecesBucket).Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		if count++; number(k) != count {
+			return fmt.Errorf("piece %d is missing", count)
+		}
+	}
+	known := uint64(0)
+	c = tx.Bucket(hashesBucket).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if known++; len(k) != sha256.Size || number(v) == 0 || number(v) > count {
+			return fmt.Errorf("hash %x is of piece %d, of %d", k[:min(4, len(k))], number(v), count)
+		}
+	}
+	if known != count {
+		return fmt.Errorf("%d pieces have %d hashes", count, known)
+	}
+	return nil
 }
 
 // Close lets go of the file. What was not committed is lost.
@@ -263,6 +300,9 @@ func (s *Session) Piece(content []byte) (uint64, error) {
 	var n uint64
 	err := s.view(func(tx *bbolt.Tx) error {
 		n = number(tx.Bucket(hashesBucket).Get(sum[:]))
+		if n != 0 && !bytes.Equal(tx.Bucket(piecesBucket).Get(key(n)), content) {
+			return s.damaged(fmt.Errorf("piece %d is not what it was", n))
+		}
 		return nil
 	})
 	if err != nil {
@@ -346,16 +386,36 @@ func (s *Session) Value(name string) (value []byte, err error) {
 	return value, err
 }
 
-// unpackValue unpacks a value, which may be as large as the file can mean.
+// unpackValue unpacks a value, which may be as large as the file can mean, and says how large it is.
 func (s *Session) unpackValue(packed []byte) ([]byte, error) {
-	most := min(maxValue, 64<<20+64*uint64(len(packed)))
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(most))
+	if len(packed) == 0 {
+		return nil, nil
+	}
+	var h zstd.Header
+	if err := h.Decode(packed); err != nil {
+		return nil, err
+	}
+	size := uint64(smallValue)
+	if h.HasFCS {
+		size = h.FrameContentSize
+	}
+	if most := min(maxValue, 96<<20+32*uint64(len(packed))); size > most {
+		return nil, fmt.Errorf("it claims %d bytes, of at most %d", size, most)
+	}
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(max(size, smallValue)))
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	return z.DecodeAll(packed, nil)
+	var into []byte
+	if h.HasFCS {
+		into = make([]byte, 0, size)
+	}
+	return z.DecodeAll(packed, into)
 }
+
+// smallValue is the most that a value has which does not say how large it is.
+const smallValue = 8 << 20
 
 // Values returns the names of the committed values that begin with prefix, in order.
 func (s *Session) Values(prefix string) (names []string, err error) {
@@ -375,6 +435,9 @@ func (s *Session) GetPiece(n uint64) (content []byte, err error) {
 		v := tx.Bucket(piecesBucket).Get(key(n))
 		if v == nil {
 			return s.damaged(fmt.Errorf("piece %d is missing", n))
+		}
+		if sum := sha256.Sum256(v); number(tx.Bucket(hashesBucket).Get(sum[:])) != n {
+			return s.damaged(fmt.Errorf("piece %d is not what it was", n))
 		}
 		content = slices.Clone(v)
 		return nil

@@ -28,6 +28,8 @@ import (
 type Shelf struct {
 	path string
 	file *boltFile
+
+	maxMemory Size // that a snapshot may take: see Options
 }
 
 // shelfVersion is the number of the file format.
@@ -100,7 +102,7 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 		return nil, e
 	}
 	file, err := openBolt(path, write, false)
-	s := &Shelf{path, file}
+	s := &Shelf{path: path, file: file}
 	if err != nil {
 		return nil, s.word(err)
 	}
@@ -319,7 +321,10 @@ func (s *Shelf) Get(name string) (*Database, error) {
 		if err != nil {
 			return err
 		}
-		if db, err = unpack(tx.Bucket(piecesBucket), m, tx.Size()); err != nil {
+		db, err = unpack(tx.Bucket(piecesBucket), m, tx.Size(), s.budget(name, tx.Size()))
+		if errors.As(err, new(*MemoryError)) {
+			return err
+		} else if err != nil {
 			return s.broken(name, err)
 		}
 		return nil
@@ -328,6 +333,15 @@ func (s *Shelf) Get(name string) (*Database, error) {
 		return nil, s.missing(name)
 	}
 	return db, err
+}
+
+// budget is what a snapshot of a store of so many bytes may take.
+func (s *Shelf) budget(name string, size int64) *budget {
+	b := Options{MaxMemory: s.maxMemory}.budget("snapshot:"+name, nil)
+	if b.size = size; !b.given {
+		b.limit = min(b.limit, memoryFree+memoryPerByte*size)
+	}
+	return b
 }
 
 // errNoSnapshot is told outside of the transaction: what is there instead is

@@ -114,6 +114,7 @@ func openSnapshot(name string, opts Options) (*Database, error) {
 		return nil, err
 	}
 	defer s.Close()
+	s.maxMemory = opts.MaxMemory
 	db, err := s.Get(name)
 	if err != nil {
 		return nil, err
