@@ -122,7 +122,8 @@ type Outcome struct {
 	// hash (another source port than the packet's own) was made by rule.
 	Guess bool
 
-	// Loose: the connection was picked up in the middle: it began before the capture.
+	// Loose: the connection was picked up in the middle, by this packet or one before it: it
+	// began before the capture.
 	Loose bool
 
 	// Refusal says why ct_state is +inv, Check by which numbers.

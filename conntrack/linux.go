@@ -371,6 +371,7 @@ func (t *Table) linuxMeta(k *linuxCtx) {
 		return
 	}
 	c := k.c
+	k.o.Loose = c.status&pickedUp != 0
 	if c.status&expected != 0 {
 		m.State |= Related
 	}
@@ -385,6 +386,9 @@ func (t *Table) linuxPrepare(k *linuxCtx) {
 	k.c, k.idx = c, idx
 	c.zone, c.created, c.expires = k.r.Zone, t.now, t.now+1
 	c.tuple = [2]nat.Tuple{k.key, k.key.Reverse()}
+	if k.o.Loose {
+		c.status |= pickedUp
+	}
 	t.linuxFirst(k, c)
 	t.linuxPacket(k)
 	c.helper = k.r.Helper

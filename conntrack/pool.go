@@ -48,6 +48,7 @@ const (
 	offered  // the helper was attached by a flow
 	natAsked // committed with nat(), OVSUserspace
 	stale    // ended by force, its reply tuple still taken; see endUserspace
+	pickedUp // opened by a packet that opens none
 )
 
 // peer is what is known of one end of a TCP connection.

@@ -253,6 +253,7 @@ func (t *Table) userMeta(k *userCtx, idx uint32, found bool) {
 	}
 	c := t.pool.at(idx)
 	t.met = c
+	k.o.Loose = c.status&pickedUp != 0
 	m.Mark, m.Label = c.mark, c.label
 	m.Orig = *t.origOf(idx, c)
 	if r.Commit {
@@ -472,6 +473,9 @@ func (t *Table) userCommit(k *userCtx, exp *expectation) (uint32, bool) {
 	c := t.pool.at(idx)
 	c.zone, c.created = r.Zone, t.now
 	c.tuple = [2]nat.Tuple{k.key, k.key.Reverse()}
+	if k.o.Loose {
+		c.status |= pickedUp
+	}
 	t.userInit(k, idx)
 	c.helper = t.userHelper(k)
 	if exp != nil {

@@ -12,8 +12,6 @@ import (
 // what the rest does not tell; that they do is tested too.
 var lateUnknown = map[string]map[string]string{
 	"0.25": {
-		"cloud-migration":              "an answer to who is asked before, at a port of two chassis",
-		"cloud-migration-26.03":        "an answer to who is asked before, at a port of two chassis",
 		"cloud-network-function-26.03": "which way a connection went through a network function",
 		"cloud-stale-25.03":            "where a port was that is gone when the captures begin",
 		"cloud-stale-26.03":            "where a port was that is gone when the captures begin",
@@ -23,7 +21,6 @@ var lateUnknown = map[string]map[string]string{
 		"cloud-vlan-tenant-25.03":      "what wires between chassis carried",
 		"kube-cold-ingress-24.03":      "a connection whose packets OVN translates now so, now otherwise",
 		"kube-ctl-snooping":            "which groups were joined",
-		"kube-fragments-26.03":         "a connection of which there are only an answer's fragments",
 	},
 	"0.5": {
 		"cloud-activation-26.03":       "which chassis a port was active on",

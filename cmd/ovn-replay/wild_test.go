@@ -74,7 +74,7 @@ var wildKinds = map[string][]string{
 	"cloud-sg-reject-in-25.03":      {"dupall"},                    // more BFD than tunnelled packets
 	"cloud-l2gateway-22.03":         {"dupall"},                    // the same answer twice, and all of it twice
 	"kube-multicast":                {"dup", "dupall"},             // answers to two, alike but for their addresses
-	"kube-affinity":                 {"dup"},                       // a first packet that is sent again
+	"kube-affinity":                 {"dup", "late=0.7 noarp"},     // a first packet that is sent again
 	"cloud-vlan-tenant-25.03":       {"noarp", "any"},              // ARP behind tags, announced on several wires
 	"kube-affinity-25.03":           {"any"},                       // ARP requests for a router alone, flooded
 	"kube-multicast-26.03":          {"any", "loss=0.01"},          // interfaces that no frame tells; copies
@@ -107,6 +107,13 @@ var wildKinds = map[string][]string{
 	"cloud-fip-distributed":         {"any sll"},                   // three chassis
 	"kube-cold-unanswered":          {"any sll"},                   // a router's own requests
 	"random-kube-3":                 {"any sll"},                   // to another's address
+
+	"cloud-lb-health":                 {"late=0.3"},    // an answer to what was before its own capture
+	"udp-service":                     {"early=0.6"},   // what is sent again where its capture had ended
+	"kube-fragments":                  {"early=0.6"},   // a question of which conntrack keeps the parts
+	"kube-fragments-26.03":            {"lateall=0.4"}, // fragments of a connection from before
+	"kube-icmp-id-collision-26.03":    {"lateall=0.4"}, // an id that was taken before
+	"random-cloud-changing-302-24.03": {"csum-local"},  // health checks with partial sums
 }
 
 // wildTogether are all mutations at once.

@@ -63,10 +63,8 @@ func (h *Headers) Message(frame []byte) string {
 
 // icmp describes an ICMP message: what it is, and the number that it tells.
 func (h *Headers) icmp(frame []byte, proto uint8) string {
-	m := message{uint8(h.Key.Get(field.ICMP4Type)), uint8(h.Key.Get(field.ICMP4Code))}
-	names := icmp4Names
+	m, names := message{h.Layout.ICMPType, h.Layout.ICMPCode}, icmp4Names
 	if proto == header.ProtoICMPv6 {
-		m = message{uint8(h.Key.Get(field.ICMP6Type)), uint8(h.Key.Get(field.ICMP6Code))}
 		names = icmp6Names
 	}
 	name, ok := names[m]

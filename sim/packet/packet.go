@@ -36,6 +36,9 @@ type Layout struct {
 	L4     int  // TCP, UDP, SCTP, ICMP… header; 0 for later fragments
 	NDLink int  // link-layer address of an ND source or target option
 	Short  bool // a header promised more bytes than were there
+
+	// ICMP or ICMPv6, as the frame has them: of first fragments, too, of which the key tells none.
+	ICMPType, ICMPCode uint8
 }
 
 // Headers is what Parse reads of a frame.
@@ -385,12 +388,14 @@ func parseL4(frame []byte, ofs int, proto uint8, k *field.Key, l *Layout) {
 		if len(b) < 8 {
 			return
 		}
+		l.ICMPType, l.ICMPCode = b[0], b[1]
 		k.Set(field.ICMP4Type, uint64(b[0]))
 		k.Set(field.ICMP4Code, uint64(b[1]))
 	case header.ProtoICMPv6:
 		if len(b) < 8 {
 			return
 		}
+		l.ICMPType, l.ICMPCode = b[0], b[1]
 		k.Set(field.ICMP6Type, uint64(b[0]))
 		k.Set(field.ICMP6Code, uint64(b[1]))
 		parseND(b, ofs, k, l)

@@ -154,5 +154,10 @@ func (v *Verifier) became(w *waiter, x *stray) {
 			delete(v.evidence.strays, k)
 		}
 	}
+	if l := alike(w, &x.waiter); l.same { // one that is itself, of which another capture shows how it came
+		v.compared(l)
+		v.matched(w, &x.waiter)
+		return
+	}
 	v.differ(w, &x.waiter)
 }

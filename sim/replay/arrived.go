@@ -227,7 +227,7 @@ func (v *Verifier) sawBeyond(w *waiter) (found bool) {
 func (v *Verifier) heard(w *waiter) bool {
 	k := &w.Headers().Key
 	answer := k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2 ||
-		k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136
+		k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(w.Headers()) == 136
 	return answer && v.evidence.speaks[speaker{w.point, macAt(w.data[6:])}] >= w.time
 }
 

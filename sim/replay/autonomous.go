@@ -126,13 +126,13 @@ func (a *autonomous) sent(at pointKey, data []byte, wire int, bare bool) bool {
 			return true
 		}
 	}
-	return wire == len(data) && a.probed(k, data)
+	return a.probed(k, data, wire, bare)
 }
 
 // probed reports whether a frame is a health check, be it marked on its way.
-func (a *autonomous) probed(k autoKey, frame []byte) bool {
+func (a *autonomous) probed(k autoKey, frame []byte, wire int, bare bool) bool {
 	is := func(frame []byte) bool {
-		return slices.ContainsFunc(a.probes[k], func(p answer.Probe) bool { return isProbe(frame, p) })
+		return slices.ContainsFunc(a.probes[k], func(p answer.Probe) bool { return isProbe(frame, wire, bare, p) })
 	}
 	if len(a.probes[k]) == 0 {
 		return false

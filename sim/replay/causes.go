@@ -362,16 +362,16 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	if flow == nil {
 		flow = &flowSeen{}
 	}
-	repeated := v.repeats(w) && !flow.acknowledges(w) || v.strayed(w)
+	again, strayed := v.repeats(w) && !flow.acknowledges(w), v.strayed(w)
 	vouched, edge := v.vouches(w.point, w.time)
-	if !vouched && (!repeated || edge == CauseEmpty) {
+	if !vouched && (edge == CauseEmpty || !strayed && (!again || flow.incomplete(h))) {
 		return edge
 	}
 	if v.longer(w) || v.withLonger(w) {
 		return CauseMTU
 	}
 	switch {
-	case repeated:
+	case again, strayed:
 		return ""
 	case v.arrived(w, flow), v.hinges(w) && v.lossy():
 		return CauseLost
@@ -402,7 +402,7 @@ func (v *Verifier) cameIn(w *waiter) (found bool) {
 
 // resolution reports whether a packet is one of ARP or neighbor discovery.
 func resolution(h *packet.Headers) bool {
-	t := icmpType(&h.Key)
+	t := icmpType(h)
 	return h.Key.Get(field.EthType) == header.EtherARP || h.Key.Get(field.IPProto) == header.ProtoICMPv6 &&
 		(t == 135 || t == 136)
 }
@@ -717,6 +717,10 @@ func (v *Verifier) misled(w *waiter, x *fate) Cause {
 			return ""
 		}
 		return v.outside(w)
+	case x.verdict == sim.Delivered && x.loose && v.flowKnown(w):
+		return cmp.Or(v.outside(w), CauseLost)
+	case w.hidesConnection():
+		return cmp.Or(v.outside(w), v.begins(w, w))
 	}
 	return ""
 }

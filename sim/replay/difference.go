@@ -35,10 +35,31 @@ func differences(original, predicted, observed []byte) []Difference {
 		return append(out, Difference{Field: "length", Predicted: fmt.Sprint(len(predicted)),
 			Observed: fmt.Sprint(len(observed))})
 	}
+	if d, ok := idDifference(original, predicted, observed); ok {
+		out = append(out, d)
+	}
 	if len(out) == 0 {
 		out = append(out, bytesDifference(pl, predicted, observed))
 	}
 	return out
+}
+
+// idDifference is that of two echoes' ids, which no field holds.
+func idDifference(original, predicted, observed []byte) (d Difference, differ bool) {
+	var ids [3]uint16
+	for i, frame := range [...][]byte{original, predicted, observed} {
+		var h packet.Headers
+		h.Read(frame)
+		if proto := uint8(h.Key.Get(field.IPProto)); !isEcho(proto, &h) || h.Layout.L4 == 0 || len(frame) < h.Layout.L4+8 {
+			if i > 0 {
+				return d, false
+			}
+			continue
+		}
+		ids[i] = binary.BigEndian.Uint16(frame[h.Layout.L4+4:])
+	}
+	return Difference{Field: icmpID, Old: fmt.Sprint(ids[0]), Predicted: fmt.Sprint(ids[1]), Observed: fmt.Sprint(ids[2])},
+		ids[1] != ids[2]
 }
 
 // fieldName names a field as the logical flows do, ports by their protocol.
@@ -62,6 +83,9 @@ func isTupleField(name string) bool {
 	}
 	return false
 }
+
+// icmpID is what tells one machine's echoes apart; NAT may change it.
+const icmpID = "icmp.id"
 
 // ofPayload follows the number of a byte that no field holds.
 const ofPayload = " of the transport header or payload"

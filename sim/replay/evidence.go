@@ -128,6 +128,8 @@ type flowSeen struct {
 	began   conntrack.Time // entered there first
 	entered conntrack.Time // entered there last; 0: never
 	entries int            // how often it did
+	lacks   bool           // one that must have is not in the captures
+	before  bool           // what decides about it is from before the captures, see fromBefore
 	syn     bool           // TCP: the first packet of its connection entered there
 	opens   conntrack.Time // and when it last did
 	acks    bool           // TCP, SCTP: it acknowledged
@@ -220,7 +222,7 @@ func (v *Verifier) noteDied(p pointKey, f *Frame, out *sim.Outcome) {
 
 // ended reports whether all ends in OVN that a packet leads to: it, and what answers it.
 func ended(out *sim.Outcome) bool {
-	return (out.Verdict == sim.Dropped || out.Verdict == sim.Consumed && !holds(out)) &&
+	return (out.Verdict == sim.Dropped || out.Verdict == sim.Consumed && !waits(out)) &&
 		len(out.Outputs) == 0
 }
 
@@ -268,7 +270,7 @@ func (v *Verifier) answerOf(w *waiter, h *packet.Headers) (k answerKey, told boo
 	switch port := endpoints(h)[0].port; {
 	case udp(h) && (port == 67 || port == 547):
 		return dhcpTo(w.point, macAt(w.data), port), true
-	case quotes(k.proto, icmpType(&h.Key)):
+	case quotes(k.proto, icmpType(h)):
 		var p nat.Packet
 		if h.Layout.L4 == 0 || p.Parse(w.data[h.Layout.L3:h.Layout.L3End]) != nat.NoFault || !p.IsError {
 			return k, false
@@ -306,7 +308,7 @@ func (v *Verifier) resolves(w *waiter) (addr netip.Addr, answers bool) {
 	switch {
 	case k.Get(field.EthType) == header.EtherARP && k.Get(field.ARPOp) == 2:
 		of, addr = requestKey{ip: field.U64(k.Get(field.ARPSPA))}, header.IPv4(k.Get(field.ARPSPA))
-	case k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(k) == 136:
+	case k.Get(field.IPProto) == header.ProtoICMPv6 && icmpType(w.Headers()) == 136:
 		of, addr = requestKey{k.Get128(field.NDTarget), true}, packet.Addr6(k.Get128(field.NDTarget))
 	default:
 		return addr, false

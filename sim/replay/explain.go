@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"ovnreplay/conntrack"
-	"ovnreplay/nat/header"
 	"ovnreplay/sim"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/lflow"
@@ -281,8 +280,7 @@ func isAnswer(w *waiter) bool {
 	if _, isIP := identify(w.data, h); !isIP || couldBeMade(h) {
 		return true
 	}
-	proto := uint8(h.Key.Get(field.IPProto))
-	return proto == header.ProtoICMP && icmpType(&h.Key) == 0 || proto == header.ProtoICMPv6 && icmpType(&h.Key) == 129
+	return isEchoReply(uint8(h.Key.Get(field.IPProto)), h)
 }
 
 // fate finds what became of the packet of an identity before, or else near,

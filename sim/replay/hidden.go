@@ -170,7 +170,7 @@ func asksNeighbour(f *Frame) bool {
 // address or answers that.
 func stays(f *Frame) bool {
 	k := &f.Headers().Key
-	t := icmpType(k)
+	t := icmpType(f.Headers())
 	return macAt(f.Data).multicast() || k.Get(field.EthType) == header.EtherARP ||
 		k.Get(field.IPProto) == header.ProtoICMPv6 && (t == 135 || t == 136)
 }

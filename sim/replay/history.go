@@ -215,9 +215,9 @@ func quotedHash(frame []byte, h *packet.Headers) uint64 {
 	}
 	in := frame[l.L4+8 : l.L3End]
 	switch {
-	case proto == header.ProtoICMP && slices.Contains([]uint8{3, 11, 12}, icmpType(k)) && in[0]>>4 == 4:
+	case proto == header.ProtoICMP && slices.Contains([]uint8{3, 11, 12}, icmpType(h)) && in[0]>>4 == 4:
 		return quote(in, in[9])
-	case proto == header.ProtoICMPv6 && icmpType(k) < 128 && in[0]>>4 == 6 && len(in) >= 48:
+	case proto == header.ProtoICMPv6 && icmpType(h) < 128 && in[0]>>4 == 6 && len(in) >= 48:
 		return quote(in, in[6])
 	}
 	return 0
@@ -276,9 +276,9 @@ func opens(h *packet.Headers) bool {
 		const syn, ack = 2, 16
 		return k.Get(field.TCPFlags)&(syn|ack) == syn
 	case header.ProtoICMP:
-		return icmpType(k) != 0
+		return icmpType(h) != 0
 	case header.ProtoICMPv6:
-		return icmpType(k) != 129
+		return icmpType(h) != 129
 	}
 	return true
 }

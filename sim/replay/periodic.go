@@ -156,8 +156,9 @@ func checkedAt(port *network.Port, dst netip.Addr) (mac [6]byte, ok bool) {
 	return mac, false
 }
 
-// isProbe reports whether a frame is the health check p but for what is random.
-func isProbe(frame []byte, p answer.Probe) bool {
+// isProbe reports whether a frame is the health check p but for what is random, and for what
+// is told of any frame where it was captured: see likeFrames.
+func isProbe(frame []byte, wire int, bare bool, p answer.Probe) bool {
 	at := 14 + 20
 	if p.V6 {
 		at = 14 + 40
@@ -166,7 +167,18 @@ func isProbe(frame []byte, p answer.Probe) bool {
 		return false
 	}
 	p = p.Chosen(frame)
-	return bytes.Equal(p.Frame().Data, frame)
+	sent := p.Frame().Data
+	if bytes.Equal(sent, frame) {
+		return true
+	}
+	return likeFrames(compared(sent, len(sent)), compared(frame, wire), bare).same
+}
+
+// compared is a frame as likeFrames takes it.
+func compared(frame []byte, wire int) *waiter {
+	w := &waiter{data: frame, wire: wire}
+	w.form = formOf(frame, w.Headers(), wire)
+	return w
 }
 
 // flood adds a frame that may leave at any port of a switch.

@@ -58,11 +58,11 @@ func (o *Owners) question(f *Frame) []byte {
 		if o.answersAt(p, header.IPv4(k.Get(field.ARPSPA)), macAt(f.Data[6:])) {
 			return arpQuestion(f.Data)
 		}
-	case proto == header.ProtoICMPv6 && icmpType(k) == 136:
+	case proto == header.ProtoICMPv6 && icmpType(f.Headers()) == 136:
 		if target := packet.Addr6(k.Get128(field.NDTarget)); o.answersAt(p, target, macAt(f.Data[6:])) {
 			return solicitation(f, target)
 		}
-	case f.Headers().Layout.L4 != 0 && isEcho(proto, f.Headers()) && (icmpType(k) == 0 || icmpType(k) == 129):
+	case f.Headers().Layout.L4 != 0 && isEchoReply(proto, f.Headers()):
 		if src := addrOf(f.Headers(), endpoints(f.Headers())[0]); slices.ContainsFunc(o.byIP[src],
 			func(q *network.Port) bool { return q.Datapath.Router }) {
 			return echoRequest(f)

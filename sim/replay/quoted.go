@@ -16,7 +16,7 @@ import (
 // quotedIn is the packet that an ICMP error quotes.
 func quotedIn(f *Frame) (p nat.Packet, ok bool) {
 	l, k := &f.Headers().Layout, &f.Headers().Key
-	if l.L4 == 0 || !quotes(uint8(k.Get(field.IPProto)), icmpType(k)) || k.Get(field.IPFrag) != 0 {
+	if l.L4 == 0 || !quotes(uint8(k.Get(field.IPProto)), icmpType(f.Headers())) || k.Get(field.IPFrag) != 0 {
 		return p, false
 	}
 	ok = p.Parse(f.Data[l.L3:l.L3End]) == nat.NoFault && p.IsError

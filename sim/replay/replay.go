@@ -554,8 +554,8 @@ func echoes(reply []byte, h *packet.Headers, request []byte, of *packet.Headers)
 		return false
 	}
 	a, b := flowEnds(reply, h), flowEnds(request, of)
-	asked := icmpType(&of.Key)
-	return a[0] == b[1] && a[1] == b[0] && (asked == 8 || asked == 128) && icmpType(&h.Key) != asked &&
+	asked := icmpType(of)
+	return a[0] == b[1] && a[1] == b[0] && (asked == 8 || asked == 128) && icmpType(h) != asked &&
 		bytes.Equal(reply[h.Layout.L4+4:h.Layout.L4+8], request[of.Layout.L4+4:of.Layout.L4+8])
 }
 
@@ -741,6 +741,10 @@ func reference(f *Frame) uint64 {
 func holds(out *sim.Outcome) bool {
 	return out.Trace.Has(trace.DropWaits)
 }
+
+// waits reports whether a packet may go on later: see holds, and it may be a fragment that
+// conntrack keeps until it has all of its datagram.
+func waits(out *sim.Outcome) bool { return holds(out) || out.Trace.Has(trace.DropFragment) }
 
 // SplitRef takes the index of the capture out of what an injected frame is
 // known by (sim.Injection.Ref).

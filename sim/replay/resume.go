@@ -52,8 +52,12 @@ func flowEnds(data []byte, h *packet.Headers) [2]endpoint {
 	return e
 }
 
+func isEchoReply(proto uint8, h *packet.Headers) bool {
+	return proto == header.ProtoICMP && icmpType(h) == 0 || proto == header.ProtoICMPv6 && icmpType(h) == 129
+}
+
 func isEcho(proto uint8, h *packet.Headers) bool {
-	return (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && echo(proto, icmpType(&h.Key))
+	return (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && echo(proto, icmpType(h))
 }
 
 // back is the flow that answers one.
@@ -92,7 +96,7 @@ func midway(f *Frame) (reply, ok bool) {
 		chunk, ok := chunkOf(f)
 		return chunk == header.ChunkInitAck || chunk == header.ChunkCookieAck, ok && chunk != header.ChunkInit
 	case header.ProtoICMP, header.ProtoICMPv6:
-		return true, echo(proto, icmpType(k)) && icmpType(k) != 8 && icmpType(k) != 128
+		return true, echo(proto, icmpType(h)) && icmpType(h) != 8 && icmpType(h) != 128
 	}
 	return false, false
 }

@@ -107,7 +107,7 @@ func (inf *inferrer) passedOn(f *Frame, gone []*network.Port) *origin {
 func (inf *inferrer) way(f *Frame) *awaited {
 	h := f.Headers()
 	proto := uint8(h.Key.Get(field.IPProto))
-	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(&h.Key)) {
+	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(h)) {
 		return nil
 	}
 	e := flowEnds(f.Data, h)
@@ -190,7 +190,7 @@ func (inf *inferrer) answered(f *Frame) *awaited {
 	k := &f.Headers().Key
 	e := flowEnds(f.Data, f.Headers())
 	proto := uint8(k.Get(field.IPProto))
-	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(k)) {
+	if (proto == header.ProtoICMP || proto == header.ProtoICMPv6) && !echo(proto, icmpType(f.Headers())) {
 		return nil // it quotes packets that are translated too
 	}
 	return inf.find(answerKey{f.point.key(), proto, e[0], e[1]})
@@ -311,7 +311,7 @@ func couldBeMade(h *packet.Headers) bool {
 	proto := uint8(k.Get(field.IPProto))
 	switch proto {
 	case header.ProtoICMP, header.ProtoICMPv6:
-		return !echo(proto, icmpType(k))
+		return !echo(proto, icmpType(h))
 	case header.ProtoTCP:
 		return k.Get(field.TCPFlags)&header.FlagRST != 0
 	case header.ProtoUDP:
@@ -323,6 +323,5 @@ func couldBeMade(h *packet.Headers) bool {
 	return false
 }
 
-func icmpType(k *field.Key) uint8 {
-	return uint8(k.Get(field.ICMP4Type) | k.Get(field.ICMP6Type))
-}
+// icmpType is a packet's type of ICMP or ICMPv6, 0 without one.
+func icmpType(h *packet.Headers) uint8 { return h.Layout.ICMPType }

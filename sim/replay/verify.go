@@ -221,6 +221,7 @@ func (v *Verifier) Entered(f *Frame, p *Point, out *sim.Outcome) {
 			v.noteAsked(p.key(), f)
 		}
 		flow.came(f)
+		flow.lacks = flow.lacks || f.Lost
 		if !f.Own {
 			v.evidence.entered(p.key(), f.Inferred)
 		}
@@ -874,6 +875,11 @@ func (v *Verifier) differ(a, b *waiter) {
 	it := v.mismatch(p, o)
 	if v.ignored(it.Fields) {
 		v.matched(p, o)
+		return
+	}
+	if why := v.fromBefore(p, o, it.Fields); why != "" && !v.opts.Strict {
+		v.explained(o)
+		v.blame(why, v.fileOf(o.capture, o.file), o.number)
 		return
 	}
 	v.basis.compared(p, o)
