@@ -115,9 +115,36 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 	if e.pin.ICMP() {
 		e.pin.SrcPort = port
 	}
+	e.takePin(p, f, req)
+}
+
+// takePin makes conntrack give a connection the reply tuple that a capture shows.
+func (e *Engine) takePin(p *pkt, f *table.Flow, req *conntrack.Request) {
 	req.Pin = &e.pin
 	p.seen = true
 	e.note(p, trace.Note, trace.ObservedChoice, f)
+}
+
+// pinMoved moves a source port beside DNAT as a capture shows it: a connection from before the
+// captures may have had the reply tuple.
+func (e *Engine) pinMoved(p *pkt, f *table.Flow, req *conntrack.Request) {
+	if e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
+		return
+	}
+	var read nat.Packet
+	if ip := p.IP(); ip == nil || read.Parse(ip) != nat.NoFault || read.IsError || read.Tuple.ICMP() {
+		return
+	}
+	port, ok := e.opts.Choose.MovedPort(&p.Packet)
+	if !ok || port == read.Tuple.SrcPort {
+		return
+	}
+	e.pin = read.Tuple.Reverse()
+	e.pin.Src, e.pin.DstPort = req.NAT.AddrLo, port
+	if req.NAT.PortLo != 0 {
+		e.pin.SrcPort = req.NAT.PortLo
+	}
+	e.takePin(p, f, req)
 }
 
 // balance chooses a load balancer's backend; without backends the action only
@@ -146,6 +173,7 @@ func (e *Engine) balance(p *pkt, f *table.Flow, lb *lflow.Balance, req *conntrac
 	} else {
 		req.Mark, req.MarkMask = uint32(bits), uint32(bits)
 	}
+	e.pinMoved(p, f, req)
 	return true
 }
 

@@ -121,6 +121,9 @@ type Chooser interface {
 	Choose(c *Choice, p *packet.Packet) (int, bool)
 	// SourcePort says which port SNAT to an address gave the packet.
 	SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (uint16, bool)
+	// MovedPort says which port the packet's source is known to have got, since another
+	// connection would have looked alike, where no SNAT was asked for.
+	MovedPort(p *packet.Packet) (uint16, bool)
 	// Asked says whether the packet made ovn-controller ask for the Ethernet
 	// address of its next hop (ip; IPv4 in the low 32 bits) from a router port's
 	// address, although it had just learned it.

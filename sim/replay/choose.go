@@ -288,20 +288,42 @@ func (s *Run) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16,
 	if pin := s.pinned(p); pin != nil && pin.Reply.Dst == addr {
 		return pin.Reply.DstPort, true
 	}
-	shown := func(f *Frame) bool {
-		var p nat.Packet
-		if l := &f.Headers().Layout; l.L3 == 0 || p.Parse(f.Data[l.L3:l.L3End]) != nat.NoFault {
-			return false
-		}
-		if p.Tuple.Src == addr && p.Tuple.V6 == v6 {
-			port, ok = p.Tuple.SrcPort, true // or the ID of ICMP
-		}
-		return ok
+	x := portFrom{addr: addr, v6: v6}
+	if s.further(p, anyFrame, x.shows); !x.ok {
+		return s.laterPort(p, addr, x.shows)
 	}
-	if s.further(p, anyFrame, shown); !ok {
-		port, ok = s.laterPort(p, addr, shown)
+	return x.port, true
+}
+
+// MovedPort implements sim.Chooser.
+func (s *Run) MovedPort(p *packet.Packet) (port uint16, ok bool) {
+	h := p.Headers()
+	x := portFrom{addr: endpoints(h)[0].addr, v6: h.Key.Get(field.EthType) == header.EtherIPv6}
+	if s.resuming != nil {
+		return s.resuming.sourcePort(s, x.addr)
 	}
-	return port, ok
+	s.further(p, anyFrame, x.shows)
+	return x.port, x.ok
+}
+
+// portFrom is the port, or ID of ICMP, that packets from an address have.
+type portFrom struct {
+	addr [16]byte
+	v6   bool
+	port uint16
+	ok   bool
+}
+
+// shows reports whether a frame is from the address, and keeps its port then.
+func (x *portFrom) shows(f *Frame) bool {
+	var p nat.Packet
+	if l := &f.Headers().Layout; l.L3 == 0 || p.Parse(f.Data[l.L3:l.L3End]) != nat.NoFault {
+		return false
+	}
+	if p.Tuple.Src == x.addr && p.Tuple.V6 == x.v6 {
+		x.port, x.ok = p.Tuple.SrcPort, true
+	}
+	return x.ok
 }
 
 // laterPort finds the port that SNAT to an address gave a connection in a later packet

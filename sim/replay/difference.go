@@ -50,16 +50,15 @@ func idDifference(original, predicted, observed []byte) (d Difference, differ bo
 	for i, frame := range [...][]byte{original, predicted, observed} {
 		var h packet.Headers
 		h.Read(frame)
-		if proto := uint8(h.Key.Get(field.IPProto)); !isEcho(proto, &h) || h.Layout.L4 == 0 || len(frame) < h.Layout.L4+8 {
-			if i > 0 {
-				return d, false
-			}
-			continue
+		at := h.Layout.L4
+		if isEcho(uint8(h.Key.Get(field.IPProto)), &h) && at != 0 && len(frame) >= at+8 {
+			ids[i] = binary.BigEndian.Uint16(frame[at+4:])
+		} else if i > 0 {
+			return d, false
 		}
-		ids[i] = binary.BigEndian.Uint16(frame[h.Layout.L4+4:])
 	}
-	return Difference{Field: icmpID, Old: fmt.Sprint(ids[0]), Predicted: fmt.Sprint(ids[1]), Observed: fmt.Sprint(ids[2])},
-		ids[1] != ids[2]
+	d = Difference{Field: icmpID, Old: fmt.Sprint(ids[0]), Predicted: fmt.Sprint(ids[1]), Observed: fmt.Sprint(ids[2])}
+	return d, ids[1] != ids[2]
 }
 
 // fieldName names a field as the logical flows do, ports by their protocol.
