@@ -86,8 +86,22 @@ func (t *Table) zoneRoom(zone uint16) bool {
 
 // pinned returns the reply tuple dictated from outside, if it is a possible one.
 func (t *Table) pinned(r *Request, orig *nat.Tuple) (nat.Tuple, bool) {
-	if r.Pin == nil || r.Pin.Proto != orig.Proto || r.Pin.V6 != orig.V6 || t.Taken(*r.Pin) {
+	if r.Pin == nil || r.Pin.Proto != orig.Proto || r.Pin.V6 != orig.V6 || !t.giveFree(r.Pin) {
 		return nat.Tuple{}, false
 	}
 	return *r.Pin, true
+}
+
+// giveFree reports whether a reply tuple is free. A connection that was picked up in the middle
+// gives way: who dictates the tuple knows better what its packets belong to.
+func (t *Table) giveFree(reply *nat.Tuple) bool {
+	if !t.Taken(*reply) {
+		return true
+	}
+	idx, _, ok := t.find(t.zone, reply)
+	if !ok || t.pool.at(idx).status&pickedUp == 0 {
+		return false
+	}
+	t.kill(idx)
+	return true
 }

@@ -100,7 +100,7 @@ func (e *Engine) injected(p *pkt, frame answer.Frame) *pkt {
 	c.ct.Clear()
 	c.stack = c.stack[:0]
 	c.made = true
-	c.completes, c.recirculated, c.hashed = false, 0, false
+	c.completes, c.midway, c.recirculated, c.hashed = false, false, 0, false
 	e.fresh(c)
 	return c
 }

@@ -58,6 +58,7 @@ func (e *Engine) track(p *pkt, f *table.Flow, op *table.Op, at position) (positi
 		req.Commit = op.Commit
 		req.NAT = binding(op)
 		e.pinSource(p, f, &req)
+		e.pinMoved(p, f, &req)
 	case lflow.OpCTLB:
 		if !e.balance(p, f, op.LB, &req) {
 			return position{}, false
@@ -85,13 +86,19 @@ func binding(op *table.Op) nat.Binding {
 	return b
 }
 
+// mayOpen reports whether p may open a connection, as far as it knows: one that was picked up in
+// another zone is established there.
+func (p *pkt) mayOpen() bool {
+	return p.ct.State&conntrack.New != 0 || p.ct.State == 0 || p.midway
+}
+
 // pinSource makes SNAT take the port, or ID of ICMP, that the datapath took by a
 // hash or at random, where a capture shows it: of a range, or another one than the
 // packet's own, if that was taken, which a connection from before the captures may
 // have done. Open vSwitch's userspace then takes the next that is free.
 func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 	fixed := req.NAT.PortLo == req.NAT.PortHi && req.NAT.PortLo != 0
-	if req.NAT.Kind != nat.Src || fixed || e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
+	if req.NAT.Kind != nat.Src || fixed || e.opts.Choose == nil || !p.mayOpen() {
 		return
 	}
 	var read nat.Packet
@@ -106,8 +113,8 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 		if port < req.NAT.PortLo || port > req.NAT.PortHi {
 			return
 		}
-	case port == read.Tuple.SrcPort,
-		e.opts.Conntrack.Profile == conntrack.OVSUserspace && (port < read.Tuple.SrcPort || read.Tuple.ICMP()):
+	case e.opts.Conntrack.Profile == conntrack.OVSUserspace &&
+		(port < read.Tuple.SrcPort || port != read.Tuple.SrcPort && read.Tuple.ICMP()):
 		return
 	}
 	e.pin = read.Tuple.Reverse()
@@ -115,20 +122,23 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 	if e.pin.ICMP() {
 		e.pin.SrcPort = port
 	}
-	e.takePin(p, f, req)
+	e.takePin(p, f, req, req.NAT.PortLo != 0 || port != read.Tuple.SrcPort)
 }
 
-// takePin makes conntrack give a connection the reply tuple that a capture shows.
-func (e *Engine) takePin(p *pkt, f *table.Flow, req *conntrack.Request) {
+// takePin makes conntrack give a connection the reply tuple that a capture shows; another
+// than it would have been given: that is told.
+func (e *Engine) takePin(p *pkt, f *table.Flow, req *conntrack.Request, another bool) {
 	req.Pin = &e.pin
-	p.seen = true
-	e.note(p, trace.Note, trace.ObservedChoice, f)
+	if another {
+		p.seen = true
+		e.note(p, trace.Note, trace.ObservedChoice, f)
+	}
 }
 
 // pinMoved moves a source port beside DNAT as a capture shows it: a connection from before the
 // captures may have had the reply tuple.
 func (e *Engine) pinMoved(p *pkt, f *table.Flow, req *conntrack.Request) {
-	if e.opts.Choose == nil || p.ct.State&conntrack.New == 0 && p.ct.State != 0 {
+	if req.NAT.Kind != nat.Dst || e.opts.Choose == nil || !p.mayOpen() {
 		return
 	}
 	var read nat.Packet
@@ -136,7 +146,7 @@ func (e *Engine) pinMoved(p *pkt, f *table.Flow, req *conntrack.Request) {
 		return
 	}
 	port, ok := e.opts.Choose.MovedPort(&p.Packet)
-	if !ok || port == read.Tuple.SrcPort {
+	if !ok {
 		return
 	}
 	e.pin = read.Tuple.Reverse()
@@ -144,7 +154,7 @@ func (e *Engine) pinMoved(p *pkt, f *table.Flow, req *conntrack.Request) {
 	if req.NAT.PortLo != 0 {
 		e.pin.SrcPort = req.NAT.PortLo
 	}
-	e.takePin(p, f, req)
+	e.takePin(p, f, req, port != read.Tuple.SrcPort)
 }
 
 // balance chooses a load balancer's backend; without backends the action only
@@ -238,7 +248,7 @@ func (e *Engine) conntrack(p *pkt, f *table.Flow, req *conntrack.Request, show b
 	out := p.chassis.ct.Execute(e.now, ip, &p.ct, req)
 	e.recordCT(p, f, req, &out)
 	e.limitsOf(p.chassis, uint8(p.Key.Get(field.IPProto)), req, &out)
-	p.completes = p.completes || out.Completes
+	p.completes, p.midway = p.completes || out.Completes, p.midway || out.Loose
 	if out.Rewritten {
 		p.Translated()
 		e.recordNAT(p, f, &out)

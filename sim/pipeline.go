@@ -36,6 +36,7 @@ type carried struct {
 	recirculated int  // how often, since it came to the datapath
 	hashed       bool // it has its dp_hash
 
+	midway    bool // of a connection that conntrack picked up in the middle
 	completes bool // Open vSwitch computes its checksum on the way out: see packet.Complete
 
 	pinned int // how many walks under way go on with p when what they lead to is over

@@ -12,7 +12,7 @@ import (
 )
 
 // savedVersion is the number of the form in which Save writes.
-const savedVersion = 8
+const savedVersion = 9
 
 // Save returns everything that changes as packets are replayed:
 // connections, what was learned, packets that are held. An engine that

@@ -135,7 +135,7 @@ func (s *saver) packet(to **pkt) {
 	coding.Uint(s.Coder, &p.zone.snat)
 	coding.Slice(s.Coder, &p.stack, 2, s.number)
 	s.index(&p.depth, maxDepth+2)
-	s.Bools(&p.broken, &p.guess, &p.seen, &p.made, &p.cloned, &p.completes, &p.hashed)
+	s.Bools(&p.broken, &p.guess, &p.seen, &p.made, &p.cloned, &p.completes, &p.midway, &p.hashed)
 	coding.Uint(s.Coder, &p.walk)
 	coding.Int(s.Coder, &p.mru)
 	coding.Int(s.Coder, &p.segment)

@@ -283,7 +283,9 @@ func (s *Run) unfile(f *Frame) {
 // SourcePort implements sim.Chooser, in the same two ways.
 func (s *Run) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16, ok bool) {
 	if s.resuming != nil {
-		return s.resuming.sourcePort(s, addr)
+		if port, ok = s.resuming.sourcePort(s, addr); ok || s.resuming.told {
+			return port, ok
+		}
 	}
 	if pin := s.pinned(p); pin != nil && pin.Reply.Dst == addr {
 		return pin.Reply.DstPort, true

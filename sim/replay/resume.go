@@ -126,8 +126,13 @@ func (s *Run) resume(f, l *Frame) bool {
 	if inf.known(k) || !inf.once(k) || s.tracked(f) {
 		return false
 	}
-	if l == nil {
+	switch {
+	case l == nil:
 		l = s.answered(f, reply)
+	case l.dir == Crossed: // where it leaves shows more
+		if left := s.leaving(l); left != nil {
+			l = left
+		}
 	}
 	if l == nil {
 		l = s.shownLeaving(k)
