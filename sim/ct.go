@@ -92,6 +92,13 @@ func (p *pkt) mayOpen() bool {
 	return p.ct.State&conntrack.New != 0 || p.ct.State == 0 || p.midway
 }
 
+// showsPorts reports whether conntrack sees the ports that p has: those of fragments it sees
+// when all are there, and some profiles those of TCP and UDP only.
+func (p *pkt) showsPorts() bool {
+	proto := p.Key.Get(field.IPProto)
+	return p.Key.Get(field.IPFrag) == 0 && (proto == header.ProtoTCP || proto == header.ProtoUDP)
+}
+
 // pinSource makes SNAT take the port, or ID of ICMP, that the datapath took by a
 // hash or at random, where a capture shows it: of a range, or another one than the
 // packet's own, if that was taken, which a connection from before the captures may
@@ -113,8 +120,9 @@ func (e *Engine) pinSource(p *pkt, f *table.Flow, req *conntrack.Request) {
 		if port < req.NAT.PortLo || port > req.NAT.PortHi {
 			return
 		}
-	case e.opts.Conntrack.Profile == conntrack.OVSUserspace &&
-		(port < read.Tuple.SrcPort || port != read.Tuple.SrcPort && read.Tuple.ICMP()):
+	case port == read.Tuple.SrcPort && !p.showsPorts(),
+		e.opts.Conntrack.Profile == conntrack.OVSUserspace &&
+			(port < read.Tuple.SrcPort || port != read.Tuple.SrcPort && read.Tuple.ICMP()):
 		return
 	}
 	e.pin = read.Tuple.Reverse()
@@ -138,11 +146,11 @@ func (e *Engine) takePin(p *pkt, f *table.Flow, req *conntrack.Request, another 
 // pinMoved moves a source port beside DNAT as a capture shows it: a connection from before the
 // captures may have had the reply tuple.
 func (e *Engine) pinMoved(p *pkt, f *table.Flow, req *conntrack.Request) {
-	if req.NAT.Kind != nat.Dst || e.opts.Choose == nil || !p.mayOpen() {
+	if req.NAT.Kind != nat.Dst || e.opts.Choose == nil || !p.mayOpen() || !p.showsPorts() {
 		return
 	}
 	var read nat.Packet
-	if ip := p.IP(); ip == nil || read.Parse(ip) != nat.NoFault || read.IsError || read.Tuple.ICMP() {
+	if ip := p.IP(); ip == nil || read.Parse(ip) != nat.NoFault || read.IsError {
 		return
 	}
 	port, ok := e.opts.Choose.MovedPort(&p.Packet)

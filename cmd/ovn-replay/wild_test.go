@@ -108,12 +108,15 @@ var wildKinds = map[string][]string{
 	"kube-cold-unanswered":          {"any sll"},                   // a router's own requests
 	"random-kube-3":                 {"any sll"},                   // to another's address
 
-	"cloud-lb-health":                 {"late=0.3"},    // an answer to what was before its own capture
-	"udp-service":                     {"early=0.6"},   // what is sent again where its capture had ended
-	"kube-fragments":                  {"early=0.6"},   // a question of which conntrack keeps the parts
-	"kube-fragments-26.03":            {"lateall=0.4"}, // fragments of a connection from before
-	"kube-icmp-id-collision-26.03":    {"lateall=0.4"}, // an id that was taken before
-	"random-cloud-changing-302-24.03": {"csum-local"},  // health checks with partial sums
+	"cloud-lb-health":                 {"late=0.3", "lateall=0.08"}, // answers to what was before
+	"kube-mixed":                      {"lateall=0.843"},            // a port moved by SNAT before
+	"cloud-ecmp":                      {"lateall=0.958"},            // a port moved beside DNAT before
+	"cloud-dns":                       {"lateall=0.8"},              // errors about connections from before
+	"udp-service":                     {"early=0.6"},                // what is sent again where its capture had ended
+	"kube-fragments":                  {"early=0.6"},                // a question of which conntrack keeps the parts
+	"kube-fragments-26.03":            {"lateall=0.4"},              // fragments of a connection from before
+	"kube-icmp-id-collision-26.03":    {"lateall=0.4"},              // an id that was taken before
+	"random-cloud-changing-302-24.03": {"csum-local"},               // health checks with partial sums
 }
 
 // wildTogether are all mutations at once.
