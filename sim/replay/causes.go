@@ -364,7 +364,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	}
 	again, strayed := v.repeats(w) && !flow.acknowledges(w), v.strayed(w)
 	vouched, edge := v.vouches(w.point, w.time)
-	if !vouched && (edge == CauseEmpty || !strayed && (!again || flow.incomplete(h))) {
+	if !vouched && (edge == CauseEmpty || !again || flow.incomplete(h)) {
 		return edge
 	}
 	if v.longer(w) || v.withLonger(w) {
@@ -377,6 +377,8 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return CauseLost
 	case v.stillOpen(w) && !opensTCP(h) && edge == "":
 		return CauseLost
+	case edge == "" && w.inferred && w.time-v.begin < askTime: // what it meets is from before all captures
+		return CauseFlight
 	}
 	return edge
 }
