@@ -223,8 +223,8 @@ func TestSavedIsWhole(t *testing.T) {
 		{field(t, e, "waiting", "ready"), "p of flow rest at due"},
 		{field(t, e, "waiting", "ready", "p"), "Packet stack carried"},
 		{field(t, e, "waiting", "ready", "p", "carried"),
-			"ct sight dp chassis zone depth broken guess seen made walk cloned recirculated hashed completes pinned " +
-				"mru segment"},
+			"ct sight dp chassis zone depth broken guess seen made walk cloned recirculated hashed midway completes " +
+				"pinned mru segment"},
 		{field(t, e, "waiting", "ready", "of"), "Port Chassis Datapath Time Frame Headers Wire Segment Ref Given"},
 		{field(t, e, "fragments"), "parked"},
 		{field(t, e, "chassis"), "Chassis index ct flushesTuples heldSince recirculations resident zones compiled " +

@@ -462,6 +462,12 @@ func (c *wildCase) mutateCapture(x *wildCapture, s wildStep) {
 				x.untagged++
 			}
 		})
+	case "fill": // a span port shows what network cards fill up
+		each(func(f *wildFrame) {
+			if n := 60 - len(f.data); n > 0 && !x.underlay && len(c.vifs[x.port]) == 0 && len(f.data) == f.wire {
+				f.data, f.wire = append(slices.Clone(f.data), make([]byte, n)...), 60
+			}
+		})
 	case "any", "sll":
 	default:
 		panic("no mutation " + s.name)

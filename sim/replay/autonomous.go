@@ -118,7 +118,8 @@ func tagged(f []byte, vid int) []byte {
 func (a *autonomous) sent(at pointKey, data []byte, wire int, bare bool) bool {
 	k := autoKey(at)
 	for _, f := range a.frames[k] {
-		if wire == len(f) && bytes.Equal(data, f) {
+		if wire == len(data) && bytes.HasPrefix(data, f) && (wire == len(f) ||
+			wire <= leastFrame+vlanTag && zero(data[len(f):])) {
 			return true
 		}
 		// Without its Ethernet header a frame may also lack what fills it up.

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
@@ -38,6 +39,10 @@ func outline(data []byte, h *packet.Headers, wire int) form {
 		fragment: k.Get(field.IPFrag) != 0}
 	if l.L3 == 0 {
 		f.end = len(data)
+		return f
+	}
+	if t := k.Get(field.EthType); t == header.EtherARP || t == header.EtherRARP {
+		f.end = l.L3 + arpLength
 		return f
 	}
 	if l.L4 == 0 || f.fragment {
@@ -122,7 +127,9 @@ func likeFrames(a, b *waiter, bare bool) (l likeness) {
 		from = 12
 		x, y = x[:a.form.end], y[:b.form.end]
 	case a.wire != b.wire:
-		return l
+		if x, y = a.unfilled(), b.unfilled(); len(x) != len(y) {
+			return l
+		}
 	}
 	if l.cut {
 		n := min(len(x), len(y))
@@ -176,6 +183,23 @@ func sumOffset(proto uint8) int {
 	}
 	return 1 << 16
 }
+
+// arpLength is that of ARP and RARP for IPv4 (RFC 826).
+const arpLength = 28
+
+// leastFrame is the least length of Ethernet, to which network cards fill frames up, so that
+// captures of who sent one do not show it; with a tag that comes or goes it is vlanTag other.
+const leastFrame, vlanTag = 60, 4
+
+// unfilled is a frame without what fills it up.
+func (w *waiter) unfilled() []byte {
+	if len(w.data) != w.wire || w.wire > leastFrame+vlanTag || !zero(w.data[w.form.end:]) {
+		return w.data
+	}
+	return w.data[:w.form.end]
+}
+
+func zero(b []byte) bool { return !slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) }
 
 // sameSum reports whether completing a partial checksum gives the other one.
 // Where too little is held to complete it, a partial one is like any.
