@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -62,7 +61,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	about := report.About{Title: o.title, Program: annotate.Program(), Command: annotate.CommandLine(os.Args[1:]),
 		Database: strings.Join(j.Sources, ", ")}
 	if about.Title == "" {
-		about.Title = "Replay of " + fmt.Sprint(len(j.Taps)) + " captures"
+		about.Title = "Replay of " + printable.Count(len(j.Taps), "capture")
 	}
 	defer store.Frugal(cmd.Context())()
 	r := report.New(j.Explainer(), j.Taps, about)

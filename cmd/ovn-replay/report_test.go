@@ -302,3 +302,55 @@ func repeated(t *testing.T, from, to string, times int) {
 		t.Fatal(err)
 	}
 }
+
+// With everything open the page is as wide as a phone, and as paper: nothing scrolls it sideways, and
+// on paper nothing is cut off. Times of day are told with their zone.
+func TestReportFits(t *testing.T) {
+	t.Parallel()
+	chromium := needsTool(t, "chromium")
+	text, err := os.ReadFile(cases + "/nodeport/nginx.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[24+16+14+8]++ // the first packet's TTL: what was observed is shown beside what was predicted
+	pod := write(t, "pod.pcap", text)
+	page := reported(t, "--db", cases+"/nodeport/sb.db", "-r", cases+"/nodeport/client.pcap@breth0_ovn-worker", "-r",
+		pod)
+	const user = `<script>
+const ready = setInterval(() => {
+  if (!document.body.dataset.ready) return;
+  clearInterval(ready);
+  open(0);
+  document.querySelectorAll("details").forEach(d => d.open = true);
+  const seen = [], of = [...document.querySelectorAll("body *")];
+  const beyond = of.filter(e => e.getBoundingClientRect().right > innerWidth + 1 && (PAPER || !e.closest(".scroll, pre, #list")));
+  if (PAPER) dispatchEvent(new Event("beforeprint"));
+  const cut = PAPER ? [...document.querySelectorAll("pre, .row, .row > *, .scroll")].filter(e => e.scrollWidth > e.clientWidth + 1) : [];
+  const named = l => l.map(e => e.tagName + " " + e.className + " " + e.textContent.slice(0, 30)).slice(0, 4).join("; ");
+  seen.push("width " + document.documentElement.scrollWidth + " of " + innerWidth, "beyond " + named(beyond), "cut " + named(cut));
+  seen.push(document.querySelectorAll("pre").length > 2 ? "hex" : "none", $("about").textContent, $("since").textContent, $("detail").textContent);
+  parent.postMessage(JSON.stringify(seen), "*");
+}, 20);
+</script>`
+	for _, x := range []struct {
+		width        int
+		paper, media string
+	}{{390, "false", "print"}, {700, "true", "all"}} { // paper: what is for print is for all
+		inner := strings.Replace(page, "@media print", "@media "+x.media, 1)
+		inner = strings.Replace(inner, "</body>", strings.ReplaceAll(user, "PAPER", x.paper)+"</body>", 1)
+		outer := fmt.Sprintf(`<html><body><iframe src="file://%s" style="width:%dpx;height:900px"></iframe></body>`,
+			write(t, "inner.html", []byte(inner)), x.width)
+		seen := browsed(t, chromium, outer, `<pre id="seen"></pre><script>
+onmessage = e => document.getElementById("seen").textContent = e.data;</script>`)
+		var width, room int
+		fmt.Sscanf(seen[0], "width %d of %d", &width, &room)
+		if width > room || room != x.width || seen[1] != "beyond " || seen[2] != "cut " || seen[3] != "hex" {
+			t.Errorf("%d columns of pixels: %q", x.width, seen[:4])
+		}
+		for _, text := range seen[4:] {
+			if !strings.Contains(text, "2026-11-22 10:00:35.545492 UTC") {
+				t.Errorf("no time of day: %s", text)
+			}
+		}
+	}
+}
