@@ -73,6 +73,13 @@ var crafted = []struct {
 		b.put32(b.first(leafPage), pageHeader+12, 0xfffffff0)
 	}},
 
+	{name: "value that is another", says: "value state is not what it was", pages: func(b *pagedFile) {
+		b.change("state\x28\xb5\x2f\xfd", 14, 0xff)
+	}},
+	{name: "value of another name", says: "value state is missing", pages: func(b *pagedFile) {
+		b.change("state\x28\xb5\x2f\xfd", 4, 0x01)
+	}},
+
 	{name: "packets that unpack to 1 GiB", says: "packets:", does: func(_ *testing.T, tx *bbolt.Tx) error {
 		return tx.Bucket(packetsBucket).Put(key(1), gigabyte())
 	}},
@@ -351,6 +358,23 @@ func (b *pagedFile) put32(page uint64, ofs int64, v uint32) {
 
 func (b *pagedFile) put16(page uint64, ofs int64, v uint16) {
 	b.write(page, ofs, binary.NativeEndian.AppendUint16(nil, v))
+}
+
+// change flips bits of a byte behind the beginning of a text, wherever that is.
+func (b *pagedFile) change(text string, ofs int, bits byte) {
+	data, err := os.ReadFile(b.f.Name())
+	if err != nil || !bytes.Contains(data, []byte(text)) {
+		b.t.Fatalf("no %q: %v", text, err)
+	}
+	for at := 0; ; {
+		n := bytes.Index(data[at:], []byte(text))
+		if n < 0 {
+			break
+		}
+		at += n + len(text)
+		data[at-len(text)+ofs] ^= bits
+	}
+	writeFile(b.t, b.f.Name(), data)
 }
 
 // of lists the pages of a kind.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -21,6 +22,8 @@ import (
 // bytes.
 //
 //	bucket "session"  key "version": the file format's number in decimal
+//	                  key "sum NAME": SHA-256 of the value of that name as it is kept; they are all there, and
+//	                  are so, if "summed" is the number of the last transaction, big endian
 //	bucket "values"   name -> value, zstd
 //	bucket "packets"  number of its first packet, big endian -> chunk of packets, zstd:
 //	                  length (uvarint) and bytes of each
@@ -74,7 +77,14 @@ var (
 	valuesBucket  = []byte("values")
 	packetsBucket = []byte("packets")
 	hashesBucket  = []byte("hashes")
+
+	summedKey = []byte("summed")
 )
+
+// sumKey is where the hash of a value is.
+func sumKey(name string) []byte { return append([]byte(sumPrefix), name...) }
+
+const sumPrefix = "sum "
 
 // OpenSession opens the session in the file at path. With write the file is
 // made if there is none, and nobody else may hold it.
@@ -210,7 +220,7 @@ func (s *Session) resume(write bool) error {
 			s.pieces = number(k)
 		}
 		if write { // what it goes on from is to be all there; who reads is told of what is not
-			if err := s.whole(tx); err != nil {
+			if err := cmp.Or(s.whole(tx), s.summed(tx)); err != nil {
 				return s.damaged(err)
 			}
 		}
@@ -260,6 +270,30 @@ func (s *Session) whole(tx *bbolt.Tx) error {
 	}
 	if known != count {
 		return fmt.Errorf("%d pieces have %d hashes", count, known)
+	}
+	return nil
+}
+
+// summed sees that the values are those that were committed last, if that was by who sums them.
+func (s *Session) summed(tx *bbolt.Tx) error {
+	b, values, named := tx.Bucket(sessionBucket), tx.Bucket(valuesBucket), 0
+	if number(b.Get(summedKey)) != uint64(tx.ID()) {
+		return nil
+	}
+	c := b.Cursor()
+	for k, want := c.Seek([]byte(sumPrefix)); bytes.HasPrefix(k, []byte(sumPrefix)); k, want = c.Next() {
+		named++
+		name := k[len(sumPrefix):]
+		v := values.Get(name)
+		if v == nil {
+			return fmt.Errorf("value %.80s is missing", name)
+		}
+		if sum := sha256.Sum256(v); !bytes.Equal(sum[:], want) {
+			return fmt.Errorf("value %.80s is not what it was", name)
+		}
+	}
+	if n := values.Stats().KeyN; n != named {
+		return fmt.Errorf("it has %d values, and hashes of %d", n, named)
 	}
 	return nil
 }
@@ -364,11 +398,14 @@ func (s *Session) commit(tx *bbolt.Tx) error {
 		}
 	}
 	for name, v := range s.values {
-		if err := tx.Bucket(valuesBucket).Put([]byte(name), s.zip.EncodeAll(v, nil)); err != nil {
+		packed := s.zip.EncodeAll(v, nil)
+		sum := sha256.Sum256(packed)
+		if err := errors.Join(tx.Bucket(valuesBucket).Put([]byte(name), packed),
+			tx.Bucket(sessionBucket).Put(sumKey(name), sum[:])); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tx.Bucket(sessionBucket).Put(summedKey, key(uint64(tx.ID())))
 }
 
 // Value returns a committed value, nil if there is none of that name.

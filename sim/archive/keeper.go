@@ -206,6 +206,9 @@ func readAbout(file File) (*about, *tail, error) {
 		to   any
 	}{{aboutValue, &a}, {tailValue, &t}} {
 		text, err := file.Value(v.name)
+		if err == nil && text == nil && file.Len() > 0 {
+			err = fmt.Errorf("%s: its %s is missing; replay the captures into a new session", file.Path(), v.name)
+		}
 		if err != nil || text == nil {
 			return nil, nil, err
 		}
@@ -291,7 +294,10 @@ func (k *Keeper) begin(rec *pcap.Record) *keptFile {
 	}
 	text, err := k.file.Value(f.key)
 	if err == nil && text != nil {
-		err = json.Unmarshal(text, &f.done)
+		if err = json.Unmarshal(text, &f.done); err != nil {
+			err = fmt.Errorf("%s: how far it has read a capture is damaged: %w; replay the captures into a new session",
+				k.file.Path(), err)
+		}
 	}
 	if err != nil {
 		k.fail(err)
