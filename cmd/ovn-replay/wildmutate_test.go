@@ -468,6 +468,13 @@ func (c *wildCase) mutateCapture(x *wildCapture, s wildStep) {
 				f.data, f.wire = append(slices.Clone(f.data), make([]byte, n)...), 60
 			}
 		})
+	case "swap": // what several queues captured, written as it came
+		for i := 0; i+1 < len(x.frames); i++ {
+			if x.frames[i+1].ts-x.frames[i].ts < 1e6 {
+				x.frames[i], x.frames[i+1] = x.frames[i+1], x.frames[i]
+				i++
+			}
+		}
 	case "any", "sll":
 	default:
 		panic("no mutation " + s.name)

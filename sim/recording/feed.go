@@ -16,7 +16,9 @@ import (
 func (r *Recording) Feed(ctx context.Context, add func(*pcap.Record), end func()) error {
 	sources := make([]pcap.Source, len(r.captures))
 	for i, c := range r.captures {
-		sources[i] = c
+		if sources[i] = c; !r.Live() {
+			sources[i] = pcap.Sorted(c)
+		}
 	}
 	merge := pcap.NewMerge(sources...)
 	var rec pcap.Record
