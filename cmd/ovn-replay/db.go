@@ -16,6 +16,7 @@ import (
 	"ovnreplay/sim/inventory"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
+	"ovnreplay/sim/show"
 	"ovnreplay/sim/southbound"
 	"ovnreplay/store"
 	"ovnreplay/store/output"
@@ -54,7 +55,9 @@ Without SOURCE it is $OVN_SB_DB, else OVN's local socket.`,
 		do func(ctx context.Context, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			defer store.SpareGC(cmd.Context(), args)()
-			o.stdout = bufio.NewWriter(stdout)
+			if o.stdout = bufio.NewWriter(stdout); !o.json {
+				o.stdout = bufio.NewWriter(show.Folding(stdout))
+			}
 			err := do(cmd.Context(), args)
 			if flushed := o.stdout.Flush(); err == nil {
 				err = flushed

@@ -49,3 +49,50 @@ func TestReadmeTranscripts(t *testing.T) {
 		t.Errorf("%d transcripts", n)
 	}
 }
+
+// Every command that the README names works as typed in a folder that was empty, in the order in which
+// they are there, once the demo is kept; but for those that name databases and servers of the reader's.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	bin := filepath.Dir(program(t))
+	commands := 0
+	for _, line := range commandsOf(string(text)) {
+		if strings.Contains(line, "--db node1.db") {
+			continue
+		}
+		cmd := exec.Command("sh", "-c", line)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "NO_COLOR=1",
+			"PATH="+bin+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if err != nil || len(out) == 0 && !strings.Contains(line, " --compare ") && !strings.Contains(line, " -o ") {
+			t.Errorf("$ %s\n%v\n%s", line, err, out)
+		}
+		commands++
+	}
+	if commands < 18 {
+		t.Errorf("%d commands", commands)
+	}
+}
+
+// commandsOf are the command lines of a text that are no transcripts.
+func commandsOf(text string) (list []string) {
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		if !strings.HasPrefix(line, "    ovn-replay ") && !strings.HasPrefix(line, "    echo ") {
+			continue
+		}
+		for strings.HasSuffix(line, "\\") || strings.Count(line, "'")%2 == 1 {
+			i++
+			line += "\n" + lines[i]
+		}
+		list = append(list, strings.TrimSpace(line))
+	}
+	return list
+}

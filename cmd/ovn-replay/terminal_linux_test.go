@@ -67,6 +67,7 @@ func TestTerminalFits(t *testing.T) {
 			{"run", "--case", cases + "/cloud-nat-v6-26.03"},
 			{"connections", "--case", cases + "/kube-acl-verdicts-26.03"},
 			{"why", "client.pcap:1", "--case", cases + "/nodeport"},
+			{"db", "info", "--behaviour", cases + "/nodeport/sb.db"}, {"db", "history", cases + "/nodeport/sb.db"},
 		} {
 			tty, shown := terminal(t, columns)
 			run(context.Background(), command, strings.NewReader(""), tty, tty)
