@@ -98,12 +98,12 @@ func (o *showOptions) show(ctx context.Context, path string, numbers []string) (
 	}
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	var kept show.Kept
-	if format == trace.JSONFormat {
-		if err := kept.Number(ctx, file, ranges); err != nil {
-			return err
-		}
-	}
 	for _, r := range ranges {
+		if format == trace.JSONFormat {
+			if err := kept.Before(ctx, file, r.First); err != nil {
+				return err
+			}
+		}
 		err := archive.Each(ctx, file, r.First, r.Last, func(n uint64, p *archive.Packet) error {
 			if o.asOVN {
 				return show.AsOVNTrace(out, p)

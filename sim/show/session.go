@@ -20,25 +20,26 @@ import (
 
 // Kept shows packets of a session. What it has read of flows it keeps for those that met them, too.
 type Kept struct {
-	why   why.Explainer
-	conns map[uint64]int // numbers of packets' connections: see Number
+	why     why.Explainer
+	numbers ledger.Numbers // of connections, where they are told: see Before
+	last    uint64         // packet that has its number
 }
 
-// Number has packets told with the numbers of their connections, which all packets before them decide.
-func (k *Kept) Number(ctx context.Context, file archive.File, ranges []archive.Range) error {
-	var numbers ledger.Numbers
-	last := uint64(0)
-	for _, r := range ranges {
-		last = max(last, r.Last)
+// Before takes in the packets before one, which decide how connections are numbered: where packets are
+// told with those, it is called before the first of each that follow on each other.
+func (k *Kept) Before(ctx context.Context, file archive.File, first uint64) error {
+	if first <= k.last { // it goes back
+		k.numbers, k.last = ledger.Numbers{}, 0
 	}
-	k.conns = map[uint64]int{}
-	return archive.Each(ctx, file, 1, last, func(n uint64, p *archive.Packet) error {
-		conn := numbers.Number(&p.Frame, p.Point, &p.Outcome)
-		if slices.ContainsFunc(ranges, func(r archive.Range) bool { return r.First <= n && n <= r.Last }) {
-			k.conns[n] = conn
-		}
+	return archive.Each(ctx, file, k.last+1, first-1, func(n uint64, p *archive.Packet) error {
+		k.number(n, p)
 		return nil
 	})
+}
+
+func (k *Kept) number(n uint64, p *archive.Packet) int {
+	k.last = n
+	return k.numbers.Number(&p.Frame, p.Point, &p.Outcome)
 }
 
 // Packet writes the n-th packet of a session; lines, if not nil, are those of a terminal.
@@ -47,7 +48,9 @@ func (k *Kept) Packet(out *bufio.Writer, n uint64, p *archive.Packet, format tra
 	x.Book, x.Objects, x.KeptElsewhere = p.Book, p.Objects, p.Elsewhere
 	p.Outcome.Of.Frame, p.Outcome.Of.Time = p.Frame.Data, p.Frame.Time
 	r := replay.NewRecord(x, &p.Frame, p.Point, p.Capture, &p.Outcome, false)
-	r.Conn = k.conns[n]
+	if format == trace.JSONFormat {
+		r.Conn = k.number(n, p)
+	}
 	return WriteFate(out, format, lines, r, p.Book, &p.Outcome.Trace)
 }
 
