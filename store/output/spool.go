@@ -16,7 +16,7 @@ type Spool struct {
 }
 
 // SpoolMemory is how much of a spool is kept in memory.
-const SpoolMemory = 32 << 20
+const SpoolMemory = 8 << 20
 
 // Write implements io.Writer.
 func (s *Spool) Write(p []byte) (int, error) {
@@ -27,7 +27,7 @@ func (s *Spool) Write(p []byte) (int, error) {
 	}
 	s.mem = append(s.mem, p...)
 	s.size += int64(len(p))
-	if s.file != nil && len(s.mem) >= 1<<20 {
+	if s.file != nil && len(s.mem) >= spoolBuffer {
 		return len(p), s.flush()
 	}
 	return len(p), nil
@@ -75,8 +75,14 @@ func (s *Spool) spill() error {
 			"TMPDIR", err)
 	}
 	os.Remove(s.file.Name())
-	return s.flush()
+	if err = s.flush(); err == nil {
+		s.mem = make([]byte, 0, 2*spoolBuffer)
+	}
+	return err
 }
+
+// spoolBuffer is how much is written to the file at once.
+const spoolBuffer = 1 << 20
 
 func (s *Spool) flush() error {
 	_, err := s.file.Write(s.mem)
