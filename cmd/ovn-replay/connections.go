@@ -81,6 +81,11 @@ func (o *connectionsOptions) run(ctx context.Context) error {
 	if l == nil {
 		return err
 	}
+	for _, n := range o.numbers {
+		if n < 1 || n > len(l.Conns) {
+			return errors.Join(err, fmt.Errorf("--number %d: there are connections 1 to %d", n, len(l.Conns)))
+		}
+	}
 	var list []*ledger.Conn
 	for _, c := range l.Conns {
 		if selected[c] && (!o.stale || c.Stale() != "") && (o.numbers == nil || slices.Contains(o.numbers, c.ID)) {

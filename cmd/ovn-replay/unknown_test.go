@@ -160,6 +160,9 @@ func TestUnknownNamesAreRefused(t *testing.T) {
 		{"connections", "--filter", `!is_chassis_resident("nosuchport")`, "no logical port is named nosuchport"},
 		{"why 1", "--filter", `inport == "nosuchport"`, "no logical port is named nosuchport"},
 		{"run", "--filter", `datapath == "ovn-worker"`, "A datapath is no field"},
+		{"run", "--only", "natted,", `"" is no kind of packets; use delivered`},
+		{"verify", "--only", "matched", "name a file with -w"}, {"verify", "--window", "-5s", "--window -5s"},
+		{"connections", "--number", "99", "--number 99: there are connections 1 to 2"},
 		{"run", "--filter", "ip4.srcc == 10.0.0.1", "Did you mean ip4.src or ip6.src?"},
 	} {
 		args := append(strings.Fields(x.command), "--case", cases+"/nodeport", x.flag, x.value)

@@ -71,8 +71,13 @@ without a verdict.`,
 
 func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	only, err := show.ParseOnly(o.only, true)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case o.only != "" && o.write == "":
+		return fmt.Errorf("--only %s: is of what is written: name a file with -w", o.only)
+	case o.window < 0:
+		return fmt.Errorf("--window %s: no prediction waits less than no time", o.window)
 	}
 	o.KeepBlocks = o.write != ""
 	o.mute = !o.json && (output.Stdout(o.junit) || output.Stdout(o.write) && (o.Quiet || o.junit != ""))

@@ -78,7 +78,7 @@ func ParseOnly(text string, verified bool) (o Only, err error) {
 		case verdict:
 			return o, fmt.Errorf("--only %s: run compares nothing; use verify -w FILE --only %[1]s", name)
 		default:
-			return o, fmt.Errorf("--only %s: no such kind of packets; use %s", name,
+			return o, fmt.Errorf("--only %s: %q is no kind of packets; use %s", text, name,
 				strings.Join(Kinds(verified), ", "))
 		}
 	}
