@@ -501,17 +501,49 @@ func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 	if i == len(here) && i == len(there) || how == sameClientText && i < len(here) && leads(here[i].flow, x) {
 		return
 	}
+	j := i
+	if k, l := decisive(here, there, i, x); k > 0 {
+		i, j = k, l
+	}
 	add("compared with %s:%d %s, %s, which %s:", y.file, y.number, y.record.Packet, how, fared)
 	for _, side := range []struct {
 		name string
 		way  []step
-	}{{"there", there}, {"here", here}} {
-		if i < len(side.way) {
+		i    int
+	}{{"there", there, j}, {"here", here, i}} {
+		if i := side.i; i < len(side.way) {
 			add("  %s %s", side.name, s.stepText(side.way[i]))
 		} else {
 			add("  %s it went no further", side.name)
 		}
 	}
+}
+
+// decisive finds where two ways that part at i, in a stage which only prepares for those of ACLs, differ in the flow
+// that decided about x: of each way the place, 0 if there is none.
+func decisive(here, there []step, i int, x *told) (int, int) {
+	if i >= len(here) || i >= len(there) || !prepares(here[i].flow) || !prepares(there[i].flow) {
+		return 0, 0
+	}
+	for j, s := range here[i:] {
+		if s.flow == nil || !slices.ContainsFunc(x.record.Decided, func(d replay.DecisionInfo) bool {
+			return d.Flow == s.flow.UUID && d.Kind != why.Translated.String()
+		}) {
+			continue
+		}
+		for k, t := range there[i:] {
+			at := t.flow != nil && t.datapath.UUID == s.datapath.UUID && t.flow.StageName() == s.flow.StageName()
+			if at && !s.same(t) {
+				return i + j, i + k
+			}
+		}
+	}
+	return 0, 0
+}
+
+// prepares reports whether a flow is in a stage that only prepares for ACLs: what it sets they ask for.
+func prepares(f *network.Flow) bool {
+	return f != nil && (strings.HasSuffix(f.Stage, "_pre_acl") || strings.HasSuffix(f.Stage, "_acl_hint"))
 }
 
 // same reports whether two packets met the same at a step: flows that say the same are the
