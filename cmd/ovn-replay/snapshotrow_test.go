@@ -24,3 +24,13 @@ func TestRowsOfASnapshotAreToldAsOfIt(t *testing.T) {
 		}
 	}
 }
+
+// What coverage lists is as it was at the end of the captures.
+func TestCoverageTellsRowsAsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	out := replayedWell(t, "coverage", "--untouched", "--case", "../../testdata/reports/23.03/network-changes")
+	if !strings.Contains(out, `load balancer "mv" of router r1 (udp 203.0.113.120:5353`) ||
+		strings.Contains(out, "as of the snapshot") {
+		t.Errorf("the rows are not told as they are in the end:\n%s", out)
+	}
+}

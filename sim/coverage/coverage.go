@@ -82,6 +82,7 @@ func New(x *why.Explainer) *Coverage {
 // Entered implements replay.Handler.
 func (c *Coverage) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
 	c.packets++
+	c.why.At(out.Of.Time) // rows are listed as they are in the end
 	clear(c.entered)
 	for _, ev := range out.Trace.Events() {
 		if c.Port != nil && ev.Kind == trace.Enter {
