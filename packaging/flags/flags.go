@@ -20,7 +20,7 @@ import (
 const (
 	// DBTime is of --db-time, but for the default.
 	DBTime = "with a database file: `WHEN` the network is from: follow its history, so that each packet meets " +
-		"that of its own moment, last, or a time such as 2026-11-22T10:00:35Z (default "
+		"that of its own moment, last (or off), or a time such as 2026-11-22T10:00:35Z (default "
 	// Profile is of --ct-profile.
 	Profile = "whose connection tracking: `PROFILE` linux, ovs-userspace, a release of that as in " +
 		"ovs-userspace:3.5, or a file of settings (default linux)"

@@ -72,6 +72,10 @@ func (in *Spec) Open(ctx context.Context) (*Job, error) {
 		return nil, err
 	}
 	j.Sources, j.changes, j.stop = spec.DBs, changes, stop
+	if in.younger != "" {
+		j.Causes = append(j.Causes, replay.Group{Cause: replay.CauseDatabase, Evidence: []string{in.younger},
+			Advice: "give the database of that time, one with its history or a backup"})
+	}
 	j.past = func(keep func(*network.Flow) bool) []network.Departure {
 		list, err := southbound.Departed(ctx, j.Sources, in.Source, keep)
 		if err != nil {

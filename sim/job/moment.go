@@ -24,6 +24,7 @@ import (
 const (
 	Follow = "follow"
 	Last   = "last"
+	off    = "off" // the same
 )
 
 // still reports whether all packets meet the last network.
@@ -33,6 +34,9 @@ func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 // followed: without --db-time it is if the file's history knows it when the
 // captures begin and it changed after.
 func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Network, []error, error) {
+	if in.DBTime == off {
+		in.DBTime = Last
+	}
 	in.tellPipes(spec.DBs)
 	switch {
 	case in.Fixed && in.DBTime == "":
@@ -114,6 +118,8 @@ func (in *Spec) tellFixed(net *network.Network) {
 func (in *Spec) tellYounger(net *network.Network, changed bool, since, from time.Time) {
 	younger := net.Younger(from.UnixMilli())
 	if !changed && younger == 0 {
+		in.younger = fmt.Sprintf("the database begins at %s, after the captures: the network may have been another "+
+			"then", since.UTC().Format(time.RFC3339))
 		return
 	}
 	in.Tell("the database begins at %s, after the captures: what the network was before is not known, and all packets "+

@@ -58,8 +58,9 @@ type Spec struct {
 	Stdin  io.Reader
 	Stderr io.Writer
 
-	read   *southbound.Read  // of DBs
-	remade northbound.Remade // while packets meet the network of their own moment
+	read    *southbound.Read  // of DBs
+	remade  northbound.Remade // while packets meet the network of their own moment
+	younger string            // what may be otherwise than it was when the captures were made
 }
 
 // Reading is how captures are read with an expression of pcap-filter(7).

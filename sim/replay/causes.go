@@ -803,7 +803,13 @@ func (v *Verifier) groups() []Group {
 		}
 		out = append(out, g)
 	}
-	out = append(append(out, v.opts.Causes...), r.flowGroups()...)
+	flows := r.flowGroups()
+	for _, g := range v.opts.Causes {
+		if g.Packets > 0 || len(flows) > 0 { // what may be why explains nothing where nothing differs
+			out = append(out, g)
+		}
+	}
+	out = append(out, flows...)
 	slices.SortFunc(out, func(a, b Group) int {
 		return cmp.Or(cmp.Compare(b.Packets, a.Packets), cmp.Compare(a.Cause, b.Cause),
 			slices.Compare(a.Evidence, b.Evidence))
@@ -858,7 +864,11 @@ func (r *Report) writeGroups(b *strings.Builder) {
 		shown = shown[:maxGroups]
 	}
 	for _, g := range shown {
-		printable.Fprintf(b, "%s: %s: %s", g.Cause, plural(g.Packets, "packet"), strings.Join(g.Evidence, "; "))
+		printable.Fprintf(b, "%s: ", g.Cause)
+		if g.Packets > 0 {
+			printable.Fprintf(b, "%s: ", plural(g.Packets, "packet"))
+		}
+		printable.Fprintf(b, "%s", strings.Join(g.Evidence, "; "))
 		if g.Advice != "" {
 			printable.Fprintf(b, " (%s)", g.Advice)
 		}
