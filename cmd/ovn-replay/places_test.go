@@ -75,7 +75,7 @@ func TestPlacesOfPortsThatAreGone(t *testing.T) {
 	gone := func(at string) string {
 		return amended(t, of+"sb.db.gz", amendment{at, "Port_Binding", "logical_port", "vm2", "null"})
 	}
-	before, meanwhile := gone("2026-11-22T13:05:58.5Z"), gone("2026-11-22T13:05:59.5Z")
+	before, meanwhile := gone("2026-11-22T13:05:56.5Z"), gone("2026-11-22T13:05:59.5Z")
 	for name, x := range map[string]struct {
 		args   []string
 		placed string

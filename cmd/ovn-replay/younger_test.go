@@ -49,3 +49,15 @@ func TestFollowingIsTurnedOff(t *testing.T) {
 		t.Errorf("status %d with last, %d with off", last, off)
 	}
 }
+
+// A change of just before the captures may not be installed yet when they begin.
+func TestNetworkChangedJustBeforeTheCaptures(t *testing.T) {
+	t.Parallel()
+	const name = "149-test-packet-drops-due-to-incorrect-flows-in-physical-table-3"
+	dir := filepath.Join(unpackSystemTests(t, name), name)
+	args := mutated(t, dir, "lateall=0.861", 1).save(t, t.TempDir())
+	status, out, errs := replayed(t, append([]string{"verify"}, args...)...)
+	if status != exitOK || !strings.Contains(errs, "since just before the captures") {
+		t.Errorf("status %d: %s%s", status, out, errs)
+	}
+}

@@ -27,6 +27,9 @@ const (
 	off    = "off" // the same
 )
 
+// settles is how long before a packet the network may have changed and not be so yet.
+const settles = time.Second
+
 // still reports whether all packets meet the last network.
 func (in *Spec) still() bool { return in.DBTime == "" || in.DBTime == Last }
 
@@ -57,7 +60,7 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 		return in.last(ctx, spec)
 	}
 	from := time.Unix(0, begin)
-	past, err := southbound.OpenPasts(ctx, spec.DBs, in.Source, from)
+	past, err := southbound.OpenPasts(ctx, spec.DBs, in.Source, from.Add(-settles))
 	if err == nil {
 		in.remade = northbound.Remade(past.Remade)
 	}
@@ -79,7 +82,7 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	case past.Changes == 0:
 		return past.Net, past.Warnings, nil
 	}
-	in.Tell("the network changed %s after the captures began: each packet meets that of its own moment "+
+	in.Tell("the network changed %s since just before the captures: each packet meets that of its own moment "+
 		"(--db-time last: "+
 		"the last)", times(past.Changes))
 	in.tellFixed(past.Net)
