@@ -603,3 +603,38 @@ func TestAnAnswerThatDidNotComeIsNoLoss(t *testing.T) {
 		}
 	}
 }
+
+// A datagram about which its receiver sent an error came, although no capture holds it.
+func TestAPacketThatAnErrorQuotesCame(t *testing.T) {
+	t.Parallel()
+	for name, port := range map[string]string{
+		"kube-port-unreachable-dnat": "default_pod4", "kube-port-unreachable-snat": "breth0_worker",
+	} {
+		c, tried := mutated(t, filepath.Join(cases, name), "", 1), 0
+		for _, x := range c.captures {
+			if x.port != port {
+				continue
+			}
+			all := x.frames
+			for i := range all {
+				p, ok := parseWild(all[i].data)
+				if !ok || p.proto != 17 || c.entered(x, &all[i]) || i+1 == len(all) {
+					continue
+				}
+				if p, ok := parseWild(all[i+1].data); !ok || p.proto != 1 && p.proto != 58 || !c.entered(x, &all[i+1]) {
+					continue
+				}
+				tried++
+				x.frames = slices.Concat(all[:i], all[i+1:])
+				args := c.save(t, wildFolder(t, name, "quoted"))
+				if _, status := verdictOf(t, args...); status != exitOK {
+					t.Errorf("%s without frame %d of %s: status %d", name, i+1, x.file, status)
+				}
+			}
+			x.frames = all
+		}
+		if tried == 0 {
+			t.Errorf("%s: nothing tried", name)
+		}
+	}
+}

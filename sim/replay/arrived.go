@@ -57,6 +57,9 @@ func (v *Verifier) noteReply(p pointKey, f *Frame, flow *flowSeen) {
 	if seq, reply, ok := echoOf(f.Data, h); ok && reply {
 		keep(v.evidence.replies, replyKey{v.flowKey(p, f.Data, h, true), echoReply | uint32(seq)}, f.Time)
 	}
+	if q := quotedHash(f.Data, h); q != 0 {
+		keep(v.evidence.quoted, expectKey{p, q}, f.Time)
+	}
 	if h.Key.Get(field.IPProto) != header.ProtoSCTP || h.Layout.L4 == 0 {
 		return
 	}
@@ -70,9 +73,12 @@ func (v *Verifier) noteReply(p pointKey, f *Frame, flow *flowSeen) {
 }
 
 // answered reports whether a frame that names a predicted packet as what it answers entered
-// after it.
+// after it, or an ICMP error that quotes it.
 func (v *Verifier) answered(w *waiter) bool {
 	h := w.Headers()
+	if q := quoteHash(w.data, h); q != 0 && v.evidence.quoted[expectKey{w.point, q}] >= w.time {
+		return true
+	}
 	k := replyKey{flow: v.flowKey(w.point, w.data, h, false)}
 	if seq, reply, ok := echoOf(w.data, h); ok && !reply {
 		k.what = echoReply | uint32(seq)

@@ -22,6 +22,7 @@ type evidence struct {
 	speaks  map[speaker]conntrack.Time
 	ways    map[uint64]conntrack.Time    // when the last that came out as predicted was to, see wayKey
 	replies map[replyKey]conntrack.Time  // when they entered last
+	quoted  map[expectKey]conntrack.Time // when an ICMP error about a packet entered last, by quotedHash
 	died    map[answerKey]conntrack.Time // by what answers look like: when what they answer last ended in OVN
 	others  map[expectKey]bool           // frames that are no port's, for their VLAN tag
 	asks    map[question]conntrack.Time  // of Ethernet addresses, when they entered last
@@ -36,7 +37,8 @@ type evidence struct {
 func newEvidence() evidence {
 	return evidence{points: map[pointKey]*pointSeen{}, flows: map[answerKey]*flowSeen{},
 		speaks: map[speaker]conntrack.Time{}, ways: map[uint64]conntrack.Time{},
-		replies: map[replyKey]conntrack.Time{}, died: map[answerKey]conntrack.Time{},
+		replies: map[replyKey]conntrack.Time{}, quoted: map[expectKey]conntrack.Time{},
+		died:   map[answerKey]conntrack.Time{},
 		others: map[expectKey]bool{}, asks: map[question]conntrack.Time{}, tooLong: map[pieceKey]bool{},
 		pieces: map[pieceKey]bool{}, strays: map[twinKey]*stray{}, unplaced: map[uint64]conntrack.Time{}}
 }
