@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"ovnreplay/conntrack"
 	"ovnreplay/sim/field"
 	"ovnreplay/sim/network"
@@ -28,6 +30,7 @@ type Outcome struct {
 // in its place is not known then either.
 func (o *Outcome) Untold(why trace.Reason) {
 	o.Verdict, o.Drop, o.Outputs = Unknown, why, o.Outputs[:0]
+	o.Tunnels = slices.DeleteFunc(o.Tunnels, func(t TunnelOutput) bool { return t.Made })
 }
 
 // Hop is a packet, or a copy of it, as it comes to a datapath over a router's or

@@ -147,7 +147,7 @@ func TestWildCapturesOfEachKindVerify(t *testing.T) {
 func TestFewerCapturesVerify(t *testing.T) {
 	for _, name := range []string{"nodeport", "kube-mixed-26.03", "kube-cold-ingress", "kube-tcp-refused",
 		"kube-acl-verdicts-24.03", "kube-port-unreachable-dnat", "cloud-snat", "cloud-l3-geneve", "cloud-fip-to-fip",
-		"cloud-mixed-24.03"} {
+		"cloud-mixed-24.03", "cloud-gateway-router"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(cases, name)
