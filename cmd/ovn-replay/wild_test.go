@@ -638,3 +638,16 @@ func TestAPacketThatAnErrorQuotesCame(t *testing.T) {
 		}
 	}
 }
+
+// Of one file given twice each frame is there once, also those that were sent again.
+func TestAFileGivenTwice(t *testing.T) {
+	t.Parallel()
+	const dir = cases + "/cloud-mixed-26.09"
+	again := dir + "/provider-c3.pcap@provnet@5b1f5a1c-9a0e-4f5b-8a43-10c1a0000003"
+	once, status := verdictOf(t, "--case", dir)
+	twice, statusTwice := verdictOf(t, "--case", dir, "-r", again)
+	if status != exitOK || statusTwice != exitOK || twice.Matched != once.Matched || twice.Repeated <= once.Repeated {
+		t.Errorf("status %d and %d, %d and %d matched, %d and %d repeated", status, statusTwice, once.Matched,
+			twice.Matched, once.Repeated, twice.Repeated)
+	}
+}

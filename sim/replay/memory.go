@@ -161,7 +161,7 @@ func (m memory) twins() {
 		for _, x := range t.done[t.head:] {
 			if m.s.now-x.time <= recurWindow {
 				seen := t.before(x.key)
-				last[x.key] = twinSeen{x.time, 1, seen != nil && seen.recurs, seen != nil && seen.burst}
+				last[x.key] = twinSeen{x.time, 1, -1, seen != nil && seen.recurs, seen != nil && seen.burst}
 			}
 		}
 	}
@@ -172,7 +172,7 @@ func (m memory) twins() {
 	})
 	if m.Reading() {
 		for hash, x := range last {
-			x.nth = 1
+			x.nth, x.tap = 1, -1
 			*t.seen.put(hash) = x
 			t.done = append(t.done, aged[uint64]{hash, x.last})
 		}

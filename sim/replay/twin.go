@@ -28,8 +28,9 @@ type twins struct {
 type twinSeen struct {
 	last   conntrack.Time
 	nth    int32
-	recurs bool // it had been there more than twinWindow before: its sender makes the same again
-	burst  bool // there were more in a row than a capture shows copies
+	tap    int32 // the capture that showed it last
+	recurs bool  // it had been there more than twinWindow before: its sender makes the same again
+	burst  bool  // there were more in a row than a capture shows copies
 }
 
 // twinned is what a frame has to do with those of the same bytes before it.
@@ -39,6 +40,7 @@ type twinned struct {
 	twin    bool  // the same was there just before: see shownTwice
 	recurs  bool  // and more than a moment before
 	close   bool  // within twinClose
+	copy    bool  // at the same time in another capture: of one file given twice, or two of one port
 }
 
 // replayed notes that a frame is.
@@ -126,12 +128,13 @@ func (t *twins) note(k uint64, f *Frame) bool {
 		t.old, t.seen, t.turn = t.seen, t.old, now
 		t.seen.clear()
 	}
-	x := twinSeen{last: now, nth: 1}
-	f.close = false
+	x := twinSeen{last: now, nth: 1, tap: int32(f.Capture)}
+	f.close, f.copy = false, false
 	if before := t.before(k); before != nil && now-before.last <= recurWindow {
 		x.recurs = before.recurs || now-before.last > twinWindow
 		if now-before.last <= twinWindow {
 			x.nth, f.close = before.nth+1, now-before.last <= twinClose
+			f.copy = now == before.last && x.tap != before.tap
 		}
 		x.burst = before.burst || x.nth > mostCopies
 	}
@@ -162,6 +165,8 @@ func (s *Run) shownTwice(f *Frame) bool {
 	switch all := t.doubles(); {
 	case !f.twin:
 		return false
+	case f.copy:
+		return true
 	case all && f.nth%2 == 0:
 		return true
 	case s.isDue(f):
