@@ -45,7 +45,9 @@ func (s *Run) Choose(c *sim.Choice, p *packet.Packet) (taken int, ok bool) {
 		return ok
 	})
 	if !ok && c.Kind == trace.GuessNextHop {
-		taken, ok = s.behind(p, c)
+		if taken, ok = s.behind(p, c); !ok {
+			taken, ok = s.laterOf(p, c)
+		}
 	}
 	if !ok && c.Kind == trace.GuessBackend {
 		if taken, ok = s.laterOf(p, c); !ok {
@@ -142,8 +144,8 @@ func (s *Run) wouldShow(p *network.Port, c *sim.Choice) bool {
 	return false
 }
 
-// laterOf finds the option in a later packet of the same client's port: where
-// the first one never comes through, its retransmission shows the choice, or the
+// laterOf finds the option in a later packet of the same client's port: where the first one
+// never comes through, or no capture shows where it went, its retransmission shows the choice, or the
 // next packet of the connection, under whatever address that leaves.
 func (s *Run) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 	h := p.Headers()
@@ -151,7 +153,7 @@ func (s *Run) laterOf(p *packet.Packet, c *sim.Choice) (int, bool) {
 	taken, ok := 0, false
 	shown := func(f *Frame) bool {
 		for i := range c.Options {
-			if goesTo(f.Headers(), &c.Options[i]) {
+			if takes(f, c.Kind, &c.Options[i]) {
 				taken, ok = i, true
 			}
 		}
