@@ -173,7 +173,7 @@ func (t *Table) checkUserspaceL4(k *userCtx) Refusal {
 			return BadHeader
 		}
 	case p.Tuple.Proto == header.ProtoSCTP && t.has(TracksSCTP):
-		if !wholeChunks(l4) {
+		if !k.r.Cut && !wholeChunks(l4) {
 			return BadHeader
 		}
 	case p.Tuple.ICMP() && !p.IsError && !userQuery(&p.Tuple):

@@ -117,6 +117,8 @@ var wildKinds = map[string][]string{
 	"kube-fragments-26.03":            {"lateall=0.4"},              // fragments of a connection from before
 	"kube-icmp-id-collision-26.03":    {"lateall=0.4"},              // an id that was taken before
 	"random-cloud-changing-302-24.03": {"csum-local"},               // health checks with partial sums
+	"kube-ctl-lb-reject":              {"snap=64"},                  // aborts that OVN answers cut INITs with
+	"cloud-own-address-26.03":         {"snapmix"},                  // cut chunks that conntrack takes
 	"kube-ecmp-26.03":                 {"late=0.3"},                 // a next hop that only later packets show
 	"kube-tcp-refused":                {"swap"},                     // an answer before its question
 	"cloud-ecmp-24.03":                {"swap"},                     // packets of one connection

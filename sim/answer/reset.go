@@ -59,7 +59,8 @@ func Abort(in *packet.Packet, s Style) (Frame, bool) {
 	}
 	tag, flags := sctp[4:8], uint8(tagReflected)
 	if sctp[sctpLen] == chunkInit {
-		if len(sctp) < sctpLen+chunkLen+initChunkLen {
+		lacks := in.Wire - len(in.Data) // what a capture cut
+		if len(sctp)+lacks < sctpLen+chunkLen+initChunkLen || len(sctp) < sctpLen+chunkLen+4 {
 			return Frame{}, false
 		}
 		if be.Uint32(tag) == 0 {
