@@ -31,6 +31,23 @@ func (e *Engine) blocked(p *pkt, port *network.Port) bool {
 	return !known || e.now < from
 }
 
+// Blocked reports whether a port is not active on a chassis, as far as packets told.
+func (e *Engine) Blocked(port *network.Port, c *network.Chassis) bool {
+	k := activeKey{port.Index, c.Index}
+	if len(port.Additional) == 0 {
+		return false
+	}
+	_, needed := e.activation[k]
+	_, known := e.learned.active[k]
+	return needed && !known
+}
+
+// Activate makes a port active on a chassis from now on: its machine announced itself there
+// before any packet that the engine was given.
+func (e *Engine) Activate(port *network.Port, c *network.Chassis) {
+	e.learned.active[activeKey{port.Index, c.Index}] = e.now
+}
+
 // admitted reports whether a packet may enter at a port: if the port is not
 // active yet, only the announcement that activates it may.
 func (e *Engine) admitted(p *pkt, port *network.Port) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ovnreplay/sim/recording"
@@ -67,5 +68,24 @@ func TestCapturesFromTheMiddle(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A port whose machine announced itself before the captures was active: what it sends went on.
+func TestPortActivatedBeforeTheCaptures(t *testing.T) {
+	t.Parallel()
+	c := mutated(t, filepath.Join(cases, "cloud-activation-26.03"), "", 1)
+	var begin int64 // with the first packet after the announcement that the port itself sends
+	for _, x := range c.captures {
+		if x.file == "vm2b.pcap" {
+			begin = x.frames[5].ts
+		}
+	}
+	for _, x := range c.captures {
+		x.frames = slices.DeleteFunc(x.frames, func(f wildFrame) bool { return f.ts < begin })
+	}
+	status, out, errs := replayed(t, append([]string{"verify"}, c.save(t, t.TempDir())...)...)
+	if status != exitOK {
+		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }

@@ -587,6 +587,9 @@ func (s *Run) observe(f *Frame) {
 // inject puts a frame into OVN where it entered.
 func (s *Run) inject(f *Frame) {
 	s.wires.reached(f)
+	if s.Engine.Blocked(f.point.Port, f.point.Chassis) && !s.opts.NoInference && s.leaving(f) != nil {
+		s.Engine.Activate(f.point.Port, f.point.Chassis) // it went on, so the port was
+	}
 	s.resume(f, nil)
 	s.allowSmall(f)
 	if !s.tries(f) && !s.quotes(f) && !s.continued(f) && !s.decides(f) {
