@@ -246,3 +246,22 @@ func TestInterfacesThatAreLeftOut(t *testing.T) {
 		})
 	}
 }
+
+// Interfaces of all hosts in one file, under names that say nothing: what cannot be placed for
+// certain is left out, and no port is two interfaces that differ.
+func TestAllHostsInOneFile(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"cloud-lb", "cloud-mixed", "cloud-ecmp"} {
+		c := mutated(t, filepath.Join(cases, name), "", 1)
+		dir := c.save(t, t.TempDir())[1]
+		file := filepath.Join(dir, "all.pcapng")
+		empty := func(x *wildCapture) bool { return len(x.frames) == 0 }
+		hostFile(t, file, slices.DeleteFunc(slices.Clone(c.captures), empty))
+		args := []string{"verify", "--db", filepath.Join(dir, c.json["db"].(string)), "--ct-profile",
+			c.json["ct_profile"].(string), "-r", file}
+		if status, out, errs := replayed(t, args...); status != exitOK ||
+			name == "cloud-lb" && strings.Count(errs, "another interface is of that port") != 2 {
+			t.Errorf("%s: status %d\n%s%s", name, status, out, errs)
+		}
+	}
+}

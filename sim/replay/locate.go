@@ -44,6 +44,9 @@ func (o *Owners) Locate(t *Tap, recs []pcap.Record, chassis *network.Chassis) er
 		chassis = o.hostOf(t, recs, byInterface, order)
 	}
 	failed := o.locateEach(t, byInterface, order, chassis)
+	if chassis == nil {
+		failed = cmp.Or(t.leaveDoubtful(byInterface, order), failed)
+	}
 	if t.Interfaces == nil {
 		t.Lost = nil
 		return failed
@@ -116,13 +119,35 @@ func (t *Tap) fits(s *Site) error {
 		return fmt.Errorf("its packets are of %s, which is not at %s as the file's other interfaces are", p.Called(),
 			s.Chassis.Host())
 	}
+	return t.rivalled(s)
+}
+
+// rivalled says why a doubtful place is not that of an interface: another is there.
+func (t *Tap) rivalled(s *Site) error {
 	for _, other := range t.Interfaces {
-		if s.Doubt != "" && other.Port == p {
+		if s.Doubt != "" && other != s && other.Port == s.Port {
 			return fmt.Errorf("%s sent all that it holds to all of its switch, and another interface is of that port",
-				p.Called())
+				s.Port.Called())
 		}
 	}
 	return nil
+}
+
+// leaveDoubtful leaves out those interfaces of several hosts' whose place is doubtful, and
+// another's. It returns why the last one is.
+func (t *Tap) leaveDoubtful(recs map[int][]*pcap.Record, order []int) (failed error) {
+	for _, i := range order {
+		s := t.Interfaces[i]
+		if s == nil || s.Port == nil || s.Port.Type != network.VIF {
+			continue
+		}
+		if why := t.rivalled(s); why != nil {
+			failed = why
+			delete(t.Interfaces, i)
+			t.Lost = append(t.Lost, fmt.Sprintf("%s: %v; its frames are left out", interfaceOf(recs[i][0]), why))
+		}
+	}
+	return failed
 }
 
 // interfaceOf is what a record's interface is called in its file.
