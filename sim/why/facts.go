@@ -21,6 +21,10 @@ type Facts struct {
 	ports []string     // logical ports that it names
 	large []*lflow.Set // of them
 	chose bool         // it matches packets of certain ports only
+
+	asked  int  // how much it asks for
+	tagged bool // a VLAN tag is among that
+	group  bool // or that a group's Ethernet address sent the frame
 }
 
 // Facts returns what a flow's match and actions say.
@@ -36,6 +40,9 @@ func (t *Facts) read(e *lflow.Expr) {
 		field.CTNwSrc, field.CTNwDst, field.CTIP6Src, field.CTIP6Dst)
 	t.Admits = e.Could(field.CTState, opening)
 	for c := range e.Comparisons() {
+		t.asked++
+		t.tagged = t.tagged || c.Symbol.Field == field.VLANTCI
+		t.group = t.group || c.Symbol.Field == field.EthSrc && c.Mask == field.U64(groupBit)
 		if c.Symbol.Field == field.Inport || c.Symbol.Field == field.Outport {
 			if c.Kind == lflow.In {
 				t.large = append(t.large, c.Set)

@@ -30,6 +30,7 @@ type sides struct {
 	plain     string   // what it asks for, but that the port
 	resident  string   // is resident,
 	absent    string   // and that another is not
+	secures   bool     // it asks what a port's security allows
 	denies    bool     // it drops, or answers that the packet is not wanted
 	logged    string   // the name by which an ACL logs
 	aims      string   // at this port
@@ -162,6 +163,8 @@ func (s *sides) assign(a lflow.Action) {
 		s.logged = l.Name
 	case lflow.CommitLBAffinity:
 		s.learns = l.VIP
+	case lflow.Result:
+		s.secures = l.Op == lflow.CheckInPortSec || l.Op == lflow.CheckOutPortSec
 	}
 	zero := false
 	if l, ok := a.(lflow.Load); ok && l.Dst.Symbol.OVNField == lflow.NoOVNField {
