@@ -120,7 +120,8 @@ type OutInfo struct {
 	Bytes   int    `json:"bytes"`
 	Packet  string `json:"packet"`
 	Guessed bool   `json:"guessed,omitempty"`
-	Made    bool   `json:"made,omitempty"` // by ovn-controller
+	Made    bool   `json:"made,omitempty"`   // by ovn-controller
+	Answer  bool   `json:"answer,omitempty"` // OVN's own, to a packet that left elsewhere itself
 	Hex     string `json:"hex,omitempty"`
 }
 
@@ -194,8 +195,10 @@ func NewRecord(x *why.Explainer, f *Frame, p *Point, capture string, out *sim.Ou
 	if f.Inferred {
 		r.Inferred = f.Why
 	}
+	too := why.AnswersToo(out)
 	for i := range out.Outputs {
 		r.Outputs = append(r.Outputs, outInfo(&out.Outputs[i], hexed))
+		r.Outputs[i].Answer = too && why.Answers(out, &out.Outputs[i])
 	}
 	w := recorder{book: x.Book, record: r, trace: &out.Trace}
 	events := out.Trace.Events()
@@ -554,17 +557,10 @@ func (r *Record) fate() ending {
 	case d != nil && d.Kind == why.Held.String():
 		return r.heldFate(d)
 	case d != nil && d.Kind == why.Answered.String():
-		s := ""
-		for i, o := range r.Outputs {
-			if i > 0 {
-				s += "; " + answered + ": "
-			}
-			s += o.Packet + ", delivered to " + o.to()
-		}
-		if s == "" {
+		if len(r.Outputs) == 0 {
 			return ending{answered, ", ", d.Text}
 		}
-		return ending{answered, ": ", s + ", " + d.Text}
+		return ending{answered, ": ", strings.TrimPrefix(inAnswer(r.Outputs, d), answered+": ")}
 	case r.Unknown != nil && d != nil:
 		return ending{r.Verdict, ": ", r.Unknown.Reason + "; " + d.Text}
 	case r.Drop != nil:
@@ -572,11 +568,35 @@ func (r *Record) fate() ending {
 	case len(r.Outputs) == 0 && d != nil:
 		return ending{r.Verdict, ", ", d.Text}
 	}
-	s := ""
-	for i, o := range r.Outputs {
-		s += [...]string{" to ", ", "}[min(i, 1)] + o.to()
+	return r.leftFate()
+}
+
+// leftFate is where a packet left, and what OVN answered to it beside that.
+func (r *Record) leftFate() ending {
+	f := ending{short: r.Verdict}
+	sep := " to "
+	var own []OutInfo
+	for _, o := range r.Outputs {
+		if o.Answer {
+			own = append(own, o)
+			continue
+		}
+		f.short += sep + o.to()
+		sep = ", "
 	}
-	return ending{r.Verdict + s, "", ""}
+	if d := r.nth(0, why.AlsoAnswered.String()); d != nil {
+		f.joint, f.more = "; ", inAnswer(own, d)
+	}
+	return f
+}
+
+// inAnswer tells of what OVN answered to a packet, and by which flow.
+func inAnswer(list []OutInfo, d *DecisionInfo) string {
+	s := ""
+	for _, o := range list {
+		s += answered + ": " + o.Packet + ", delivered to " + o.to() + "; "
+	}
+	return strings.TrimSuffix(s, "; ") + ", " + d.Text
 }
 
 func (r *Record) heldFate(d *DecisionInfo) ending {

@@ -62,7 +62,7 @@ const maxSpelled = 1 << 12
 
 // short reports whether the Record need not be made.
 func (r *Renderer) short(out *sim.Outcome) bool {
-	if out.Verdict != sim.Delivered || why.Instead(out) || r.Why.Book.OpenFlow != nil {
+	if out.Verdict != sim.Delivered || why.Instead(out) || why.AnswersToo(out) || r.Why.Book.OpenFlow != nil {
 		return false // OpenFlow notes what each packet met
 	}
 	if mayLackUndoing(out) {

@@ -142,5 +142,8 @@ const (
 	etherNone = 0x05ff
 )
 
-// ndAdvertisement is the type of ICMPv6's neighbor advertisements.
-const ndAdvertisement = 136
+// Types of ICMPv6's neighbor discovery (RFC 4861).
+const (
+	ndSolicitation  = 135
+	ndAdvertisement = 136
+)

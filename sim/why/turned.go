@@ -74,6 +74,47 @@ func (a *answer) given(o *sim.Output) bool {
 	return k.Get(field.IPProto) == a.of && k.Get(a.field) == a.reply
 }
 
+// Answers reports whether a packet that left is OVN's answer to the one that entered, which may have left
+// elsewhere itself: what is flooded is answered where a flow or ovn-controller knows the answer.
+func Answers(out *sim.Outcome, o *sim.Output) bool {
+	if o.Made {
+		k := &o.Headers().Key
+		asks := k.Get(field.ARPOp) == 1 && k.Get(field.EthType) == header.EtherARP ||
+			k.Get(field.ICMP6Type) == ndSolicitation && k.Get(field.IPProto) == header.ProtoICMPv6
+		return !asks // for a next hop
+	}
+	a := turns(headersOf(out))
+	return a != nil && a.given(o)
+}
+
+// AnswersToo reports whether OVN answers a packet that also left itself.
+func AnswersToo(out *sim.Outcome) bool {
+	answers := 0
+	for i := range out.Outputs {
+		if Answers(out, &out.Outputs[i]) {
+			answers++
+		}
+	}
+	return answers > 0 && !Instead(out)
+}
+
+// also is the decision of the flow by which OVN answers a packet that left, too; false if none does.
+func (x *Explainer) also(out *sim.Outcome) (d Decision, ok bool) {
+	if !AnswersToo(out) {
+		return d, false
+	}
+	if d, ok = x.turned(out); !ok {
+		for i, ev := range slices.Backward(out.Trace.Events()) {
+			if ok = ev.Kind == trace.Made && ev.Reason != trace.MadeARP && ev.Reason != trace.MadeNDNS; ok {
+				d = x.made(&out.Trace, i)
+				break
+			}
+		}
+	}
+	d.Kind = AlsoAnswered
+	return d, ok
+}
+
 // turned is the decision of the flow by which a packet was turned into its answer; false if none
 // did.
 func (x *Explainer) turned(out *sim.Outcome) (Decision, bool) {

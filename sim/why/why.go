@@ -80,10 +80,11 @@ const (
 	Unknown                      // it ends for want of what no capture shows
 	Rewritten                    // a stateless NAT row changes an address, without conntrack
 	Taken                        // ovn-controller has it, and sends nothing for it
+	AlsoAnswered                 // it goes on, and OVN answers it, too
 )
 
 var kindText = [...]string{"", "dropped", "answered", "held", "translated", "rerouted", "untranslated", "marked",
-	"not known", "rewritten", "taken"}
+	"not known", "rewritten", "taken", "also answered"}
 
 // String returns the kind in a word, as JSON spells it.
 func (k Kind) String() string { return kindText[k] }
@@ -128,6 +129,9 @@ func (x *Explainer) Decide(out *sim.Outcome) (list []Decision) {
 				list = append(list, d)
 			}
 		}
+	}
+	if d, ok := x.also(out); ok {
+		list = append(list, d)
 	}
 	if d, ok := x.end(out); ok {
 		list = append(list, d)
@@ -224,15 +228,11 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 		return x.held(out, i), true
 	}
 	for i := range out.Trace.Events() {
-		ev := &out.Trace.Events()[i]
-		if ev.Kind != trace.Made {
+		if out.Trace.Events()[i].Kind != trace.Made {
 			continue
 		}
-		d := x.decision(Answered, &out.Trace, i, x.flowAt(&out.Trace, i))
-		d.Reason = ev.Reason
+		d := x.made(&out.Trace, i)
 		if d.Flow != nil {
-			d = x.blame(d, &out.Trace, i)
-			d.Text = x.denial(d.Flow, "answered") + x.name(d.Flow, d.Datapath)
 			if s := x.unasked(&out.Trace, &d, i); s != "" {
 				d.Text += "; " + s
 			}
@@ -244,6 +244,17 @@ func (x *Explainer) instead(out *sim.Outcome) (Decision, bool) {
 		return d, true
 	}
 	return x.turned(out)
+}
+
+// made is the decision of the flow by which ovn-controller answers, at an event.
+func (x *Explainer) made(t *trace.Trace, i int) Decision {
+	d := x.decision(Answered, t, i, x.flowAt(t, i))
+	d.Reason = t.Events()[i].Reason
+	if d.Flow != nil {
+		d = x.blame(d, t, i)
+		d.Text = x.denial(d.Flow, "answered") + x.name(d.Flow, d.Datapath)
+	}
+	return d
 }
 
 // held is the decision by which a packet waits for its next hop.
