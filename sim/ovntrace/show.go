@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"ovnreplay/conntrack"
 	"ovnreplay/nat/header"
@@ -17,18 +18,27 @@ import (
 	"ovnreplay/sim/why"
 )
 
-// Trace traces the packet, and with --reply the answer to it.
+// Trace traces the packet, and with --reply the answer to it. A packet that got the answer which it asks for from OVN
+// counts as delivered, one that OVN refused or holds does not.
 func (t *Tracer) Trace(q *Question) (sim.Verdict, error) {
 	out := t.engine.Inject(q.In)
+	verdict := out.Verdict
+	if refused(out) {
+		verdict = sim.Consumed
+	}
 	if err := t.Show(q, out, false); err != nil || !t.Reply || out.Verdict != sim.Delivered {
-		return out.Verdict, err
+		return verdict, err
+	}
+	if why.Instead(out) {
+		t.Tell("--reply: what left is OVN's own, and not the packet: nobody answers it")
+		return verdict, nil
 	}
 	delivered := make([]sim.Output, len(out.Outputs))
 	for i, o := range out.Outputs {
 		o.Data = bytes.Clone(o.Data)
 		delivered[i] = o
 	}
-	verdict := sim.Dropped
+	verdict = sim.Dropped
 	for i := range delivered {
 		v, err := t.answer(q, &delivered[i])
 		if err != nil {
@@ -39,6 +49,22 @@ func (t *Tracer) Trace(q *Question) (sim.Verdict, error) {
 		}
 	}
 	return verdict, nil
+}
+
+// verdictOf is what became of the packet itself: what OVN made of it may have left in its place.
+func verdictOf(out *sim.Outcome) sim.Verdict {
+	if why.Instead(out) {
+		return sim.Consumed
+	}
+	return out.Verdict
+}
+
+// refused reports whether all that left is an error or a reset, or a question for the next hop of a packet that waits.
+func refused(out *sim.Outcome) bool {
+	return why.Instead(out) && slices.ContainsFunc(out.Trace.Events(), func(ev trace.Event) bool {
+		return ev.Kind == trace.Made && (ev.Reason == trace.MadeICMP || ev.Reason == trace.MadeReset) ||
+			ev.Reason == trace.DropWaits
+	})
 }
 
 // replyDelay is how long the receiver takes to answer.
@@ -105,6 +131,11 @@ func chassisName(c *network.Chassis) string {
 // fate says in a few words what became of a packet.
 func (t *Tracer) fate(out *sim.Outcome) string {
 	s := out.Verdict.String()
+	decided := replay.Decisions(why.New(t.engine, nil), out)
+	n := len(decided)
+	if n > 0 && why.Instead(out) {
+		s = decided[n-1].Kind // answered, held
+	}
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		s += [...]string{": ", "; "}[min(i, 1)] +
@@ -112,9 +143,11 @@ func (t *Tracer) fate(out *sim.Outcome) string {
 	}
 	if len(out.Outputs) == 0 {
 		s += ": " + out.Drop.String()
-		if d := why.New(t.engine, nil).Decide(out); len(d) > 0 {
-			s += ", " + d[len(d)-1].Text
-		}
+	} else if !why.Instead(out) && !why.AnswersToo(out) {
+		return s
+	}
+	if n > 0 {
+		s += ", " + decided[n-1].Text
 	}
 	return s
 }
@@ -145,17 +178,19 @@ func (o *Options) forms() []form {
 // Record is what trace --json prints, a line for each packet: first the
 // packet that was asked about, then with --reply each answer.
 type Record struct {
-	Version  int              `json:"version"` // of this form, see replay.FormVersion
-	Flow     string           `json:"flow"`    // the header line
-	Packet   string           `json:"packet"`  // in a few words
-	Reply    bool             `json:"reply,omitempty"`
-	Datapath string           `json:"datapath"`
-	Inport   string           `json:"inport"`
-	Chassis  string           `json:"chassis"`
-	Verdict  string           `json:"verdict"` // delivered, dropped or consumed
-	Drop     string           `json:"drop,omitempty"`
-	Outputs  []Output         `json:"outputs"`
-	Trace    []trace.JSONNode `json:"trace"`
+	Version  int    `json:"version"` // of this form, see replay.FormVersion
+	Flow     string `json:"flow"`    // the header line
+	Packet   string `json:"packet"`  // in a few words
+	Reply    bool   `json:"reply,omitempty"`
+	Datapath string `json:"datapath"`
+	Inport   string `json:"inport"`
+	Chassis  string `json:"chassis"`
+	Verdict  string `json:"verdict"` // delivered, dropped, consumed or not known
+	Drop     string `json:"drop,omitempty"`
+	// Decided are the flows that decided, as in run --json.
+	Decided []replay.DecisionInfo `json:"decided,omitempty"`
+	Outputs []Output              `json:"outputs"`
+	Trace   []trace.JSONNode      `json:"trace"`
 }
 
 // Output is a packet that leaves, with its bytes in hexadecimal.
@@ -164,14 +199,16 @@ type Output struct {
 	Chassis string `json:"chassis"`
 	Packet  string `json:"packet"`
 	Guessed bool   `json:"guessed,omitempty"`
+	Made    bool   `json:"made,omitempty"` // by ovn-controller
 	Hex     string `json:"hex"`
 }
 
 func (t *Tracer) record(q *Question, out *sim.Outcome, header string, tree []*trace.Node, reply bool) Record {
 	r := Record{
 		Version: replay.FormVersion, Flow: header, Packet: packet.Describe(q.In.Frame), Reply: reply,
-		Chassis: q.In.Chassis.Name, Verdict: out.Verdict.String(),
+		Chassis: q.In.Chassis.Name, Verdict: verdictOf(out).String(),
 		Outputs: []Output{}, Trace: t.book.JSON(&out.Trace, tree),
+		Decided: replay.Decisions(why.New(t.engine, nil), out),
 	}
 	if q.In.Port != nil {
 		r.Datapath, r.Inport = q.In.Port.Datapath.Name, q.In.Port.Name
@@ -184,7 +221,7 @@ func (t *Tracer) record(q *Question, out *sim.Outcome, header string, tree []*tr
 	for i := range out.Outputs {
 		o := &out.Outputs[i]
 		r.Outputs = append(r.Outputs, Output{o.Port.Name, o.Chassis.Name, packet.Describe(o.Data), o.Guess,
-			hex.EncodeToString(o.Data)})
+			o.Made, hex.EncodeToString(o.Data)})
 	}
 	return r
 }

@@ -94,6 +94,14 @@ type ObjectInfo struct {
 	Owner string `json:"owner,omitempty"` // the pod, policy, service or security group it was made for
 }
 
+// Decisions are what decided a packet's fate, spelled out.
+func Decisions(x *why.Explainer, out *sim.Outcome) (list []DecisionInfo) {
+	for _, d := range x.Decide(out) {
+		list = append(list, decisionInfo(&d))
+	}
+	return list
+}
+
 func decisionInfo(d *why.Decision) DecisionInfo {
 	x := DecisionInfo{Kind: d.Kind.String(), Stage: d.Stage, At: d.At, Text: d.Text, Stale: d.Stale}
 	if d.Kind == why.Rewritten {
