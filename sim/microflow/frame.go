@@ -257,8 +257,8 @@ const (
 // Complete gives the packet what each packet has and the microflow says nothing about: the addresses of the port
 // that it enters at, if that is a machine's and has any; a hop limit, as
 // routers take none with 0; ports, as trackers take a packet with port 0 for malformed; of ICMP the
-// type of a ping, as 0 is that of an answer. It returns what it gave, "tcp.src is 49152", and the addresses that
-// it could not give, "eth.src", which are 0.
+// type of a ping, as 0 is that of an answer. It returns what it gave, "tcp.src is 49152", with the flags that
+// Frame gives, and the addresses that it could not give, "eth.src", which are 0.
 func (f *Flow) Complete() (given, zero []string) {
 	given, zero = f.sender()
 	proto := f.Key.Get(field.IPProto)
@@ -268,7 +268,7 @@ func (f *Flow) Complete() (given, zero []string) {
 			given = append(given, fmt.Sprintf("%s is %d", name, value))
 		}
 	}
-	if proto != 0 {
+	if isIP(&f.Key) {
 		give(field.IPTTL, "ip.ttl", senderTTL)
 	}
 	if f.Key.Get(field.IPFrag)&packet.FragLater != 0 {
@@ -283,6 +283,16 @@ func (f *Flow) Complete() (given, zero []string) {
 		name := packet.ProtoName(uint8(proto))
 		give(field.TpSrc, name+".src", ephemeralSrc)
 		give(field.TpDst, name+".dst", ephemeralDst)
+		// Flags are Frame's: the key has ovn-trace's 0. A microflow that lacks nothing else is ovn-trace's usual one.
+		if proto == header.ProtoTCP && f.Given.Get(field.TCPFlags) == 0 && len(given) > 0 {
+			given = append(given, "tcp.flags is 2 (SYN)")
+		}
 	}
 	return given, zero
+}
+
+// isIP reports whether a packet is one of IP, of whatever protocol.
+func isIP(k *field.Key) bool {
+	t := k.Get(field.EthType)
+	return t == header.EtherIPv4 || t == header.EtherIPv6
 }

@@ -227,7 +227,7 @@ func TestComplete(t *testing.T) {
 	const pod = `inport == "default_client-pod" && `
 	const to, mac, ip = " && ip4.src == 1.2.3.4 && ip4.dst == 1.2.3.5", "0a:58:0a:f4:01:04", "10.244.1.4"
 	for _, x := range [][3]string{ // microflow, what is given, what is 0
-		{in + "ip4 && tcp.dst == 80", "ip.ttl is 64, tcp.src is 49152", "ip4.src, ip4.dst"},
+		{in + "ip4 && tcp.dst == 80", "ip.ttl is 64, tcp.src is 49152, tcp.flags is 2 (SYN)", "ip4.src, ip4.dst"},
 		{in + "ip6 && ip.ttl == 1 && udp", "udp.src is 49152, udp.dst is 49153", "ip6.src, ip6.dst"},
 		{in + "icmp4 && ip.ttl == 64" + to, "icmp4.type is 8", ""},
 		{in + "icmp4.type == 0 && ip.ttl == 64" + to, "", ""},
@@ -236,9 +236,11 @@ func TestComplete(t *testing.T) {
 		{in + "ip.later_frag && ip.proto == 17" + to, "ip.ttl is 64", ""},
 		{in + "arp.op == 1", "", "arp.sha, arp.spa"},
 		{in + "ip.ttl == 0 && tcp.src == 1 && tcp.dst == 0" + to, "", ""},
-		{pod + "ip4.dst == 1.1.1.1 && eth.dst == 02:00:00:00:00:02", "eth.src is " + mac + ", ip4.src is " + ip, ""},
-		{pod + "eth.src == 02:00:00:00:00:01" + to, "", "eth.dst"},
-		{pod + "ip6.dst == ff02::1 && eth.dst == 33:33:00:00:00:01", "eth.src is " + mac, "ip6.src"},
+		{pod + "ip4.dst == 1.1.1.1 && eth.dst == 02:00:00:00:00:02", "eth.src is " + mac + ", ip4.src is " + ip +
+			", ip.ttl is 64", ""},
+		{pod + "eth.src == 02:00:00:00:00:01" + to, "ip.ttl is 64", "eth.dst"},
+		{pod + "ip6.dst == ff02::1 && eth.dst == 33:33:00:00:00:01", "eth.src is " + mac + ", ip.ttl is 64",
+			"ip6.src"},
 		{pod + "arp.op == 1 && arp.tpa == 10.244.1.1", "eth.src is " + mac + ", arp.sha is " + mac +
 			", arp.spa is " + ip, "eth.dst"},
 		{pod + "udp.src == 68 && udp.dst == 67 && ip4.dst == 255.255.255.255 && eth.dst == ff:ff:ff:ff:ff:ff",
@@ -273,9 +275,9 @@ func TestCompleteOfSeveralAddresses(t *testing.T) {
 		value uint64
 		want  string
 	}{
-		{field.None, 0, "eth.src is 02:00:00:00:00:02, ip4.src is 10.0.0.2"},
-		{field.EthSrc, 0x020000000003, "ip4.src is 10.0.0.3"},
-		{field.IP4Src, 0x0a000004, "eth.src is 02:00:00:00:00:03"},
+		{field.None, 0, "eth.src is 02:00:00:00:00:02, ip4.src is 10.0.0.2, ip.ttl is 64"},
+		{field.EthSrc, 0x020000000003, "ip4.src is 10.0.0.3, ip.ttl is 64"},
+		{field.IP4Src, 0x0a000004, "eth.src is 02:00:00:00:00:03, ip.ttl is 64"},
 	} {
 		f := &microflow.Flow{Port: p}
 		f.Key.Set(field.EthType, header.EtherIPv4)
