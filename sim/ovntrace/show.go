@@ -22,10 +22,7 @@ import (
 // counts as delivered, one that OVN refused or holds does not.
 func (t *Tracer) Trace(q *Question) (sim.Verdict, error) {
 	out := t.engine.Inject(q.In)
-	verdict := out.Verdict
-	if refused(out) {
-		verdict = sim.Consumed
-	}
+	verdict := fared(out)
 	if err := t.Show(q, out, false); err != nil || !t.Reply || out.Verdict != sim.Delivered {
 		return verdict, err
 	}
@@ -59,6 +56,14 @@ func verdictOf(out *sim.Outcome) sim.Verdict {
 	return out.Verdict
 }
 
+// fared is what became of a packet for who sent it: an answer that it asks for is as good as delivery.
+func fared(out *sim.Outcome) sim.Verdict {
+	if refused(out) {
+		return sim.Consumed
+	}
+	return out.Verdict
+}
+
 // refused reports whether all that left is an error or a reset, or a question for the next hop of a packet that waits.
 func refused(out *sim.Outcome) bool {
 	return why.Instead(out) && slices.ContainsFunc(out.Trace.Events(), func(ev trace.Event) bool {
@@ -81,7 +86,7 @@ func (t *Tracer) answer(q *Question, o *sim.Output) (sim.Verdict, error) {
 	packet.Parse(frame, &r.key)
 	r.key.Set(field.Inport, uint64(o.Port.Index))
 	out := t.engine.Inject(r.In)
-	return out.Verdict, t.Show(r, out, true)
+	return fared(out), t.Show(r, out, true)
 }
 
 // macOf returns a port's own Ethernet address, 0 if it is not known.
