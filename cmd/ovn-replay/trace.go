@@ -50,7 +50,7 @@ one; MICROFLOW, if given, then only names its inport.
 
 Without --db the database is $OVN_SB_DB, else OVN's local socket.
 
-Exit status: 0 delivered, 1 dropped, 2 bad usage or bad input.`
+Exit status: 0 delivered or answered, 1 dropped, refused or held, 2 bad input.`
 
 func newTraceCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	o := &traceOptions{stdin: stdin, stdout: stdout, stderr: stderr}
