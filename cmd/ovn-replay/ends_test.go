@@ -85,7 +85,7 @@ func TestEndsThatRecordingsLack(t *testing.T) {
 		}, []string{"dropped at ls_in_l2_unknown: multicast group has no member here, at flow "}},
 		{"not in the other zone", func(t *testing.T) []string {
 			const of = "../../testdata/cases/ic-changes/"
-			db := northed(t, of+"sb-node2.db.gz", of+"nb-node2.db.gz", "ls-del", "transit_switch")
+			db := northed(t, of+"sb-node2.db.gz", of+"nb-node2.db.gz", "lsp-del", "tstor-node2")
 			return []string{"run", "--db-time", "last", "--db", of + "sb-node1.db.gz", "--db", db, "-r",
 				of + "pod1.pcap"}
 		}, []string{"the other availability zone's database has no datapath or port of the tunnel's keys"}},

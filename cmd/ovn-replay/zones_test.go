@@ -65,7 +65,7 @@ func TestZonesRefused(t *testing.T) {
 	t.Parallel()
 	one := []string{"--db", zonesCase + "sb-node1.db.gz", "-r", zonesCase + "pod1.pcap"}
 	for want, args := range map[string][]string{
-		"are databases of one zone":  append([]string{"verify", "--db", zonesCase + "sb-node1.db.gz"}, one...),
+		"are states of one database": append([]string{"verify", "--db", zonesCase + "sb-node1.db.gz"}, one...),
 		"/nonexistent: no such file": append([]string{"run", "--db", "/nonexistent"}, one...),
 		"--watch follows one live server": append([]string{"run", "--watch", "-r", zonesCase + "pod1.pcap"},
 			bothZones...),
@@ -100,7 +100,8 @@ func TestZonesOfAnArchive(t *testing.T) {
 	}
 	status, _, errs = replayed(t, "verify", "--db", dir, "--db", zonesCase+"sb-node1.db.gz", "-r",
 		zonesCase+"pod1.pcap")
-	if status != exitBad || !strings.Contains(errs, "databases of one zone") {
+	if status != exitBad || !strings.Contains(errs, "are states of one database") ||
+		!strings.Contains(errs, "or those of one network: --db ") {
 		t.Errorf("a zone that the archive has already: status %d, %s", status, errs)
 	}
 }

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -64,8 +65,9 @@ func (in *Spec) network(ctx context.Context, spec *recording.Spec) (*network.Net
 	if err == nil {
 		in.remade = northbound.Remade(past.Remade)
 	}
+	_, apart := errors.AsType[*southbound.NotJoined](err)
 	switch {
-	case in.DBTime == Follow && err != nil:
+	case apart, in.DBTime == Follow && err != nil:
 		return nil, nil, err
 	case in.DBTime == Follow:
 		if past.Since.After(from) {

@@ -12,9 +12,9 @@ import (
 // them is meant only who asked can know.
 type Apart struct {
 	Reason string // a sentence about two of them
-	// Together are those that can be joined: of each zone the database that is the
-	// latest, by their places. Fewer than two: none can.
-	Together []int
+	// Together are those that can be joined, a list for each network, the one of most
+	// zones first: of each zone the database that is the latest, by their places.
+	Together [][]int
 }
 
 // ApartOf says why networks, none of them joined, are not those of one network, a zone
@@ -27,20 +27,21 @@ func ApartOf(nets []*Network, names []string) *Apart {
 			}
 		}
 	}
-	group := together(nets)
+	groups := together(nets)
 	for i := range nets {
-		if !slices.Contains(group, i) {
-			k, l := min(i, group[0]), max(i, group[0])
+		if first := groups[0]; !slices.Contains(first, i) {
+			k, l := min(i, first[0]), max(i, first[0])
 			return &Apart{fmt.Sprintf("nothing connects %s and %s: %s", names[k], names[l],
-				disconnected(nets[k], nets[l], names[k], names[l])), group}
+				disconnected(nets[k], nets[l], names[k], names[l])), groups}
 		}
 	}
 	return nil
 }
 
-// together finds the most networks that transit switches connect, no two of them of
-// one zone: of its databases the latest.
-func together(nets []*Network) (most []int) {
+// together finds the networks that transit switches connect, the one of most zones
+// first, no two databases in each of one zone: of a zone's the latest that is in none
+// before. The first is there even if it is of one.
+func together(nets []*Network) (groups [][]int) {
 	places := make([]int, len(nets))
 	for i := range places {
 		places[i] = i
@@ -48,11 +49,25 @@ func together(nets []*Network) (most []int) {
 	slices.SortStableFunc(places, func(i, j int) int {
 		return cmp.Or(nets[j].AsOf.Compare(nets[i].AsOf), cmp.Compare(nets[j].Stamp, nets[i].Stamp))
 	})
+	for len(places) > 0 {
+		group := largest(nets, places)
+		if len(groups) > 0 && len(group) < 2 {
+			break
+		}
+		places = slices.DeleteFunc(places, func(i int) bool { return slices.Contains(group, i) })
+		slices.Sort(group)
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+// largest is the network of most zones among those at some places.
+func largest(nets []*Network, places []int) (most []int) {
 	for _, first := range places {
 		group := []int{first}
 		for k := 0; k < len(group); k++ {
 			for _, i := range places {
-				if nets[group[k]].meets(nets[i]) && !slices.ContainsFunc(group, func(j int) bool {
+				if nets[group[k]].joins(nets[i]) && !slices.ContainsFunc(group, func(j int) bool {
 					return i == j || nets[i].sameZone(nets[j]) != ""
 				}) {
 					group = append(group, i)
@@ -63,8 +78,26 @@ func together(nets []*Network) (most []int) {
 			most = group
 		}
 	}
-	slices.Sort(most)
 	return most
+}
+
+// joins reports whether two networks, none of them joined, are zones of one: a transit switch
+// leads from one to the other, and there are tunnels for it, as one knows a chassis of the other.
+// The names and keys of transit switches alone are the same in clusters that are built alike.
+func (n *Network) joins(m *Network) bool { return n.meets(m) && (n.knows(m) || m.knows(n)) }
+
+// knows reports whether a network has a chassis of another, or the other has none to be known.
+func (n *Network) knows(m *Network) bool {
+	own := 0
+	for _, c := range m.Chassis {
+		if !c.Remote() {
+			own++
+			if n.chassis[c.Name] != nil {
+				return true
+			}
+		}
+	}
+	return own == 0
 }
 
 // sameZone says how two networks are of one zone, "" if they are not.
@@ -93,6 +126,9 @@ func (n *Network) houses(c *Chassis) bool {
 // disconnected says why no transit switch leads from one network to another.
 func disconnected(n, m *Network, nName, mName string) string {
 	of := [2]map[string]uint32{n.transitKeys(), m.transitKeys()}
+	if n.meets(m) {
+		return "neither knows a chassis of the other: each network has a transit switch of that name and key"
+	}
 	for _, name := range slices.Sorted(maps.Keys(of[0])) {
 		if key, both := of[1][name]; both {
 			return fmt.Sprintf("transit switch %s has tunnel key %d in one and %d in the other", name, of[0][name],

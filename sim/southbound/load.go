@@ -51,6 +51,9 @@ func OpenAll(ctx context.Context, sources []string, opts store.Options, read *Re
 		warnings = append(warnings, x.warnings...)
 		nets = append(nets, x.net)
 	}
+	if err := piped(sources, nets); err != nil {
+		return nil, nil, err
+	}
 	return joined(nets, warnings)
 }
 

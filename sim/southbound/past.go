@@ -43,8 +43,10 @@ func OpenPasts(ctx context.Context, sources []string, opts store.Options, from t
 			all.Since = latest(all.Since, p.Since)
 		}
 	}
-	var err error
-	all.Net, all.Warnings, err = joined(nets, all.Warnings)
+	err := piped(sources, nets)
+	if err == nil {
+		all.Net, all.Warnings, err = joined(nets, all.Warnings)
+	}
 	return all, err
 }
 
