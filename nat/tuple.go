@@ -50,6 +50,13 @@ func (t *Tuple) Reversible() bool {
 	return ok
 }
 
+// Answers reports whether it is that of an ICMP answer, such as an echo reply.
+func (t *Tuple) Answers() bool {
+	other, ok := reverseType(t.V6, t.Type)
+	echo := !t.V6 && t.Type+other == 8 // of which the answer has the lesser number
+	return t.ICMP() && ok && (t.Type > other) != echo
+}
+
 // reverseType pairs ICMP queries with their answers (RFC 792, 950, 4443, 4620).
 func reverseType(v6 bool, typ uint8) (uint8, bool) {
 	if v6 {

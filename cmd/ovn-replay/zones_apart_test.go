@@ -48,8 +48,8 @@ func TestZonesApart(t *testing.T) {
 					}
 				}
 			}
-			if status, out, errs := replayed(t, "db", "gather", dir); status != exitOK || strings.Contains(out, "zone ") ||
-				strings.Count(errs, "\n") != 1 {
+			status, out, errs := replayed(t, "db", "gather", dir)
+			if status != exitOK || strings.Contains(out, "zone ") || strings.Count(errs, "\n") != 1 {
 				t.Errorf("db gather: status %d: %s%s", status, out, errs)
 			}
 		})

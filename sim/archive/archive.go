@@ -24,7 +24,7 @@ import (
 )
 
 // Version is the number of the form in which packets and pieces are written.
-const Version = 7
+const Version = 8
 
 // Packet is a packet and what became of it.
 type Packet struct {

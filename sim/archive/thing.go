@@ -75,6 +75,14 @@ func (c *coder) portThing(p *network.Port, peer *string, datapath *int32) {
 	coding.Slice(c.Coder, &p.PortSecurity, 1, func(s *string) { c.Text(s) })
 	c.need(datapathPiece, datapath)
 	c.Text(peer)
+	if p.Type != network.Localnet {
+		return
+	}
+	wire := p.Options[network.NetworkName]
+	c.Text(&wire)
+	if c.Reading() {
+		p.Options = map[string]string{network.NetworkName: wire}
+	}
 }
 
 func (c *coder) datapathThing(d *network.Datapath) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"ovnreplay/nat"
@@ -19,17 +20,19 @@ import (
 //
 // A connection is known by the tuples it had where its packets entered and left,
 // of which as many are remembered as a few hundred thousand connections have:
-// one that is not met for longer goes on as another.
+// one that is not met for longer goes on as another. What leaves to a physical network and
+// enters from it elsewhere, at another chassis or in another zone, is the same.
 type Numbers struct {
 	last        int
-	now, before map[key]end // those not met for long are before
-	datapaths   map[string]int32
+	now, before map[key]end      // those not met for long are before
+	places      map[string]int32 // by the UUIDs of datapaths, of localnet ports and by their physical networks
 	datagrams   map[fragment]*datagram
 }
 
-// key is a tuple where it was seen: the same one may be in use elsewhere.
+// key is a tuple where it was seen, in a datapath or on a physical network: the same one
+// may be in use elsewhere.
 type key struct {
-	datapath int32
+	place int32
 	nat.Tuple
 }
 
@@ -53,7 +56,7 @@ type numbered struct {
 
 // fragment is what the fragments of a datagram have in common where they enter.
 type fragment struct {
-	datapath int32
+	place    int32
 	src, dst [16]byte
 	replay.DatagramKey
 }
@@ -95,19 +98,19 @@ func (n *Numbers) Number(f *replay.Frame, p *replay.Point, out *sim.Outcome) int
 // of a datagram whose first one has not entered.
 func (n *Numbers) note(f *replay.Frame, p *replay.Point, out *sim.Outcome) (x note, ok bool) {
 	if x.tuple, x.about, ok = read(f); !ok {
-		if x.of = n.datagram(f, n.datapathOf(p, out)); x.of == nil {
+		if x.of = n.datagram(f, n.placeOf(p, out)); x.of == nil {
 			return x, false
 		}
 		x.tuple = x.of.tuple
 	}
-	k := key{n.datapathOf(p, out), x.tuple}
+	k := key{n.placeOf(p, out), x.tuple}
 	e, known := n.find(k)
 	switch {
 	case !known && x.about:
 		return x, false
 	case !known || e.conn.closed && opens(f) && !e.reply:
 		n.last++
-		if e.reply = !known && answers(f); e.reply { // what it answers is in no capture
+		if e.reply = !known && (answers(f) || x.tuple.Answers()); e.reply { // what it answers is in no capture
 			k.Tuple, x.tuple = x.tuple.Reverse(), x.tuple.Reverse()
 		}
 		e.conn = &numbered{id: n.last, asked: x.tuple}
@@ -145,7 +148,7 @@ func (n *Numbers) leave(x *note, out *sim.Outcome) {
 			c.leg = false
 			c.sent, x.as, x.left = as, as, o
 		}
-		k := key{n.index(o.Port.Datapath), as}
+		k := key{n.at(o.Port), as}
 		if _, known := n.find(k); !known || c.sent == as {
 			n.file(k, c)
 		}
@@ -171,12 +174,12 @@ func leaving(o *sim.Output) (nat.Tuple, bool) {
 
 // datagram is the one that a frame is a fragment of, nil if it is of none whose
 // first fragment is known.
-func (n *Numbers) datagram(f *replay.Frame, datapath int32) *datagram {
+func (n *Numbers) datagram(f *replay.Frame, place int32) *datagram {
 	k, p, ok := replay.DatagramOf(f.Data, f.Headers())
 	if !ok {
 		return nil
 	}
-	of := fragment{datapath, p.Tuple.Src, p.Tuple.Dst, k}
+	of := fragment{place, p.Tuple.Src, p.Tuple.Dst, k}
 	if t, first := firstOf(f.Data, f.Headers()); first {
 		if n.datagrams == nil || len(n.datagrams) >= maxDatagrams {
 			n.datagrams = map[fragment]*datagram{}
@@ -214,9 +217,9 @@ func read(f *replay.Frame) (t nat.Tuple, about, ok bool) {
 	return n.Tuple, false, n.Tuple.HasPorts() || n.Tuple.ICMP() && n.Tuple.Reversible()
 }
 
-func (n *Numbers) datapathOf(p *replay.Point, out *sim.Outcome) int32 {
+func (n *Numbers) placeOf(p *replay.Point, out *sim.Outcome) int32 {
 	if p.Port != nil {
-		return n.index(p.Port.Datapath)
+		return n.at(p.Port)
 	}
 	if ev := out.Trace.Events(); len(ev) > 0 {
 		return -2 - ev[0].Datapath
@@ -224,15 +227,39 @@ func (n *Numbers) datapathOf(p *replay.Point, out *sim.Outcome) int32 {
 	return -1
 }
 
-// index is a datapath's own number: those of networks are of one state only.
-func (n *Numbers) index(dp *network.Datapath) int32 {
-	i, ok := n.datapaths[dp.UUID]
+// at is the number of where a port leads: a physical network, on which all chassis and zones
+// are that have it, or else its datapath. It is a number of its own: those of networks are of
+// one state only.
+func (n *Numbers) at(p *network.Port) int32 {
+	if p.Type != network.Localnet {
+		return n.index(p.Datapath.UUID)
+	}
+	i, ok := n.places[p.UUID]
 	if !ok {
-		if n.datapaths == nil {
-			n.datapaths = map[string]int32{}
+		i = n.index(wire(p))
+		n.places[p.UUID] = i
+	}
+	return i
+}
+
+// wire tells the physical network of a localnet port, with its VLAN.
+func wire(p *network.Port) string {
+	name := p.Options[network.NetworkName]
+	if name == "" {
+		return p.Datapath.UUID
+	}
+	return fmt.Sprintf("%s %d", name, p.Tag)
+}
+
+// index is the number of what has a name.
+func (n *Numbers) index(name string) int32 {
+	i, ok := n.places[name]
+	if !ok {
+		if n.places == nil {
+			n.places = map[string]int32{}
 		}
-		i = int32(len(n.datapaths))
-		n.datapaths[dp.UUID] = i
+		i = int32(len(n.places))
+		n.places[name] = i
 	}
 	return i
 }
@@ -259,7 +286,7 @@ func (n *Numbers) set(k key, e end) {
 func (n *Numbers) file(k key, c *numbered) {
 	n.set(k, end{c, false})
 	if r := k.Tuple.Reverse(); r != k.Tuple {
-		n.set(key{k.datapath, r}, end{c, true})
+		n.set(key{k.place, r}, end{c, true})
 	}
 }
 

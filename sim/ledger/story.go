@@ -50,6 +50,7 @@ type told struct {
 	unserved string             // the flow that would have given it a backend
 	of       replay.DatagramKey // what it is a fragment of; the zero value: of none
 	way      []step             // shared by those that took the same
+	left     []string           // what left to physical networks: elsewhere that may enter again
 }
 
 type step struct {
@@ -100,7 +101,7 @@ func (s *Stories) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	}
 	x.of, _, _ = replay.DatagramOf(f.Data, f.Headers())
 	x.binding, x.unserved, x.host = s.why.Needed(out), s.why.Unserved(out), p.Chassis.Host()
-	x.way = s.wayOf(&out.Trace)
+	x.way, x.left = s.wayOf(&out.Trace), toWires(out)
 	s.all = append(s.all, x)
 }
 
@@ -319,6 +320,9 @@ func (s *Stories) tell(x *told, most int) []string {
 		add("first: %s", first.record.Fate())
 	}
 	add("%s", r.Fate())
+	for y := s.further(x); y != nil && len(lines) < most; y = s.further(y) {
+		add("from there it entered at %s (%s) as %s:%d: %s", y.record.At(), y.host, y.file, y.number, y.record.Fate())
+	}
 	if where := s.strayed(x); where != "" {
 		add("astray: %s", where)
 	}
@@ -385,6 +389,34 @@ func (s *Stories) complete(x *told) *told {
 func (x *told) waits() bool {
 	return x.of != (replay.DatagramKey{}) && x.record != nil && x.record.Drop != nil &&
 		x.record.Drop.Reason == trace.DropFragment.String()
+}
+
+// toWires are the packets that left to physical networks.
+func toWires(out *sim.Outcome) (list []string) {
+	for i := range out.Outputs {
+		if o := &out.Outputs[i]; o.Port.Type == network.Localnet {
+			list = append(list, o.Headers().Describe(o.Data))
+		}
+	}
+	return list
+}
+
+// further is a packet that left to a physical network where it entered again, at another chassis or
+// in another zone; nil if it did not.
+func (s *Stories) further(x *told) *told {
+	if len(x.left) == 0 || x.conn == nil {
+		return nil
+	}
+	behind := false
+	for i := range s.all {
+		y := &s.all[i]
+		if behind && y.conn == x.conn && y.reply == x.reply && y.record != nil && y.record.At() != x.record.At() &&
+			slices.Contains(x.left, y.record.Packet) {
+			return y
+		}
+		behind = behind || y == x
+	}
+	return nil
 }
 
 // first is the packet until it was held, x itself if it was not.

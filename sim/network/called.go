@@ -46,7 +46,7 @@ func (p *Port) otherNames() (names []string) {
 	// Neutron names these after rows of its own.
 	switch {
 	case p.Type == Localnet && strings.HasPrefix(p.Name, "provnet-"):
-		add(p.Options["network_name"])
+		add(p.Options[NetworkName])
 	case p.Datapath.Router && strings.HasPrefix(p.Name, "lrp-") && p.Peer != nil:
 		add(p.Datapath.Called() + " on " + p.Peer.Datapath.Called())
 	case strings.HasPrefix(ids["neutron:device_owner"], "network:router") && p.Peer != nil:

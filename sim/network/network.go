@@ -151,6 +151,9 @@ type Port struct {
 	function bool     // see IsFunction
 }
 
+// NetworkName is the option of a localnet port that names its physical network.
+const NetworkName = "network_name"
+
 // Address is one "MAC IP…" entry.
 type Address struct {
 	MAC [6]byte

@@ -132,7 +132,7 @@ func (p *Port) Unmapped(c *Chassis) bool {
 		return true
 	}
 	mappings, said := c.Options["ovn-bridge-mappings"]
-	network := p.Options["network_name"]
+	network := p.Options[NetworkName]
 	if !said || network == "" {
 		return false
 	}
