@@ -27,7 +27,7 @@ func TestStaleIsToldOfEachPacket(t *testing.T) {
 			json++
 		}
 	}
-	if all != 7 || json != all {
+	if all != 8 || json != all {
 		t.Errorf("%d packets use what is gone, in JSON %d:\n%s", all, json, lines)
 	}
 	got := strings.Count(tsharked(t, file, "-Y", `frame.comment contains "note: stale: "`), "\n")
@@ -44,11 +44,11 @@ func TestStaleIsToldOfEachPacket(t *testing.T) {
 	if shown != all {
 		t.Errorf("%d packets of the session say so, %d lines do", shown, all)
 	}
-	stale := regexp.MustCompile(`(?m)^\d+|stale: [^|\n]*`)
+	stale := regexp.MustCompile(`(?m)^\d+|\| stale: [^|\n]*`)
 	var listed [2][]string
 	for i, of := range [][]string{{"--case", dir}, {"--session", session}} {
 		out := replayedWell(t, append([]string{"connections", "--stale"}, of...)...)
-		listed[i] = stale.FindAllString(strings.ReplaceAll(out, " |", "|"), -1)
+		listed[i] = stale.FindAllString(out, -1)
 	}
 	if want, kept := listed[0], listed[1]; len(want) != 8 || !slices.Equal(want, kept) {
 		t.Errorf("a session lists\n%q, the replay\n%q", kept, want)

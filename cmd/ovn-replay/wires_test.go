@@ -19,8 +19,8 @@ func TestConnectionsOverWires(t *testing.T) {
 		for _, from := range [][]string{{"--case", dir}, {"--session", session}} {
 			_, out, errs := replayed(t, append([]string{"connections"}, from...)...)
 			row := lineWith(out, ":45141 ")
-			want := ") | SNAT 10.244.1.5:45141 -> 172.18.0.3:45141 | DNAT 172.18.0.4:30080 -> 10.244.3.5:8080 (pod3) | " +
-				"SNAT 172.18.0.3:45141 -> 100.64.0.3:45141 | closed | 5+5 "
+			want := ") | SNAT 10.244.1.5:45141 -> 172.18.0.3:45141 | DNAT 172.18.0.4:30080 -> 10.244.3.5:8080 " +
+				"(pod3) | SNAT 172.18.0.3:45141 -> 100.64.0.3:45141 | closed | 5+5 "
 			if strings.Count(out, "\n") != 15 || !strings.Contains(row, want) ||
 				!strings.Contains(row, " tcp 10.244.1.5:45141 (pod1) > 172.18.0.4:30080 (") {
 				t.Errorf("%v: of 15 connections one is not %q:\n%s%s", from, want, out, errs)
@@ -62,4 +62,28 @@ func lineWith(out, text string) string {
 		}
 	}
 	return ""
+}
+
+// An answer that waits at a router which had translated its question, and has the translation no
+// more, is told as stale, though the connection goes on by another router; in a session, too.
+func TestStaleWhereAnswersWait(t *testing.T) {
+	t.Parallel()
+	const dir = cases + "/ic-egress-moves-25.03"
+	session := filepath.Join(t.TempDir(), "session")
+	if status, _, errs := replayed(t, "run", "-q", "--case", dir, "--session", session); status != exitOK {
+		t.Fatal(errs)
+	}
+	want := "stale: SNAT of 10.244.1.5 to 172.18.0.50, which router GR_node2 has not had since 06:50:41 (NAT row "
+	for _, from := range [][]string{{"--case", dir}, {"--session", session}} {
+		_, out, errs := replayed(t, append([]string{"connections", "--stale"}, from...)...)
+		if strings.Count(out, "\n") != 1 || !strings.Contains(out, " udp 10.244.1.5:45602 ") ||
+			!strings.Contains(out, "| "+want) {
+			t.Errorf("%v: not the one that is stale:\n%s%s", from, out, errs)
+		}
+		for _, of := range []string{"2", "wire2.pcap:25"} {
+			if _, out, _ := replayed(t, append([]string{"why", of}, from...)...); !strings.Contains(out, want) {
+				t.Errorf("%v: why %s does not say what is stale: %s", from, of, out)
+			}
+		}
+	}
 }

@@ -209,7 +209,7 @@ func (l *Ledger) follow(c *Conn, x *note, out *sim.Outcome) {
 		c.source, c.server = l.names.Address(x.as.SrcAddr()), l.names.Address(x.as.DstAddr())
 	}
 	l.members(c, x, out)
-	if opensAnew(out) {
+	if !x.reply && !out.Late && opensAnew(out) {
 		c.stale, c.marked = "", nil
 	}
 	if len(t.Texts) > 0 {

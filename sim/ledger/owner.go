@@ -79,7 +79,7 @@ func (o *owner) lost(x *why.Explainer, now *network.Port, at conntrack.Time) str
 // of each packet, and kept in sessions.
 type Marker struct {
 	Why *why.Explainer
-	// Translations marks what translates, too: who has no flows cannot find out.
+	// Translations marks what translates, too, and what would have: who has no flows cannot find out.
 	Translations bool
 
 	names   *Names
@@ -121,7 +121,7 @@ func (m *Marker) Observed(*replay.Frame, *replay.Point) {}
 func (m *Marker) Skipped(*replay.Frame, *replay.Point, string) {}
 
 func (m *Marker) translations(out *sim.Outcome) {
-	if len(out.Trace.NAT) == 0 {
+	if len(out.Trace.NAT) == 0 && !why.Instead(out) {
 		return
 	}
 	for _, d := range m.Why.Decide(out) {

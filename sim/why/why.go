@@ -288,7 +288,11 @@ func (x *Explainer) astray(d *Decision, out *sim.Outcome) {
 	if out.Late || known(&out.Trace) {
 		return
 	}
-	if s, _ := x.unanswered(out); s != "" {
+	s, stale := x.unanswered(out)
+	if d.Stale = stale; stale != "" {
+		s += " (stale: " + stale + ")"
+	}
+	if s != "" {
 		d.Text = s + "; " + d.Text
 	}
 }
