@@ -36,6 +36,7 @@ func Join(nets ...*Network) (*Network, error) {
 		j.take(n)
 	}
 	j.findStrangers(nets)
+	j.findUnconnected(nets)
 	for _, p := range j.Ports[1:] {
 		j.is.linkPort(p)
 	}
@@ -180,6 +181,18 @@ func (j *joiner) findStrangers(nets []*Network) {
 				j.problem("Chassis", c.UUID, "zone %s does not know chassis %s of zone %s: it has no tunnel to it",
 					n.AZ.Name, c.Host(), c.AZ.Name)
 			}
+		}
+	}
+}
+
+// findUnconnected says which chassis have no tunnels to those of other zones, because they do not take
+// part in interconnection, where their zone has some.
+func (j *joiner) findUnconnected(nets []*Network) {
+	for _, c := range j.Chassis {
+		n := nets[c.AZ.Index]
+		if !c.Remote() && !c.Interconn() && n.transits() && slices.ContainsFunc(n.Chassis, (*Chassis).Remote) {
+			j.problem("Chassis", c.UUID, "chassis %s of zone %s has no is-interconn=true: it has no tunnels to "+
+				"chassis of other zones", c.Host(), c.AZ.Name)
 		}
 	}
 }
