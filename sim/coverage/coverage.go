@@ -16,6 +16,7 @@ import (
 
 	"ovnreplay/nat/header"
 	"ovnreplay/sim"
+	"ovnreplay/sim/ledger"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
@@ -27,6 +28,7 @@ import (
 type Coverage struct {
 	why      *why.Explainer
 	flows    map[*network.Flow]*met
+	kept     kept // of a session
 	rows     map[row]*tally
 	backends map[backend]*chosen
 	packets  int
@@ -41,6 +43,7 @@ type Coverage struct {
 type chosen struct {
 	packets  int
 	balanced bool
+	by       string // the load balancer, as a session tells
 }
 
 // backend is a load balancer's address and who was chosen.
@@ -91,7 +94,7 @@ func (c *Coverage) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
 		if ev.Kind != trace.Match || c.Port != nil && !c.ofPort(&ev) {
 			continue
 		}
-		f := c.why.Book.Net.Flows[ev.Flow]
+		f := c.flow(&ev)
 		m := c.flows[f]
 		if m == nil {
 			m = &met{rows: c.rowsOf(f)}
@@ -115,6 +118,9 @@ func (c *Coverage) Entered(_ *replay.Frame, _ *replay.Point, out *sim.Outcome) {
 			x := c.backends[k]
 			x.packets++
 			x.balanced = x.balanced || n.Flow >= 0 && c.why.Balances(c.why.Book.Net.Flows[n.Flow])
+			if x.by == "" && c.ofSession() {
+				x.by = ledger.Balancer(c.why, k.proto, k.vip, out.Of.Time)
+			}
 		}
 	}
 }
@@ -249,7 +255,7 @@ func (c *Coverage) asked(f *network.Flow) bool {
 // balancers are the rows some flow of which gives packets a backend.
 func (c *Coverage) balancers() map[string]bool {
 	hints := map[string]bool{}
-	for _, f := range c.why.Book.Net.Flows {
+	for _, f := range c.all() {
 		if f.StageHint != "" && stageKind(f) == "nat" && c.why.Balances(f) {
 			hints[f.StageHint] = true
 		}
@@ -263,7 +269,7 @@ func (c *Coverage) Rows(o Options) []Row {
 	var flows []*network.Flow // one that stands for each row
 	of := map[row]int{}       // index in it of the row of a kind and hint
 	balancers := c.balancers()
-	for _, f := range c.why.Book.Net.Flows {
+	for _, f := range c.all() {
 		k := c.key(f, balancers)
 		if k.kind != "" && !c.asked(f) {
 			k.kind = ""
@@ -273,7 +279,7 @@ func (c *Coverage) Rows(o Options) []Row {
 		}
 		switch {
 		case c.Port != nil && (k.kind != "acl" || !c.concerns(f, c.Port)), k.kind == "" && !o.Flows,
-			c.flows[f] == nil && f.Datapaths == nil && c.why.Conntrack != nil: // the network has it no more
+			c.flows[f] == nil && f.Datapaths == nil && !c.ofSession(): // the network has it no more
 			continue
 		}
 		if at, ok := of[k]; ok && f.StageHint != "" && !o.Flows {
@@ -297,7 +303,7 @@ func (c *Coverage) Rows(o Options) []Row {
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), cmp.Compare(b.Packets, a.Packets),
-			strings.Compare(a.Datapath, b.Datapath), strings.Compare(a.Name, b.Name))
+			strings.Compare(a.Datapath, b.Datapath), strings.Compare(a.Name, b.Name), strings.Compare(a.Flow, b.Flow))
 	})
 	return rows
 }
@@ -326,17 +332,15 @@ func (c *Coverage) describe(f *network.Flow, balancers map[string]bool, alone bo
 	}
 	r := newRow(kind, c.nameOf(f), packets)
 	r.Stage, r.Flow = f.StageName(), f.UUID
-	switch n := len(f.Datapaths); {
-	case n == 1:
-		r.Datapath, r.called = f.Datapaths[0].Name, f.Datapaths[0].Called()
-	case n > 1:
-		r.Datapath = fmt.Sprintf("%d datapaths", n)
-	case c.why.Conntrack == nil: // a session's, which does not say
-		r.Datapath = "the network"
-	default:
+	switch at := c.datapaths(f); len(at) {
+	case 0:
 		r.Datapath = "the network as it was"
+	case 1:
+		r.Datapath, r.called = at[0].Name, at[0].Called()
+	default:
+		r.Datapath = fmt.Sprintf("%d datapaths", len(at))
 	}
-	if x := c.why.Object(f); x != nil {
+	if x := c.object(f); x != nil {
 		r.Object = x.String()
 	}
 	return r
@@ -380,7 +384,9 @@ func (c *Coverage) backendRows() (rows []Row) {
 	}
 	for k, x := range c.backends { // of a session, and what the network has no more
 		if x.balanced && !known[k] {
-			rows = append(rows, newRow("backend", k.vip.String()+" -> "+k.to.String(), x.packets))
+			r := newRow("backend", k.vip.String()+" -> "+k.to.String(), x.packets)
+			r.Object = x.by
+			rows = append(rows, r)
 		}
 	}
 	return rows
@@ -421,6 +427,8 @@ func (c *Coverage) Write(w io.Writer, rows []Row) error {
 	packets := printable.Count(c.packets, "packet")
 	if c.Port != nil {
 		printable.Fprintf(&b, "%s, of which those to and from %s count\n", packets, c.Port.Called())
+	} else if c.ofSession() { // which keeps no others
+		printable.Fprintf(&b, "%s, %d logical flows were met\n", packets, len(c.flows))
 	} else {
 		printable.Fprintf(&b, "%s, of %d logical flows %d were met\n", packets, len(c.why.Book.Net.Flows),
 			len(c.flows))

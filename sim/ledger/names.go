@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"ovnreplay/conntrack"
 	"ovnreplay/nat"
 	"ovnreplay/nat/header"
 	"ovnreplay/sim/network"
 	"ovnreplay/sim/packet"
+	"ovnreplay/sim/why"
 )
 
 // NewNames returns the names of a network's addresses. They follow the network
@@ -167,15 +169,39 @@ func (n *Names) refresh() {
 	}
 }
 
+// Balancer is the load balancer of an address and port as a session's roster calls it, "" if it
+// does not.
+func Balancer(x *why.Explainer, proto uint8, at netip.AddrPort, now conntrack.Time) string {
+	if x.Names == nil {
+		return ""
+	}
+	for _, key := range [...]string{serviceKey(proto, at), at.Addr().String()} {
+		name := x.Names(key, now)
+		if balancer, is := strings.CutPrefix(name, balancerText); is {
+			return balancer
+		}
+		if strings.HasPrefix(name, serviceText) {
+			return name
+		}
+	}
+	return ""
+}
+
+// What the names of services and of other load balancers begin with.
+const (
+	serviceText  = "service "
+	balancerText = "load balancer "
+)
+
 // serviceName makes ovn-kubernetes' names readable: Service_default/web_TCP_cluster.
 func serviceName(lb string) string {
 	if s, ok := strings.CutPrefix(lb, "Service_"); ok {
 		for _, proto := range [...]string{"_TCP_", "_UDP_", "_SCTP_"} {
 			s, _, _ = strings.Cut(s, proto)
 		}
-		return "service " + s
+		return serviceText + s
 	}
-	return "load balancer " + lb
+	return balancerText + lb
 }
 
 // PortName says whose a port is, by external_ids as ovn-kubernetes and Neutron
