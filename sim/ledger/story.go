@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,7 +243,10 @@ func cutFrame(text string) (file string, number int, ok bool) {
 	if i < 0 || strings.Contains(text, "]") {
 		return "", 0, false
 	}
-	if _, err := ParseQuestion(text, ""); err == nil { // ADDRESS:PORT
+	if _, err := netip.ParseAddr(text[:i]); err == nil { // ADDRESS:PORT
+		return "", 0, false
+	}
+	if _, err := ParseQuestion(text, ""); err == nil {
 		return "", 0, false
 	}
 	n := 0
@@ -476,7 +480,7 @@ func (s *Stories) sibling(x *told) (best *told, how string) {
 	for i := range s.all {
 		y := &s.all[i]
 		if y == x || y.record == nil || y.late || y.waits() || y.conn == nil ||
-			y.arrived == x.arrived && !otherwise(x, y) {
+			s.succeeded(y) == s.succeeded(x) && !otherwise(x, y) {
 			continue
 		}
 		if n, what := likeness(x, y); n > score {
@@ -485,6 +489,9 @@ func (s *Stories) sibling(x *told) (best *told, how string) {
 	}
 	return best, how
 }
+
+// succeeded reports whether a packet came to where it was to.
+func (s *Stories) succeeded(x *told) bool { return x.arrived && s.strayed(x) == "" }
 
 // otherwise reports whether two packets of one direction of a connection that
 // both arrived were translated differently.
@@ -522,8 +529,11 @@ func sameEnd(a, b *nat.Tuple) bool { return a.Src == b.Src || a.Dst == b.Dst }
 // parting tells where the ways of two packets part.
 func (s *Stories) parting(x, y *told, how string, add func(string, ...any)) {
 	fared := "did not arrive"
-	if y.arrived {
+	switch {
+	case s.succeeded(y):
 		fared = "arrived"
+	case y.arrived:
+		fared = "went astray"
 	}
 	here, there := within(x, y), within(y, x)
 	i := 0
