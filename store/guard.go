@@ -63,18 +63,10 @@ func (e *guardError) Error() string { return e.err.Error() }
 
 func (e *guardError) Unwrap() error { return e.err }
 
-// openBolt opens a bbolt file whose pages are sound; with older, whoever reads it brings what
-// one state before the last lacks up to date again. With write it is made if
+// openBolt opens a bbolt file whose pages are sound. With write it is made if
 // there is none. The error is bbolt's, or a *guardError.
-func openBolt(path string, write, older bool) (*boltFile, error) {
-	sound := func(lock bool) (bool, error) {
-		checked, err := checkFile(path, lock)
-		if older && errors.Is(err, errOneState) {
-			err = nil
-		}
-		return checked, err
-	}
-	checked, err := sound(true)
+func openBolt(path string, write bool) (*boltFile, error) {
+	checked, err := checkFile(path, true)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +79,7 @@ func openBolt(path string, write, older bool) (*boltFile, error) {
 		return err
 	})
 	if err == nil && !checked { // another process was writing; now none is
-		_, err = sound(false)
+		_, err = checkFile(path, false)
 	}
 	if errors.Is(err, bolterrors.ErrTimeout) { // another process has begun it
 		f.begun = begun{}

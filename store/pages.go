@@ -59,7 +59,8 @@ type pageSpan struct {
 }
 
 // errOneState is that of the two states of a file one is damaged, and all that is in the other
-// is sound. A writer overwrites one while the other stays: it may be the newer that is gone.
+// is sound. A writer overwrites one while the other stays: it may be the newer that is gone, and
+// who goes on from the older commits as if what it held had never been.
 var errOneState = errors.New("one of its two last states cannot be read, and it may be the newer")
 
 // checkPages tells what is wrong with the pages of a bbolt file. A file that is
@@ -190,10 +191,12 @@ func (c *pageCheck) tree(root uint64, top bool) error {
 		case at.depth > maxPages:
 			return fmt.Errorf("page %d lies too deep", at.id)
 		case kind == branchPage && count > 0:
+			next := int64(len(elements))
 			for i := range count {
 				e := elements[i*pageElement:]
-				if !fits(i, binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]), 0, space) {
-					return fmt.Errorf("page %d has a key outside of it", at.id)
+				next = after(next, i, binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]), 0)
+				if next < 0 || next > space {
+					return fmt.Errorf("page %d has a key outside of its place", at.id)
 				}
 				todo = append(todo, branch{binary.NativeEndian.Uint64(e[8:]), at.depth + 1})
 			}
@@ -208,20 +211,40 @@ func (c *pageCheck) tree(root uint64, top bool) error {
 	return nil
 }
 
-// fits reports whether an element's key and value lie in their page; at is from
-// the element on.
-func fits(i int, at, key, value uint32, space int64) bool {
-	return int64(i)*pageElement+int64(at)+int64(key)+int64(value) <= space
+// after is where an element's key and value end, of which at is from the element on: they follow those of the
+// element before it, which end at next, and the first follow the elements. So bbolt writes them, and so it shows
+// that a page has lost elements, which nothing else would. -1: they are elsewhere.
+func after(next int64, i int, at, key, value uint32) int64 {
+	if int64(i)*pageElement+int64(at) != next {
+		return -1
+	}
+	return next + int64(key) + int64(value)
+}
+
+// nothing sees that a page without elements has nothing where the first would be.
+func (c *pageCheck) nothing(id uint64) error {
+	var first [pageElement]byte
+	if _, err := c.f.ReadAt(first[:], int64(id)*c.meta.pageSize+pageHeader); err != nil {
+		return fmt.Errorf("page %d cannot be read", id)
+	}
+	if first != [pageElement]byte{} {
+		return fmt.Errorf("page %d has elements that it does not count", id)
+	}
+	return nil
 }
 
 // leaf looks through a leaf's elements.
 func (c *pageCheck) leaf(id uint64, elements []byte, space int64, top bool) error {
+	if len(elements) == 0 {
+		return c.nothing(id)
+	}
+	next := int64(len(elements))
 	for i := 0; i*pageElement < len(elements); i++ {
 		e := elements[i*pageElement:]
 		flags, at, key, value := binary.NativeEndian.Uint32(e), binary.NativeEndian.Uint32(e[4:]),
 			binary.NativeEndian.Uint32(e[8:]), binary.NativeEndian.Uint32(e[12:])
-		if !fits(i, at, key, value, space) {
-			return fmt.Errorf("page %d has a value outside of it", id)
+		if next = after(next, i, at, key, value); next < 0 || next > space {
+			return fmt.Errorf("page %d has a value outside of its place", id)
 		}
 		if flags&bucketLeaf == 0 {
 			continue
@@ -251,16 +274,20 @@ func inlined(b []byte) error {
 		return errors.New("a bucket that is no leaf")
 	}
 	count, space := int(binary.NativeEndian.Uint16(b[10:])), int64(len(b)-pageHeader)
-	if int64(count)*pageElement > space {
+	next := int64(count) * pageElement
+	if next > space {
 		return errors.New("a bucket with more elements than room")
 	}
 	for i := range count {
 		e := b[pageHeader+i*pageElement:]
-		if binary.NativeEndian.Uint32(e)&bucketLeaf != 0 ||
-			!fits(i, binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]),
-				binary.NativeEndian.Uint32(e[12:]), space) {
-			return errors.New("a bucket with a value outside of it")
+		next = after(next, i, binary.NativeEndian.Uint32(e[4:]), binary.NativeEndian.Uint32(e[8:]),
+			binary.NativeEndian.Uint32(e[12:]))
+		if binary.NativeEndian.Uint32(e)&bucketLeaf != 0 || next < 0 || next > space {
+			return errors.New("a bucket with a value outside of its place")
 		}
+	}
+	if next != space { // it is as long as what it holds
+		return errors.New("a bucket with more in it than it counts")
 	}
 	return nil
 }

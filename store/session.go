@@ -106,7 +106,7 @@ func OpenSession(path string, write bool) (s *Session, err error) {
 		zstd.WithDecoderMaxMemory(maxChunk)); err != nil {
 		return nil, err
 	}
-	if s.file, err = openBolt(path, write, write); err != nil {
+	if s.file, err = openBolt(path, write); err != nil {
 		return nil, s.word(err)
 	}
 	if err = s.check(write); err == nil {

@@ -101,7 +101,7 @@ func OpenShelf(path string, write bool) (*Shelf, error) {
 		}
 		return nil, e
 	}
-	file, err := openBolt(path, write, false)
+	file, err := openBolt(path, write)
 	s := &Shelf{path: path, file: file}
 	if err != nil {
 		return nil, s.word(err)
@@ -195,6 +195,11 @@ func (s *Shelf) check(write bool) error {
 				"knows %s)",
 				b.Get(versionKey), shelfVersion))
 		}
+		for _, name := range [][]byte{snapshotsBucket, piecesBucket} {
+			if tx.Bucket(name) == nil {
+				return false, &guardError{fmt.Errorf("it has no %s", name)}
+			}
+		}
 		return true, nil
 	}
 	var found bool
@@ -241,6 +246,9 @@ func (s *Shelf) manifest(name string, text []byte) (*manifest, error) {
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, s.broken(name, err)
+	}
+	if m.Name != name {
+		return nil, s.broken(name, fmt.Errorf("they are those of %.80q", m.Name))
 	}
 	return &m, nil
 }
