@@ -139,3 +139,9 @@ func (o Options) Files(sources []string) []string {
 	}
 	return names
 }
+
+// DefaultFiles are what is read, or written, where no source and no store of snapshots is named.
+func DefaultFiles() []string {
+	shelf, _ := DefaultShelfPath() // none: whoever needs one is told
+	return []string{DefaultSource(), shelf}
+}

@@ -23,6 +23,7 @@ import (
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/printable"
 	"ovnreplay/sim/recording"
+	"ovnreplay/store"
 	"ovnreplay/store/output"
 )
 
@@ -51,6 +52,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	errs := output.NewText(ctx, "standard error", stderr, func(error) {})
 	errs.Fold()
 	ctx, files := output.With(ctx, stop)
+	files.Names(args, store.DefaultFiles()...)
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
 	profile := flags.Profiled(root)

@@ -18,6 +18,7 @@ import (
 	"ovnreplay/sim/ovntrace"
 	"ovnreplay/sim/printable"
 	"ovnreplay/store"
+	"ovnreplay/store/output"
 )
 
 // errDropped makes the command exit with exitDropped; the trace says why.
@@ -109,6 +110,11 @@ func (o *traceOptions) run(ctx context.Context, args []string) (err error) {
 	o.from.Stdin, o.from.Stderr = o.stdin, o.stderr
 	net, recorded, err := o.from.ForTrace(ctx, o.Moment)
 	if err != nil {
+		return err
+	}
+	files := output.Of(ctx)
+	files.Reads(recorded.Inputs()...)
+	if err := files.Check("the result", "-"); err != nil {
 		return err
 	}
 	if len(net.Chassis) == 0 {

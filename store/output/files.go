@@ -26,14 +26,16 @@ import (
 // its place and takes it when it is complete; pipes and devices are written as
 // they are.
 type Files struct {
-	ctx    context.Context
-	stop   context.CancelCauseFunc
-	inputs []string
-	names  map[string]string // of those written, to the flag that names them
-	stdout string            // the flag whose output goes to standard output
-	files  []*File
-	after  []func() error // what is to be said once the files are in their places
-	begun  atomic.Bool
+	ctx      context.Context
+	stop     context.CancelCauseFunc
+	inputs   []string
+	names    map[string]string // of those written, to the flag that names them
+	stdout   string            // the flag whose output goes to standard output
+	files    []*File
+	words    []string       // of the command line
+	reserved Destination    // a file that is nothing else's
+	after    []func() error // what is to be said once the files are in their places
+	begun    atomic.Bool
 }
 
 // File is one file being written.
@@ -100,8 +102,13 @@ func (o *Files) Reads(names ...string) {
 	}
 }
 
-// Check refuses a file that a flag names if it is an input, or another output.
+// Check refuses a file that a flag names if it is an input, or another output; and one that is reserved.
 func (o *Files) Check(flag, name string) error {
+	if r := o.reserved; r.Name != "" && r.Flag != flag {
+		if err := o.Check(r.Flag, r.Name); err != nil {
+			return err
+		}
+	}
 	if name == "" {
 		return nil
 	}

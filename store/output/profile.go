@@ -15,13 +15,17 @@ type Profile struct {
 	samples bytes.Buffer
 }
 
-// Start begins the profile of a command line.
+// Start begins the profile of a command line, for the flag that names it, unless the file is of another use to it.
 func (p *Profile) Start(ctx context.Context) error {
+	const flag = "--cpuprofile"
 	if p.Path == "" {
 		return nil
 	}
 	if Stdout(p.Path) {
-		return fmt.Errorf("--cpuprofile %s: standard output is the command's; name a file", p.Path)
+		return fmt.Errorf("%s %s: standard output is the command's; name a file", flag, p.Path)
+	}
+	if err := Of(ctx).reserve(flag, p.Path); err != nil {
+		return err
 	}
 	p.ctx = ctx
 	return pprof.StartCPUProfile(&p.samples)
