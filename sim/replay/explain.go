@@ -113,9 +113,7 @@ func (v *Verifier) mismatch(p, o *waiter) Item {
 	if len(it.Fields) == 1 {
 		it.Reason += "s"
 	}
-	if p.way.loose {
-		it.Reason += "; its connection began before the capture"
-	}
+	it.Reason += p.way.tracked()
 	return it
 }
 
@@ -268,9 +266,7 @@ func (v *Verifier) explainMissing(w *waiter, it *Item) {
 	if where.flow >= 0 || found.verdict != sim.Delivered && len(found.way.steps()) > 0 {
 		it.Flow = v.ref(where)
 	}
-	if found.loose {
-		it.Reason += "; its connection began before the capture"
-	}
+	it.Reason += found.tracked()
 	it.Suspects = v.suspects(found, it.Flow)
 }
 
@@ -613,9 +609,7 @@ func (v *Verifier) explainUnexpected(w *waiter, it *Item) {
 	} else if n := len(w.way.way.steps()); n > 0 {
 		it.Flow = v.ref(w.way.way.steps()[n-1].visit)
 	}
-	if w.way.loose {
-		it.Reason += "; its connection began before the capture"
-	}
+	it.Reason += w.way.tracked()
 	it.Suspects = v.suspects(&w.way, it.Flow)
 }
 

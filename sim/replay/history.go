@@ -43,8 +43,11 @@ type fate struct {
 	conn     int32         // its connection's number, see VerifyOptions.Conn
 	waits    bool          // ovn-controller asks for its next hop
 	asks     *network.Port // by this wire, nil: by none
-	loose    bool          // its connection began before the capture
-	metered  bool          // ovn-controller may not have got it, see trace.NearRate
+	loose    bool          // its connection began before the capture, or conntrack refused it
+	unseen   bool          // of those the first
+	refusal  conntrack.Refusal
+	check    conntrack.Check
+	metered  bool // ovn-controller may not have got it, see trace.NearRate
 	original [2]endpoint
 	sender   mac // it came over a wire, from this Ethernet address
 	nat      []natStep

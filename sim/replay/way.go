@@ -192,10 +192,36 @@ func (x *fate) readOwn(w *way, t *trace.Trace, own []trace.Event, dropAt int) (e
 		case trace.CT:
 			c := &t.CT[ev.Arg]
 			x.loose = x.loose || c.Loose || c.State&conntrack.Invalid != 0
+			x.refused(c)
 		}
 		if i == dropAt {
 			return true
 		}
 	}
 	return false
+}
+
+// refused notes why conntrack refused a packet, or that its connection began before the capture: a
+// packet of no connection that it has seen is one of those, one with a wrong checksum is not.
+func (x *fate) refused(c *trace.CTStep) {
+	ofItself := c.State&conntrack.Invalid != 0
+	switch c.Refusal {
+	case conntrack.NotRefused, conntrack.NoConnection, conntrack.NotTrackable:
+		ofItself = false
+	}
+	if ofItself && x.refusal == conntrack.NotRefused {
+		x.refusal, x.check = c.Refusal, c.Check
+	}
+	x.unseen = x.unseen || c.Loose || c.State&conntrack.Invalid != 0 && !ofItself
+}
+
+// tracked says what connection tracking has to do with what became of a packet, to follow that.
+func (x *fate) tracked() (text string) {
+	if x.refusal != conntrack.NotRefused {
+		text = "; conntrack refused it: " + x.refusal.Explain(&x.check)
+	}
+	if x.unseen {
+		text += "; its connection began before the capture"
+	}
+	return text
 }
