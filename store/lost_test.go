@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 )
 
 // newestRoot is where the root page of a file's newer state begins.
@@ -111,5 +113,34 @@ func TestEmptiedStoreIsSound(t *testing.T) {
 		if err := opened(path, false, write); err != nil {
 			t.Errorf("write %t: %v", write, err)
 		}
+	}
+}
+
+// What of a snapshot's description is no UTF-8 is shown as the bytes it is, whether they are damage or part of a
+// file's name; and a name of such bytes, by which nobody could ask for it again, is not taken.
+func TestSnapshotSourceIsShownByItsBytes(t *testing.T) {
+	t.Parallel()
+	s := openShelf(t, filepath.Join(t.TempDir(), "shelf"))
+	db, err := openAll(strings.NewReader(strings.Join(small(), "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Source = "a\xafb\u00e9.db"
+	if _, err := s.Put(db, "one", shelfTime); err != nil {
+		t.Fatal(err)
+	}
+	err = s.file.update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(snapshotsBucket)
+		text := strings.Replace(string(b.Get([]byte("one"))), ".db", "\xafdb", 1)
+		return b.Put([]byte("one"), []byte(text))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.List(); err != nil || len(list) != 1 || list[0].Source != "a\\xafb\u00e9\\xafdb" {
+		t.Errorf("%+v %v", list, err)
+	}
+	if _, err := s.Put(db, "t\xafwo", shelfTime); err == nil || !strings.Contains(err.Error(), "choose a short word") {
+		t.Errorf("a name of no UTF-8: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -244,10 +245,10 @@ func (s *Shelf) List() ([]Snapshot, error) {
 
 func (s *Shelf) manifest(name string, text []byte) (*manifest, error) {
 	var m manifest
-	if err := json.Unmarshal(text, &m); err != nil {
+	if err := json.Unmarshal([]byte(shown(string(text), `\\x%02x`)), &m); err != nil {
 		return nil, s.broken(name, err)
 	}
-	if m.Name != name {
+	if m.Name != name && utf8.ValidString(name) {
 		return nil, s.broken(name, fmt.Errorf("they are those of %.80q", m.Name))
 	}
 	return &m, nil
@@ -280,8 +281,9 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 		return Snapshot{}, err
 	}
 	m := manifest{Tables: make(map[string][]byte), Snapshot: Snapshot{
-		Name: name, Taken: now.UTC().Truncate(time.Second), Source: db.Source, Database: db.Name, Version: db.Version,
-		Time: db.Time,
+		Name: name, Taken: now.UTC().Truncate(time.Second), Source: shown(db.Source, `\x%02x`), Database: db.Name,
+		Version: db.Version,
+		Time:    db.Time,
 	}}
 	p := newPacker()
 	m.Schema = p.add(encodeSchema(db))
@@ -309,10 +311,29 @@ func (s *Shelf) Put(db *Database, name string, now time.Time) (Snapshot, error) 
 	return m.Snapshot, err
 }
 
+// shown is text with its bytes that are no UTF-8 written so: in JSON they would all become the same character.
+func shown(text, as string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, n := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, as, text[0])
+		} else {
+			b.WriteString(text[:n])
+		}
+		text = text[n:]
+	}
+	return b.String()
+}
+
 func checkName(name string) error {
-	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+	odd := func(r rune) bool { return r <= ' ' || r == 0x7f }
+	if name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, odd) {
 		return &SourceError{Source: fmt.Sprintf("snapshot name %.40q", name),
-			Problem: "is empty, too long or has spaces", Advice: "choose a short word"}
+			Problem: "is empty, too long, no UTF-8 or has spaces", Advice: "choose a short word"}
 	}
 	return nil
 }
