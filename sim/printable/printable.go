@@ -52,15 +52,32 @@ func Append(b, p []byte) []byte {
 	return append(b, p...)
 }
 
-// Errors returns an error's text on one line; what several errors say is said once.
+// Errors returns an error's text on one line; what several errors say is said once, and of what is very
+// long, which repeats what is wrong, the beginning and the end.
 func Errors(err error) string {
 	var lines []string
 	for line := range strings.Lines(err.Error()) {
-		if line = strings.Join(strings.Fields(line), " "); !slices.Contains(lines, line) {
+		if line = cut(strings.Join(strings.Fields(line), " ")); !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
 	return strings.Join(lines, " ")
+}
+
+// cut leaves out the middle of a long line.
+func cut(line string) string {
+	const most, head, tail = 4000, 1000, 500
+	if len(line) <= most {
+		return line
+	}
+	from, to := head, len(line)-tail
+	for from > 0 && !utf8.RuneStart(line[from]) {
+		from--
+	}
+	for to < len(line) && !utf8.RuneStart(line[to]) {
+		to++
+	}
+	return fmt.Sprintf("%s (%d bytes left out) %s", line[:from], to-from, line[to:])
 }
 
 // Writer makes what is written to it fit for a terminal, but for line feeds and

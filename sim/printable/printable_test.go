@@ -3,6 +3,8 @@ package printable
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -115,5 +117,21 @@ func TestText(t *testing.T) {
 		if got := Text(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+	}
+}
+
+// An error that repeats a long input says its beginning and its end, and how much is left out; characters stay whole.
+func TestErrorsAreCut(t *testing.T) {
+	for _, part := range []string{"x", "\u00e9", "\u20ac"} {
+		err := errors.New("--filter: " + strings.Repeat(part, 100_000) + ": no such field")
+		got := Errors(err)
+		if len(got) > 2000 || !strings.HasPrefix(got, "--filter: "+part) ||
+			!strings.HasSuffix(got, ": no such field") ||
+			!strings.Contains(got, " bytes left out) ") || !utf8.ValidString(got) {
+			t.Errorf("%d bytes: %.50q … %q", len(got), got, got[max(0, len(got)-50):])
+		}
+	}
+	if short := strings.Repeat("x", 4000); Errors(errors.New(short)) != short {
+		t.Error("a short one is cut")
 	}
 }
