@@ -8,6 +8,7 @@ import (
 	"ovnreplay/packaging/flags"
 	"ovnreplay/sim/job"
 	"ovnreplay/sim/recording"
+	"ovnreplay/sim/replay"
 	"ovnreplay/store"
 )
 
@@ -19,6 +20,13 @@ func newInput(stdin io.Reader, stderr io.Writer) input {
 }
 
 func (in *input) flags(cmd *cobra.Command) { flags.Replay(cmd.Flags(), &in.Spec) }
+
+// unread says of captures none of whose packets were read that it was asked for.
+func (in *input) unread(r *replay.Report) {
+	if in.Selects != "" && r.Unverified != "" && r.Packets == 0 {
+		r.Unverified = "--pcap-filter selects none of the captures' packets"
+	}
+}
 
 // filesOf is how the files of a recording are read.
 func filesOf(stdin io.Reader) recording.Files {

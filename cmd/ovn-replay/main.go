@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ovnreplay/cmd/interrupts"
 	"ovnreplay/packaging/completion"
@@ -56,6 +57,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRootCommand(recording.Interruptible(ctx, stdin), out, errs)
 	root.SetArgs(args)
 	profile := flags.Profiled(root)
+	start := root.PersistentPreRunE
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := nameless(cmd); err != nil {
+			return err
+		}
+		return start(cmd, args)
+	}
 	if !completion.Asked(args) { // it reads flags twice
 		manual.Once(root, map[string]string{"db": ": a replay is on one network (diff compares two)"})
 	}
@@ -83,6 +91,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	errs.Flush()
 	return status
+}
+
+// nameless refuses a flag for a file that is given without a name: a script's variable was empty, and what
+// was to be written would not be.
+func nameless(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if what, _ := pflag.UnquoteUsage(f); (what == "FILE" || what == "DIR") && f.Value.String() == "" && err == nil {
+			err = fmt.Errorf("--%s: the name is empty; name a file, or leave the flag out", f.Name)
+		}
+	})
+	return err
 }
 
 // outweighed is an error without what an output that could not be written makes void: a

@@ -74,6 +74,7 @@ func (o *reportOptions) report(cmd *cobra.Command) (err error) {
 	if damage != nil {
 		verified.Damaged = printable.Errors(damage)
 	}
+	o.unread(verified)
 	r.Verified(verified)
 	if err := o.save(cmd.Context(), r); err != nil {
 		return err

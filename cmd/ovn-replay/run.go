@@ -80,6 +80,11 @@ func (o *runOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	for _, name := range []string{"hops", "epb-verdict"} {
+		if cmd.Flags().Changed(name) && o.write == "" {
+			return fmt.Errorf("--%s: is of what is written: name a file with -w", name)
+		}
+	}
 	output.Of(cmd.Context()).Reads(o.ovs...)
 	o.GoesOn, o.KeepBlocks = o.session != "", o.write != ""
 	conn := 0

@@ -129,9 +129,7 @@ func (o *verifyOptions) verify(cmd *cobra.Command) (err error) {
 	if b := replay.BoundsOf(j.Engine); !b.Empty() {
 		report.Bounds = &b
 	}
-	if o.Selects != "" && report.Unverified != "" && report.Packets == 0 {
-		report.Unverified = "--pcap-filter selects none of the captures' packets"
-	}
+	o.unread(report)
 	ok := report.OK()
 	j.ByHistory(cmd.Context(), opts, report)
 	j.Filter.Select(report)

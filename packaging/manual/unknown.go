@@ -58,6 +58,8 @@ func Arguments(cmd *cobra.Command) {
 				return nil
 			case n == 0:
 				wrong = "an argument is missing"
+			case takes(cmd, append(args[:n:n], "another")) == nil:
+				wrong = fmt.Sprintf("an argument is missing after %q", args[n-1])
 			case takes(cmd, args[:n-1]) == nil:
 				wrong = fmt.Sprintf("%q is one argument too many", args[n-1])
 			default:
