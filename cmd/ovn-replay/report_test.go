@@ -119,7 +119,7 @@ func TestReportDrawsCopies(t *testing.T) {
 const ready = setInterval(() => {
   if (!document.body.dataset.ready) return;
   clearInterval(ready);
-  const of = (a, b) => graph().edges.filter(e => e.a.name === a && e.b.name === b && e.a.chassis === "compute-1").map(e => e.n);
+  const of = (a, b) => graph().edges.filter(e => e.a.name === a && e.b.name === b && D.chassis[e.a.chassis].n === "compute-1").map(e => e.n);
   $("seen").textContent = JSON.stringify(["to r1 " + of("net-a", "r1"), "from r1 " + of("r1", "net-a")]);
 }, 20);
 </script>`

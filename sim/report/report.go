@@ -71,17 +71,20 @@ type portOn struct {
 // data is what the page's script reads. Numbers refer to the lists; -1 to
 // nothing. Names are short: there is one of each for every packet.
 type data struct {
-	About   About        `json:"about"`
-	Begun   string       `json:"begun"` // time of the first packet, RFC 3339
-	Texts   []string     `json:"texts,omitempty"`
-	Ports   []portData   `json:"ports"`
-	Flows   []flowData   `json:"flows"`
-	Paths   [][]step     `json:"paths,omitempty"`
-	Packets []packetData `json:"packets,omitempty"`
-	Conns   []connData   `json:"conns,omitempty"`
-	Result  *resultData  `json:"result,omitempty"`
-	Without int          `json:"without,omitempty"` // packets whose bytes are left out
-	Left    int          `json:"left,omitempty"`    // packets that are not in the page
+	About About    `json:"about"`
+	Begun string   `json:"begun"` // time of the first packet, RFC 3339
+	Texts []string `json:"texts,omitempty"`
+	// Datapaths and Chassis are all of the network: steps and ports have their indexes there.
+	Datapaths []placeData  `json:"datapaths"`
+	Chassis   []placeData  `json:"chassis"`
+	Ports     []portData   `json:"ports"`
+	Flows     []flowData   `json:"flows"`
+	Paths     [][]step     `json:"paths,omitempty"`
+	Packets   []packetData `json:"packets,omitempty"`
+	Conns     []connData   `json:"conns,omitempty"`
+	Result    *resultData  `json:"result,omitempty"`
+	Without   int          `json:"without,omitempty"` // packets whose bytes are left out
+	Left      int          `json:"left,omitempty"`    // packets that are not in the page
 }
 
 // About is what the page says of itself.
@@ -96,9 +99,8 @@ type About struct {
 
 type portData struct {
 	Name     string `json:"n"`
-	Datapath string `json:"d"`
-	Router   bool   `json:"r,omitempty"`
-	Chassis  string `json:"c"`
+	Datapath int    `json:"d"` // -1: none
+	Chassis  int    `json:"c"`
 }
 
 type flowData struct {
@@ -109,8 +111,7 @@ type flowData struct {
 	Actions  string `json:"a"`
 }
 
-// step is a table on a packet's way: datapath (a text), chassis (a text), 1 in
-// egress, table, flow, and how deep: copies of a packet come from the last that is less deep.
+// step is a table on a packet's way: datapath, chassis, 1 in egress, table, flow, and how deep: copies of a packet come from the last that is less deep.
 type step [6]int
 
 type packetData struct {
@@ -158,6 +159,9 @@ type connData struct {
 // resultData is what verifying found.
 type resultData struct {
 	Observed, Matched, Autonomous, Guessed, Inferred int
+	Verdict                                          string // as verify says it
+	Damaged                                          string // what of the inputs could not be read
+	Class                                            string // ok, bad or warn: how the verdict looks
 	Differ                                           []differData
 }
 
@@ -173,7 +177,8 @@ func New(x *why.Explainer, taps []*replay.Tap, about About) *Report {
 	for _, t := range taps {
 		about.Captures = append(about.Captures, t.Name)
 	}
-	return &Report{why: x, taps: taps, data: data{About: about},
+	datapaths, chassis := places(x.Book.Net)
+	return &Report{why: x, taps: taps, data: data{About: about, Datapaths: datapaths, Chassis: chassis},
 		texts: map[string]int{}, paths: map[string]int{}, flows: map[*network.Flow]int{}, ports: map[portOn]int{},
 		byConn: map[int]int{}}
 }
@@ -190,7 +195,7 @@ func (r *Report) Entered(f *replay.Frame, p *replay.Point, out *sim.Outcome) {
 	rec := replay.NewRecord(r.why, f, p, replay.NameOf(r.taps, f), out, false)
 	d := packetData{
 		Time: int64(f.Time) - r.begun, Capture: r.text(rec.Capture), Frame: f.Number, In: r.port(p.Port, p.Chassis),
-		Packet: r.text(rec.Packet), Verdict: letter(rec), Why: r.reason(rec), Path: r.path(&out.Trace),
+		Packet: r.text(rec.Packet), Verdict: letter(rec), Why: r.reason(rec, out), Path: r.path(&out.Trace),
 		Length: f.Wire,
 	}
 	for _, o := range out.Outputs {
@@ -250,7 +255,7 @@ func (r *Report) Observed(*replay.Frame, *replay.Point) {}
 func (r *Report) Skipped(*replay.Frame, *replay.Point, string) {}
 
 // reason says why the packet did not leave, -1 if it did.
-func (r *Report) reason(rec *replay.Record) int {
+func (r *Report) reason(rec *replay.Record, out *sim.Outcome) int {
 	var parts []string
 	if rec.Drop != nil {
 		parts = append(parts, strings.TrimPrefix(rec.Drop.Stage+": ", ": ")+rec.Drop.Reason)
@@ -268,7 +273,7 @@ func (r *Report) reason(rec *replay.Record) int {
 	if len(parts) == 0 {
 		return -1
 	}
-	return r.text(strings.Join(parts, ", "))
+	return r.text(strings.Join(parts, ", ") + r.apart(out))
 }
 
 func (r *Report) text(s string) int {
@@ -287,20 +292,13 @@ func (r *Report) port(p *network.Port, c *network.Chassis) int {
 	if !ok {
 		i = len(r.data.Ports)
 		r.ports[k] = i
-		d := portData{Name: "tunnel", Chassis: hostOf(c)}
+		d := portData{Name: "tunnel", Datapath: -1, Chassis: c.Index}
 		if p != nil {
-			d.Name, d.Datapath, d.Router = p.Called(), p.Datapath.Called(), p.Datapath.Router
+			d.Name, d.Datapath = p.Called(), p.Datapath.Index
 		}
 		r.data.Ports = append(r.data.Ports, d)
 	}
 	return i
-}
-
-func hostOf(c *network.Chassis) string {
-	if c.Hostname != "" {
-		return c.Hostname
-	}
-	return c.Name
 }
 
 // maxText is how much of a match or an action is shown.
@@ -331,8 +329,7 @@ func (r *Report) path(t *trace.Trace) int {
 		if ev.Kind != trace.Match && ev.Kind != trace.Miss {
 			continue
 		}
-		s := step{r.text(r.why.Book.Net.Datapaths[ev.Datapath].Called()),
-			r.text(hostOf(r.why.Book.Net.Chassis[ev.Chassis])), 0, int(ev.Table), -1, int(ev.Depth)}
+		s := step{int(ev.Datapath), int(ev.Chassis), 0, int(ev.Table), -1, int(ev.Depth)}
 		if ev.Egress {
 			s[2] = 1
 		}
@@ -418,8 +415,8 @@ func (r *Report) connection(d *packetData, n int) int {
 // Verified adds what verifying found.
 func (r *Report) Verified(v *replay.Report) {
 	res := &resultData{Observed: v.Observed, Matched: v.Matched, Autonomous: v.Autonomous, Guessed: v.Guessed,
-		Inferred: v.Inferred,
-		Differ:   []differData{}}
+		Inferred: v.Inferred, Differ: []differData{}}
+	res.judge(v)
 	for _, list := range []struct {
 		kind  string
 		items []replay.Item
