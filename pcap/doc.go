@@ -4,7 +4,8 @@
 // and pcapng (sections, interfaces, mixed link types, options, comments), plain
 // or compressed with gzip, xz or zstd, from files, rotated sets or a stream.
 // Several captures are merged by time; a filter (package filter) leaves out
-// packets as they are read. Out: pcapng in which every interface may be a
+// packets as they are read. Of an annotated capture that is read again, the packets and comments
+// that the annotation added are left out. Out: pcapng in which every interface may be a
 // logical port, and classic pcap.
 //
 // What it promises:

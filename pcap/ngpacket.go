@@ -95,6 +95,9 @@ func (f *ngFormat) packetOptions(r *Reader, rec *Record, at int64, b []byte) err
 	if opts.bad {
 		return f.damaged(r, at, "an option of a packet reaches past its block's end")
 	}
+	if !r.opts.Annotations && f.sections[f.section].Annotated() {
+		rec.unannotate()
+	}
 	return nil
 }
 

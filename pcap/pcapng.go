@@ -246,7 +246,8 @@ func (f *ngFormat) interfaceBlock(r *Reader, at int64, b []byte) error {
 			maxInterfaces)
 	}
 	i := &Interface{Index: f.total, Section: f.section, ID: len(f.interfaces), BigEndian: f.big,
-		LinkType: LinkType(f.u16(b)), SnapLen: f.u32(b[4:]), resolution: microseconds}
+		Annotated: f.sections[f.section].Annotated(),
+		LinkType:  LinkType(f.u16(b)), SnapLen: f.u32(b[4:]), resolution: microseconds}
 	var offset int64
 	opts := optionReader{rest: b[8:], big: f.big}
 	for code, v, ok := opts.next(); ok; code, v, ok = opts.next() {

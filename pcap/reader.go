@@ -33,6 +33,9 @@ type Options struct {
 	// AttachBlocks, with KeepBlocks, hands them out with the record that they are
 	// before: only those after the last are for TakeBlocks.
 	AttachBlocks bool
+	// Annotations delivers what an earlier replay added to a capture that it annotated, too: comments,
+	// numbers and verdicts of packets, and packets that it predicted.
+	Annotations bool
 	// Filter selects the records that are delivered, as if the capture had been
 	// made with it, but for their numbers: those are of the whole file. nil
 	// selects all. It sees a frame as it was captured, with its tunnel headers.
@@ -248,7 +251,7 @@ var otherKinds = []struct{ magic, kind, advice string }{
 }
 
 // Next reads the next record that the filter selects into rec, reusing its
-// buffers.
+// buffers. What an earlier replay predicted was not captured, and is passed over.
 func (r *Reader) Next(rec *Record) error {
 	if r.err != nil {
 		return r.err
@@ -262,6 +265,9 @@ func (r *Reader) Next(rec *Record) error {
 		if err := r.dense(); err != nil {
 			r.err = err
 			return err
+		}
+		if rec.predicted {
+			continue
 		}
 		selected, err := r.filters.selects(r.name, rec)
 		if err != nil {

@@ -58,6 +58,7 @@ type Record struct {
 	Blocks []Block
 
 	optionBytes []byte
+	predicted   bool // by an earlier replay: in no capture
 }
 
 // Truncated reports whether the snap length cut the packet.
@@ -103,7 +104,7 @@ func (r *Record) addOption(code uint16, value []byte) []byte {
 // reset clears what not every record sets, keeping the buffers.
 func (r *Record) reset() {
 	r.Capture, r.IfIndex, r.FCSLen = 0, 0, 0
-	r.Timeless, r.Direction = false, DirectionUnknown
+	r.Timeless, r.predicted, r.Direction = false, false, DirectionUnknown
 	r.Comments, r.Options, r.optionBytes = r.Comments[:0], r.Options[:0], r.optionBytes[:0]
 	r.Blocks = nil
 }
@@ -134,6 +135,7 @@ type Interface struct {
 	OS          string
 	Hardware    string
 	Comments    []string
+	Annotated   bool     // by an earlier replay: what it is called is a port's name
 	Options     []Option // the others, raw, in the section's byte order
 
 	// Received and Dropped come from an Interface Statistics Block, which

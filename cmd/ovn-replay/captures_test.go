@@ -16,7 +16,7 @@ import (
 // records reads all records of a capture.
 func records(t *testing.T, file string) []pcap.Record {
 	t.Helper()
-	r, err := pcap.Open(file)
+	r, err := pcap.OpenWith(file, pcap.Options{Annotations: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,7 @@ const ready = setInterval(() => {
 		t.Run(x.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "r.html")
 			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
 			var in io.Reader = strings.NewReader("")
 			if args := x.args; x.interrupt { // once it has begun to read what never ends
 				x.args = append(args[:len(args):len(args)], "-r", "-@breth0_ovn-worker2")
@@ -139,7 +140,8 @@ const ready = setInterval(() => {
 		t.Run(x.name, func(t *testing.T) {
 			got := look(x.transaction)
 			if strings.Join(got[:4], " ") != strings.Join(want[:4], " ") || got[0] != got[1] {
-				t.Errorf("boxes, different ones, causes, labels: %q, without namesakes %q:\n%s\n%s", got[:4], want[:4], got[4], got[5])
+				t.Errorf("boxes, different ones, causes, labels: %q, without namesakes %q:\n%s\n%s", got[:4], want[:4],
+					got[4], got[5])
 			}
 			if got[4] == want[4] {
 				t.Error("the names are as before: the test tests nothing")

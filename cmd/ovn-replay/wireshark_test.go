@@ -278,7 +278,7 @@ func carry(t *testing.T, from, to string, block pcap.Block) {
 
 func holdsWhatWasThere(t *testing.T, file string, block pcap.Block, all bool) {
 	t.Helper()
-	r, err := pcap.OpenWith(file, pcap.Options{KeepBlocks: true})
+	r, err := pcap.OpenWith(file, pcap.Options{KeepBlocks: true, Annotations: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,8 @@
 //
 // What the captures carried beside packets (comments, options, name resolution,
 // secrets) is written again, its texts so that they are fit to be shown: see
-// printable. The package never changes a packet's bytes, and
+// printable. Of an annotated capture that is read again, package pcap leaves out what the
+// annotation added: there is one set of comments, that of this replay. The package never changes a packet's bytes, and
 // reads no clock.
 package annotate
 
@@ -46,6 +47,7 @@ import (
 	"hash/fnv"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"ovnreplay/pcap"
@@ -319,15 +321,15 @@ func (c *Capture) face(p *network.Port, on *network.Chassis, as *pcap.Interface)
 	info := pcap.InterfaceInfo{LinkType: pcap.LinkEthernet}
 	if as != nil {
 		info.OS, info.Hardware, info.Filter = clean(as.OS), clean(as.Hardware), clean(as.Filter)
-		info.Comments = append(info.Comments, comments(as.Comments)...)
+		info.Comments = append(info.Comments, comments(asides(as))...)
 		info.Options = worded.Options(as.Options)
-		if as.Name != "" {
+		if as.Name != "" && !as.Annotated {
 			info.Comments = append(info.Comments, "captured at interface "+clean(as.Name+described(as)))
 		}
 	}
 	info.Name, info.Description = c.name(p, on)
 	if p != nil && info.Name != p.Name {
-		info.Comments = append(info.Comments, "iface-id="+clean(p.Name)) // by which the port is found again
+		info.Comments = append(info.Comments, ifaceID+clean(p.Name)) // by which the port is found again
 	}
 	c.named[info.Name] = true
 	var i int
@@ -335,6 +337,17 @@ func (c *Capture) face(p *network.Port, on *network.Chassis, as *pcap.Interface)
 	c.faces[k] = i
 	return i
 }
+
+// asides are the comments of a capture's interface, without the port that an earlier replay said.
+func asides(i *pcap.Interface) []string {
+	if !i.Annotated {
+		return i.Comments
+	}
+	return slices.DeleteFunc(slices.Clone(i.Comments), func(c string) bool { return strings.HasPrefix(c, ifaceID) })
+}
+
+// ifaceID is before a port's name in an interface's comment.
+const ifaceID = "iface-id="
 
 func described(i *pcap.Interface) string {
 	if i.Description == "" {
@@ -402,14 +415,16 @@ func (a *About) section(net *network.Network) pcap.Section {
 	add("OVN", net.Version)
 	add("command", a.Command)
 	for _, of := range a.Captured {
-		add("captured with", of.Application)
+		if !of.Annotated() {
+			add("captured with", of.Application)
+		}
 		if s.OS == "" {
 			s.OS = clean(of.OS)
 		}
 		if s.Hardware == "" {
 			s.Hardware = clean(of.Hardware)
 		}
-		s.Comments = append(s.Comments, comments(of.Comments)...)
+		s.Comments = append(s.Comments, comments(of.Kept())...)
 	}
 	return s
 }

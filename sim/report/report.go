@@ -111,7 +111,8 @@ type flowData struct {
 	Actions  string `json:"a"`
 }
 
-// step is a table on a packet's way: datapath, chassis, 1 in egress, table, flow, and how deep: copies of a packet come from the last that is less deep.
+// step is a table on a packet's way: datapath, chassis, 1 in egress, table, flow, and how deep: copies
+// of a packet come from the last that is less deep.
 type step [6]int
 
 type packetData struct {
