@@ -88,6 +88,9 @@ const (
 	OVS40  Release = 0x0400
 )
 
+// Releases are the releases in which the userspace datapath changed, the oldest first.
+func Releases() []Release { return []Release{OVS217, OVS30, OVS31, OVS32, OVS33, OVS36, OVS40} }
+
 // ParseRelease reads a release such as "3.2", or what ovs-vswitchd --version
 // says of one, "3.2.1".
 func ParseRelease(s string) (Release, error) {

@@ -156,6 +156,10 @@ func TestCompletion(t *testing.T) {
 		{[]string{"conntrack", "export", "--format", "d"}, "dpctl\ndpctl-m\ndpctl-s\ndpctl-m-s\n:0"},
 		{[]string{"show", "s.db", "--format", "n"}, ":0"},
 		{[]string{"connections", "--sort", "p"}, "packets\n:0"}, {[]string{"run", "--db-time", "l"}, "last\n:0"},
+		{[]string{"diff", "--db-b", "snapshot:a"}, "snapshot:after\n:0"},
+		{[]string{"diff", "--db-time-b", ""}, "follow\nlast\n:0"},
+		{[]string{"run", "--ct-profile", "ovs-userspace:3."}, "ovs-userspace:3.0\novs-userspace:3.1\n" +
+			"ovs-userspace:3.2\novs-userspace:3.3\novs-userspace:3.6\n:4"},
 		{[]string{"veri"}, "verify\tReplay captures and hold every packet seen leaving OVN against the prediction\n:4"},
 	} {
 		_, out, _ := replayed(t, append([]string{"__complete"}, x.words...)...)

@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			err = errors.Join(err, bad)
 		}
 	}
-	err = outweighed(err)
+	err = completion.Meant(cmd, outweighed(err))
 	status := statusOf(ctx, err)
 	const gone = exitSignal + int(syscall.SIGPIPE)
 	if status > exitSignal && status != gone {

@@ -29,7 +29,21 @@ var words = map[string][]string{
 	"only":       show.Kinds(false),
 	"ignore":     replay.ComparedFields(),
 	"db-time":    {"follow", "last"},
+	"db-time-b":  {"follow", "last"},
 	"sort":       {"id", "first", "last", "packets", "bytes", "retransmissions", "drops"},
+}
+
+// releases are those that a word begins of the profiles of Open vSwitch's own connection tracking: there is
+// one for each release that changed it.
+func releases(word string) (names []string) {
+	before := conntrack.OVSUserspace.String() + ":"
+	if !strings.HasPrefix(word, before) {
+		return nil
+	}
+	for _, r := range conntrack.Releases() {
+		names = append(names, before+r.String())
+	}
+	return beginning(names, word)
 }
 
 // lists are the flags of words that take several, separated by commas.
@@ -61,6 +75,9 @@ func Set(cmd *cobra.Command) {
 			if lists[name] {
 				return another(list, word), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 			}
+			if of := releases(word); name == "ct-profile" && of != nil {
+				return of, cobra.ShellCompDirectiveNoFileComp
+			}
 			return beginning(slices.Clone(list), word), cobra.ShellCompDirectiveDefault
 		})
 	}
@@ -69,6 +86,7 @@ func Set(cmd *cobra.Command) {
 	}
 	flag(cmd, "read", captures)
 	flag(cmd, "db", sources)
+	flag(cmd, "db-b", sources)
 	flag(cmd, "nb", sources)
 	flag(cmd, "port", ports)
 	flag(cmd, "inport", ports)
@@ -149,12 +167,12 @@ func mtus(cmd *cobra.Command, _ []string, word string) (out []string, _ cobra.Sh
 	return out, cobra.ShellCompDirectiveNoSpace
 }
 
-// network are names of the database that the command line names.
-type network struct{ ports, chassis []string }
+// objects are names of the database that the command line names.
+type objects struct{ ports, chassis []string }
 
 // networkOf is what is in the database that the command line names, itself or by a case, if that
 // is a file or a snapshot.
-func networkOf(cmd *cobra.Command) (of network) {
+func networkOf(cmd *cobra.Command) (of objects) {
 	list, err := cmd.Flags().GetStringArray("db")
 	if err != nil {
 		list = []string{cmd.Flags().Lookup("db").Value.String()}

@@ -116,15 +116,18 @@ func built() string {
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return edition
 	}
 	for _, s := range info.Settings {
 		if day, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
 			return day.Format(time.DateOnly)
 		}
 	}
-	return ""
+	return edition
 }
+
+// edition is the day of the pages where that of the program is not known: a page has one.
+const edition = "2026-11-29"
 
 // synopsis is how a command is called: each way of several on a line of its own.
 func synopsis(cmd *cobra.Command) string {

@@ -150,7 +150,7 @@ func matchesUUID(uuid, text string) bool {
 }
 
 // Resembles reports whether a name may be meant by a text that is none: it holds
-// the text, or is a letter or two in eight away from it.
+// the text, or is a letter or two in eight away from it. Two letters that changed places count as one.
 func Resembles(name, text string) bool {
 	if text == "" || strings.Contains(name, text) {
 		return text != ""
@@ -159,21 +159,23 @@ func Resembles(name, text string) bool {
 	if len(text) > 256 || len(name)-len(text) > most || len(text)-len(name) > most {
 		return false
 	}
-	// The distance of Levenshtein, row by row.
-	row := make([]int, len(text)+1)
+	// The distance of Damerau and Levenshtein, row by row.
+	before, last, row := make([]int, len(text)+1), make([]int, len(text)+1), make([]int, len(text)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(name) {
-		diagonal := row[0]
+		before, last, row = last, row, before
 		row[0] = i + 1
 		for j := range len(text) {
-			changed := diagonal
+			changed := last[j]
 			if name[i] != text[j] {
 				changed++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+			row[j+1] = min(changed, row[j]+1, last[j+1]+1)
+			if i > 0 && j > 0 && name[i] == text[j-1] && name[i-1] == text[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(text)] <= most

@@ -11,6 +11,11 @@ func TestResembles(t *testing.T) {
 		{"breth0_ovn-worker", "breth0_ovn-wrker", true}, // a letter is missing
 		{"default_nginx-7", "nginx", true},
 		{"vm1", "vm2", true},
+		{"format", "fromat", true}, // letters are swapped
+		{"json", "jsno", true},
+		{"ignore", "ignroe", true},
+		{"json", "nosj", false},
+		{"vm12", "vm21", true},
 		{"vm1", "db7", false},
 		{"vm1", "", false},
 		{"a", "breth0_ovn-worker", false},
