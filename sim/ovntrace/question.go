@@ -47,9 +47,11 @@ func (o *Options) Question(net *network.Network, args []string) (*Question, erro
 	}
 	text := ""
 	switch {
-	case len(args) == 1 && o.Inport != "":
+	case len(args) == 1 && o.Inport != "" && strings.Contains(args[0], "inport"):
 		return nil, errors.New("give the inport in MICROFLOW or with --inport, not both")
-	case len(args) == 1:
+	case len(args) == 1 && o.Inport != "" && strings.TrimSpace(args[0]) != "":
+		text = "inport == " + strconv.Quote(o.Inport) + " && (" + args[0] + ")"
+	case len(args) == 1 && o.Inport == "":
 		text = args[0]
 	case o.Inport != "":
 		text = "inport == " + strconv.Quote(o.Inport)
@@ -58,8 +60,8 @@ func (o *Options) Question(net *network.Network, args []string) (*Question, erro
 	if len(args) == 0 && o.Inport == "" && !real {
 		return nil, errors.New("no packet: give a MICROFLOW, --packet HEX or -r FILE#N")
 	}
-	if o.Inport != "" && !real {
-		return nil, errors.New("--inport goes with --packet or -r; a MICROFLOW names its inport itself")
+	if o.Inport != "" && len(args) == 0 && !real {
+		return nil, errors.New("--inport is where a packet enters: give that with --packet or -r, or as a MICROFLOW")
 	}
 	if real {
 		return o.realPacket(net, dp, text)
