@@ -150,3 +150,21 @@ func TestFilesOfLinesAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// A file's name that is no UTF-8 is told in JSON by its bytes, as it is on a terminal.
+func TestNameThatIsNoUTF8(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "a\xafb.pcap")
+	put(t, file, read(t, cases+"/nodeport/client.pcap"))
+	for _, args := range [][]string{
+		{"run", "--json"}, {"run"}, {"verify", "--list", "--json"}, {"connections", "--json"},
+	} {
+		_, out, errs := replayed(t, append(args, "--db", cases+"/nodeport/sb.db", "-r", file+"@breth0_ovn-worker")...)
+		if strings.Contains(out+errs, `\ufffd`) || strings.Contains(out+errs, "\xaf") {
+			t.Errorf("%v: %.300s%.300s", args, out, errs)
+		}
+		if args[0] == "run" && !strings.Contains(out, `\xafb.pcap`) {
+			t.Errorf("%v does not name the file: %.300s", args, out)
+		}
+	}
+}

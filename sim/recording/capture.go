@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"ovnreplay/pcap"
 	filters "ovnreplay/pcap/filter"
 	"ovnreplay/sim/network"
+	"ovnreplay/sim/printable"
 	"ovnreplay/sim/replay"
 )
 
@@ -212,9 +214,12 @@ func (r *Recording) openAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t := &replay.Tap{Index: len(r.Taps), Name: c.File}
-		if c.File == "-" {
+		t := &replay.Tap{Index: len(r.Taps), Name: c.File, File: c.File}
+		switch {
+		case c.File == "-":
 			t.Name = "standard input"
+		case !utf8.ValidString(c.File): // JSON has none of its bytes
+			t.Name = printable.Line(c.File)
 		}
 		if err := r.locate(owners, open, t, c); errors.Is(err, errEmpty) {
 			r.pass(t.Name, err.Error()+"; it is passed over", "hold no packets and are passed over")
@@ -401,7 +406,7 @@ func (r *Recording) find(owners *replay.Owners, open *openCapture, t *replay.Tap
 	n := readAhead
 	if open.live {
 		n = 1
-	} else if r.spec.Reading.Filter != nil && owners.Locate(t, r.firstRecords(t.Name), chassis) == nil &&
+	} else if r.spec.Reading.Filter != nil && owners.Locate(t, r.firstRecords(t.File), chassis) == nil &&
 		len(t.Sites()) > 0 {
 		return nil
 	}

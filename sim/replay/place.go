@@ -50,7 +50,7 @@ func (t *Tap) fault(rec *pcap.Record, why string) {
 
 // fileOf is the file that a record is of, "" if the capture has but one.
 func (t *Tap) fileOf(rec *pcap.Record) string {
-	if rec.File == t.Name {
+	if rec.File == t.Name || rec.File == t.File {
 		return ""
 	}
 	return rec.File

@@ -34,6 +34,7 @@ type Site struct {
 type Tap struct {
 	Index int
 	Name  string
+	File  string // if that is another than the name
 	Site  *Site
 	// Chassis, if not nil, is where all of it was taken.
 	Chassis *network.Chassis
