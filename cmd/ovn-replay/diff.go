@@ -97,6 +97,8 @@ func (o *diffOptions) run(cmd *cobra.Command) error {
 		B: replay.NewFates(jb.Engine, jb.Objects, jb.Taps, jb.Filter), Report: o.report,
 	}
 	sa, sb := ja.Start(d.A, ja.Ahead()), jb.Start(d.B, ja.Ahead())
+	sa.OfAnother()
+	sb.OfAnother()
 	var failed error
 	damage := errors.Join(ja.FeedTo(cmd.Context(), func(rec *pcap.Record) {
 		sa.Add(rec)

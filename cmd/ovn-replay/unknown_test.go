@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -76,7 +78,13 @@ func TestCaptureCutBeforeItsFirstPacket(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, _, errs := replayed(t, "run", "--db", dir+"/sb.db", "-r", folder+"/*.pcap")
-	if status != exitOK || strings.Count(errs, "it is passed over") != 31 {
+	passed := strings.Count(errs, "it is passed over")
+	more := regexp.MustCompile(`(\d+) captures hold no packets .* are passed over`)
+	for _, n := range more.FindAllStringSubmatch(errs, -1) {
+		several, _ := strconv.Atoi(n[1])
+		passed += several
+	}
+	if status != exitOK || passed != 31 {
 		t.Errorf("in a set: exit status %d\n%s", status, errs)
 	}
 }

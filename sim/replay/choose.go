@@ -303,12 +303,19 @@ func (s *Run) SourcePort(addr [16]byte, v6 bool, p *packet.Packet) (port uint16,
 func (s *Run) MovedPort(p *packet.Packet) (port uint16, ok bool) {
 	h := p.Headers()
 	x := portFrom{addr: endpoints(h)[0].addr, v6: h.Key.Get(field.EthType) == header.EtherIPv6}
-	if s.resuming != nil {
+	switch {
+	case s.resuming != nil:
 		return s.resuming.sourcePort(s, x.addr)
+	case s.opts.ofAnother:
+		return 0, false
 	}
 	s.further(p, anyFrame, x.shows)
 	return x.port, x.ok
 }
+
+// OfAnother says that the captures may be of another network: that a port was moved there is
+// no reason to move it here.
+func (s *Run) OfAnother() { s.opts.ofAnother = true }
 
 // portFrom is the port, or ID of ICMP, that packets from an address have.
 type portFrom struct {

@@ -135,6 +135,7 @@ type Options struct {
 	AheadBytes int
 	// NoInference: never inject a packet that is in no capture.
 	NoInference bool
+	ofAnother   bool // see Run.OfAnother
 	// Pins are connections of the real tables: they dictate choices.
 	Pins []conntrack.Entry
 	// Changes, if not nil, tells how the network changes meanwhile.

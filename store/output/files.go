@@ -215,13 +215,13 @@ func (std standardFile) refuse(in string) error {
 	return fmt.Errorf("%s: is also %s; lead that elsewhere", in, std.what)
 }
 
-// was is standard error before: it is not closed.
-var was os.File
+// led are standard errors of before: they are not closed.
+var led []os.File
 
 // instead leads standard error to another file, by the pointer that whoever writes to it has.
 func instead(other *os.File) {
 	if other != nil {
-		was = *os.Stderr
+		led = append(led, *os.Stderr)
 		*os.Stderr = *other
 	}
 }
