@@ -362,7 +362,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 	if flow == nil {
 		flow = &flowSeen{}
 	}
-	again, strayed := v.repeats(w) && !flow.acknowledges(w), v.strayed(w)
+	again := v.repeats(w) && !flow.acknowledges(w)
 	vouched, edge := v.vouches(w.point, w.time)
 	if !vouched && (edge == CauseEmpty || !again || flow.incomplete(h)) {
 		return edge
@@ -371,7 +371,7 @@ func (v *Verifier) unseen(w *waiter) Cause {
 		return CauseMTU
 	}
 	switch {
-	case again, strayed:
+	case again, v.strayed(w):
 		return ""
 	case v.arrived(w, flow), v.hinges(w) && v.lossy():
 		return CauseLost
